@@ -1,0 +1,43 @@
+"""Address families and stack modes, and the `ipaddress` types the program speaks in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class Family(StrEnum):
+    """One IP address family."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+    @property
+    def bits(self) -> int:
+        """Length of an address in bits."""
+        return 32 if self is Family.IPV4 else 128
+
+
+class StackMode(StrEnum):
+    """Which families the cluster's nodes, pods and services use."""
+
+    IPV4 = "ipv4"
+    DUAL_STACK = "dual-stack"
+    IPV6 = "ipv6"
+
+
+def family_of(value: Address | Network) -> Family:
+    """The family of an address or network."""
+    return Family.IPV4 if value.version == 4 else Family.IPV6
+
+
+def families_of(stack: StackMode, primary: Family) -> tuple[Family, ...]:
+    """The families in use, primary first; a single-stack cluster has one whatever `primary` says."""
+    if stack is StackMode.IPV4:
+        return (Family.IPV4,)
+    if stack is StackMode.IPV6:
+        return (Family.IPV6,)
+    return (primary, Family.IPV6 if primary is Family.IPV4 else Family.IPV4)

@@ -1,0 +1,233 @@
+"""The cluster file as typed, frozen models: what a person writes, and what the Prefect UI renders as a form.
+
+Only shapes live here. Reading a document with all its faults at once is cluster/reader.py; what fits together is cluster/rules/.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, StringConstraints
+
+from cluster.families import Address, Family, Network, StackMode, families_of, family_of
+
+
+class Role(StrEnum):
+    """What a host is in the cluster."""
+
+    CONTROL_PLANE = "control-plane"
+    WORKER = "worker"
+
+
+class CniKind(StrEnum):
+    """The pod network; `none` leaves it to the owner (nodes stay NotReady until then)."""
+
+    FLANNEL = "flannel"
+    NONE = "none"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class ProxyMode(StrEnum):
+    """How kube-proxy programs services; ipvs is not offered: Kubernetes deprecates it."""
+
+    NFTABLES = "nftables"
+    IPTABLES = "iptables"
+
+
+NodeName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+BlockName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class SpecModel(BaseModel):
+    """Frozen, and an unknown field is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Endpoint(SpecModel):
+    """Where one machine answers SSH."""
+
+    address: str = Field(description="IP address (IPv6 without brackets) or DNS name where sshd answers.", examples=["198.18.0.11", "fd66::11"])
+    port: Port = Field(22, description="TCP port of sshd.")
+    user: str = Field("root", min_length=1, description="Login; one that is not root needs sudo.")
+    credential: BlockName = Field("default", description="Name of an `SSH credential` block.")
+    host_key: str | None = Field(
+        None, description="Pinned public key, `ssh-ed25519 AAAA...`; or `trust-on-first-use`, which is recorded.", examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."]
+    )
+
+
+class SSH(Endpoint):
+    """How this project reaches a host; independent of the addresses the node uses."""
+
+    jump: Endpoint | None = Field(None, description="A jump host to go through.")
+
+
+class Taint(SpecModel):
+    """One taint of a node."""
+
+    key: str = Field(min_length=1, description="Taint key.")
+    value: str = Field("", description="Taint value.")
+    effect: TaintEffect = Field(description="Taint effect.")
+
+
+class Host(SpecModel):
+    """One machine of the cluster."""
+
+    name: NodeName = Field(description="Host name and node name: a lowercase RFC 1123 subdomain.", examples=["node-1"])
+    role: Role = Field(description="control-plane or worker.")
+    ssh: SSH = Field(description="How to reach the machine.")
+    addresses: tuple[IPvAnyAddress, ...] = Field(
+        (), description="Node addresses, one per family in use, primary family first; left out: found on the host.", examples=[["198.18.0.11", "fd66::11"]]
+    )
+    interface: str | None = Field(None, description="Interface that carries the node addresses; left out: that of the default route.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Extra node labels.")
+    taints: tuple[Taint, ...] = Field((), description="Extra node taints.")
+
+    def address(self, family: Family) -> Address | None:
+        """The node address of one family, if the file names it."""
+        return next((address for address in self.addresses if family_of(address) is family), None)
+
+
+class PodNetwork(SpecModel):
+    """A range for pods, cut into one range a node."""
+
+    cidr: IPvAnyNetwork = Field(description="Pod CIDR.", examples=["10.244.0.0/16", "fd44::/56"])
+    node_mask: Annotated[int, Field(ge=1, le=128)] | None = Field(None, description="Prefix length of each node's range; default 24 (IPv4), 64 (IPv6).")
+
+    @property
+    def mask(self) -> int:
+        """The node mask in force (kube-controller-manager's defaults: 24 and 64)."""
+        return self.node_mask if self.node_mask is not None else (24 if self.cidr.version == 4 else 64)
+
+    @property
+    def node_ranges(self) -> int:
+        """How many nodes fit: 2^(node mask - pod mask)."""
+        return int(2 ** max(0, self.mask - self.cidr.prefixlen))
+
+    def mask_for(self, hosts: int) -> int:
+        """The longest pod mask that holds `hosts` node ranges of this node mask."""
+        return self.mask - max(0, (hosts - 1).bit_length())
+
+
+class NetworkSpec(SpecModel):
+    """Pod and service ranges, one per family in use, primary family first."""
+
+    pods: tuple[PodNetwork, ...] = Field(description="Pod ranges, primary family first.")
+    services: tuple[IPvAnyNetwork, ...] = Field(description="Service ranges, primary family first.", examples=[["10.96.0.0/16", "fd44:0:0:ffff::/112"]])
+    dns_domain: str = Field("cluster.local", description="DNS domain of services.")
+    dns_upstreams: tuple[IPvAnyAddress, ...] = Field((), description="Name servers CoreDNS forwards to; left out: those of the node.")
+
+
+class Cni(SpecModel):
+    """The pod network plug-in."""
+
+    kind: CniKind = Field(CniKind.FLANNEL, description="flannel (VXLAN) or none.")
+    vxlan_port: Port = Field(8472, description="UDP port of VXLAN.")
+    mtu: Annotated[int, Field(ge=1280, le=65535)] | None = Field(None, description="Pod MTU; left out: from the link.")
+
+
+class ControlPlane(SpecModel):
+    """How clients reach the API server."""
+
+    endpoint: str | None = Field(None, description="host or host:port all nodes use for the API; left out: the first control plane's address.", examples=["api.example.org:6443"])
+    extra_sans: tuple[str, ...] = Field((), description="More names or addresses for the API server's certificate.")
+
+
+class Kubeadm(SpecModel):
+    """What is handed to kubeadm beyond what the spec implies."""
+
+    ignore_preflight: tuple[str, ...] = Field((), description="Names of kubeadm preflight checks to ignore.")
+    kubelet: dict[str, Any] = Field(default_factory=dict, description="Fields of KubeletConfiguration.")
+    kube_proxy: dict[str, Any] = Field(default_factory=dict, description="Fields of KubeProxyConfiguration.")
+    extra_args: dict[Literal["apiserver", "controller_manager", "scheduler", "etcd", "kubelet"], dict[str, str]] = Field(
+        default_factory=dict, description="Extra command-line arguments per component."
+    )
+
+
+class Images(SpecModel):
+    """Where images come from when the bundle does not hold them."""
+
+    repository: str = Field("registry.k8s.io", description="Registry and path of the Kubernetes images.")
+    mirrors: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Registry -> mirror URLs, tried in order.", examples=[{"docker.io": ["https://mirror.example.org"]}])
+
+
+class Proxy(SpecModel):
+    """HTTP proxy for image pulls on the hosts."""
+
+    http: str | None = Field(None, description="http_proxy.")
+    https: str | None = Field(None, description="https_proxy.")
+    no_proxy: tuple[str, ...] = Field((), description="Names and CIDRs reached directly; the cluster's own ranges are added.")
+
+
+class Prepare(SpecModel):
+    """What may be changed on a host only when the file says so."""
+
+    swap_off: bool = Field(False, description="Switch swap off (now and at boot).")
+    accept_ra: bool = Field(True, description="Set accept_ra=2 where an IPv6 default route learnt by router advertisement would be lost.")
+
+
+class ClusterSpec(SpecModel):
+    """A Kubernetes cluster as its owner asks for it."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)] = Field(description="Name of the cluster.", examples=["demo"])
+    kubernetes_version: Annotated[str, StringConstraints(pattern=r"^v?\d+\.\d+\.\d+$")] = Field("1.36.3", description="Kubernetes version, that of the bundle.")
+    stack: StackMode = Field(description="ipv4, dual-stack or ipv6.")
+    primary_family: Family = Field(Family.IPV4, description="Which family comes first in dual-stack.")
+    hosts: tuple[Host, ...] = Field(min_length=1, description="The machines.")
+    network: NetworkSpec = Field(description="Pod and service ranges.")
+    cni: Cni = Field(default_factory=Cni, description="Pod network plug-in.")  # type: ignore[arg-type]
+    bundle: BlockName = Field("default", description="Name of an `Artifact bundle` block.")
+    audit: BlockName = Field("default", description="Name of an `Audit store` block.")
+    control_plane: ControlPlane = Field(default_factory=ControlPlane, description="API endpoint and certificate names.")  # type: ignore[arg-type]
+    kubeadm: Kubeadm = Field(default_factory=lambda: Kubeadm(), description="Extra kubeadm settings.")
+    images: Images = Field(default_factory=Images, description="Image sources.")  # type: ignore[arg-type]
+    proxy: Proxy = Field(default_factory=Proxy, description="HTTP proxy of the hosts.")  # type: ignore[arg-type]
+    prepare: Prepare = Field(default_factory=Prepare, description="What may be changed on hosts.")  # type: ignore[arg-type]
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Families in use, primary first."""
+        return families_of(self.stack, self.primary_family)
+
+    @property
+    def version(self) -> str:
+        """The Kubernetes version with its leading v."""
+        return "v" + self.kubernetes_version.removeprefix("v")
+
+    @property
+    def control_planes(self) -> tuple[Host, ...]:
+        """Hosts with the control-plane role, in file order."""
+        return tuple(host for host in self.hosts if host.role is Role.CONTROL_PLANE)
+
+    @property
+    def workers(self) -> tuple[Host, ...]:
+        """Hosts with the worker role, in file order."""
+        return tuple(host for host in self.hosts if host.role is Role.WORKER)
+
+    def host(self, name: str) -> Host:
+        """The host of that name; KeyError otherwise."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+    @property
+    def service_ranges(self) -> tuple[Network, ...]:
+        """Service CIDRs, primary first."""
+        return self.network.services
+
+    @property
+    def pod_ranges(self) -> tuple[Network, ...]:
+        """Pod CIDRs, primary first."""
+        return tuple(pods.cidr for pods in self.network.pods)
+
+
