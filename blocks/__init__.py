@@ -1,0 +1,1 @@
+"""What an operator configures once: SSH credential, artifact bundle, audit store, saved kubeconfig."""

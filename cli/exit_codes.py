@@ -1,0 +1,6 @@
+"""What `sixstack` tells its caller by exiting."""
+
+GOOD = 0
+PROBLEMS = 1  # problems found, or the run failed
+USAGE = 2  # unreadable input or wrong usage
+ENVIRONMENT = 3  # no server, no block, no tool

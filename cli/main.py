@@ -1,0 +1,63 @@
+"""Entry of the `sixstack` command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from cli.exit_codes import ENVIRONMENT, PROBLEMS
+
+# subcommand -> its one-line summary; the module cli/NAME.py is imported only when its subcommand is named
+COMMANDS = {
+    "check": "check a cluster file, offline, and list everything that is wrong",
+    "params": "print a cluster file as parameters for `prefect deployment run --params -`",
+    "plan": "contact the hosts and print what would be done where; changes nothing",
+    "create": "start the create-cluster deployment, follow it, exit by its result",
+    "delete": "start the delete-cluster deployment, follow it, exit by its result",
+    "node": "print the name of the node that has an address",
+    "kubeconfig": "print a cluster's kubeconfig, or write it to a file",
+    "kubectl": "run kubectl through the control plane's SSH connection",
+    "audit": "show the records of a run or of a cluster",
+    "bundle": "fetch, verify and show artifact bundles",
+    "lab": "real hosts on this machine, for trying out and for tests",
+    "demo": "everything from nothing to a verified cluster on lab hosts (what `make demo` runs)",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit code of cli/exit_codes.py."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    parser = argparse.ArgumentParser(prog="sixstack", description="Kubernetes clusters of the address families you asked for.")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    module = None
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if name == named:
+            module = importlib.import_module(f"cli.{name}")
+            module.configure(subparser)
+    options = parser.parse_args(arguments)
+    assert module is not None  # argparse has ended the program for every other name
+    try:
+        return int(module.run(options))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        return _explained(error)
+
+
+def _explained(error: Exception) -> int:
+    """Print an error of our tree and give its exit code; anything else is a bug and is raised."""
+    from cluster.errors import EnvironmentFault, SixstackError, SpecError
+
+    if not isinstance(error, SixstackError):
+        raise error
+    print(f"sixstack: {error}", file=sys.stderr)
+    if isinstance(error, SpecError):
+        return PROBLEMS
+    return ENVIRONMENT if isinstance(error, EnvironmentFault) else PROBLEMS
+
+

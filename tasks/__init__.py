@@ -1,0 +1,1 @@
+"""One retryable, auditable step each, per host or per cluster."""
