@@ -1,0 +1,39 @@
+"""What the Kubernetes API says of a cluster at one moment: read by kube/, compared with the spec by cluster/plan.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cluster.families import Address, Network
+from cluster.spec import CniKind, Taint
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """One Node object."""
+
+    name: str
+    ready: bool
+    reason: str = ""  # of the Ready condition, when it is not True
+    addresses: tuple[Address, ...] = ()  # InternalIP entries, in the order of the status
+    labels: dict[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    pod_ranges: tuple[Network, ...] = ()  # spec.podCIDRs
+    kubelet_version: str = ""
+    unschedulable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """The cluster as its API server shows it."""
+
+    nodes: tuple[NodeState, ...] = ()
+    cni: CniKind | None = None  # None: nothing of ours and no other was found
+    cni_detail: str = ""  # what was found in words, also when it is not one of ours ("calico 3.31")
+    coredns_ready: bool = False
+    kubeadm: dict[str, Any] = field(default_factory=dict)  # ClusterConfiguration of the kubeadm-config ConfigMap; {} without one
+
+    def node(self, name: str) -> NodeState | None:
+        """The node of that name."""
+        return next((node for node in self.nodes if node.name == name), None)
