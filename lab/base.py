@@ -1,0 +1,151 @@
+"""The root file system all lab hosts share: a bare Debian 12 with sshd, built once into the cache folder."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.errors import EnvironmentFault
+from lab.command import command
+from lab.mounts import remove_tree
+
+SUITE = "bookworm"
+# What a Debian server has. Not containerd, kubelet, zstd, conntrack, ...: putting those there is the product's work.
+PACKAGES = (
+    "ca-certificates", "dbus", "iproute2", "iputils-ping", "kmod", "less", "libpam-systemd", "netbase", "nftables", "openssh-server", "procps", "sudo",
+    "systemd", "systemd-sysv", "udev",
+)  # fmt: skip
+OPS_USER = "ops"  # sudo asks for the password
+DEPLOY_USER = "deploy"  # sudo asks for nothing
+_HERE = Path(__file__).parent / "root"
+_NO_DOCS = ("path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/doc/*")
+
+# Run in the new root. The files of lab/root are in place by then.
+_CUSTOMIZE = f"""
+set -eu
+rm -f /etc/ssh/ssh_host_*_key*
+: > /etc/machine-id
+useradd --create-home --shell /bin/bash --groups sudo {OPS_USER}
+useradd --create-home --shell /bin/bash {DEPLOY_USER}
+echo '{DEPLOY_USER} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{DEPLOY_USER}
+chmod 0440 /etc/sudoers.d/{DEPLOY_USER}
+mkdir -p /lib/modules
+systemctl enable systemd-networkd.service ssh.service lab-host.service
+systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
+systemctl mask console-getty.service container-getty@.service
+# sysctls that belong to the machine are read-only in a lab host: systemd-sysctl and `sysctl --system` must not stumble over Debian's own
+for file in /usr/lib/sysctl.d/*.conf; do
+  grep -E '^-?net[./]' "$file" > "/etc/sysctl.d/${{file##*/}}" || true
+done
+"""
+
+
+def cache_folder() -> Path:
+    """Where things that take long to make are kept between runs: $SIXSTACK_CACHE, else $XDG_CACHE_HOME/sixstack, else ~/.cache/sixstack."""
+    if chosen := os.environ.get("SIXSTACK_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sixstack"
+
+
+def base_key() -> str:
+    """A name for what the base is made of: another package, file or step is another base."""
+    parts = [SUITE, *PACKAGES, *_NO_DOCS, _CUSTOMIZE]
+    parts += [f"{path.relative_to(_HERE)} {path.stat().st_mode & 0o777:o}\n{path.read_text()}" for path in _root_files()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
+def _root_files() -> list[Path]:
+    return sorted(path for path in _HERE.rglob("*") if path.is_file())
+
+
+def ensure_base(say: Callable[[str], None]) -> Path:
+    """The folder of the base; built now (25 to 70 s) when the cache does not have it. A half-built one is removed first."""
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    base = cache / f"lab-base-{SUITE}-{base_key()}"
+    if base.is_dir():
+        return base
+    with _only_one(cache):
+        if base.is_dir():  # somebody else built it while this one waited
+            return base
+        for stale in cache.glob("lab-base-*.building"):
+            remove_tree(stale)
+        building = base.with_name(base.name + ".building")
+        say(f"building the lab hosts' base (Debian {SUITE}, {len(PACKAGES)} packages and what they need) into {base}")
+        _mmdebstrap(building, say)
+        building.rename(base)
+        say("the base is built")
+    return base
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """One builder at a time; the lock goes with its process."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _mmdebstrap(target: Path, say: Callable[[str], None]) -> None:
+    target.mkdir(parents=True)
+    settings = target.with_suffix(".apt.conf")
+    settings.write_text(apt_settings(command(["apt-config", "dump"])))
+    argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", f"--include={','.join(PACKAGES)}", f"--aptopt={settings}"]
+    argv += ["--aptopt=APT::Install-Recommends \"false\"", *(f"--dpkgopt={option}" for option in _NO_DOCS)]
+    for path in _root_files():
+        inside = "/" + str(path.relative_to(_HERE))
+        argv += [f'--customize-hook=mkdir -p "$1{Path(inside).parent}"', f"--customize-hook=upload {path} {inside}"]
+        argv += [f'--customize-hook=chmod {path.stat().st_mode & 0o111 | 0o644:o} "$1{inside}"']
+    argv += ['--customize-hook=chroot "$1" sh -c "$LAB_CUSTOMIZE"', SUITE, str(target), *_sources()]
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "LAB_CUSTOMIZE": _CUSTOMIZE, "TMPDIR": "/tmp"}
+    ) as process:
+        assert process.stdout is not None
+        tail: list[str] = []
+        for line in process.stdout:
+            tail = [*tail[-40:], line.rstrip()]
+            if line.startswith(("I: downloading", "I: extracting", "I: installing", "I: running --customize-hook directly: chroot", "I: success")):
+                say("  " + line.removeprefix("I: ").rstrip())
+    settings.unlink()
+    if process.returncode:
+        remove_tree(target)
+        raise EnvironmentFault("the lab hosts' base could not be built; the last lines of mmdebstrap:\n" + "\n".join(tail))
+
+
+def apt_settings(dump: str) -> str:
+    """The lines of `apt-config dump` that say how this machine reaches its mirror (proxies, retries, clock checks): they hold for the base too."""
+    kept = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
+    return "".join(f"{line}\n" for line in dump.splitlines() if line.startswith(kept) and not line.endswith('"";'))
+
+
+def _sources(etc: Path = Path("/etc")) -> list[str]:
+    """This machine's own apt sources when it is the same Debian; else none, and mmdebstrap knows the mirror."""
+    release = (etc / "os-release").read_text() if (etc / "os-release").exists() else ""
+    if f"VERSION_CODENAME={SUITE}" not in release or "\nID=debian" not in f"\n{release}":
+        return []
+    files = [etc / "apt/sources.list", *sorted((etc / "apt/sources.list.d").glob("*.list")), *sorted((etc / "apt/sources.list.d").glob("*.sources"))]
+    return [str(path) for path in files if path.is_file() and is_debians_own(path.read_text())]
+
+
+def is_debians_own(text: str) -> bool:
+    """Whether an apt source file has the suite itself with component main: a third party's repository has no place in a bare host."""
+    words = {word for line in text.splitlines() if not line.lstrip().startswith("#") for word in line.split()}
+    return {SUITE, "main"} <= words
+
+
+def main() -> None:
+    """Build the base by itself: `python -m lab.base`."""
+    print(ensure_base(lambda line: print(line, file=sys.stderr)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+"""One lab host: its disk, its boot, its power failure, its processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.errors import EnvironmentFault
+from cluster.families import Address, Family
+from lab import cgroup
+from lab.base import DEPLOY_USER, OPS_USER
+from lab.command import command
+from lab.mounts import mounted_below, remove_tree, unmount_below
+from lab.network import bridge_ports, remove_link
+from lab.state import Lab, make_key, public_key, write_private
+
+# On a real file system: overlayfs can't lie on overlayfs, and etcd wants honest fsync.
+_OWN_FOLDERS = ("containerd", "kubelet", "etcd")
+_SYSCALLS = "@keyring bpf @privileged @mount perf_event_open add_key request_key keyctl"
+# The machine's, whatever the host's root tries.
+_NO_SYSCALLS = "~@swap clock_settime clock_settime64 settimeofday adjtimex clock_adjtime clock_adjtime64 kexec_load kexec_file_load"
+# Writes its own pid into each cgroup folder before `--`, then becomes what stands behind it.
+_LAUNCHER = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One host of a lab as something to boot."""
+
+    lab: Lab
+    number: int
+
+    @property
+    def name(self) -> str:
+        """Host name, machine name and cgroup name."""
+        return self.lab.host_name(self.number)
+
+    @property
+    def folder(self) -> Path:
+        """Where its disk and log lie."""
+        return self.lab.host_folder(self.name)
+
+    @property
+    def root(self) -> Path:
+        """Where its root file system is mounted while it is on."""
+        return self.folder / "root"
+
+    @property
+    def link(self) -> str:
+        """The machine's end of its cable (systemd-nspawn's name for it)."""
+        return f"vb-{self.name}"
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Its addresses, IPv4 first."""
+        return tuple(self.lab.network.address(self.number, family) for family in (Family.IPV4, Family.IPV6) if family in self.lab.families)
+
+    def host_key(self) -> str:
+        """Its public SSH host key; empty when it has none yet."""
+        path = self.folder / "ssh_host_ed25519_key"
+        return public_key(path) if path.exists() else ""
+
+
+def is_running(machine: Machine) -> bool:
+    """Whether it is on and whole: supervisor, init, root and cable. Anything less is a wreck, which `power_off` clears away."""
+    cabled = machine.link in bridge_ports(machine.lab.network.bridge)
+    return cabled and bool(_supervisors(machine)) and init_pid(machine) is not None and machine.root in mounted_below(machine.root)
+
+
+def init_pid(machine: Machine) -> int | None:
+    """The process id, on this machine, of the host's init; None when it is off."""
+    for pid in sorted(cgroup.processes(machine.lab.name, machine.name)):
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        spaces = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
+        if len(spaces) == 2 and spaces[1] == "1":
+            return pid
+    return None
+
+
+def _supervisors(machine: Machine) -> list[int]:
+    """Ids of the systemd-nspawn processes that run this very root; no pid file that could be stale."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                argv = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:  # it ended
+                continue
+            if argv[0].endswith(b"systemd-nspawn") and f"--directory={machine.root}".encode() in argv:
+                found.append(int(entry.name))
+    return found
+
+
+def boot(machine: Machine, base: Path) -> None:
+    """Switch it on, with the disk it has (or a new one). It answers SSH some seconds later: see `lab.ready`."""
+    _make_disk(machine)
+    _mount_root(machine, base)
+    _write_identity(machine)
+    _launch(machine)
+
+
+def power_off(machine: Machine) -> None:
+    """A power failure: everything of it ends at once, its disk stays. Harmless when it is off; clears away wrecks."""
+    init = init_pid(machine)
+    if init is not None:
+        _kill(init)  # its pid namespace dies with it
+    cgroup.kill(machine.lab.name, machine.name)
+    _kill_supervisors(machine)
+    cgroup.remove(machine.lab.name, machine.name)
+    unmount_below(machine.folder)
+    remove_link(machine.link)
+
+
+def scrap(machine: Machine) -> None:
+    """Power off, and throw the disk away."""
+    power_off(machine)
+    remove_tree(machine.folder)
+
+
+def _kill_supervisors(machine: Machine, *, limit: float = 20) -> None:
+    """systemd-nspawn ends by itself once init is dead; the impatient kill catches one that never got that far."""
+    deadline = time.monotonic() + limit
+    while pids := _supervisors(machine):
+        if time.monotonic() > deadline:
+            raise EnvironmentFault(f"systemd-nspawn of {machine.name} (pid {pids}) can't be killed")
+        for pid in pids:
+            _kill(pid)
+        time.sleep(0.02)
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _make_disk(machine: Machine) -> None:
+    """An empty disk and a host key; one whose making was cut short is made anew."""
+    done = machine.folder / "made"
+    if done.exists():
+        return
+    remove_tree(machine.folder)
+    for name in ("upper", "work", "root", *_OWN_FOLDERS):
+        (machine.folder / name).mkdir(parents=True)
+    make_key(machine.folder / "ssh_host_ed25519_key")
+    (machine.folder / "identity").write_text(f"{uuid.uuid4()}\n{uuid.uuid4()}\n")
+    done.touch()
+
+
+def _mount_root(machine: Machine, base: Path) -> None:
+    unmount_below(machine.root)
+    options = f"lowerdir={base},upperdir={machine.folder / 'upper'},workdir={machine.folder / 'work'}"
+    command(["mount", "-t", "overlay", f"lab-{machine.name}", "-o", options, str(machine.root)])
+
+
+def network_file(machine: Machine) -> str:
+    """The host's .network file: static addresses and a default route a family, nothing automatic, no duplicate address detection to wait for."""
+    lines = ["[Match]", "Name=host0", "", "[Network]", "DHCP=no", "IPv6AcceptRA=no", "LinkLocalAddressing=ipv6", "LLDP=no", "EmitLLDP=no", "MulticastDNS=no", "LLMNR=no"]
+    for family in machine.lab.families:
+        network = machine.lab.network
+        lines += ["", "[Address]", f"Address={network.address(machine.number, family)}/{network.range(family).prefixlen}", "DuplicateAddressDetection=none"]
+        lines += ["", "[Route]", f"Gateway={network.gateway(family)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _write_identity(machine: Machine) -> None:
+    """What makes this host itself: names, ids, addresses, keys, passwords."""
+    root = machine.root
+    machine_id, product = (machine.folder / "identity").read_text().split()
+    lab_key = public_key(machine.lab.key_file)
+    gateway = machine.lab.network.gateway(machine.lab.families[0])
+    own = "".join(f"{address} {machine.name}\n" for address in machine.addresses)
+    texts = {
+        "etc/hostname": f"{machine.name}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{own}",
+        "etc/machine-id": machine_id.replace("-", "") + "\n",
+        # a name server of the host's own family, where nobody answers: these hosts have no way out
+        "etc/resolv.conf": f"nameserver {gateway}\n",
+        "etc/systemd/network/10-host0.network": network_file(machine),  # sorts before Debian's 80-container-host0.network
+        "etc/lab-host/product_uuid": product + "\n",
+        "etc/ssh/ssh_host_ed25519_key.pub": machine.host_key() + "\n",
+        "root/.ssh/authorized_keys": f"{lab_key} lab-{machine.lab.name}\n",
+        f"home/{OPS_USER}/.ssh/authorized_keys": f"{lab_key} lab-{machine.lab.name}\n",
+        f"home/{DEPLOY_USER}/.ssh/authorized_keys": f"{lab_key} lab-{machine.lab.name}\n",
+    }
+    for name, text in texts.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text() != text:
+            path.unlink(missing_ok=True)  # resolv.conf may be a link
+            path.write_text(text)
+    for user, home in (("root", root / "root"), (OPS_USER, root / "home" / OPS_USER), (DEPLOY_USER, root / "home" / DEPLOY_USER)):
+        _own(home / ".ssh", 0o700, root, user)
+        _own(home / ".ssh/authorized_keys", 0o600, root, user)
+    (root / "etc/lab-host/product_uuid").chmod(0o400)
+    host_key = root / "etc/ssh/ssh_host_ed25519_key"
+    text = (machine.folder / "ssh_host_ed25519_key").read_text()
+    if not host_key.exists() or host_key.read_text() != text:
+        write_private(host_key, text)
+    if not (root / "etc/lab-host/passwords-set").exists():
+        command(["chpasswd", "--root", str(root), "--crypt-method", "SHA512"], feed=f"{OPS_USER}:{machine.lab.sudo_password()}\n")
+        (root / "etc/lab-host/passwords-set").touch()
+
+
+def _own(path: Path, mode: int, root: Path, user: str) -> None:
+    uid, gid = next((int(fields[2]), int(fields[3])) for fields in (line.split(":") for line in (root / "etc/passwd").read_text().splitlines()) if fields[0] == user)
+    os.chown(path, uid, gid)
+    path.chmod(mode)
+
+
+def nspawn_argv(machine: Machine, *, devices: Sequence[Path], modules: Path | None) -> list[str]:
+    """The command line of systemd-nspawn for this host."""
+    binds = [f"--bind={device}" for device in devices]
+    binds += [f"--bind={machine.folder / name}:/var/lib/{name}" for name in _OWN_FOLDERS]
+    binds += [f"--bind-ro={modules}"] if modules else []
+    return [
+        "systemd-nspawn",
+        "--quiet",
+        "--register=no",
+        "--keep-unit",
+        "--capability=all",
+        f"--system-call-filter={_SYSCALLS}",
+        f"--system-call-filter={_NO_SYSCALLS}",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        "--console=read-only",
+        f"--network-bridge={machine.lab.network.bridge}",
+        *binds,
+        f"--machine={machine.name}",
+        f"--directory={machine.root}",
+        "--boot",
+    ]
+
+
+def _launch(machine: Machine) -> None:
+    """Start it detached: it outlives this process, and its console goes to a file."""
+    remove_link(machine.link)
+    folders = cgroup.make(machine.lab.name, machine.name)
+    devices = [device for device in (Path("/dev/kmsg"), Path("/dev/fuse")) if device.exists()]
+    modules = Path("/lib/modules")
+    argv = nspawn_argv(machine, devices=devices, modules=modules if (modules / os.uname().release).is_dir() else None)
+    program = shutil.which(argv[0])
+    if program is None:
+        raise EnvironmentFault("systemd-nspawn is not on this machine: install systemd-container")
+    with (machine.folder / "console.log").open("ab") as log:
+        subprocess.Popen(
+            ["/bin/sh", "-c", _LAUNCHER, "lab-launcher", *map(str, folders), "--", program, *argv[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+        )
+
+
+def run_in(machine: Machine, argv: Sequence[str], *, limit: float = 60, feed: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `argv` inside the host as root, not over SSH; EnvironmentFault when the host is off."""
+    init = init_pid(machine)
+    if init is None:
+        raise EnvironmentFault(f"{machine.name} is off: `sixstack lab up --lab {machine.lab.name}` boots it")
+    spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
+    return subprocess.run(
+        ["nsenter", f"--target={init}", *spaces, "--root", "--wd=/", "--", *argv], input=feed, capture_output=True, text=True, timeout=limit, check=False
+    )

@@ -1,0 +1,187 @@
+"""Bring a lab up, show it, take it down: what `sixstack lab` and the tests call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from cluster.errors import EnvironmentFault
+from cluster.families import Family
+from lab import cgroup, host, state
+from lab.base import ensure_base
+from lab.host import Machine
+from lab.mounts import remove_tree
+from lab.network import MAX_HOSTS, bridge_down, bridge_up, lab_network
+from lab.packages import install_missing
+from lab.ready import wait_ready
+from lab.state import BOTH, DEFAULT_LAB, Lab, LabHost
+
+Say = Callable[[str], None]
+_DEFAULT_HOSTS = 3
+
+
+def _silent(_line: str) -> None:
+    return
+
+
+def up(
+    name: str = DEFAULT_LAB,
+    *,
+    hosts: int | None = None,
+    families: Sequence[Family] | None = None,
+    management: Sequence[Family] | None = None,
+    say: Say = _silent,
+) -> tuple[LabHost, ...]:
+    """Make the lab what it should be, and wait until every host answers SSH; nothing is done where nothing is missing.
+
+    What is not said stays as it is (a new lab: three hosts, both families, management in both). Surplus hosts are thrown away; hosts that
+    are off boot with the disk they have; hosts whose families change reboot with the new addresses.
+    """
+    _need_root()
+    folder = state.lab_folder(name)
+    if hosts is not None and not 1 <= hosts <= MAX_HOSTS:
+        raise ValueError(f"a lab has 1 to {MAX_HOSTS} hosts, not {hosts}")
+    install_missing(say)
+    base = ensure_base(say)
+    with state.locked(folder):
+        before = state.load(name)
+        lab = _wanted(name, before, hosts, families, management)
+        state.save(lab)
+        state.make_credentials(lab)
+        bridge_up(lab.network, lab.management)
+        _remove_surplus(lab, say)
+        machines = _machines(lab)
+        moved = before is not None and (before.families != lab.families or before.index != lab.index)
+        with ThreadPoolExecutor(len(machines)) as pool:
+            list(pool.map(lambda machine: _converge(machine, base, moved, say), machines))
+    return status(name)
+
+
+def _wanted(name: str, before: Lab | None, hosts: int | None, families: Sequence[Family] | None, management: Sequence[Family] | None) -> Lab:
+    index = state.claim_index(name, before.index if before else None)
+    old = before or Lab(name=name, folder=state.lab_folder(name), index=index, hosts=_DEFAULT_HOSTS, families=BOTH, management=BOTH)
+    return replace(
+        old,
+        index=index,
+        hosts=hosts if hosts is not None else old.hosts,
+        families=_ordered(families) if families is not None else old.families,
+        management=_ordered(management) if management is not None else old.management,
+    )
+
+
+def _ordered(families: Sequence[Family]) -> tuple[Family, ...]:
+    """IPv4 first, each once; ValueError when there is none."""
+    if not families:
+        raise ValueError("name at least one address family")
+    return tuple(family for family in BOTH if family in families)
+
+
+def _converge(machine: Machine, base: Path, moved: bool, say: Say) -> None:
+    if moved or not host.is_running(machine):
+        host.power_off(machine)
+        started = time.monotonic()
+        host.boot(machine, base)
+        wait_ready(machine)
+        say(f"{machine.name} answers SSH after {time.monotonic() - started:.1f} s: {', '.join(map(str, machine.addresses))}")
+    else:
+        wait_ready(machine)
+
+
+def _remove_surplus(lab: Lab, say: Say) -> None:
+    wanted = {machine.name for machine in _machines(lab)}
+    for path in sorted((lab.folder / "hosts").glob("*")):
+        if path.name not in wanted:
+            say(f"removing host {path.name}")
+            host.scrap(Machine(lab, int(path.name.rpartition("-")[2])))
+
+
+def _machines(lab: Lab) -> list[Machine]:
+    return [Machine(lab, number) for number in range(1, lab.hosts + 1)]
+
+
+def status(name: str = DEFAULT_LAB) -> tuple[LabHost, ...]:
+    """The hosts of a lab, in order; empty when there is no such lab."""
+    _need_root()
+    lab = state.load(name)
+    if lab is None:
+        return ()
+    return tuple(
+        LabHost(
+            name=machine.name,
+            number=machine.number,
+            addresses=machine.addresses,
+            host_key=machine.host_key(),
+            state="running" if host.is_running(machine) else "off",
+            folder=machine.folder,
+        )
+        for machine in _machines(lab)
+    )
+
+
+def lab_of(name: str = DEFAULT_LAB) -> Lab:
+    """The lab of that name: its keys, families and network; EnvironmentFault when it is not up."""
+    _need_root()
+    lab = state.load(name)
+    if lab is None:
+        raise EnvironmentFault(f"there is no lab {name}: `sixstack lab up --lab {name}` makes it")
+    return lab
+
+
+def machine_of(host_name: str, name: str = DEFAULT_LAB) -> Machine:
+    """One host of a lab by its name; EnvironmentFault when there is none of that name."""
+    lab = lab_of(name)
+    for machine in _machines(lab):
+        if machine.name == host_name:
+            return machine
+    raise EnvironmentFault(f"lab {name} has no host {host_name}: it has {', '.join(machine.name for machine in _machines(lab))}")
+
+
+def power_off(host_name: str, name: str = DEFAULT_LAB) -> None:
+    """A power failure of one host; `up` boots it again with the disk it had."""
+    machine = machine_of(host_name, name)
+    with state.locked(machine.lab.folder):
+        host.power_off(machine)
+
+
+def run_in(host_name: str, argv: Sequence[str], name: str = DEFAULT_LAB, *, limit: float = 60, feed: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `argv` inside a host as root without SSH; what it starts must end by itself or run under systemd-run."""
+    return host.run_in(machine_of(host_name, name), argv, limit=limit, feed=feed)
+
+
+def down(name: str = DEFAULT_LAB, *, say: Say = _silent) -> None:
+    """Remove everything of a lab: processes, cgroups, mounts, links, ranges, folders. Harmless when there is nothing."""
+    _need_root()
+    folder = state.lab_folder(name)
+    network = lab_network(name, 0)  # only its bridge's name is needed: it holds whatever the state file says, or if there is none
+    if folder.exists():
+        with state.locked(folder):
+            lab = state.load(name) or Lab(name=name, folder=folder, index=0, hosts=0, families=BOTH, management=BOTH)
+            names = {path.name for path in (folder / "hosts").glob("*")} | {machine.name for machine in _machines(lab)}
+            for host_name in sorted(names):
+                host.scrap(Machine(lab, int(host_name.rpartition("-")[2])))
+            _remove_remains(name, network.bridge)
+            remove_tree(folder)
+        say(f"lab {name} is gone")
+    else:
+        _remove_remains(name, network.bridge)
+    state.release_index(name)
+    if state.labs_folder().is_dir() and not any(state.labs_folder().iterdir()):
+        state.labs_folder().rmdir()
+
+
+def _remove_remains(name: str, bridge: str) -> None:
+    if shutil.which("ip"):
+        bridge_down(bridge)
+    cgroup.kill(name)
+    cgroup.remove(name)
+
+
+def _need_root() -> None:
+    if os.geteuid() != 0:
+        raise EnvironmentFault("a lab needs root: it boots real hosts (run this with sudo)")

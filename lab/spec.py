@@ -1,0 +1,82 @@
+"""A cluster file for the hosts of a lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster.errors import EnvironmentFault
+from cluster.families import Family, StackMode, families_of
+from lab import cgroup
+from lab.state import Lab, LabHost
+
+# Ranges that no lab has (lab.network), one a family.
+_PODS: dict[Family, dict[str, Any]] = {
+    Family.IPV4: {"cidr": "10.244.0.0/16", "node_mask": 24},
+    Family.IPV6: {"cidr": "fd44:5a17:e0b4::/56", "node_mask": 64},
+}
+_SERVICES = {Family.IPV4: "10.96.0.0/16", Family.IPV6: "fd44:5a17:e0b4:ff00::/112"}
+_BUNDLE_BLOCK = "lab"
+
+
+def cluster_document(
+    lab: Lab, hosts: tuple[LabHost, ...], stack: StackMode, primary: Family = Family.IPV4, *, cni: str = "flannel", count: int | None = None, cgroup_v1: bool | None = None
+) -> dict[str, Any]:
+    """The cluster file (as data) of `count` hosts (default: all): the first is the control plane, the others are workers.
+
+    SSH goes over the first family that both the machine and the hosts have, so it may be another one than the cluster uses.
+    EnvironmentFault when the lab has too few hosts, or not the families that `stack` needs.
+    """
+    families = families_of(stack, primary)
+    if missing := [family for family in families if family not in lab.families]:
+        raise EnvironmentFault(f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: `sixstack lab up --lab {lab.name} --families {','.join(families)}`")
+    if count is not None and not 1 <= count <= len(hosts):
+        raise EnvironmentFault(f"lab {lab.name} has {len(hosts)} hosts, not {count}: `sixstack lab up --lab {lab.name} --hosts {count}`")
+    reach = next((family for family in lab.management if family in lab.families), None)
+    if reach is None:
+        raise EnvironmentFault(f"this machine has no address of the hosts' families ({', '.join(lab.families)}): `sixstack lab up --lab {lab.name} --management {lab.families[0]}`")
+    v1 = cgroup_v1 if cgroup_v1 is not None else not cgroup.of_this_machine().v2
+    return {
+        "name": lab.name,
+        "stack": str(stack),
+        "primary_family": str(families[0]),
+        "hosts": [_host(lab, host, families, reach) for host in hosts[:count]],
+        "network": {"pods": [_PODS[family] for family in families], "services": [_SERVICES[family] for family in families]},
+        "cni": {"kind": cni},
+        "bundle": _BUNDLE_BLOCK,
+        "kubeadm": _kubeadm(v1),
+    }
+
+
+def _host(lab: Lab, host: LabHost, families: tuple[Family, ...], reach: Family) -> dict[str, Any]:
+    return {
+        "name": host.name,
+        "role": "control-plane" if host.number == 1 else "worker",
+        "ssh": {"address": str(host.address(reach)), "port": 22, "user": "root", "credential": f"lab-{lab.name}", "host_key": host.host_key},
+        "addresses": [str(host.address(family)) for family in families],
+    }
+
+
+def _kubeadm(cgroup_v1: bool) -> dict[str, Any]:
+    """What a container that shares the machine's kernel needs; none of it is a default of the product.
+
+    conntrack's table size is the machine's sysctl; on cgroup v1 kubelet 1.36 starts only when told so, and kubeadm's kernel check fails.
+    """
+    kubelet: dict[str, Any] = {"cgroupDriver": "cgroupfs", "failCgroupV1": False} if cgroup_v1 else {}
+    return {
+        "ignore_preflight": ["SystemVerification"],
+        "kubelet": kubelet,
+        "kube_proxy": {"mode": "nftables", "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}},
+    }
+
+
+def cluster_file(document: dict[str, Any]) -> str:
+    """The text of a cluster file."""
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=200))
+
+
+def private_key_file(lab: Lab) -> Path:
+    """The key that the SSH credential block `lab-NAME` is made of."""
+    return lab.key_file

@@ -1,0 +1,223 @@
+"""What is known of a lab between two commands: its folder, its state file, its lock, its keys."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from cluster.errors import EnvironmentFault
+from cluster.families import Address, Family
+from lab.base import OPS_USER
+from lab.network import LabNetwork, lab_network
+
+DEFAULT_LAB = "demo"
+BOTH = (Family.IPV4, Family.IPV6)
+_NAME = re.compile(r"[a-z]([a-z0-9-]{0,7}[a-z0-9])?")  # `vb-NAME-20` and `six-NAME` are link names: at most 15 characters
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """One host of a lab, as status shows it. `addresses`: IPv4 first. `state`: running, starting or off."""
+
+    name: str
+    number: int
+    addresses: tuple[Address, ...]
+    host_key: str
+    state: str
+    folder: Path
+
+    @property
+    def root(self) -> Path:
+        """Where its root file system is mounted while it is on."""
+        return self.folder / "root"
+
+    def address(self, family: Family) -> Address | None:
+        """Its address of one family, if it has one."""
+        return next((address for address in self.addresses if address.version == (4 if family is Family.IPV4 else 6)), None)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab: what it should be (hosts, families, management) and where."""
+
+    name: str
+    folder: Path
+    index: int
+    hosts: int
+    families: tuple[Family, ...]
+    management: tuple[Family, ...]
+
+    @property
+    def network(self) -> LabNetwork:
+        """Its bridge and ranges."""
+        return lab_network(self.name, self.index)
+
+    @property
+    def key_file(self) -> Path:
+        """The private SSH key (OpenSSH format, mode 0600) that root, ops and deploy of every host accept."""
+        return self.folder / "id_ed25519"
+
+    def host_name(self, number: int) -> str:
+        """The name of host `number`, from 1."""
+        return f"{self.name}-{number}"
+
+    def host_folder(self, name: str) -> Path:
+        """The folder of one host."""
+        return self.folder / "hosts" / name
+
+    def sudo_password(self) -> str:
+        """The password of `ops`, for login and sudo."""
+        return str(json.loads((self.folder / "passwords.json").read_text())[OPS_USER])
+
+
+def labs_folder() -> Path:
+    """The folder of all labs: $SIXSTACK_LAB_STATE, else /var/lib/sixstack-lab."""
+    return Path(os.environ.get("SIXSTACK_LAB_STATE") or "/var/lib/sixstack-lab")
+
+
+def check_name(name: str) -> str:
+    """`name` if a lab can have it; ValueError otherwise."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} can't name a lab: use at most 9 characters of a-z, 0-9 and -, a letter first, no - last (links are named after it)")
+    return name
+
+
+def lab_folder(name: str) -> Path:
+    """The state folder of the lab of that name."""
+    return labs_folder() / check_name(name)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` (made if missing, mode 0700) for this process alone. The lock is on the folder itself: nothing to leave behind."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # its last user removed it just now
+            continue
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if _is_still(handle, folder):
+            break
+        os.close(handle)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_still(handle: int, folder: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
+
+
+def load(name: str) -> Lab | None:
+    """The lab of that name, or None when there is none."""
+    folder = lab_folder(name)
+    try:
+        text = (folder / "lab.json").read_text()
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise EnvironmentFault(f"{folder} belongs to root: run this as root") from error
+    document: dict[str, Any] = json.loads(text)
+    return Lab(
+        name=name,
+        folder=folder,
+        index=document["index"],
+        hosts=document["hosts"],
+        families=tuple(Family(item) for item in document["families"]),
+        management=tuple(Family(item) for item in document["management"]),
+    )
+
+
+def save(lab: Lab) -> None:
+    """Write the state file, whole or not at all."""
+    document = {"index": lab.index, "hosts": lab.hosts, "families": lab.families, "management": lab.management}
+    write_private(lab.folder / "lab.json", json.dumps(document, indent=2) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    part.rename(path)
+
+
+def make_key(path: Path) -> str:
+    """The public half (`ssh-ed25519 AAAA...`) of the private SSH key in `path`, which is made first when missing."""
+    if not path.exists():
+        fresh = Ed25519PrivateKey.generate()
+        write_private(path, fresh.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
+    return public_key(path)
+
+
+def public_key(path: Path) -> str:
+    """The public half (`ssh-ed25519 AAAA...`) of the private SSH key in `path`."""
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
+    return load_ssh_private_key(path.read_bytes(), None).public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def make_credentials(lab: Lab) -> None:
+    """Make the lab's SSH key and the password of `ops`, once."""
+    make_key(lab.key_file)
+    if not (lab.folder / "passwords.json").exists():
+        write_private(lab.folder / "passwords.json", json.dumps({OPS_USER: secrets.token_urlsafe(16)}) + "\n")
+
+
+def claim_index(lab: str, wanted: int | None) -> int:
+    """An index (the lab's ranges) that no other lab of this machine has; kept in the labs folder until `release_index`.
+
+    The claims lie in one place whatever $SIXSTACK_LAB_STATE says, as the ranges are the machine's. A claim whose lab folder is gone is void.
+    """
+    from lab.network import free_index, read_machine_networks
+
+    with locked(_CLAIMS):
+        for path in _CLAIMS.glob("*.part"):  # of a process that was killed while it wrote
+            path.unlink()
+        claims = {int(path.name): path for path in _CLAIMS.iterdir() if path.name.isdigit()}
+        mine = str(lab_folder(lab))
+        for index, path in list(claims.items()):
+            owner = path.read_text()
+            if not Path(owner).is_dir() or owner == mine:
+                path.unlink()
+                del claims[index]
+                if owner == mine and wanted is None:
+                    wanted = index
+        chosen = free_index(lab, claims.keys(), wanted, read_machine_networks())
+        if chosen is None:
+            raise EnvironmentFault(f"no address range is free for lab {lab}: remove another lab first (`sixstack lab down --lab NAME`), or an address that this machine has in it")
+        write_private(_CLAIMS / str(chosen), mine)
+        return chosen
+
+
+def release_index(lab: str) -> None:
+    """Give the lab's ranges back; harmless when it has none."""
+    if not _CLAIMS.is_dir():
+        return
+    with locked(_CLAIMS):
+        for path in _CLAIMS.iterdir():
+            if path.read_text() == str(lab_folder(lab)):
+                path.unlink()
+        if not any(_CLAIMS.iterdir()):
+            _CLAIMS.rmdir()
+
+
+_CLAIMS = Path("/var/lib/sixstack-lab/.ranges")
