@@ -1,0 +1,82 @@
+"""Server-side apply of any document: the API server merges, and only fields we sent are ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from cluster.errors import ClusterError
+from kube.client import APPLY_PATCH, ApiRefused, Document, KubeApi, segment
+from kube.wait import wait_established
+
+FIELD_MANAGER = "sixstack"
+
+# what others need goes first; the rest keeps its order
+FIRST = ("Namespace", "CustomResourceDefinition")
+
+
+def apply(
+    api: KubeApi, documents: Iterable[Document], field_manager: str = FIELD_MANAGER, limit: timedelta = timedelta(seconds=60)
+) -> tuple[str, ...]:
+    """Applies the documents; returns one phrase per object that was created or changed, none for those that already were so.
+
+    Namespaces and resource definitions go first, and definitions are waited for (at most `limit`).
+    Raises ApiRefused (invalid document), ClusterError (a kind that the server does not know), ApiUnavailable.
+    """
+    ordered = sorted(documents, key=lambda document: FIRST.index(document["kind"]) if document["kind"] in FIRST else len(FIRST))
+    resources = Resources(api)
+    changes: list[str] = []
+    definitions: list[str] = []
+    for document in ordered:
+        if definitions and document["kind"] != "CustomResourceDefinition":
+            wait_established(api, definitions, limit)
+            definitions = []
+        changes.extend(_apply_one(api, resources.path(document), document, field_manager))
+        if document["kind"] == "CustomResourceDefinition":
+            definitions.append(document["metadata"]["name"])
+    if definitions:
+        wait_established(api, definitions, limit)
+    return tuple(changes)
+
+
+class Resources:
+    """Which path a kind has, asked once per group and version."""
+
+    def __init__(self, api: KubeApi) -> None:
+        self._api = api
+        self._known: dict[str, dict[str, Document]] = {}
+
+    def path(self, document: Document) -> str:
+        """The path of the object that a document describes; namespace `default` where a namespaced one names none."""
+        version, kind, metadata = document["apiVersion"], document["kind"], document["metadata"]
+        resource = self._resource(version, kind)
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        if resource["namespaced"]:
+            root += f"/namespaces/{segment(metadata.get('namespace', 'default'))}"
+        return f"{root}/{resource['name']}/{segment(metadata['name'])}"
+
+    def _resource(self, version: str, kind: str) -> Document:
+        if kind not in self._known.get(version, {}):  # asked again when unknown: its definition may be new
+            self._known[version] = self._discover(version)
+        try:
+            return self._known[version][kind]
+        except KeyError:
+            raise ClusterError(f"the cluster does not know {kind} of {version}: apply its definition first") from None
+
+    def _discover(self, version: str) -> dict[str, Document]:
+        found = self._api.find(f"/apis/{version}" if "/" in version else f"/api/{version}") or {"resources": []}
+        return {resource["kind"]: resource for resource in found["resources"] if "/" not in resource["name"]}
+
+
+def _apply_one(api: KubeApi, path: str, document: Document, field_manager: str) -> tuple[str, ...]:
+    name = "/".join(part for part in (document["metadata"].get("namespace"), document["metadata"]["name"]) if part)
+    before = api.find(path)
+    try:
+        after = api.request("PATCH", path, query={"fieldManager": field_manager, "force": "true"}, body=document, content_type=APPLY_PATCH)
+    except ApiRefused as refusal:
+        raise ApiRefused(f"apply {document['kind']} {name}", refusal.status, refusal.reason, refusal.message) from refusal
+    if before is None:
+        return (f"created {document['kind']} {name}",)
+    if before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]:
+        return (f"changed {document['kind']} {name}",)
+    return ()

@@ -1,0 +1,74 @@
+"""From a dialled channel (an SSH channel, say) to the real socket that TLS needs.
+
+A socket pair stands where a connection would: one end is given to the HTTP client, two threads carry bytes between the other end and
+the channel. No port is opened, not even on loopback, and a dial that fails raises where the request was made.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+CHUNK = 1 << 16
+
+
+class Channel(Protocol):
+    """What `dial` returns: the part of a socket that paramiko's channels have too."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Up to `size` bytes; b"" at the end."""
+
+    def sendall(self, data: bytes, /) -> object:
+        """All of `data`, or an error."""
+
+    def shutdown(self, how: int, /) -> object:
+        """Wakes whoever waits in `recv`."""
+
+    def close(self) -> object:
+        """Ends the connection."""
+
+
+Dial = Callable[[str, int], Channel]  # (host, port); host is an address without brackets or a name that the far end resolves
+
+
+class Bridge:
+    """Carries bytes between a channel and `self.socket` until either side ends."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.socket, self._inner = socket.socketpair()
+        self._threads = [
+            threading.Thread(target=self._carry, args=(self._inner, channel), name="kube-bridge-out", daemon=True),
+            threading.Thread(target=self._carry, args=(channel, self._inner), name="kube-bridge-in", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Some thread still carries."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def close(self) -> None:
+        """Ends both sides and waits for the threads."""
+        self._end()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._inner.close()
+
+    def _carry(self, source: Channel, target: Channel) -> None:
+        # whatever ends a side (EOF, reset, a lost SSH transport, closing) ends the connection; the HTTP client sees EOF and says so
+        with suppress(Exception):
+            while data := source.recv(CHUNK):
+                target.sendall(data)
+        self._end()
+
+    def _end(self) -> None:
+        for side in (self._inner, self._channel):
+            with suppress(Exception):
+                side.shutdown(socket.SHUT_RDWR)
+        with suppress(Exception):
+            self._channel.close()

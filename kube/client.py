@@ -1,0 +1,265 @@
+"""The Kubernetes API as plain documents, over a connection that somebody else dials.
+
+`kubernetes.client.ApiClient` makes the requests; its hundreds of models are never imported (they load lazily, and cost seconds and
+tens of megabytes when they do). Keys stay in memory: the client's own way would write them to files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from cluster.errors import ApiUnavailable, ClusterError, SixstackError, TryAgain
+from kube.channel import Bridge, Dial
+from kube.kubeconfig import Kubeconfig, read_kubeconfig
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+    from urllib3 import BaseHTTPResponse
+
+Document = dict[str, Any]  # one Kubernetes object, list or watch event
+
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML
+
+# answers that say "not now": overloaded, starting, etcd without a leader, a webhook that is not up yet
+PASSING = frozenset({429, 500, 502, 503, 504})
+
+
+class ApiRefused(ClusterError):
+    """The API server answered and refused: `status` is the HTTP code, `reason` Kubernetes' own word (NotFound, Conflict, Invalid, ...)."""
+
+    def __init__(self, request: str, status: int, reason: str, message: str) -> None:
+        self.request, self.status, self.reason, self.message = request, status, reason, message
+        super().__init__(f"the Kubernetes API refused {request}: {status} {reason}: {message}")
+
+    def __reduce__(self) -> tuple[type[ApiRefused], tuple[str, int, str, str]]:
+        return type(self), (self.request, self.status, self.reason, self.message)
+
+
+class KubeApi:
+    """One API server; threads may share it. Use `connect`."""
+
+    def __init__(self, config: Kubeconfig, dial: Dial) -> None:
+        self.config = config
+        self.context = _tls_context(config)
+        self._dial = dial
+        self._bridges: list[Bridge] = []
+        self._guard = threading.Lock()
+        self._client = self._api_client()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        content_type: str = "application/json",
+        seconds: float = 30,
+    ) -> Document:
+        """The JSON answer to one request; `seconds` bounds it.
+
+        Raises ApiUnavailable (may pass), ApiRefused (it will not), or what `dial` raises for a host that must be mended.
+        """
+        with self._errors(f"{method} {path}"):
+            response = self._send(method, path, query, body, seconds=seconds, content_type=content_type)
+            data = bytes(response.data)
+        self._check(f"{method} {path}", response.status, data)
+        return json.loads(data) if data[:1] in (b"{", b"[") else {"text": data.decode(errors="replace")}
+
+    def get(self, path: str, **query: str) -> Document:
+        """One object or list."""
+        return self.request("GET", path, query=query)
+
+    def find(self, path: str) -> Document | None:
+        """One object, None when there is none."""
+        try:
+            return self.get(path)
+        except ApiRefused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+
+    def create(self, path: str, document: Document) -> Document:
+        """POST to a collection's path."""
+        return self.request("POST", path, body=document)
+
+    def merge(self, path: str, patch: Document) -> Document:
+        """JSON merge patch (RFC 7386); with `metadata.resourceVersion` in it a concurrent change is a Conflict."""
+        return self.request("PATCH", path, body=patch, content_type=MERGE_PATCH)
+
+    def delete(self, path: str, *, grace_seconds: int | None = None) -> bool:
+        """Asks for removal, which goes on after this returns; False when there was nothing."""
+        options: Document = {"propagationPolicy": "Background"}
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
+        try:
+            self.request("DELETE", path, body=options)
+        except ApiRefused as refusal:
+            if refusal.status == 404:
+                return False
+            raise
+        return True
+
+    def watch(self, path: str, query: Mapping[str, str], seconds: float) -> Iterator[Document]:
+        """Events of a collection until the server ends the watch, at the latest after `seconds`."""
+        asked = {**query, "watch": "1", "timeoutSeconds": str(max(1, int(seconds)))}
+        with self._errors(f"WATCH {path}"):
+            # the read limit is for a connection that died unnoticed; the server's own limit ends a quiet watch
+            response = self._send("GET", path, asked, None, seconds=seconds + 10)
+            try:
+                if response.status != 200:
+                    self._check(f"WATCH {path}", response.status, bytes(response.data))
+                for line in response:
+                    if line.strip():
+                        yield json.loads(line)
+            finally:
+                response.close()
+
+    def open_socket(self) -> ssl.SSLSocket:
+        """A TLS connection of its own to the server (for exec); closing it ends it."""
+        with self._errors("connect"):
+            plain = self._bridge()
+            plain.settimeout(30)
+            try:
+                return self.context.wrap_socket(plain, server_hostname=self.config.server_name)
+            except BaseException:
+                plain.close()
+                raise
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header that says who we are; empty where a client certificate does."""
+        return {"Authorization": f"Bearer {self.config.token}"} if self.config.token else {}
+
+    def close(self) -> None:
+        """Ends every connection."""
+        self._client.rest_client.pool_manager.clear()
+        with self._guard:
+            bridges, self._bridges = self._bridges, []
+        for bridge in bridges:
+            bridge.close()
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: object, *, seconds: float, content_type: str = "application/json"
+    ) -> BaseHTTPResponse:
+        url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "sixstack", **self.authorization}
+        # the client writes JSON bodies itself, and sends any other as the text it is given
+        sent = json.dumps(body) if content_type == APPLY_PATCH else body
+        response: BaseHTTPResponse = self._client.call_api(method, url, headers, body=sent, _request_timeout=(30, seconds)).response
+        return response
+
+    def _check(self, request: str, status: int, data: bytes) -> None:
+        if 200 <= status < 300:
+            return
+        told: Document = {}
+        with suppress(ValueError):
+            told = json.loads(data)
+        message = str(told.get("message") or data.decode(errors="replace")[:500].strip())
+        if status in PASSING:
+            raise ApiUnavailable(f"the Kubernetes API cannot do {request} now: {status} {message}")
+        raise ApiRefused(request, status, str(told.get("reason", "")), message)
+
+    @contextmanager
+    def _errors(self, request: str) -> Iterator[None]:
+        """Turns what the libraries raise into what a caller can act on."""
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        where = f"the Kubernetes API at {self.config.host} port {self.config.port}"
+        try:
+            yield
+        except SixstackError:
+            raise
+        except ssl.SSLCertVerificationError as error:
+            raise _not_this_cluster(where, error) from error
+        except ApiException as error:  # how the client tells a failed TLS handshake
+            if "CERTIFICATE_VERIFY_FAILED" in str(error.reason):
+                raise _not_this_cluster(where, error.reason) from error
+            raise ApiUnavailable(f"{where} does not answer {request}: {error.reason}") from error
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: half a line of JSON
+            raise ApiUnavailable(f"{where} does not answer {request}: {error}") from error
+
+    def _bridge(self) -> Any:
+        try:
+            channel = self._dial(self.config.host, self.config.port)
+        except SixstackError as error:
+            if isinstance(error, TryAgain):
+                raise ApiUnavailable(f"the Kubernetes API at {self.config.host} port {self.config.port} is not reached: {error}") from error
+            raise
+        except Exception as error:  # each transport has its own classes: refused, administratively prohibited, EOF
+            raise ApiUnavailable(f"the Kubernetes API at {self.config.host} port {self.config.port} is not reached: {error}") from error
+        bridge = Bridge(channel)
+        with self._guard:
+            self._bridges = [known for known in self._bridges if known.alive] + [bridge]
+        return bridge.socket
+
+    def _api_client(self) -> ApiClient:
+        from kubernetes.client import ApiClient, Configuration
+        from urllib3 import HTTPSConnectionPool, PoolManager
+        from urllib3.connection import HTTPSConnection
+
+        open_bridge = self._bridge
+
+        class Connection(HTTPSConnection):
+            """Dialled instead of connected."""
+
+            def _new_conn(self) -> Any:
+                return open_bridge()
+
+        class Pool(HTTPSConnectionPool):
+            """Connections of that kind."""
+
+            ConnectionCls = Connection
+
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        client = ApiClient(Configuration(host=f"https://{host}:{self.config.port}"))
+        manager = PoolManager(maxsize=8, retries=False, ssl_context=self.context, server_hostname=self.config.server_name)
+        manager.pool_classes_by_scheme = {"https": Pool}
+        client.rest_client.pool_manager = manager
+        return client
+
+
+@contextmanager
+def connect(kubeconfig: str | Mapping[str, Any], dial: Dial) -> Iterator[KubeApi]:
+    """The API server of a kubeconfig, reached through `dial`; every connection is closed at the end.
+
+    The server's certificate is verified against the kubeconfig's CA, under the name `kubernetes`.
+    """
+    api = KubeApi(read_kubeconfig(kubeconfig), dial)
+    try:
+        yield api
+    finally:
+        api.close()
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path."""
+    return quote(name, safe="")
+
+
+def _not_this_cluster(where: str, error: object) -> ClusterError:
+    return ClusterError(
+        f"{where} shows a certificate that this cluster's CA did not sign ({error}). Another cluster answers there: check the endpoint"
+    )
+
+
+def _tls_context(config: Kubeconfig) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cadata=config.authority)
+    if config.certificate and config.key:
+        # OpenSSL's Python binding reads files only: this one lives in memory
+        with open(os.memfd_create("client", os.MFD_CLOEXEC), "w", encoding="ascii") as chain:
+            chain.write(f"{config.certificate}\n{config.key}\n")
+            chain.flush()
+            context.load_cert_chain(f"/proc/self/fd/{chain.fileno()}")
+    return context

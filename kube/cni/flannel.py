@@ -1,0 +1,64 @@
+"""Flannel with VXLAN, in every stack mode, as documents for server-side apply."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import yaml
+
+from cluster.families import Family, StackMode
+from cluster.spec import ClusterSpec
+from kube.client import Document
+from templates import render
+
+NAMESPACE = "kube-flannel"
+DAEMON_SET = "kube-flannel-ds"
+
+# what flannel takes off the MTU of its backend for the VXLAN header, in either family (pkg/backend/vxlan, encapOverhead)
+OVERHEAD = 50
+
+
+@dataclass(frozen=True, slots=True)
+class FlannelImages:
+    """The images, as published; the bundle holds the same names."""
+
+    daemon: str = "ghcr.io/flannel-io/flannel:v0.28.10"
+    plugin: str = "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel3"
+
+
+def flannel_documents(spec: ClusterSpec, images: FlannelImages = FlannelImages()) -> list[Document]:
+    """Namespace, RBAC, ConfigMap and DaemonSet for this cluster's families, ranges, VXLAN port and MTU."""
+    network = json.dumps(network_config(spec), sort_keys=True)
+    text = render(
+        "cni/flannel.yaml.j2",
+        images={"daemon": images.daemon, "plugin": images.plugin},
+        network_config=network,
+        # a changed configuration must restart the daemons, which read it once
+        config_sha256=hashlib.sha256(network.encode()).hexdigest(),
+        # flannel looks an IPv6 address up by this option in dual-stack (pkg/ipmatch)
+        ipv6_first=spec.stack is StackMode.DUAL_STACK and spec.families[0] is Family.IPV6,
+        loopback="::1" if spec.stack is StackMode.IPV6 else "127.0.0.1",
+    )
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def network_config(spec: ClusterSpec) -> Document:
+    """flannel's net-conf.json: a range per family in use, the rules' program, and the backend."""
+    backend: Document = {"Type": "vxlan", "Port": spec.cni.vxlan_port}
+    if spec.cni.mtu is not None:
+        backend["MTU"] = spec.cni.mtu + OVERHEAD  # flannel wants the link's MTU, the spec says the pods'
+    ranges = {cidr.version: str(cidr) for cidr in spec.pod_ranges}
+    config: Document = {
+        "EnableIPv4": 4 in ranges,
+        "EnableIPv6": 6 in ranges,
+        # one program for everybody's rules: that of kube-proxy
+        "EnableNFTables": spec.kubeadm.kube_proxy.get("mode") == "nftables",
+        "Backend": backend,
+    }
+    if 4 in ranges:
+        config["Network"] = ranges[4]
+    if 6 in ranges:
+        config["IPv6Network"] = ranges[6]
+    return config

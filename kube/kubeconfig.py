@@ -1,0 +1,75 @@
+"""A kubeconfig's current context as plain values; nothing of it is ever written to disk."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from cluster.errors import EnvironmentFault
+
+# kubeadm puts this name into every API server's certificate, whatever address the server is reached by
+SERVER_NAME = "kubernetes"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Kubeconfig:
+    """Where the API server is and what proves who we are; `repr` shows no secret."""
+
+    host: str  # address (IPv6 without brackets) or DNS name
+    port: int
+    server_name: str  # name that the server's certificate must carry
+    authority: str  # PEM of the cluster's CA
+    certificate: str | None = None  # PEM of the client certificate
+    key: str | None = None  # PEM of its key
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Kubeconfig(host={self.host!r}, port={self.port})"
+
+
+def read_kubeconfig(source: str | Mapping[str, Any]) -> Kubeconfig:
+    """The current context of a kubeconfig (YAML text or its document).
+
+    Raises EnvironmentFault when it is not self-contained: files and login programs it refers to are not on this machine.
+    """
+    document = yaml.safe_load(source) if isinstance(source, str) else source
+    try:
+        context = _named(document["contexts"], document["current-context"])["context"]
+        cluster = _named(document["clusters"], context["cluster"])["cluster"]
+        user = _named(document["users"], context["user"])["user"]
+        server = urlsplit(cluster["server"])
+        authority = _decoded(cluster["certificate-authority-data"])
+    except (KeyError, TypeError, StopIteration) as error:
+        raise EnvironmentFault(
+            f"the kubeconfig lacks {error}: it needs a current context whose cluster has `server` and `certificate-authority-data`"
+        ) from None
+    if server.scheme != "https" or not server.hostname:
+        raise EnvironmentFault(f"the kubeconfig's server is {cluster['server']!r}: it must be an https URL")
+    if not (("client-certificate-data" in user and "client-key-data" in user) or "token" in user):
+        raise EnvironmentFault("the kubeconfig's user has neither `client-certificate-data` and `client-key-data` nor `token`: embed them")
+    return Kubeconfig(
+        host=server.hostname,
+        port=server.port or 443,
+        server_name=cluster.get("tls-server-name") or SERVER_NAME,
+        authority=authority,
+        certificate=_decoded(user["client-certificate-data"]) if "client-certificate-data" in user else None,
+        key=_decoded(user["client-key-data"]) if "client-key-data" in user else None,
+        token=user.get("token"),
+    )
+
+
+def _named(entries: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    return next(entry for entry in entries if entry["name"] == name)
+
+
+def _decoded(data: str) -> str:
+    try:
+        return base64.b64decode(data, validate=True).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        raise EnvironmentFault("a certificate or key in the kubeconfig is not base64 of PEM text") from None

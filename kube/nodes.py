@@ -1,0 +1,107 @@
+"""Nodes: labels and taints that converge, and finding one by an address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address
+
+from cluster.errors import ApiUnavailable, ClusterError
+from cluster.families import Address
+from cluster.labels import selector_for
+from cluster.spec import Taint
+from kube.client import ApiRefused, Document, KubeApi, segment
+from kube.wait import NODES
+
+# which label and taint keys we set, as JSON: only those are ever taken away again
+OURS = "node.sixstack.io/managed"
+
+
+def label_node(api: KubeApi, name: str, labels: Mapping[str, str], taints: Sequence[Taint] = ()) -> tuple[str, ...]:
+    """Brings a node's labels and taints to what is asked; returns one phrase per change.
+
+    What we set earlier and is asked no more is removed; what others set stays. Raises ClusterError when the node has not joined.
+    """
+    for _ in range(5):
+        node = api.find(f"{NODES}/{segment(name)}")
+        if node is None:
+            raise ClusterError(f"node {name} has not joined the cluster: it cannot be labelled")
+        patch, changes = node_patch(node, labels, taints)
+        if not patch:
+            return ()
+        try:
+            api.merge(f"{NODES}/{segment(name)}", patch)
+        except ApiRefused as refusal:
+            if refusal.status != 409:
+                raise
+        else:
+            return changes
+    raise ApiUnavailable(f"node {name} changes faster than it can be labelled")
+
+
+def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint]) -> tuple[Document, tuple[str, ...]]:
+    """The merge patch that brings a Node object to these labels and taints, and what it changes in words; ({}, ()) when nothing."""
+    metadata = node["metadata"]
+    held_labels: dict[str, str] = metadata.get("labels", {})
+    held_taints: list[Document] = node["spec"].get("taints", [])
+    ours = json.loads(metadata.get("annotations", {}).get(OURS, "{}"))
+    wanted_taints = [_taint_document(taint) for taint in taints]
+    changes: list[str] = []
+
+    label_patch: dict[str, str | None] = {}
+    for key in sorted(set(ours.get("labels", [])) - set(labels)):
+        if key in held_labels:
+            label_patch[key] = None
+            changes.append(f"label {key} removed")
+    for key, value in sorted(labels.items()):
+        if held_labels.get(key) != value:
+            label_patch[key] = value
+            changes.append(f"label {key}={value}")
+
+    wanted_keys = {_taint_key(taint) for taint in wanted_taints}
+    replaced = wanted_keys | set(ours.get("taints", []))
+    kept = [taint for taint in held_taints if _taint_key(taint) not in replaced]
+    for taint in held_taints:
+        if _taint_key(taint) in replaced - wanted_keys:
+            changes.append(f"taint {_taint_key(taint)} removed")
+    for taint in wanted_taints:
+        if not any(_same_taint(taint, held) for held in held_taints):
+            changes.append(f"taint {taint['key']}={taint.get('value', '')}:{taint['effect']}")
+
+    remembered = json.dumps({"labels": sorted(labels), "taints": sorted(wanted_keys)})
+    if not changes and metadata.get("annotations", {}).get(OURS) == remembered:
+        return {}, ()
+    # the resource version makes a change by somebody else in between (taints come and go) a conflict instead of a loss
+    patch: Document = {
+        "metadata": {"resourceVersion": metadata["resourceVersion"], "labels": label_patch, "annotations": {OURS: remembered}},
+        "spec": {"taints": kept + wanted_taints},
+    }
+    return patch, tuple(changes)
+
+
+def find_node(api: KubeApi, address: Address) -> str | None:
+    """The name of the node that carries this address, by its label; None when none does."""
+    found = api.get(NODES, labelSelector=selector_for(address))["items"]
+    names = [str(node["metadata"]["name"]) for node in found]
+    if len(names) > 1:
+        raise ClusterError(f"{address} is the label of several nodes: {', '.join(sorted(names))}; remove it from all but the right one")
+    return names[0] if names else None
+
+
+def internal_addresses(node: Document) -> tuple[Address, ...]:
+    """A Node object's InternalIPs, in the order of its status."""
+    entries: Iterable[Document] = node.get("status", {}).get("addresses", [])
+    return tuple(ip_address(entry["address"]) for entry in entries if entry["type"] == "InternalIP")
+
+
+def _taint_document(taint: Taint) -> Document:
+    document: Document = {"key": taint.key, "effect": taint.effect.value}
+    return {**document, "value": taint.value} if taint.value else document
+
+
+def _taint_key(taint: Document) -> str:
+    return f"{taint['key']}:{taint['effect']}"
+
+
+def _same_taint(one: Document, other: Document) -> bool:
+    return _taint_key(one) == _taint_key(other) and one.get("value", "") == other.get("value", "")

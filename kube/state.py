@@ -1,0 +1,87 @@
+"""The cluster as its API server shows it, as the plain types that the plan compares with the spec."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any
+
+import yaml
+
+from cluster.spec import CniKind, Taint, TaintEffect
+from cluster.state import ClusterState, NodeState
+from kube.client import Document, KubeApi
+from kube.nodes import internal_addresses
+from kube.wait import NODES
+
+FLANNEL = "kube-flannel-ds"
+
+# DaemonSets by which the usual network plug-ins of other people are known
+FOREIGN_CNI = {
+    "antrea-agent": "Antrea",
+    "calico-node": "Calico",
+    "canal": "Canal",
+    "cilium": "Cilium",
+    "kindnet": "kindnet",
+    "kube-ovn-cni": "Kube-OVN",
+    "kube-router": "kube-router",
+    "ovnkube-node": "OVN-Kubernetes",
+    "weave-net": "Weave Net",
+}
+
+
+def read_state(api: KubeApi) -> ClusterState:
+    """Nodes, network plug-in, cluster DNS and kubeadm's own configuration, in four requests."""
+    nodes = api.get(NODES)["items"]
+    cni, detail = _network(api.get("/apis/apps/v1/daemonsets")["items"])
+    coredns = api.get("/apis/apps/v1/namespaces/kube-system/deployments", labelSelector="k8s-app=kube-dns")["items"]
+    return ClusterState(
+        nodes=tuple(node_state(node) for node in nodes),
+        cni=cni,
+        cni_detail=detail,
+        coredns_ready=bool(coredns) and all(_all_available(deployment) for deployment in coredns),
+        kubeadm=_kubeadm(api),
+    )
+
+
+def node_state(node: Document) -> NodeState:
+    """One Node object as plain types."""
+    metadata, spec, status = node["metadata"], node["spec"], node.get("status", {})
+    ready: Document = next((condition for condition in status.get("conditions", []) if condition["type"] == "Ready"), {})
+    return NodeState(
+        name=metadata["name"],
+        ready=ready.get("status") == "True",
+        reason="" if ready.get("status") == "True" else str(ready.get("message", "")),
+        addresses=internal_addresses(node),
+        labels=dict(metadata.get("labels", {})),
+        taints=tuple(
+            Taint(key=taint["key"], value=taint.get("value", ""), effect=TaintEffect(taint["effect"])) for taint in spec.get("taints", [])
+        ),
+        pod_ranges=tuple(ip_network(cidr) for cidr in spec.get("podCIDRs", [])),
+        kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
+        unschedulable=bool(spec.get("unschedulable", False)),
+    )
+
+
+def _network(daemon_sets: list[Document]) -> tuple[CniKind | None, str]:
+    """The plug-in in use: flannel, none of ours (the owner's), or nothing at all; and in words with its image's tag."""
+    for daemon_set in daemon_sets:
+        name = daemon_set["metadata"]["name"]
+        image = daemon_set["spec"]["template"]["spec"]["containers"][0]["image"]
+        if name == FLANNEL:
+            return CniKind.FLANNEL, f"Flannel ({image})"
+        if name in FOREIGN_CNI:
+            return CniKind.NONE, f"{FOREIGN_CNI[name]} ({image})"
+    return None, ""
+
+
+def _all_available(deployment: Document) -> bool:
+    wanted: int = deployment["spec"].get("replicas", 1)
+    available: int = deployment.get("status", {}).get("availableReplicas", 0)
+    return 0 < wanted <= available
+
+
+def _kubeadm(api: KubeApi) -> dict[str, Any]:
+    found = api.find("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")
+    text = (found or {}).get("data", {}).get("ClusterConfiguration", "")
+    document = yaml.safe_load(text)
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,155 @@
+"""Waiting on the API by list and watch: nothing is asked twice, nothing sleeps while the server has nothing to say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+
+from cluster.errors import ApiUnavailable, ClusterError
+from kube.client import ApiRefused, Document, KubeApi, segment
+
+OnChange = Callable[[str], None]
+
+NODES = "/api/v1/nodes"
+
+
+def objects_as_they_change(
+    api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Document]]:
+    """A collection's objects by name: at once, then after each change, until `limit` is over; survives a lost connection."""
+    end = time.monotonic() + limit.total_seconds()
+    lost: ApiUnavailable | None = None
+    while (left := end - time.monotonic()) > 0:
+        try:
+            listed = api.request("GET", path, query=query, seconds=min(30, left + 1))
+            lost = None
+            held = {item["metadata"]["name"]: item for item in listed["items"]}
+            yield held
+            since = {**(query or {}), "resourceVersion": listed["metadata"]["resourceVersion"]}
+            for event in api.watch(path, since, end - time.monotonic()):
+                if event["type"] == "ERROR":  # too old a version, mostly: list again
+                    break
+                name = event["object"]["metadata"]["name"]
+                if event["type"] == "DELETED":
+                    held.pop(name, None)
+                else:
+                    held[name] = event["object"]
+                yield held
+        except ApiUnavailable as error:
+            lost = error
+            time.sleep(min(1.0, max(0.0, end - time.monotonic())))  # a server that is down has no watch to wait on
+    if lost is not None:
+        raise lost
+
+
+def wait_until(
+    api: KubeApi,
+    path: str,
+    pending: Callable[[dict[str, Document]], Mapping[str, str]],
+    *,
+    what: str,
+    limit: timedelta,
+    on_change: OnChange | None = None,
+    query: Mapping[str, str] | None = None,
+) -> None:
+    """Waits until `pending` (objects -> what is missing, by name) is empty.
+
+    `on_change` hears a sentence whenever what is missing changes. Raises ClusterError with what is still missing after `limit`.
+    """
+    missing: Mapping[str, str] = {}
+    told = ""
+    for objects in objects_as_they_change(api, path, limit, query):
+        missing = pending(objects)
+        said = _sentence(missing)
+        if on_change is not None and said != told:
+            on_change(f"{what}: waiting for {said}" if missing else f"{what}: done")
+            told = said
+        if not missing:
+            return
+    raise ClusterError(f"{what}: not done after {limit.total_seconds():.0f} s: {_sentence(missing)}")
+
+
+def wait_nodes_ready(api: KubeApi, names: Iterable[str], limit: timedelta, on_change: OnChange | None = None) -> None:
+    """Waits until each named node is there and Ready; ClusterError names the others with kubelet's own reason."""
+    wanted = tuple(names)
+
+    def pending(nodes: dict[str, Document]) -> dict[str, str]:
+        return {name: reason for name in wanted if (reason := _node_missing(nodes.get(name)))}
+
+    wait_until(api, NODES, pending, what="nodes Ready", limit=limit, on_change=on_change)
+
+
+def wait_rolled_out(
+    api: KubeApi, kind: str, namespace: str, name: str, *, limit: timedelta, on_change: OnChange | None = None
+) -> None:
+    """Waits until a DaemonSet or Deployment runs its newest version everywhere."""
+    plural = {"DaemonSet": "daemonsets", "Deployment": "deployments"}[kind]
+
+    def pending(found: dict[str, Document]) -> dict[str, str]:
+        reason = _rollout_missing(kind, found.get(name))
+        return {f"{namespace}/{name}": reason} if reason else {}
+
+    wait_until(
+        api,
+        f"/apis/apps/v1/namespaces/{segment(namespace)}/{plural}",
+        pending,
+        what=f"{kind} {namespace}/{name} rolled out",
+        limit=limit,
+        on_change=on_change,
+        query={"fieldSelector": f"metadata.name={name}"},
+    )
+
+
+def wait_established(api: KubeApi, names: Iterable[str], limit: timedelta) -> None:
+    """Waits until the named CustomResourceDefinitions serve their resources."""
+    wanted = tuple(names)
+
+    def pending(found: dict[str, Document]) -> dict[str, str]:
+        return {name: "not Established" for name in wanted if _condition(found.get(name), "Established").get("status") != "True"}
+
+    wait_until(api, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", pending, what="resource definitions", limit=limit)
+
+
+def wait_gone(api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None) -> None:
+    """Waits until a collection (narrowed by `query`) is empty; a path the server does not know is empty."""
+    try:
+        wait_until(api, path, lambda found: dict.fromkeys(found, "still there"), what=f"{path} removed", limit=limit, query=query)
+    except ApiRefused as refusal:
+        if refusal.status != 404:
+            raise
+
+
+def _sentence(missing: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {reason}" for name, reason in sorted(missing.items()))
+
+
+def _condition(document: Document | None, kind: str) -> Document:
+    conditions: list[Document] = (document or {}).get("status", {}).get("conditions", [])
+    return next((condition for condition in conditions if condition["type"] == kind), {})
+
+
+def _node_missing(node: Document | None) -> str:
+    if node is None:
+        return "has not joined"
+    ready = _condition(node, "Ready")
+    if ready.get("status") == "True":
+        return ""
+    return str(ready.get("message") or "kubelet has not reported yet")
+
+
+def _rollout_missing(kind: str, workload: Document | None) -> str:
+    if workload is None:
+        return "does not exist"
+    status = workload.get("status", {})
+    if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
+        return "its controller has not seen it yet"
+    if kind == "DaemonSet":
+        wanted, fresh, good = status["desiredNumberScheduled"], status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+        total = wanted
+    else:
+        wanted, fresh, good = workload["spec"].get("replicas", 1), status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+        total = status.get("replicas", 0)
+    if fresh < wanted or good < wanted or total > wanted:
+        return f"{min(fresh, good)} of {wanted} available"
+    return ""
