@@ -16,12 +16,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     up = _action(actions, "up", "boot the hosts; what is there already is kept, what is off or half made is mended")
     up.add_argument("--hosts", type=int, metavar="N", help="how many (new lab: 3)")
     up.add_argument("--families", type=_families, metavar="F[,F]", help="address families of the hosts: ipv4,ipv6 (new lab), ipv4 or ipv6")
-    up.add_argument("--management", type=_families, metavar="F[,F]", help="families in which this machine has an address on the lab's bridge (new lab: both)")
+    up.add_argument(
+        "--management",
+        type=_families,
+        metavar="F[,F]",
+        help="families in which this machine has an address on the lab's bridge (new lab: both)",
+    )
     status = _action(actions, "status", "show the hosts: addresses, SSH host key, state")
     status.add_argument("--output", choices=("table", "json"), default="table")
     spec = _action(actions, "spec", "print a cluster file for the hosts")
     spec.add_argument("--stack", type=StackMode, choices=list(StackMode), required=True, metavar="{ipv4,dual-stack,ipv6}")
-    spec.add_argument("--primary", type=Family, choices=list(Family), default=Family.IPV4, metavar="{ipv4,ipv6}", help="which family comes first in dual-stack")
+    spec.add_argument(
+        "--primary",
+        type=Family,
+        choices=list(Family),
+        default=Family.IPV4,
+        metavar="{ipv4,ipv6}",
+        help="which family comes first in dual-stack",
+    )
     spec.add_argument("--hosts", type=int, metavar="N", help="the first N hosts (default: all)")
     spec.add_argument("--cni", choices=("flannel", "none"), default="flannel")
     power_off = _action(actions, "power-off", "a power failure of one host; `lab up` boots it again")

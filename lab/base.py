@@ -99,21 +99,35 @@ def _mmdebstrap(target: Path, say: Callable[[str], None]) -> None:
     target.mkdir(parents=True)
     settings = target.with_suffix(".apt.conf")
     settings.write_text(apt_settings(command(["apt-config", "dump"])))
-    argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory", f"--include={','.join(PACKAGES)}", f"--aptopt={settings}"]
-    argv += ["--aptopt=APT::Install-Recommends \"false\"", *(f"--dpkgopt={option}" for option in _NO_DOCS)]
+    argv = [
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=minbase",
+        "--format=directory",
+        f"--include={','.join(PACKAGES)}",
+        f"--aptopt={settings}",
+    ]
+    argv += ['--aptopt=APT::Install-Recommends "false"', *(f"--dpkgopt={option}" for option in _NO_DOCS)]
     for path in _root_files():
         inside = "/" + str(path.relative_to(_HERE))
         argv += [f'--customize-hook=mkdir -p "$1{Path(inside).parent}"', f"--customize-hook=upload {path} {inside}"]
         argv += [f'--customize-hook=chmod {path.stat().st_mode & 0o111 | 0o644:o} "$1{inside}"']
     argv += ['--customize-hook=chroot "$1" sh -c "$LAB_CUSTOMIZE"', SUITE, str(target), *_sources()]
     with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "LAB_CUSTOMIZE": _CUSTOMIZE, "TMPDIR": "/tmp"}
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "LAB_CUSTOMIZE": _CUSTOMIZE, "TMPDIR": "/tmp"},
     ) as process:
         assert process.stdout is not None
         tail: list[str] = []
         for line in process.stdout:
             tail = [*tail[-40:], line.rstrip()]
-            if line.startswith(("I: downloading", "I: extracting", "I: installing", "I: running --customize-hook directly: chroot", "I: success")):
+            if line.startswith(
+                ("I: downloading", "I: extracting", "I: installing", "I: running --customize-hook directly: chroot", "I: success")
+            ):
                 say("  " + line.removeprefix("I: ").rstrip())
     settings.unlink()
     if process.returncode:
@@ -132,7 +146,11 @@ def _sources(etc: Path = Path("/etc")) -> list[str]:
     release = (etc / "os-release").read_text() if (etc / "os-release").exists() else ""
     if f"VERSION_CODENAME={SUITE}" not in release or "\nID=debian" not in f"\n{release}":
         return []
-    files = [etc / "apt/sources.list", *sorted((etc / "apt/sources.list.d").glob("*.list")), *sorted((etc / "apt/sources.list.d").glob("*.sources"))]
+    files = [
+        etc / "apt/sources.list",
+        *sorted((etc / "apt/sources.list.d").glob("*.list")),
+        *sorted((etc / "apt/sources.list.d").glob("*.sources")),
+    ]
     return [str(path) for path in files if path.is_file() and is_debians_own(path.read_text())]
 
 

@@ -11,7 +11,15 @@ from cluster.errors import EnvironmentFault
 def command(argv: Sequence[str], *, limit: float = 60, feed: str | None = None, may_fail: bool = False) -> str:
     """The standard output of `argv`; EnvironmentFault when it fails (unless it may), is missing or runs beyond `limit` seconds."""
     try:
-        done = subprocess.run(list(argv), input=feed, stdin=subprocess.DEVNULL if feed is None else None, capture_output=True, text=True, timeout=limit, check=False)
+        done = subprocess.run(
+            list(argv),
+            input=feed,
+            stdin=subprocess.DEVNULL if feed is None else None,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
+        )
     except FileNotFoundError as error:
         raise EnvironmentFault(f"{argv[0]} is not on this machine: install it") from error
     except subprocess.TimeoutExpired as error:

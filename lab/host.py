@@ -26,8 +26,7 @@ _OWN_FOLDERS = ("containerd", "kubelet", "etcd")
 _SYSCALLS = "@keyring bpf @privileged @mount perf_event_open add_key request_key keyctl"
 # The machine's, whatever the host's root tries.
 _NO_SYSCALLS = "~@swap clock_settime clock_settime64 settimeofday adjtimex clock_adjtime clock_adjtime64 kexec_load kexec_file_load"
-# Writes its own pid into each cgroup folder before `--`, then becomes what stands behind it.
-_LAUNCHER = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
+_LAUNCHER = Path(__file__).with_name("launch.sh")
 
 
 @dataclass(frozen=True)
@@ -88,16 +87,21 @@ def init_pid(machine: Machine) -> int | None:
 
 
 def _supervisors(machine: Machine) -> list[int]:
-    """Ids of the systemd-nspawn processes that run this very root; no pid file that could be stale."""
+    """Ids of the systemd-nspawn processes of this host."""
+    return [pid for pid, argv in _outside(machine) if argv[0].endswith("systemd-nspawn")]
+
+
+def _outside(machine: Machine) -> list[tuple[int, list[str]]]:
+    """Processes that keep this host running (launcher, systemd-nspawn), known by its root on their command line: no pid file, none stale."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                argv = (entry / "cmdline").read_bytes().split(b"\0")
+                argv = (entry / "cmdline").read_text(errors="replace").split("\0")
             except OSError:  # it ended
                 continue
-            if argv[0].endswith(b"systemd-nspawn") and f"--directory={machine.root}".encode() in argv:
-                found.append(int(entry.name))
+            if f"--directory={machine.root}" in argv:
+                found.append((int(entry.name), argv))
     return found
 
 
@@ -111,11 +115,14 @@ def boot(machine: Machine, base: Path) -> None:
 
 def power_off(machine: Machine) -> None:
     """A power failure: everything of it ends at once, its disk stays. Harmless when it is off; clears away wrecks."""
+    for pid, argv in _outside(machine):
+        if not argv[0].endswith("systemd-nspawn"):
+            _kill(pid)  # the launcher first: nothing is to boot again
     init = init_pid(machine)
     if init is not None:
         _kill(init)  # its pid namespace dies with it
     cgroup.kill(machine.lab.name, machine.name)
-    _kill_supervisors(machine)
+    _kill_outside(machine)
     cgroup.remove(machine.lab.name, machine.name)
     unmount_below(machine.folder)
     remove_link(machine.link)
@@ -127,13 +134,12 @@ def scrap(machine: Machine) -> None:
     remove_tree(machine.folder)
 
 
-def _kill_supervisors(machine: Machine, *, limit: float = 20) -> None:
-    """systemd-nspawn ends by itself once init is dead; the impatient kill catches one that never got that far."""
+def _kill_outside(machine: Machine, *, limit: float = 20) -> None:
     deadline = time.monotonic() + limit
-    while pids := _supervisors(machine):
+    while left := _outside(machine):
         if time.monotonic() > deadline:
-            raise EnvironmentFault(f"systemd-nspawn of {machine.name} (pid {pids}) can't be killed")
-        for pid in pids:
+            raise EnvironmentFault(f"processes {sorted(pid for pid, _ in left)} of {machine.name} can't be killed")
+        for pid, _ in left:
             _kill(pid)
         time.sleep(0.02)
 
@@ -166,10 +172,27 @@ def _mount_root(machine: Machine, base: Path) -> None:
 
 def network_file(machine: Machine) -> str:
     """The host's .network file: static addresses and a default route a family, nothing automatic, no duplicate address detection to wait for."""
-    lines = ["[Match]", "Name=host0", "", "[Network]", "DHCP=no", "IPv6AcceptRA=no", "LinkLocalAddressing=ipv6", "LLDP=no", "EmitLLDP=no", "MulticastDNS=no", "LLMNR=no"]
+    lines = [
+        "[Match]",
+        "Name=host0",
+        "",
+        "[Network]",
+        "DHCP=no",
+        "IPv6AcceptRA=no",
+        "LinkLocalAddressing=ipv6",
+        "LLDP=no",
+        "EmitLLDP=no",
+        "MulticastDNS=no",
+        "LLMNR=no",
+    ]
     for family in machine.lab.families:
         network = machine.lab.network
-        lines += ["", "[Address]", f"Address={network.address(machine.number, family)}/{network.range(family).prefixlen}", "DuplicateAddressDetection=none"]
+        lines += [
+            "",
+            "[Address]",
+            f"Address={network.address(machine.number, family)}/{network.range(family).prefixlen}",
+            "DuplicateAddressDetection=none",
+        ]
         lines += ["", "[Route]", f"Gateway={network.gateway(family)}"]
     return "\n".join(lines) + "\n"
 
@@ -214,7 +237,11 @@ def _write_identity(machine: Machine) -> None:
 
 
 def _own(path: Path, mode: int, root: Path, user: str) -> None:
-    uid, gid = next((int(fields[2]), int(fields[3])) for fields in (line.split(":") for line in (root / "etc/passwd").read_text().splitlines()) if fields[0] == user)
+    uid, gid = next(
+        (int(fields[2]), int(fields[3]))
+        for fields in (line.split(":") for line in (root / "etc/passwd").read_text().splitlines())
+        if fields[0] == user
+    )
     os.chown(path, uid, gid)
     path.chmod(mode)
 
@@ -236,6 +263,7 @@ def nspawn_argv(machine: Machine, *, devices: Sequence[Path], modules: Path | No
         "--timezone=off",
         "--link-journal=no",
         "--console=read-only",
+        "--rlimit=RLIMIT_NOFILE=1024:1048576",  # Debian's; the caller's may be lower
         f"--network-bridge={machine.lab.network.bridge}",
         *binds,
         f"--machine={machine.name}",
@@ -256,7 +284,7 @@ def _launch(machine: Machine) -> None:
         raise EnvironmentFault("systemd-nspawn is not on this machine: install systemd-container")
     with (machine.folder / "console.log").open("ab") as log:
         subprocess.Popen(
-            ["/bin/sh", "-c", _LAUNCHER, "lab-launcher", *map(str, folders), "--", program, *argv[1:]],
+            ["/bin/sh", str(_LAUNCHER), machine.link, *map(str, folders), "--", program, *argv[1:]],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -271,7 +299,13 @@ def run_in(machine: Machine, argv: Sequence[str], *, limit: float = 60, feed: st
     init = init_pid(machine)
     if init is None:
         raise EnvironmentFault(f"{machine.name} is off: `sixstack lab up --lab {machine.lab.name}` boots it")
-    spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
+    spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
     return subprocess.run(
-        ["nsenter", f"--target={init}", *spaces, "--root", "--wd=/", "--", *argv], input=feed, capture_output=True, text=True, timeout=limit, check=False
+        ["nsenter", f"--target={init}", *spaces, "--", *argv],
+        input=feed,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=limit,
+        check=False,
     )

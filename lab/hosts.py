@@ -63,7 +63,9 @@ def up(
     return status(name)
 
 
-def _wanted(name: str, before: Lab | None, hosts: int | None, families: Sequence[Family] | None, management: Sequence[Family] | None) -> Lab:
+def _wanted(
+    name: str, before: Lab | None, hosts: int | None, families: Sequence[Family] | None, management: Sequence[Family] | None
+) -> Lab:
     index = state.claim_index(name, before.index if before else None)
     old = before or Lab(name=name, folder=state.lab_folder(name), index=index, hosts=_DEFAULT_HOSTS, families=BOTH, management=BOTH)
     return replace(
@@ -149,7 +151,9 @@ def power_off(host_name: str, name: str = DEFAULT_LAB) -> None:
         host.power_off(machine)
 
 
-def run_in(host_name: str, argv: Sequence[str], name: str = DEFAULT_LAB, *, limit: float = 60, feed: str | None = None) -> subprocess.CompletedProcess[str]:
+def run_in(
+    host_name: str, argv: Sequence[str], name: str = DEFAULT_LAB, *, limit: float = 60, feed: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run `argv` inside a host as root without SSH; what it starts must end by itself or run under systemd-run."""
     return host.run_in(machine_of(host_name, name), argv, limit=limit, feed=feed)
 

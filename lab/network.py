@@ -98,7 +98,22 @@ def bridge_up(network: LabNetwork, management: Collection[Family]) -> None:
     name = network.bridge
     if not link_exists(name):
         # an address of its own: a bridge otherwise takes its lowest port's, and the hosts' neighbour entries go stale as ports come and go
-        command(["ip", "link", "add", name, "address", f"02:6c:61:62:00:{network.index:02x}", "type", "bridge", "stp_state", "0", "forward_delay", "0"])
+        command(
+            [
+                "ip",
+                "link",
+                "add",
+                name,
+                "address",
+                f"02:6c:61:62:00:{network.index:02x}",
+                "type",
+                "bridge",
+                "stp_state",
+                "0",
+                "forward_delay",
+                "0",
+            ]
+        )
     command(["ip", "link", "set", "dev", name, "addrgenmode", "eui64" if Family.IPV6 in management else "none"])
     command(["ip", "link", "set", "dev", name, "up"])
     wanted = {f"{network.gateway(family)}/{network.range(family).prefixlen}" for family in management}

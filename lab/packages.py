@@ -24,7 +24,11 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 def missing_packages() -> list[str]:
     """Packages whose program is not on this machine, sorted."""
-    found = {package for program, package in NEEDED.items() if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None}
+    found = {
+        package
+        for program, package in NEEDED.items()
+        if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None
+    }
     return sorted(found | (set() if KEYRING.exists() else {"debian-archive-keyring"}))
 
 
@@ -40,7 +44,18 @@ def install_missing(say: Callable[[str], None]) -> list[str]:
     say(f"installing Debian packages: {' '.join(packages)}")
     command(["apt-get", "update", "-q"], limit=300)
     command(
-        ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", *packages],
+        [
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            "-o",
+            "DPkg::Lock::Timeout=120",
+            *packages,
+        ],
         limit=900,
     )
     return packages

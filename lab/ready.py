@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import socket
 import subprocess
@@ -17,6 +18,9 @@ from lab.host import Machine, init_pid, is_running, run_in
 
 _CLONE_NEWNET = 0x40000000
 _BOOT_LIMIT = 90.0
+_LOG = logging.getLogger("lab.ready.ssh")  # a host that boots may hang up in the middle; paramiko would print a traceback for each
+_LOG.addHandler(logging.NullHandler())
+_LOG.propagate = False
 
 
 def wait_ready(machine: Machine) -> None:
@@ -25,7 +29,9 @@ def wait_ready(machine: Machine) -> None:
     for address in machine.addresses:
         while (found := _shown_key(machine, address)) != machine.host_key():
             if found or time.monotonic() > deadline or not _still_booting(machine, deadline):
-                raise EnvironmentFault(_why(machine, f"{address} shows the SSH host key {found!r}" if found else f"no SSH answer from {address}"))
+                raise EnvironmentFault(
+                    _why(machine, f"{address} shows the SSH host key {found!r}" if found else f"no SSH answer from {address}")
+                )
             time.sleep(0.05)
     try:
         state = run_in(machine, ["systemctl", "is-system-running", "--wait"], limit=max(5.0, deadline - time.monotonic())).stdout.strip()
@@ -54,6 +60,7 @@ def _shown_key(machine: Machine, address: Address) -> str:
         connection = _connect(machine, address)
         connection.settimeout(5)
         transport = paramiko.Transport(connection)
+        transport.set_log_channel(_LOG.name)
         transport.start_client(timeout=5)
         key = transport.get_remote_server_key()
         return f"{key.get_name()} {key.get_base64()}"

@@ -22,7 +22,14 @@ _BUNDLE_BLOCK = "lab"
 
 
 def cluster_document(
-    lab: Lab, hosts: tuple[LabHost, ...], stack: StackMode, primary: Family = Family.IPV4, *, cni: str = "flannel", count: int | None = None, cgroup_v1: bool | None = None
+    lab: Lab,
+    hosts: tuple[LabHost, ...],
+    stack: StackMode,
+    primary: Family = Family.IPV4,
+    *,
+    cni: str = "flannel",
+    count: int | None = None,
+    cgroup_v1: bool | None = None,
 ) -> dict[str, Any]:
     """The cluster file (as data) of `count` hosts (default: all): the first is the control plane, the others are workers.
 
@@ -31,12 +38,16 @@ def cluster_document(
     """
     families = families_of(stack, primary)
     if missing := [family for family in families if family not in lab.families]:
-        raise EnvironmentFault(f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: `sixstack lab up --lab {lab.name} --families {','.join(families)}`")
+        raise EnvironmentFault(
+            f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: `sixstack lab up --lab {lab.name} --families {','.join(families)}`"
+        )
     if count is not None and not 1 <= count <= len(hosts):
         raise EnvironmentFault(f"lab {lab.name} has {len(hosts)} hosts, not {count}: `sixstack lab up --lab {lab.name} --hosts {count}`")
     reach = next((family for family in lab.management if family in lab.families), None)
     if reach is None:
-        raise EnvironmentFault(f"this machine has no address of the hosts' families ({', '.join(lab.families)}): `sixstack lab up --lab {lab.name} --management {lab.families[0]}`")
+        raise EnvironmentFault(
+            f"this machine has no address of the hosts' families ({', '.join(lab.families)}): `sixstack lab up --lab {lab.name} --management {lab.families[0]}`"
+        )
     v1 = cgroup_v1 if cgroup_v1 is not None else not cgroup.of_this_machine().v2
     return {
         "name": lab.name,
@@ -54,7 +65,13 @@ def _host(lab: Lab, host: LabHost, families: tuple[Family, ...], reach: Family) 
     return {
         "name": host.name,
         "role": "control-plane" if host.number == 1 else "worker",
-        "ssh": {"address": str(host.address(reach)), "port": 22, "user": "root", "credential": f"lab-{lab.name}", "host_key": host.host_key},
+        "ssh": {
+            "address": str(host.address(reach)),
+            "port": 22,
+            "user": "root",
+            "credential": f"lab-{lab.name}",
+            "host_key": host.host_key,
+        },
         "addresses": [str(host.address(family)) for family in families],
     }
 
@@ -68,7 +85,10 @@ def _kubeadm(cgroup_v1: bool) -> dict[str, Any]:
     return {
         "ignore_preflight": ["SystemVerification"],
         "kubelet": kubelet,
-        "kube_proxy": {"mode": "nftables", "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}},
+        "kube_proxy": {
+            "mode": "nftables",
+            "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+        },
     }
 
 

@@ -89,7 +89,9 @@ def labs_folder() -> Path:
 def check_name(name: str) -> str:
     """`name` if a lab can have it; ValueError otherwise."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} can't name a lab: use at most 9 characters of a-z, 0-9 and -, a letter first, no - last (links are named after it)")
+        raise ValueError(
+            f"{name!r} can't name a lab: use at most 9 characters of a-z, 0-9 and -, a letter first, no - last (links are named after it)"
+        )
     return name
 
 
@@ -203,7 +205,9 @@ def claim_index(lab: str, wanted: int | None) -> int:
                     wanted = index
         chosen = free_index(lab, claims.keys(), wanted, read_machine_networks())
         if chosen is None:
-            raise EnvironmentFault(f"no address range is free for lab {lab}: remove another lab first (`sixstack lab down --lab NAME`), or an address that this machine has in it")
+            raise EnvironmentFault(
+                f"no address range is free for lab {lab}: remove another lab first (`sixstack lab down --lab NAME`), or an address that this machine has in it"
+            )
         write_private(_CLAIMS / str(chosen), mine)
         return chosen
 

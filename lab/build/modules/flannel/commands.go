@@ -1,0 +1,9 @@
+//go:build tools
+
+// Package commands names the commands that are built from this module, so that go.mod keeps their dependencies.
+package commands
+
+import (
+	_ "github.com/flannel-io/flannel"
+	_ "github.com/flannel-io/flannel/cmd/install_conf"
+)
