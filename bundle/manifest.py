@@ -1,0 +1,193 @@
+"""The manifest of an artifact bundle: the only thing the product knows of where its files came from."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cluster.errors import EnvironmentFault, SpecError
+from cluster.problems import Problem
+
+MANIFEST_NAME = "manifest.json"
+FORMAT = 1
+CONTROL_PLANE = "control-plane"
+WORKER = "worker"
+ROLES = (CONTROL_PLANE, WORKER)
+
+
+class FileKind(StrEnum):
+    """What a file is for, and so how a host takes it in."""
+
+    BINARY = "binary"
+    CNI_PLUGIN = "cni-plugin"
+    UNIT = "unit"
+    IMAGE = "image"  # an OCI archive for `ctr image import`
+
+
+class Encoding(StrEnum):
+    """How a file is stored in the bundle; a bare host has gzip, and need not have zstd."""
+
+    IDENTITY = "identity"
+    GZIP = "gzip"
+
+
+class Architecture(StrEnum):
+    """CPU architectures, spelt as Go and OCI do."""
+
+    AMD64 = "amd64"
+    ARM64 = "arm64"
+
+
+def _inside(path: PurePosixPath) -> PurePosixPath:
+    """Refuse a path that leaves the bundle's folder."""
+    text = str(path)
+    if path.is_absolute() or ".." in path.parts or text in {"", ".", MANIFEST_NAME} or "\\" in text or "\0" in text:
+        raise ValueError(f"{text!r} is not a path inside the bundle's folder")
+    return path
+
+
+def _absolute(path: PurePosixPath | None) -> PurePosixPath | None:
+    """Refuse an installation target that is not one fixed place."""
+    if path is not None and (not path.is_absolute() or ".." in path.parts or "\0" in str(path)):
+        raise ValueError(f"{str(path)!r} is not an absolute path without `..`")
+    return path
+
+
+def _known_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a role that no host can have: the file would silently reach nobody."""
+    if not roles or set(roles) - set(ROLES):
+        raise ValueError(f"roles are some of {', '.join(ROLES)}, not {', '.join(roles) or 'none'}")
+    return roles
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Size = Annotated[int, Field(ge=0)]
+
+
+class BundleFile(BaseModel):
+    """One file of a bundle."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Annotated[PurePosixPath, AfterValidator(_inside)] = Field(description="Where it lies, relative to the bundle's folder.")
+    name: Name = Field(description="What it is called: kubeadm, kube-apiserver, flannel-cni-plugin.")
+    kind: FileKind
+    version: str = Field(min_length=1)
+    sha256: Sha256 = Field(description="Of the file as stored.")
+    size: Size = Field(description="Bytes, as stored.")
+    encoding: Encoding
+    content_sha256: Sha256 = Field(description="Of the decoded file, which is what lies on a host.")
+    content_size: Size = Field(description="Bytes, decoded.")
+    target: Annotated[PurePosixPath | None, AfterValidator(_absolute)] = Field(
+        default=None, description="Where a host installs it; none for images."
+    )
+    mode: int = Field(default=0o644, ge=0, le=0o777)
+    roles: Annotated[tuple[str, ...], AfterValidator(_known_roles)] = ROLES
+    cni: Name | None = Field(default=None, description="Needed only with this CNI; none: with every one.")
+    images: tuple[str, ...] = Field(default=(), description="Full references of the archive's images; image files only.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> BundleFile:
+        if self.kind is FileKind.IMAGE:
+            if not self.images or self.target is not None:
+                raise ValueError("an image file has references in `images` and no `target`")
+        elif self.images or self.target is None:
+            raise ValueError("a file that is no image has a `target` and no `images`")
+        if self.encoding is Encoding.IDENTITY and (self.sha256, self.size) != (self.content_sha256, self.content_size):
+            raise ValueError("a file stored as it is has the same digest and size decoded")
+        return self
+
+
+class BundleManifest(BaseModel):
+    """What a bundle holds: everything that makes hosts of one architecture nodes of one Kubernetes version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT)
+    name: Name
+    kubernetes_version: str = Field(pattern=r"^v\d+\.\d+\.\d+$")
+    architecture: Architecture
+    files: tuple[BundleFile, ...]
+
+    @model_validator(mode="after")
+    def _no_two_alike(self) -> BundleManifest:
+        images = [image for file in self.files for image in file.images]
+        for what, values in (
+            ("path", [str(file.path) for file in self.files]),
+            ("target", [str(file.target) for file in self.files if file.target is not None]),
+            ("image", images),
+        ):
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                raise ValueError(f"{what} named twice: {', '.join(twice)}")
+        return self
+
+    def for_host(self, role: str, cni: str | None) -> tuple[BundleFile, ...]:
+        """The files that a host of this role needs in a cluster with this CNI (none: only those for every CNI)."""
+        return tuple(file for file in self.files if role in file.roles and file.cni in (None, cni))
+
+    def image(self, reference: str) -> BundleFile:
+        """The archive that holds an image; EnvironmentFault when the bundle has none."""
+        for file in self.files:
+            if reference in file.images:
+                return file
+        raise EnvironmentFault(
+            f"bundle {self.name} has no image {reference}: use a bundle for the Kubernetes version and CNI of the cluster"
+        )
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """References of all images."""
+        return tuple(image for file in self.files for image in file.images)
+
+    @property
+    def probe_image(self) -> str:
+        """Reference of the image that the network check's pods run."""
+        return next(reference for file in self.files if file.name == PROBE for reference in file.images)
+
+    @property
+    def total_size(self) -> int:
+        """Bytes of all files as stored."""
+        return sum(file.size for file in self.files)
+
+    def to_json(self) -> str:
+        """The text of manifest.json; the same manifest always gives the same text."""
+        return json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
+
+
+PROBE = "probe"
+
+
+def read_manifest(folder: Path) -> BundleManifest:
+    """The manifest of a bundle's folder.
+
+    EnvironmentFault when there is none to read, SpecError with every problem when it is not a manifest.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EnvironmentFault(
+            f"no artifact bundle at {folder}: {error.strerror or error}; make one with `sixstack bundle fetch` or `sixstack lab bundle`"
+        ) from error
+    except ValueError as error:
+        raise SpecError([Problem("bundle-manifest", str(path), f"is not JSON: {error}", "fetch or build the bundle again")]) from error
+    try:
+        return BundleManifest.model_validate(document)
+    except ValidationError as error:
+        raise SpecError(
+            [
+                Problem(
+                    "bundle-manifest",
+                    "/".join([str(path), *map(str, fault["loc"])]),
+                    fault["msg"],
+                    "fetch or build the bundle again with this version of sixstack",
+                )
+                for fault in error.errors()
+            ]
+        ) from error

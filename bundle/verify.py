@@ -1,0 +1,47 @@
+"""Whether a bundle's files are what its manifest says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bundle.manifest import BundleFile, BundleManifest
+from cluster.errors import SpecError
+from cluster.problems import Problem
+
+
+def verify_bundle(folder: Path, manifest: BundleManifest, on_file: Callable[[BundleFile], None] | None = None) -> None:
+    """Read every file and compare size and sha256; SpecError lists all that are missing or differ.
+
+    `on_file` is called before each file is read.
+    """
+    problems: list[Problem] = []
+    for file in manifest.files:
+        if on_file is not None:
+            on_file(file)
+        problems += _problems_of(folder, file)
+    if problems:
+        raise SpecError(problems)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _problems_of(folder: Path, file: BundleFile) -> Iterator[Problem]:
+    path = folder / file.path
+    hint = "fetch or build the bundle again: files that are right are kept"
+    # a symbolic link may lead out of the folder that was vetted
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        yield Problem("bundle-file-missing", str(path), "is not a file of the bundle's folder", hint)
+        return
+    size = path.stat().st_size
+    if size != file.size:
+        yield Problem("bundle-file-differs", str(path), f"has {size} bytes, the manifest says {file.size}", hint)
+        return
+    digest = sha256_of(path)
+    if digest != file.sha256:
+        yield Problem("bundle-file-differs", str(path), f"has sha256 {digest}, the manifest says {file.sha256}", hint)
