@@ -1,0 +1,43 @@
+"""Takes secrets out of text before it is logged, recorded or raised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+HIDDEN = "***"
+
+# what kubeadm, kubectl and OpenSSH print or write that lets somebody in, whoever made it
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # a private key, also one that is cut off at the end of what was recorded
+    (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
+    # kubeconfig: client-key-data, and tokens and passwords of users
+    (re.compile(r"(?im)^(\s*-?\s*[\"']?(?:client-key-data|token|password|certificate-?key)[\"']?\s*:\s*)(?!\s*$)[^\s].*$"), rf"\1{HIDDEN}"),
+    # the same inside one line of JSON
+    (re.compile(r"(?i)([\"'](?:client-key-data|token|password|certificate-?key)[\"']\s*:\s*)([\"']).*?\2"), rf"\1\2{HIDDEN}\2"),
+    # kubeadm's `--certificate-key HEX`, and the bare key that `upload-certs` prints on a line of its own
+    (re.compile(r"(?i)(certificate-key[=\s]+)[0-9a-f]{64}\b"), rf"\1{HIDDEN}"),
+    (re.compile(r"(?m)^(\s*)[0-9a-f]{64}(\s*)$"), rf"\1{HIDDEN}\2"),
+    # a bootstrap token: [a-z0-9]{6}.[a-z0-9]{16} (kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens)
+    (re.compile(r"(?<![a-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9.])"), HIDDEN),
+    # a JSON web token: three parts, the first of which is the base64 of '{"'
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"), HIDDEN),
+)
+# a shorter line of a multi-line secret (a lone "}" or an armour's "=") would eat innocent text
+_SHORTEST_LINE = 8
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without `secrets` (each line of those with several lines too) and without anything that looks like a key or a token."""
+    known = set()
+    for secret in secrets:
+        known.add(secret)
+        lines = [line.strip() for line in secret.splitlines()]
+        if len(lines) > 1:
+            known.update(line for line in lines if len(line) >= _SHORTEST_LINE)
+    # longest first: a secret that contains another one must not leave its rest behind
+    for secret in sorted(known - {""}, key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text

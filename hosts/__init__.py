@@ -1,0 +1,1 @@
+"""The edge to machines: SSH sessions, scripts, facts and files."""
