@@ -22,6 +22,8 @@ class NodeState:
     pod_ranges: tuple[Network, ...] = ()  # spec.podCIDRs
     kubelet_version: str = ""
     unschedulable: bool = False
+    managed_labels: tuple[str, ...] = ()  # keys that we set on it, remembered in an annotation
+    managed_taints: tuple[str, ...] = ()  # the same, KEY:EFFECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class ClusterState:
     """The cluster as its API server shows it."""
 
     nodes: tuple[NodeState, ...] = ()
-    cni: CniKind | None = None  # None: nothing of ours and no other was found
+    cni: CniKind | None = None  # None: no pod network was found; CniKind.NONE: one that is not of ours
     cni_detail: str = ""  # what was found in words, also when it is not one of ours ("calico 3.31")
     coredns_ready: bool = False
     kubeadm: dict[str, Any] = field(default_factory=dict)  # ClusterConfiguration of the kubeadm-config ConfigMap; {} without one
