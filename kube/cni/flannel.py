@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import yaml
 
 from cluster.families import Family, StackMode
-from cluster.spec import ClusterSpec
+from cluster.kubeadm import proxy_mode
+from cluster.spec import ClusterSpec, ProxyMode
 from kube.client import Document
 from templates import render
 
@@ -54,7 +55,7 @@ def network_config(spec: ClusterSpec) -> Document:
         "EnableIPv4": 4 in ranges,
         "EnableIPv6": 6 in ranges,
         # one program for everybody's rules: that of kube-proxy
-        "EnableNFTables": spec.kubeadm.kube_proxy.get("mode") == "nftables",
+        "EnableNFTables": proxy_mode(spec) is ProxyMode.NFTABLES,
         "Backend": backend,
     }
     if 4 in ranges:

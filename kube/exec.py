@@ -1,0 +1,78 @@
+"""Running a command in a container: the API's exec over a WebSocket (KEP-4006), on a connection of its own."""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from cluster.errors import ApiUnavailable, StepTimedOut
+from kube.client import ApiRefused, KubeApi, segment
+
+STDIN, STDOUT, STDERR, STATUS = range(4)  # the first byte of each message
+PROTOCOL = "v4.channel.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecOutput:
+    """What a command left."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *, stdin: str, limit: timedelta) -> ExecOutput:
+    """Runs `command` in a pod's only container; it must end by itself, as the protocol cannot close its stdin.
+
+    Raises StepTimedOut after `limit`, ApiRefused (no such pod, or not running), ApiUnavailable (connection lost).
+    """
+    from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException, WebSocketTimeoutException
+
+    end = time.monotonic() + limit.total_seconds()
+    query = urlencode([("stdin", "true"), ("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)])
+    path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/exec"
+    received: dict[int, bytes] = {STDOUT: b"", STDERR: b"", STATUS: b""}
+    web_socket = WebSocket(skip_utf8_validation=True)
+    try:
+        web_socket.connect(  # type: ignore[no-untyped-call]
+            f"wss://{api.config.server_name}{path}?{query}",
+            socket=api.open_socket(),
+            subprotocols=[PROTOCOL],
+            header=[f"{key}: {value}" for key, value in api.authorization.items()],
+        )
+        for start in range(0, len(stdin), 1 << 15):
+            web_socket.send(struct.pack("B", STDIN) + stdin[start : start + (1 << 15)].encode(), opcode=ABNF.OPCODE_BINARY)
+        while not received[STATUS]:
+            web_socket.settimeout(max(0.01, end - time.monotonic()))
+            kind, message = web_socket.recv_data()
+            if kind == ABNF.OPCODE_CLOSE:
+                break
+            if message:
+                received[message[0]] = received.get(message[0], b"") + message[1:]
+    except WebSocketTimeoutException:
+        raise StepTimedOut(f"the command in pod {namespace}/{pod} did not end within {limit.total_seconds():.0f} s") from None
+    except WebSocketBadStatusException as error:
+        body = bytes(error.resp_body or b"").decode(errors="replace")
+        raise ApiRefused(f"exec in pod {namespace}/{pod}", error.status_code, "", body) from error
+    except (WebSocketException, OSError) as error:
+        raise ApiUnavailable(f"exec in pod {namespace}/{pod} was cut off: {error}") from error
+    finally:
+        web_socket.shutdown()  # type: ignore[no-untyped-call]
+    return ExecOutput(_exit_code(received[STATUS]), received[STDOUT].decode(errors="replace"), received[STDERR].decode(errors="replace"))
+
+
+def _exit_code(status: bytes) -> int:
+    """The exit code in the Status object that ends the stream; -1 where the container could not run the command or said nothing."""
+    try:
+        document = json.loads(status)
+        if document["status"] == "Success":
+            return 0
+        causes = document["details"]["causes"]
+        return int(next(cause["message"] for cause in causes if cause["reason"] == "ExitCode"))
+    except (ValueError, KeyError, StopIteration):
+        return -1
