@@ -18,9 +18,22 @@ from lab.mounts import remove_tree
 SUITE = "bookworm"
 # What a Debian server has. Not containerd, kubelet, zstd, conntrack, ...: putting those there is the product's work.
 PACKAGES = (
-    "ca-certificates", "dbus", "iproute2", "iputils-ping", "kmod", "less", "libpam-systemd", "netbase", "nftables", "openssh-server", "procps", "sudo",
-    "systemd", "systemd-sysv", "udev",
-)  # fmt: skip
+    "ca-certificates",
+    "dbus",
+    "iproute2",
+    "iputils-ping",
+    "kmod",
+    "less",
+    "libpam-systemd",
+    "netbase",
+    "nftables",
+    "openssh-server",
+    "procps",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "udev",
+)
 OPS_USER = "ops"  # sudo asks for the password
 DEPLOY_USER = "deploy"  # sudo asks for nothing
 _HERE = Path(__file__).parent / "root"
@@ -71,31 +84,33 @@ def ensure_base(say: Callable[[str], None]) -> Path:
     base = cache / f"lab-base-{SUITE}-{base_key()}"
     if base.is_dir():
         return base
-    with _only_one(cache):
+    with _only_one(cache) as lock:
         if base.is_dir():  # somebody else built it while this one waited
             return base
-        for stale in cache.glob("lab-base-*.building"):
-            remove_tree(stale)
+        mounted = Path("/proc/self/mountinfo").read_text()
+        for stale in cache.glob("lab-base-*"):
+            if stale.is_dir() and str(stale) not in mounted:  # half-built, or of an older version and no lab runs on it
+                remove_tree(stale)
         building = base.with_name(base.name + ".building")
         say(f"building the lab hosts' base (Debian {SUITE}, {len(PACKAGES)} packages and what they need) into {base}")
-        _mmdebstrap(building, say)
+        _mmdebstrap(building, lock, say)
         building.rename(base)
         say("the base is built")
     return base
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """One builder at a time; the lock goes with its process."""
+def _only_one(folder: Path) -> Iterator[int]:
+    """One builder at a time; the lock goes when its holder and whoever inherited the descriptor have ended."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        yield handle
     finally:
         os.close(handle)
 
 
-def _mmdebstrap(target: Path, say: Callable[[str], None]) -> None:
+def _mmdebstrap(target: Path, lock: int, say: Callable[[str], None]) -> None:
     target.mkdir(parents=True)
     settings = target.with_suffix(".apt.conf")
     settings.write_text(apt_settings(command(["apt-config", "dump"])))
@@ -113,21 +128,15 @@ def _mmdebstrap(target: Path, say: Callable[[str], None]) -> None:
         argv += [f'--customize-hook=mkdir -p "$1{Path(inside).parent}"', f"--customize-hook=upload {path} {inside}"]
         argv += [f'--customize-hook=chmod {path.stat().st_mode & 0o111 | 0o644:o} "$1{inside}"']
     argv += ['--customize-hook=chroot "$1" sh -c "$LAB_CUSTOMIZE"', SUITE, str(target), *_sources()]
-    with subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "LAB_CUSTOMIZE": _CUSTOMIZE, "TMPDIR": "/tmp"},
-    ) as process:
+    surroundings = {**os.environ, "LAB_CUSTOMIZE": _CUSTOMIZE, "TMPDIR": "/tmp"}
+    # mmdebstrap holds the lock too: if this process is killed, the next builder waits until it has stopped writing
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(argv, **streams, text=True, env=surroundings, pass_fds=(lock,)) as process:  # type: ignore[call-overload]
         assert process.stdout is not None
         tail: list[str] = []
         for line in process.stdout:
             tail = [*tail[-40:], line.rstrip()]
-            if line.startswith(
-                ("I: downloading", "I: extracting", "I: installing", "I: running --customize-hook directly: chroot", "I: success")
-            ):
+            if line.startswith(("I: downloading", "I: extracting", "I: installing", "I: success")):
                 say("  " + line.removeprefix("I: ").rstrip())
     settings.unlink()
     if process.returncode:
@@ -136,7 +145,7 @@ def _mmdebstrap(target: Path, say: Callable[[str], None]) -> None:
 
 
 def apt_settings(dump: str) -> str:
-    """The lines of `apt-config dump` that say how this machine reaches its mirror (proxies, retries, clock checks): they hold for the base too."""
+    """The lines of `apt-config dump` on how this machine reaches its mirror (proxies, retries, clock checks): the base needs them too."""
     kept = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
     return "".join(f"{line}\n" for line in dump.splitlines() if line.startswith(kept) and not line.endswith('"";'))
 

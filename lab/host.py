@@ -92,7 +92,7 @@ def _supervisors(machine: Machine) -> list[int]:
 
 
 def _outside(machine: Machine) -> list[tuple[int, list[str]]]:
-    """Processes that keep this host running (launcher, systemd-nspawn), known by its root on their command line: no pid file, none stale."""
+    """Processes that keep this host on (launcher, systemd-nspawn), known by its root on their command line: no pid file, none stale."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -171,29 +171,20 @@ def _mount_root(machine: Machine, base: Path) -> None:
 
 
 def network_file(machine: Machine) -> str:
-    """The host's .network file: static addresses and a default route a family, nothing automatic, no duplicate address detection to wait for."""
-    lines = [
-        "[Match]",
-        "Name=host0",
-        "",
-        "[Network]",
-        "DHCP=no",
-        "IPv6AcceptRA=no",
-        "LinkLocalAddressing=ipv6",
-        "LLDP=no",
-        "EmitLLDP=no",
-        "MulticastDNS=no",
-        "LLMNR=no",
-    ]
+    """The host's .network file: a static address and a default route a family; nothing automatic, no duplicate address detection."""
+    network = machine.lab.network
+    lines = ["[Match]", "Name=host0", "", "[Network]", "DHCP=no", "IPv6AcceptRA=no", "LinkLocalAddressing=ipv6", "LLMNR=no"]
     for family in machine.lab.families:
-        network = machine.lab.network
+        address = f"{network.address(machine.number, family)}/{network.range(family).prefixlen}"
         lines += [
             "",
             "[Address]",
-            f"Address={network.address(machine.number, family)}/{network.range(family).prefixlen}",
+            f"Address={address}",
             "DuplicateAddressDetection=none",
+            "",
+            "[Route]",
+            f"Gateway={network.gateway(family)}",
         ]
-        lines += ["", "[Route]", f"Gateway={network.gateway(family)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -231,17 +222,25 @@ def _write_identity(machine: Machine) -> None:
     text = (machine.folder / "ssh_host_ed25519_key").read_text()
     if not host_key.exists() or host_key.read_text() != text:
         write_private(host_key, text)
-    if not (root / "etc/lab-host/passwords-set").exists():
-        command(["chpasswd", "--root", str(root), "--crypt-method", "SHA512"], feed=f"{OPS_USER}:{machine.lab.sudo_password()}\n")
-        (root / "etc/lab-host/passwords-set").touch()
+    _set_password(root, OPS_USER, machine.lab)
+
+
+def _set_password(root: Path, user: str, lab: Lab) -> None:
+    """Give `user` the lab's password, if it has none. Not by chpasswd: killed in the middle, it leaves lock files in the host's /etc."""
+    shadow = root / "etc/shadow"
+    accounts = [line.split(":") for line in shadow.read_text().splitlines()]
+    mine = next(account for account in accounts if account[0] == user)
+    if not mine[1].startswith("$"):
+        mine[1] = command(["chroot", str(root), "openssl", "passwd", "-6", "-stdin"], feed=lab.sudo_password() + "\n").strip()
+        owner = shadow.stat()
+        write_private(shadow, "".join(":".join(account) + "\n" for account in accounts))
+        os.chown(shadow, owner.st_uid, owner.st_gid)
+        shadow.chmod(owner.st_mode & 0o777)
 
 
 def _own(path: Path, mode: int, root: Path, user: str) -> None:
-    uid, gid = next(
-        (int(fields[2]), int(fields[3]))
-        for fields in (line.split(":") for line in (root / "etc/passwd").read_text().splitlines())
-        if fields[0] == user
-    )
+    accounts = [line.split(":") for line in (root / "etc/passwd").read_text().splitlines()]
+    uid, gid = next((int(account[2]), int(account[3])) for account in accounts if account[0] == user)
     os.chown(path, uid, gid)
     path.chmod(mode)
 

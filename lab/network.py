@@ -66,7 +66,7 @@ def machine_networks(links: str) -> dict[str, list[Network]]:
 
 
 def free_index(lab: str, taken: Collection[int], wanted: int | None, used: dict[str, list[Network]]) -> int | None:
-    """The index for `lab`: `wanted` if free, else the lowest that no other lab and no interface of the machine uses; None: all are taken."""
+    """The index for `lab`: `wanted` if free, else the lowest that no other lab and no interface of the machine uses; None: all taken."""
     order = ([wanted] if wanted is not None else []) + [index for index in INDEXES if index != wanted]
     for index in order:
         network = lab_network(lab, index)

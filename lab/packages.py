@@ -17,7 +17,6 @@ NEEDED = {
     "ip": "iproute2",
     "mount": "mount",
     "nsenter": "util-linux",
-    "chpasswd": "passwd",
 }
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 

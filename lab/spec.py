@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -37,16 +36,16 @@ def cluster_document(
     EnvironmentFault when the lab has too few hosts, or not the families that `stack` needs.
     """
     families = families_of(stack, primary)
+    again = f"`sixstack lab up --lab {lab.name}"
     if missing := [family for family in families if family not in lab.families]:
-        raise EnvironmentFault(
-            f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: `sixstack lab up --lab {lab.name} --families {','.join(families)}`"
-        )
+        raise EnvironmentFault(f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: {again} --families ipv4,ipv6`")
     if count is not None and not 1 <= count <= len(hosts):
-        raise EnvironmentFault(f"lab {lab.name} has {len(hosts)} hosts, not {count}: `sixstack lab up --lab {lab.name} --hosts {count}`")
+        raise EnvironmentFault(f"lab {lab.name} has {len(hosts)} hosts, not {count}: {again} --hosts {count}`")
     reach = next((family for family in lab.management if family in lab.families), None)
     if reach is None:
+        theirs = ",".join(lab.families)
         raise EnvironmentFault(
-            f"this machine has no address of the hosts' families ({', '.join(lab.families)}): `sixstack lab up --lab {lab.name} --management {lab.families[0]}`"
+            f"this machine has no {theirs} address on the lab's bridge, its hosts have no other: {again} --management {theirs}`"
         )
     v1 = cgroup_v1 if cgroup_v1 is not None else not cgroup.of_this_machine().v2
     return {
@@ -81,10 +80,9 @@ def _kubeadm(cgroup_v1: bool) -> dict[str, Any]:
 
     conntrack's table size is the machine's sysctl; on cgroup v1 kubelet 1.36 starts only when told so, and kubeadm's kernel check fails.
     """
-    kubelet: dict[str, Any] = {"cgroupDriver": "cgroupfs", "failCgroupV1": False} if cgroup_v1 else {}
     return {
         "ignore_preflight": ["SystemVerification"],
-        "kubelet": kubelet,
+        "kubelet": {"cgroupDriver": "cgroupfs", "failCgroupV1": False} if cgroup_v1 else {},
         "kube_proxy": {
             "mode": "nftables",
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
@@ -95,8 +93,3 @@ def _kubeadm(cgroup_v1: bool) -> dict[str, Any]:
 def cluster_file(document: dict[str, Any]) -> str:
     """The text of a cluster file."""
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=200))
-
-
-def private_key_file(lab: Lab) -> Path:
-    """The key that the SSH credential block `lab-NAME` is made of."""
-    return lab.key_file

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_ssh_private_key
 
 from cluster.errors import EnvironmentFault
 from cluster.families import Address, Family
 from lab.base import OPS_USER
-from lab.network import LabNetwork, lab_network
+from lab.network import IPV4_RANGE, LabNetwork, free_index, lab_network, read_machine_networks
 
 DEFAULT_LAB = "demo"
 BOTH = (Family.IPV4, Family.IPV6)
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,7}[a-z0-9])?")  # `vb-NAME-20` and `six-N
 
 @dataclass(frozen=True)
 class LabHost:
-    """One host of a lab, as status shows it. `addresses`: IPv4 first. `state`: running, starting or off."""
+    """One host of a lab, as status shows it. `addresses`: IPv4 first. `state`: running or off."""
 
     name: str
     number: int
@@ -172,8 +172,6 @@ def make_key(path: Path) -> str:
 
 def public_key(path: Path) -> str:
     """The public half (`ssh-ed25519 AAAA...`) of the private SSH key in `path`."""
-    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
-
     return load_ssh_private_key(path.read_bytes(), None).public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
@@ -187,10 +185,8 @@ def make_credentials(lab: Lab) -> None:
 def claim_index(lab: str, wanted: int | None) -> int:
     """An index (the lab's ranges) that no other lab of this machine has; kept in the labs folder until `release_index`.
 
-    The claims lie in one place whatever $SIXSTACK_LAB_STATE says, as the ranges are the machine's. A claim whose lab folder is gone is void.
+    The claims lie in one place whatever $SIXSTACK_LAB_STATE says: the ranges are the machine's. A claim whose lab folder is gone is void.
     """
-    from lab.network import free_index, read_machine_networks
-
     with locked(_CLAIMS):
         for path in _CLAIMS.glob("*.part"):  # of a process that was killed while it wrote
             path.unlink()
@@ -206,7 +202,7 @@ def claim_index(lab: str, wanted: int | None) -> int:
         chosen = free_index(lab, claims.keys(), wanted, read_machine_networks())
         if chosen is None:
             raise EnvironmentFault(
-                f"no address range is free for lab {lab}: remove another lab first (`sixstack lab down --lab NAME`), or an address that this machine has in it"
+                f"no address range is free for lab {lab}: remove another (`sixstack lab down --lab NAME`), or what else uses {IPV4_RANGE}"
             )
         write_private(_CLAIMS / str(chosen), mine)
         return chosen
