@@ -5,10 +5,12 @@ Only shapes live here. Reading a document with all its faults at once is cluster
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, IPvAnyNetwork, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from cluster.families import Address, Family, Network, StackMode, families_of, family_of
 
@@ -42,26 +44,94 @@ class ProxyMode(StrEnum):
     IPTABLES = "iptables"
 
 
+class Unparsed(Exception):
+    """A rule touched a field that could not be read (cluster/reader.py reports why); the rule ends there, the others go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a text with a pattern looks like, in words: for hints."""
+
+    words: str
+
+
+def parse_address(value: object) -> Address:
+    """An IP address from its text; ValueError for anything else, an IPv6 zone (`%eth0`) included."""
+    if isinstance(value, IPv4Address | IPv6Address):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("not the text of an IP address")
+    address = ip_address(value)
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise ValueError("a zone has a meaning on one machine only")
+    return address
+
+
+def parse_network(value: object) -> Network:
+    """A network in CIDR notation, host bits zero; ValueError for anything else, a missing prefix length or a dotted netmask included."""
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("not the text of a network")
+    address, slash, prefix = value.partition("/")
+    if not slash or not prefix.isdigit():
+        raise ValueError("a network ends with / and its prefix length")
+    parse_address(address)
+    return ip_network(value)
+
+
+# pydantic's IPvAny types would print as a format no form knows, and cost import time
+IPAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(parse_address), WithJsonSchema({"type": "string", "title": "IP address"})]
+IPNetwork = Annotated[IPv4Network | IPv6Network, BeforeValidator(parse_network), WithJsonSchema({"type": "string", "title": "CIDR"})]
 NodeName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
-BlockName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+BlockName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63),
+    Meaning("the name of a block: lower-case letters, digits and inner hyphens"),
+]
+ClusterName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40),
+    Meaning("a letter first, then lower-case letters, digits and inner hyphens"),
+]
+Version = Annotated[str, StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"), Meaning("a version of three numbers such as 1.36.3")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class SpecModel(BaseModel):
-    """Frozen, and an unknown field is a fault."""
+    """Frozen, and an unknown field is a fault.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A spec that was read in part (cluster/reader.py) lacks the fields that could not be read; touching one raises Unparsed.
+    """
+
+    # the validators are built when something validates: reading a file needs none, and `sixstack check` is quick
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    def has(self, name: str) -> bool:
+        """The field could be read; always true of a spec without problems."""
+        return name in self.__dict__
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise Unparsed(name)
+            return super().__getattr__(name)
 
 
 class Endpoint(SpecModel):
     """Where one machine answers SSH."""
 
-    address: str = Field(description="IP address (IPv6 without brackets) or DNS name where sshd answers.", examples=["198.18.0.11", "fd66::11"])
+    address: str = Field(
+        description="IP address (IPv6 without brackets) or DNS name where sshd answers.", examples=["198.18.0.11", "fd66::11"]
+    )
     port: Port = Field(22, description="TCP port of sshd.")
     user: str = Field("root", min_length=1, description="Login; one that is not root needs sudo.")
     credential: BlockName = Field("default", description="Name of an `SSH credential` block.")
     host_key: str | None = Field(
-        None, description="Pinned public key, `ssh-ed25519 AAAA...`; or `trust-on-first-use`, which is recorded.", examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."]
+        None,
+        description="Pinned public key, `ssh-ed25519 AAAA...`; or `trust-on-first-use`, which is recorded.",
+        examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."],
     )
 
 
@@ -85,8 +155,10 @@ class Host(SpecModel):
     name: NodeName = Field(description="Host name and node name: a lowercase RFC 1123 subdomain.", examples=["node-1"])
     role: Role = Field(description="control-plane or worker.")
     ssh: SSH = Field(description="How to reach the machine.")
-    addresses: tuple[IPvAnyAddress, ...] = Field(
-        (), description="Node addresses, one per family in use, primary family first; left out: found on the host.", examples=[["198.18.0.11", "fd66::11"]]
+    addresses: tuple[IPAddress, ...] = Field(
+        (),
+        description="Node addresses, one per family in use, primary family first; left out: found on the host.",
+        examples=[["198.18.0.11", "fd66::11"]],
     )
     interface: str | None = Field(None, description="Interface that carries the node addresses; left out: that of the default route.")
     labels: dict[str, str] = Field(default_factory=dict, description="Extra node labels.")
@@ -100,8 +172,10 @@ class Host(SpecModel):
 class PodNetwork(SpecModel):
     """A range for pods, cut into one range a node."""
 
-    cidr: IPvAnyNetwork = Field(description="Pod CIDR.", examples=["10.244.0.0/16", "fd44::/56"])
-    node_mask: Annotated[int, Field(ge=1, le=128)] | None = Field(None, description="Prefix length of each node's range; default 24 (IPv4), 64 (IPv6).")
+    cidr: IPNetwork = Field(description="Pod CIDR.", examples=["10.244.0.0/16", "fd44::/56"])
+    node_mask: Annotated[int, Field(ge=1, le=128)] | None = Field(
+        None, description="Prefix length of each node's range; default 24 (IPv4), 64 (IPv6)."
+    )
 
     @property
     def mask(self) -> int:
@@ -122,9 +196,11 @@ class NetworkSpec(SpecModel):
     """Pod and service ranges, one per family in use, primary family first."""
 
     pods: tuple[PodNetwork, ...] = Field(description="Pod ranges, primary family first.")
-    services: tuple[IPvAnyNetwork, ...] = Field(description="Service ranges, primary family first.", examples=[["10.96.0.0/16", "fd44:0:0:ffff::/112"]])
+    services: tuple[IPNetwork, ...] = Field(
+        description="Service ranges, primary family first.", examples=[["10.96.0.0/16", "fd44:0:0:ffff::/112"]]
+    )
     dns_domain: str = Field("cluster.local", description="DNS domain of services.")
-    dns_upstreams: tuple[IPvAnyAddress, ...] = Field((), description="Name servers CoreDNS forwards to; left out: those of the node.")
+    dns_upstreams: tuple[IPAddress, ...] = Field((), description="Name servers CoreDNS forwards to; left out: those of the node.")
 
 
 class Cni(SpecModel):
@@ -138,7 +214,11 @@ class Cni(SpecModel):
 class ControlPlane(SpecModel):
     """How clients reach the API server."""
 
-    endpoint: str | None = Field(None, description="host or host:port all nodes use for the API; left out: the first control plane's address.", examples=["api.example.org:6443"])
+    endpoint: str | None = Field(
+        None,
+        description="host or host:port all nodes use for the API; left out: the first control plane's address.",
+        examples=["api.example.org:6443"],
+    )
     extra_sans: tuple[str, ...] = Field((), description="More names or addresses for the API server's certificate.")
 
 
@@ -157,7 +237,11 @@ class Images(SpecModel):
     """Where images come from when the bundle does not hold them."""
 
     repository: str = Field("registry.k8s.io", description="Registry and path of the Kubernetes images.")
-    mirrors: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Registry -> mirror URLs, tried in order.", examples=[{"docker.io": ["https://mirror.example.org"]}])
+    mirrors: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Registry -> mirror URLs, tried in order.",
+        examples=[{"docker.io": ["https://mirror.example.org"]}],
+    )
 
 
 class Proxy(SpecModel):
@@ -178,20 +262,20 @@ class Prepare(SpecModel):
 class ClusterSpec(SpecModel):
     """A Kubernetes cluster as its owner asks for it."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)] = Field(description="Name of the cluster.", examples=["demo"])
-    kubernetes_version: Annotated[str, StringConstraints(pattern=r"^v?\d+\.\d+\.\d+$")] = Field("1.36.3", description="Kubernetes version, that of the bundle.")
+    name: ClusterName = Field(description="Name of the cluster.", examples=["demo"])
+    kubernetes_version: Version = Field("1.36.3", description="Kubernetes version, that of the bundle.")
     stack: StackMode = Field(description="ipv4, dual-stack or ipv6.")
     primary_family: Family = Field(Family.IPV4, description="Which family comes first in dual-stack.")
     hosts: tuple[Host, ...] = Field(min_length=1, description="The machines.")
     network: NetworkSpec = Field(description="Pod and service ranges.")
-    cni: Cni = Field(default_factory=Cni, description="Pod network plug-in.")  # type: ignore[arg-type]
+    cni: Cni = Field(default_factory=Cni, description="Pod network plug-in.")
     bundle: BlockName = Field("default", description="Name of an `Artifact bundle` block.")
     audit: BlockName = Field("default", description="Name of an `Audit store` block.")
-    control_plane: ControlPlane = Field(default_factory=ControlPlane, description="API endpoint and certificate names.")  # type: ignore[arg-type]
-    kubeadm: Kubeadm = Field(default_factory=lambda: Kubeadm(), description="Extra kubeadm settings.")
-    images: Images = Field(default_factory=Images, description="Image sources.")  # type: ignore[arg-type]
-    proxy: Proxy = Field(default_factory=Proxy, description="HTTP proxy of the hosts.")  # type: ignore[arg-type]
-    prepare: Prepare = Field(default_factory=Prepare, description="What may be changed on hosts.")  # type: ignore[arg-type]
+    control_plane: ControlPlane = Field(default_factory=ControlPlane, description="API endpoint and certificate names.")
+    kubeadm: Kubeadm = Field(default_factory=Kubeadm, description="Extra kubeadm settings.")
+    images: Images = Field(default_factory=Images, description="Image sources.")
+    proxy: Proxy = Field(default_factory=Proxy, description="HTTP proxy of the hosts.")
+    prepare: Prepare = Field(default_factory=Prepare, description="What may be changed on hosts.")
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -229,5 +313,3 @@ class ClusterSpec(SpecModel):
     def pod_ranges(self) -> tuple[Network, ...]:
         """Pod CIDRs, primary first."""
         return tuple(pods.cidr for pods in self.network.pods)
-
-

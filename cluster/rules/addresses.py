@@ -1,0 +1,111 @@
+"""What an address or a range may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+
+from cluster.families import Address, Network
+from cluster.problems import Severity
+from cluster.rules.registry import Finding, rule, rule_each
+from cluster.spec import ClusterSpec, Host
+
+# what no host, pod or service can have, in words (IANA special-purpose registries)
+_UNUSABLE: dict[Network, str] = {
+    ip_network("0.0.0.0/8"): "unspecified",
+    ip_network("127.0.0.0/8"): "loopback",
+    ip_network("169.254.0.0/16"): "link-local",
+    ip_network("224.0.0.0/4"): "multicast",
+    ip_network("255.255.255.255/32"): "broadcast",
+    ip_network("::/128"): "unspecified",
+    ip_network("::1/128"): "loopback",
+    # Go reads it as the IPv4 address inside
+    ip_network("::ffff:0:0/96"): "IPv4-mapped",
+    ip_network("fe80::/10"): "link-local",
+    ip_network("ff00::/8"): "multicast",
+}
+_SITE_LOCAL = IPv6Network("fec0::/10")
+_UNIQUE_LOCAL = IPv6Network("fc00::/7")
+# RFC 1918, 6598, 2544
+_PRIVATE = [IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15")]
+
+
+def unusable(value: Address | Network) -> str | None:
+    """Why neither host, pod nor service can have this address or a part of this range; None when one can."""
+    network = ip_network(value) if not isinstance(value, IPv4Network | IPv6Network) else value
+    return next((word for special, word in _UNUSABLE.items() if special.version == network.version and special.overlaps(network)), None)
+
+
+def ranges(spec: ClusterSpec) -> Iterator[tuple[str, Network, str]]:
+    """Path, range and word for every pod and service range."""
+    for index, pods in enumerate(spec.network.pods):
+        yield f"network.pods[{index}].cidr", pods.cidr, "pod"
+    for index, cidr in enumerate(spec.network.services):
+        yield f"network.services[{index}]", cidr, "service"
+
+
+@rule_each("unusable-address", "hosts")
+def node_addresses_are_usable(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
+    """A node address is not loopback, multicast, link-local, unspecified or IPv4-mapped (kubernetes#130409)."""
+    for index, address in enumerate(host.addresses):
+        if (word := unusable(address)) is not None:
+            plain = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+            hint = f"write {plain}" if plain is not None else f"use an address of {_named(host)} that the other hosts can reach"
+            yield Finding(f"{at}.addresses[{index}]", f"{address} is {word}: no node can have it", hint)
+
+
+@rule("unusable-range")
+def pod_ranges_are_usable(spec: ClusterSpec) -> Iterator[Finding]:
+    """A pod or service range holds no loopback, multicast, link-local, unspecified or IPv4-mapped addresses."""
+    for path, cidr, what in ranges(spec):
+        if (word := unusable(cidr)) is not None:
+            private = "10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16" if cidr.version == 4 else "fd00::/8"
+            yield Finding(path, f"{cidr} holds {word} addresses: no {what} can have them", f"use a range inside {private}")
+
+
+@rule("site-local", Severity.WARNING)
+def ranges_are_not_site_local(spec: ClusterSpec) -> Iterator[Finding]:
+    """fec0::/10 is deprecated (RFC 3879) and treated as special by some software."""
+    for path, cidr, _what in ranges(spec):
+        if cidr.version == 6 and cidr.overlaps(_SITE_LOCAL):
+            yield Finding(path, f"{cidr} is site-local, which RFC 3879 deprecates", "use a range inside fd00::/8 (RFC 4193)")
+
+
+@rule_each("site-local", "hosts", Severity.WARNING)
+def node_addresses_are_not_site_local(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
+    """fec0::/10 is deprecated (RFC 3879) and treated as special by some software."""
+    for index, address in enumerate(host.addresses):
+        if address in _SITE_LOCAL:
+            yield Finding(
+                f"{at}.addresses[{index}]", f"{address} is site-local, which RFC 3879 deprecates", "use one of fd00::/8 (RFC 4193)"
+            )
+
+
+@rule("public-range", Severity.WARNING)
+def ranges_are_private(spec: ClusterSpec) -> Iterator[Finding]:
+    """A pod or service range of public addresses hides the real owner of them from the cluster."""
+    for path, cidr, what in ranges(spec):
+        private = any(cidr.subnet_of(each) for each in _PRIVATE) if isinstance(cidr, IPv4Network) else cidr.subnet_of(_UNIQUE_LOCAL)
+        if not private and unusable(cidr) is None and not (isinstance(cidr, IPv6Network) and cidr.overlaps(_SITE_LOCAL)):
+            use = "10.0.0.0/8" if cidr.version == 4 else "fd00::/8"
+            yield Finding(
+                path, f"{cidr} is not private: {what}s that have it hide its owner", f"use a range inside {use}, unless it is yours"
+            )
+
+
+@rule("duplicate-address")
+def no_address_twice(spec: ClusterSpec) -> Iterator[Finding]:
+    """No two hosts have one node address."""
+    owners: dict[Address, str] = {}
+    for index, host in enumerate(spec.hosts):
+        if not host.has("addresses"):
+            continue
+        for position, address in enumerate(host.addresses):
+            path = f"hosts[{index}].addresses[{position}]"
+            if address in owners:
+                yield Finding(path, f"{address} is also at {owners[address]}", "each host has its own addresses")
+            owners.setdefault(address, path)
+
+
+def _named(host: Host) -> str:
+    return host.name if host.has("name") else "the host"

@@ -1,0 +1,98 @@
+"""Sizes of ranges: what kubeadm, kube-apiserver and kube-controller-manager take, and what the hosts need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.families import Network
+from cluster.rules.registry import Finding, rule, rule_each
+from cluster.spec import ClusterSpec, PodNetwork
+
+# kube-apiserver's and kubeadm's limit on the host bits of a service range
+_SERVICE_HOST_BITS = 20
+# kubeadm, MinimumAddressesInServiceSubnet: the DNS service takes the tenth
+_SERVICE_ADDRESSES = 10
+# kubeadm, MinimumAddressesInPodSubnet; held here for each node's part
+_NODE_ADDRESSES = 14
+# kubeadm, PodSubnetNodeMaskMaxDiff: kube-controller-manager keeps a bitmap of the node ranges
+_MASK_DISTANCE = 16
+
+
+@rule("service-range-too-large")
+def service_range_has_at_most_20_host_bits(spec: ClusterSpec) -> Iterator[Finding]:
+    """A service CIDR has at most 20 host bits: IPv4 /12 or longer, IPv6 /108 or longer, /112 recommended (kube-apiserver)."""
+    for index, cidr in enumerate(spec.network.services):
+        bits = cidr.max_prefixlen - cidr.prefixlen
+        if bits > _SERVICE_HOST_BITS:
+            best = 16 if cidr.version == 4 else 112
+            longest = cidr.max_prefixlen - _SERVICE_HOST_BITS
+            yield Finding(
+                f"network.services[{index}]",
+                f"{cidr} has {bits} host bits, the API server takes at most {_SERVICE_HOST_BITS} (/{longest} or longer)",
+                f"use {cidr.network_address}/{best}",
+            )
+
+
+@rule("service-range-too-small")
+def service_range_has_10_addresses(spec: ClusterSpec) -> Iterator[Finding]:
+    """A service CIDR has at least 10 addresses: the cluster's DNS takes the tenth (kubeadm)."""
+    for index, cidr in enumerate(spec.network.services):
+        if cidr.num_addresses < _SERVICE_ADDRESSES:
+            longest = cidr.max_prefixlen - 4
+            yield Finding(
+                f"network.services[{index}]",
+                f"{cidr} holds {cidr.num_addresses} addresses, at least {_SERVICE_ADDRESSES} are needed",
+                f"use {_wider(cidr, longest)} or larger",
+            )
+
+
+@rule_each("node-mask-too-long", "network.pods")
+def node_mask_is_of_the_family(_spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Finding]:
+    """A node mask leaves at least 14 addresses to each node: /28 or shorter for IPv4, /124 or shorter for IPv6."""
+    longest = pods.cidr.max_prefixlen - 4
+    if pods.mask > longest:
+        count = 2 ** max(0, pods.cidr.max_prefixlen - pods.mask)
+        found = f"leaves {count} addresses to a node" if pods.mask <= pods.cidr.max_prefixlen else "is longer than an address"
+        hint = f"use /{longest} or shorter; the default is {24 if pods.cidr.version == 4 else 64}"
+        yield Finding(f"{at}.node_mask", f"node mask /{pods.mask} of {pods.cidr} {found}, at least {_NODE_ADDRESSES} are needed", hint)
+
+
+@rule_each("node-mask-too-short", "network.pods")
+def node_mask_is_inside_the_range(_spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Finding]:
+    """A node's range is a part of the pod CIDR: pod mask <= node mask (kubeadm; the defaults are /24 and /64)."""
+    if pods.mask < pods.cidr.prefixlen:
+        given = f"node mask /{pods.mask}" if pods.node_mask is not None else f"the default node mask /{pods.mask}"
+        longest = pods.cidr.max_prefixlen - 4
+        other = f"node_mask: {min(longest, pods.cidr.prefixlen + 8)}, or " if pods.cidr.prefixlen < longest else ""
+        wider = _wider(pods.cidr, max(0, pods.mask - 8))
+        yield Finding(f"{at}.node_mask", f"{given} is a larger range than {pods.cidr} itself", f"use {other}a pod CIDR such as {wider}")
+
+
+@rule_each("node-mask-too-far", "network.pods")
+def node_mask_is_at_most_16_longer(_spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Finding]:
+    """The node mask is at most 16 bits longer than the pod mask (kubernetes#112367): with /64 an IPv6 pod CIDR is /48 to /64."""
+    if pods.mask - pods.cidr.prefixlen > _MASK_DISTANCE:
+        yield Finding(
+            f"{at}.node_mask",
+            f"node mask /{pods.mask} is {pods.mask - pods.cidr.prefixlen} bits longer than {pods.cidr}, at most {_MASK_DISTANCE} are possible",
+            f"use {pods.cidr.network_address}/{pods.mask - _MASK_DISTANCE} or longer, or node_mask: {pods.cidr.prefixlen + _MASK_DISTANCE} or shorter",
+        )
+
+
+@rule_each("pod-range-too-small", "network.pods")
+def every_host_gets_a_pod_range(spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Finding]:
+    """2^(node mask - pod mask) ranges must cover all hosts (kube-controller-manager, NodeIPAM)."""
+    hosts = len(spec.hosts)
+    if pods.mask < pods.cidr.prefixlen or pods.node_ranges >= hosts:
+        return
+    longest = pods.cidr.max_prefixlen - 4
+    node_mask = pods.cidr.prefixlen + (hosts - 1).bit_length()
+    hints = [f"a pod CIDR of /{pods.mask_for(hosts)} or shorter such as {_wider(pods.cidr, pods.mask_for(hosts))}"]
+    if node_mask <= longest:
+        hints.append(f"node_mask: {node_mask} or longer")
+    ranges = "one node range" if pods.node_ranges == 1 else f"{pods.node_ranges} node ranges"
+    yield Finding(f"{at}.cidr", f"{pods.cidr} holds {ranges} of /{pods.mask}, the cluster has {hosts} hosts", "use " + ", or ".join(hints))
+
+
+def _wider(cidr: Network, prefix: int) -> Network:
+    return cidr.supernet(new_prefix=prefix) if prefix < cidr.prefixlen else cidr

@@ -1,0 +1,77 @@
+"""The control plane: how many hosts, and how its API is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.families import family_of
+from cluster.hostport import join_host_port, split_host_port
+from cluster.rules.addresses import unusable
+from cluster.rules.families import in_words
+from cluster.rules.names import is_address, is_subdomain
+from cluster.rules.registry import Finding, rule
+from cluster.spec import ClusterSpec, Role, parse_address
+
+API_PORT = 6443
+
+
+@rule("no-control-plane")
+def there_is_a_control_plane(spec: ClusterSpec) -> Iterator[Finding]:
+    """A cluster has a control plane."""
+    if spec.hosts and not spec.control_planes:
+        yield Finding("hosts", f"all {len(spec.hosts)} hosts are workers", "give one of them role: control-plane")
+
+
+@rule("control-planes-not-supported-yet")
+def there_is_one_control_plane(spec: ClusterSpec) -> Iterator[Finding]:
+    """More than one control plane is not supported yet."""
+    named = [(index, host) for index, host in enumerate(spec.hosts) if host.has("role") and host.role is Role.CONTROL_PLANE]
+    if len(named) > 1:
+        says = f"{len(named)} hosts have role control-plane, one is supported for now"
+        yield Finding(f"hosts[{named[1][0]}].role", says, "give the others role: worker")
+
+
+@rule("malformed-endpoint")
+def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Finding]:
+    """The API endpoint is host or host:port, an IPv6 address with a port in brackets, a name a lowercase RFC 1123 subdomain."""
+    text = spec.control_plane.endpoint
+    if text is None:
+        return
+    try:
+        host, _ = split_host_port(text, API_PORT)
+    except ValueError as error:
+        example = text.strip("[]") if is_address(text.strip("[]")) else "fd66::100"
+        hint = f"write host or host:port, such as api.example.org:6443 or {join_host_port(example, API_PORT)}"
+        yield Finding("control_plane.endpoint", f'"{text[:80]}": {error}', hint)
+        return
+    if not is_address(host) and not is_subdomain(host):
+        hint = "write a name such as api.example.org, or an address; no scheme, no path"
+        yield Finding("control_plane.endpoint", f'"{host[:80]}" is neither an IP address nor a lowercase DNS name', hint)
+
+
+@rule("endpoint-family")
+def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Finding]:
+    """An API endpoint that is an address is of a family in use and one that a host can have."""
+    if spec.control_plane.endpoint is None:
+        return
+    try:
+        address = parse_address(split_host_port(spec.control_plane.endpoint, API_PORT)[0])
+    except ValueError:
+        return
+    if (word := unusable(address)) is not None:
+        yield Finding("control_plane.endpoint", f"{address} is {word}: no host can have it", "use an address that all hosts reach")
+    elif family_of(address) not in spec.families:
+        says = f"{address} is not of a family in use ({in_words(spec.families)})"
+        yield Finding("control_plane.endpoint", says, "use an address of a family in use, or a DNS name")
+
+
+@rule("malformed-san")
+def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Finding]:
+    """An extra name in the API server's certificate is a bare IP address or a DNS name, perhaps with a leading `*.` (kubeadm, certSANs)."""
+    for index, name in enumerate(spec.control_plane.extra_sans):
+        at = f"control_plane.extra_sans[{index}]"
+        if is_address(name) or is_subdomain(name.removeprefix("*.")):
+            continue
+        bare = name.strip("[]")
+        hint = f"write {bare}, without brackets" if is_address(bare) else "write a lowercase DNS name or a bare IP address, without port"
+        yield Finding(at, f'"{name[:80]}" is neither a DNS name nor an IP address', hint)

@@ -1,0 +1,13 @@
+"""All rules that need the cluster file alone."""
+
+from __future__ import annotations
+
+from cluster.problems import Problem
+from cluster.rules import addresses, capacity, control_plane, families, names, overlap, ssh  # noqa: F401 each registers its rules
+from cluster.rules.registry import run_rules
+from cluster.spec import ClusterSpec
+
+
+def check_spec(spec: ClusterSpec) -> tuple[Problem, ...]:
+    """Every problem of a spec, also of one that was read in part."""
+    return tuple(run_rules(spec))

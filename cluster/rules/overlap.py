@@ -1,0 +1,66 @@
+"""What must not overlap: pods, services, node addresses, SSH addresses, the API endpoint, name servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from cluster.families import Address
+from cluster.hostport import split_host_port
+from cluster.rules.addresses import ranges
+from cluster.rules.registry import Finding, rule
+from cluster.spec import ClusterSpec, Endpoint, SpecModel, parse_address
+
+
+@rule("ranges-overlap")
+def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Finding]:
+    """No two of the pod and service ranges share an address."""
+    for (_, one, what), (path, other, word) in combinations(ranges(spec), 2):
+        if one.version == other.version and one.overlaps(other):
+            yield Finding(path, f"the {word} range {other} overlaps the {what} range {one}", "use ranges that share no address")
+
+
+@rule("address-in-range")
+def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Finding]:
+    """Node addresses, SSH addresses, the API endpoint and upstream name servers lie outside of pod and service ranges: the hosts would
+    route them into the cluster."""
+    known = list(ranges(spec))
+    for at, address, what in _addresses(spec):
+        for path, cidr, word in known:
+            if address.version == cidr.version and address in cidr:
+                yield Finding(
+                    at, f"the {what} {address} lies in the {word} range {cidr} ({path})", f"use another {word} range, or another address"
+                )
+
+
+def _addresses(spec: ClusterSpec) -> Iterator[tuple[str, Address, str]]:
+    for index, host in enumerate(spec.hosts):
+        own = host.addresses if host.has("addresses") else ()
+        for position, address in enumerate(own):
+            yield f"hosts[{index}].addresses[{position}]", address, "node address"
+        if not host.has("ssh"):
+            continue
+        yield from (found for found in _literal(host.ssh, f"hosts[{index}].ssh", "SSH address") if found[1] not in own)
+        if host.ssh.has("jump") and host.ssh.jump is not None:
+            yield from _literal(host.ssh.jump, f"hosts[{index}].ssh.jump", "jump host's address")
+    if _has(spec, "control_plane", "endpoint") and spec.control_plane.endpoint is not None:
+        try:
+            yield "control_plane.endpoint", parse_address(split_host_port(spec.control_plane.endpoint, 6443)[0]), "API endpoint"
+        except ValueError:
+            pass  # a name, or a fault that has its own rule
+    if _has(spec, "network", "dns_upstreams"):
+        for index, address in enumerate(spec.network.dns_upstreams):
+            yield f"network.dns_upstreams[{index}]", address, "name server"
+
+
+def _literal(endpoint: Endpoint, path: str, what: str) -> Iterator[tuple[str, Address, str]]:
+    if endpoint.has("address"):
+        try:
+            yield f"{path}.address", parse_address(endpoint.address), what
+        except ValueError:
+            return
+
+
+def _has(spec: ClusterSpec, part: str, field: str) -> bool:
+    holder = getattr(spec, part) if spec.has(part) else None
+    return isinstance(holder, SpecModel) and holder.has(field)

@@ -1,0 +1,147 @@
+"""How hosts are reached."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from ipaddress import IPv6Address, ip_address
+
+from cluster.rules.registry import Finding, rule
+from cluster.spec import ClusterSpec, Endpoint
+
+TRUST_ON_FIRST_USE = "trust-on-first-use"
+# what OpenSSH shows as host keys and the SSH edge can verify; DSA is gone (OpenSSH 10)
+KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9])?", re.ASCII | re.IGNORECASE)
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._@-]{0,255}\$?", re.ASCII)
+
+
+def endpoints(spec: ClusterSpec) -> Iterator[tuple[str, Endpoint]]:
+    """Path and endpoint of every host and jump host that could be read."""
+    for index, host in enumerate(spec.hosts):
+        if host.has("ssh"):
+            yield f"hosts[{index}].ssh", host.ssh
+            if host.ssh.has("jump") and host.ssh.jump is not None:
+                yield f"hosts[{index}].ssh.jump", host.ssh.jump
+
+
+@rule("malformed-ssh-address")
+def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Finding]:
+    """An SSH address is an IP address without brackets, or a DNS name; a link-local one needs its zone."""
+    for path, endpoint in endpoints(spec):
+        if not endpoint.has("address"):
+            continue
+        text = endpoint.address
+        try:
+            address = ip_address(text)
+        except ValueError:
+            if not _dns_name(text):
+                hint = (
+                    f"write {text.strip('[]')}, without brackets"
+                    if text.startswith("[")
+                    else "write an IP address or a DNS name; the port goes to `port`"
+                )
+                yield Finding(f"{path}.address", f'"{text[:80]}" is neither an IP address nor a DNS name', hint)
+            continue
+        if address.is_unspecified or address.is_multicast:
+            yield Finding(f"{path}.address", f"{address} is no host's address", "write the address where sshd answers")
+        elif isinstance(address, IPv6Address) and address.is_link_local and address.scope_id is None:
+            yield Finding(f"{path}.address", f"{address} is link-local and has no zone", f"write {address}%INTERFACE, or another address")
+
+
+@rule("malformed-ssh-user")
+def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Finding]:
+    """The login is one that Linux takes."""
+    for path, endpoint in endpoints(spec):
+        if endpoint.has("user") and not _USER.fullmatch(endpoint.user):
+            yield Finding(f"{path}.user", f'"{endpoint.user[:80]}" is not a login', "write a user name such as root or admin")
+
+
+@rule("host-key-missing")
+def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Finding]:
+    """Each SSH endpoint has a pinned host key; trusting the first key that is shown is a choice to be written down."""
+    for path, endpoint in endpoints(spec):
+        if endpoint.has("host_key") and endpoint.host_key is None:
+            address = endpoint.address if endpoint.has("address") else "ADDRESS"
+            hint = f"write what `ssh-keyscan -t ed25519 {address}` prints after the address, or {TRUST_ON_FIRST_USE}"
+            yield Finding(f"{path}.host_key", "no host key is pinned", hint)
+
+
+@rule("malformed-host-key")
+def host_key_is_a_public_key(spec: ClusterSpec) -> Iterator[Finding]:
+    """A host key is `TYPE BASE64` of type ed25519, ecdsa or rsa, as in known_hosts without the host; or trust-on-first-use."""
+    for path, endpoint in endpoints(spec):
+        if not endpoint.has("host_key") or endpoint.host_key in (None, TRUST_ON_FIRST_USE):
+            continue
+        assert endpoint.host_key is not None
+        if (fault := key_fault(endpoint.host_key)) is not None:
+            hint = f"write `ssh-ed25519 AAAA...` as `ssh-keyscan` prints it after the address, or {TRUST_ON_FIRST_USE}"
+            yield Finding(f"{path}.host_key", fault, hint)
+
+
+@rule("duplicate-ssh-endpoint")
+def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Finding]:
+    """No two hosts are reached at one address and port (behind one jump host)."""
+    owners: dict[tuple[object, ...], int] = {}
+    for index, host in enumerate(spec.hosts):
+        if not host.has("ssh") or not all(host.ssh.has(name) for name in ("address", "port", "jump")):
+            continue
+        jump = host.ssh.jump
+        if jump is not None and not (jump.has("address") and jump.has("port")):
+            continue
+        behind = None if jump is None else (_canonical(jump.address), jump.port)
+        key = (_canonical(host.ssh.address), host.ssh.port, behind)
+        if key in owners:
+            says = f"{host.ssh.address} port {host.ssh.port} is also where hosts[{owners[key]}] is reached"
+            yield Finding(f"hosts[{index}].ssh.address", says, "each host is named once; give this one its own address")
+        owners.setdefault(key, index)
+
+
+@rule("jump-to-itself")
+def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Finding]:
+    """A jump host is not the host itself."""
+    for index, host in enumerate(spec.hosts):
+        if not (host.has("ssh") and host.ssh.has("jump") and host.ssh.has("address")) or host.ssh.jump is None:
+            continue
+        jump = host.ssh.jump
+        if jump.has("address") and (_canonical(jump.address), jump.port) == (_canonical(host.ssh.address), host.ssh.port):
+            yield Finding(f"hosts[{index}].ssh.jump.address", f"{jump.address} is the host itself", "take `jump` out")
+
+
+def key_fault(text: str) -> str | None:
+    """What is wrong with a public host key; None when nothing is."""
+    parts = text.split()
+    if "PRIVATE KEY" in text:
+        return "this is a private key"
+    if len(parts) < 2:
+        return "a host key is a type and its base64 text"
+    kind, encoded = parts[0], parts[1]
+    if kind not in KEY_TYPES:
+        if parts[1] in KEY_TYPES:
+            return "it begins with a host name"
+        return f'"{kind[:40]}" is not one of {", ".join(KEY_TYPES)}'
+    try:
+        blob = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return f"what follows {kind} is not base64"
+    # the blob begins with its own type as a string with a length of four octets (RFC 4253, 6.6)
+    if blob[:4] != len(kind).to_bytes(4, "big") or blob[4 : 4 + len(kind)] != kind.encode():
+        return f"the base64 text is not a key of type {kind}"
+    if kind == "ssh-ed25519" and len(blob) != 51:
+        return f"an ed25519 key has 51 octets, this one has {len(blob)}: it is cut or garbled"
+    return None
+
+
+def _dns_name(text: str) -> bool:
+    labels = text.removesuffix(".").split(".")
+    # a name whose last label is a number would be an address with a slip in it (RFC 1123, 2.1)
+    return len(text) <= 253 and all(len(label) <= 63 and _NAME.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+
+
+def _canonical(address: str) -> str:
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address.lower().removesuffix(".")
