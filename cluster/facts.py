@@ -67,20 +67,34 @@ class Socket:
 
 @dataclass(frozen=True, slots=True)
 class ForeignThing:
-    """Something on the host that is not ours and in the way: a package, unit or process."""
+    """Something on the host that is not ours and in the way."""
 
-    kind: str  # package, unit, binary, process
+    kind: str  # package, unit, binary, process, file
     name: str
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
+class PortRange:
+    """Ports of one protocol, both ends included."""
+
+    protocol: str  # tcp or udp
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class FirewallRule:
-    """A rule or policy that may drop the cluster's packets."""
+    """A firewall that drops packets coming in from other hosts: for certain, whatever their source or interface."""
 
     program: str  # ufw, firewalld, nftables, iptables
     family: Family | None  # None: both
-    detail: str  # as the program prints it, shortened
+    detail: str  # table and chain, or zone, as the program names it
+    closed: tuple[PortRange, ...] = ()
+
+    def closes(self, protocol: str, port: int) -> bool:
+        """Whether new packets to this port are dropped."""
+        return any(ports.protocol == protocol and ports.first <= port <= ports.last for ports in self.closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +129,14 @@ class StepState:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """A part of the facts that could not be read; the fields it fills are empty."""
+
+    part: str  # name of the script's part, templates/facts/
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """Everything known of one host at one moment."""
 
@@ -135,7 +157,8 @@ class HostFacts:
     nameservers: tuple[Address, ...]
     forwarding: dict[Family, bool] = field(default_factory=dict)
     sockets: tuple[Socket, ...] = ()
-    nat: dict[Family, bool] = field(default_factory=dict)  # nft, or iptable_nat / ip6table_nat can be had
+    nat: dict[Family, bool] = field(default_factory=dict)  # nft, or iptable_nat / ip6table_nat can be had; a family left out: can't be told
+    nftables: bool | None = None  # the kernel has nf_tables; None: can't be told
     foreign: tuple[ForeignThing, ...] = ()
     firewall: tuple[FirewallRule, ...] = ()
     missing_commands: tuple[str, ...] = ()  # executables kubeadm wants and the host lacks
@@ -146,6 +169,7 @@ class HostFacts:
     disk_free: int = 0  # bytes under /var/lib
     kubernetes: KubernetesState = field(default_factory=KubernetesState)
     steps: tuple[StepState, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
 
     def link(self, name: str) -> Link | None:
         """The interface of that name."""
