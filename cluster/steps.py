@@ -50,12 +50,40 @@ RESET_HOST = Step("reset-host", "host/reset.sh.j2", timedelta(minutes=5), detach
 CLAIM_TEMPLATE = "host/claim.sh.j2"  # before anything is uploaded
 TOKEN_TEMPLATE = "host/token.sh.j2"  # on the control plane, before a join
 TOKEN_DELETE_TEMPLATE = "host/token-delete.sh.j2"  # on the control plane, after a join
+FORGET_TEMPLATE = "host/forget.sh.j2"  # on a host whose reset has ended well and was recorded
 SHORT = timedelta(minutes=1)  # the limit of each of those
+
+
+# what a cluster fills on a host; reset removes from them what was not there when the host was claimed (a folder before its parent)
+FOLDERS = (
+    "/etc/containerd/certs.d",
+    "/etc/containerd",
+    "/etc/cni/net.d",
+    "/etc/cni",
+    "/etc/kubernetes",
+    "/etc/systemd/system/containerd.service.d",
+    "/etc/systemd/system/kubelet.service.d",
+    "/opt/cni/bin",
+    "/opt/cni",
+    "/run/calico",
+    "/run/containerd",
+    "/run/flannel",
+    "/usr/libexec/kubernetes",
+    "/var/lib/calico",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
+    "/var/lib/kube-proxy",
+    "/var/log/calico",
+    "/var/log/containers",
+    "/var/log/pods",
+)
 
 
 def claim_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
     """For host/claim.sh.j2, which writes down whose host this is before anything else is put on it."""
-    return {"cluster": spec.name, "host": host.name}
+    return {"cluster": spec.name, "host": host.name, "folders": list(FOLDERS)}
 
 
 def prepare_values(spec: ClusterSpec, host: Host, images: Iterable[str] = ()) -> dict[str, Any]:
@@ -112,9 +140,20 @@ def token_delete_values(spec: ClusterSpec, token_id: str) -> dict[str, Any]:
     return {"cluster": spec.name, "token_id": token_id}
 
 
+def forget_values(spec: ClusterSpec) -> dict[str, Any]:
+    """For host/forget.sh.j2."""
+    return {"cluster": spec.name}
+
+
 def reset_values(spec: ClusterSpec, host: Host, *, ca_hash: str | None = None) -> dict[str, Any]:
     """For host/reset.sh.j2; `ca_hash` (sha256:HEX) is the cluster's identity where it is known: a host with another one is refused."""
-    return {"cluster": spec.name, "host": host.name, "ca_hash": ca_hash, "vxlan_port": spec.cni.vxlan_port}
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "ca_hash": ca_hash,
+        "folders": list(FOLDERS),
+        "pods": [str(pods) for pods in spec.pod_ranges],
+    }
 
 
 def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
