@@ -59,5 +59,3 @@ def _explained(error: Exception) -> int:
     if isinstance(error, SpecError):
         return PROBLEMS
     return ENVIRONMENT if isinstance(error, EnvironmentFault) else PROBLEMS
-
-

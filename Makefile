@@ -1,0 +1,45 @@
+# Two commands: `make demo` (STACK=ipv4|dual-stack|ipv6, PRIMARY=ipv4|ipv6) and `make test`. Everything they need is installed by them.
+SHELL := /bin/bash
+STACK ?= dual-stack
+PRIMARY ?= ipv4
+PYTEST ?= -q --durations=20
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+SIXSTACK := .venv/bin/sixstack
+INSTALLED := .venv/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
+
+.PHONY: demo test check clean-demo lock bench help
+
+help:
+	@sed -n '1p' Makefile; echo "targets: demo clean-demo test check bench lock"
+
+$(INSTALLED):
+	@if [ -z "$(PYTHON)" ]; then echo "installing: Debian package python3"; apt-get update -qq && apt-get install -y -qq python3 >/dev/null; fi
+	@if ! $(or $(PYTHON),python3) -c 'import ensurepip' 2>/dev/null; then echo "installing: Debian package python3-venv"; apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; fi
+	@echo "installing: $$(grep -c == requirements.lock) Python packages of requirements.lock into .venv"
+	@test -x .venv/bin/python || $(or $(PYTHON),python3) -m venv .venv
+	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f .venv/.installed-*; touch $@
+
+demo: $(INSTALLED)
+	@$(SIXSTACK) demo --stack $(STACK) --primary $(PRIMARY)
+
+clean-demo: $(INSTALLED)
+	@$(SIXSTACK) demo --clean
+
+check: $(INSTALLED)
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test: check
+	@$(SIXSTACK) lab bundle
+	.venv/bin/python -m pytest $(PYTEST)
+
+bench: $(INSTALLED)
+	@$(SIXSTACK) lab bundle
+	.venv/bin/python -m benchmarks.create_flow
+
+lock: $(INSTALLED)
+	.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock

@@ -1,0 +1,70 @@
+"""Where the records of every attempt of every step are kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prefect.blocks.core import Block
+from prefect.types import SecretDict
+from pydantic import Field
+
+from cluster.records import StepRecord
+
+Record = TypeVar("Record", bound=StepRecord)
+DEFAULT_FOLDER = "~/.local/share/sixstack/audit"
+
+
+class AuditStore(Block):
+    """A folder, or any storage fsspec knows, that keeps one JSON document for each attempt."""
+
+    _block_type_name = "Audit store"
+    _block_type_slug = "audit-store"
+    _description = (
+        "Keeps one redacted JSON record for each attempt of each step at CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json. "
+        "A local folder by default; any fsspec URL (s3://, gs://, sftp://, ...) whose package the worker has. Records are added, never changed."
+    )
+    _code_example = """
+```python
+from blocks.audit_store import AuditStore
+
+AuditStore(url="/srv/sixstack/audit").save("default", overwrite=True)
+```
+"""
+
+    url: str = Field(default=DEFAULT_FOLDER, description="Folder or fsspec URL.")
+    options: SecretDict | None = Field(default=None, description="Options for the fsspec file system (keys, endpoints); stored encrypted.")
+
+    def write(self, record: Record) -> Record:
+        """Store a record under the next free attempt number and return it with that number; no record is ever overwritten."""
+        system, root = self._system()
+        folder = f"{root}/{record.cluster}/{record.flow_run}"
+        system.makedirs(folder, exist_ok=True)
+        pattern = re.compile(rf"{re.escape(record.step)}\.{re.escape(record.host)}\.(\d+)\.json$")
+        taken = [int(found[1]) for name in system.ls(folder, detail=False) if (found := pattern.search(str(name)))]
+        record = record.model_copy(update={"attempt": max(taken, default=0) + 1})
+        with system.open(f"{root}/{record.key}", "wb") as file:
+            file.write(record.model_dump_json(indent=1).encode())
+        return record
+
+    def records(self, run_or_cluster: str) -> Iterator[dict[str, Any]]:
+        """Every record of one flow run (its id) or of one cluster (its name), oldest first."""
+        import json
+
+        system, root = self._system()
+        paths = {
+            str(path)
+            for pattern in (f"{root}/{run_or_cluster}/*/*.json", f"{root}/*/{run_or_cluster}/*.json")
+            for path in system.glob(pattern)
+        }
+        documents = [json.loads(system.cat_file(path)) for path in paths]
+        yield from sorted(documents, key=lambda document: (document["start"], document["step"], document["host"]))
+
+    def _system(self) -> tuple[Any, str]:
+        from fsspec.core import url_to_fs
+
+        url = self.url if "://" in self.url else str(Path(self.url).expanduser().absolute())
+        system, root = url_to_fs(url, **(self.options.get_secret_value() if self.options else {}))
+        return system, root.rstrip("/")

@@ -1,0 +1,38 @@
+"""A cluster's admin kubeconfig, with the way to its API server."""
+
+from __future__ import annotations
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+from cluster.spec import SSH
+
+
+class SavedKubeconfig(Block):
+    """An admin kubeconfig (encrypted at rest) and the control plane's SSH endpoint through which the API is reached."""
+
+    _block_type_name = "Saved kubeconfig"
+    _block_type_slug = "saved-kubeconfig"
+    _description = (
+        "Admin kubeconfig of one cluster, with the SSH endpoint, pinned host key and credential name of its control plane, "
+        "so that `sixstack kubectl NAME -- get nodes` works where there is no route to the API server. Written by create-cluster."
+    )
+    _code_example = """
+```python
+from blocks.saved_kubeconfig import SavedKubeconfig
+
+kubeconfig = SavedKubeconfig.load("demo").kubeconfig.get_secret_value()
+```
+"""
+
+    cluster: str = Field(description="Name of the cluster.")
+    kubeconfig: SecretStr = Field(description="The kubeconfig, YAML.")
+    api: str = Field(description="host:port of the API server as the control plane itself reaches it.")
+    ca_hash: str = Field(description="sha256:HEX of the cluster's CA key: its identity.")
+    control_plane: str = Field(description="Name of the control-plane host.")
+    ssh: SSH = Field(description="How to reach that host: address, port, user, credential block, pinned key, jump host.")
+
+
+def block_name(cluster: str) -> str:
+    """The name of the block that holds this cluster's kubeconfig."""
+    return cluster

@@ -1,0 +1,47 @@
+"""How this project logs in to machines; referred to by name in cluster files, never by value."""
+
+from __future__ import annotations
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+from cluster.credentials import Credential
+
+
+class SSHCredential(Block):
+    """A private key or a password for SSH, and the password for sudo where one is needed."""
+
+    _block_type_name = "SSH credential"
+    _block_type_slug = "ssh-credential"
+    _description = (
+        "Login for machines that sixstack turns into a cluster: a private key or a password, and a sudo password where the user is not root. "
+        "Cluster files name this block in `hosts[].ssh.credential`; the user name stands in the cluster file."
+    )
+    _code_example = """
+```python
+from pathlib import Path
+from blocks.ssh_credential import SSHCredential
+
+SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).save("default", overwrite=True)
+```
+"""
+
+    private_key: SecretStr | None = Field(
+        default=None, description="Private key, PEM or OpenSSH format: the text of the file, not its path."
+    )
+    passphrase: SecretStr | None = Field(default=None, description="Passphrase of the private key.")
+    password: SecretStr | None = Field(default=None, description="Password of the login, where there is no key.")
+    sudo_password: SecretStr | None = Field(default=None, description="Password for sudo; left out: the login's password.")
+
+    def credential(self) -> Credential:
+        """The plain values, for hosts/; its repr shows none of them."""
+        return Credential(
+            password=_plain(self.password),
+            private_key=_plain(self.private_key),
+            passphrase=_plain(self.passphrase),
+            sudo_password=_plain(self.sudo_password),
+        )
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() or None if secret is not None else None

@@ -1,0 +1,148 @@
+"""`sixstack demo`: everything from nothing to a verified cluster on lab hosts, and the way back (`make demo`, `make clean-demo`)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.exit_codes import GOOD
+from cluster.families import Family, StackMode
+
+if TYPE_CHECKING:
+    from cli.local_prefect import LocalPrefect
+    from lab.state import Lab
+
+LAB = "demo"
+PODS = "jsonpath={range .items[*]}{.spec.nodeName}{'\\t'}{.metadata.namespace}/{.metadata.name}{'\\t'}{.status.podIPs[*].ip}{'\\n'}{end}"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the subcommand."""
+    parser.add_argument("--stack", type=StackMode, choices=list(StackMode), default=StackMode.DUAL_STACK, metavar="{ipv4,dual-stack,ipv6}")
+    parser.add_argument("--primary", type=Family, choices=list(Family), default=Family.IPV4, metavar="{ipv4,ipv6}")
+    parser.add_argument("--clean", action="store_true", help="remove the demo's cluster, hosts, server and worker")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit code of the create run."""
+    from cli.local_prefect import LocalPrefect
+
+    prefect = LocalPrefect(Path.cwd())
+    if options.clean:
+        return _clean(prefect)
+    started = time.monotonic()
+    bundle = _bundle()
+    prefect.start(_say)
+    document = _hosts(prefect, options.stack, options.primary)
+    _register(prefect, bundle, document)
+    file = prefect.state / "demo.yaml"
+    _say(f"cluster file: {file}")
+    _say("running: sixstack params .sixstack/demo.yaml | prefect deployment run create-cluster/default --params - --watch")
+    done = _in_demo(prefect, "create", str(file))
+    if done:
+        return done
+    _show(prefect)
+    _say(f"\ndone after {time.monotonic() - started:.0f} s. Also:")
+    print(f"  .venv/bin/sixstack kubeconfig {LAB}          # the admin kubeconfig")
+    print(f"  .venv/bin/sixstack kubectl {LAB} -- get pods -A")
+    print(f"  {prefect.ui}          # the Prefect UI: runs, artifacts, blocks")
+    print("  make clean-demo          # removes the cluster, the hosts, the server and the worker")
+    return GOOD
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _bundle() -> Path:
+    """The published releases when they answer within 5 s, else the lab's own build."""
+    from bundle.fetch import fetch_default_bundle, reachable
+    from lab.build.bundle import build_bundle
+
+    if reachable():
+        return fetch_default_bundle(_say)
+    return build_bundle(_say)
+
+
+def _hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) -> dict[str, Any]:
+    """The demo's hosts for that stack, and their cluster file; another stack's cluster and hosts are removed first."""
+    from cluster.families import families_of
+    from lab import hosts
+    from lab.spec import cluster_document, cluster_file
+
+    file = prefect.state / "demo.yaml"
+    wanted = {"stack": str(stack), "primary_family": str(families_of(stack, primary)[0])}
+    if file.exists():
+        import yaml
+
+        before = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if {key: before[key] for key in wanted} != wanted:
+            _say(f"the demo's cluster is {before['stack']}, {before['primary_family']} first: removing it and its hosts")
+            hosts.down(LAB, say=_say)
+            file.unlink()
+    # IPv6-only means hosts without any IPv4 address
+    families = (Family.IPV6,) if stack is StackMode.IPV6 else (Family.IPV4, Family.IPV6)
+    hosts.up(LAB, hosts=3, families=families, management=families, say=_say)
+    document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), stack, primary)
+    file.write_text(cluster_file(document), encoding="utf-8")
+    return document
+
+
+def _register(prefect: LocalPrefect, bundle: Path, document: dict[str, Any]) -> None:
+    """Block types, deployments and the demo's blocks; once for each state of this checkout's registration."""
+    from bundle.unpack import unpack
+    from lab import hosts
+
+    lab: Lab = hosts.lab_of(LAB)
+    stamp = prefect.state / "registered"
+    key = json.dumps([str(bundle), str(lab.key_file), prefect.registration(), lab.key_file.stat().st_mtime_ns])
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == key:
+        return
+    prefect.deploy(_say)
+    unpack(bundle, "kubectl", prefect.state / "bin" / "kubectl")  # where `sixstack kubectl` finds it
+    blocks = {
+        "bundle": [document["bundle"], str(bundle)],
+        "credential": [document["hosts"][0]["ssh"]["credential"], str(lab.key_file)],
+        "audit": ["default", str(prefect.state / "audit")],
+    }
+    # a process of its own, in the folder with prefect.toml: this one has no Prefect settings loaded
+    subprocess.run(
+        [sys.executable, "-m", "cli.register_blocks", json.dumps(blocks)],
+        cwd=prefect.root,
+        env=prefect.environment(),
+        check=True,
+        timeout=120,
+    )
+    stamp.write_text(key, encoding="utf-8")
+
+
+def _in_demo(prefect: LocalPrefect, *arguments: str) -> int:
+    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments]
+    return subprocess.run(command, cwd=prefect.root, env=prefect.environment(), check=False).returncode
+
+
+def _show(prefect: LocalPrefect) -> None:
+    """Nodes, the pods' addresses, the network check's table."""
+    for title, arguments in (
+        ("nodes", ["get", "nodes", "-o", "wide"]),
+        ("pods (node, pod, addresses)", ["get", "pods", "-A", "-o", PODS]),
+    ):
+        _say(f"\n== {title}")
+        _in_demo(prefect, "kubectl", LAB, "--", *arguments)
+    _say("\n== network check")
+    _in_demo(prefect, "audit", LAB, "--network")
+
+
+def _clean(prefect: LocalPrefect) -> int:
+    from lab import hosts
+
+    hosts.down(LAB, say=_say)
+    if prefect.settings_file.exists():
+        prefect.stop(_say)
+    prefect.remove(_say)
+    return GOOD

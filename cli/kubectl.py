@@ -1,0 +1,51 @@
+"""`sixstack kubectl NAME -- ARGS`: kubectl through the control plane's SSH connection, where there is no route to the API."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from cluster.errors import EnvironmentFault
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the subcommand."""
+    parser.add_argument("cluster", metavar="NAME", help="name of the cluster")
+    parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="arguments for kubectl, after --")
+
+
+def run(options: argparse.Namespace) -> int:
+    """kubectl's own exit code."""
+    import yaml
+    from hosts.forward import forwarded
+
+    from cli.saved_cluster import control_plane_session, saved
+    from cluster.hostport import join_host_port, split_host_port
+
+    block = saved(options.cluster)
+    arguments = [word for index, word in enumerate(options.arguments) if not (index == 0 and word == "--")]
+    api_host, api_port = split_host_port(block.api, 6443)
+    with (
+        control_plane_session(block) as session,
+        forwarded(session, str(api_host), api_port) as (host, port),
+        tempfile.TemporaryDirectory(prefix="sixstack-") as folder,
+    ):
+        document = yaml.safe_load(block.kubeconfig.get_secret_value())
+        for entry in document["clusters"]:
+            entry["cluster"] |= {"server": f"https://{join_host_port(host, port)}", "tls-server-name": "kubernetes"}
+        path = Path(folder) / "kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        return subprocess.run([_kubectl(), *arguments], env={**os.environ, "KUBECONFIG": str(path)}, check=False).returncode
+
+
+def _kubectl() -> str:
+    of_the_demo = Path(".sixstack/bin/kubectl")
+    found = os.environ.get("SIXSTACK_KUBECTL") or shutil.which("kubectl") or (str(of_the_demo.absolute()) if of_the_demo.exists() else None)
+    if not found:
+        raise EnvironmentFault("there is no kubectl here: put one on the PATH, or name one in SIXSTACK_KUBECTL")
+    return found

@@ -1,0 +1,37 @@
+"""`sixstack node ADDRESS --cluster NAME`: which node has this address, whatever way it is spelled."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from cli.exit_codes import GOOD, PROBLEMS, USAGE
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the subcommand."""
+    parser.add_argument("address", metavar="ADDRESS", help="IPv4 or IPv6 address, any spelling")
+    parser.add_argument("--cluster", metavar="NAME", required=True, help="name of the cluster")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the node's name."""
+    from cluster.labels import parse_address
+
+    try:
+        address = parse_address(options.address)
+    except ValueError as error:
+        print(f"sixstack: {error}", file=sys.stderr)
+        return USAGE
+    from cli.saved_cluster import control_plane_session, saved
+    from kube.client import connect
+    from kube.nodes import find_node
+
+    block = saved(options.cluster)
+    with control_plane_session(block) as session, connect(block.kubeconfig.get_secret_value(), session.dial) as api:
+        name = find_node(api, address)
+    if name is None:
+        print(f"sixstack: no node of {options.cluster} has the address {address}", file=sys.stderr)
+        return PROBLEMS
+    print(name)
+    return GOOD

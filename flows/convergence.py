@@ -1,0 +1,99 @@
+"""The steps of a plan as a graph: an edge where one step needs another, no barrier where an edge will do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.futures import PrefectFuture, as_completed
+
+from cluster.errors import ClusterError
+from cluster.plan import Plan
+from cluster.spec import ClusterSpec, CniKind
+from flows.outcome import Fate, fate, fates
+from tasks.artifacts import show_progress, start_progress, summary_artifact
+from tasks.attempt import Where, tell
+from tasks.init_control_plane import init_control_plane
+from tasks.install_cni import install_cni
+from tasks.join_worker import join_worker
+from tasks.label_node import label_node
+from tasks.prepare_host import prepare_host
+from tasks.publish_kubeconfig import publish_kubeconfig
+from tasks.verify_network import verify_network
+from tasks.wait_ready import wait_dns, wait_ready
+
+Future = PrefectFuture[Any]
+
+
+def converge(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> None:
+    """Do the steps of a plan; ClusterError says which hosts are in, which are not, and why.
+
+    Each host's chain goes on whatever the others do: prepare -> init or join -> label -> ready.
+    """
+    first, *_ = spec.control_planes
+    chains: dict[str, list[Future]] = {host.name: [] for host in spec.hosts}
+    cluster_wide: dict[str, Future] = {}
+
+    for host in spec.hosts:
+        if planned := plan.step("prepare-host", host.name):
+            chains[host.name].append(prepare_host.submit(planned, spec, host, where))
+    if planned := plan.step("init-control-plane", first.name):
+        chains[first.name].append(init_control_plane.submit(planned, first, where, wait_for=chains[first.name]))
+    api = list(chains[first.name])
+    if planned := plan.step("install-cni"):
+        cluster_wide["install-cni"] = install_cni.submit(planned, spec, where, wait_for=api)
+    if plan.step("publish-kubeconfig"):
+        cluster_wide["publish-kubeconfig"] = publish_kubeconfig.submit(spec, where, wait_for=api)
+    for host in spec.workers:
+        if planned := plan.step("join-worker", host.name):
+            chains[host.name].append(join_worker.submit(planned, spec, host, where, wait_for=[*chains[host.name], *api]))
+    for host in spec.hosts:
+        if planned := plan.step("label-node", host.name):
+            chains[host.name].append(label_node.submit(planned, spec, host, where, wait_for=[*chains[host.name][-1:], *api]))
+    if planned := plan.step("wait-ready"):
+        network = [cluster_wide[name] for name in ("install-cni",) if name in cluster_wide]
+        for host in spec.hosts:
+            if host.name in planned.values["nodes"]:
+                chains[host.name].append(wait_ready.submit(host, spec, where, wait_for=[*chains[host.name][-1:], *api, *network]))
+        cluster_wide["wait-dns"] = wait_dns.submit(spec, where, wait_for=[*api, *network])
+
+    _show_progress(where, [*(future for chain in chains.values() for future in chain), *cluster_wide.values()])
+    hosts = {name: _last_fate(chain) for name, chain in chains.items()}
+    rest = fates(cluster_wide)
+    nodes_in = [host for host in spec.hosts if hosts[host.name].done]
+    if verify and plan.step("verify-network") and nodes_in and all(one.done for one in rest.values()):
+        rest["verify-network"] = fate(verify_network.submit(spec, tuple(host.name for host in nodes_in), where))
+    _conclude(spec, hosts, rest, where)
+
+
+def _show_progress(where: Where, futures: list[Future]) -> None:
+    """Move the run's progress bar as steps end, in whatever order they do."""
+    bar = start_progress(where)
+    for done, _future in enumerate(as_completed(futures), start=1):
+        show_progress(bar, done, len(futures))
+
+
+def _last_fate(chain: list[Future]) -> Fate:
+    """The first failure of a chain, else its last record: why a host is not in is said by the step that failed."""
+    ended = [fate(future) for future in chain]
+    return next(
+        (one for one in ended if not one.done and not (one.why_not or "").startswith("not started")),
+        ended[-1] if ended else Fate(None, None),
+    )
+
+
+def _conclude(spec: ClusterSpec, hosts: dict[str, Fate], rest: dict[str, Fate], where: Where) -> None:
+    out = {name: one.why_not for name, one in hosts.items() if one.why_not}
+    failed = {name: one.why_not for name, one in rest.items() if one.why_not}
+    lines = [f"cluster {spec.name}: {len(hosts) - len(out)} of {len(hosts)} hosts are in"]
+    lines += [f"- {name}: in" for name in hosts if name not in out]
+    lines += [f"- {name}: NOT in: {why}" for name, why in out.items()]
+    lines += [f"- {name} failed: {why}" for name, why in failed.items()]
+    if spec.cni.kind is CniKind.NONE:
+        lines.append("- no pod network was asked for (cni: none): nodes stay NotReady and CoreDNS Pending until you apply one")
+    if out or failed:
+        lines.append("Running the flow again does only what is missing.")
+    text = "\n".join(lines)
+    summary_artifact(where, text)
+    tell(where, text)
+    if out or failed:
+        raise ClusterError(text)

@@ -1,0 +1,40 @@
+"""Flow create-cluster: from a cluster file to a verified cluster, or to one that is finished, grown, converged."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from cluster.families import StackMode
+from cluster.spec import ClusterSpec
+from flows.create_dual_stack_cluster import create_dual_stack_cluster
+from flows.create_ipv4_cluster import create_ipv4_cluster
+from flows.create_ipv6_cluster import create_ipv6_cluster
+from flows.inspection import inspect
+from flows.names import run_name
+from flows.run_of_cluster import where_of, working_on
+from tasks.decide import decide
+from tasks.validate import validate
+
+SUBFLOWS = {
+    StackMode.IPV4: create_ipv4_cluster,
+    StackMode.DUAL_STACK: create_dual_stack_cluster,
+    StackMode.IPV6: create_ipv6_cluster,
+}
+
+
+@flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False)
+def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int = 300) -> None:
+    """Make the machines of a cluster file a Kubernetes cluster.
+
+    Args:
+        cluster: The cluster file.
+        verify: Run the network check at the end when something was changed.
+        wait_seconds: How long to wait for another run that works on the same cluster.
+    """
+    where = where_of(cluster)
+    spec = validate(cluster, where).spec
+    with working_on(where, wait_seconds):
+        decision = decide(spec, inspect(spec.hosts, where), where)
+        if decision.plan.empty:
+            return
+        SUBFLOWS[spec.stack](decision.spec, decision.plan, where, verify)

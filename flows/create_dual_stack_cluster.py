@@ -1,0 +1,17 @@
+"""Subflow create-dual-stack-cluster: the steps of a plan for a cluster that is dual-stack, either family first."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from cluster.plan import Plan
+from cluster.spec import ClusterSpec
+from flows.convergence import converge
+from flows.names import run_name
+from tasks.attempt import Where
+
+
+@flow(name="create-dual-stack-cluster", flow_run_name=run_name("converge"), validate_parameters=False, persist_result=False)
+def create_dual_stack_cluster(cluster: ClusterSpec, plan: Plan, where: Where, verify: bool) -> None:
+    """Apply a plan to machines whose cluster is dual-stack, either family first."""
+    converge(cluster, plan, where, verify=verify)

@@ -1,0 +1,17 @@
+"""Subflow create-ipv4-cluster: the steps of a plan for a cluster that is IPv4-only."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from cluster.plan import Plan
+from cluster.spec import ClusterSpec
+from flows.convergence import converge
+from flows.names import run_name
+from tasks.attempt import Where
+
+
+@flow(name="create-ipv4-cluster", flow_run_name=run_name("converge"), validate_parameters=False, persist_result=False)
+def create_ipv4_cluster(cluster: ClusterSpec, plan: Plan, where: Where, verify: bool) -> None:
+    """Apply a plan to machines whose cluster is IPv4-only."""
+    converge(cluster, plan, where, verify=verify)

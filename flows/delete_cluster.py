@@ -1,0 +1,54 @@
+"""Flow delete-cluster: take a cluster off its machines, and leave them as they were before."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from cluster.errors import ClusterError, SpecError
+from cluster.plan import make_reset_plan
+from cluster.problems import Problem
+from cluster.spec import ClusterSpec
+from flows.inspection import inspect
+from flows.names import run_name
+from flows.outcome import fates
+from flows.run_of_cluster import where_of, working_on
+from tasks.artifacts import summary_artifact
+from tasks.attempt import tell
+from tasks.forget_kubeconfig import forget_kubeconfig
+from tasks.reset_host import reset_host
+from tasks.validate import validate
+
+
+@flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False)
+def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) -> None:
+    """Remove a cluster from its hosts: kubeadm reset, CNI links, our files, units, routes and rules of both families.
+
+    Args:
+        cluster: The cluster file.
+        confirm: The cluster's name, typed again: everything the cluster holds will be gone.
+        wait_seconds: How long to wait for another run that works on the same cluster.
+    """
+    where = where_of(cluster)
+    spec = validate(cluster, where).spec
+    assert spec is not None  # validate raises otherwise
+    if confirm != spec.name:
+        raise SpecError(
+            [
+                Problem(
+                    "not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", f"type `{spec.name}` to delete this cluster"
+                )
+            ]
+        )
+    with working_on(where, wait_seconds):
+        facts = inspect(spec.hosts, where)
+        # workers and control planes side by side: reset needs no API, and a dead control plane must not keep workers
+        plan = make_reset_plan(spec, facts)
+        ended = fates({planned.host: reset_host.submit(planned, spec.host(planned.host), where) for planned in plan.steps})
+        if failed := [f"- {name}: {one.why_not}" for name, one in ended.items() if one.why_not]:
+            text = "\n".join([f"cluster {spec.name} is not wholly deleted; running this again goes on:", *failed])
+            summary_artifact(where, text)
+            raise ClusterError(text)
+        forget_kubeconfig(where)
+        text = "\n".join([f"cluster {spec.name} is deleted from {', '.join(ended) or 'no host'}", *(f"- {note}" for note in plan.notes)])
+        summary_artifact(where, text)
+        tell(where, text)

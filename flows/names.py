@@ -1,0 +1,18 @@
+"""Names of flow runs that say what happens to which cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from prefect.runtime import flow_run
+
+
+def run_name(verb: str) -> Callable[[], str]:
+    """A namer for Prefect: VERB CLUSTER, whatever the document looks like."""
+
+    def name() -> str:
+        document = flow_run.parameters.get("cluster")
+        cluster = document.get("name") if isinstance(document, Mapping) else getattr(document, "name", None)
+        return f"{verb} {cluster or 'a cluster without a name'}"
+
+    return name

@@ -1,0 +1,65 @@
+"""What people look at in the Prefect UI: the plan, progress, the nodes, the network check, the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
+
+from cluster.plan import Plan
+from cluster.state import NodeState
+from tasks.attempt import Where
+
+
+def plan_artifact(where: Where, plan: Plan) -> None:
+    """The plan as a table: where, what, why."""
+    rows = [{"host": step.host, "step": step.step, "why": step.reason} for step in plan.steps]
+    notes = "".join(f"\n- {note}" for note in plan.notes)
+    create_table_artifact(
+        table=rows or [{"host": "-", "step": "nothing to do", "why": "the cluster is as specified"}],
+        key=f"{where.cluster}-plan",
+        description=f"Plan for cluster **{where.cluster}**: {len(plan.steps)} steps{notes}",
+    )
+
+
+def nodes_artifact(where: Where, nodes: Sequence[NodeState]) -> None:
+    """The nodes with their addresses of every family."""
+    create_table_artifact(
+        table=[
+            {
+                "node": node.name,
+                "ready": "yes" if node.ready else f"no: {node.reason}",
+                "addresses": ", ".join(map(str, node.addresses)),
+                "pod ranges": ", ".join(map(str, node.pod_ranges)),
+                "kubelet": node.kubelet_version,
+            }
+            for node in nodes
+        ],
+        key=f"{where.cluster}-nodes",
+        description=f"Nodes of cluster **{where.cluster}**, InternalIP addresses in the order of the node's status",
+    )
+
+
+def network_artifact(where: Where, rows: Sequence[dict[str, str]], verdict: str) -> None:
+    """The network check as a table."""
+    create_table_artifact(
+        table=list(rows), key=f"{where.cluster}-network", description=f"Network check of cluster **{where.cluster}**: {verdict}"
+    )
+
+
+def summary_artifact(where: Where, markdown: str) -> None:
+    """The final word on a run."""
+    create_markdown_artifact(markdown, key=f"{where.cluster}-summary", description=f"What became of cluster {where.cluster}")
+
+
+def start_progress(where: Where) -> UUID:
+    """A progress bar of the run, at 0 %."""
+    artifact = create_progress_artifact(progress=0.0, key=f"{where.cluster}-progress", description=f"Progress of cluster {where.cluster}")
+    assert isinstance(artifact, UUID)
+    return artifact
+
+
+def show_progress(artifact: UUID, done: int, total: int) -> None:
+    """Move the bar to done/total steps."""
+    update_progress_artifact(artifact, progress=100.0 * done / max(total, 1))

@@ -1,0 +1,79 @@
+"""Step plan: what has to be done where; the one place where facts meet the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cluster.addresses import resolve
+from cluster.rules.on_facts import check_facts
+
+from blocks.artifact_bundle import ArtifactBundle
+from blocks.loading import load
+from bundle.manifest import BundleManifest
+from cluster.errors import SpecError, TryAgain
+from cluster.facts import HostFacts
+from cluster.plan import HostFiles, Plan, immutable_changes, make_plan
+from cluster.problems import Problem, errors_in
+from cluster.records import StepRecord
+from cluster.spec import ClusterSpec
+from cluster.state import ClusterState
+from kube.state import read_state
+from tasks.artifacts import plan_artifact
+from tasks.attempt import Where, attempt, step
+from tasks.connection import cluster_api
+
+
+class Decision(StepRecord):
+    """The record of a decision, with the plan and the spec whose host addresses are all known."""
+
+    spec: ClusterSpec | None = None
+    plan: Plan | None = None
+
+
+@step("plan")
+def decide(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> Decision:
+    """Check the facts, then make the plan; every problem of every host is reported at once and nothing has been changed."""
+    with attempt("plan", "cluster", where, Decision) as this:
+        resolved, plan, warnings = make_decision(spec, facts, where)
+        this.extra |= {"spec": resolved, "plan": plan}
+        this.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
+        this.output = "\n".join([*map(str, warnings), *plan.notes])
+        plan_artifact(where, plan)
+    return this.record
+
+
+def make_decision(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> tuple[ClusterSpec, Plan, tuple[Problem, ...]]:
+    """The spec with all addresses, the plan and the warnings; SpecError with every problem the facts show."""
+    manifest = load(ArtifactBundle, where.bundle).manifest()
+    state = _state(spec, facts, where)
+    problems = (
+        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size),
+        *immutable_changes(spec, facts, state),
+    )
+    if errors := errors_in(problems):
+        raise SpecError(errors)
+    resolved = resolve(spec, facts)
+    return resolved, make_plan(resolved, facts, _wanted(resolved, manifest), state), problems
+
+
+def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> ClusterState | None:
+    """What the API says, when a control plane of this cluster runs one; None when there is none yet or it does not answer."""
+    for host in spec.control_planes:
+        if facts[host.name].kubernetes.admin_config and facts[host.name].owner == spec.name:
+            try:
+                with cluster_api(host, where) as api:
+                    return read_state(api)
+            except TryAgain:
+                return None  # a half-finished or stopped control plane: the plan then starts from the hosts' own facts
+    return None
+
+
+def _wanted(spec: ClusterSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+    wanted = {}
+    for host in spec.hosts:
+        files = manifest.for_host(host.role.value, spec.cni.kind.value)
+        wanted[host.name] = HostFiles(
+            files=frozenset(file.content_sha256 for file in files if file.target is not None),
+            images=frozenset(reference for file in files for reference in file.images),
+        )
+    return wanted

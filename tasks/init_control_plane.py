@@ -1,0 +1,21 @@
+"""Step init-control-plane: kubeadm init on the first control plane, as a unit of the host that outlives us."""
+
+from __future__ import annotations
+
+from cluster.plan import PlannedStep
+from cluster.records import StepRecord
+from cluster.spec import Host
+from tasks.attempt import Where, attempt, step
+from tasks.connection import locked_session
+from tasks.script import run_detached_script
+
+
+@step("init-control-plane", "host.name")
+def init_control_plane(planned: PlannedStep, host: Host, where: Where) -> StepRecord:
+    """Make the host a control plane; a finished one stays as it is, a half-finished one is reset first."""
+    with attempt("init-control-plane", host.name, where, StepRecord) as this:
+        assert planned.template is not None
+        run_detached_script(this, locked_session(host, where), where.cluster, planned.template, planned.values, planned.limit)
+        this.change("control plane initialized")
+        this.found = this.found or planned.reason
+    return this.record

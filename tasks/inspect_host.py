@@ -1,0 +1,27 @@
+"""Step inspect-host: everything known of one host, in one round trip; changes nothing."""
+
+from __future__ import annotations
+
+from hosts.facts import gather
+
+from cluster.facts import HostFacts
+from cluster.records import StepRecord
+from cluster.spec import Host
+from tasks.attempt import Where, attempt, step
+from tasks.connection import session
+
+
+class Inspection(StepRecord):
+    """The record of an inspection, with the facts it gathered."""
+
+    facts: HostFacts | None = None
+
+
+@step("inspect-host", "host.name")
+def inspect_host(host: Host, where: Where) -> Inspection:
+    """Gather the facts of one host."""
+    with attempt("inspect-host", host.name, where, Inspection) as this:
+        facts = gather(session(host, where), host)
+        this.extra["facts"] = facts
+        this.found = f"{facts.os}, {facts.cpus} CPUs, {facts.memory // 2**20} MiB" + (f", of cluster {facts.owner}" if facts.owner else "")
+    return this.record

@@ -1,0 +1,20 @@
+"""Step label-node: the labels that find a node by its addresses, and the file's own labels and taints."""
+
+from __future__ import annotations
+
+from cluster.plan import PlannedStep, wanted_labels
+from cluster.records import StepRecord
+from cluster.spec import ClusterSpec, Host
+from kube.nodes import label_node as converge_labels
+from tasks.attempt import Where, attempt, step
+from tasks.connection import cluster_api
+
+
+@step("label-node", "host.name")
+def label_node(planned: PlannedStep, spec: ClusterSpec, host: Host, where: Where) -> StepRecord:
+    """Bring a node's labels and taints to the spec; what others set stays."""
+    with attempt("label-node", host.name, where, StepRecord) as this:
+        with cluster_api(spec.control_planes[0], where) as api:
+            this.change(*converge_labels(api, host.name, wanted_labels(host), host.taints))
+        this.found = planned.reason
+    return this.record

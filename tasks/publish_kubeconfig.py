@@ -1,0 +1,48 @@
+"""Step publish-kubeconfig: the admin kubeconfig from the control plane into an encrypted block, without leaving this task."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import yaml
+from hosts.facts import gather
+from pydantic import SecretStr
+
+from blocks.saved_kubeconfig import SavedKubeconfig, block_name
+from cluster.errors import ApiUnavailable
+from cluster.kubeadm import control_plane_endpoint
+from cluster.records import StepRecord
+from cluster.spec import ClusterSpec
+from tasks.attempt import Where, attempt, step
+from tasks.connection import ADMIN_CONF, session
+
+
+class Publication(StepRecord):
+    """The record of a publication, with the name of the block."""
+
+    block: str = ""
+
+
+@step("publish-kubeconfig")
+def publish_kubeconfig(spec: ClusterSpec, where: Where) -> Publication:
+    """Save the kubeconfig as a block named after the cluster."""
+    with attempt("publish-kubeconfig", "cluster", where, Publication) as this:
+        host = spec.control_planes[0]
+        opened = session(host, where)
+        read = opened.run(f"cat {ADMIN_CONF}", limit=timedelta(seconds=20))
+        if read.exit_code:
+            raise ApiUnavailable(f"{host.name}: {ADMIN_CONF} cannot be read: {read.stderr.strip()}")
+        document = yaml.safe_load(read.stdout)
+        this.secrets |= {str(value) for user in document["users"] for value in user["user"].values()}
+        block = SavedKubeconfig(
+            cluster=spec.name,
+            kubeconfig=SecretStr(read.stdout),
+            api=control_plane_endpoint(spec),
+            ca_hash=gather(opened, host).kubernetes.ca_hash or "",
+            control_plane=host.name,
+            ssh=host.ssh,
+        )
+        block.save(block_name(spec.name), overwrite=True)
+        this.extra["block"] = block_name(spec.name)
+        this.change(f"kubeconfig saved as block saved-kubeconfig/{block_name(spec.name)}")
+    return this.record

@@ -1,0 +1,21 @@
+"""Step reset-host: take the cluster off one host and leave it as it was before."""
+
+from __future__ import annotations
+
+from cluster.plan import PlannedStep
+from cluster.records import StepRecord
+from cluster.spec import Host
+from tasks.attempt import Where, attempt, step
+from tasks.connection import locked_session
+from tasks.script import run_detached_script
+
+
+@step("reset-host", "host.name")
+def reset_host(planned: PlannedStep, host: Host, where: Where) -> StepRecord:
+    """Undo everything this cluster put on the host; a host of another cluster is refused."""
+    with attempt("reset-host", host.name, where, StepRecord) as this:
+        assert planned.template is not None
+        run_detached_script(this, locked_session(host, where), where.cluster, planned.template, planned.values, planned.limit)
+        this.change("the host is as it was before the cluster")
+        this.found = planned.reason
+    return this.record

@@ -1,0 +1,80 @@
+"""Running a rendered script on a host, for a task: its sha256 and output go into the record, its exit code becomes an error of ours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from hosts.detached import run_detached
+from hosts.session import Session
+
+from cluster.errors import HostRefused, StepFailed
+from cluster.problems import Problem
+from tasks.attempt import Attempt
+from templates import render
+
+# exit codes that templates/host/prologue.sh.j2 gives a meaning
+NOT_OURS = 64
+LACKING = 65
+
+
+def run_script(
+    this: Attempt[Any], session: Session, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
+) -> str:
+    """Run a template's script in one round trip and return what it printed; `secret` output stays out of the record."""
+    script = _rendered(this, template, values)
+    done = session.run(script, limit=limit)
+    this.exit_code = done.exit_code
+    output = done.stderr if secret else done.stdout + done.stderr
+    this.output += output
+    _judge(session.host, this.step, done.exit_code, output)
+    return done.stdout
+
+
+def run_detached_script(
+    this: Attempt[Any],
+    session: Session,
+    cluster: str,
+    template: str,
+    values: Mapping[str, Any],
+    limit: timedelta,
+    inputs: Mapping[str, bytes] | None = None,
+) -> None:
+    """Run a template's script as a unit of the host that outlives this connection, or attach to the one that runs already."""
+    script = _rendered(this, template, values)
+    done = run_detached(session, cluster=cluster, step=this.step, script=script, inputs=inputs or {}, limit=limit)
+    this.exit_code = done.exit_code
+    this.output += done.output
+    if done.attached:
+        this.found = "attached to the step that was running on the host already"
+    _judge(session.host, this.step, done.exit_code, done.output)
+
+
+def _rendered(this: Attempt[Any], template: str, values: Mapping[str, Any]) -> str:
+    script = render(template, **values)
+    this.script_sha256 = hashlib.sha256(script.encode()).hexdigest()
+    return script
+
+
+def _judge(host: str, step: str, exit_code: int, output: str) -> None:
+    if exit_code == 0:
+        return
+    last = "\n".join(output.strip().splitlines()[-12:])
+    if exit_code in {NOT_OURS, LACKING}:
+        raise HostRefused(
+            host,
+            [
+                Problem(
+                    "host-refused", f"hosts/{host}", last, "mend that on the host, then run again: nothing else was changed by this step"
+                )
+            ],
+        )
+    raise StepFailed(
+        host,
+        f"step {step} failed with exit code {exit_code}:\n{last}",
+        f"the whole output is in the audit record; `journalctl -u 'sixstack-*'` on {host} has it too. Running again starts this step anew",
+        exit_code=exit_code,
+        output=output,
+    )

@@ -1,0 +1,33 @@
+"""Step validate: the document as a cluster spec, or every problem at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cluster.errors import SpecError
+from cluster.problems import errors_in
+from cluster.reader import read_document
+from cluster.records import StepRecord
+from cluster.spec import ClusterSpec
+from tasks.attempt import Where, attempt, step
+
+
+class Validation(StepRecord):
+    """The record of a validation, with the spec it read."""
+
+    spec: ClusterSpec | None = None
+
+
+@step("validate", retries=0)
+def validate(document: Any, where: Where) -> Validation:
+    """Read and check the document offline; SpecError lists all that is wrong, warnings are logged."""
+    with attempt("validate", "cluster", where, Validation) as this:
+        reading = read_document(document)
+        this.output = "\n".join(str(problem) for problem in reading.problems)
+        if reading.spec is None:
+            raise SpecError(errors_in(reading.problems))
+        this.found = f"{len(reading.spec.hosts)} hosts, {reading.spec.stack}" + (
+            f", {len(reading.problems)} warnings" if reading.problems else ""
+        )
+        this.extra["spec"] = reading.spec
+    return this.record

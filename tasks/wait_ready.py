@@ -1,0 +1,34 @@
+"""Step wait-ready: a node is Ready, or kubelet's own word on why it is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cluster.records import StepRecord
+from cluster.spec import ClusterSpec, Host
+from cluster.steps import WAIT_READY
+from kube.wait import wait_nodes_ready, wait_rolled_out
+from tasks.attempt import Where, attempt, step, tell
+from tasks.connection import cluster_api
+
+
+@step("wait-ready", "host.name")
+def wait_ready(host: Host, spec: ClusterSpec, where: Where) -> StepRecord:
+    """Wait for one node by a watch."""
+    with attempt("wait-ready", host.name, where, StepRecord) as this:
+        with cluster_api(spec.control_planes[0], where) as api:
+            wait_nodes_ready(api, (host.name,), WAIT_READY.limit)
+        this.found = "Ready"
+    return this.record
+
+
+@step("wait-dns")
+def wait_dns(spec: ClusterSpec, where: Where) -> StepRecord:
+    """Wait until CoreDNS runs."""
+    with attempt("wait-dns", "cluster", where, StepRecord) as this:
+        with cluster_api(spec.control_planes[0], where) as api:
+            wait_rolled_out(
+                api, "Deployment", "kube-system", "coredns", limit=timedelta(minutes=3), on_change=lambda line: tell(where, line)
+            )
+        this.found = "CoreDNS is available"
+    return this.record
