@@ -1,0 +1,137 @@
+"""Both directions of one channel at once, with a deadline.
+
+Reading one stream to its end before the other stops the far side as soon as the other's window is full (paramiko#1778), and so does
+sending without reading. paramiko's own calls that wait for an exit code know no time limit.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+import paramiko
+
+# a process in the background may keep the streams open after the script has ended
+_LINGER_SECONDS = 2.0
+_READ = 1 << 20
+_STALL_SECONDS = 0.2  # how long one attempt to send may block before the other direction is looked at
+_DRAIN_EVERY = 16  # packets
+
+
+class _Signal:
+    """What paramiko's buffers set when they get something; they also clear it when read empty, each for itself, so that is left to us."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.set = self._event.set
+        self.wait = self._event.wait
+        self.reset = self._event.clear
+
+    def clear(self) -> None:
+        """Nothing: the other buffer may still hold something."""
+
+
+class Exchange:
+    """What goes over one channel; standard output counts from the line `mark` on."""
+
+    def __init__(self, channel: paramiko.Channel, mark: str, deadline: float, on_output: Callable[[bytes], None] | None = None) -> None:
+        self._channel = channel
+        self._mark = mark.encode() + b"\n"
+        self._deadline = deadline  # of time.monotonic()
+        self._on_output = on_output
+        self._before = bytearray()
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.begun = False  # whether the mark was seen
+        self._exited: float | None = None
+        self._signal = _Signal()
+        for buffer in (channel.in_buffer, channel.in_stderr_buffer):
+            buffer.set_event(self._signal)  # type: ignore[arg-type]
+
+    def send(self, data: Iterable[bytes]) -> None:
+        """Send every piece, reading meanwhile; stops quietly when the far side has stopped reading. TimeoutError at the deadline."""
+        channel = self._channel
+        channel.settimeout(_STALL_SECONDS)
+        for number, piece in enumerate(data):
+            rest = piece
+            while rest:
+                try:
+                    sent = channel.send(rest)
+                except TimeoutError:
+                    sent = -1
+                except OSError:
+                    return  # closed by the far side: its exit code tells why
+                if sent == 0:
+                    return
+                if sent > 0:
+                    rest = rest[sent:]
+                if sent < 0 or number % _DRAIN_EVERY == 0:
+                    self._drain()
+                    self._check_deadline()
+                    if channel.exit_status_ready():
+                        return
+
+    def end(self) -> None:
+        """Say that nothing more will be sent, and read until the far side has ended; TimeoutError at the deadline."""
+        self._channel.shutdown_write()
+        self.wait(lambda: False)
+
+    def wait(self, until: Callable[[], bool]) -> bool:
+        """Read until a condition holds (True), or the far side has ended without it (False); TimeoutError at the deadline."""
+        while True:
+            self._signal.reset()
+            self._drain()
+            if until():
+                return True
+            if self._ended():
+                self._drain()
+                return until()
+            self._check_deadline()
+            # the exit code alone wakes nobody: a stream that stays open behind it is looked at again after a moment
+            self._signal.wait(min(_STALL_SECONDS, self._deadline - time.monotonic()) if self._channel.exit_status_ready() else self._pause())
+
+    @property
+    def exit_code(self) -> int:
+        """-1 when it is not known: a signal, or a lost connection."""
+        return self._channel.recv_exit_status() if self._channel.exit_status_ready() else -1
+
+    def _pause(self) -> float:
+        return max(0.0, min(1.0, self._deadline - time.monotonic()))
+
+    def _ended(self) -> bool:
+        channel = self._channel
+        if channel.closed:
+            return True
+        if not channel.exit_status_ready():
+            return False
+        if channel.eof_received:
+            return True
+        self._exited = self._exited or time.monotonic()
+        return time.monotonic() - self._exited > _LINGER_SECONDS
+
+    def _check_deadline(self) -> None:
+        if time.monotonic() >= self._deadline:
+            raise TimeoutError
+
+    def _drain(self) -> None:
+        channel = self._channel
+        while channel.recv_ready():
+            self._take(channel.recv(_READ))
+        while channel.recv_stderr_ready():
+            self.stderr += channel.recv_stderr(_READ)
+
+    def _take(self, data: bytes) -> None:
+        if not self.begun:
+            self._before += data
+            place = self._before.find(self._mark)
+            if place < 0:
+                return
+            self.begun = True
+            data = bytes(self._before[place + len(self._mark) :])
+            self._before.clear()
+        if not data:
+            return
+        self.stdout += data
+        if self._on_output is not None:
+            self._on_output(data)

@@ -1,0 +1,48 @@
+"""Private keys for SSH, in any format that OpenSSH or OpenSSL writes."""
+
+from __future__ import annotations
+
+import io
+
+import paramiko
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+_CLASSES: tuple[tuple[type, type[paramiko.PKey]], ...] = (
+    (ed25519.Ed25519PrivateKey, paramiko.Ed25519Key),
+    (ec.EllipticCurvePrivateKey, paramiko.ECDSAKey),
+    (rsa.RSAPrivateKey, paramiko.RSAKey),
+)
+
+
+class UnusableKey(Exception):
+    """The key cannot be used; the message says why, and holds nothing of the key."""
+
+
+def read_private_key(text: str, passphrase: str | None) -> paramiko.PKey:
+    """The key as paramiko signs with it; UnusableKey when it is none, of no known type, or the passphrase is missing or wrong."""
+    key = _decrypted(text.strip().encode() + b"\n", passphrase.encode() if passphrase else None)
+    for loaded, signing in _CLASSES:
+        if isinstance(key, loaded):
+            # paramiko reads fewer formats than the cryptography package: hand it the one that it reads for every type, in memory
+            plain = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())  # type: ignore[attr-defined]
+            return signing.from_private_key(io.StringIO(plain.decode()))
+    raise UnusableKey(f"it is of a type that SSH servers no longer take ({type(key).__name__}); use ed25519, ECDSA or RSA")
+
+
+def _decrypted(data: bytes, passphrase: bytes | None) -> object:
+    openssh = b"BEGIN OPENSSH PRIVATE KEY" in data
+    load = serialization.load_ssh_private_key if openssh else serialization.load_pem_private_key
+    try:
+        return load(data, passphrase)
+    except TypeError as error:  # how the cryptography package tells both of these
+        if passphrase is None:
+            raise UnusableKey("it is encrypted, and the credential holds no passphrase") from None
+        if openssh or "not encrypted" in str(error):
+            return load(data, None)  # a passphrase too many does no harm
+        raise UnusableKey("it cannot be read") from None
+    except Exception as error:
+        # an unencrypted OpenSSH key with a passphrase raises TypeError above; what comes here is garbage or a passphrase that does not fit
+        if passphrase is not None and b"PRIVATE KEY" in data and not isinstance(error, ImportError):
+            raise UnusableKey("the passphrase does not fit, or the key is damaged") from None
+        raise UnusableKey("it is not a private key in OpenSSH or PEM format") from None

@@ -1,0 +1,252 @@
+"""An SSH connection to one host: logged in, its host key checked, through a jump host where the cluster file says so."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import paramiko
+from paramiko.message import Message
+from paramiko.packet import Packetizer
+
+from cluster.credentials import Credential
+from cluster.errors import HostError, HostKeyMismatch, HostUnreachable, LoginRefused
+from cluster.hostport import join_host_port
+from cluster.spec import SSH, Endpoint
+from hosts.host_keys import Pin, described, public_text, read_pin
+from hosts.private_keys import UnusableKey, read_private_key
+from hosts.tcp import CONNECT_SECONDS, WatchedChannel, connect
+
+# the key exchanges over groups of integers cost 95 ms of CPU a connection, an elliptic curve 13: they are not offered
+_KEY_EXCHANGES = (
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+    "mlkem768x25519-sha256",
+)
+# with AES-GCM the cipher is the MAC too: the least CPU a megabyte of what both ends have
+_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
+_MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
+_BANNER_SECONDS = 10.0
+_HANDSHAKE_SECONDS = 20.0
+_LOGIN_SECONDS = 30.0  # PAM answers a wrong password only after seconds
+_KEEPALIVE_SECONDS = 10
+
+# each of its complaints becomes one of our errors; its tracebacks in a flow's log would only hide them
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+
+class _Wire(Protocol):
+    def send(self, data: bytes, /) -> int: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Packets(Packetizer):
+    # paramiko asks for new keys every 512 MB, in the middle of a bundle; RFC 4344 allows 64 GB for AES, and sshd asks by itself
+    REKEY_BYTES = 2**34
+    REKEY_PACKETS = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A transport that is logged in, and the jump host's under it."""
+
+    transport: paramiko.Transport
+    host_key: str  # as a cluster file holds it, for the record of a trust on first use
+    trusted_on_first_use: bool
+    jump: Connection | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still carry a channel."""
+        return self.transport.is_active() and (self.jump is None or self.jump.alive)
+
+    def close(self) -> None:
+        """End it, and the jump host's after it; harmless when it is closed already."""
+        self.transport.close()
+        if self.jump is not None:
+            self.jump.close()
+
+
+def open_connection(host: str, ssh: SSH, credentials: Callable[[str], Credential]) -> Connection:
+    """Log in to `host`; whatever was opened is closed again when it fails.
+
+    HostUnreachable when it does not answer, HostKeyMismatch when another key answers, LoginRefused when it lets nobody of this name in.
+    """
+    if ssh.jump is None:
+        return _log_in(host, ssh, credentials(ssh.credential), connect(host, ssh.address, ssh.port))
+    # one connection to the jump host for each host behind it: a shared one takes all of them down with it (paramiko#1115)
+    jump = _log_in(f"{host} (jump host {ssh.jump.address})", ssh.jump, credentials(ssh.jump.credential), connect(host, ssh.jump.address, ssh.jump.port))
+    try:
+        return _log_in(host, ssh, credentials(ssh.credential), WatchedChannel(_through(host, jump, ssh)), jump)
+    except BaseException:
+        jump.close()
+        raise
+
+
+def _through(host: str, jump: Connection, ssh: SSH) -> socket.socket:
+    return open_forward(host, jump.transport, ssh.address, ssh.port, f"the jump host {ssh.jump.address}" if ssh.jump else "the jump host")  # type: ignore[return-value]
+
+
+def open_forward(host: str, transport: paramiko.Transport, address: str, port: int, who: str) -> paramiko.Channel:
+    """A TCP connection made by the machine at the other end of `transport`; `who` names that machine in errors."""
+    where = join_host_port(address, port)
+    try:
+        return transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS)
+    except paramiko.ChannelException as error:
+        if error.code == 1:  # administratively prohibited
+            raise HostError(host, f"{who} forbids forwarding to {where}", "Set `AllowTcpForwarding yes` (or `local`) in its sshd_config.") from None
+        raise HostUnreachable(host, f"{who} does not reach {where} ({error.text})") from None
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise HostUnreachable(host, f"{who} did not connect to {where} ({_text(error)})") from None
+
+
+def _log_in(host: str, endpoint: Endpoint, credential: Credential, wire: _Wire, jump: Connection | None = None) -> Connection:
+    try:
+        pin = read_pin(host, endpoint.host_key)
+        transport = _transport(wire, pin.algorithms)
+    except BaseException:
+        wire.close()
+        raise
+    try:
+        _agree(host, endpoint, transport, pin, jump)
+        _authenticate(host, endpoint, credential, transport)
+        if jump is not None:
+            transport.packetizer.set_keepalive(_KEEPALIVE_SECONDS, lambda: _ask_for_life(transport))
+        key = transport.get_remote_server_key()
+        return Connection(transport, public_text(key), not pin.keys, jump)
+    except BaseException:
+        # also ends its thread: ten logins that failed would leave ten of them
+        transport.close()
+        raise
+
+
+def _transport(wire: _Wire, host_key_algorithms: tuple[str, ...]) -> paramiko.Transport:
+    transport = paramiko.Transport(wire, packetizer_class=_Packets)  # type: ignore[arg-type]
+    transport.daemon = True
+    options = transport.get_security_options()
+    options.kex = tuple(name for name in _KEY_EXCHANGES if name in options.kex)
+    options.ciphers = _CIPHERS
+    options.digests = _MACS
+    if host_key_algorithms:
+        options.key_types = host_key_algorithms
+    transport.banner_timeout = _BANNER_SECONDS
+    transport.handshake_timeout = _HANDSHAKE_SECONDS
+    transport.auth_timeout = _LOGIN_SECONDS
+    transport.channel_timeout = _LOGIN_SECONDS
+    return transport
+
+
+def _agree(host: str, endpoint: Endpoint, transport: paramiko.Transport, pin: Pin, jump: Connection | None) -> None:
+    where = join_host_port(endpoint.address, endpoint.port)
+    try:
+        transport.start_client(timeout=_BANNER_SECONDS + _HANDSHAKE_SECONDS)
+        key = transport.get_remote_server_key()
+    except paramiko.ssh_exception.IncompatiblePeer as error:
+        shown = _shown_key(host, endpoint, jump) if pin.keys and "host key" in str(error) else None
+        if shown is not None:
+            raise _mismatch(host, where, pin, shown) from None
+        raise HostError(host, f"sshd at {where} and this program share no algorithm ({error})", "Update sshd, or widen its KexAlgorithms, Ciphers and MACs.") from None
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise HostUnreachable(
+            host, f"something answers at {where}, but not as an SSH server should ({_text(error)})", "Is it sshd, and does it accept more connections (MaxStartups)?"
+        ) from None
+    if not pin.allows(key):
+        raise _mismatch(host, where, pin, key)
+
+
+def _mismatch(host: str, where: str, pin: Pin, shown: paramiko.PKey) -> HostKeyMismatch:
+    return HostKeyMismatch(
+        host,
+        f"the machine at {where} shows the host key {described(shown)}; pinned is {pin}",
+        "It may be another machine. If it was set up anew, put its new key into ssh.host_key.",
+    )
+
+
+def _shown_key(host: str, endpoint: Endpoint, jump: Connection | None) -> paramiko.PKey | None:
+    """The key that a host shows which has none of the pinned type, for the message."""
+    try:
+        wire: _Wire
+        if jump is None:
+            wire = connect(host, endpoint.address, endpoint.port)
+        else:
+            wire = open_forward(host, jump.transport, endpoint.address, endpoint.port, "the jump host")
+    except (HostError, HostUnreachable):
+        return None
+    transport = _transport(wire, ())
+    try:
+        transport.start_client(timeout=_BANNER_SECONDS + _HANDSHAKE_SECONDS)
+        return transport.get_remote_server_key()
+    except (paramiko.SSHException, EOFError, OSError):
+        return None
+    finally:
+        transport.close()
+
+
+def _authenticate(host: str, endpoint: Endpoint, credential: Credential, transport: paramiko.Transport) -> None:
+    user, tried = endpoint.user, []
+    do = f"Check ssh.user and the SSH credential block `{endpoint.credential}`."
+    try:
+        if credential.private_key:
+            try:
+                key = read_private_key(credential.private_key, credential.passphrase)
+            except UnusableKey as error:
+                raise LoginRefused(host, f"the private key of credential `{endpoint.credential}` is of no use: {error}", do) from None
+            tried.append(f"the private key {described(key)}")
+            if _accepted(transport, lambda: transport.auth_publickey(user, key)):
+                return
+        if credential.password:
+            tried.append("the password")
+            # answers keyboard-interactive too, where sshd asks for the password that way
+            if _accepted(transport, lambda: transport.auth_password(user, credential.password or "")):
+                return
+        if not tried:
+            raise LoginRefused(host, f"credential `{endpoint.credential}` holds neither a private key nor a password", do)
+        offered = _offered(transport, user)
+    except paramiko.SSHException as error:
+        raise HostUnreachable(host, f"the connection was lost while logging in as {user} ({_text(error)})") from None
+    except (EOFError, OSError) as error:
+        raise HostUnreachable(host, f"the connection was lost while logging in as {user} ({_text(error)})") from None
+    raise LoginRefused(host, f"sshd refuses {' and '.join(tried)} for user {user}{f'; it takes {offered}' if offered else ''}", do)
+
+
+def _accepted(transport: paramiko.Transport, attempt: Callable[[], list[str]]) -> bool:
+    """Whether the login is complete; not so when it is refused, or when sshd wants a second method after this one."""
+    try:
+        attempt()
+    except paramiko.AuthenticationException as error:
+        if "timeout" in str(error).lower() or not transport.is_active():
+            raise paramiko.SSHException(str(error)) from None
+    return transport.is_authenticated()
+
+
+def _offered(transport: paramiko.Transport, user: str) -> str:
+    try:
+        transport.auth_none(user)
+    except paramiko.BadAuthenticationType as error:
+        return ", ".join(error.allowed_types)
+    except (paramiko.SSHException, EOFError, OSError):
+        pass
+    return ""
+
+
+def _ask_for_life(transport: paramiko.Transport) -> None:
+    """A keepalive that wants an answer (paramiko's own does not, so it cannot tell a dead host)."""
+    message = Message()
+    message.add_byte(b"\x50")  # SSH_MSG_GLOBAL_REQUEST
+    message.add_string("keepalive@openssh.com")
+    message.add_boolean(True)
+    send: Any = transport._send_user_message  # type: ignore[attr-defined]
+    send(message)
+
+
+def _text(error: BaseException) -> str:
+    return str(error).strip() or type(error).__name__
+
+

@@ -1,0 +1,113 @@
+"""A real OpenSSH server on loopback, with its own keys, configuration and port."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.credentials import Credential
+from cluster.spec import SSH, Endpoint, Host, Role
+
+
+def free_port(family: socket.AddressFamily = socket.AF_INET, address: str = "127.0.0.1") -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket(family) as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+def make_key(folder: Path, name: str, kind: str = "ed25519", passphrase: str = "", *options: str) -> Path:
+    """A key pair by ssh-keygen; the path of the private key."""
+    path = folder / name
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", str(path), *options], check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+@dataclass
+class Sshd:
+    """The server, and what a client needs to log in to it."""
+
+    folder: Path
+    address: str
+    port: int
+    process: subprocess.Popen[bytes]
+    key: Path
+
+    def host_key(self, kind: str = "ed25519") -> str:
+        """The public host key of a type, as a cluster file pins it."""
+        return " ".join((self.folder / f"host_{kind}.pub").read_text().split()[:2])
+
+    def endpoint(self, **changes: object) -> Endpoint:
+        """Where it answers, as a jump host."""
+        return Endpoint(**{"address": self.address, "port": self.port, "user": getpass.getuser(), "host_key": self.host_key(), **changes})  # type: ignore[arg-type]
+
+    def ssh(self, **changes: object) -> SSH:
+        """Where it answers."""
+        return SSH(**{"address": self.address, "port": self.port, "user": getpass.getuser(), "host_key": self.host_key(), **changes})  # type: ignore[arg-type]
+
+    def host(self, name: str = "loopback", **changes: object) -> Host:
+        """The machine as a host of a cluster file."""
+        return Host(name=name, role=Role.WORKER, ssh=self.ssh(**changes))
+
+    def credential(self, _name: str = "default") -> Credential:
+        """The key that it lets in."""
+        return Credential(private_key=self.key.read_text())
+
+    def stop(self) -> None:
+        """End the server and every connection it carries."""
+        for child in self._children(self.process.pid):
+            os.kill(child, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+
+    def drop_connections(self) -> None:
+        """End the connections; the server goes on."""
+        for child in self._children(self.process.pid):
+            os.kill(child, signal.SIGKILL)
+
+    @staticmethod
+    def _children(parent: int) -> list[int]:
+        listed = Path(f"/proc/{parent}/task/{parent}/children")
+        return [int(word) for word in listed.read_text().split()] if listed.exists() else []
+
+
+def start_sshd(folder: Path, address: str = "127.0.0.1", *, settings: str = "") -> Sshd:
+    """Start one; it answers when this returns."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    port = free_port(family, address)
+    for kind in ("ed25519", "ecdsa", "rsa"):
+        make_key(folder, f"host_{kind}", kind)
+    key = make_key(folder, "login")
+    authorized = folder / "authorized_keys"
+    authorized.write_text(key.with_suffix(".pub").read_text())
+    configuration = folder / "sshd_config"
+    configuration.write_text(
+        f"{settings}\n"
+        f"ListenAddress {f'[{address}]' if ':' in address else address}:{port}\n"
+        + "".join(f"HostKey {folder}/host_{kind}\n" for kind in ("ed25519", "ecdsa", "rsa"))
+        + f"AuthorizedKeysFile {authorized}\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
+        "PermitRootLogin prohibit-password\nLogLevel ERROR\n"
+    )
+    program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    assert program is not None, "these tests need OpenSSH's server: apt-get install openssh-server"
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd run by root wants its empty folder
+    with (folder / "sshd.log").open("wb") as log:
+        process = subprocess.Popen([program, "-D", "-e", "-f", str(configuration)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection((address, port), timeout=1).close()
+            return Sshd(folder, address, port, process, key)
+        except OSError:
+            if time.monotonic() > deadline or process.poll() is not None:
+                process.kill()
+                raise AssertionError((folder / "sshd.log").read_text()) from None
+            time.sleep(0.02)
