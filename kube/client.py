@@ -170,7 +170,7 @@ class KubeApi:
 
     @contextmanager
     def _errors(self, request: str) -> Iterator[None]:
-        """Turns what the libraries raise into what a caller can act on."""
+        """Turns what the libraries raise into what a caller can act on; their own traces say nothing more."""
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -180,23 +180,22 @@ class KubeApi:
         except SixstackError:
             raise
         except ssl.SSLCertVerificationError as error:
-            raise _not_this_cluster(where, error) from error
+            raise _not_this_cluster(where, error) from None
         except ApiException as error:  # how the client tells a failed TLS handshake
             if "CERTIFICATE_VERIFY_FAILED" in str(error.reason):
-                raise _not_this_cluster(where, error.reason) from error
-            raise ApiUnavailable(f"{where} does not answer {request}: {error.reason}") from error
+                raise _not_this_cluster(where, error.reason) from None
+            raise ApiUnavailable(f"{where} does not answer {request}: {_one_line(error.reason)}") from None
         except (HTTPError, OSError, ValueError) as error:  # ValueError: half a line of JSON
-            raise ApiUnavailable(f"{where} does not answer {request}: {error}") from error
+            raise ApiUnavailable(f"{where} does not answer {request}: {_one_line(error)}") from None
 
     def _bridge(self) -> Any:
+        host, port = self.config.host, self.config.port
         try:
-            channel = self._dial(self.config.host, self.config.port)
-        except SixstackError as error:
-            if isinstance(error, TryAgain):
-                raise ApiUnavailable(f"the Kubernetes API at {self.config.host} port {self.config.port} is not reached: {error}") from error
-            raise
+            channel = self._dial(host, port)
         except Exception as error:  # each transport has its own classes: refused, administratively prohibited, EOF
-            raise ApiUnavailable(f"the Kubernetes API at {self.config.host} port {self.config.port} is not reached: {error}") from error
+            if isinstance(error, SixstackError) and not isinstance(error, TryAgain):
+                raise
+            raise ApiUnavailable(f"the Kubernetes API at {host} port {port} is not reached: {_one_line(error)}") from error
         bridge = Bridge(channel)
         with self._guard:
             self._bridges = [known for known in self._bridges if known.alive] + [bridge]
@@ -246,9 +245,14 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _not_this_cluster(where: str, error: object) -> ClusterError:
     return ClusterError(
-        f"{where} shows a certificate that this cluster's CA did not sign ({error}). Another cluster answers there: check the endpoint"
+        f"{where} shows a certificate that this cluster's CA did not sign ({_one_line(error)}). "
+        "Another cluster answers there: check the endpoint"
     )
 
 
