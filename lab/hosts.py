@@ -85,14 +85,16 @@ def _ordered(families: Sequence[Family]) -> tuple[Family, ...]:
 
 
 def _converge(machine: Machine, base: Path, moved: bool, say: Say) -> None:
-    if moved or not host.is_running(machine):
+    booted = moved or not host.is_running(machine)
+    started = time.monotonic()
+    if booted:
         host.power_off(machine)
-        started = time.monotonic()
         host.boot(machine, base)
-        wait_ready(machine)
+    failed = wait_ready(machine)
+    if booted:
         say(f"{machine.name} answers SSH after {time.monotonic() - started:.1f} s: {', '.join(map(str, machine.addresses))}")
-    else:
-        wait_ready(machine)
+    if failed:
+        say(f"{machine.name}: these units of it have failed: {failed}")
 
 
 def _remove_surplus(lab: Lab, say: Say) -> None:

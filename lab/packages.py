@@ -18,6 +18,7 @@ NEEDED = {
     "mount": "mount",
     "nsenter": "util-linux",
 }
+SYSTEM_PATH = "/usr/sbin:/sbin"  # root's PATH lacks it in some shells
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 

@@ -1,0 +1,62 @@
+"""Installing what a lab needs on the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.errors import EnvironmentFault
+from lab import packages
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine whose only programs are those put into the folder."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(packages, "KEYRING", tmp_path / "keyring")
+    monkeypatch.setattr(packages, "SYSTEM_PATH", str(tmp_path))
+    return tmp_path
+
+
+def _program(folder: Path, name: str, text: str = "exit 0") -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_nothing_is_said_or_done_when_all_is_there(bare: Path) -> None:
+    """With every program and the keyring in place no apt-get is needed."""
+    for program in packages.NEEDED:
+        _program(bare, program)
+    (bare / "keyring").touch()
+    said: list[str] = []
+    assert packages.install_missing(said.append) == []
+    assert said == []
+
+
+def test_without_apt_the_error_lists_what_to_install(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of another family gets the list of packages."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    _program(bare, "ip")
+    with pytest.raises(
+        EnvironmentFault, match=r"no apt-get: install debian-archive-keyring mmdebstrap mount systemd-container util-linux "
+    ):
+        packages.install_missing(lambda _line: None)
+
+
+def test_what_is_missing_is_said_and_installed(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """apt-get (a stand-in that writes down what it is asked) gets exactly the missing packages, without recommended ones."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    for program in packages.NEEDED:
+        if program != "mmdebstrap":
+            _program(bare, program)
+    (bare / "keyring").touch()
+    _program(bare, "apt-get", f'echo "$@" >> {bare}/asked')
+    _program(bare, "env", 'shift; exec "$@"')
+    said: list[str] = []
+    assert packages.install_missing(said.append) == ["mmdebstrap"]
+    assert said == ["installing Debian packages: mmdebstrap"]
+    update, install = (bare / "asked").read_text().splitlines()
+    assert update.startswith("update")
+    assert install.endswith("mmdebstrap")
+    assert "--no-install-recommends" in install

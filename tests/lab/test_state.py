@@ -1,0 +1,113 @@
+"""Names, files and locks of a lab."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster.errors import EnvironmentFault
+from cluster.families import Family
+from lab import state
+from lab.state import BOTH, Lab
+
+
+@pytest.fixture(autouse=True)
+def _labs_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIXSTACK_LAB_STATE", str(tmp_path / "labs"))
+    monkeypatch.setattr(state, "_CLAIMS", tmp_path / "claims")
+    monkeypatch.setattr(state, "read_machine_networks", dict)
+
+
+@pytest.mark.parametrize("name", ["demo", "a", "a-1", "ninechars"])
+def test_a_short_name_is_a_labs_name(name: str) -> None:
+    """Such names become link names of at most 15 characters, with the longest host number."""
+    assert state.check_name(name) == name
+    assert len(f"vb-{name}-20") <= 15
+
+
+@pytest.mark.parametrize("name", ["", "tencharssss", "Demo", "1a", "a-", "a_b", "a/b", "..", "a b", "a\n"])
+def test_another_name_is_refused(name: str) -> None:
+    """A name that is no link name, or leads out of the folder of labs, is refused."""
+    with pytest.raises(ValueError, match="can't name a lab"):
+        state.check_name(name)
+
+
+def test_a_lab_is_the_same_after_saving_and_loading() -> None:
+    """What was saved is loaded, and a lab that was never saved is None."""
+    folder = state.lab_folder("x")
+    folder.mkdir(parents=True)
+    lab = Lab(name="x", folder=folder, index=5, hosts=2, families=(Family.IPV6,), management=BOTH)
+    state.save(lab)
+    assert state.load("x") == lab
+    assert state.load("y") is None
+
+
+def test_keys_and_passwords_are_for_root_alone_and_stay() -> None:
+    """Private files have mode 0600, and asking again changes nothing."""
+    folder = state.lab_folder("x")
+    folder.mkdir(parents=True)
+    lab = Lab(name="x", folder=folder, index=0, hosts=1, families=BOTH, management=BOTH)
+    state.make_credentials(lab)
+    first = (state.public_key(lab.key_file), lab.sudo_password())
+    state.make_credentials(lab)
+    assert (state.public_key(lab.key_file), lab.sudo_password()) == first
+    assert first[0].startswith("ssh-ed25519 AAAA")
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_two_labs_get_different_ranges_and_give_them_back() -> None:
+    """Indexes are claimed for good, given back on release, and taken from a lab whose folder is gone."""
+    for name in ("a", "b", "c"):
+        state.lab_folder(name).mkdir(parents=True)
+    assert [state.claim_index(name, None) for name in ("a", "b", "a", "b")] == [0, 1, 0, 1]
+    state.release_index("a")
+    assert state.claim_index("c", None) == 0
+    state.lab_folder("c").rmdir()
+    assert state.claim_index("a", None) == 0
+    for name in ("a", "b"):
+        state.release_index(name)
+    assert not state._CLAIMS.exists()
+
+
+def test_when_all_ranges_are_taken_the_error_says_what_to_do() -> None:
+    """The ninth lab is refused."""
+    for number in range(9):
+        state.lab_folder(f"l{number}").mkdir(parents=True)
+    for number in range(8):
+        state.claim_index(f"l{number}", None)
+    with pytest.raises(EnvironmentFault, match="lab down"):
+        state.claim_index("l8", None)
+
+
+def _hold(folder: Path, log: Path, seconds: float) -> None:
+    with state.locked(folder):
+        with log.open("a") as file:
+            file.write("in ")
+        time.sleep(seconds)
+        with log.open("a") as file:
+            file.write("out ")
+
+
+def test_a_lab_is_worked_on_by_one_process_at_a_time(tmp_path: Path) -> None:
+    """Three processes that want the lock have it one after the other."""
+    log = tmp_path / "log"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_hold, args=(tmp_path / "lab", log, 0.1)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(30)
+    assert log.read_text().split() == ["in", "out"] * 3
+
+
+def test_a_lock_on_a_folder_that_was_removed_meanwhile_is_not_held(tmp_path: Path) -> None:
+    """Who waited for `down` to end does not work in a folder that is gone: it is made again and locked."""
+    folder = tmp_path / "lab"
+    with state.locked(folder):
+        old = folder.stat().st_ino
+        folder.rename(tmp_path / "gone")
+    with state.locked(folder):
+        assert folder.stat().st_ino != old
