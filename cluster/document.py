@@ -95,7 +95,7 @@ class _Constructor:
         self.problems: list[Problem] = []
         self._nodes = 0
 
-    def data(self, node: yaml.Node | None, path: str, depth: int = 0) -> object:
+    def data(self, node: yaml.Node | None, path: str, depth: int = 0) -> object:  # noqa: PLR0911 one a kind
         self._nodes += 1
         if node is None:
             return None

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from cluster.nearest import nearest_name
 from cluster.problems import Problem
 from cluster.shown import shown
-from cluster.spec import Meaning, SpecModel, parse_address, parse_network
+from cluster.spec import Meaning, SpecModel, Unparsed, parse_address, parse_network
 
 Model = TypeVar("Model", bound=SpecModel)
 
@@ -32,6 +32,26 @@ class _Unread:
 
 
 UNREAD: Final = _Unread()
+Item = TypeVar("Item")
+
+
+class PartialTuple(tuple[Any, ...]):
+    """A list with items that could not be read; who comes to one is told so, as with a field that is absent."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        for item in super().__iter__():
+            if isinstance(item, _Unread):
+                raise Unparsed
+            yield item
+
+
+def readable(items: tuple[Item, ...]) -> Iterator[tuple[int, Item]]:
+    """Index and item of those that could be read."""
+    for index, item in enumerate(tuple.__iter__(items)):
+        if not isinstance(item, _Unread):
+            yield index, item
 
 
 class FieldReader:
@@ -40,11 +60,12 @@ class FieldReader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def model(self, kind: type[Model], value: object, path: str) -> Model:
+    def model(self, kind: type[Model], value: object, path: str) -> Model:  # noqa: PLR0912 one a fault
         """The model with all fields that could be read; the others are absent (see SpecModel)."""
         if not isinstance(value, dict):
             if not isinstance(value, _Unread):
-                self._fault("wrong-type", path, f"{shown(value)} where a mapping of fields belongs", f"write {_fields(kind)} here")
+                says = "there is nothing" if value is None else f"{shown(value)} where a mapping of fields belongs"
+                self._fault("wrong-type", path, says, f"write {_fields(kind)} here")
             value, faulty = {}, True
         else:
             faulty = False
@@ -70,7 +91,7 @@ class FieldReader:
                 model.__dict__.pop(name, None)
         return model
 
-    def value(self, annotation: Any, metadata: list[Any] | tuple[Any, ...], value: object, path: str) -> Any:  # noqa: PLR0911 one line a kind
+    def value(self, annotation: Any, metadata: list[Any] | tuple[Any, ...], value: object, path: str) -> Any:  # noqa: PLR0911, PLR0912 one a kind
         """The value as its annotation wants it, or UNREAD."""
         if isinstance(value, _Unread):
             return UNREAD
@@ -181,7 +202,7 @@ class FieldReader:
         if len(value) < max((limit.min_length for limit in metadata if hasattr(limit, "min_length")), default=0):
             return self._fault("missing-value", path, "the list is empty", "write at least one")
         read = tuple(self.value(item, (), one, f"{path}[{index}]") for index, one in enumerate(value))
-        return UNREAD if any(isinstance(one, _Unread) for one in read) else read
+        return PartialTuple(read) if any(isinstance(one, _Unread) for one in read) else read
 
     def _mapping(self, key: Any, item: Any, value: object, path: str) -> dict[str, Any] | _Unread:
         if not isinstance(value, dict):
@@ -218,12 +239,13 @@ class FieldReader:
         except ValueError:
             network = None
         if network is not None and isinstance(value, str) and value.partition("/")[2].isdigit():
-            return self._fault("host-bits-set", path, f"{shown(value)} has host bits set", f"use {network}")
+            self._fault("host-bits-set", path, f"{shown(value)} has host bits set", f"use {network}")
+            return network  # so that its size and place are judged too
         if network is not None:
             return self._fault("not-a-network", path, f"{shown(value)} has a netmask, not a prefix length", f"use {network}")
         return self._fault("not-a-network", path, f"{shown(value)} is not a network", _network_hint(value))
 
-    def _anything(self, value: object, path: str, depth: int = 0) -> Any:
+    def _anything(self, value: object, path: str, depth: int = 0) -> Any:  # noqa: PLR0911 one a kind
         """Data as JSON knows it; what JSON cannot say would be lost on the way to the host."""
         if value is None or isinstance(value, bool):
             return value

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from cluster.families import Address, Network
+from cluster.fields import readable
 from cluster.problems import Severity
 from cluster.rules.registry import Finding, rule, rule_each
 from cluster.spec import ClusterSpec, Host
@@ -37,17 +38,20 @@ def unusable(value: Address | Network) -> str | None:
 
 
 def ranges(spec: ClusterSpec) -> Iterator[tuple[str, Network, str]]:
-    """Path, range and word for every pod and service range."""
-    for index, pods in enumerate(spec.network.pods):
-        yield f"network.pods[{index}].cidr", pods.cidr, "pod"
-    for index, cidr in enumerate(spec.network.services):
-        yield f"network.services[{index}]", cidr, "service"
+    """Path, range and word for every pod and service range that could be read."""
+    if spec.network.has("pods"):
+        for index, pods in readable(spec.network.pods):
+            if pods.has("cidr"):
+                yield f"network.pods[{index}].cidr", pods.cidr, "pod"
+    if spec.network.has("services"):
+        for index, cidr in readable(spec.network.services):
+            yield f"network.services[{index}]", cidr, "service"
 
 
 @rule_each("unusable-address", "hosts")
 def node_addresses_are_usable(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
     """A node address is not loopback, multicast, link-local, unspecified or IPv4-mapped (kubernetes#130409)."""
-    for index, address in enumerate(host.addresses):
+    for index, address in readable(host.addresses):
         if (word := unusable(address)) is not None:
             plain = address.ipv4_mapped if isinstance(address, IPv6Address) else None
             hint = f"write {plain}" if plain is not None else f"use an address of {_named(host)} that the other hosts can reach"
@@ -74,7 +78,7 @@ def ranges_are_not_site_local(spec: ClusterSpec) -> Iterator[Finding]:
 @rule_each("site-local", "hosts", Severity.WARNING)
 def node_addresses_are_not_site_local(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
     """fec0::/10 is deprecated (RFC 3879) and treated as special by some software."""
-    for index, address in enumerate(host.addresses):
+    for index, address in readable(host.addresses):
         if address in _SITE_LOCAL:
             yield Finding(
                 f"{at}.addresses[{index}]", f"{address} is site-local, which RFC 3879 deprecates", "use one of fd00::/8 (RFC 4193)"
@@ -97,10 +101,10 @@ def ranges_are_private(spec: ClusterSpec) -> Iterator[Finding]:
 def no_address_twice(spec: ClusterSpec) -> Iterator[Finding]:
     """No two hosts have one node address."""
     owners: dict[Address, str] = {}
-    for index, host in enumerate(spec.hosts):
+    for index, host in readable(spec.hosts):
         if not host.has("addresses"):
             continue
-        for position, address in enumerate(host.addresses):
+        for position, address in readable(host.addresses):
             path = f"hosts[{index}].addresses[{position}]"
             if address in owners:
                 yield Finding(path, f"{address} is also at {owners[address]}", "each host has its own addresses")

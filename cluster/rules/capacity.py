@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.families import Network
-from cluster.rules.registry import Finding, rule, rule_each
+from cluster.rules.registry import Finding, rule_each
 from cluster.spec import ClusterSpec, PodNetwork
 
 # kube-apiserver's and kubeadm's limit on the host bits of a service range
@@ -18,32 +18,23 @@ _NODE_ADDRESSES = 14
 _MASK_DISTANCE = 16
 
 
-@rule("service-range-too-large")
-def service_range_has_at_most_20_host_bits(spec: ClusterSpec) -> Iterator[Finding]:
+@rule_each("service-range-too-large", "network.services")
+def service_range_has_at_most_20_host_bits(_spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Finding]:
     """A service CIDR has at most 20 host bits: IPv4 /12 or longer, IPv6 /108 or longer, /112 recommended (kube-apiserver)."""
-    for index, cidr in enumerate(spec.network.services):
-        bits = cidr.max_prefixlen - cidr.prefixlen
-        if bits > _SERVICE_HOST_BITS:
-            best = 16 if cidr.version == 4 else 112
-            longest = cidr.max_prefixlen - _SERVICE_HOST_BITS
-            yield Finding(
-                f"network.services[{index}]",
-                f"{cidr} has {bits} host bits, the API server takes at most {_SERVICE_HOST_BITS} (/{longest} or longer)",
-                f"use {cidr.network_address}/{best}",
-            )
+    bits = cidr.max_prefixlen - cidr.prefixlen
+    if bits > _SERVICE_HOST_BITS:
+        best = 16 if cidr.version == 4 else 112
+        longest = cidr.max_prefixlen - _SERVICE_HOST_BITS
+        says = f"{cidr} has {bits} host bits, the API server takes at most {_SERVICE_HOST_BITS} (/{longest} or longer)"
+        yield Finding(at, says, f"use {cidr.network_address}/{best}")
 
 
-@rule("service-range-too-small")
-def service_range_has_10_addresses(spec: ClusterSpec) -> Iterator[Finding]:
+@rule_each("service-range-too-small", "network.services")
+def service_range_has_10_addresses(_spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Finding]:
     """A service CIDR has at least 10 addresses: the cluster's DNS takes the tenth (kubeadm)."""
-    for index, cidr in enumerate(spec.network.services):
-        if cidr.num_addresses < _SERVICE_ADDRESSES:
-            longest = cidr.max_prefixlen - 4
-            yield Finding(
-                f"network.services[{index}]",
-                f"{cidr} holds {cidr.num_addresses} addresses, at least {_SERVICE_ADDRESSES} are needed",
-                f"use {_wider(cidr, longest)} or larger",
-            )
+    if cidr.num_addresses < _SERVICE_ADDRESSES:
+        says = f"{cidr} holds {cidr.num_addresses} addresses, at least {_SERVICE_ADDRESSES} are needed"
+        yield Finding(at, says, f"use {_wider(cidr, cidr.max_prefixlen - 4)} or larger")
 
 
 @rule_each("node-mask-too-long", "network.pods")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.families import family_of
+from cluster.fields import readable
 from cluster.hostport import join_host_port, split_host_port
 from cluster.rules.addresses import unusable
 from cluster.rules.families import in_words
@@ -68,7 +69,7 @@ def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Finding]:
 @rule("malformed-san")
 def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Finding]:
     """An extra name in the API server's certificate is a bare IP address or a DNS name, perhaps with a leading `*.` (kubeadm, certSANs)."""
-    for index, name in enumerate(spec.control_plane.extra_sans):
+    for index, name in readable(spec.control_plane.extra_sans):
         at = f"control_plane.extra_sans[{index}]"
         if is_address(name) or is_subdomain(name.removeprefix("*.")):
             continue

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from cluster.problems import Problem
-from cluster.rules import addresses, capacity, control_plane, families, names, overlap, ssh  # noqa: F401 each registers its rules
+from cluster.rules import (  # noqa: F401 each registers its rules
+    addresses,
+    capacity,
+    cni,
+    control_plane,
+    families,
+    kubeadm,
+    labels,
+    names,
+    overlap,
+    services,
+    ssh,
+    versions,
+)
 from cluster.rules.registry import run_rules
 from cluster.spec import ClusterSpec
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import combinations
 
 from cluster.families import Address
+from cluster.fields import readable
 from cluster.hostport import split_host_port
 from cluster.rules.addresses import ranges
 from cluster.rules.registry import Finding, rule
@@ -36,20 +38,23 @@ def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Finding]:
 def _addresses(spec: ClusterSpec) -> Iterator[tuple[str, Address, str]]:
     for index, host in enumerate(spec.hosts):
         own = host.addresses if host.has("addresses") else ()
-        for position, address in enumerate(own):
+        for position, address in readable(own):
             yield f"hosts[{index}].addresses[{position}]", address, "node address"
         if not host.has("ssh"):
             continue
-        yield from (found for found in _literal(host.ssh, f"hosts[{index}].ssh", "SSH address") if found[1] not in own)
+        yield from (
+            found
+            for found in _literal(host.ssh, f"hosts[{index}].ssh", "SSH address")
+            if found[1] not in tuple(address for _, address in readable(own))
+        )
         if host.ssh.has("jump") and host.ssh.jump is not None:
             yield from _literal(host.ssh.jump, f"hosts[{index}].ssh.jump", "jump host's address")
     if _has(spec, "control_plane", "endpoint") and spec.control_plane.endpoint is not None:
-        try:
+        # else it is a name, or a fault that has its own rule
+        with suppress(ValueError):
             yield "control_plane.endpoint", parse_address(split_host_port(spec.control_plane.endpoint, 6443)[0]), "API endpoint"
-        except ValueError:
-            pass  # a name, or a fault that has its own rule
     if _has(spec, "network", "dns_upstreams"):
-        for index, address in enumerate(spec.network.dns_upstreams):
+        for index, address in readable(spec.network.dns_upstreams):
             yield f"network.dns_upstreams[{index}]", address, "name server"
 
 

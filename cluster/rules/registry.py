@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.fields import readable
 from cluster.problems import Problem, Severity
 from cluster.spec import ClusterSpec, Unparsed
 
@@ -56,7 +57,7 @@ def rule_each(code: str, items: str, severity: Severity = Severity.ERROR) -> Cal
             holder: Any = spec
             for name in items.split("."):
                 holder = getattr(holder, name)
-            for index, item in enumerate(holder):
+            for index, item in readable(holder):
                 yield from _until_unparsed(check(spec, item, f"{items}[{index}]"))
 
         RULES.append(Rule(code, severity, (check.__doc__ or "").strip(), on_all))

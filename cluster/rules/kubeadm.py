@@ -1,0 +1,198 @@
+"""What is handed to kubeadm beside what the spec implies: nothing that the spec itself decides, nothing that kubeadm would refuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cluster.fields import join_path
+from cluster.nearest import nearest_name
+from cluster.rules.registry import Finding, rule
+from cluster.shown import shown
+from cluster.spec import ClusterSpec, ProxyMode
+
+_CERTIFICATES = "kubeadm's own certificates"
+_CONNECTION = "kubeadm's own kubeconfig"
+
+# field -> what decides it
+_KUBELET_FIELDS = {
+    "apiVersion": "this program",
+    "kind": "this program",
+    "address": "`stack` and `primary_family`",
+    "clusterDNS": "the first of `network.services`",
+    "clusterDomain": "`network.dns_domain`",
+    "containerRuntimeEndpoint": "this program (containerd)",
+    "healthzBindAddress": "`stack`",
+    "podCIDR": "`network.pods`",
+    "providerID": "nothing: one value cannot fit all hosts",
+    "registerNode": "this program",
+    "registerWithTaints": "`hosts[].taints`",
+    "staticPodPath": "kubeadm",
+    "staticPodURL": "kubeadm",
+}
+_KUBE_PROXY_FIELDS = {
+    "apiVersion": "this program",
+    "kind": "this program",
+    "bindAddress": "`stack` and `primary_family`",
+    "clientConnection": "kubeadm",
+    "clusterCIDR": "`network.pods`",
+    "hostnameOverride": "`hosts[].name`",
+}
+_ARGUMENTS: dict[str, dict[str, str]] = {
+    "apiserver": {
+        "advertise-address": "the first address of the control plane",
+        "bind-address": "`stack` and `primary_family`",
+        "secure-port": "`control_plane.endpoint`",
+        "service-cluster-ip-range": "`network.services`",
+        "enable-bootstrap-token-auth": "kubeadm: hosts join by it",
+        "etcd-servers": "kubeadm",
+    }
+    | dict.fromkeys(
+        (
+            "client-ca-file",
+            "etcd-cafile",
+            "etcd-certfile",
+            "etcd-keyfile",
+            "kubelet-client-certificate",
+            "kubelet-client-key",
+            "proxy-client-cert-file",
+            "proxy-client-key-file",
+            "requestheader-client-ca-file",
+            "service-account-key-file",
+            "service-account-signing-key-file",
+            "tls-cert-file",
+            "tls-private-key-file",
+        ),
+        _CERTIFICATES,
+    ),
+    "controller_manager": {
+        "allocate-node-cidrs": "`network.pods`",
+        "bind-address": "`stack`",
+        "cluster-cidr": "`network.pods`",
+        "cluster-name": "`name`",
+        "node-cidr-mask-size": "`network.pods[].node_mask`",
+        "node-cidr-mask-size-ipv4": "`network.pods[].node_mask`",
+        "node-cidr-mask-size-ipv6": "`network.pods[].node_mask`",
+        "service-cluster-ip-range": "`network.services`",
+        "authentication-kubeconfig": _CONNECTION,
+        "authorization-kubeconfig": _CONNECTION,
+        "kubeconfig": _CONNECTION,
+    }
+    | dict.fromkeys(
+        (
+            "client-ca-file",
+            "cluster-signing-cert-file",
+            "cluster-signing-key-file",
+            "requestheader-client-ca-file",
+            "root-ca-file",
+            "service-account-private-key-file",
+        ),
+        _CERTIFICATES,
+    ),
+    "scheduler": {
+        "bind-address": "`stack`",
+        "authentication-kubeconfig": _CONNECTION,
+        "authorization-kubeconfig": _CONNECTION,
+        "kubeconfig": _CONNECTION,
+    },
+    "etcd": dict.fromkeys(
+        (
+            "advertise-client-urls",
+            "data-dir",
+            "initial-advertise-peer-urls",
+            "initial-cluster",
+            "initial-cluster-state",
+            "listen-client-urls",
+            "listen-metrics-urls",
+            "listen-peer-urls",
+            "name",
+        ),
+        "kubeadm, from the first address of the control plane",
+    )
+    | dict.fromkeys(("cert-file", "key-file", "peer-cert-file", "peer-key-file", "peer-trusted-ca-file", "trusted-ca-file"), _CERTIFICATES),
+    "kubelet": {
+        "address": "`stack` and `primary_family`",
+        "bootstrap-kubeconfig": _CONNECTION,
+        "cgroup-driver": "`kubeadm.kubelet.cgroupDriver`",
+        "cluster-dns": "the first of `network.services`",
+        "cluster-domain": "`network.dns_domain`",
+        "config": "`kubeadm.kubelet`",
+        "container-runtime-endpoint": "this program (containerd)",
+        "healthz-bind-address": "`stack`",
+        "hostname-override": "`hosts[].name`",
+        "kubeconfig": _CONNECTION,
+        "node-ip": "`hosts[].addresses`",
+        "node-labels": "`hosts[].labels`",
+        "pod-cidr": "`network.pods`",
+        "pod-manifest-path": "kubeadm",
+        "register-with-taints": "`hosts[].taints`",
+    },
+}
+_ARGUMENT = re.compile(r"[a-z][a-z0-9]*([.-][a-z0-9]+)*", re.ASCII)
+_CGROUP_DRIVERS = ("systemd", "cgroupfs")
+
+
+@rule("owned-field")
+def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Finding]:
+    """A field of KubeletConfiguration or KubeProxyConfiguration that the rest of the file decides is not set beside it."""
+    for part, fields, owned in (
+        ("kubelet", spec.kubeadm.kubelet, _KUBELET_FIELDS),
+        ("kube_proxy", spec.kubeadm.kube_proxy, _KUBE_PROXY_FIELDS),
+    ):
+        for field in fields:
+            if field in owned:
+                yield Finding(join_path(f"kubeadm.{part}", field), f"{field} is decided by {owned[field]}", "take it out here")
+
+
+@rule("owned-argument")
+def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Finding]:
+    """A command-line argument that the rest of the file or kubeadm decides is not set beside it."""
+    for component, arguments in spec.kubeadm.extra_args.items():
+        owned = _ARGUMENTS[component]
+        for name in arguments:
+            if name.lstrip("-") in owned:
+                at = join_path(f"kubeadm.extra_args.{component}", name)
+                yield Finding(at, f"--{name.lstrip('-')} is decided by {owned[name.lstrip('-')]}", "take it out here")
+
+
+@rule("malformed-argument")
+def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Finding]:
+    """An argument is named without its leading dashes and without `=`."""
+    for component, arguments in spec.kubeadm.extra_args.items():
+        for name in arguments:
+            if not _ARGUMENT.fullmatch(name):
+                bare = name.lstrip("-").partition("=")[0].replace("_", "-")
+                hint = (
+                    f"write {bare}: and its value" if _ARGUMENT.fullmatch(bare) else "write it as the component's --help does, without --"
+                )
+                at = join_path(f"kubeadm.extra_args.{component}", name)
+                yield Finding(at, f"{shown(name)} is not the name of an argument", hint)
+
+
+@rule("kube-proxy-mode")
+def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Finding]:
+    """kube-proxy runs in mode nftables or iptables; Kubernetes deprecates ipvs."""
+    mode = spec.kubeadm.kube_proxy.get("mode", ProxyMode.NFTABLES.value)
+    if mode not in tuple(ProxyMode):
+        yield Finding("kubeadm.kube_proxy.mode", f"{shown(mode)} is not one of nftables, iptables", "take it out to get nftables")
+
+
+@rule("cgroup-driver")
+def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Finding]:
+    """The kubelet's cgroup driver is systemd or cgroupfs; containerd gets the same."""
+    driver = spec.kubeadm.kubelet.get("cgroupDriver", "systemd")
+    if driver not in _CGROUP_DRIVERS:
+        yield Finding("kubeadm.kubelet.cgroupDriver", f"{shown(driver)} is not one of systemd, cgroupfs", "take it out to get systemd")
+
+
+@rule("malformed-preflight-check")
+def preflight_checks_are_names(spec: ClusterSpec) -> Iterator[Finding]:
+    """Checks to ignore are named as kubeadm prints them ([ERROR Swap]); `all` stands alone (kubeadm, ValidateIgnorePreflightErrors)."""
+    names = spec.kubeadm.ignore_preflight
+    for index, name in enumerate(names):
+        at = f"kubeadm.ignore_preflight[{index}]"
+        if not re.fullmatch(r"[A-Za-z0-9._/-]+", name):
+            near = nearest_name(name, ("Swap", "NumCPU", "Mem", "SystemVerification"))
+            yield Finding(at, f"{shown(name)} is not the name of a check", f"did you mean {near}?" if near else "write one such as NumCPU")
+        elif name.lower() == "all" and len({each.lower() for each in names}) > 1:
+            yield Finding(at, "`all` stands beside names of checks", "write all alone, or the names")

@@ -1,0 +1,101 @@
+"""Labels and taints of nodes: the syntax of Kubernetes, and the keys that have an owner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cluster.fields import join_path, readable
+from cluster.labels import PREFIX
+from cluster.rules.names import is_subdomain
+from cluster.rules.registry import Finding, rule_each
+from cluster.shown import shown
+from cluster.spec import ClusterSpec, Host
+
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", re.ASCII)
+# key -> who sets it; what the kubelet or kubeadm sets would be set back, or break what relies on it
+_OWNED = {
+    "kubernetes.io/hostname": "the kubelet",
+    "kubernetes.io/os": "the kubelet",
+    "kubernetes.io/arch": "the kubelet",
+    "beta.kubernetes.io/os": "the kubelet",
+    "beta.kubernetes.io/arch": "the kubelet",
+    "node-role.kubernetes.io/control-plane": "kubeadm",
+    "node-role.kubernetes.io/master": "nobody any more",
+}
+# the node controllers set and remove these themselves; the list is that of k8s.io/api/core/v1 (well_known_taints.go)
+_OWNED_TAINTS = {
+    f"node.kubernetes.io/{name}": "the node controllers"
+    for name in (
+        "not-ready",
+        "unreachable",
+        "unschedulable",
+        "memory-pressure",
+        "disk-pressure",
+        "network-unavailable",
+        "pid-pressure",
+        "out-of-service",
+    )
+} | {"node.cloudprovider.kubernetes.io/uninitialized": "the kubelet"}
+
+
+def key_fault(key: str) -> str | None:
+    """What is wrong with a qualified name (`example.org/name`); None when nothing is."""
+    prefix, slash, name = key.rpartition("/")
+    if not _NAME.fullmatch(name):
+        return f"the name {shown(name)} must be 1 to 63 letters, digits, - _ . and begin and end with a letter or digit"
+    if slash and not is_subdomain(prefix):
+        return f"the prefix {shown(prefix)} is not a lowercase DNS name"
+    return None
+
+
+def value_fault(value: str) -> str | None:
+    """What is wrong with a label's or taint's value; None when nothing is."""
+    if value and not _NAME.fullmatch(value):
+        return f"{shown(value)} must be at most 63 letters, digits, - _ . and begin and end with a letter or digit"
+    return None
+
+
+@rule_each("malformed-label", "hosts")
+def labels_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
+    """A label's key is a qualified name and its value at most 63 characters of [A-Za-z0-9._-] with an alphanumeric at both ends."""
+    for key, value in host.labels.items():
+        if (fault := key_fault(key) or value_fault(value)) is not None:
+            yield Finding(join_path(f"{at}.labels", key), fault, "write such as example.org/rack: r1")
+
+
+@rule_each("owned-label", "hosts")
+def labels_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
+    """Labels that the kubelet, kubeadm or this program sets are not set in the file."""
+    for key in host.labels:
+        owner = "this program, from `addresses`," if key.startswith(PREFIX) else _OWNED.get(key)
+        if owner is not None:
+            yield Finding(join_path(f"{at}.labels", key), f"{owner} sets the label {key}", "take it out, or use a key of your own domain")
+
+
+@rule_each("malformed-taint", "hosts")
+def taints_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
+    """A taint's key is a qualified name and its value has the syntax of a label's value."""
+    for index, taint in readable(host.taints):
+        for field, fault in (("key", key_fault(taint.key)), ("value", value_fault(taint.value))):
+            if fault is not None:
+                yield Finding(f"{at}.taints[{index}].{field}", fault, "write such as key: example.org/gpu, value: a100")
+
+
+@rule_each("owned-taint", "hosts")
+def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
+    """Taints that the node controllers set and remove are not set in the file."""
+    for index, taint in readable(host.taints):
+        owner = "this program" if taint.key.startswith(PREFIX) else _OWNED_TAINTS.get(taint.key)
+        if owner is not None:
+            yield Finding(f"{at}.taints[{index}].key", f"{owner} set the taint {taint.key}", "take it out, or use a key of your own domain")
+
+
+@rule_each("duplicate-taint", "hosts")
+def no_taint_twice(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
+    """A node has at most one taint of a key and effect."""
+    seen: set[tuple[str, str]] = set()
+    for index, taint in readable(host.taints):
+        if (taint.key, taint.effect) in seen:
+            yield Finding(f"{at}.taints[{index}]", f"{taint.key} with effect {taint.effect} is there twice", "keep one of the two")
+        seen.add((taint.key, taint.effect))
