@@ -1,0 +1,76 @@
+"""A cluster file from the command line: a path, or `-` for standard input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cli.exit_codes import PROBLEMS, USAGE
+
+if TYPE_CHECKING:
+    from cluster.problems import Problem
+    from cluster.reader import Reading
+    from cluster.spec import ClusterSpec
+
+# cluster/document.py's limit in characters is less than this many octets
+_MOST_OCTETS = 4_000_000
+
+
+class Unreadable(Exception):
+    """There is no text to judge; the message says why."""
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """The FILE argument."""
+    parser.add_argument("file", metavar="FILE", help="cluster file (YAML or JSON), `-` for standard input")
+
+
+def file_text(file: str) -> str:
+    """The text of FILE; Unreadable when it is not there, too large or not UTF-8."""
+    try:
+        if file == "-":
+            octets = sys.stdin.buffer.read(_MOST_OCTETS + 1)
+        else:
+            with open(file, "rb") as stream:
+                octets = stream.read(_MOST_OCTETS + 1)
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"{file!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(octets) > _MOST_OCTETS:
+        raise Unreadable(f"{file!r} is longer than {_MOST_OCTETS} octets: no cluster file is")
+    try:
+        return octets.decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{file!r} is not UTF-8 (octet {error.start}): save it as UTF-8") from None
+
+
+def read(file: str) -> Reading | int:
+    """What FILE says; or the exit code, after an explanation on standard error, when there is nothing to judge."""
+    from cluster.reader import read_text
+
+    try:
+        return read_text(file_text(file))
+    except Unreadable as error:
+        print(f"sixstack: {error}", file=sys.stderr)
+        return USAGE
+
+
+def problem_lines(problems: tuple[Problem, ...]) -> str:
+    """Problems for people: where, what, and what to write instead."""
+    lines = [f"{problem.severity.value}: {problem.path}: {problem.message} [{problem.code}]\n    {problem.hint}" for problem in problems]
+    return "\n".join(lines)
+
+
+def accepted(file: str) -> ClusterSpec | int:
+    """The spec of FILE, for a command that goes on with it; or the exit code, after everything that is wrong was printed on standard error."""
+    reading = read(file)
+    if isinstance(reading, int):
+        return reading
+    if reading.problems:
+        print(problem_lines(reading.problems), file=sys.stderr)
+    return PROBLEMS if reading.spec is None else reading.spec
+
+
+def as_parameter(spec: ClusterSpec) -> dict[str, Any]:
+    """The document that a deployment gets: what the file says, no defaults."""
+    return spec.model_dump(mode="json", exclude_unset=True)
