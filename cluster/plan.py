@@ -13,6 +13,7 @@ from typing import Any
 
 from cluster.facts import HostFacts
 from cluster.families import Address
+from cluster.immutable import immutable_changes
 from cluster.labels import address_labels
 from cluster.spec import ClusterSpec, CniKind, Host, Role
 from cluster.state import ClusterState, NodeState
@@ -33,6 +34,8 @@ from cluster.steps import (
     prepare_values,
     reset_values,
 )
+
+__all__ = ["HostFiles", "Plan", "PlannedStep", "immutable_changes", "make_plan", "make_reset_plan", "wanted_labels"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,182 @@
+set -eu
+umask 022
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+state=/var/lib/sixstack
+cluster=both
+
+# exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
+refuse() { echo "refused: $*" >&2; exit 64; }
+lacking() { echo "missing: $*" >&2; exit 65; }
+
+owner=$(cat "$state/owner" 2>/dev/null || true)
+if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
+  refuse "this host belongs to cluster $owner ($state/owner)"
+fi
+# Takes the cluster off this host: what was ours goes, what was there before stays. Half-prepared and half-reset hosts too; twice is harmless.
+if [ -z "$owner" ]; then
+  echo "nothing of cluster $cluster is on this host"
+  exit 0
+fi
+if [ -e /etc/kubernetes/pki/ca.crt ] && command -v openssl >/dev/null; then
+  found=$(openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum)
+  if [ "sha256:${found%% *}" != sha256:5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a ]; then refuse "another cluster's certificate authority is on this host"; fi
+fi
+
+have() { command -v "$1" >/dev/null; }
+# try COMMAND...: one that fails is told and does not end the reset; `failed` remembers it
+failed=''
+try() {
+  if ! "$@"; then
+    echo "failed: $*" >&2
+    failed=yes
+  fi
+}
+
+# --- pods
+if have kubelet; then systemctl stop kubelet.service 2>/dev/null || true; fi
+if have containerd; then systemctl start containerd.service 2>/dev/null || true; fi
+if have kubeadm && [ -S /run/containerd/containerd.sock ]; then
+  timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock || echo "kubeadm reset ended with an error; going on"
+fi
+
+# --- packet filter: only tables and chains of kube-proxy, flannel and the CNI plugins; nobody else's rule is touched.
+# a host without nft or iptables borrows those of the kube-proxy image
+borrowed=/run/sixstack-borrowed
+borrow() {
+  if [ -d "$borrowed/proc" ]; then return 0; fi
+  have ctr && [ -S /run/containerd/containerd.sock ] || return 1
+  image=$(ctr -n k8s.io images ls -q | grep -m 1 '/kube-proxy:') || return 1
+  mkdir -p "$borrowed"
+  ctr -n k8s.io images mount "$image" "$borrowed" >/dev/null || return 1
+  mkdir -p "$borrowed/proc" && mount -t proc proc "$borrowed/proc"
+}
+give_back() {
+  if [ -d "$borrowed" ]; then
+    umount "$borrowed/proc" 2>/dev/null || true
+    ctr -n k8s.io images unmount --rm "$borrowed" >/dev/null 2>&1 || umount "$borrowed" 2>/dev/null || true
+    rmdir "$borrowed" 2>/dev/null || true
+  fi
+}
+trap give_back EXIT
+# tool NAME: sets `run` to what goes before the program's name; 1 when it is nowhere to be had
+tool() {
+  run=''
+  if have "$1"; then return 0; fi
+  borrow && [ -n "$(chroot "$borrowed" "$1" --version 2>/dev/null)" ] || return 1
+  run="chroot $borrowed"
+}
+
+# shellcheck disable=SC2086 # $run is two words or none, a table is a family and a name
+if tool nft; then
+  for table in 'ip kube-proxy' 'ip6 kube-proxy' 'ip flannel-ipv4' 'ip6 flannel-ipv6' 'ip cni_hostport' 'ip6 cni_hostport' \
+    'inet cni_plugins_masquerade'; do
+    if $run nft list table $table >/dev/null 2>&1; then try $run nft delete table $table; fi
+  done
+fi
+ours='\(KUBE\|FLANNEL\|CNI\)-'
+for program in iptables ip6tables iptables-legacy ip6tables-legacy; do
+  case $program in
+    iptables-legacy) [ -s /proc/net/ip_tables_names ] || continue ;; # asking it for a table makes the table
+    ip6tables-legacy) [ -s /proc/net/ip6_tables_names ] || continue ;;
+  esac
+  tool "$program-save" || continue
+  for table in nat filter mangle raw; do
+    # shellcheck disable=SC2086
+    rules=$($run "$program-save" -t "$table" 2>/dev/null) || continue
+    chains=$(printf '%s\n' "$rules" | sed -n "s/^:\(${ours}[^ ]*\) .*/\1/p")
+    if [ -z "$chains" ]; then continue; fi
+    # first the rules of other chains that lead into ours (xargs takes the quotes off comments), then ours
+    # shellcheck disable=SC2086
+    printf '%s\n' "$rules" | sed -n "/^-A $ours/d; /-[jg] $ours/s/^-A /-D /p" |
+      xargs -r -L 1 $run "$program" -w -t "$table" || failed=yes
+    # shellcheck disable=SC2086
+    for chain in $chains; do try $run "$program" -w -t "$table" -F "$chain"; done
+    # shellcheck disable=SC2086
+    for chain in $chains; do try $run "$program" -w -t "$table" -X "$chain"; done
+  done
+done
+give_back
+
+# --- what still runs of ours, and containerd itself
+if have ctr && [ -S /run/containerd/containerd.sock ]; then
+  for task in $(timeout 20 ctr -n k8s.io tasks ls -q 2>/dev/null); do timeout 20 ctr -n k8s.io tasks rm --force "$task" >/dev/null 2>&1 || true; done
+fi
+for unit in kubelet.service containerd.service; do
+  if [ -e "/etc/systemd/system/$unit" ]; then systemctl --quiet disable --now "$unit" 2>/dev/null || true; fi
+done
+# containerd leaves its shims alive on purpose; these are ours by their name space
+for process in /proc/[0-9]*; do
+  line=$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) || continue
+  case $line in
+    *containerd-shim-runc-v2*" -namespace k8s.io "*) kill -9 "${process#/proc/}" 2>/dev/null || true ;;
+  esac
+done
+for folder in /sys/fs/cgroup/kubepods* /sys/fs/cgroup/*/kubepods*; do
+  if [ -d "$folder" ]; then
+    find "$folder" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | while read -r process; do kill -9 "$process" 2>/dev/null || true; done
+    find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null || true
+  fi
+done
+
+# --- mounts below our folders (not the folders themselves: an owner may have put a disk there), deepest first
+mounts() { sed 's/^[^ ]* [^ ]* [^ ]* [^ ]* \([^ ]*\) .*/\1/' /proc/self/mountinfo | grep -E '^(/var/lib/kubelet|/run/containerd|/var/lib/containerd|/run/netns/cni-)' | grep -vxE '/var/lib/(kubelet|containerd)' | sort -r; }
+mounts | while read -r mount; do
+  mount=$(printf '%b' "$mount") # mountinfo writes blanks as \040
+  umount "$mount" 2>/dev/null || umount -l "$mount"
+done || failed=yes
+
+# --- network: links, routes and rules of both families
+for link in /sys/class/net/cni0/brif/* /sys/class/net/cali* /sys/class/net/cni0 /sys/class/net/flannel.* /sys/class/net/flannel-v6.* \
+  /sys/class/net/vxlan.calico /sys/class/net/vxlan-v6.calico /sys/class/net/kube-ipvs0; do
+  if [ -e "$link" ]; then try ip link delete "${link##*/}"; fi
+done
+ip -4 route flush root 10.244.0.0/16 2>/dev/null || true
+ip -6 route flush root fd44::/56 2>/dev/null || true
+
+# --- files: the bundle's by their markers, then whatever our folders hold that was not there before
+for marker in "$state"/bundle/*; do
+  if [ -f "$marker" ]; then
+    read -r target _ <"$marker" || true
+    case $target in
+      /*) rm -f "$target" ;;
+    esac
+    rm -f "$marker"
+  fi
+done
+for folder in /etc/containerd/certs.d /etc/containerd /etc/cni/net.d /etc/cni /etc/kubernetes /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d /opt/cni/bin /opt/cni /run/calico /run/containerd /run/flannel /usr/libexec/kubernetes /var/lib/calico /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /var/log/calico /var/log/containers /var/log/pods; do
+  if [ -d "$folder" ]; then
+    find "$folder" -mindepth 1 -maxdepth 1 | while read -r path; do
+      # a mount that could not be undone, or a file that was there before, is not ours to delete
+      if ! grep -qsxF "$path" "$state/before/paths"; then rm -rf --one-file-system "$path" || exit 1; fi
+    done || failed=yes
+    if ! grep -qsxF "$folder" "$state/before/paths"; then rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true; fi
+  fi
+done
+rm -f /etc/modules-load.d/sixstack.conf /etc/sysctl.d/90-sixstack.conf
+if grep -q '# sixstack$' /etc/hosts 2>/dev/null; then
+  others=$(sed '/# sixstack$/d' /etc/hosts)
+  printf '%s\n' "$others" >/etc/hosts
+fi
+if grep -q '^#sixstack ' /etc/fstab 2>/dev/null; then
+  sed -i 's/^#sixstack //' /etc/fstab
+  try swapon -a
+fi
+
+# --- kernel settings as they were, in the order in which they were noted (`all` before each interface)
+if [ -e "$state/before/sysctl" ]; then
+  while read -r setting value; do
+    if [ -w "$setting" ] && [ "$(tr '\t' ' ' <"$setting")" != "$value" ]; then
+      echo "$value" 2>/dev/null >"$setting" || echo "could not set $setting back to $value"
+    fi
+  done <"$state/before/sysctl"
+fi
+systemctl daemon-reload
+systemctl reset-failed kubelet.service containerd.service 2>/dev/null || true
+
+if [ -n "$failed" ]; then
+  echo "not everything of cluster $cluster could be removed: see above" >&2
+  exit 1
+fi
+# last: from here on this host is nobody's. The caller's own step folder goes with host/forget.sh.j2
+rm -rf "$state/before" "$state/bundle" "$state/prepared" "$state/initialized"
+rm -f "$state/owner"

@@ -1,0 +1,166 @@
+set -eu
+umask 022
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+state=/var/lib/sixstack
+cluster=four
+
+# exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
+refuse() { echo "refused: $*" >&2; exit 64; }
+lacking() { echo "missing: $*" >&2; exit 65; }
+
+owner=$(cat "$state/owner" 2>/dev/null || true)
+if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
+  refuse "this host belongs to cluster $owner ($state/owner)"
+fi
+# Brings a host that carries the bundle's files to where kubeadm can start. Running it again changes nothing.
+if [ -z "$owner" ]; then refuse "this host was not claimed for cluster $cluster first"; fi
+for command in containerd containerd-shim-runc-v2 runc; do
+  command -v "$command" >/dev/null || lacking "$command: the bundle's files are not on this host"
+done
+
+# place FILE TEXT: the file gets the text, in one move; `placed` says whether that changed it
+place() {
+  placed=no
+  mkdir -p "${1%/*}"
+  printf '%s\n' "$2" >"$1.sixstack-new"
+  if cmp -s "$1.sixstack-new" "$1"; then
+    rm "$1.sixstack-new"
+  else
+    mv "$1.sixstack-new" "$1"
+    placed=yes
+    echo "wrote $1"
+  fi
+}
+
+# remember PATH: keeps a kernel setting's first value, for reset
+remember() {
+  if [ -r "$1" ] && ! grep -qsF "$1 " "$state/before/sysctl"; then
+    echo "$1 $(tr '\t' ' ' <"$1")" >>"$state/before/sysctl"
+  fi
+}
+
+# --- kernel modules: by modprobe where there is one; built in, or said to be missing, where there is none
+modules=
+for module in overlay br_netfilter nf_tables vxlan; do
+  if command -v modprobe >/dev/null && modprobe "$module" 2>/dev/null; then
+    modules="$modules
+$module"
+  fi
+done
+if [ -n "$modules" ]; then place /etc/modules-load.d/sixstack.conf "# sixstack: made for cluster $cluster$modules"; fi
+grep -qw overlay /proc/filesystems || lacking "the kernel's overlay file system (module overlay)"
+[ -e /proc/sys/net/bridge ] || lacking "the kernel's bridge filter (module br_netfilter), without which flannel does not start"
+
+# --- kernel settings; those that kubelet and kube-proxy change are remembered too
+for setting in /proc/sys/vm/overcommit_memory /proc/sys/vm/panic_on_oom /proc/sys/kernel/panic /proc/sys/kernel/panic_on_oops \
+  /proc/sys/kernel/keys/root_maxkeys /proc/sys/kernel/keys/root_maxbytes \
+  /proc/sys/net/ipv4/conf/all/route_localnet \
+  /proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal \
+  /proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established /proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait \
+  /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables \
+  /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding \
+  /proc/sys/net/ipv6/conf/all/forwarding /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra; do
+  remember "$setting"
+done
+accept_ra=
+place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster four
+net.ipv4.ip_forward = 1
+net.ipv4.conf.default.forwarding = 1
+net.bridge.bridge-nf-call-iptables = 1'"$accept_ra"
+setting=/proc/sys/net/ipv4/ip_forward
+if [ -e "$setting" ] && [ "$(cat "$setting")" != 1 ]; then
+  echo 1 >"$setting"
+  echo "set net.ipv4.ip_forward to 1"
+fi
+setting=/proc/sys/net/ipv4/conf/default/forwarding
+if [ -e "$setting" ] && [ "$(cat "$setting")" != 1 ]; then
+  echo 1 >"$setting"
+  echo "set net.ipv4.conf.default.forwarding to 1"
+fi
+setting=/proc/sys/net/bridge/bridge-nf-call-iptables
+if [ -e "$setting" ] && [ "$(cat "$setting")" != 1 ]; then
+  echo 1 >"$setting"
+  echo "set net.bridge.bridge-nf-call-iptables to 1"
+fi
+
+# --- swap, because the cluster file says so
+if [ "$(wc -l </proc/swaps)" -gt 1 ]; then
+  swapoff -a
+  echo "switched swap off"
+fi
+if grep -qE '^[^#].*[[:space:]]swap[[:space:]]' /etc/fstab 2>/dev/null; then
+  sed -i -E 's/^([^#].*[[:space:]]swap[[:space:]])/#sixstack \1/' /etc/fstab
+  echo "took swap out of /etc/fstab"
+fi
+
+# --- the node's own name, so that nothing waits for a name server to say it (written in place: it may be a mount)
+others=$(sed '/# sixstack$/d' /etc/hosts 2>/dev/null || true)
+wanted="$others
+198.18.0.12 four-2 # sixstack
+"
+if [ "$(cat /etc/hosts 2>/dev/null || true)
+" != "$wanted" ]; then
+  printf '%s' "$wanted" >/etc/hosts
+  echo "wrote /etc/hosts"
+fi
+
+# --- containerd
+restart=no
+place /etc/containerd/config.toml '# sixstack: made for cluster four
+version = 3
+
+[plugins.'"'"'io.containerd.cri.v1.images'"'"'.pinned_images]
+  sandbox = "registry.k8s.io/pause:3.10.2"
+
+[plugins.'"'"'io.containerd.cri.v1.images'"'"'.registry]
+  config_path = '"'"'/etc/containerd/certs.d'"'"'
+
+[plugins.'"'"'io.containerd.cri.v1.runtime'"'"'.containerd.runtimes.runc]
+  runtime_type = '"'"'io.containerd.runc.v2'"'"'
+
+  [plugins.'"'"'io.containerd.cri.v1.runtime'"'"'.containerd.runtimes.runc.options]
+    SystemdCgroup = true'
+if [ "$placed" = yes ]; then restart=yes; fi
+proxy_conf=/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf
+umask 077 # a proxy's URL may hold a password
+place "$proxy_conf" '# sixstack
+[Service]
+Environment="HTTPS_PROXY=http://proxy.example.org:3128"
+Environment="NO_PROXY=.example.org,localhost,127.0.0.0/8,::1,.svc,.cluster.local,198.18.0.11,198.18.0.12,10.244.0.0/16,10.96.0.0/16"'
+umask 022
+if [ "$placed" = yes ]; then restart=yes; fi
+# mirrors are read at each pull, so no restart; those that the file no longer names go
+for old in /etc/containerd/certs.d/*/hosts.toml; do
+  if head -n 1 "$old" 2>/dev/null | grep -q sixstack; then
+    case $old in
+      /etc/containerd/certs.d/docker.io/hosts.toml) ;;
+      /etc/containerd/certs.d/registry.example.org:5000/hosts.toml) ;;
+      *) rm -r "${old%/*}" ;;
+    esac
+  fi
+done
+place /etc/containerd/certs.d/docker.io/hosts.toml '# sixstack: mirrors of docker.io
+server = "https://registry-1.docker.io"
+
+[host."https://mirror.example.org"]
+  capabilities = ["pull", "resolve"]'
+place /etc/containerd/certs.d/registry.example.org:5000/hosts.toml '# sixstack: mirrors of registry.example.org:5000
+server = "https://registry.example.org:5000"
+
+[host."https://10.0.0.5:5000"]
+  capabilities = ["pull", "resolve"]'
+
+systemctl daemon-reload
+systemctl --quiet enable containerd.service kubelet.service
+if [ "$restart" = yes ] && systemctl --quiet is-active containerd.service; then
+  systemctl restart containerd.service
+else
+  systemctl start containerd.service
+fi
+if ! [ -S /run/containerd/containerd.sock ]; then
+  echo "containerd runs and has no socket at /run/containerd/containerd.sock" >&2
+  exit 1
+fi
+
+echo 760e5a0b2a0c0dabc254fddb0267b4931255d6664ca46723e8d6183919efd5b2 >"$state/prepared.new"
+mv "$state/prepared.new" "$state/prepared"

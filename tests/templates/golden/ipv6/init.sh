@@ -1,0 +1,81 @@
+set -eu
+umask 022
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+state=/var/lib/sixstack
+cluster=six
+
+# exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
+refuse() { echo "refused: $*" >&2; exit 64; }
+lacking() { echo "missing: $*" >&2; exit 65; }
+
+owner=$(cat "$state/owner" 2>/dev/null || true)
+if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
+  refuse "this host belongs to cluster $owner ($state/owner)"
+fi
+# Makes this host the cluster's first control plane. A finished one is never reset; a half-finished one is, before it is tried again.
+if [ -z "$owner" ]; then refuse "this host was not prepared for cluster $cluster"; fi
+export KUBECONFIG=/etc/kubernetes/admin.conf
+
+if [ -e "$state/initialized" ]; then
+  echo "initialized before: starting what is there"
+  systemctl start containerd.service
+  systemctl start kubelet.service
+  # no event says that an API server answers; kubelet starts it within seconds
+  until kubectl get --raw /readyz >/dev/null 2>&1; do sleep 1; done
+  exit 0
+fi
+
+for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml; do
+  if [ -e "$leftover" ]; then
+    echo "found $leftover of an attempt that did not finish: resetting"
+    timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
+    rm -rf /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki
+    break
+  fi
+done
+
+config=$(mktemp "$state/init.XXXXXX")
+trap 'rm -f "$config"' EXIT
+printf '%s\n' '---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+bootstrapTokens: [{"description": "made by kubeadm init, not used", "ttl": "1m0s"}]
+localAPIEndpoint: {"advertiseAddress": "fd66::11", "bindPort": 6443}
+nodeRegistration: {"criSocket": "unix:///run/containerd/containerd.sock", "ignorePreflightErrors": ["SystemVerification"], "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "fd66::11"}, {"name": "v", "value": "2"}], "name": "six-1"}
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+clusterName: "six"
+kubernetesVersion: "v1.36.3"
+controlPlaneEndpoint: "[fd66::11]:6443"
+imageRepository: "registry.k8s.io"
+encryptionAlgorithm: "ECDSA-P256"
+networking: {"dnsDomain": "cluster.local", "podSubnet": "fd44::/64", "serviceSubnet": "fd44:0:0:ffff::/112"}
+apiServer: {"certSANs": ["six-1", "fd66::11", "198.18.0.11", "fd44:0:0:ffff::1"], "extraArgs": [{"name": "audit-log-path", "value": "/var/log/audit.log"}, {"name": "bind-address", "value": "::"}]}
+controllerManager: {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "node-cidr-mask-size-ipv6", "value": "72"}]}
+scheduler: {"extraArgs": [{"name": "bind-address", "value": "::1"}]}
+etcd: {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
+---
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+cgroupDriver: "cgroupfs"
+clusterDomain: "cluster.local"
+address: "::"
+healthzBindAddress: "::1"
+failCgroupV1: false
+---
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: "iptables"
+clusterCIDR: "fd44::/64"
+bindAddress: "::"
+healthzBindAddress: "[::]:10256"
+metricsBindAddress: "[::1]:10249"
+conntrack: {"maxPerCore": 0}' >"$config"
+kubeadm init --config "$config" --skip-token-print --skip-certificate-key-print
+
+# CoreDNS waits for a pod network, so it has not read this yet
+corefile=$(kubectl -n kube-system get configmap coredns -o jsonpath='{.data.Corefile}')
+corefile=$(printf '%s\n' "$corefile" | sed 's|forward \. /etc/resolv.conf|forward . [fd66::53]:53|')
+kubectl -n kube-system create configmap coredns --from-literal=Corefile="$corefile" --dry-run=client -o yaml | kubectl replace -f -
+touch "$state/initialized"

@@ -1,0 +1,21 @@
+set -eu
+umask 022
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+state=/var/lib/sixstack
+cluster=six
+
+# exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
+refuse() { echo "refused: $*" >&2; exit 64; }
+lacking() { echo "missing: $*" >&2; exit 65; }
+
+owner=$(cat "$state/owner" 2>/dev/null || true)
+if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
+  refuse "this host belongs to cluster $owner ($state/owner)"
+fi
+# Makes this host a worker of the cluster; the JoinConfiguration, with its token, is the input file join.yaml.
+if [ -z "$owner" ]; then refuse "this host was not prepared for cluster $cluster"; fi
+if [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then refuse "a control plane lies on this host"; fi
+systemctl start containerd.service
+
+echo "joined before: starting its kubelet"
+systemctl start kubelet.service

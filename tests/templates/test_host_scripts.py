@@ -1,0 +1,94 @@
+"""The scripts and kubeadm documents of each stack mode, as they are sent: kept as files, so that a change is read before it is made.
+
+After a change that is meant: SIXSTACK_WRITE_GOLDEN=1 pytest tests/templates, then read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from cluster import steps
+from cluster.kubeadm import join_configuration
+from cluster.reader import read_text
+from cluster.spec import ClusterSpec
+from templates import render
+
+HERE = Path(__file__).parent
+MODES = ("ipv4", "dual-stack", "dual-stack-ipv6-first", "ipv6")
+CA_HASH = "sha256:" + "5a" * 32
+
+
+def spec_of(mode: str) -> ClusterSpec:
+    """The cluster file of a mode, read as a user's file is."""
+    reading = read_text((HERE / "clusters" / f"{mode}.yaml").read_text())
+    assert reading.spec is not None, reading.problems
+    return reading.spec
+
+
+def rendered(spec: ClusterSpec) -> dict[str, str]:
+    """Every text that goes to the hosts of a cluster, by a file name."""
+    control_plane, worker = spec.control_planes[0], spec.workers[0]
+    join = join_configuration(spec, worker, token="abcdef.0123456789abcdef", ca_hash=CA_HASH)
+    return {
+        "claim.sh": render(steps.CLAIM_TEMPLATE, **steps.claim_values(spec, control_plane)),
+        "prepare.sh": render("host/prepare.sh.j2", **steps.prepare_values(spec, worker, ["registry.k8s.io/pause:3.10.2"])),
+        "init.sh": render("host/init.sh.j2", **steps.init_values(spec)),
+        "token.sh": render(steps.TOKEN_TEMPLATE, **steps.token_values(spec, worker)),
+        "token-delete.sh": render(steps.TOKEN_DELETE_TEMPLATE, **steps.token_delete_values(spec, "abcdef")),
+        "join.sh": render("host/join.sh.j2", **steps.join_values(spec, worker)),
+        "rejoin.sh": render("host/join.sh.j2", **steps.join_values(spec, worker, known=True)),
+        "join.yaml": render("kubeadm/join.yaml.j2", document=join),
+        "reset.sh": render("host/reset.sh.j2", **steps.reset_values(spec, worker, ca_hash=CA_HASH)),
+        "forget.sh": render(steps.FORGET_TEMPLATE, **steps.forget_values(spec)),
+    }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_goes_to_the_hosts_is_what_was_read_and_agreed_on(mode: str) -> None:
+    """Each text equals its golden file, and no golden file is left over."""
+    folder = HERE / "golden" / mode
+    texts = rendered(spec_of(mode))
+    if os.environ.get("SIXSTACK_WRITE_GOLDEN"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+    assert dict(sorted(texts.items())) == {path.name: path.read_text() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_scripts_please_shellcheck(mode: str, tmp_path: Path) -> None:
+    """shellcheck finds nothing in any script of any mode, as POSIX sh."""
+    scripts = [name for name in rendered(spec_of(mode)) if name.endswith(".sh")]
+    for name in scripts:
+        (tmp_path / name).write_text(rendered(spec_of(mode))[name])
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    checked = subprocess.run([shellcheck, "-s", "sh", *scripts], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert checked.stdout == ""
+    assert checked.returncode == 0
+
+
+def test_a_value_with_shell_in_it_stays_a_value(tmp_path: Path) -> None:
+    """Quotes, dollars and newlines of a cluster file reach no shell: the script prints them as they are."""
+    evil = "http://$(touch oops)'\"`touch oops`\nSIXSTACK_EOF\ntouch oops"
+    spec = spec_of("ipv4").model_copy(update={"proxy": spec_of("ipv4").proxy.model_copy(update={"http": evil})})
+    script = render("host/prepare.sh.j2", **steps.prepare_values(spec, spec.hosts[0]))
+    # every command of the script becomes a word list, nothing is run: sh -n parses, and `place` shows what the file would get
+    place = next(line for line in script.split("\n# ") if 'place "$proxy_conf"' in line)
+    call = place[place.index('place "$proxy_conf"') :].split("\numask")[0]
+    shown = subprocess.run(
+        ["sh", "-c", f"place() {{ printf '%s' \"$2\"; }}\n{call}"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "$(touch oops)" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_value_is_an_error_and_no_empty_word() -> None:
+    """The renderer refuses a template whose value was not given."""
+    with pytest.raises(UndefinedError):
+        render("host/join.sh.j2", cluster="demo")
