@@ -1,0 +1,168 @@
+"""Long steps, which run on the host as a systemd unit and so do not end with the connection that started them.
+
+In /var/lib/sixstack/steps/STEP: `attempt`, `cluster`, `log`, `exit_code` (written last, and synced), `lock` (held by the unit while it
+runs), and `work` (script and inputs, 0600 in a 0700 folder, gone when the step is). Whoever calls while the unit runs attaches to it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import PurePosixPath
+
+from cluster.errors import Bug, HostBusy, HostError, HostUnreachable, StepTimedOut
+from cluster.redaction import redact
+from hosts.remote_shell import TIMED_OUT
+from hosts.session import Output, Session
+from templates import render
+
+STEPS = PurePosixPath("/var/lib/sixstack/steps")
+_KEEP = 1_000_000  # bytes of the log's end that a result holds
+_START_LIMIT = timedelta(seconds=90)  # to hand over, start, and wait for another caller's start
+_NAME = re.compile(r"^[a-z0-9][a-z0-9-]*$")
+_INPUT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How a detached step ended."""
+
+    exit_code: int
+    output: str  # both streams of its script, the last megabyte
+    attempt: int  # on this host, from 1
+    attached: bool  # another caller had started it
+
+
+def run_detached(
+    session: Session,
+    *,
+    cluster: str,
+    step: str,
+    script: str,
+    inputs: Mapping[str, bytes] | None = None,
+    limit: timedelta,
+    on_line: Callable[[str], None] | None = None,
+    cleanup: str | None = None,
+    done: str | None = None,
+) -> StepResult:
+    """Run `script` as unit sixstack-STEP-CLUSTER-ATTEMPT, or attach to the one that runs, and wait for its end.
+
+    The script finds each of `inputs` at "$SIXSTACK_STEP_DIR/NAME". `on_line` gets each line it prints. `cleanup` is run before it when
+    the attempt before failed, or vanished in a power failure. `done` is a test: where the attempt before ended well while nobody was
+    looking, and `done` exits 0, that is the result. HostUnreachable when the connection breaks (the step goes on: call again to attach),
+    StepTimedOut when `limit` ended it, HostBusy when another cluster's step of that name runs.
+    """
+    if not _NAME.match(step) or not _NAME.match(cluster):
+        raise Bug(f"not a name for a unit: {step!r} of {cluster!r}")
+    whole = math.ceil(limit.total_seconds())
+    files = {
+        ".script": script.encode(),
+        ".run": render("step/unit.sh.j2", step=step, limit=whole).encode(),
+        **({".cleanup": cleanup.encode()} if cleanup is not None else {}),
+        **({".done": done.encode()} if done is not None else {}),
+        **_checked(inputs or {}),
+    }
+    # cleanup and script have `limit` each
+    unit_limit = whole * 2 + 60
+    starter = render(
+        "step/detached.sh.j2", step=step, cluster=cluster, unit_limit=unit_limit, follow=on_line is not None, done=done is not None, keep=_KEEP
+    )
+    log = _Log(on_line)
+    output = session.run(starter, limit=timedelta(seconds=unit_limit) + _START_LIMIT, stdin=_packed(files), on_output=log.take)
+    return _result(session, step, limit, output, log)
+
+
+def _result(session: Session, step: str, limit: timedelta, output: Output, log: _Log) -> StepResult:
+    word, _, rest = log.headline.partition(" ")
+    if word == "busy":
+        raise HostBusy(f"{session.host}: step {step} of cluster {rest} is running there")
+    last = output.stderr.strip().rpartition("\n")[2].split()
+    if last == ["vanished"]:
+        raise HostUnreachable(session.host, f"step {step} (attempt {rest}) was stopped from outside and left no exit code")
+    if not output.ok or len(last) != 3 or last[0] != "exit" or not rest.isdigit():
+        raise HostError(session.host, f"step {step} could not be started: {redact(output.stderr.strip()[-300:]) or f'exit code {output.exit_code}'}", "")
+    exit_code, size = int(last[1]), int(last[2])
+    if log.following and log.size < size:
+        # the end of the log overtook the reader
+        more = session.run(f"tail -c +{log.size + 1} {STEPS}/{step}/log", limit=timedelta(seconds=30))
+        log.add(more.stdout.encode())
+    log.end()
+    if exit_code == TIMED_OUT:
+        raise StepTimedOut(f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; it last said: {redact(log.last_line)}")
+    return StepResult(exit_code, log.text, int(rest), word != "started")
+
+
+class _Log:
+    """Takes the starter's output apart: its first line, then what the step prints."""
+
+    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+        self._on_line = on_line
+        self.following = on_line is not None
+        self.headline = ""
+        self.size = 0
+        self.last_line = ""
+        self._head: bytearray | None = bytearray()
+        self._rest = bytearray()
+        self._kept = bytearray()
+
+    def take(self, data: bytes) -> None:
+        """The next bytes of the starter's standard output."""
+        if self._head is None:
+            self.add(data)
+            return
+        self._head += data
+        line, found, rest = bytes(self._head).partition(b"\n")
+        if found:
+            self.headline, self._head = line.decode(errors="replace"), None
+            self.add(rest)
+
+    def add(self, data: bytes) -> None:
+        """The next bytes of the step's log."""
+        self.size += len(data)
+        self._kept += data
+        del self._kept[:-_KEEP]
+        self._rest += data
+        *lines, rest = bytes(self._rest).split(b"\n")
+        self._rest = bytearray(rest)
+        for line in lines:
+            self._tell(line)
+
+    def end(self) -> None:
+        """The log is complete, its last line too."""
+        if self._rest:
+            self._tell(bytes(self._rest))
+            self._rest.clear()
+
+    @property
+    def text(self) -> str:
+        """The end of the log."""
+        return self._kept.decode(errors="replace")
+
+    def _tell(self, line: bytes) -> None:
+        text = line.decode(errors="replace").rstrip("\r")
+        if text.strip():
+            self.last_line = text
+        if self._on_line is not None:
+            self._on_line(text)
+
+
+def _checked(inputs: Mapping[str, bytes]) -> dict[str, bytes]:
+    for name in inputs:
+        if not _INPUT.match(name):
+            raise Bug(f"not a name for an input of a step: {name!r}")
+    return dict(inputs)
+
+
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o600
+            archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
