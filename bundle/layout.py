@@ -1,0 +1,133 @@
+"""Which files a bundle holds, where a host installs them and which hosts need them: the same for every way of making one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bundle.manifest import CONTROL_PLANE, PROBE, ROLES, FileKind
+
+UNITS = Path(__file__).parent / "units"
+_BINARIES = PurePosixPath("/usr/local/bin")
+_CNI_PLUGINS = PurePosixPath("/opt/cni/bin")
+_SYSTEMD = PurePosixPath("/etc/systemd/system")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One file's place in a bundle and on a host."""
+
+    name: str
+    kind: FileKind
+    path: PurePosixPath  # in the bundle
+    version: str
+    target: PurePosixPath | None = None
+    mode: int = 0o644
+    roles: tuple[str, ...] = ROLES
+    cni: str | None = None
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions that belong together; without a leading v, but as published otherwise."""
+
+    kubernetes: str = "1.36.3"
+    etcd: str = "3.6.8"
+    etcd_image: str = "3.6.8-0"
+    coredns: str = "1.14.2"
+    pause: str = "3.10.2"
+    containerd: str = "2.2.1"
+    runc: str = "1.3.4"
+    cni_plugins: str = "1.9.1"
+    flannel: str = "0.28.10"
+    flannel_cni_plugin: str = "1.9.1-flannel3"
+    agnhost: str = "2.63.0"  # test/images/agnhost/VERSION of the Kubernetes release
+    busybox: str = "1.35.0"
+
+
+KUBERNETES_BINARIES = ("kubelet", "kubeadm", "kubectl")
+CONTAINERD_BINARIES = ("containerd", "containerd-shim-runc-v2", "ctr")
+CNI_PLUGINS = ("bandwidth", "bridge", "firewall", "host-local", "loopback", "portmap", "ptp", "tuning")
+CONTROL_PLANE_IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+def image_references(versions: Versions) -> dict[str, str]:
+    """File name -> full reference: what `kubeadm config images list` and flannel's manifest name, and the images for probing."""
+    kubernetes = {name: f"registry.k8s.io/{name}:v{versions.kubernetes}" for name in (*CONTROL_PLANE_IMAGES, "kube-proxy")}
+    return {
+        **kubernetes,
+        "etcd": f"registry.k8s.io/etcd:{versions.etcd_image}",
+        "coredns": f"registry.k8s.io/coredns/coredns:v{versions.coredns}",
+        "pause": f"registry.k8s.io/pause:{versions.pause}",
+        "flannel": f"ghcr.io/flannel-io/flannel:v{versions.flannel}",
+        "flannel-cni-plugin": f"ghcr.io/flannel-io/flannel-cni-plugin:v{versions.flannel_cni_plugin}",
+        PROBE: f"registry.k8s.io/e2e-test-images/agnhost:{versions.agnhost}",
+        "busybox": f"docker.io/library/busybox:{versions.busybox}",
+    }
+
+
+def places(versions: Versions) -> Mapping[PurePosixPath, Place]:
+    """Every file of a bundle of these versions, by its path in the bundle."""
+    found = [*_binary_places(versions), *_unit_places(versions), *_image_places(versions)]
+    return {place.path: place for place in found}
+
+
+def _binary_places(versions: Versions) -> list[Place]:
+    binaries = {
+        **dict.fromkeys(KUBERNETES_BINARIES, versions.kubernetes),
+        **dict.fromkeys(CONTAINERD_BINARIES, versions.containerd),
+        "runc": versions.runc,
+    }
+    return [
+        *(
+            Place(
+                name,
+                FileKind.BINARY,
+                PurePosixPath("bin", f"{name}.gz"),
+                version,
+                target=_BINARIES / name,
+                mode=0o755,
+                roles=(CONTROL_PLANE,) if name == "kubectl" else ROLES,
+            )
+            for name, version in binaries.items()
+        ),
+        *(
+            Place(
+                name,
+                FileKind.CNI_PLUGIN,
+                PurePosixPath("cni", f"{name}.gz"),
+                versions.cni_plugins,
+                target=_CNI_PLUGINS / name,
+                mode=0o755,
+            )
+            for name in CNI_PLUGINS
+        ),
+    ]
+
+
+def _unit_places(versions: Versions) -> list[Place]:
+    def unit(name: str, version: str, target: str) -> Place:
+        return Place(name, FileKind.UNIT, PurePosixPath("units", name), version, target=_SYSTEMD / target)
+
+    return [
+        unit("containerd.service", versions.containerd, "containerd.service"),
+        unit("kubelet.service", versions.kubernetes, "kubelet.service"),
+        unit("10-kubeadm.conf", versions.kubernetes, "kubelet.service.d/10-kubeadm.conf"),
+    ]
+
+
+def _image_places(versions: Versions) -> list[Place]:
+    return [
+        Place(
+            name,
+            FileKind.IMAGE,
+            PurePosixPath("images", f"{name}.tar"),
+            reference.rpartition(":")[2],
+            roles=(CONTROL_PLANE,) if name in (*CONTROL_PLANE_IMAGES, "etcd") else ROLES,
+            cni="flannel" if name.startswith("flannel") else None,
+            images=(reference,),
+        )
+        for name, reference in image_references(versions).items()
+    ]

@@ -1,0 +1,1 @@
+"""Builds an artifact bundle from Go modules and Debian packages, where no published release can be reached."""

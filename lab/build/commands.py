@@ -1,0 +1,71 @@
+"""The commands that are built from source, with the versions they report."""
+
+from __future__ import annotations
+
+from bundle.layout import CNI_PLUGINS, CONTAINERD_BINARIES, CONTROL_PLANE_IMAGES, KUBERNETES_BINARIES, Versions
+from lab.build.golang import GoCommand
+
+
+def go_commands(versions: Versions) -> dict[str, GoCommand]:
+    """Every Go command by its name; cheap ones last, as nobody waits for those."""
+    plugins = "github.com/containernetworking/plugins"
+    build_version = f"{plugins}/pkg/utils/buildversion.BuildVersion"
+    found = [
+        *(_kubernetes(name, f"cmd/{name}", versions) for name in (*KUBERNETES_BINARIES, *CONTROL_PLANE_IMAGES, "kube-proxy")),
+        *(_containerd(name, versions) for name in CONTAINERD_BINARIES),
+        GoCommand("coredns", "coredns", "github.com/coredns/coredns"),
+        GoCommand("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
+        GoCommand("etcdctl", "etcd", "go.etcd.io/etcd/etcdctl/v3"),
+        GoCommand(
+            "flanneld",
+            "flannel",
+            "github.com/flannel-io/flannel",
+            (("github.com/flannel-io/flannel/pkg/version.Version", f"v{versions.flannel}"),),
+            # without cgo its udp backend does not compile on amd64
+            cgo=True,
+        ),
+        GoCommand("install-conf", "flannel", "github.com/flannel-io/flannel/cmd/install_conf"),
+        # the plugin's present repository is not to be had as a module: this is its older home, with the CNI library raised to 1.3.0
+        GoCommand("flannel", "flannel-cni-plugin", f"{plugins}/plugins/meta/flannel", ((build_version, "v0.9.1-cni1.3.0"),)),
+        GoCommand("runc", "runc", "github.com/opencontainers/runc", cgo=True, tags=("seccomp",)),
+        _kubernetes("agnhost", "test/images/agnhost", versions),
+        *(
+            GoCommand(
+                name, "cni-plugins", f"{plugins}/plugins/{_PLUGIN_FOLDER[name]}/{name}", ((build_version, f"v{versions.cni_plugins}"),)
+            )
+            for name in CNI_PLUGINS
+        ),
+    ]
+    return {command.name: command for command in found}
+
+
+_PLUGIN_FOLDER = {
+    "bandwidth": "meta",
+    "bridge": "main",
+    "firewall": "meta",
+    "host-local": "ipam",
+    "loopback": "main",
+    "portmap": "meta",
+    "ptp": "main",
+    "tuning": "meta",
+}
+
+
+def _kubernetes(name: str, package: str, versions: Versions) -> GoCommand:
+    """A Kubernetes command; without these variables kubeadm takes itself for v0.0.0 and asks for other images."""
+    major, minor, _ = versions.kubernetes.split(".")
+    values = {
+        "gitVersion": f"v{versions.kubernetes}",
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+    }
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    variables = tuple((f"{package}.{key}", value) for package in packages for key, value in values.items())
+    return GoCommand(name, "kubernetes", f"k8s.io/kubernetes/{package}", variables)
+
+
+def _containerd(name: str, versions: Versions) -> GoCommand:
+    package = "github.com/containerd/containerd/v2"
+    return GoCommand(name, "containerd", f"{package}/cmd/{name}", ((f"{package}/version.Version", f"v{versions.containerd}"),))

@@ -1,0 +1,88 @@
+"""What each image holds: the names and paths that kubeadm's and flannel's manifests count on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bundle.manifest import PROBE
+from lab.build.debian import BUSYBOX_PACKAGES, NETWORK_PACKAGES, PROBE_PACKAGES
+
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecipe:
+    """One image: an optional base of Debian packages, and a layer with our own files over it."""
+
+    commands: tuple[tuple[str, str], ...]  # (path in the image, name of the built command)
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()  # (path, target)
+    folders: tuple[tuple[str, int], ...] = ()  # (path, mode)
+    user: str = ""
+
+    def config(self, architecture: str, diff_ids: list[str]) -> dict[str, object]:
+        """The image's configuration document."""
+        run: dict[str, object] = {"Env": [_PATH]}
+        if self.entrypoint:
+            run["Entrypoint"] = list(self.entrypoint)
+        if self.command:
+            run["Cmd"] = list(self.command)
+        if self.user:
+            run["User"] = self.user
+        return {
+            "architecture": architecture,
+            "os": "linux",
+            "created": "1970-01-01T00:00:00Z",
+            "config": run,
+            "rootfs": {"type": "layers", "diff_ids": diff_ids},
+            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "sixstack"} for _ in diff_ids],
+        }
+
+
+def _server(name: str) -> ImageRecipe:
+    """One static binary that kubeadm's static pod calls by name."""
+    return ImageRecipe(((f"usr/local/bin/{name}", name),), entrypoint=(f"/usr/local/bin/{name}",), folders=(("tmp", 0o1777),))
+
+
+# Debian's alternatives are not set up in a base that was only unpacked. The nft variant: what a lab host's kernel surely has.
+_IPTABLES = tuple(
+    (f"usr/sbin/{family}tables{action}", "xtables-nft-multi") for family in ("ip", "ip6") for action in ("", "-save", "-restore")
+)
+# no applet that looks names up: in Debian's static busybox these crash (wget ended with a segmentation fault in pods)
+_APPLETS = "sh cat cp date echo env grep head hostname id ls mkdir ps rm sed seq sleep tail timeout true wc"
+_SHELL = tuple((f"bin/{applet}", "busybox") for applet in _APPLETS.split())
+
+RECIPES = {
+    "kube-apiserver": _server("kube-apiserver"),
+    "kube-controller-manager": _server("kube-controller-manager"),
+    "kube-scheduler": _server("kube-scheduler"),
+    "kube-proxy": ImageRecipe((("usr/local/bin/kube-proxy", "kube-proxy"),), packages=NETWORK_PACKAGES, links=_IPTABLES),
+    "etcd": ImageRecipe((("usr/local/bin/etcd", "etcd"), ("usr/local/bin/etcdctl", "etcdctl"))),
+    "coredns": ImageRecipe((("coredns", "coredns"),), entrypoint=("/coredns",)),
+    "pause": ImageRecipe((("pause", "pause"),), entrypoint=("/pause",), user="65535:65535"),
+    "flannel": ImageRecipe(
+        (("opt/bin/flanneld", "flanneld"), ("opt/bin/install-conf", "install-conf")),
+        entrypoint=("/opt/bin/flanneld",),
+        packages=NETWORK_PACKAGES,
+        links=_IPTABLES,
+    ),
+    # flannel's init container runs `cp -f /flannel /opt/cni/bin/flannel`
+    "flannel-cni-plugin": ImageRecipe((("flannel", "flannel"),), packages=BUSYBOX_PACKAGES, links=(("bin/cp", "busybox"),)),
+    PROBE: ImageRecipe(
+        (("agnhost", "agnhost"),),
+        entrypoint=("/agnhost",),
+        command=("pause",),
+        packages=PROBE_PACKAGES,
+        links=(*_SHELL, ("bin/nc", "nc.openbsd")),
+        folders=(("tmp", 0o1777), ("uploads", 0o755)),
+    ),
+    "busybox": ImageRecipe(
+        (),
+        command=("sh",),
+        packages=BUSYBOX_PACKAGES,
+        links=_SHELL,
+        folders=(("tmp", 0o1777),),
+    ),
+}

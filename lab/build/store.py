@@ -1,0 +1,93 @@
+"""The cache folder: one writer at a time, files appear whole or not at all, and leftovers of a killed build are swept."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bundle.verify import sha256_of
+
+_TEMPORARY = ".partial-"
+
+
+def key_of(*inputs: Any) -> str:
+    """A short name for inputs: the same inputs give the same name."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+class Store:
+    """Built files by name and key of their inputs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.parts = folder / "parts"
+        self.bundles = folder / "bundles"
+
+    @contextmanager
+    def locked(self, progress: Callable[[str], None]) -> Iterator[None]:
+        """Be the only builder; waits for another one and says so. The kernel frees the lock of a killed builder."""
+        self.parts.mkdir(parents=True, exist_ok=True)
+        self.bundles.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "build.lock").open("a") as lock:
+            waited = 0
+            while not _try_lock(lock.fileno()):
+                if waited % 10 == 0:
+                    progress(f"another build is at work in {self.folder}: waiting ({waited} s)")
+                time.sleep(1)
+                waited += 1
+            self._sweep()
+            yield
+
+    def part(self, name: str, key: str, make: Callable[[Path], None]) -> Path:
+        """The file `name` made from inputs `key`: from the cache when it is there and unharmed, else by `make(temporary path)`."""
+        path = self.parts / f"{name}-{key}"
+        mark = self.parts / f"{name}-{key}.sha256"
+        if path.is_file() and mark.is_file() and mark.read_text() == sha256_of(path):
+            return path
+        temporary = self.temporary(self.parts, path.name)
+        make(temporary)
+        sync(temporary)
+        _write(mark, sha256_of(temporary))
+        temporary.replace(path)
+        return path
+
+    def temporary(self, folder: Path, name: str) -> Path:
+        """A path beside the final one, which the next builder sweeps when this one is killed."""
+        return folder / f"{_TEMPORARY}{os.getpid()}-{name}"
+
+    def _sweep(self) -> None:
+        """Remove what killed builds left; safe, as the lock is held."""
+        for folder in (self.parts, self.bundles):
+            for left in folder.glob(f"{_TEMPORARY}*"):
+                if left.is_dir():
+                    shutil.rmtree(left)
+                else:
+                    left.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Have the file on the disk before its final name is: a power failure must not leave an empty file with a good name."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
