@@ -91,6 +91,7 @@ class FirewallRule:
     family: Family | None  # None: both
     detail: str  # table and chain, or zone, as the program names it
     closed: tuple[PortRange, ...] = ()
+    hook: str = "input"  # or forward: packets on their way to and from pods
 
     def closes(self, protocol: str, port: int) -> bool:
         """Whether new packets to this port are dropped."""

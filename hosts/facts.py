@@ -32,5 +32,7 @@ def gather(session: Session, host: Host) -> HostFacts:
     received = time.time()
     if output.exit_code != 0:
         said = (output.stderr or output.stdout).strip()[-500:]
-        raise HostError(host.name, f"the facts script ended with exit code {output.exit_code}: {said}", "See that `sh` and coreutils work there")
+        raise HostError(
+            host.name, f"the facts script ended with exit code {output.exit_code}: {said}", "See that `sh` and coreutils work there"
+        )
     return parse(output.stdout, host.name, sent=sent, received=received)

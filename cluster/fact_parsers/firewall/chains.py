@@ -17,6 +17,7 @@ from cluster.families import Family
 Ports = tuple[tuple[int, int], ...]  # both ends included
 ALL_PORTS: Ports = ((0, 65535),)
 PROTOCOLS = ("tcp", "udp")
+EVERYTHING = tuple(PortRange(protocol, 0, 65535) for protocol in PROTOCOLS)
 
 
 class Verdict(Enum):
@@ -52,7 +53,11 @@ class Condition:
         """Packets that meet this condition and the other."""
         ports = tuple((max(a, c), min(b, d)) for a, b in self.ports for c, d in other.ports if max(a, c) <= min(b, d))
         return Condition(
-            self.families & other.families, self.protocols & other.protocols, ports, self.never or other.never, self.uncertain or other.uncertain
+            self.families & other.families,
+            self.protocols & other.protocols,
+            ports,
+            self.never or other.never,
+            self.uncertain or other.uncertain,
         )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cluster.fact_parsers.firewall.chains import Chain, Condition, Ports, Rule, Verdict, closed_ports, outside
+from cluster.fact_parsers.firewall.chains import EVERYTHING, Chain, Condition, Ports, Rule, Verdict, closed_ports, outside
 from cluster.facts import FirewallRule
 from cluster.families import Family
 
@@ -21,31 +21,33 @@ _PERHAPS = Condition(uncertain=True)
 
 
 def nftables(text: str) -> tuple[FirewallRule, ...]:
-    """Base chains on the input hook that close ports, one entry a chain and family."""
+    """Base chains that close ports on the input hook, or everything on the forward hook, one entry a chain and family."""
     if not text.strip():
         return ()
     entries: list[Expression] = json.loads(text)["nftables"]
     sets = {(_table(one), one["name"]): one.get("elem", []) for entry in entries for one in (entry.get("set"), entry.get("map")) if one}
     chains: dict[Table, dict[str, Chain]] = {}
-    bases: list[tuple[Table, str]] = []
+    bases: list[tuple[Table, str, str]] = []
     for entry in entries:
         if chain := entry.get("chain"):
             chains.setdefault(_table(chain), {})[chain["name"]] = Chain(chain["name"], policy=_policy(chain))
-            if chain.get("hook") == "input" and chain.get("type") == "filter":
-                bases.append((_table(chain), chain["name"]))
+            if chain.get("hook") in ("input", "forward") and chain.get("type") == "filter":
+                bases.append((_table(chain), chain["name"], chain["hook"]))
         elif rule := entry.get("rule"):
             table = _table(rule)
             chains[table][rule["chain"]].rules += _rules(rule["expr"], table, sets)
     return tuple(_judged(bases, chains))
 
 
-def _judged(bases: Iterable[tuple[Table, str]], chains: dict[Table, dict[str, Chain]]) -> Iterator[FirewallRule]:
-    for table, name in bases:
-        if table[1].startswith(_OF_KUBERNETES):
+def _judged(bases: Iterable[tuple[Table, str, str]], chains: dict[Table, dict[str, Chain]]) -> Iterator[FirewallRule]:
+    for table, name, hook in bases:
+        # in the tables that iptables fills, flannel and kube-proxy put rules of their own that let pods through
+        if table[1].startswith(_OF_KUBERNETES) or (hook == "forward" and table[1] == "filter" and name == "FORWARD"):
             continue
         for family in _FAMILIES.get(table[0], ()):
-            if closed := closed_ports(chains[table][name], chains[table], family):
-                yield FirewallRule("nftables", family, f"{table[0]} {table[1]} {name}", closed)
+            closed = closed_ports(chains[table][name], chains[table], family)
+            if closed and (hook == "input" or closed == EVERYTHING):
+                yield FirewallRule("nftables", family, f"{table[0]} {table[1]} {name}", closed, hook)
 
 
 def _table(entry: Expression) -> Table:
@@ -142,7 +144,9 @@ def _of_meta(key: str | None, elements: list[Any], other_than: bool) -> Conditio
     if key == "l4proto":
         return _of_protocols(elements, other_than)
     if key in ("nfproto", "protocol"):
-        named = {{"ipv4": Family.IPV4, "ip": Family.IPV4, "ipv6": Family.IPV6, "ip6": Family.IPV6}.get(str(element)) for element in elements}
+        named = {
+            {"ipv4": Family.IPV4, "ip": Family.IPV4, "ipv6": Family.IPV6, "ip6": Family.IPV6}.get(str(element)) for element in elements
+        }
         return Condition(families=frozenset(family for family in Family if (family in named) is not other_than))
     if key in ("iifname", "iif"):
         # a packet from another host never comes in on loopback

@@ -1,0 +1,50 @@
+"""Node addresses: those of the cluster file, else the one stable global address a family that facts show (kubernetes#130409)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cluster.facts import HostFacts, InterfaceAddress, Link
+from cluster.families import Address, Family, family_of
+from cluster.rules.addresses import unusable
+from cluster.spec import ClusterSpec, Host
+
+
+def candidates(host: Host, facts: HostFacts, family: Family) -> tuple[InterfaceAddress, ...]:
+    """Addresses of a family that could be the node's: stable, global, on the named interface or on those of the default route.
+
+    A host without a default route of this family takes the other family's; one without any, needs the file to name an interface or addresses.
+    """
+    return tuple(
+        held
+        for link in _links(host, facts, family)
+        for held in link.addresses
+        if family_of(held.address) is family and held.scope == "global" and held.stable and unusable(held.address) is None
+    )
+
+
+def _links(host: Host, facts: HostFacts, family: Family) -> tuple[Link, ...]:
+    if host.interface is not None:
+        names = {host.interface}
+    else:
+        names = {route.interface for route in facts.default_routes if route.family is family} or {
+            route.interface for route in facts.default_routes
+        }
+    return tuple(link for link in facts.links if link.name in names)
+
+
+def node_addresses(spec: ClusterSpec, host: Host, facts: HostFacts) -> tuple[Address, ...]:
+    """Primary first: the file's, else the chosen ones; a family that has none or several is left out (rules say so)."""
+    if host.addresses:
+        return host.addresses
+    chosen = (candidates(host, facts, family) for family in spec.families)
+    return tuple(found[0].address for found in chosen if len(found) == 1)
+
+
+def resolve(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ClusterSpec:
+    """The spec with the addresses of every host whose facts are known; call it when the rules found no error."""
+    hosts = tuple(
+        host.model_copy(update={"addresses": node_addresses(spec, host, facts[host.name])}) if host.name in facts else host
+        for host in spec.hosts
+    )
+    return spec.model_copy(update={"hosts": hosts})

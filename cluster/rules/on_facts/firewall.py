@@ -1,0 +1,66 @@
+"""Firewalls in the way: what is closed is listed with the commands that open it; nothing is opened unasked (rule 34)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.facts import FirewallRule, HostFacts
+from cluster.families import Family
+from cluster.rules.on_facts.ports import NODE_PORTS, listeners
+from cluster.rules.on_facts.registry import Inspected, host_rule
+from cluster.rules.registry import Finding
+from cluster.spec import Host
+
+# protocol -> ports, as nft and firewall-cmd write them: 6443, 30000-32767
+Closed = dict[str, tuple[str, ...]]
+
+
+@host_rule("firewall-closed")
+def ports_are_open_to_peers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
+    """No firewall drops what the other hosts send to this one, in any family in use."""
+    for rule in found.firewall:
+        if rule.family is not None and rule.family not in cluster.spec.families:
+            continue
+        family = f" over {'IPv4' if rule.family is Family.IPV4 else 'IPv6'}" if rule.family else ""
+        if rule.hook == "forward":
+            says = f"{rule.program} ({rule.detail}) drops packets forwarded to and from pods{family}"
+            yield Finding("firewall", says, f"let it accept forwarded packets of the pod ranges: {_forward_command(rule, cluster)}")
+        elif closed := _closed(cluster, host, rule):
+            ports = ", ".join(f"{port}/{protocol}" for protocol, held in closed.items() for port in held)
+            says = f"{rule.program} ({rule.detail}) drops what other hosts send{family} to {ports}"
+            yield Finding("firewall", says, f"open them to the other hosts: {_command(rule, closed)}")
+
+
+def _closed(cluster: Inspected, host: Host, rule: FirewallRule) -> Closed:
+    closed: dict[str, list[str]] = {}
+    for listener in listeners(cluster, host):
+        if listener.peers and rule.closes(listener.protocol, listener.port):
+            closed.setdefault(listener.protocol, []).append(str(listener.port))
+    for protocol in ("tcp", "udp"):
+        if all(rule.closes(protocol, port) for port in NODE_PORTS):
+            closed.setdefault(protocol, []).append("-".join(str(port) for port in NODE_PORTS))
+    return {protocol: tuple(ports) for protocol, ports in closed.items()}
+
+
+def _command(rule: FirewallRule, closed: Closed) -> str:
+    if rule.program == "ufw":
+        return "; ".join(f"`ufw allow {','.join(ports).replace('-', ':')}/{protocol}`" for protocol, ports in closed.items())
+    if rule.program == "firewalld":
+        zone = rule.detail.removeprefix("zone ")
+        opened = " ".join(f"--add-port={port}/{protocol}" for protocol, ports in closed.items() for port in ports)
+        return f"`firewall-cmd --permanent --zone={zone} {opened} && firewall-cmd --reload`"
+    if rule.program == "nftables":
+        return "; ".join(
+            f"`nft insert rule {rule.detail} {protocol} dport {{ {', '.join(ports)} }} accept`" for protocol, ports in closed.items()
+        )
+    program = "ip6tables" if rule.family is Family.IPV6 else "iptables"
+    return "; ".join(
+        f"`{program} -I INPUT -p {protocol} -m multiport --dports {','.join(ports).replace('-', ':')} -j ACCEPT`"
+        for protocol, ports in closed.items()
+    )
+
+
+def _forward_command(rule: FirewallRule, cluster: Inspected) -> str:
+    ranges = [pods for pods in cluster.spec.pod_ranges if rule.family is None or pods.version == (4 if rule.family is Family.IPV4 else 6)]
+    header = "ip6" if rule.family is Family.IPV6 else "ip"
+    return "; ".join(f"`nft insert rule {rule.detail} {header} {way} {pods} accept`" for pods in ranges for way in ("saddr", "daddr"))

@@ -1,0 +1,96 @@
+"""What the kernel and its links must be able to do: NAT, kube-proxy's mode, VXLAN, MTU, router advertisements (rules 12, 15, 21, 22)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.facts import HostFacts
+from cluster.families import Family
+from cluster.problems import Severity
+from cluster.rules.on_facts.registry import Inspected, host_rule
+from cluster.rules.registry import Finding
+from cluster.spec import CniKind, Host, ProxyMode
+
+IPV6_MINIMUM_MTU = 1280  # RFC 8200
+# Bytes that VXLAN puts in front of a packet, by the family of the node addresses it travels between.
+VXLAN_OVERHEAD = {Family.IPV4: 50, Family.IPV6: 70}
+
+
+def _proxy_mode(cluster: Inspected) -> ProxyMode:
+    return ProxyMode(cluster.spec.kubeadm.kube_proxy.get("mode") or ProxyMode.NFTABLES)
+
+
+@host_rule("no-nat")
+def kernel_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
+    """Services need address translation in every family in use: nf_tables, or iptable_nat and ip6table_nat (kubernetes#133694)."""
+    for family in cluster.spec.families:
+        if found.nat.get(family) is False:
+            module = "ip6table_nat" if family is Family.IPV6 else "iptable_nat"
+            hint = f"load nf_tables or {module} (`modprobe nf_tables`; on Ubuntu: linux-modules-extra-$(uname -r)); IPv6 must not be disabled in the kernel"
+            yield Finding("kernel", f"its kernel can't translate {_word(family)} addresses: it has neither nf_tables nor {module}", hint)
+
+
+@host_rule("nat-unknown", Severity.WARNING)
+def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
+    """Whether the kernel can translate addresses can be told from what the host shows."""
+    for family in cluster.spec.families:
+        if family not in found.nat:
+            says = f"it can't be told whether its kernel translates {_word(family)} addresses: no nft, no kernel configuration, no /lib/modules"
+            yield Finding("kernel", says, "`apt-get install nftables` on the host lets it be told")
+
+
+@host_rule("kernel-too-old-for-proxy")
+def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
+    """kube-proxy in nftables mode needs nf_tables and a kernel of 5.13 or newer."""
+    if _proxy_mode(cluster) is not ProxyMode.NFTABLES:
+        return
+    hint = "use a newer kernel, or write `kubeadm: {kube_proxy: {mode: iptables}}`"
+    if found.kernel < (5, 13, 0):
+        yield Finding("kernel", f"kernel {_version(found)}: kube-proxy's nftables mode needs 5.13", hint)
+    elif found.nftables is False and any(found.nat.values()):
+        yield Finding("kernel", "its kernel has no nf_tables, which kube-proxy's nftables mode needs", hint)
+
+
+@host_rule("kernel-too-old-for-vxlan")
+def kernel_does_vxlan_over_ipv6(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
+    """VXLAN over IPv6 needs kernel 4.19.1."""
+    if cluster.spec.cni.kind is CniKind.FLANNEL and Family.IPV6 in cluster.spec.families and found.kernel < (4, 19, 1):
+        yield Finding("kernel", f"kernel {_version(found)}: VXLAN over IPv6 needs 4.19.1", "use a newer kernel")
+
+
+@host_rule("mtu-too-small")
+def links_carry_pod_packets(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
+    """With IPv6 a pod's MTU is at least 1280, and VXLAN takes 50 bytes of the link's over IPv4, 70 over IPv6; a pod MTU that the file sets fits as well."""
+    families = cluster.spec.families
+    flannel = cluster.spec.cni.kind is CniKind.FLANNEL
+    overhead = max(VXLAN_OVERHEAD[family] for family in families) if flannel else 0
+    wanted = max(cluster.spec.cni.mtu or 0 if flannel else 0, IPV6_MINIMUM_MTU if Family.IPV6 in families else 0)
+    for link in dict.fromkeys(found.link_of(address) for address in cluster.addresses(host)):
+        if wanted and link is not None and link.mtu < wanted + overhead:
+            says = f"{link.name} has MTU {link.mtu}: pods with MTU {wanted} need {wanted + overhead}" + (
+                f" ({overhead} bytes of VXLAN)" if overhead else ""
+            )
+            smaller = link.mtu - overhead
+            other = f", or write cni: mtu: {smaller}" if cluster.spec.cni.mtu and smaller >= IPV6_MINIMUM_MTU else ""
+            yield Finding("mtu", says, f"`ip link set {link.name} mtu {max(wanted + overhead, 1500)}` where the network carries it{other}")
+
+
+@host_rule("default-route-at-risk")
+def default_route_survives_forwarding(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
+    """An IPv6 default route learnt by router advertisement is lost once forwarding is on, unless accept_ra is 2 before (talos#5632, kops#12418)."""
+    if Family.IPV6 not in cluster.spec.families or cluster.spec.prepare.accept_ra:
+        return
+    for route in found.default_routes:
+        link = found.link(route.interface)
+        # 0: a daemon in user space handles advertisements, and is left alone
+        if route.family is Family.IPV6 and route.protocol == "ra" and link is not None and link.accept_ra == 1:
+            says = f"its default route by {link.name} was learnt by router advertisement and accept_ra there is 1: it goes once forwarding is on"
+            yield Finding("accept_ra", says, f"`sysctl -w net.ipv6.conf.{link.name}.accept_ra=2`, or write `prepare: {{accept_ra: true}}`")
+
+
+def _word(family: Family) -> str:
+    return "IPv4" if family is Family.IPV4 else "IPv6"
+
+
+def _version(found: HostFacts) -> str:
+    return ".".join(str(part) for part in found.kernel)

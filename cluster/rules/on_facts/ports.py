@@ -1,0 +1,85 @@
+"""Ports that the cluster's parts listen on: free, or held by this cluster itself (rule 29)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cluster.facts import HostFacts, Socket
+from cluster.hostport import join_host_port, split_host_port
+from cluster.rules.on_facts.occupants import another_cluster
+from cluster.rules.on_facts.registry import Inspected, host_rule
+from cluster.rules.registry import Finding
+from cluster.spec import CniKind, Host, Role
+
+API_PORT = 6443
+NODE_PORTS = (30000, 32767)  # kube-apiserver's default --service-node-port-range
+
+# What the kernel calls our processes: /proc/PID/comm holds 15 characters.
+_OUR_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kube-proxy", "kubelet", "etcd", "flanneld"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A port that a part of the cluster listens on."""
+
+    protocol: str
+    port: int
+    part: str
+    peers: bool  # other hosts must reach it
+
+
+def api_port(cluster: Inspected) -> int:
+    """The port kube-apiserver binds: that of the endpoint where the endpoint is the control plane's own address, else 6443."""
+    endpoint = cluster.spec.control_plane.endpoint
+    if endpoint is None:
+        return API_PORT
+    host, port = split_host_port(endpoint, API_PORT)
+    own = {str(address) for one in cluster.spec.control_planes for address in cluster.addresses(one)}
+    return port if host in own else API_PORT
+
+
+def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
+    """Everything that will listen on this host."""
+    found = [Listener("tcp", 10250, "kubelet", True), Listener("tcp", 10256, "kube-proxy's health check", False)]
+    if host.role is Role.CONTROL_PLANE:
+        found += [
+            Listener("tcp", api_port(cluster), "kube-apiserver", True),
+            Listener("tcp", 2379, "etcd", False),
+            Listener("tcp", 2380, "etcd", False),
+            Listener("tcp", 10257, "kube-controller-manager", False),
+            Listener("tcp", 10259, "kube-scheduler", False),
+        ]
+    if cluster.spec.cni.kind is CniKind.FLANNEL:
+        found.append(Listener("udp", cluster.spec.cni.vxlan_port, "VXLAN", True))
+    return tuple(found)
+
+
+@host_rule("port-busy")
+def ports_are_free(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
+    """The ports of the cluster's parts are free on every address: kubeadm refuses to start otherwise."""
+    if another_cluster(cluster, host, found) is not None:
+        return  # they are that cluster's
+    for listener in listeners(cluster, host):
+        held = [
+            one
+            for one in found.sockets
+            if (one.protocol, one.port) == (listener.protocol, listener.port) and not _ours(cluster, found, one)
+        ]
+        if held:
+            by = ", ".join(dict.fromkeys(_in_words(one) for one in held))
+            says = f"port {listener.port}/{listener.protocol}, which {listener.part} needs, is held by {by}"
+            flag = "t" if listener.protocol == "tcp" else "u"
+            yield Finding("ports", says, f"stop that program (`ss -ln{flag}p sport = :{listener.port}` on the host shows it)")
+
+
+def _ours(cluster: Inspected, found: HostFacts, socket: Socket) -> bool:
+    # the kernel's own sockets (VXLAN) have no process, nor has any socket where there is no ss
+    return cluster.ours(found) and (socket.process in _OUR_PROCESSES or socket.process == "")
+
+
+def _in_words(socket: Socket) -> str:
+    who = socket.process or "an unnamed program (or the kernel)"
+    if socket.address is not None:
+        return f"{who} on {join_host_port(socket.address, socket.port)}"
+    return f"{who} on every {'IPv4 ' if socket.family == 'ipv4' else 'IPv6 ' if socket.family == 'ipv6' else ''}address"
