@@ -24,8 +24,8 @@ _NEEDED = {
 
 # what kube-proxy and flannel call
 NETWORK_PACKAGES = ("conntrack", "ipset", "iproute2", "iptables", "kmod", "nftables")
-# what the network check and a person in a probe pod call: busybox-static is the shell, libc-bin has getent
-PROBE_PACKAGES = ("busybox-static", "ca-certificates", "curl", "iproute2", "iputils-ping", "libc-bin", "netcat-openbsd")
+# what the network check and a person in a probe pod call: busybox-static for the small tools, libc-bin for getent
+PROBE_PACKAGES = ("busybox-static", "ca-certificates", "curl", "dash", "iproute2", "iputils-ping", "libc-bin", "netcat-openbsd")
 BUSYBOX_PACKAGES = ("busybox-static",)
 
 

@@ -51,7 +51,7 @@ _IPTABLES = tuple(
     (f"usr/sbin/{family}tables{action}", "xtables-nft-multi") for family in ("ip", "ip6") for action in ("", "-save", "-restore")
 )
 # no applet that looks names up: in Debian's static busybox these crash (wget ended with a segmentation fault in pods)
-_APPLETS = "sh cat cp date echo env grep head hostname id ls mkdir ps rm sed seq sleep tail timeout true wc"
+_APPLETS = "cat cp date echo env grep head hostname id ls mkdir ps rm sed seq sleep tail timeout true wc"
 _SHELL = tuple((f"bin/{applet}", "busybox") for applet in _APPLETS.split())
 
 RECIPES = {
@@ -75,14 +75,15 @@ RECIPES = {
         entrypoint=("/agnhost",),
         command=("pause",),
         packages=PROBE_PACKAGES,
-        links=(*_SHELL, ("bin/nc", "nc.openbsd")),
+        # dash, as busybox's shell prefers its own applets (ping, nc, wget) to the programs of that name
+        links=(*_SHELL, ("bin/sh", "dash"), ("bin/nc", "nc.openbsd")),
         folders=(("tmp", 0o1777), ("uploads", 0o755)),
     ),
     "busybox": ImageRecipe(
         (),
         command=("sh",),
         packages=BUSYBOX_PACKAGES,
-        links=_SHELL,
+        links=(*_SHELL, ("bin/sh", "busybox")),
         folders=(("tmp", 0o1777),),
     ),
 }
