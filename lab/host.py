@@ -281,16 +281,10 @@ def _launch(machine: Machine) -> None:
     program = shutil.which(argv[0])
     if program is None:
         raise EnvironmentFault("systemd-nspawn is not on this machine: install systemd-container")
+    surroundings = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+    launch = ["setsid", "--fork", "/bin/sh", str(_LAUNCHER), machine.link, *map(str, folders), "--", program, *argv[1:]]
     with (machine.folder / "console.log").open("ab") as log:
-        subprocess.Popen(
-            ["/bin/sh", str(_LAUNCHER), machine.link, *map(str, folders), "--", program, *argv[1:]],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd="/",
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
-        )
+        subprocess.run(launch, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=surroundings, check=True, timeout=20)
 
 
 def run_in(machine: Machine, argv: Sequence[str], *, limit: float = 60, feed: str | None = None) -> subprocess.CompletedProcess[str]:

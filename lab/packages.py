@@ -17,6 +17,7 @@ NEEDED = {
     "ip": "iproute2",
     "mount": "mount",
     "nsenter": "util-linux",
+    "setsid": "util-linux",
 }
 SYSTEM_PATH = "/usr/sbin:/sbin"  # root's PATH lacks it in some shells
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
