@@ -44,7 +44,6 @@ class Versions:
     flannel: str = "0.28.10"
     flannel_cni_plugin: str = "1.9.1-flannel3"
     agnhost: str = "2.63.0"  # test/images/agnhost/VERSION of the Kubernetes release
-    busybox: str = "1.35.0"
 
 
 KUBERNETES_BINARIES = ("kubelet", "kubeadm", "kubectl")
@@ -54,7 +53,7 @@ CONTROL_PLANE_IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-sched
 
 
 def image_references(versions: Versions) -> dict[str, str]:
-    """File name -> full reference: what `kubeadm config images list` and flannel's manifest name, and the images for probing."""
+    """File name -> full reference: what `kubeadm config images list` and flannel's manifest name, and the image for probing."""
     kubernetes = {name: f"registry.k8s.io/{name}:v{versions.kubernetes}" for name in (*CONTROL_PLANE_IMAGES, "kube-proxy")}
     return {
         **kubernetes,
@@ -64,7 +63,6 @@ def image_references(versions: Versions) -> dict[str, str]:
         "flannel": f"ghcr.io/flannel-io/flannel:v{versions.flannel}",
         "flannel-cni-plugin": f"ghcr.io/flannel-io/flannel-cni-plugin:v{versions.flannel_cni_plugin}",
         PROBE: f"registry.k8s.io/e2e-test-images/agnhost:{versions.agnhost}",
-        "busybox": f"docker.io/library/busybox:{versions.busybox}",
     }
 
 

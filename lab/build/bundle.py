@@ -14,15 +14,15 @@ from bundle.archive import IMAGE_CONFIG, IMAGE_MANIFEST, ArchivedImage, Blob, wr
 from bundle.layout import UNITS, Place, Versions, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
 from bundle.pack import compress, describe, write_manifest
+from bundle.progress import Progress, on_stderr
 from cluster.errors import EnvironmentFault, SixstackError
-from lab.base import cache_folder
+from bundle.cache import cache_folder
 from lab.build.commands import go_commands
 from lab.build.debian import install_missing, unpack_packages
 from lab.build.golang import build_command
 from lab.build.images import RECIPES, ImageRecipe
 from lab.build.layer import Content, DebianTree, Folder, Layer, Link, PlacedFile, diff_id_of, layer_of, write_layer
 from lab.build.program import Programs
-from lab.build.progress import Progress, on_stderr
 from lab.build.store import Store, key_of
 
 _PAUSE = Path(__file__).parent / "pause.c"
@@ -83,7 +83,7 @@ class _Builder:
     def build(self, progress: Callable[[str], None]) -> None:
         """Make every part, then the folder."""
         order = sorted(self.places.values(), key=self._rank)
-        shown = Progress(progress, [self._title(place) for place in order])
+        shown = Progress(progress, [self._title(place) for place in order], "building")
         progress(f"building {self.name} in {self.store.folder}: {len(order)} files; the first time takes about half an hour on two cores")
         unfinished = self.store.temporary(self.store.bundles, self.folder.name)
         unfinished.mkdir()

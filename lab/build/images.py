@@ -79,11 +79,4 @@ RECIPES = {
         links=(*_SHELL, ("bin/sh", "dash"), ("bin/nc", "nc.openbsd")),
         folders=(("tmp", 0o1777), ("uploads", 0o755)),
     ),
-    "busybox": ImageRecipe(
-        (),
-        command=("sh",),
-        packages=BUSYBOX_PACKAGES,
-        links=(*_SHELL, ("bin/sh", "busybox")),
-        folders=(("tmp", 0o1777),),
-    ),
 }

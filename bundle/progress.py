@@ -1,4 +1,4 @@
-"""Says what a build is doing: a line when a part is done, and a sign of life at least every few seconds."""
+"""Says what a fetch or a build of a bundle is doing: a line when a part is done, and a sign of life at least every few seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def on_stderr(line: str) -> None:
 class Progress:
     """Counts parts; the lines go to `say`, from one thread at a time."""
 
-    def __init__(self, say: Callable[[str], None], waiting: list[str]) -> None:
+    def __init__(self, say: Callable[[str], None], waiting: list[str], doing: str) -> None:
+        self._doing = doing
         self._say, self._total, self._waiting = say, len(waiting), list(waiting)
         self._running: dict[str, float] = {}
         self._done = 0
@@ -30,7 +31,7 @@ class Progress:
     @contextmanager
     def beating(self) -> Iterator[None]:
         """Give signs of life while the block runs."""
-        thread = threading.Thread(target=self._beat, name="build-heartbeat", daemon=True)
+        thread = threading.Thread(target=self._beat, name="progress", daemon=True)
         thread.start()
         try:
             yield
@@ -62,7 +63,7 @@ class Progress:
             with self._lock:
                 now = time.monotonic()
                 running = ", ".join(f"{name} {_clock(now - since)}" for name, since in self._running.items())
-                self._say(f"[{_clock(now - self._start)}] {self._done}/{self._total} building: {running or 'nothing yet'}")
+                self._say(f"[{_clock(now - self._start)}] {self._done}/{self._total} {self._doing}: {running or 'nothing yet'}")
 
 
 def _clock(seconds: float) -> str:

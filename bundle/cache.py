@@ -1,0 +1,13 @@
+"""Where things that take long to make or fetch are kept between runs, outside any clone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """$SIXSTACK_CACHE, else $XDG_CACHE_HOME/sixstack, else ~/.cache/sixstack."""
+    if named := os.environ.get("SIXSTACK_CACHE"):
+        return Path(named).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "sixstack"
