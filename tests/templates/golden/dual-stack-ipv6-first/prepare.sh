@@ -133,6 +133,14 @@ fi
 
 # --- containerd
 restart=no
+# a host without CAP_SYS_RESOURCE (a container) cannot lower an OOM score, and runc fails on every pod that asks for it
+oom=''
+if ! (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; then
+  oom="
+
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true"
+fi
 place /etc/containerd/config.toml '# sixstack: made for cluster sixfirst
 version = 3
 
@@ -146,7 +154,7 @@ version = 3
   runtime_type = '"'"'io.containerd.runc.v2'"'"'
 
   [plugins.'"'"'io.containerd.cri.v1.runtime'"'"'.containerd.runtimes.runc.options]
-    SystemdCgroup = true'
+    SystemdCgroup = true'"$oom"
 if [ "$placed" = yes ]; then restart=yes; fi
 proxy_conf=/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf
 if [ -e "$proxy_conf" ]; then

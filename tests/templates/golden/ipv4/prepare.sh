@@ -106,6 +106,14 @@ fi
 
 # --- containerd
 restart=no
+# a host without CAP_SYS_RESOURCE (a container) cannot lower an OOM score, and runc fails on every pod that asks for it
+oom=''
+if ! (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; then
+  oom="
+
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true"
+fi
 place /etc/containerd/config.toml '# sixstack: made for cluster four
 version = 3
 
@@ -119,7 +127,7 @@ version = 3
   runtime_type = '"'"'io.containerd.runc.v2'"'"'
 
   [plugins.'"'"'io.containerd.cri.v1.runtime'"'"'.containerd.runtimes.runc.options]
-    SystemdCgroup = true'
+    SystemdCgroup = true'"$oom"
 if [ "$placed" = yes ]; then restart=yes; fi
 proxy_conf=/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf
 umask 077 # a proxy's URL may hold a password
