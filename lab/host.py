@@ -193,14 +193,14 @@ def _write_identity(machine: Machine) -> None:
     root = machine.root
     machine_id, product = (machine.folder / "identity").read_text().split()
     lab_key = public_key(machine.lab.key_file)
-    gateway = machine.lab.network.gateway(machine.lab.families[0])
+    gateways = [machine.lab.network.gateway(family) for family in machine.lab.families]
     own = "".join(f"{address} {machine.name}\n" for address in machine.addresses)
     texts = {
         "etc/hostname": f"{machine.name}\n",
         "etc/hosts": f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{own}",
         "etc/machine-id": machine_id.replace("-", "") + "\n",
-        # a name server of the host's own family, where nobody answers: these hosts have no way out
-        "etc/resolv.conf": f"nameserver {gateway}\n",
+        # a name server of each family of the host, where nobody answers: these hosts have no way out
+        "etc/resolv.conf": "".join(f"nameserver {gateway}\n" for gateway in gateways),
         "etc/systemd/network/10-host0.network": network_file(machine),  # sorts before Debian's 80-container-host0.network
         "etc/lab-host/product_uuid": product + "\n",
         "etc/ssh/ssh_host_ed25519_key.pub": machine.host_key() + "\n",

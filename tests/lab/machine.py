@@ -10,6 +10,7 @@ _RESTLESS = (
     "/proc/sys/fs/aio-nr",
     "/proc/sys/fs/dentry-state",
     "/proc/sys/fs/file-nr",
+    "/proc/sys/fs/quota/syncs",
     "/proc/sys/fs/inode-nr",
     "/proc/sys/fs/inode-state",
     "/proc/sys/kernel/ns_last_pid",
