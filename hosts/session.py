@@ -172,7 +172,7 @@ class Session:
             exchange = Exchange(channel, shell.mark, time.monotonic() + limit.total_seconds())
             channel.exec_command(shell.command)
             self._become_root(shell, exchange)
-            exchange.send((shell.payload + b"\n",))
+            exchange.send((shell.payload,))
             if not exchange.wait(lambda: b"\n" in exchange.stdout):
                 output = self._output(shell, exchange, 0.0)
                 raise HostError(self.host, f"a script to be held ended with {output.exit_code}: {output.stderr.strip()[-300:]}", "")

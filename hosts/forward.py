@@ -1,0 +1,89 @@
+"""A port on loopback that leads to where a host can go: for programs that know nothing of SSH."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import paramiko
+
+from cluster.errors import SixstackError
+from hosts.session import Session
+
+_READ = 1 << 16
+
+
+@contextmanager
+def forwarded(session: Session, host: str, port: int) -> Iterator[tuple[str, int]]:
+    """Listen on loopback while the block runs; each connection is carried to `host`:`port`, as the session's host reaches it."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    forward = _Forward(session, host, port, listener)
+    try:
+        threading.Thread(target=forward.serve, name=f"forward to {host}", daemon=True).start()
+        yield "127.0.0.1", int(listener.getsockname()[1])
+    finally:
+        forward.close()
+
+
+class _Forward:
+    def __init__(self, session: Session, host: str, port: int, listener: socket.socket) -> None:
+        self._session, self._host, self._port, self._listener = session, host, port, listener
+        self._guard = threading.Lock()
+        self._open: set[tuple[socket.socket, paramiko.Channel]] = set()
+        self._closed = False
+
+    def serve(self) -> None:
+        """Take connections until the listener is closed."""
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._carry, args=(client,), name=f"forward to {self._host}", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening and end every connection."""
+        with self._guard:
+            self._closed = True
+            ending = list(self._open)
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # close alone leaves accept() waiting
+        self._listener.close()
+        for client, channel in ending:
+            with suppress(OSError, EOFError):
+                client.shutdown(socket.SHUT_RDWR)
+            channel.close()
+
+    def _carry(self, client: socket.socket) -> None:
+        with client:
+            try:
+                channel = self._session.dial(self._host, self._port)
+            except SixstackError:
+                return  # the client sees its connection closed
+            pair = (client, channel)
+            with self._guard:
+                if self._closed:
+                    channel.close()
+                    return
+                self._open.add(pair)
+            back = threading.Thread(target=_copy, args=(channel, client), name=f"forward from {self._host}", daemon=True)
+            back.start()
+            _copy(client, channel)
+            back.join()
+            with self._guard:
+                self._open.discard(pair)
+            channel.close()
+
+
+def _copy(source: socket.socket | paramiko.Channel, target: socket.socket | paramiko.Channel) -> None:
+    """One direction until its end, which the target hears of; a broken one ends both."""
+    try:
+        while data := source.recv(_READ):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except (OSError, EOFError):
+        for end in (source, target):
+            with suppress(OSError, EOFError):
+                end.shutdown(socket.SHUT_RDWR) if isinstance(end, socket.socket) else end.close()
