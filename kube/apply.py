@@ -77,6 +77,11 @@ def _apply_one(api: KubeApi, path: str, document: Document, field_manager: str) 
         raise ApiRefused(f"apply {document['kind']} {name}", refusal.status, refusal.reason, refusal.message) from refusal
     if before is None:
         return (f"created {document['kind']} {name}",)
-    if before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]:
-        return (f"changed {document['kind']} {name}",)
-    return ()
+    return (f"changed {document['kind']} {name}",) if _content(before) != _content(after) else ()
+
+
+def _content(document: Document) -> Document:
+    """What an object says, without the server's bookkeeping (who set what moves without a change) and what controllers report."""
+    bookkeeping = ("resourceVersion", "managedFields", "generation")
+    metadata = {key: value for key, value in document["metadata"].items() if key not in bookkeeping}
+    return {**document, "metadata": metadata, "status": None}

@@ -40,6 +40,8 @@ class Bridge:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self.socket, self._inner = socket.socketpair()
+        self._guard = threading.Lock()
+        self._carrying = 2
         self._threads = [
             threading.Thread(target=self._carry, args=(self._inner, channel), name="kube-bridge-out", daemon=True),
             threading.Thread(target=self._carry, args=(channel, self._inner), name="kube-bridge-in", daemon=True),
@@ -50,14 +52,14 @@ class Bridge:
     @property
     def alive(self) -> bool:
         """Some thread still carries."""
-        return any(thread.is_alive() for thread in self._threads)
+        return self._carrying > 0
 
     def close(self) -> None:
         """Ends both sides and waits for the threads."""
         self._end()
+        self.socket.close()
         for thread in self._threads:
             thread.join(timeout=5)
-        self._inner.close()
 
     def _carry(self, source: Channel, target: Channel) -> None:
         # whatever ends a side (EOF, reset, a lost SSH transport, closing) ends the connection; the HTTP client sees EOF and says so
@@ -65,6 +67,10 @@ class Bridge:
             while data := source.recv(CHUNK):
                 target.sendall(data)
         self._end()
+        with self._guard:
+            self._carrying -= 1
+            if not self._carrying:
+                self._inner.close()
 
     def _end(self) -> None:
         for side in (self._inner, self._channel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import ip_network
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 from cluster.spec import CniKind, Taint, TaintEffect
 from cluster.state import ClusterState, NodeState
 from kube.client import Document, KubeApi
-from kube.nodes import internal_addresses
+from kube.nodes import OURS, internal_addresses
 from kube.wait import NODES
 
 FLANNEL = "kube-flannel-ds"
@@ -46,6 +47,7 @@ def read_state(api: KubeApi) -> ClusterState:
 def node_state(node: Document) -> NodeState:
     """One Node object as plain types."""
     metadata, spec, status = node["metadata"], node["spec"], node.get("status", {})
+    managed = json.loads(metadata.get("annotations", {}).get(OURS, "{}"))
     ready: Document = next((condition for condition in status.get("conditions", []) if condition["type"] == "Ready"), {})
     return NodeState(
         name=metadata["name"],
@@ -59,6 +61,8 @@ def node_state(node: Document) -> NodeState:
         pod_ranges=tuple(ip_network(cidr) for cidr in spec.get("podCIDRs", [])),
         kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         unschedulable=bool(spec.get("unschedulable", False)),
+        managed_labels=tuple(managed.get("labels", ())),
+        managed_taints=tuple(managed.get("taints", ())),
     )
 
 

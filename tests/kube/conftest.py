@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import socket
 import ssl
+import subprocess
+import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,18 +20,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from bundle.manifest import Encoding, read_manifest
+from cluster.errors import ApiUnavailable
+from kube.client import ApiRefused, KubeApi, connect
+
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+def _name(text: str, organization: str = "system:masters") -> x509.Name:
+    """A subject; its organization is the group that Kubernetes takes it for."""
+    return x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization), x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
 class Authority:
@@ -127,7 +138,7 @@ def serve_tls(tmp_path: Path) -> Iterator[Callable[[str], TlsServer]]:
                 self.end_headers()
                 self.wfile.write(data)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815
+            do_GET = do_POST = do_PATCH = do_DELETE = answer
 
             def log_message(self, *_: Any) -> None:
                 """Quiet."""
@@ -169,3 +180,76 @@ def serve_tls(tmp_path: Path) -> Iterator[Callable[[str], TlsServer]]:
 def tls_server(serve_tls: Callable[[str], TlsServer]) -> TlsServer:
     """A server that shows the name every kubeadm API server has."""
     return serve_tls("kubernetes")
+
+
+def _from_image(folder: Path, image: str, inside: str, target: Path) -> Path:
+    """One file of one of the bundle's images, as a program for this machine."""
+    manifest = read_manifest(folder)
+    file = next(file for file in manifest.files if file.name == image)
+    with (gzip.open if file.encoding is Encoding.GZIP else open)(folder / file.path, "rb") as stream, tarfile.open(fileobj=stream) as archive:
+
+        def blob(descriptor: dict[str, Any]) -> Any:
+            found = archive.extractfile("blobs/sha256/" + descriptor["digest"].removeprefix("sha256:"))
+            assert found is not None
+            return found
+
+        index = archive.extractfile("index.json")
+        assert index is not None
+        layers = json.load(blob(json.load(index)["manifests"][0]))["layers"]
+        for layer in reversed(layers):
+            with tarfile.open(fileobj=zstandard.ZstdDecompressor().stream_reader(blob(layer)), mode="r|") as files:
+                for member in files:
+                    if member.name.removeprefix("./") == inside and (content := files.extractfile(member)):
+                        target.write_bytes(content.read())
+                        target.chmod(0o755)
+                        return target
+    raise AssertionError(f"{image} holds no {inside}")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def api(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
+    """A real kube-apiserver with its etcd on loopback, out of the bundle's images: no kubelet, no controllers."""
+    folder = tmp_path_factory.mktemp("api-server")
+    cluster = TlsServer(Authority(), port=_free_port())
+    certificate, key = cluster.authority.issue("kube-apiserver", "kubernetes")
+    for name, content in {"ca.pem": cluster.authority.pem, "server.pem": certificate, "server.key": key}.items():
+        (folder / name).write_bytes(content)
+    store, peers = (f"http://127.0.0.1:{_free_port()}" for _ in range(2))
+    etcd: list[str | Path] = [
+        *(_from_image(bundle_folder, "etcd", "usr/local/bin/etcd", folder / "etcd"), "--unsafe-no-fsync", "--data-dir", folder / "data"),
+        *(f"--listen-client-urls={store}", f"--advertise-client-urls={store}", f"--listen-peer-urls={peers}"),
+    ]
+    server: list[str | Path] = [
+        _from_image(bundle_folder, "kube-apiserver", "usr/local/bin/kube-apiserver", folder / "kube-apiserver"),
+        *(f"--etcd-servers={store}", "--bind-address=127.0.0.1", f"--secure-port={cluster.port}", "--authorization-mode=RBAC"),
+        *(f"--client-ca-file={folder}/ca.pem", f"--tls-cert-file={folder}/server.pem", f"--tls-private-key-file={folder}/server.key"),
+        *("--service-account-issuer=https://kubernetes", "--service-cluster-ip-range=10.96.0.0/16,fd44:0:0:ffff::/112"),
+        *(f"--service-account-key-file={folder}/server.key", f"--service-account-signing-key-file={folder}/server.key"),
+    ]
+    with ExitStack() as running:
+        for name, command in {"etcd": etcd, "kube-apiserver": server}.items():
+            log = running.enter_context((folder / f"{name}.log").open("w"))
+            process = running.enter_context(subprocess.Popen(command, stdout=log, stderr=log))
+            running.callback(process.kill)
+        with connect(cluster.kubeconfig(), cluster.dial) as opened:
+            _wait_for(opened, process, folder / "kube-apiserver.log")
+            yield opened
+
+
+def _wait_for(api: KubeApi, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, log.read_text()[-2000:]
+        try:
+            api.get("/readyz")
+            return
+        except (ApiUnavailable, ApiRefused):  # refused: RBAC's own rules are not there yet
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.2)

@@ -56,7 +56,7 @@ def test_a_server_of_another_name_is_refused(serve_tls: Callable[[str], Server])
 def test_a_dial_that_fails_may_pass(tls_server: Server, error: Exception) -> None:
     """A refused or lost connection is ApiUnavailable, which tasks retry."""
 
-    def dial(host: str, port: int) -> socket.socket:
+    def dial(_host: str, _port: int) -> socket.socket:
         raise error
 
     with connect(tls_server.kubeconfig(), dial) as api, pytest.raises(ApiUnavailable, match=r"fd66::11 port 6443"):
@@ -66,7 +66,7 @@ def test_a_dial_that_fails_may_pass(tls_server: Server, error: Exception) -> Non
 def test_a_host_that_must_be_mended_is_not_called_passing(tls_server: Server) -> None:
     """What the dial says of a login goes through unchanged."""
 
-    def dial(host: str, port: int) -> socket.socket:
+    def dial(_host: str, _port: int) -> socket.socket:
         raise LoginRefused("n1", "the key is refused", "add it")
 
     with connect(tls_server.kubeconfig(), dial) as api, pytest.raises(LoginRefused):
@@ -76,9 +76,14 @@ def test_a_host_that_must_be_mended_is_not_called_passing(tls_server: Server) ->
 def test_a_connection_that_ends_in_the_handshake_may_pass(tls_server: Server) -> None:
     """An API server that is just going down cuts connections."""
 
-    def dial(host: str, port: int) -> socket.socket:
+    def dial(_host: str, _port: int) -> socket.socket:
         ours, theirs = socket.socketpair()
-        threading.Thread(target=lambda: (theirs.recv(1), theirs.close())).start()
+
+        def cut() -> None:
+            theirs.recv(1)
+            theirs.close()
+
+        threading.Thread(target=cut).start()
         return ours
 
     with connect(tls_server.kubeconfig(), dial) as api, pytest.raises(ApiUnavailable):

@@ -1,0 +1,88 @@
+"""Labels and taints converge, and an address finds its node."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_address
+
+import pytest
+
+from cluster.errors import ClusterError
+from cluster.labels import address_labels
+from cluster.spec import Taint, TaintEffect
+from kube.client import Document, KubeApi
+from kube.nodes import OURS, find_node, label_node, node_patch
+
+BUSY = Taint(key="busy", value="yes", effect=TaintEffect.NO_SCHEDULE)
+FOREIGN = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+
+
+def node(labels: dict[str, str], taints: list[Document], ours: Document | None = None) -> Document:
+    """A Node object, with what we remember of what we set."""
+    annotations = {OURS: json.dumps(ours)} if ours is not None else {}
+    return {"metadata": {"resourceVersion": "7", "labels": labels, "annotations": annotations}, "spec": {"taints": taints}}
+
+
+def test_what_is_asked_for_is_set_and_remembered() -> None:
+    """The annotation says which keys are ours; the resource version makes a race a conflict."""
+    patch, changes = node_patch(node({"theirs": "1"}, [FOREIGN]), {"zone": "a"}, [BUSY])
+    assert changes == ("label zone=a", "taint busy=yes:NoSchedule")
+    assert patch["metadata"]["resourceVersion"] == "7"
+    assert patch["metadata"]["labels"] == {"zone": "a"}
+    assert json.loads(patch["metadata"]["annotations"][OURS]) == {"labels": ["zone"], "taints": ["busy:NoSchedule"]}
+    assert patch["spec"]["taints"] == [FOREIGN, {"key": "busy", "effect": "NoSchedule", "value": "yes"}]
+
+
+def test_only_ours_is_taken_away() -> None:
+    """What the file no longer names goes if we set it; labels and taints of others stay."""
+    held = node(
+        {"zone": "a", "theirs": "1"},
+        [FOREIGN, {"key": "busy", "value": "yes", "effect": "NoSchedule"}],
+        {"labels": ["zone"], "taints": ["busy:NoSchedule"]},
+    )
+    patch, changes = node_patch(held, {}, [])
+    assert changes == ("label zone removed", "taint busy:NoSchedule removed")
+    assert patch["metadata"]["labels"] == {"zone": None}
+    assert patch["spec"]["taints"] == [FOREIGN]
+
+
+def test_a_node_that_is_as_asked_needs_no_patch() -> None:
+    """Running again finds nothing to do."""
+    ours = {"labels": ["zone"], "taints": ["busy:NoSchedule"]}
+    held = node({"zone": "a"}, [{"key": "busy", "value": "yes", "effect": "NoSchedule"}], ours)
+    assert node_patch(held, {"zone": "a"}, [BUSY]) == ({}, ())
+
+
+def test_a_label_that_was_there_by_chance_becomes_ours_quietly() -> None:
+    """kubeadm registers a node with labels we ask for: no change of the node, but remembered for later."""
+    patch, changes = node_patch(node({"zone": "a"}, []), {"zone": "a"}, [])
+    assert changes == ()
+    assert json.loads(patch["metadata"]["annotations"][OURS]) == {"labels": ["zone"], "taints": []}
+
+
+@pytest.mark.bundle
+def test_labels_and_taints_converge_on_a_real_api_server(api: KubeApi) -> None:
+    """Set, found unchanged, replaced, removed."""
+    api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "converging", "labels": {"theirs": "1"}}})
+    assert "label zone=a" in label_node(api, "converging", {"zone": "a"}, [BUSY])
+    assert label_node(api, "converging", {"zone": "a"}, [BUSY]) == ()
+    assert set(label_node(api, "converging", {"rack": "1"}, [])) == {"label rack=1", "label zone removed", "taint busy:NoSchedule removed"}
+    labels = api.get("/api/v1/nodes/converging")["metadata"]["labels"]
+    assert labels == {"theirs": "1", "rack": "1"}
+
+
+@pytest.mark.bundle
+def test_a_node_is_found_by_either_of_its_addresses(api: KubeApi) -> None:
+    """Whatever else the cluster holds; and an address nobody has finds nothing."""
+    api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "addressed"}})
+    addresses = (ip_address("198.18.0.77"), ip_address("fd66::77"))
+    label_node(api, "addressed", address_labels(addresses))
+    assert [find_node(api, address) for address in addresses] == ["addressed", "addressed"]
+    assert find_node(api, ip_address("fd66::7:7")) is None
+
+
+@pytest.mark.bundle
+def test_a_node_that_has_not_joined_cannot_be_labelled(api: KubeApi) -> None:
+    """The error names it."""
+    with pytest.raises(ClusterError, match="node absent has not joined"):
+        label_node(api, "absent", {"a": "b"})

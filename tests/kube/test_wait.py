@@ -1,0 +1,98 @@
+"""Waiting by watch on a real API server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from cluster.errors import ClusterError
+from kube.client import Document, KubeApi
+from kube.wait import wait_gone, wait_nodes_ready, wait_rolled_out
+
+pytestmark = pytest.mark.bundle
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+def set_ready(api: KubeApi, name: str, status: str, message: str) -> None:
+    """What kubelet would report."""
+    condition = {"type": "Ready", "status": status, "message": message, "reason": "test"}
+    api.merge(f"/api/v1/nodes/{name}/status", {"status": {"conditions": [condition]}})
+
+
+def test_a_node_that_joins_and_becomes_ready_ends_the_wait_at_once(api: KubeApi) -> None:
+    """Progress says what is missing, in kubelet's words; the end comes with the event, not with a poll."""
+    told: list[str] = []
+    moments: list[float] = []
+
+    def kubelet() -> None:
+        time.sleep(0.3)
+        api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "waited"}})
+        set_ready(api, "waited", "False", "cni plugin not initialized")
+        time.sleep(0.3)
+        set_ready(api, "waited", "True", "kubelet is posting ready status")
+        moments.append(time.monotonic())
+
+    thread = threading.Thread(target=kubelet)
+    thread.start()
+    wait_nodes_ready(api, ["waited"], timedelta(seconds=20), told.append)
+    moments.append(time.monotonic())
+    thread.join()
+    assert max(moments) - min(moments) < 0.5
+    assert told[0] == "nodes Ready: waiting for waited: has not joined"
+    assert "nodes Ready: waiting for waited: cni plugin not initialized" in told
+    assert told[-1] == "nodes Ready: done"
+
+
+def test_the_end_of_patience_names_what_is_missing(api: KubeApi) -> None:
+    """Who, and why."""
+    start = time.monotonic()
+    with pytest.raises(ClusterError, match=r"not done after 1 s: nowhere: has not joined"):
+        wait_nodes_ready(api, ["nowhere"], timedelta(seconds=1))
+    assert time.monotonic() - start < 3
+
+
+def test_a_daemon_set_is_rolled_out_when_its_newest_version_is_everywhere(api: KubeApi) -> None:
+    """The status of an older generation does not count."""
+    labels = {"app": "rolling"}
+    document: Document = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "rolling"},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "a"}]}},
+        },
+    }
+    path = "/apis/apps/v1/namespaces/default/daemonsets"
+    generation = api.create(path, document)["metadata"]["generation"]
+    with pytest.raises(ClusterError, match="has not seen it yet"):
+        wait_rolled_out(api, "DaemonSet", "default", "rolling", limit=timedelta(seconds=1))
+    status = {
+        "observedGeneration": generation,
+        "currentNumberScheduled": 2,
+        "numberMisscheduled": 0,
+        "desiredNumberScheduled": 2,
+        "numberReady": 1,
+        "numberAvailable": 1,
+        "updatedNumberScheduled": 2,
+    }
+    api.merge(f"{path}/rolling/status", {"status": status})
+    with pytest.raises(ClusterError, match="1 of 2 available"):
+        wait_rolled_out(api, "DaemonSet", "default", "rolling", limit=timedelta(seconds=1))
+    api.merge(f"{path}/rolling/status", {"status": {**status, "numberReady": 2, "numberAvailable": 2}})
+    wait_rolled_out(api, "DaemonSet", "default", "rolling", limit=timedelta(seconds=5))
+
+
+def test_what_is_deleted_ends_the_wait_for_its_going(api: KubeApi) -> None:
+    """By the DELETED event; what never was is gone already."""
+    api.create(MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "leaving"}})
+    narrowed = {"fieldSelector": "metadata.name=leaving"}
+    timer = threading.Timer(0.3, lambda: api.delete(f"{MAPS}/leaving"))
+    timer.start()
+    wait_gone(api, MAPS, timedelta(seconds=10), narrowed)
+    timer.join()
+    wait_gone(api, "/apis/example.org/v9/nothings", timedelta(seconds=5))
