@@ -18,6 +18,12 @@ API_PORT = 6443
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 KUBEADM_API = "kubeadm.k8s.io/v1beta4"
 
+# At its start the controller manager makes some 130 requests for its controllers' service accounts; at its own limit of 20 a second
+# a new cluster waits 5 s for its first controller. The API server's priority and fairness still guards against too many.
+CONTROLLER_RATE = {"kube-api-qps": "100", "kube-api-burst": "200"}
+# The first try for the lease comes before RBAC is there and fails; each further one waits for this long (2 s by default).
+ELECTION = {"leader-elect-retry-period": "1s"}
+
 
 def api_endpoint(spec: ClusterSpec) -> tuple[str, int]:
     """Host (bare IPv6) and port that every node uses for the API: the file's endpoint, else the control plane's first address."""
@@ -95,8 +101,10 @@ def cluster_configuration(spec: ClusterSpec) -> dict[str, Any]:
             "dnsDomain": spec.network.dns_domain,
         },
         "apiServer": {"certSANs": list(certificate_names(spec)), "extraArgs": _args(everywhere, extra.get("apiserver", {}))},
-        "controllerManager": {"extraArgs": _args(loopback, node_mask_args(spec), extra.get("controller_manager", {}))},
-        "scheduler": {"extraArgs": _args(loopback, extra.get("scheduler", {}))},
+        "controllerManager": {
+            "extraArgs": _args(loopback, ELECTION, CONTROLLER_RATE, node_mask_args(spec), extra.get("controller_manager", {}))
+        },
+        "scheduler": {"extraArgs": _args(loopback, ELECTION, extra.get("scheduler", {}))},
         # etcd's URLs follow the advertise address: kubeadm writes [::1] where that is IPv6 (rule 25)
         "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": _args(extra.get("etcd", {}))}},
     }

@@ -1,7 +1,7 @@
 set -eu
 umask 022
-export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 state=/var/lib/sixstack
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=sixfirst
 
 # exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
@@ -52,8 +52,8 @@ imageRepository: "registry.k8s.io"
 encryptionAlgorithm: "ECDSA-P256"
 networking: {"dnsDomain": "cluster.local", "podSubnet": "fd44::/56,10.244.0.0/16", "serviceSubnet": "fd44:0:0:ffff::/112,10.96.0.0/16"}
 apiServer: {"certSANs": ["sixfirst-1", "fd66::11", "198.18.0.11", "api.example.org", "fd44:0:0:ffff::1", "10.96.0.1"], "extraArgs": [{"name": "bind-address", "value": "::"}]}
-controllerManager: {"extraArgs": [{"name": "node-cidr-mask-size-ipv4", "value": "24"}, {"name": "node-cidr-mask-size-ipv6", "value": "64"}]}
-scheduler: {"extraArgs": []}
+controllerManager: {"extraArgs": [{"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv4", "value": "24"}, {"name": "node-cidr-mask-size-ipv6", "value": "64"}]}
+scheduler: {"extraArgs": [{"name": "leader-elect-retry-period", "value": "1s"}]}
 etcd: {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1

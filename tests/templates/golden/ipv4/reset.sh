@@ -1,7 +1,7 @@
 set -eu
 umask 022
-export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 state=/var/lib/sixstack
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=four
 
 # exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
@@ -32,38 +32,32 @@ try() {
   fi
 }
 
-# --- pods
+# --- packet filter, while the pods are there: only tables and chains of kube-proxy, flannel and the CNI plugins, nobody else's.
+# A host without nft or iptables borrows those of the container that used them; it is held still, or it would put its rules back.
 if have kubelet; then systemctl stop kubelet.service 2>/dev/null || true; fi
-if have containerd; then systemctl start containerd.service 2>/dev/null || true; fi
-if have kubeadm && [ -S /run/containerd/containerd.sock ]; then
-  timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock || echo "kubeadm reset ended with an error; going on"
-fi
+lenders=''
+for process in /proc/[0-9]*; do
+  case $(cat "$process/comm" 2>/dev/null) in
+    kube-proxy | flanneld)
+      # one in another network name space belongs to a cluster inside a container on this host
+      if [ "$(readlink "$process/ns/net")" = "$(readlink /proc/1/ns/net)" ] && kill -STOP "${process#/proc/}" 2>/dev/null; then
+        lenders="$lenders $process/root"
+      fi
+      ;;
+  esac
+done
 
-# --- packet filter: only tables and chains of kube-proxy, flannel and the CNI plugins; nobody else's rule is touched.
-# a host without nft or iptables borrows those of the kube-proxy image
-borrowed=/run/sixstack-borrowed
-borrow() {
-  if [ -d "$borrowed/proc" ]; then return 0; fi
-  have ctr && [ -S /run/containerd/containerd.sock ] || return 1
-  image=$(ctr -n k8s.io images ls -q | grep -m 1 '/kube-proxy:') || return 1
-  mkdir -p "$borrowed"
-  ctr -n k8s.io images mount "$image" "$borrowed" >/dev/null || return 1
-  mkdir -p "$borrowed/proc" && mount -t proc proc "$borrowed/proc"
-}
-give_back() {
-  if [ -d "$borrowed" ]; then
-    umount "$borrowed/proc" 2>/dev/null || true
-    ctr -n k8s.io images unmount --rm "$borrowed" >/dev/null 2>&1 || umount "$borrowed" 2>/dev/null || true
-    rmdir "$borrowed" 2>/dev/null || true
-  fi
-}
-trap give_back EXIT
 # tool NAME: sets `run` to what goes before the program's name; 1 when it is nowhere to be had
 tool() {
   run=''
   if have "$1"; then return 0; fi
-  borrow && [ -n "$(chroot "$borrowed" "$1" --version 2>/dev/null)" ] || return 1
-  run="chroot $borrowed"
+  for lender in $lenders; do
+    if chroot "$lender" "$1" --version >/dev/null 2>&1; then
+      run="chroot $lender"
+      return 0
+    fi
+  done
+  return 1
 }
 
 # shellcheck disable=SC2086 # $run is two words or none, a table is a family and a name
@@ -95,7 +89,22 @@ for program in iptables ip6tables iptables-legacy ip6tables-legacy; do
     for chain in $chains; do try $run "$program" -w -t "$table" -X "$chain"; done
   done
 done
-give_back
+# shellcheck disable=SC2086
+if tool nft; then
+  # what is left of an iptables table when nobody has a rule or a policy in it
+  empty='^(#.*|table .*|[[:space:]]+chain (PREROUTING|INPUT|FORWARD|OUTPUT|POSTROUTING) \{|[[:space:]]+type .* policy accept;|[[:space:]]*\}|)$'
+  for table in 'ip nat' 'ip filter' 'ip mangle' 'ip raw' 'ip6 nat' 'ip6 filter' 'ip6 mangle' 'ip6 raw'; do
+    if rest=$($run nft list table $table 2>/dev/null) && ! printf '%s\n' "$rest" | grep -qvE "$empty"; then
+      try $run nft delete table $table
+    fi
+  done
+fi
+
+# --- pods
+if have containerd; then systemctl start containerd.service 2>/dev/null || true; fi
+if have kubeadm && [ -S /run/containerd/containerd.sock ]; then
+  timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock || echo "kubeadm reset ended with an error; going on"
+fi
 
 # --- what still runs of ours, and containerd itself
 if have ctr && [ -S /run/containerd/containerd.sock ]; then
@@ -108,7 +117,9 @@ done
 for process in /proc/[0-9]*; do
   line=$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) || continue
   case $line in
-    *containerd-shim-runc-v2*" -namespace k8s.io "*) kill -9 "${process#/proc/}" 2>/dev/null || true ;;
+    *containerd-shim-runc-v2*" -namespace k8s.io "*)
+      if [ "$(readlink "$process/ns/mnt")" = "$(readlink /proc/1/ns/mnt)" ]; then kill -9 "${process#/proc/}" 2>/dev/null || true; fi
+      ;;
   esac
 done
 for folder in /sys/fs/cgroup/kubepods* /sys/fs/cgroup/*/kubepods*; do
@@ -142,7 +153,7 @@ for marker in "$state"/bundle/*; do
     rm -f "$marker"
   fi
 done
-for folder in /etc/containerd/certs.d /etc/containerd /etc/cni/net.d /etc/cni /etc/kubernetes /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d /opt/cni/bin /opt/cni /run/calico /run/containerd /run/flannel /usr/libexec/kubernetes /var/lib/calico /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /var/log/calico /var/log/containers /var/log/pods; do
+for folder in /etc/containerd/certs.d /etc/containerd /etc/cni/net.d /etc/cni /etc/kubernetes /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d /opt/cni/bin /opt/cni /opt/containerd /run/calico /run/containerd /run/flannel /run/netns /run/nri /usr/libexec/kubernetes /var/lib/calico /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /var/log/calico /var/log/containers /var/log/pods; do
   if [ -d "$folder" ]; then
     find "$folder" -mindepth 1 -maxdepth 1 | while read -r path; do
       # a mount that could not be undone, or a file that was there before, is not ours to delete
@@ -177,5 +188,5 @@ if [ -n "$failed" ]; then
   exit 1
 fi
 # last: from here on this host is nobody's. The caller's own step folder goes with host/forget.sh.j2
-rm -rf "$state/before" "$state/bundle" "$state/prepared" "$state/initialized"
+rm -rf "$state/before" "$state/bundle" "$state/kubectl" "$state/prepared" "$state/initialized"
 rm -f "$state/owner"

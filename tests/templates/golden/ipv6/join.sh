@@ -1,7 +1,7 @@
 set -eu
 umask 022
-export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 state=/var/lib/sixstack
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=six
 
 # exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
