@@ -14,7 +14,7 @@ if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
 fi
 # Brings a host that carries the bundle's files to where kubeadm can start. Running it again changes nothing.
 if [ -z "$owner" ]; then refuse "this host was not claimed for cluster $cluster first"; fi
-for command in containerd containerd-shim-runc-v2 runc; do
+for command in containerd containerd-shim-runc-v2 ctr runc; do
   command -v "$command" >/dev/null || lacking "$command: the bundle's files are not on this host"
 done
 
@@ -167,6 +167,13 @@ else
 fi
 if ! [ -S /run/containerd/containerd.sock ]; then
   echo "containerd runs and has no socket at /run/containerd/containerd.sock" >&2
+  exit 1
+fi
+# containerd starts without the part that kubelet talks to when that fails, and says so only here
+if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; then
+  echo "containerd runs without its CRI service:" >&2
+  ctr plugins ls -d id==cri 2>/dev/null | grep -A 3 -i '^error' >&2
+  systemctl stop containerd.service # so that the next attempt starts it anew
   exit 1
 fi
 
