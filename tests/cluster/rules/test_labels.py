@@ -1,0 +1,85 @@
+"""Labels and taints."""
+
+import pytest
+
+
+class TestMalformedLabel:
+    """malformed-label."""
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("", "x"),
+            ("a/b/c", "x"),
+            ("Example.org/a", "x"),
+            ("a b", "x"),
+            ("k" * 64, "x"),
+            ("rack", "fd66::1"),
+            ("rack", "-"),
+            ("rack", "v" * 64),
+        ],
+    )
+    def test_other_texts_are_refused(self, check, key, value):
+        """The API server would refuse them."""
+        assert [code for code, _ in check({"hosts[1].labels": {key: value}})] == ["malformed-label"]
+
+    @pytest.mark.parametrize(
+        ("key", "value"), [("rack", ""), ("example.org/Rack_1.a", "R-1"), ("k" * 63, "v" * 63), ("node-role.kubernetes.io/worker", "")]
+    )
+    def test_qualified_names_are_accepted(self, check, key, value):
+        """An empty value is a value."""
+        assert check({"hosts[1].labels": {key: value}}) == {}
+
+
+class TestOwnedLabel:
+    """owned-label."""
+
+    @pytest.mark.parametrize("key", ["node.sixstack.io/ipv6", "kubernetes.io/hostname", "node-role.kubernetes.io/control-plane"])
+    def test_labels_that_others_set_are_refused(self, check, key):
+        """The kubelet, kubeadm or this program would set them back."""
+        assert [code for code, _ in check({"hosts[1].labels": {key: "x"}})] == ["owned-label"]
+
+    @pytest.mark.parametrize("key", ["topology.kubernetes.io/zone", "node.kubernetes.io/instance-type"])
+    def test_labels_that_owners_of_hosts_set_are_accepted(self, check, key):
+        """Without a cloud provider nobody else does."""
+        assert check({"hosts[1].labels": {key: "x"}}) == {}
+
+
+class TestMalformedTaint:
+    """malformed-taint."""
+
+    @pytest.mark.parametrize(("key", "value", "at"), [("a b", "", "key"), ("gpu", "a b", "value")])
+    def test_other_texts_are_refused(self, check, key, value, at):
+        """The API server would refuse them."""
+        taints = [{"key": key, "value": value, "effect": "NoSchedule"}]
+        assert ("malformed-taint", f"hosts[1].taints[0].{at}") in check({"hosts[1].taints": taints})
+
+    def test_qualified_names_are_accepted(self, check):
+        """The value may be left out."""
+        assert check({"hosts[1].taints": [{"key": "example.org/gpu", "effect": "NoExecute"}]}) == {}
+
+
+class TestOwnedTaint:
+    """owned-taint."""
+
+    def test_a_taint_of_the_node_controllers_is_refused(self, check):
+        """They would take it off again."""
+        taints = [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
+        assert ("owned-taint", "hosts[1].taints[0].key") in check({"hosts[1].taints": taints})
+
+    def test_the_control_planes_taint_is_accepted(self, check):
+        """A worker may carry it."""
+        assert check({"hosts[1].taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]}) == {}
+
+
+class TestDuplicateTaint:
+    """duplicate-taint."""
+
+    def test_a_key_and_effect_twice_are_refused(self, check):
+        """The API server refuses such a node."""
+        taints = [{"key": "gpu", "value": value, "effect": "NoSchedule"} for value in ("a", "b")]
+        assert ("duplicate-taint", "hosts[1].taints[1]") in check({"hosts[1].taints": taints})
+
+    def test_one_key_with_two_effects_is_accepted(self, check):
+        """They are two taints."""
+        assert check({"hosts[1].taints": [{"key": "gpu", "effect": effect} for effect in ("NoSchedule", "NoExecute")]}) == {}

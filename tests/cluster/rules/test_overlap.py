@@ -1,0 +1,45 @@
+"""What must not overlap."""
+
+import pytest
+
+
+class TestRangesOverlap:
+    """ranges-overlap: pods and services share no address."""
+
+    @pytest.mark.parametrize(("path", "cidr"), [("network.services[0]", "10.244.0.0/20"), ("network.services[1]", "fd44:0:0:1::/112")])
+    def test_services_inside_pods_are_refused(self, check, path, cidr):
+        """A service range inside the pod range is refused in either family."""
+        assert ("ranges-overlap", path) in check({path: cidr})
+
+    def test_neighbours_are_accepted(self, check):
+        """Ranges that touch share no address."""
+        assert check({"network.services[0]": "10.245.0.0/16", "network.services[1]": "fd44:0:0:100::/112"}) == {}
+
+
+class TestAddressInRange:
+    """address-in-range: hosts, endpoint and name servers lie outside."""
+
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            ("hosts[1].addresses[0]", "10.244.3.4"),
+            ("hosts[1].addresses[1]", "fd44::12"),
+            ("hosts[1].ssh.address", "10.96.0.1"),
+            ("hosts[1].ssh.jump", {"address": "fd44::1", "host_key": "trust-on-first-use"}),
+            ("control_plane.endpoint", "[fd44::100]:6443"),
+            ("network.dns_upstreams", ["10.96.0.10"]),
+        ],
+    )
+    def test_an_address_inside_is_refused(self, check, path, value):
+        """Whatever it is for, hosts would route it into the cluster."""
+        found = [place for code, place in check({path: value}) if code == "address-in-range"]
+        assert [place.startswith(path) for place in found] == [True]
+
+    def test_addresses_outside_are_accepted(self, check):
+        """A virtual address, a name server and a jump host of their own."""
+        changes = {
+            "control_plane.endpoint": "198.18.0.100:6443",
+            "network.dns_upstreams": ["198.18.0.1", "fd66::1"],
+            "hosts[1].ssh.jump": {"address": "203.0.113.1", "host_key": "trust-on-first-use"},
+        }
+        assert check(changes) == {}
