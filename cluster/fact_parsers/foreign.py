@@ -37,11 +37,11 @@ class Unit:
 
 
 def units(text: str) -> tuple[Unit, ...]:
-    """Part units: blocks of `systemctl show`, those that systemd knows a file of."""
+    """Part units: blocks of `systemctl show`, those that systemd knows a file of; a masked one can never start."""
     found = []
     for block in text.split("\n\n"):
         said = dict(line.partition("=")[::2] for line in block.splitlines())
-        if said.get("LoadState") not in (None, "not-found") and said.get("Id"):
+        if said.get("Id") and said.get("LoadState") not in (None, "not-found", "masked"):
             found.append(Unit(said["Id"], said.get("FragmentPath", ""), said.get("ActiveState") in ("active", "activating", "reloading")))
     return tuple(found)
 

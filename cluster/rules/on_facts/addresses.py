@@ -24,7 +24,7 @@ _CURE = {
 @host_rule("address-not-on-host")
 def addresses_are_on_the_host(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
     """A node address that the file names is on the host, on the named interface if there is one (kubernetes#130409)."""
-    for address in host.addresses:
+    for address in host.addresses if found.links else ():  # without any, rule facts-unknown says why
         family = family_of(address)
         link = found.link_of(address)
         if link is None:
@@ -75,7 +75,7 @@ def interface_is_on_the_host(_cluster: Inspected, host: Host, found: HostFacts) 
 @host_rule("no-node-address")
 def an_address_can_be_chosen(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
     """Where the file names no addresses, the host has a stable global one of each family in use."""
-    if host.addresses or (host.interface is not None and found.link(host.interface) is None):
+    if host.addresses or not found.links or (host.interface is not None and found.link(host.interface) is None):
         return
     for family in cluster.spec.families:
         if candidates(host, found, family):

@@ -1,0 +1,148 @@
+"""Node addresses as hosts have them, and the choice where the file names none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address, ip_interface
+from typing import Any
+
+import pytest
+
+from cluster.addresses import resolve
+from cluster.facts import DefaultRoute, HostFacts, InterfaceAddress, Link
+from cluster.families import Family
+from cluster.problems import Problem
+from cluster.rules.on_facts import check_facts
+from cluster.spec import ClusterSpec
+
+Make = Callable[..., Any]
+
+
+def check(spec: ClusterSpec, facts: HostFacts) -> tuple[Problem, ...]:
+    """The problems of one host."""
+    return check_facts(spec, {facts.host: facts}, bundle_architecture="amd64", bundle_size=1)
+
+
+def with_address(facts: HostFacts, text: str, *flags: str, link: str = "eth0") -> HostFacts:
+    """The facts with another address on a link."""
+    added = InterfaceAddress(ip_interface(text), "global", frozenset(flags))
+    return replace(facts, links=tuple(replace(one, addresses=(*one.addresses, added)) if one.name == link else one for one in facts.links))
+
+
+def hosts(**fields: Any) -> dict[str, Any]:
+    """The `hosts` of a file with one host."""
+    return {
+        "hosts": [
+            {"name": "node-1", "role": "control-plane", "ssh": {"address": "198.18.0.11", "host_key": "trust-on-first-use"}, **fields}
+        ]
+    }
+
+
+def test_the_addresses_of_the_default_route_are_chosen_primary_first(a_spec: Make, some_facts: Make) -> None:
+    """One stable global address a family: that is the node's."""
+    for primary, expected in (("ipv4", ["198.18.0.11", "fd66::11"]), ("ipv6", ["fd66::11", "198.18.0.11"])):
+        network = a_spec().network.model_dump(mode="json")
+        if primary == "ipv6":
+            network = {**network, "pods": network["pods"][::-1], "services": network["services"][::-1]}
+        spec = a_spec(primary_family=primary, network=network)
+        facts = {"node-1": some_facts(1), "node-2": some_facts(2)}
+        assert check_facts(spec, facts, bundle_architecture="amd64", bundle_size=1) == ()
+        assert [str(address) for address in resolve(spec, facts).hosts[0].addresses] == expected
+
+
+def test_addresses_of_the_file_are_kept(a_spec: Make, some_facts: Make) -> None:
+    """Facts do not overrule the owner."""
+    facts = with_address(some_facts(1), "198.18.0.99/24")
+    spec = a_spec(**hosts(addresses=["198.18.0.99", "fd66::11"]))
+    assert check(spec, facts) == ()
+    assert resolve(spec, {"node-1": facts}).hosts[0].addresses == (ip_address("198.18.0.99"), ip_address("fd66::11"))
+
+
+def test_several_candidates_are_all_listed(a_spec: Make, some_facts: Make) -> None:
+    """Which of them is meant, only the owner knows."""
+    (problem,) = check(a_spec(), with_address(some_facts(1), "fd99::5/64"))
+    assert (problem.code, problem.path) == ("several-node-addresses", "hosts/node-1/addresses")
+    assert "fd66::11, fd99::5" in problem.message
+
+
+@pytest.mark.parametrize("flag", ["temporary", "deprecated", "tentative", "dadfailed"])
+def test_an_unstable_address_is_no_candidate(a_spec: Make, some_facts: Make, flag: str) -> None:
+    """A privacy address beside the stable one does not make the choice unclear."""
+    facts = with_address(some_facts(1), "fd66::abcd/64", flag)
+    assert check(a_spec(), facts) == ()
+    (problem,) = check(a_spec(**hosts(addresses=["198.18.0.11", "fd66::abcd"])), facts)
+    assert (problem.code, problem.message) == ("address-not-stable", f"fd66::abcd is {flag}")
+
+
+def test_an_address_that_is_not_on_the_host_is_named_with_those_that_are(a_spec: Make, some_facts: Make) -> None:
+    """kubelet would not start with it (kubernetes#130409)."""
+    (problem,) = check(a_spec(**hosts(addresses=["198.18.0.11", "fd66::99"])), some_facts(1))
+    assert problem.code == "address-not-on-host"
+    assert "fd66::99 is on none of its interfaces; its IPv6 addresses: fd66::11" in problem.message
+    assert "ip address add fd66::99/64" in problem.hint
+
+
+def test_a_host_without_a_family_in_use_is_refused(a_spec: Make, some_facts: Make) -> None:
+    """Its link-local address is listed, and does not count."""
+    facts = some_facts(1)
+    link = facts.links[0]
+    ipv4_only = replace(facts, links=(replace(link, addresses=(link.addresses[0], link.addresses[2])),))
+    (problem,) = check(a_spec(), ipv4_only)
+    assert problem.code == "no-node-address"
+    assert "no stable global IPv6 address on eth0, where its default route leads; its IPv6 addresses: fe80::11" in problem.message
+    assert check(a_spec(stack="ipv4"), ipv4_only) == ()
+
+
+def test_a_named_interface_decides(a_spec: Make, some_facts: Make) -> None:
+    """Addresses of other links are no candidates then."""
+    second = Link("eth1", 1500, "52:54:00:00:01:01", True, addresses=(InterfaceAddress(ip_interface("10.9.0.1/24"), "global"),))
+    facts = some_facts(1)
+    facts = with_address(replace(facts, links=(*facts.links, second)), "fd99::1/64", link="eth1")
+    spec = a_spec(**hosts(interface="eth1"))
+    assert check(spec, facts) == ()
+    assert resolve(spec, {"node-1": facts}).hosts[0].addresses == (ip_address("10.9.0.1"), ip_address("fd99::1"))
+
+
+def test_an_interface_that_is_not_there_is_named_with_those_that_are(a_spec: Make, some_facts: Make) -> None:
+    """And nothing else is said of addresses."""
+    (problem,) = check(a_spec(**hosts(interface="ens3")), some_facts(1))
+    assert (problem.code, problem.message) == ("interface-not-on-host", "it has no interface ens3; it has eth0")
+
+
+def test_an_address_on_another_interface_than_named_is_told(a_spec: Make, some_facts: Make) -> None:
+    """One of the two is a slip."""
+    facts = some_facts(1)
+    facts = replace(facts, links=(*facts.links, Link("eth1", 1500, None, True)))
+    problems = check(a_spec(**hosts(interface="eth1", addresses=["198.18.0.11", "fd66::11"])), facts)
+    assert [problem.message for problem in problems] == [
+        "198.18.0.11 is on eth0, the file says interface eth1",
+        "fd66::11 is on eth0, the file says interface eth1",
+    ]
+
+
+def test_a_family_without_a_default_route_takes_the_other_familys_link(a_spec: Make, some_facts: Make) -> None:
+    """A cluster network need not lead out."""
+    facts = some_facts(1, default_routes=(DefaultRoute(Family.IPV4, "eth0", None, "static"),))
+    assert check(a_spec(), facts) == ()
+
+
+def test_a_host_without_any_default_route_is_asked_for_an_interface(a_spec: Make, some_facts: Make) -> None:
+    """Guessing among links is not ours to do."""
+    problems = check(a_spec(), some_facts(1, default_routes=()))
+    assert [problem.code for problem in problems] == ["no-node-address"] * 2
+    assert "interface" in problems[0].hint
+
+
+def test_an_endpoint_on_a_worker_is_refused(a_spec: Make, some_facts: Make) -> None:
+    """Nobody would answer there."""
+    spec = a_spec(control_plane={"endpoint": "198.18.0.12"})
+    facts = {"node-1": some_facts(1), "node-2": some_facts(2)}
+    (problem,) = check_facts(spec, facts, bundle_architecture="amd64", bundle_size=1)
+    assert (problem.code, problem.path) == ("endpoint-not-on-control-plane", "hosts/node-2/addresses")
+
+
+def test_a_host_that_was_not_reached_keeps_what_the_file_says(a_spec: Make, some_facts: Make) -> None:
+    """The others are judged and resolved without it."""
+    resolved = resolve(a_spec(), {"node-1": some_facts(1)})
+    assert [len(host.addresses) for host in resolved.hosts] == [2, 0]

@@ -1,0 +1,114 @@
+"""Kernels, links and name servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from cluster.facts import DefaultRoute, HostFacts
+from cluster.families import Family
+from cluster.rules.on_facts import check_facts
+from cluster.spec import ClusterSpec
+
+Make = Callable[..., Any]
+
+
+def codes(spec: ClusterSpec, facts: HostFacts) -> list[str]:
+    """Codes of one host's problems."""
+    return [problem.code for problem in check_facts(spec, {facts.host: facts}, bundle_architecture="amd64", bundle_size=1)]
+
+
+def test_a_kernel_without_ipv6_nat_is_refused_where_ipv6_is_used(a_spec: Make, some_facts: Make) -> None:
+    """kubernetes#133694; an IPv4-only cluster does not need it."""
+    facts = some_facts(1, nat={Family.IPV4: True, Family.IPV6: False})
+    assert codes(a_spec(), facts) == ["no-nat"]
+    assert codes(a_spec(stack="ipv4"), facts) == []
+
+
+def test_nat_that_can_not_be_told_is_a_warning(a_spec: Make, some_facts: Make) -> None:
+    """No evidence is not evidence of the contrary."""
+    assert codes(a_spec(stack="ipv4"), some_facts(1, nat={}, nftables=None)) == ["nat-unknown"]
+
+
+@pytest.mark.parametrize(("kernel", "mode", "expected"), [
+    ((5, 12, 19), None, ["kernel-too-old-for-proxy"]),
+    ((5, 13, 0), None, []),
+    ((5, 12, 19), "iptables", []),
+])  # fmt: skip
+def test_nftables_mode_needs_kernel_5_13(
+    a_spec: Make, some_facts: Make, kernel: tuple[int, int, int], mode: str | None, expected: list[str]
+) -> None:
+    """The hint names the other mode."""
+    spec = a_spec(kubeadm={"kube_proxy": {"mode": mode}} if mode else {})
+    assert codes(spec, some_facts(1, kernel=kernel)) == expected
+
+
+def test_nftables_mode_needs_nf_tables(a_spec: Make, some_facts: Make) -> None:
+    """A kernel with the old tables only translates, and not in this mode."""
+    facts = some_facts(1, nftables=False)
+    assert codes(a_spec(), facts) == ["kernel-too-old-for-proxy"]
+    assert codes(a_spec(kubeadm={"kube_proxy": {"mode": "iptables"}}), facts) == []
+
+
+def test_vxlan_over_ipv6_needs_kernel_4_19_1(a_spec: Make, some_facts: Make) -> None:
+    """Only where flannel and IPv6 are used."""
+    facts = some_facts(1, kernel=(4, 19, 0))
+    iptables = {"kube_proxy": {"mode": "iptables"}}
+    assert codes(a_spec(kubeadm=iptables), facts) == ["kernel-too-old-for-vxlan"]
+    assert codes(a_spec(kubeadm=iptables, stack="ipv4"), facts) == []
+    assert codes(a_spec(kubeadm=iptables, cni={"kind": "none"}), facts) == []
+
+
+@pytest.mark.parametrize(("mtu", "changes", "expected"), [
+    (1349, {}, ["mtu-too-small"]),
+    (1350, {}, []),
+    (1280, {"cni": {"kind": "none"}}, []),
+    (1279, {"cni": {"kind": "none"}}, ["mtu-too-small"]),
+    (600, {"stack": "ipv4"}, []),
+    (1500, {"stack": "ipv4", "cni": {"kind": "flannel", "mtu": 1450}}, []),
+    (1500, {"stack": "ipv4", "cni": {"kind": "flannel", "mtu": 1451}}, ["mtu-too-small"]),
+])  # fmt: skip
+def test_links_carry_pod_packets_and_their_headers(
+    a_spec: Make, some_facts: Make, mtu: int, changes: dict[str, Any], expected: list[str]
+) -> None:
+    """1280 for IPv6 (RFC 8200), and 50 or 70 bytes of VXLAN."""
+    facts = some_facts(1)
+    assert codes(a_spec(**changes), replace(facts, links=(replace(facts.links[0], mtu=mtu),))) == expected
+
+
+@pytest.mark.parametrize(
+    ("protocol", "accept_ra", "expected"), [("ra", 1, ["default-route-at-risk"]), ("ra", 2, []), ("ra", 0, []), ("static", 1, [])]
+)
+def test_a_learnt_default_route_is_at_risk_when_preparing_may_not_save_it(
+    a_spec: Make, some_facts: Make, protocol: str, accept_ra: int, expected: list[str]
+) -> None:
+    """accept_ra 0 means that a daemon handles advertisements; by default preparing sets 2."""
+    facts = some_facts(1, default_routes=(DefaultRoute(Family.IPV6, "eth0", ip_address("fe80::1"), protocol),))
+    facts = replace(facts, links=(replace(facts.links[0], accept_ra=accept_ra),))
+    assert codes(a_spec(prepare={"accept_ra": False}), facts) == expected
+    assert codes(a_spec(), facts) == []
+
+
+@pytest.mark.parametrize(("stack", "servers", "expected"), [
+    ("ipv6", ["198.18.0.1"], ["name-server-family"]),
+    ("ipv6", ["198.18.0.1", "fd66::1"], []),
+    ("ipv6", ["127.0.0.53"], ["name-server-on-loopback"]),
+    ("dual-stack", ["198.18.0.1"], []),
+    ("ipv4", ["127.0.0.53"], ["name-server-on-loopback"]),
+    ("ipv4", ["127.0.0.1", "198.18.0.1"], []),
+    ("ipv4", [], ["no-name-server"]),
+])  # fmt: skip
+def test_pods_can_reach_a_name_server(a_spec: Make, some_facts: Make, stack: str, servers: list[str], expected: list[str]) -> None:
+    """Not loopback, and IPv6 in an IPv6-only cluster."""
+    facts = some_facts(1, nameservers=tuple(ip_address(server) for server in servers))
+    assert codes(a_spec(stack=stack), facts) == expected
+
+
+def test_upstreams_of_the_file_replace_the_hosts_name_servers(a_spec: Make, some_facts: Make) -> None:
+    """Then it does not matter what the host has."""
+    network = {**a_spec(stack="ipv6").network.model_dump(mode="json"), "dns_upstreams": ["2001:db8::53"]}
+    assert codes(a_spec(stack="ipv6", network=network), some_facts(1, nameservers=(ip_address("127.0.0.53"),))) == []

@@ -1,0 +1,78 @@
+"""What a machine must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cluster.facts import Unknown
+from cluster.problems import Severity
+from cluster.rules.on_facts import check_facts
+
+Make = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "path", "words"),
+    [
+        ({"memory": 1699 * 2**20}, "too-little-memory", "memory", "1699 MB of memory, a control plane needs 1700 MB"),
+        ({"cpus": 1}, "too-few-cpus", "cpus", "1 CPU, a control plane needs 2"),
+        ({"swap": ("/dev/sda2", "/swap.img")}, "swap-on", "swap", "swap is on: /dev/sda2, /swap.img"),
+        ({"architecture": "arm64"}, "wrong-architecture", "architecture", "it is arm64, the bundle default is for amd64"),
+        ({"disk_free": 2**30}, "too-little-disk", "disk", "1024 MB are free under /var/lib, the bundle needs 3072 MB"),
+        ({"root": False}, "not-root", "ssh", "commands of user root do not run as root"),
+        ({"missing_commands": ("losetup", "ip")}, "command-missing", "commands", "it lacks losetup, ip"),
+        ({"unknown": (Unknown("sockets", "ValueError: x"),)}, "facts-unknown", "facts", "part sockets of its facts could not be read"),
+    ],
+)
+def test_a_control_plane_that_will_not_do_is_told_so(
+    a_spec: Make, some_facts: Make, changes: dict[str, Any], code: str, path: str, words: str
+) -> None:
+    """Each fault by its own code, with the values found."""
+    (problem,) = check_facts(a_spec(), {"node-1": some_facts(1, **changes)}, bundle_architecture="amd64", bundle_size=2**30)
+    assert (problem.code, problem.path, problem.severity) == (code, f"hosts/node-1/{path}", Severity.ERROR)
+    assert words in problem.message
+    assert problem.hint
+
+
+def test_the_limits_themselves_will_do(a_spec: Make, some_facts: Make) -> None:
+    """1700 MB, 2 CPUs, and exactly the room that is needed."""
+    facts = {"node-1": some_facts(1, memory=1700 * 2**20, cpus=2, disk_free=3 * 2**30)}
+    assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=2**30) == ()
+
+
+def test_a_worker_may_be_small(a_spec: Make, some_facts: Make) -> None:
+    """kubeadm has no limits for workers."""
+    facts = {"node-2": some_facts(2, memory=2**29, cpus=1)}
+    assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1) == ()
+
+
+@pytest.mark.parametrize("changes", [{"prepare": {"swap_off": True}}, {"kubeadm": {"kubelet": {"failSwapOn": False}}}])
+def test_swap_is_no_fault_where_the_file_provides_for_it(a_spec: Make, some_facts: Make, changes: dict[str, Any]) -> None:
+    """It may be switched off, or kubelet may live with it."""
+    assert check_facts(a_spec(**changes), {"node-1": some_facts(1, swap=("/dev/sda2",))}, bundle_architecture="amd64", bundle_size=1) == ()
+
+
+def test_a_prepared_host_needs_no_room_for_the_bundle_again(a_spec: Make, some_facts: Make) -> None:
+    """A second run must not fail because the first one used the disk."""
+    facts = {"node-1": some_facts(1, owner="demo", prepared="ab" * 32, disk_free=2**20)}
+    assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=2**30) == ()
+
+
+def test_what_only_warns_may_be_unknown(a_spec: Make, some_facts: Make) -> None:
+    """A firewall that can't be read is a warning, not a refusal."""
+    facts = {"node-1": some_facts(1, unknown=(Unknown("ufw", "ValueError: x"),))}
+    (problem,) = check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1)
+    assert (problem.code, problem.severity) == ("facts-incomplete", Severity.WARNING)
+
+
+def test_problems_come_host_by_host(a_spec: Make, some_facts: Make) -> None:
+    """A person mends one machine after another."""
+    facts = {
+        "node-2": some_facts(2, swap=("/dev/sda2",), architecture="arm64"),
+        "node-1": some_facts(1, swap=("/dev/sda2",), architecture="arm64"),
+    }
+    problems = check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1)
+    assert [problem.path.split("/")[1] for problem in problems] == ["node-1", "node-1", "node-2", "node-2"]

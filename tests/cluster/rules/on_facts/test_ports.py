@@ -1,0 +1,58 @@
+"""Ports that must be free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from cluster.facts import Socket
+from cluster.families import Family
+from cluster.rules.on_facts import check_facts
+
+Make = Callable[..., Any]
+
+
+@pytest.mark.parametrize("port", [6443, 2379, 2380, 10250, 10256, 10257, 10259])
+def test_a_held_port_of_the_control_plane_is_named_with_its_holder(a_spec: Make, some_facts: Make, port: int) -> None:
+    """On any address, also on loopback: kubeadm binds them all."""
+    held = Socket("tcp", ip_address("::1"), Family.IPV6, port, "nginx")
+    (problem,) = check_facts(a_spec(), {"node-1": some_facts(1, sockets=(held,))}, bundle_architecture="amd64", bundle_size=1)
+    assert (problem.code, problem.path) == ("port-busy", "hosts/node-1/ports")
+    assert f"port {port}/tcp" in problem.message
+    assert f"nginx on [::1]:{port}" in problem.message
+
+
+def test_a_worker_needs_fewer_ports(a_spec: Make, some_facts: Make) -> None:
+    """6443 and etcd's may be anybody's there, kubelet's may not."""
+    sockets = tuple(Socket("tcp", None, None, port, "nginx") for port in (6443, 2379, 10250))
+    (problem,) = check_facts(a_spec(), {"node-2": some_facts(2, sockets=sockets)}, bundle_architecture="amd64", bundle_size=1)
+    assert "port 10250/tcp" in problem.message
+
+
+def test_the_vxlan_port_is_that_of_the_file(a_spec: Make, some_facts: Make) -> None:
+    """UDP 8472 unless the file says 4789; TCP on the same number does no harm."""
+    sockets = (Socket("udp", None, Family.IPV4, 4789, ""), Socket("tcp", None, None, 4789, "nginx"))
+    facts = {"node-1": some_facts(1, sockets=sockets)}
+    assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1) == ()
+    (problem,) = check_facts(a_spec(cni={"kind": "flannel", "vxlan_port": 4789}), facts, bundle_architecture="amd64", bundle_size=1)
+    assert "port 4789/udp" in problem.message
+    assert check_facts(a_spec(cni={"kind": "none"}), facts, bundle_architecture="amd64", bundle_size=1) == ()
+
+
+def test_the_api_port_is_that_of_an_endpoint_on_the_control_plane(a_spec: Make, some_facts: Make) -> None:
+    """The endpoint's port is bound where the endpoint is the host itself, 6443 where something balances before it."""
+    facts = {"node-1": some_facts(1, sockets=(Socket("tcp", None, None, 7443, "nginx"),))}
+    own = a_spec(control_plane={"endpoint": "198.18.0.11:7443"})
+    assert [problem.code for problem in check_facts(own, facts, bundle_architecture="amd64", bundle_size=1)] == ["port-busy"]
+    balanced = a_spec(control_plane={"endpoint": "api.example.org:7443"})
+    assert check_facts(balanced, facts, bundle_architecture="amd64", bundle_size=1) == ()
+
+
+def test_a_stranger_on_a_port_of_our_own_host_is_named(a_spec: Make, some_facts: Make) -> None:
+    """A host of this cluster is forgiven its own processes only."""
+    sockets = (Socket("tcp", None, None, 10250, "kubelet"), Socket("tcp", None, None, 10256, "nginx"))
+    (problem,) = check_facts(a_spec(), {"node-2": some_facts(2, owner="demo", sockets=sockets)}, bundle_architecture="amd64", bundle_size=1)
+    assert "10256" in problem.message
