@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import zstandard
 
@@ -29,9 +29,8 @@ def unpack(folder: Path, name: str, target: Path) -> Path:
         raise EnvironmentFault(f"the bundle at {folder} has no {name}")
     if target.is_file() and sha256_of(target) == file.content_sha256:
         return target
-    opened = gzip.open if file.encoding is Encoding.GZIP else open
-    with opened(folder / file.path, "rb") as source:
-        _place(source, target, file.mode)
+    with (folder / file.path).open("rb") as stored:
+        _place(gzip.GzipFile(fileobj=stored) if file.encoding is Encoding.GZIP else stored, target, file.mode)
     if sha256_of(target) != file.content_sha256:
         target.unlink()
         raise EnvironmentFault(f"{name} of the bundle at {folder} is damaged: `sixstack bundle verify` names the files")
@@ -60,7 +59,13 @@ def unpack_from_image(folder: Path, name: str, path: str, target: Path) -> Path:
     raise EnvironmentFault(f"image {name} of the bundle at {folder} has no file {path}")
 
 
-def _place(source: IO[bytes], target: Path, mode: int) -> None:
+class _Readable(Protocol):
+    """What content is read from."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+def _place(source: _Readable, target: Path, mode: int) -> None:
     """Write atomically: another process may be running the old one."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")

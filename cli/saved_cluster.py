@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hosts.session import Session
-
     from blocks.saved_kubeconfig import SavedKubeconfig
+    from hosts.session import Session
 
 
 def saved(cluster: str) -> SavedKubeconfig:
@@ -23,9 +22,8 @@ def saved(cluster: str) -> SavedKubeconfig:
 @contextmanager
 def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
     """An SSH session to the cluster's control plane, closed afterwards."""
-    from hosts.registry import close_registry, open_registry
-
     from cluster.spec import Host, Role
+    from hosts.registry import close_registry, open_registry
     from tasks.connection import credential
 
     key = f"command-line-{block.cluster}"

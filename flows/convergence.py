@@ -37,7 +37,7 @@ def converge(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> No
         if planned := plan.step("prepare-host", host.name):
             chains[host.name].append(prepare_host.submit(planned, spec, host, where))
     if planned := plan.step("init-control-plane", first.name):
-        chains[first.name].append(init_control_plane.submit(planned, first, where, wait_for=chains[first.name]))
+        chains[first.name].append(init_control_plane.submit(planned, first, where, wait_for=list(chains[first.name])))
     api = list(chains[first.name])
     if planned := plan.step("install-cni"):
         cluster_wide["install-cni"] = install_cni.submit(planned, spec, where, wait_for=api)

@@ -12,8 +12,8 @@ from flows.create_ipv6_cluster import create_ipv6_cluster
 from flows.inspection import inspect
 from flows.names import run_name
 from flows.run_of_cluster import where_of, working_on
-from tasks.decide import decide
-from tasks.validate import validate
+from tasks.decide import decide, outcome_of
+from tasks.validate import spec_of, validate
 
 SUBFLOWS = {
     StackMode.IPV4: create_ipv4_cluster,
@@ -32,9 +32,8 @@ def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int 
         wait_seconds: How long to wait for another run that works on the same cluster.
     """
     where = where_of(cluster)
-    spec = validate(cluster, where).spec
+    spec = spec_of(validate(cluster, where))
     with working_on(where, wait_seconds):
-        decision = decide(spec, inspect(spec.hosts, where), where)
-        if decision.plan.empty:
-            return
-        SUBFLOWS[spec.stack](decision.spec, decision.plan, where, verify)
+        resolved, plan = outcome_of(decide(spec, inspect(spec.hosts, where), where))
+        if not plan.empty:
+            SUBFLOWS[spec.stack](resolved, plan, where, verify)

@@ -16,7 +16,7 @@ from tasks.artifacts import summary_artifact
 from tasks.attempt import tell
 from tasks.forget_kubeconfig import forget_kubeconfig
 from tasks.reset_host import reset_host
-from tasks.validate import validate
+from tasks.validate import spec_of, validate
 
 
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False)
@@ -29,8 +29,7 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
         wait_seconds: How long to wait for another run that works on the same cluster.
     """
     where = where_of(cluster)
-    spec = validate(cluster, where).spec
-    assert spec is not None  # validate raises otherwise
+    spec = spec_of(validate(cluster, where))
     if confirm != spec.name:
         raise SpecError(
             [

@@ -9,7 +9,7 @@ from cluster.facts import HostFacts
 from cluster.spec import Host
 from flows.outcome import fates
 from tasks.attempt import Where
-from tasks.inspect_host import inspect_host
+from tasks.inspect_host import Inspection, inspect_host
 
 
 def inspect(hosts: Sequence[Host], where: Where) -> dict[str, HostFacts]:
@@ -19,4 +19,4 @@ def inspect(hosts: Sequence[Host], where: Where) -> dict[str, HostFacts]:
         raise ClusterError(
             "\n".join([f"{len(unseen)} of {len(hosts)} hosts cannot be inspected; nothing was changed on any host:", *unseen])
         )
-    return {name: fate.record.facts for name, fate in found.items() if fate.record is not None}
+    return {name: fate.record.facts for name, fate in found.items() if isinstance(fate.record, Inspection) and fate.record.facts}

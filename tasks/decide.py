@@ -12,7 +12,8 @@ from blocks.loading import load
 from bundle.manifest import BundleManifest
 from cluster.errors import SpecError, TryAgain
 from cluster.facts import HostFacts
-from cluster.plan import HostFiles, Plan, immutable_changes, make_plan
+from cluster.immutable import immutable_changes
+from cluster.plan import HostFiles, Plan, make_plan
 from cluster.problems import Problem, errors_in
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec
@@ -40,6 +41,13 @@ def decide(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> D
         this.output = "\n".join([*map(str, warnings), *plan.notes])
         plan_artifact(where, plan)
     return this.record
+
+
+def outcome_of(decision: Decision) -> tuple[ClusterSpec, Plan]:
+    """The spec with all addresses, and the plan; there are both, as deciding raises otherwise."""
+    assert decision.spec is not None
+    assert decision.plan is not None
+    return decision.spec, decision.plan
 
 
 def make_decision(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> tuple[ClusterSpec, Plan, tuple[Problem, ...]]:

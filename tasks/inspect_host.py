@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hosts.facts import gather
-
 from cluster.facts import HostFacts
 from cluster.records import StepRecord
 from cluster.spec import Host
+from hosts.facts import gather
 from tasks.attempt import Where, attempt, step
 from tasks.connection import session
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import yaml
-from hosts.facts import gather
 from pydantic import SecretStr
 
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
@@ -13,6 +12,7 @@ from cluster.errors import ApiUnavailable
 from cluster.kubeadm import control_plane_endpoint
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec
+from hosts.facts import gather
 from tasks.attempt import Where, attempt, step
 from tasks.connection import ADMIN_CONF, session
 

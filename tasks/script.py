@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from hosts.detached import run_detached
-from hosts.session import Session
-
 from cluster.errors import HostRefused, StepFailed
 from cluster.problems import Problem
+from hosts.detached import run_detached
+from hosts.session import Session
 from tasks.attempt import Attempt
 from templates import render
 

@@ -31,3 +31,9 @@ def validate(document: Any, where: Where) -> Validation:
         )
         this.extra["spec"] = reading.spec
     return this.record
+
+
+def spec_of(validation: Validation) -> ClusterSpec:
+    """The spec that a validation read; there is one, as it raises otherwise."""
+    assert validation.spec is not None
+    return validation.spec

@@ -17,7 +17,7 @@ from cluster.steps import VERIFY_NETWORK
 from kube.network_check import run
 from kube.state import read_state
 from tasks.artifacts import network_artifact, nodes_artifact
-from tasks.attempt import Where, attempt, step
+from tasks.attempt import Where, attempt, step, tell
 from tasks.connection import cluster_api
 
 
@@ -33,7 +33,7 @@ def verify_network(spec: ClusterSpec, nodes: tuple[str, ...], where: Where) -> N
     with attempt("verify-network", "cluster", where, NetworkRecord) as this:
         image = load(ArtifactBundle, where.bundle).manifest().probe_image
         with cluster_api(spec.control_planes[0], where) as api:
-            report = run(api, _expected(spec, nodes), image, VERIFY_NETWORK.limit)
+            report = run(api, _expected(spec, nodes), image, VERIFY_NETWORK.limit, lambda line: tell(where, line))
             nodes_artifact(where, read_state(api).nodes)
         this.extra["report"] = {**report.as_dict(), "table": report.table_rows()}
         this.found = report.verdict

@@ -1,0 +1,90 @@
+"""`sixstack plan FILE`: contact the hosts, change nothing, print what would be done where."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from cli.cluster_file import accepted, add_file, problem_lines
+from cli.exit_codes import GOOD, PROBLEMS
+
+if TYPE_CHECKING:
+    from cluster.facts import HostFacts
+    from cluster.spec import ClusterSpec, Host
+    from tasks.attempt import Where
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the subcommand."""
+    add_file(parser)
+    parser.add_argument("--output", choices=["text", "json"], default="text")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Good also when changes are needed; the JSON has `steps`, empty when nothing is to be done."""
+    spec = accepted(options.file)
+    if isinstance(spec, int):
+        return spec
+    from cluster.errors import SpecError
+    from hosts.registry import close_registry
+    from tasks.attempt import Where
+    from tasks.connection import open_sessions
+    from tasks.decide import make_decision
+
+    where = Where(cluster=spec.name, run=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
+    open_sessions(where)
+    try:
+        facts = _inspect(spec, where)
+        if facts is None:
+            return PROBLEMS
+        try:
+            _, plan, warnings = make_decision(spec, facts, where)
+        except SpecError as error:
+            return _refused(error, options.output)
+    finally:
+        close_registry(where.run)
+    if options.output == "json":
+        print(json.dumps({**plan.as_dict(), "problems": [problem.as_dict() for problem in warnings]}, indent=1))
+        return GOOD
+    if warnings:
+        print(problem_lines(warnings))
+    for note in plan.notes:
+        print(f"note: {note}")
+    for step in plan.steps:
+        print(f"{step.step:20} {step.host:20} {step.reason}")
+    print(f"{len(plan.steps)} steps to do" if plan.steps else "nothing to do: the cluster is as specified")
+    return GOOD
+
+
+def _inspect(spec: ClusterSpec, where: Where) -> dict[str, HostFacts] | None:
+    """The facts of all hosts, gathered side by side; None when one could not be looked at, and each such host is named."""
+    from cluster.errors import SixstackError
+    from hosts.facts import gather
+    from tasks.connection import session
+
+    def look(host: Host) -> HostFacts | SixstackError:
+        try:
+            return gather(session(host, where), host)
+        except SixstackError as error:
+            return error
+
+    with ThreadPoolExecutor(min(8, len(spec.hosts))) as pool:
+        found = dict(zip((host.name for host in spec.hosts), pool.map(look, spec.hosts), strict=True))
+    unseen = [one for one in found.values() if isinstance(one, SixstackError)]
+    for error in unseen:
+        print(f"sixstack: {error}", file=sys.stderr)
+    return None if unseen else {name: facts for name, facts in found.items() if not isinstance(facts, SixstackError)}
+
+
+def _refused(error: Exception, output: str) -> int:
+    from cluster.errors import SpecError
+
+    assert isinstance(error, SpecError)
+    if output == "json":
+        print(json.dumps({"steps": [], "notes": [], "problems": [problem.as_dict() for problem in error.problems]}, indent=1))
+    else:
+        print(problem_lines(error.problems))
+    return PROBLEMS

@@ -1,0 +1,163 @@
+"""What tests of several rooms share: the built bundle, one lab, one real Prefect server, and clusters made one after another."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.local_prefect import LocalPrefect
+from cluster.families import Family, StackMode
+from lab import hosts
+from lab.spec import cluster_document, cluster_file
+
+LAB = "tests"
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A stack mode and which family is first."""
+
+    stack: StackMode
+    primary: Family
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Families of hosts for this mode: IPv6-only means hosts without any IPv4."""
+        return (Family.IPV6,) if self.stack is StackMode.IPV6 else (Family.IPV4, Family.IPV6)
+
+    def __str__(self) -> str:
+        return f"{self.stack}-{self.primary}-first" if self.stack is StackMode.DUAL_STACK else str(self.stack)
+
+
+MODES = (
+    Mode(StackMode.DUAL_STACK, Family.IPV4),
+    Mode(StackMode.DUAL_STACK, Family.IPV6),
+    Mode(StackMode.IPV4, Family.IPV4),
+    Mode(StackMode.IPV6, Family.IPV6),
+)
+
+
+@dataclass
+class Workplace:
+    """A folder with prefect.toml, where `sixstack` and `prefect` are run as a user would."""
+
+    prefect: LocalPrefect
+
+    def sixstack(self, *arguments: str, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run the command; never raises on its exit code."""
+        return self.run([sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments], limit=limit, feed=feed)
+
+    def run(self, command: list[str], *, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run any command in the folder."""
+        return subprocess.run(
+            command, cwd=self.prefect.root, env=self.prefect.environment(), capture_output=True, text=True, input=feed, timeout=limit, check=False
+        )
+
+    def write(self, name: str, document: dict[str, Any]) -> str:
+        """Put a cluster file into the folder; its path."""
+        path = self.prefect.root / name
+        path.write_text(cluster_file(document), encoding="utf-8")
+        return str(path)
+
+    def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """One request to the Prefect API: POST with a body, else GET."""
+        import urllib.request
+
+        request = urllib.request.Request(
+            f"{self.prefect.api}{path}",
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+
+def say(line: str) -> None:
+    """Progress that pytest shows with -s, and on failure."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@pytest.fixture(scope="session")
+def bundle_folder() -> Path:
+    """The lab's artifact bundle; built when it is not there yet."""
+    from lab.build.bundle import build_bundle
+
+    return build_bundle(say)
+
+
+@pytest.fixture(scope="session")
+def workplace(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Workplace]:
+    """One real Prefect server and worker, with block types, deployments and this lab's blocks registered."""
+    prefect = LocalPrefect(tmp_path_factory.mktemp("prefect"))
+    hosts.up(LAB, hosts=3, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6), say=say)
+    try:
+        prefect.start(say)
+        prefect.deploy(say)
+        blocks = {
+            "bundle": ["lab", str(bundle_folder)],
+            "credential": [f"lab-{LAB}", str(hosts.lab_of(LAB).key_file)],
+            "audit": ["default", str(prefect.root / "audit")],
+        }
+        place = Workplace(prefect)
+        done = place.run([sys.executable, "-m", "cli.register_blocks", json.dumps(blocks)])
+        assert done.returncode == 0, done.stdout + done.stderr
+        from bundle.unpack import unpack
+
+        unpack(bundle_folder, "kubectl", prefect.state / "bin" / "kubectl")
+        yield place
+    finally:
+        prefect.stop(say)
+        if "SIXSTACK_KEEP_LAB" not in os.environ:
+            hosts.down(LAB, say=say)
+
+
+@dataclass
+class MadeCluster:
+    """A cluster that create-cluster has made on the lab."""
+
+    mode: Mode
+    document: dict[str, Any]
+    file: str
+    place: Workplace
+    output: str  # what `sixstack create` printed
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return str(self.document["name"])
+
+    def kubectl(self, *arguments: str, limit: float = 60) -> str:
+        """kubectl through `sixstack kubectl`; fails the test when it fails."""
+        done = self.place.sixstack("kubectl", self.name, "--", *arguments, limit=limit)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def objects(self, *arguments: str) -> Any:
+        """`kubectl get ... -o json`, parsed."""
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+
+@pytest.fixture(scope="session", params=MODES, ids=str)
+def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
+    """A cluster of each mode on the lab's hosts, one after another: the next one is made on hosts that the last was deleted from."""
+    import time
+
+    mode: Mode = request.param
+    hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, say=say)
+    document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
+    file = workplace.write("cluster.yaml", document)
+    start = time.monotonic()
+    created = workplace.sixstack("create", file)
+    assert created.returncode == 0, created.stdout + created.stderr
+    yield MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start)
+    deleted = workplace.sixstack("delete", file, "--confirm", str(document["name"]))
+    assert deleted.returncode == 0, deleted.stdout + deleted.stderr

@@ -1,0 +1,67 @@
+"""create-cluster on real hosts, in every stack mode."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_address
+
+import pytest
+
+from cluster.families import Family, family_of
+from tests.conftest import MadeCluster
+
+pytestmark = [pytest.mark.lab, pytest.mark.server]
+
+
+class TestCluster:
+    """What is true of every cluster that create-cluster made."""
+
+    def test_every_node_is_ready_with_its_addresses_in_order(self, made: MadeCluster) -> None:
+        """Nodes are Ready; InternalIPs are those of the file, primary family first."""
+        nodes = {node["metadata"]["name"]: node for node in made.objects("nodes")["items"]}
+        assert set(nodes) == {host["name"] for host in made.document["hosts"]}
+        for host in made.document["hosts"]:
+            status = nodes[host["name"]]["status"]
+            assert [entry["status"] for entry in status["conditions"] if entry["type"] == "Ready"] == ["True"]
+            assert [entry["address"] for entry in status["addresses"] if entry["type"] == "InternalIP"] == host["addresses"]
+
+    def test_coredns_runs(self, made: MadeCluster) -> None:
+        """CoreDNS pods are Running."""
+        pods = made.objects("pods", "-n", "kube-system", "-l", "k8s-app=kube-dns")["items"]
+        assert [pod["status"]["phase"] for pod in pods] == ["Running"] * 2
+
+    def test_a_pod_on_each_node_has_the_right_families(self, made: MadeCluster) -> None:
+        """An ordinary pod on each node has one address per family in use, primary first."""
+        families = [made.mode.primary] if made.mode.stack != "dual-stack" else [made.mode.primary, *({*Family} - {made.mode.primary})]
+        for host in made.document["hosts"]:
+            name = f"families-{host['name']}"
+            image = "registry.k8s.io/pause:3.10.2"
+            override = json.dumps({"spec": {"nodeName": host["name"], "tolerations": [{"operator": "Exists"}]}})
+            made.kubectl("run", name, f"--image={image}", "--image-pull-policy=IfNotPresent", f"--overrides={override}")
+            made.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s", limit=80)
+            addresses = [ip_address(entry["ip"]) for entry in made.objects("pod", name)["status"]["podIPs"]]
+            made.kubectl("delete", "pod", name, "--now")
+            assert [family_of(address) for address in addresses] == families
+
+    def test_the_network_check_is_all_green(self, made: MadeCluster) -> None:
+        """The record of verify-network holds results of every family and none that failed."""
+        records = json.loads(made.place.sixstack("audit", made.name, "--output", "json").stdout)
+        report = [record["report"] for record in records if record["step"] == "verify-network"][-1]
+        assert report["ok"]
+        assert report["families"] == [str(family) for family in report["families"]]
+        assert {check["kind"] for check in report["checks"]} >= {"ping", "http", "dns"}
+
+    def test_a_second_run_finds_nothing_to_do(self, made: MadeCluster) -> None:
+        """Creating again plans no step."""
+        again = made.place.sixstack("plan", made.file, "--output", "json")
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert json.loads(again.stdout)["steps"] == []
+
+    def test_a_node_is_found_by_each_of_its_addresses(self, made: MadeCluster) -> None:
+        """`sixstack node` finds the node whatever spelling an address has."""
+        host = made.document["hosts"][-1]
+        for text in host["addresses"]:
+            address = ip_address(text)
+            for spelling in {text, address.exploded, address.exploded.upper()}:
+                found = made.place.sixstack("node", spelling, "--cluster", made.name)
+                assert (found.returncode, found.stdout.strip()) == (0, host["name"]), found.stderr
