@@ -27,7 +27,7 @@ _MOST_SYNTAX_FAULTS = 50
 
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,39})\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"([-+]?)\.(inf|Inf|INF|nan|NaN|NAN)\Z")
 _WORDS = {"": None, "~": None} | {
     spelling: value for word, value in (("null", None), ("true", True), ("false", False)) for spelling in (word, word.title(), word.upper())
@@ -73,7 +73,10 @@ def parse_document(text: str) -> Document:
                 loader.dispose()
         except yaml.MarkedYAMLError as error:
             number = _line_at_fault(error, lines)
-            problems.append(_syntax(number, _said(error), _hint(error)))
+            if _quote_is_open(lines[number]):
+                problems.append(_syntax(number, "a quote is not closed", "close the quote in the same line"))
+            else:
+                problems.append(_syntax(number, _said(error), _hint(error)))
             if "single document" in str(error.context) or not lines[number]:
                 break
             lines[number] = _set_aside(lines[number])
@@ -170,7 +173,8 @@ def _scalar(node: yaml.ScalarNode) -> object:
 
 def _set_aside(line: str) -> str:
     """The line with its value marked unread where key or dash can still be told; else an empty line."""
-    if _ASIDE in line:
+    # how deep a tab was meant to indent cannot be told
+    if _ASIDE in line or "\t" in line[: len(line) - len(line.lstrip())]:
         return ""
     if match := _KEY.match(line):
         return f"{match[1]}{match[2]}:{_ASIDE}"
@@ -184,9 +188,25 @@ def _line_at_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> int:
     opened = any(word in str(error.context) for word in ("quoted scalar", "flow"))
     mark = error.context_mark if opened and error.context_mark is not None else error.problem_mark
     number = min(mark.line if mark is not None else 0, len(lines) - 1)
+    # a text may go on in the next line, but one that ends at the next quote of another field was not meant to
+    number = next((before for before in range(number) if _quote_is_open(lines[before])), number)
     while number > 0 and not lines[number].strip():
         number -= 1
     return number
+
+
+def _quote_is_open(line: str) -> bool:
+    """A quoted text begins in this line and does not end in it."""
+    quote, before = "", " "
+    for c in line:
+        if quote:
+            quote = "" if c == quote and before != "\\" else quote
+        elif c in "'\"" and before in " \t[{,:":
+            quote = c
+        elif c == "#" and before in " \t":
+            break
+        before = c
+    return bool(quote)
 
 
 def _syntax(number: int, says: str, hint: str) -> Problem:

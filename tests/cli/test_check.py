@@ -1,0 +1,109 @@
+"""`sixstack check` and `sixstack params`, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster.reader import read_document
+
+EXAMPLES = Path(__file__).parents[2] / "deployments/examples"
+GOOD = EXAMPLES / "dual-stack.yaml"
+
+
+def sixstack(*arguments: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments]
+    return subprocess.run(command, input=feed, capture_output=True, check=False, timeout=60, cwd=EXAMPLES.parents[1])
+
+
+class TestCheck:
+    """Exit 0 good, 1 problems, 2 unreadable."""
+
+    @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+    def test_an_example_is_good(self, path):
+        """One line says what it would make."""
+        done = sixstack("check", str(path))
+        assert done.returncode == 0
+        assert b"good: cluster demo" in done.stdout
+
+    def test_problems_are_listed_as_text(self):
+        """Where, what, and what to write instead."""
+        done = sixstack("check", "-", feed=GOOD.read_bytes().replace(b"fd44:5a17:e0b4::/56", b"fd44:5a17:e0b4::/64"))
+        assert done.returncode == 1
+        assert b"network.pods[1].cidr" in done.stdout
+        assert b"pod-range-too-small" in done.stdout
+        assert b"fd44:5a17:e0b4::/62" in done.stdout
+
+    def test_problems_are_listed_as_json(self):
+        """Five fields each."""
+        done = sixstack("check", "-", "--output", "json", feed=b"name: demo\n")
+        assert done.returncode == 1
+        problems = json.loads(done.stdout)["problems"]
+        assert {problem["path"] for problem in problems} == {"stack", "hosts", "network"}
+        assert all(list(problem) == ["code", "severity", "path", "message", "hint"] for problem in problems)
+
+    def test_a_good_file_has_an_empty_list_in_json(self):
+        """The same shape."""
+        done = sixstack("check", str(GOOD), "--output", "json")
+        assert done.returncode == 0
+        assert json.loads(done.stdout) == {"problems": []}
+
+    def test_warnings_are_good(self):
+        """They are printed, and the exit code is 0."""
+        done = sixstack("check", "-", feed=GOOD.read_bytes().replace(b"fd44:5a17:e0b4::/56", b"2001:db8:44::/56"))
+        assert done.returncode == 0
+        assert b"warning: network.pods[1].cidr" in done.stdout
+
+    @pytest.mark.parametrize("file", ["no-such-file", "/", "/dev/zero", "nul\0byte"])
+    def test_a_file_that_cannot_be_read(self, file, capsys):
+        """Missing, a folder, endless: an explanation and exit code 2."""
+        from cli.main import main
+
+        assert main(["check", file]) == 2
+        assert "sixstack:" in capsys.readouterr().err
+
+    def test_a_text_that_is_not_utf_8(self):
+        """Exit code 2, and where it stops being one."""
+        done = sixstack("check", "-", feed=b"name: \xff")
+        assert done.returncode == 2
+        assert b"octet 6" in done.stderr
+
+    def test_an_empty_file_has_a_problem(self):
+        """No traceback."""
+        done = sixstack("check", "-")
+        assert done.returncode == 1
+        assert done.stderr == b""
+
+    def test_neither_prefect_nor_ssh_is_imported(self):
+        """It has to be quick (0.3 s), and needs no more than the domain."""
+        watch = (
+            "import sys; from cli.main import main; main(['check', sys.argv[1]]);"
+            "sys.exit(','.join({'prefect', 'paramiko', 'kubernetes', 'jinja2', 'httpx', 'asyncio'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", watch, str(GOOD)], capture_output=True, text=True, check=False, timeout=60)
+        assert done.stderr.strip() == ""
+
+
+class TestParams:
+    """`{"cluster": DOCUMENT}` for prefect."""
+
+    def test_a_good_file_becomes_parameters(self):
+        """What prefect gets means the same cluster."""
+        done = sixstack("params", str(GOOD))
+        assert done.returncode == 0
+        import yaml
+
+        cluster = json.loads(done.stdout)["cluster"]
+        assert read_document(cluster).spec == read_document(yaml.safe_load(GOOD.read_text(encoding="utf-8"))).spec
+
+    def test_a_bad_file_gives_nothing_to_prefect(self):
+        """The problems go to standard error."""
+        done = sixstack("params", "-", feed=b"name: demo\n")
+        assert done.returncode == 1
+        assert done.stdout == b""
+        assert b"hosts is missing" in done.stderr

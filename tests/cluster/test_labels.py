@@ -1,0 +1,73 @@
+"""Node addresses as labels and back."""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from cluster.labels import address_labels, addresses_from, parse_address, selector_for
+
+# what the API server takes as a label's value
+VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+
+
+def test_the_labels_of_a_dual_stack_node():
+    """Both addresses are labelled, and either finds the node."""
+    addresses = (IPv6Address("fd66::11"), IPv4Address("198.18.0.11"))
+    assert address_labels(addresses) == {
+        "node.sixstack.io/ipv4": "198.18.0.11",
+        "node.sixstack.io/ipv6": "fd660000000000000000000000000011",
+    }
+    assert selector_for(addresses[0]) == "node.sixstack.io/ipv6=fd660000000000000000000000000011"
+    assert selector_for(addresses[1]) == "node.sixstack.io/ipv4=198.18.0.11"
+
+
+@given(st.ip_addresses(v=4), st.ip_addresses(v=6))
+def test_labels_of_any_addresses_are_read_again(ipv4, ipv6):
+    """Lossless, and a value that Kubernetes takes."""
+    assume(ipv6.ipv4_mapped is None)
+    labels = address_labels((ipv6, ipv4))
+    assert addresses_from({**labels, "other": "label"}) == (ipv4, ipv6)
+    assert all(VALUE.fullmatch(value) for value in labels.values())
+
+
+@given(st.ip_addresses(v=6))
+def test_every_spelling_gives_one_selector(address):
+    """Exploded, upper case, in brackets, as the label's own digits."""
+    assume(address.ipv4_mapped is None)
+    spellings = [address.exploded, address.compressed.upper(), f"[{address}]", f" {address}\n", f"{int(address):032x}"]
+    assert {selector_for(parse_address(text)) for text in spellings} == {selector_for(address)}
+
+
+def test_addresses_that_collide_when_colons_become_letters_do_not_collide_here():
+    """fd00::1:1:1 and fd00::1a1:1 give one pair of labels when ':' is replaced by 'a'."""
+    assert selector_for(ip_address("fd00::1:1:1")) != selector_for(ip_address("fd00::1a1:1"))
+
+
+def test_a_mapped_address_is_the_address_inside():
+    """As an input; as a node address it is refused."""
+    assert parse_address("::ffff:198.18.0.11") == IPv4Address("198.18.0.11")
+    with pytest.raises(ValueError, match="no node address"):
+        selector_for(IPv6Address("::ffff:198.18.0.11"))
+
+
+@pytest.mark.parametrize("text", ["", "node-1", "fd66::11%eth0", "198.18.0.300", "fd66", "[198.18.0.11"])
+def test_other_texts_are_refused(text):
+    """ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        parse_address(text)
+
+
+def test_two_addresses_of_one_family_are_refused():
+    """A node has one of each."""
+    with pytest.raises(ValueError, match="second"):
+        address_labels((ip_address("::2"), ip_address("::3")))
+
+
+@pytest.mark.parametrize("value", ["fd66::11", "FD660000000000000000000000000011", "", "+" + "0" * 31])
+def test_a_garbled_label_is_refused(value):
+    """Only the canonical form is read."""
+    with pytest.raises(ValueError, match="32"):
+        addresses_from({"node.sixstack.io/ipv6": value})
