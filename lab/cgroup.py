@@ -47,17 +47,23 @@ def of_this_machine() -> Hierarchies:
 def make(lab: str, host: str) -> tuple[Path, ...]:
     """Make the host's cgroup in every hierarchy; the folders to write a pid into."""
     machine = of_this_machine()
-    made = []
-    for mount in machine.mounts:
+    return tuple(_make_in(mount, lab, host, machine.v2) for mount in machine.mounts)
+
+
+def _make_in(mount: Path, lab: str, host: str, v2: bool) -> Path:
+    for _ in range(20):
         folder = mount
-        for part in (_OURS, lab, host):
-            if machine.v2:
-                _delegate_controllers(folder)
-            parent, folder = folder, folder / part
-            folder.mkdir(exist_ok=True)
-            _inherit_cpuset(parent, folder)
-        made.append(folder)
-    return tuple(made)
+        try:
+            for part in (_OURS, lab, host):
+                if v2:
+                    _delegate_controllers(folder)
+                parent, folder = folder, folder / part
+                folder.mkdir(exist_ok=True)
+                _inherit_cpuset(parent, folder)
+        except FileNotFoundError:
+            continue  # another host or lab went away at this moment, and took the empty folders above with it
+        return folder
+    raise EnvironmentFault(f"cgroup folders below {mount / _OURS} are removed as fast as they are made")
 
 
 def _inherit_cpuset(parent: Path, folder: Path) -> None:
