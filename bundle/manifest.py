@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -40,6 +41,15 @@ class Architecture(StrEnum):
 
     AMD64 = "amd64"
     ARM64 = "arm64"
+
+    @classmethod
+    def of_this_machine(cls) -> Architecture:
+        """The architecture we run on; EnvironmentFault when it is no host's."""
+        known = {"x86_64": cls.AMD64, "aarch64": cls.ARM64}
+        machine = platform.machine()
+        if machine not in known:
+            raise EnvironmentFault(f"this machine is {machine}, and hosts are {' or '.join(known)}: name an architecture")
+        return known[machine]
 
 
 def _inside(path: PurePosixPath) -> PurePosixPath:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import threading
 from collections.abc import Callable
@@ -11,12 +10,12 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from bundle.archive import IMAGE_CONFIG, IMAGE_MANIFEST, ArchivedImage, Blob, write_archive
+from bundle.cache import cache_folder
 from bundle.layout import UNITS, Place, Versions, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
 from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
-from cluster.errors import EnvironmentFault, SixstackError
-from bundle.cache import cache_folder
+from cluster.errors import SixstackError
 from lab.build.commands import go_commands
 from lab.build.debian import install_missing, unpack_packages
 from lab.build.golang import build_command
@@ -38,21 +37,13 @@ def build_bundle(progress: Callable[[str], None] = on_stderr) -> Path:
     May be killed at any point: the next call goes on with the parts that are done. Two calls at once: the second one waits.
     """
     store = Store(cache_folder())
-    builder = _Builder(store, Versions(), _architecture())
+    builder = _Builder(store, Versions(), Architecture.of_this_machine())
     if not builder.finished:
         with store.locked(progress):
             if not builder.finished:
                 install_missing(progress)
                 builder.build(progress)
     return builder.folder
-
-
-def _architecture() -> Architecture:
-    machine = platform.machine()
-    known = {"x86_64": Architecture.AMD64, "aarch64": Architecture.ARM64}
-    if machine not in known:
-        raise EnvironmentFault(f"this machine is {machine}: Kubernetes hosts are {' or '.join(known)} here")
-    return known[machine]
 
 
 class _Builder:

@@ -1,0 +1,121 @@
+"""Downloads files whose sha256 is known beforehand: resumed after a break, tried again, and never taken when they differ."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import httpx
+
+from bundle.verify import sha256_of
+from cluster.errors import EnvironmentFault
+
+# seconds before the second, third, ... try of what may pass: a lost connection, an overloaded server
+PAUSES = (1.0, 3.0, 8.0)
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+Authorize = Callable[[httpx.Response], Mapping[str, str]]
+
+
+class Passing(Exception):
+    """A failure that may pass by itself."""
+
+
+class Downloader:
+    """Downloads into one folder, where a file is named by its digest and a broken-off one ends in .partial."""
+
+    def __init__(self, folder: Path, client: httpx.Client, pauses: tuple[float, ...] = PAUSES) -> None:
+        self.folder, self.client, self.pauses = folder, client, pauses
+        self._guard = threading.Lock()
+        self._one_at_a_time: dict[str, threading.Lock] = {}
+
+    def file(self, url: str, sha256: str, authorize: Authorize | None = None) -> Path:
+        """The file at `url`, checked against `sha256` (hex); EnvironmentFault names the URL when it is not to be had or differs.
+
+        `authorize` gives headers that satisfy a server which answered 401.
+        """
+        with self._guard:  # images share layers, programs come in one tar file
+            lock = self._one_at_a_time.setdefault(sha256, threading.Lock())
+        with lock:
+            return self._file(url, sha256, authorize)
+
+    def _file(self, url: str, sha256: str, authorize: Authorize | None) -> Path:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / sha256
+        if path.is_file() and sha256_of(path) == sha256:
+            return path
+        partial = path.with_name(f"{sha256}.partial")
+
+        def attempt() -> None:
+            self._stream(url, partial, authorize)
+            found = sha256_of(partial)
+            if found != sha256:
+                # what was resumed may be the tail of another file: the next try starts anew
+                partial.unlink()
+                raise Passing(f"sha256 is {found}, should be {sha256}")
+
+        self._try(url, attempt)
+        partial.replace(path)
+        return path
+
+    def text(self, url: str) -> str:
+        """A small text, such as a checksum file."""
+        return self.get(url).text
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None, authorize: Authorize | None = None) -> httpx.Response:
+        """A small document."""
+        answers: list[httpx.Response] = []
+
+        def attempt() -> None:
+            answer = self.client.get(url, headers=headers)
+            if answer.status_code == 401 and authorize is not None:
+                answer = self.client.get(url, headers={**(headers or {}), **authorize(answer)})
+            _refuse_failure(url, answer)
+            answers.append(answer)
+
+        self._try(url, attempt)
+        return answers[-1]
+
+    def _stream(self, url: str, partial: Path, authorize: Authorize | None, granted: Mapping[str, str] | None = None) -> None:
+        """Append to what is there, or start over when the server sends all of it."""
+        there = partial.stat().st_size if partial.exists() else 0
+        headers = {"Accept-Encoding": "identity", **(granted or {}), **({"Range": f"bytes={there}-"} if there else {})}
+        with self.client.stream("GET", url, headers=headers) as answer:
+            if answer.status_code == 416:  # nothing after what is there: the digest decides whether that is all
+                return
+            if not (answer.status_code == 401 and authorize is not None and granted is None):
+                _refuse_failure(url, answer)
+                with partial.open("ab" if answer.status_code == 206 else "wb") as out:
+                    # no chunk size: it would hold back, and lose, what came before a break
+                    for chunk in answer.iter_raw():
+                        out.write(chunk)
+                return
+        self._stream(url, partial, authorize, authorize(answer))
+
+    def _try(self, url: str, attempt: Callable[[], None]) -> None:
+        for pause in (*self.pauses, None):
+            try:
+                return attempt()
+            except (httpx.TransportError, Passing) as error:
+                if pause is None:
+                    raise EnvironmentFault(f"{url}: {error or type(error).__name__} (tried {len(self.pauses) + 1} times)") from error
+                time.sleep(pause)
+        return None
+
+
+def _refuse_failure(url: str, answer: httpx.Response) -> None:
+    if answer.status_code in _PASSING:
+        raise Passing(f"the server says {answer.status_code}")
+    if answer.is_error:
+        raise EnvironmentFault(f"{url}: the server says {answer.status_code} {answer.reason_phrase}")
+
+
+def checksum_in(text: str, name: str, url: str) -> str:
+    """The sha256 of the file `name` in a checksum file: either the digest alone, or lines of `DIGEST  NAME`."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    for words in lines:
+        named = words[-1].removeprefix("*").rpartition("/")[2] if len(words) > 1 else name
+        if named == name and len(words[0]) == 64 and not words[0].strip("0123456789abcdef"):
+            return words[0]
+    raise EnvironmentFault(f"{url} has no sha256 of {name}")

@@ -1,0 +1,226 @@
+"""Fills a bundle from the published releases, checksums verified; goes on where a broken fetch stopped."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from bundle.archive import write_archive
+from bundle.cache import cache_folder
+from bundle.download import PAUSES, Downloader, checksum_in
+from bundle.layout import UNITS, Place, Versions, places
+from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
+from bundle.pack import compress, describe, write_manifest
+from bundle.progress import Progress, on_stderr
+from bundle.registry import pull
+from bundle.sources import Release, Sources, read_sources
+from bundle.verify import verify_bundle
+from cluster.errors import EnvironmentFault, SpecError
+
+_AT_ONCE = 4
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+
+
+def reachable(sources: Sources | None = None, timeout: float = 5.0) -> bool:
+    """Every server of the sources answers something within `timeout` seconds."""
+    servers = (sources or read_sources()).servers
+    answered: set[str] = set()
+
+    def ask(server: str) -> None:
+        try:
+            if httpx.head(server, timeout=timeout).status_code < 500:
+                answered.add(server)
+        except httpx.HTTPError:
+            return
+
+    # daemons: a name server that never answers must not hold up the caller
+    asking = [threading.Thread(target=ask, args=(server,), daemon=True) for server in servers]
+    end = time.monotonic() + timeout
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join(max(0.0, end - time.monotonic()))
+    return answered == set(servers)
+
+
+def fetch_default_bundle(say: Callable[[str], None] = on_stderr) -> Path:
+    """A bundle for this machine's architecture from the default sources, in the cache folder; at once when it is there."""
+    architecture = Architecture.of_this_machine()
+    return fetch_bundle(default_folder(architecture), architecture, read_sources(), say)
+
+
+def default_folder(architecture: Architecture, versions: Versions | None = None) -> Path:
+    """Where a fetched bundle goes unless told otherwise."""
+    return cache_folder() / "bundles" / f"v{(versions or Versions()).kubernetes}-{architecture}"
+
+
+def fetch_bundle(
+    folder: Path,
+    architecture: Architecture,
+    sources: Sources,
+    say: Callable[[str], None] = on_stderr,
+    *,
+    versions: Versions | None = None,
+    pauses: tuple[float, ...] = PAUSES,
+) -> Path:
+    """Fill `folder` with a bundle and return it; a whole one that is there already is verified and kept.
+
+    SpecError, EnvironmentFault as the sources are wrong, do not answer or do not hold what they should.
+    """
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # beside the target: the same file system, so that the finished folder moves into place at once
+    work = folder.with_name(f".{folder.name}.fetching")
+    with _locked(folder.with_name(f".{folder.name}.lock"), say):
+        work.mkdir(exist_ok=True)
+        fetch = _Fetch(folder, work, architecture, sources, versions or Versions(), pauses)
+        if fetch.finished(say):
+            say(f"{folder} is whole: nothing to fetch")
+        else:
+            fetch.run(say)
+        shutil.rmtree(work)
+    return folder
+
+
+@contextmanager
+def _locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """One fetch into a folder at a time; the kernel frees the lock of a killed one."""
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"another fetch holds {path}: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class _Fetch:
+    """One bundle's way from servers to a folder."""
+
+    def __init__(
+        self, folder: Path, work: Path, architecture: Architecture, sources: Sources, versions: Versions, pauses: tuple[float, ...]
+    ) -> None:
+        self.folder, self.work, self.architecture, self.sources = folder, work, architecture, sources
+        self.places = tuple(places(versions).values())
+        self.versions, self.pauses = versions, pauses
+        self.name = f"v{versions.kubernetes}-{architecture}"
+
+    def finished(self, say: Callable[[str], None]) -> bool:
+        """The folder holds this very bundle, and every byte is right."""
+        if not self.folder.exists():
+            return False
+        if not (self.folder / MANIFEST_NAME).exists() and any(self.folder.iterdir()):
+            raise EnvironmentFault(f"{self.folder} holds files that are no bundle: name another folder")
+        try:
+            manifest = read_manifest(self.folder)
+            if (manifest.name, {file.path for file in manifest.files}) != (self.name, {place.path for place in self.places}):
+                raise EnvironmentFault(f"{self.folder} holds bundle {manifest.name}: name another folder for {self.name}")
+            verify_bundle(self.folder, manifest)
+        except SpecError as error:
+            say(f"{error}\nfetching it again")
+            return False
+        return True
+
+    def run(self, say: Callable[[str], None]) -> None:
+        """Fetch every file, then move the folder into place."""
+        shown = Progress(say, [_title(place) for place in self.places], "fetching")
+        say(f"fetching bundle {self.name}: {len(self.places)} files from {', '.join(self.sources.servers)}")
+        staged = self.work / "bundle"
+        shutil.rmtree(staged, ignore_errors=True)
+        with httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client, shown.beating():
+            downloads = Downloader(self.work / "downloads", client, self.pauses)
+            files = self._all(downloads, staged, shown)
+        write_manifest(
+            staged,
+            BundleManifest(name=self.name, kubernetes_version=f"v{self.versions.kubernetes}", architecture=self.architecture, files=files),
+        )
+        if self.folder.exists():  # empty, or a damaged bundle of the same name
+            shutil.rmtree(self.folder)
+        staged.replace(self.folder)
+        say(f"bundle ready: {self.folder} ({sum(file.size for file in files) // 1_000_000} MB)")
+
+    def _all(self, downloads: Downloader, staged: Path, shown: Progress) -> tuple[BundleFile, ...]:
+        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch")
+        releases = _Releases(self.sources, self.architecture, downloads)
+        try:
+            made = [pool.submit(self._one, place, releases, downloads, staged, shown) for place in self.places]
+            wait(made, return_when=FIRST_EXCEPTION)
+            for future in made:
+                if future.done():
+                    future.result()
+            return tuple(future.result() for future in made)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _one(self, place: Place, releases: _Releases, downloads: Downloader, staged: Path, shown: Progress) -> BundleFile:
+        with shown.part(_title(place)), tempfile.TemporaryDirectory(dir=self.work) as scratch:
+            target = staged / place.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if place.kind is FileKind.UNIT:
+                shutil.copyfile(UNITS / place.name, target)
+                return describe(place, target, target)
+            if place.kind is FileKind.IMAGE:
+                write_archive(target, [pull(place.images[0], self.architecture, self.sources, downloads)])
+                return describe(place, target, target)
+            content = releases.program(place, Path(scratch) / place.name)
+            compress(content, target)
+            return describe(place, target, content)
+
+
+class _Releases:
+    """The published files of one architecture."""
+
+    def __init__(self, sources: Sources, architecture: Architecture, downloads: Downloader) -> None:
+        self.sources, self.architecture, self.downloads = sources, architecture, downloads
+
+    def program(self, place: Place, scratch: Path) -> Path:
+        """One program's file, taken out of its tar file (to `scratch`) where it is in one."""
+        release = self._release(place)
+        values = {"version": place.version, "architecture": self.architecture.value, "name": place.name}
+        url = release.url.format(**values)
+        checksum = release.checksum.format(**values)
+        sha256 = checksum_in(self.downloads.text(checksum), url.rpartition("/")[2], checksum)
+        path = self.downloads.file(url, sha256)
+        return path if release.member is None else _extract(path, release.member.format(**values), scratch, url)
+
+    def _release(self, place: Place) -> Release:
+        name = "cni-plugins" if place.kind is FileKind.CNI_PLUGIN else _RELEASE_OF.get(place.name, place.name)
+        if name not in self.sources.releases:
+            raise EnvironmentFault(f"the sources say nothing of {name}, which {place.name} comes with")
+        return self.sources.releases[name]
+
+
+_RELEASE_OF = {
+    "kubelet": "kubernetes",
+    "kubeadm": "kubernetes",
+    "kubectl": "kubernetes",
+    "containerd-shim-runc-v2": "containerd",
+    "ctr": "containerd",
+}
+
+
+def _extract(archive: Path, member: str, target: Path, url: str) -> Path:
+    """One regular file of a tar file."""
+    wanted = member.removeprefix("./")
+    with tarfile.open(archive) as tar:
+        found = next((each for each in tar if each.isreg() and each.name.removeprefix("./") == wanted), None)
+        content = tar.extractfile(found) if found is not None else None
+        if content is None:
+            raise EnvironmentFault(f"{url} has no file {member}")
+        with target.open("wb") as out:
+            shutil.copyfileobj(content, out, 1 << 20)
+    return target
+
+
+def _title(place: Place) -> str:
+    return f"{place.kind} {place.name} {place.version}"

@@ -1,0 +1,71 @@
+"""Where published releases come from: settings, read from sources.yaml or a file of the same form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cluster.errors import SpecError
+from cluster.problems import Problem
+
+DEFAULT_SOURCES = Path(__file__).parent / "sources.yaml"
+
+
+class Release(BaseModel):
+    """A file that is published with a checksum file beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    checksum: str
+    member: str | None = Field(default=None, description="Name inside the tar file; none: the file is the program itself.")
+
+
+class Sources(BaseModel):
+    """All addresses that a fetch uses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    releases: dict[str, Release]
+    registries: dict[str, str]
+    digests: dict[str, str] = {}
+
+    def at(self, base_url: str) -> Sources:
+        """The same paths on one other server."""
+        base = base_url.rstrip("/")
+
+        def moved(url: str) -> str:
+            _, _, rest = url.partition("://")
+            _, slash, path = rest.partition("/")
+            return f"{base}{slash}{path}"
+
+        return Sources(
+            releases={
+                name: release.model_copy(update={"url": moved(release.url), "checksum": moved(release.checksum)})
+                for name, release in self.releases.items()
+            },
+            registries={name: moved(url) for name, url in self.registries.items()},
+            digests=self.digests,
+        )
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """scheme://host of every address, each once."""
+        urls = [*(release.url for release in self.releases.values()), *self.registries.values()]
+        return tuple(dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls))
+
+
+def read_sources(path: Path = DEFAULT_SOURCES) -> Sources:
+    """The settings of a file; SpecError with every problem when it is not readable as such."""
+    hint = f"see {DEFAULT_SOURCES} for the form"
+    try:
+        return Sources.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError([Problem("bundle-sources", str(path), f"cannot be read: {error}", hint)]) from error
+    except ValidationError as error:
+        raise SpecError(
+            [Problem("bundle-sources", "/".join([str(path), *map(str, fault["loc"])]), fault["msg"], hint) for fault in error.errors()]
+        ) from error

@@ -1,0 +1,179 @@
+"""Fetching a bundle from a server that has the published layout, /v2/ included."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.fetch import fetch_bundle, reachable
+from bundle.layout import Versions, image_references
+from bundle.manifest import Architecture, BundleManifest, read_manifest
+from bundle.sources import Sources
+from bundle.unpack import unpack, unpack_from_image
+from bundle.verify import verify_bundle
+from cluster.errors import EnvironmentFault
+
+KUBELET = f"/release/v{Versions().kubernetes}/bin/linux/amd64/kubelet"
+
+
+def fetch(folder: Path, sources: Sources, architecture: Architecture = Architecture.AMD64) -> tuple[BundleManifest, list[str]]:
+    """The fetched bundle's manifest, and what was said; no pauses between tries."""
+    said: list[str] = []
+    fetch_bundle(folder, architecture, sources, said.append, pauses=(0.0, 0.0, 0.0))
+    return read_manifest(folder), said
+
+
+@pytest.mark.parametrize("architecture", list(Architecture))
+def test_a_fetched_bundle_is_whole(published: Any, tmp_path: Path, architecture: Architecture) -> None:
+    """Every program and image of the architecture asked for is there, and every byte is as the manifest says."""
+    manifest, _ = fetch(tmp_path / "bundle", published.sources, architecture)
+
+    verify_bundle(tmp_path / "bundle", manifest)
+    assert manifest.architecture is architecture
+    assert set(manifest.images) == set(image_references(Versions()).values())
+    kubelet = next(file for file in manifest.files if file.name == "kubelet")
+    content = gzip.decompress((tmp_path / "bundle" / kubelet.path).read_bytes())
+    assert content == published.files[KUBELET.replace("amd64", architecture.value)][1]
+    runc = unpack(tmp_path / "bundle", "runc", tmp_path / "runc")
+    assert runc.read_bytes().startswith(f"runc for {architecture}".encode())
+    plugin = unpack(tmp_path / "bundle", "host-local", tmp_path / "host-local")
+    assert plugin.read_bytes().startswith(f"host-local for {architecture}".encode())
+    inside = unpack_from_image(tmp_path / "bundle", "coredns", "coredns", tmp_path / "coredns")
+    assert inside.read_text() == f"coredns for {architecture}"
+
+
+def test_an_archive_names_its_image_for_containerd(published: Any, tmp_path: Path) -> None:
+    """The index of an archive carries the full reference and points at blobs that are in it."""
+    manifest, _ = fetch(tmp_path / "bundle", published.sources)
+    for reference in manifest.images:
+        with tarfile.open(tmp_path / "bundle" / manifest.image(reference).path) as archive:
+            stream = archive.extractfile("index.json")
+            assert stream is not None
+            described = json.load(stream)["manifests"][0]
+            assert described["annotations"]["io.containerd.image.name"] == reference
+            assert f"blobs/{described['digest'].replace(':', '/')}" in archive.getnames()
+
+
+def test_a_second_fetch_asks_nothing(published: Any, tmp_path: Path) -> None:
+    """A whole bundle is verified and kept."""
+    fetch(tmp_path / "bundle", published.sources)
+    published.asked.clear()
+    _, said = fetch(tmp_path / "bundle", published.sources)
+    assert published.asked == []
+    assert said == [f"{tmp_path / 'bundle'} is whole: nothing to fetch"]
+
+
+def test_a_damaged_bundle_is_fetched_again(published: Any, tmp_path: Path) -> None:
+    """A file that was changed later is found, named and mended."""
+    manifest, _ = fetch(tmp_path / "bundle", published.sources)
+    harmed = tmp_path / "bundle" / "bin" / "kubeadm.gz"
+    harmed.write_bytes(b"x" * harmed.stat().st_size)
+    _, said = fetch(tmp_path / "bundle", published.sources)
+    assert str(harmed) in said[0]
+    verify_bundle(tmp_path / "bundle", manifest)
+
+
+def test_the_same_releases_make_the_same_bundle(published: Any, tmp_path: Path) -> None:
+    """Two fetches give the same manifest, digests of archives included."""
+    one, _ = fetch(tmp_path / "one", published.sources)
+    other, _ = fetch(tmp_path / "other", published.sources)
+    assert one == other
+
+
+def test_a_file_with_another_checksum_is_not_taken(published: Any, tmp_path: Path) -> None:
+    """The error names the URL and both digests; no bundle appears."""
+    published.put(KUBELET, b"not what was published")
+    with pytest.raises(EnvironmentFault, match=rf"{KUBELET}: sha256 is [0-9a-f]{{64}}, should be [0-9a-f]{{64}}"):
+        fetch(tmp_path / "bundle", published.sources)
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_a_layer_with_another_digest_is_not_taken(published: Any, tmp_path: Path) -> None:
+    """A registry that serves other bytes under a digest is found out."""
+    # the first blob is the configuration, which the test's images share
+    _, path, *_ = (path for path in published.files if path.startswith("/v2/kube-proxy/blobs/"))
+    published.put(path, b"not this layer")
+    with pytest.raises(EnvironmentFault, match=rf"{path}: sha256 is"):
+        fetch(tmp_path / "bundle", published.sources, Architecture.AMD64)
+
+
+def test_a_manifest_with_another_digest_is_not_taken(published: Any, tmp_path: Path) -> None:
+    """What an index points at must be what is served under that digest."""
+    path = next(path for path in published.files if path.startswith("/v2/pause/manifests/sha256:"))
+    media_type, content = published.files[path]
+    published.put(path, content + b" ", media_type)
+    with pytest.raises(EnvironmentFault, match=rf"{path}: digest is sha256:\w+, should be sha256:"):
+        fetch(tmp_path / "bundle", published.sources)
+
+
+def test_a_pinned_digest_wins_over_the_tag(published: Any, tmp_path: Path) -> None:
+    """With a digest in the sources the tag is not asked for, and a digest that nobody has is an error."""
+    reference = image_references(Versions())["pause"]
+    pinned = published.sources.model_copy(update={"digests": {reference: "sha256:" + "0" * 64}})
+    with pytest.raises(EnvironmentFault, match=r"manifests/sha256:0{64}: the server says 404"):
+        fetch(tmp_path / "bundle", pinned)
+    assert not any(path.endswith(f"/pause/manifests/{Versions().pause}") for path, _ in published.asked)
+
+
+def test_a_server_that_stumbles_is_asked_again(published: Any, tmp_path: Path) -> None:
+    """Overload and an error of the server pass; the fetch goes on."""
+    published.faults[KUBELET] = [503, 500]
+    manifest, _ = fetch(tmp_path / "bundle", published.sources)
+    verify_bundle(tmp_path / "bundle", manifest)
+    assert [path for path, _ in published.asked].count(KUBELET) == 3
+
+
+def test_a_broken_download_goes_on_where_it_stopped(published: Any, tmp_path: Path) -> None:
+    """After half a file only the other half is asked for."""
+    published.faults[KUBELET] = [0]
+    manifest, _ = fetch(tmp_path / "bundle", published.sources)
+    verify_bundle(tmp_path / "bundle", manifest)
+    size = len(published.files[KUBELET][1])
+    assert [ranges for path, ranges in published.asked if path == KUBELET] == [None, f"bytes={size // 2}-"]
+
+
+def test_a_fetch_that_failed_keeps_what_it_has(published: Any, tmp_path: Path) -> None:
+    """The next fetch asks for none of the files that were complete."""
+    _, path, *_ = (path for path in published.files if path.startswith("/v2/etcd/blobs/"))
+    whole = published.files.pop(path)
+    with pytest.raises(EnvironmentFault, match="the server says 404"):
+        fetch(tmp_path / "bundle", published.sources)
+    published.files[path] = whole
+    published.asked.clear()
+    manifest, _ = fetch(tmp_path / "bundle", published.sources)
+    verify_bundle(tmp_path / "bundle", manifest)
+    assert KUBELET not in [path for path, _ in published.asked]
+
+
+def test_a_tar_file_is_downloaded_once_for_all_its_programs(published: Any, tmp_path: Path) -> None:
+    """Eight plugins come in one file."""
+    fetch(tmp_path / "bundle", published.sources)
+    assert len([path for path, _ in published.asked if path.endswith(".tgz")]) == 1
+
+
+def test_files_of_somebody_else_are_left_alone(published: Any, tmp_path: Path) -> None:
+    """A folder that is no bundle is refused."""
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(EnvironmentFault, match="holds files that are no bundle"):
+        fetch(tmp_path, published.sources)
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_an_image_for_another_architecture_only_is_refused(published: Any, tmp_path: Path) -> None:
+    """The error names the image and the architecture."""
+    reference = image_references(Versions())["pause"]
+    published.put_image("pause", Versions().pause, {"arm64": b"layer"})
+    with pytest.raises(EnvironmentFault, match=rf"{reference} is not published for linux/amd64"):
+        fetch(tmp_path / "bundle", published.sources)
+
+
+def test_reachable_means_every_server_answers(published: Any) -> None:
+    """One server that refuses connections is enough for no."""
+    assert reachable(published.sources, timeout=5)
+    elsewhere = published.sources.model_copy(update={"registries": {"registry.k8s.io": "http://127.0.0.1:9"}})
+    assert not reachable(elsewhere, timeout=5)

@@ -1,0 +1,152 @@
+"""The manifest: read, refused, asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.layout import Versions, places
+from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, Encoding, FileKind, read_manifest
+from bundle.pack import describe, write_manifest
+from bundle.verify import verify_bundle
+from cluster.errors import EnvironmentFault, SpecError
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> BundleManifest:
+    """A manifest of every file of a bundle, and the files, in `tmp_path`."""
+    files = []
+    for path, place in places(Versions()).items():
+        stored = tmp_path / path
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        stored.write_text(f"content of {place.name}")
+        files.append(describe(place, stored, stored))
+    whole = BundleManifest(name="test", kubernetes_version="v1.36.3", architecture=Architecture.AMD64, files=tuple(files))
+    write_manifest(tmp_path, whole)
+    return whole
+
+
+def changed(manifest: BundleManifest, index: int, **values: Any) -> dict[str, Any]:
+    """The manifest as a document with one file's fields changed."""
+    document = manifest.model_dump(mode="json")
+    document["files"][index].update(values)
+    return document
+
+
+def test_a_manifest_survives_writing_and_reading(tmp_path: Path, manifest: BundleManifest) -> None:
+    """What is read is what was written."""
+    assert read_manifest(tmp_path) == manifest
+
+
+def test_an_untouched_bundle_verifies(tmp_path: Path, manifest: BundleManifest) -> None:
+    """No problem is raised."""
+    verify_bundle(tmp_path, manifest)
+
+
+def test_every_bad_file_is_named_at_once(tmp_path: Path, manifest: BundleManifest) -> None:
+    """One changed, one cut, one missing and one that is a link to elsewhere are four problems."""
+    (tmp_path / "bin/kubelet.gz").write_bytes(b"X" * (tmp_path / "bin/kubelet.gz").stat().st_size)
+    (tmp_path / "bin/runc.gz").write_text("")
+    (tmp_path / "images/etcd.tar").unlink()
+    (tmp_path / "images/pause.tar").unlink()
+    (tmp_path / "images/pause.tar").symlink_to("/etc/hostname")
+    with pytest.raises(SpecError) as raised:
+        verify_bundle(tmp_path, manifest)
+    found = {Path(problem.path).relative_to(tmp_path).as_posix(): problem.code for problem in raised.value.problems}
+    assert found == {
+        "bin/kubelet.gz": "bundle-file-differs",
+        "bin/runc.gz": "bundle-file-differs",
+        "images/etcd.tar": "bundle-file-missing",
+        "images/pause.tar": "bundle-file-missing",
+    }
+
+
+@pytest.mark.parametrize("path", ["../kubelet", "/etc/passwd", "bin/../../kubelet", "", ".", MANIFEST_NAME, "bin\\..\\kubelet"])
+def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, manifest: BundleManifest, path: str) -> None:
+    """Whoever wrote the manifest, no file outside the bundle is read by it."""
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(changed(manifest, 0, path=path)))
+    with pytest.raises(SpecError, match="is not a path inside the bundle's folder"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["usr/local/bin/kubelet", "/usr/local/bin/../../../etc/shadow"])
+def test_a_target_that_is_no_fixed_place_is_refused(tmp_path: Path, manifest: BundleManifest, target: str) -> None:
+    """A host's file is named absolutely, without detours."""
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(changed(manifest, 0, target=target)))
+    with pytest.raises(SpecError, match="is not an absolute path"):
+        read_manifest(tmp_path)
+
+
+def test_all_faults_of_a_manifest_are_reported(tmp_path: Path, manifest: BundleManifest) -> None:
+    """A wrong digest, a wrong kind, an unknown role and an unknown field come out together, with their places."""
+    document = changed(manifest, 0, sha256="abc", kind="binray", roles=["master"])
+    document["more"] = 1
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(document))
+    with pytest.raises(SpecError) as raised:
+        read_manifest(tmp_path)
+    found = {problem.path.removeprefix(f"{tmp_path / MANIFEST_NAME}/") for problem in raised.value.problems}
+    assert found == {"files/0/sha256", "files/0/kind", "files/0/roles", "more"}
+
+
+def test_a_target_named_twice_is_refused(tmp_path: Path, manifest: BundleManifest) -> None:
+    """Two files for one place would overwrite each other."""
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps(changed(manifest, 0, target=str(manifest.files[1].target))))
+    with pytest.raises(SpecError, match="target named twice"):
+        read_manifest(tmp_path)
+
+
+def test_text_that_is_no_json_is_a_problem(tmp_path: Path) -> None:
+    """Half a manifest is told apart from none."""
+    (tmp_path / MANIFEST_NAME).write_text('{"format": 1,')
+    with pytest.raises(SpecError, match="is not JSON"):
+        read_manifest(tmp_path)
+
+
+def test_no_manifest_says_how_to_get_one(tmp_path: Path) -> None:
+    """The error names both ways."""
+    with pytest.raises(EnvironmentFault, match="sixstack bundle fetch"):
+        read_manifest(tmp_path)
+
+
+def test_a_worker_gets_nothing_that_only_a_control_plane_runs(manifest: BundleManifest) -> None:
+    """No kubectl, etcd, API server, controller manager, scheduler; and all else."""
+    worker = {file.name for file in manifest.for_host("worker", "flannel")}
+    control_plane = {file.name for file in manifest.for_host("control-plane", "flannel")}
+    assert control_plane - worker == {"kubectl", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+    assert worker < control_plane
+
+
+def test_flannel_goes_only_where_flannel_is_used(manifest: BundleManifest) -> None:
+    """With another CNI, or none, its images stay behind."""
+    with_flannel = {file.name for file in manifest.for_host("worker", "flannel")}
+    without = {file.name for file in manifest.for_host("worker", None)}
+    assert with_flannel - without == {"flannel", "flannel-cni-plugin"}
+    assert {file.name for file in manifest.for_host("worker", "none")} == without
+
+
+def test_an_image_is_found_by_its_reference(manifest: BundleManifest) -> None:
+    """And one that is not there is an error that names it."""
+    assert manifest.image("registry.k8s.io/kube-proxy:v1.36.3").name == "kube-proxy"
+    assert manifest.image(manifest.probe_image).name == "probe"
+    with pytest.raises(EnvironmentFault, match=r"no image registry\.k8s\.io/kube-proxy:v1\.99\.0"):
+        manifest.image("registry.k8s.io/kube-proxy:v1.99.0")
+
+
+def test_a_file_that_contradicts_itself_is_refused() -> None:
+    """Stored as it is, yet of two digests."""
+    with pytest.raises(ValueError, match="same digest and size"):
+        BundleFile(
+            path="bin/x",  # type: ignore[arg-type]
+            name="x",
+            kind=FileKind.BINARY,
+            version="1",
+            sha256="0" * 64,
+            size=1,
+            encoding=Encoding.IDENTITY,
+            content_sha256="1" * 64,
+            content_size=1,
+            target="/usr/local/bin/x",  # type: ignore[arg-type]
+        )
