@@ -110,6 +110,7 @@ def make_plan(
     `spec` has node addresses on every host; `facts` may lack hosts that could not be reached (no steps of their own are planned, a note
     says so); `state` is None where no API server answered; `kubeconfig_saved`: a kubeconfig block of this cluster is there.
     """
+    answered = state is not None
     state = state or ClusterState()
     steps: list[PlannedStep] = []
     for host in spec.hosts:
@@ -117,7 +118,8 @@ def make_plan(
     steps += _init(spec, facts.get(spec.control_planes[0].name))
     steps += _cni(spec, state)
     for host in spec.workers:
-        steps += _join(spec, host, facts.get(host.name), facts.get(spec.control_planes[0].name), state.node(host.name))
+        lost = answered and state.node(host.name) is None
+        steps += _join(spec, host, facts.get(host.name), facts.get(spec.control_planes[0].name), lost=lost)
     for host in spec.hosts:
         steps += _label(host, state.node(host.name))
     steps += _ready(spec, state, moved=any(step.step in {INSTALL_CNI.name, JOIN_WORKER.name, INIT_CONTROL_PLANE.name} for step in steps))
@@ -201,22 +203,20 @@ def _cni(spec: ClusterSpec, state: ClusterState) -> Iterator[PlannedStep]:
         yield _planned(INSTALL_CNI, CLUSTER, {}, "no pod network is installed")
 
 
-def _join(
-    spec: ClusterSpec, host: Host, facts: HostFacts | None, control_plane: HostFacts | None, node: NodeState | None
-) -> Iterator[PlannedStep]:
+def _join(spec: ClusterSpec, host: Host, facts: HostFacts | None, control_plane: HostFacts | None, *, lost: bool) -> Iterator[PlannedStep]:
+    """`lost`: an API server answered and has no node of this name; one that is silent says nothing about its nodes."""
     if facts is None:
         return
     found = facts.kubernetes
     last = next((step for step in facts.steps if step.name == JOIN_WORKER.name), None)
-    expected = control_plane.kubernetes.ca_hash if control_plane else None
     known = False
     if last is not None and last.running:
         reason = "kubeadm join runs there already: attach to it"
     elif not found.kubelet_config:
         reason = "it is not part of the cluster"
-    elif expected is not None and found.ca_hash != expected:
+    elif control_plane is not None and found.ca_hash != control_plane.kubernetes.ca_hash:
         reason = "it was joined to a control plane that is no more"
-    elif node is None:
+    elif lost:
         reason = "the cluster has no node of this name"
     elif not found.kubelet_active:
         known, reason = True, "its kubelet does not run"
