@@ -8,18 +8,19 @@ from __future__ import annotations
 import math
 import types
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_interface
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
+from cluster.literals import Fault, colon_trap, read_address, read_network
 from cluster.nearest import nearest_name
 from cluster.problems import Problem
 from cluster.shown import shown
-from cluster.spec import Meaning, SpecModel, Unparsed, parse_address, parse_network
+from cluster.spec import Meaning, SpecModel, Unparsed
 
 Model = TypeVar("Model", bound=SpecModel)
 
@@ -104,9 +105,9 @@ class FieldReader:
         if get_origin(annotation) in (Union, types.UnionType):
             members = get_args(annotation)
             if members == get_args(IPv4Address | IPv6Address):
-                return self._address(value, path)
+                return self._literal(read_address, value, path)
             if members == get_args(IPv4Network | IPv6Network):
-                return self._network(value, path)
+                return self._literal(read_network, value, path)
             if value is None:
                 return None
             (inner,) = [member for member in members if member is not type(None)]
@@ -162,7 +163,7 @@ class FieldReader:
     def _str(self, metadata: list[Any], value: object, path: str) -> str | _Unread:
         if not isinstance(value, str):
             plain = isinstance(value, bool | int | float)
-            hint = _colon_trap(value) or ('put it in quotes: "..."' if plain else "write one text")
+            hint = colon_trap(value) or ('put it in quotes: "..."' if plain else "write one text")
             return self._fault("wrong-type", path, f"{shown(value)} where a text belongs", hint)
         odd = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
         if odd is not None:
@@ -222,28 +223,11 @@ class FieldReader:
                 read[known] = entry
         return read if whole else UNREAD
 
-    def _address(self, value: object, path: str) -> Any:
-        try:
-            return parse_address(value)
-        except ValueError:
-            return self._fault("not-an-address", path, f"{shown(value)} is not an IP address", _address_hint(value))
-
-    def _network(self, value: object, path: str) -> Any:
-        try:
-            return parse_network(value)
-        except ValueError:
-            pass
-        try:
-            # host bits set is the one fault with one obvious mend
-            network = parse_network(str(ip_interface(value).network)) if isinstance(value, str) and value.count("/") == 1 else None
-        except ValueError:
-            network = None
-        if network is not None and isinstance(value, str) and value.partition("/")[2].isdigit():
-            self._fault("host-bits-set", path, f"{shown(value)} has host bits set", f"use {network}")
-            return network  # so that its size and place are judged too
-        if network is not None:
-            return self._fault("not-a-network", path, f"{shown(value)} has a netmask, not a prefix length", f"use {network}")
-        return self._fault("not-a-network", path, f"{shown(value)} is not a network", _network_hint(value))
+    def _literal(self, read: Callable[[object], tuple[Any, Fault | None]], value: object, path: str) -> Any:
+        found, fault = read(value)
+        if fault is not None:
+            self._fault(fault.code, path, fault.says, fault.hint)
+        return UNREAD if found is None else found
 
     def _anything(self, value: object, path: str, depth: int = 0) -> Any:  # noqa: PLR0911 one a kind
         """Data as JSON knows it; what JSON cannot say would be lost on the way to the host."""
@@ -294,32 +278,3 @@ def _described(field: FieldInfo) -> str:
 
 def _multi_line(value: str) -> bool:
     return all(c.isprintable() or c in "\n\t" for c in value)
-
-
-def _address_hint(value: object) -> str:
-    if not isinstance(value, str):
-        return _colon_trap(value) or "write an address such as 198.18.0.11 or fd66::11, in quotes"
-    if value.startswith("["):
-        return "write the IPv6 address without brackets here"
-    if "%" in value:
-        return "leave the zone (from %) out, and use an address that is not link-local"
-    if "/" in value:
-        return "write the address alone, without prefix length"
-    return "write an address such as 198.18.0.11 or fd66::11"
-
-
-def _colon_trap(value: object) -> str | None:
-    """YAML takes `fd00::` for the key `fd00:` without a value."""
-    if isinstance(value, dict) and len(value) == 1:
-        ((key, inner),) = value.items()
-        if isinstance(key, str) and inner is None and ":" in key and len(key) < 64:
-            return f'put it in quotes, YAML takes a colon at the end for a field name: "{key}:"'
-    return None
-
-
-def _network_hint(value: object) -> str:
-    try:
-        address = parse_address(value)
-    except ValueError:
-        return _colon_trap(value) or "write a network such as 10.244.0.0/16 or fd44::/56"
-    return f"add the prefix length: {address}/{16 if address.version == 4 else 112} for example"

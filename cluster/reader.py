@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from cluster.fields import FieldReader
 from cluster.problems import Problem, errors_in
 from cluster.rules.offline import check_spec
 from cluster.spec import ClusterSpec
+
+# the faults of shape, which are found before any rule is asked; docs/reference/problems.md lists them
+SHAPES = {
+    "syntax": "A line is not YAML; it is set aside and the others are read.",
+    "duplicate-key": "A field is there twice in one mapping.",
+    "unknown-tag": "A YAML tag (`!`) has no meaning in a cluster file.",
+    "unknown-field": "There is no such field; the nearest known name is proposed.",
+    "missing-field": "A field without default is missing.",
+    "missing-value": "A field is there and has no value, or an empty list where one item at least is needed.",
+    "wrong-type": "A value is of another type than the field: a text in quotes where a number belongs, one value where a list belongs.",
+    "not-in-choices": "A value is not one of those that the field offers.",
+    "out-of-range": "A number is too small or too large.",
+    "malformed": "A text does not look as the field wants it.",
+    "too-long": "A text, or the file, is too long.",
+    "too-deep": "Values are nested too deep, or aliases multiply.",
+    "control-character": "A text holds a character that nobody can see.",
+    "not-an-address": "A text is not an IP address; brackets, zones (`%eth0`) and prefix lengths do not belong to one.",
+    "not-a-network": "A text is not a network in CIDR notation.",
+    "host-bits-set": "A network has host bits set; the network that is meant is proposed.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +60,14 @@ def _read(document: object, problems: tuple[Problem, ...]) -> Reading:
     reader = FieldReader()
     spec = reader.model(ClusterSpec, document, "")
     # what could be read is judged by every rule that needs no more than that
-    found = tuple(dict.fromkeys((*problems, *reader.problems, *check_spec(spec))))
+    found = tuple(sorted(dict.fromkeys((*problems, *reader.problems, *check_spec(spec))), key=_place))
     return Reading(None if errors_in(found) else spec, found)
+
+
+def _place(problem: Problem) -> tuple[int, list[tuple[int, str]]]:
+    """Where a problem stands among the others: faults of syntax first, then the fields as the model has them, hosts by their number."""
+    first, *rest = re.split(r"[.\[\]]+", problem.path)
+    fields = list(ClusterSpec.model_fields)
+    # numbers before names, by size
+    inner = [(int(part), "") if part.isascii() and part.isdigit() and len(part) < 9 else (-1, part) for part in rest if part]
+    return fields.index(first) if first in fields else -1, inner

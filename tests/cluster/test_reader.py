@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from cluster.families import Family
 from cluster.problems import Severity
-from cluster.reader import Reading, read_document, read_text
+from cluster.reader import SHAPES, Reading, read_document, read_text
+from cluster.rules.registry import RULES
 from cluster.spec import ClusterSpec, Unparsed
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "deployments/examples").glob("*.yaml"))
@@ -263,12 +264,15 @@ def mutated(draw: st.DrawFn) -> Any:
     return document
 
 
+KNOWN_CODES = {*SHAPES, *(rule.code for rule in RULES)}
+
+
 def judge(reading: Reading) -> None:
     """What holds of every reading."""
     errors = [problem for problem in reading.problems if problem.severity is Severity.ERROR]
     assert (reading.spec is None) == bool(errors)
     for problem in reading.problems:
-        assert problem.code
+        assert problem.code in KNOWN_CODES
         assert problem.path
         assert problem.message
         assert problem.hint
