@@ -77,7 +77,8 @@ class ExpectedNetwork:
     """What the network should be like."""
 
     families: tuple[Family, ...]  # primary first
-    nodes: Mapping[str, tuple[Address, ...]]  # node name -> its addresses, primary first; () where any of the right families will do
+    # node name -> its addresses, primary first, () where any of the right families will do; no names at all: every node of the cluster
+    nodes: Mapping[str, tuple[Address, ...]]
     dns_domain: str = "cluster.local"
 
     @classmethod

@@ -29,7 +29,7 @@ class ExecOutput:
 def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *, stdin: str, limit: timedelta) -> ExecOutput:
     """Runs `command` in a pod's only container; it must end by itself, as the protocol cannot close its stdin.
 
-    Raises StepTimedOut after `limit`, ApiRefused (no such pod, or not running), ApiUnavailable (connection lost).
+    Raises StepTimedOut after `limit`, ApiRefused (no such pod, or not running), ApiUnavailable (connection lost, runtime cannot).
     """
     from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException, WebSocketTimeoutException
 
@@ -63,16 +63,19 @@ def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *
         raise ApiUnavailable(f"exec in pod {namespace}/{pod} was cut off: {error}") from error
     finally:
         web_socket.shutdown()  # type: ignore[no-untyped-call]
-    return ExecOutput(_exit_code(received[STATUS]), received[STDOUT].decode(errors="replace"), received[STDERR].decode(errors="replace"))
+    exit_code = _exit_code(received[STATUS], f"exec in pod {namespace}/{pod}")
+    return ExecOutput(exit_code, received[STDOUT].decode(errors="replace"), received[STDERR].decode(errors="replace"))
 
 
-def _exit_code(status: bytes) -> int:
-    """The exit code in the Status object that ends the stream; -1 where the container could not run the command or said nothing."""
-    try:
-        document = json.loads(status)
-        if document["status"] == "Success":
-            return 0
-        causes = document["details"]["causes"]
-        return int(next(cause["message"] for cause in causes if cause["reason"] == "ExitCode"))
-    except (ValueError, KeyError, StopIteration):
-        return -1
+def _exit_code(status: bytes, request: str) -> int:
+    """The exit code in the Status object that ends the stream; ApiUnavailable where the container did not run the command."""
+    if not status:
+        raise ApiUnavailable(f"{request} was cut off")
+    document = json.loads(status)
+    if document["status"] == "Success":
+        return 0
+    causes = document.get("details", {}).get("causes", [])
+    code = next((cause["message"] for cause in causes if cause["reason"] == "ExitCode"), None)
+    if code is None:
+        raise ApiUnavailable(f"{request}: {document.get('message', 'the container did not run the command')}")
+    return int(code)

@@ -33,17 +33,25 @@ def run(
     """
     start = time.monotonic()
     end = start + limit.total_seconds()
-    nodes: list[Document] = api.get(NODES)["items"]
-    names = sorted(node["metadata"]["name"] for node in nodes)
+    nodes, left_out = _asked(api.get(NODES)["items"], expected)
+    names = [str(node["metadata"]["name"]) for node in nodes]
     checks: list[Check] = check_nodes(nodes, expected)
     with probe_pods(api, names, expected.families, probe_image, until=end, on_progress=on_progress) as probes:
         checks += probes.failures
         checks += check_pods(probes.endpoints, expected.families)
         checks += _tried(api, probes, nodes, expected, end, on_progress)
     took = time.monotonic() - start
-    report = NetworkReport(expected.families, tuple(names), tuple(checks), took, tuple(probes.notes))
+    notes = [*probes.notes, *(f"node {name} was left out: it is not asked for" for name in left_out)]
+    report = NetworkReport(expected.families, tuple(names), tuple(checks), took, tuple(notes))
     on_progress(report.verdict)
     return report
+
+
+def _asked(nodes: list[Document], expected: ExpectedNetwork) -> tuple[list[Document], list[str]]:
+    """The nodes to check, by name, and the names of the others; all of them where none are asked for."""
+    named = {str(node["metadata"]["name"]): node for node in nodes}
+    wanted = sorted(name for name in named if name in expected.nodes or not expected.nodes)
+    return [named[name] for name in wanted], sorted(set(named) - set(wanted))
 
 
 def _tried(
@@ -60,7 +68,8 @@ def _tried(
             output = run_in_pod(api, probes.namespace, source.pod, ["sh", "-c", _script()], stdin=written(planned), limit=left)
         except SixstackError as error:
             return judge(planned, "", f"the probe pod on {source.node} could not try: {error}")
-        return judge(planned, output.stdout, f"the probe pod on {source.node} said nothing of it: {output.stderr.strip()[:200]}")
+        silence = f"the probe pod on {source.node} said nothing of it (exit code {output.exit_code}): {output.stderr.strip()[:200]}"
+        return judge(planned, output.stdout, silence)
 
     if not plan:
         return []

@@ -18,9 +18,9 @@ probe() { # ID METHOD FAMILY TARGET
       echo "$1" "$code" "$tries" $said
       return
     fi
-    tries=$((tries + 1))
     # rules of a new service and a cached "no such name" take moments to change
-    sleep 2
+    sleep "$tries"
+    tries=$((tries + 1))
   done
   # shellcheck disable=SC2086
   echo "$1" 0 "$tries" $said

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import socket
 import ssl
 import subprocess
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bundle.manifest import Encoding, read_manifest
+from bundle.unpack import unpack_from_image
 from cluster.errors import ApiUnavailable
 from kube.client import ApiRefused, KubeApi, connect
 
@@ -182,30 +179,6 @@ def tls_server(serve_tls: Callable[[str], TlsServer]) -> TlsServer:
     return serve_tls("kubernetes")
 
 
-def _from_image(folder: Path, image: str, inside: str, target: Path) -> Path:
-    """One file of one of the bundle's images, as a program for this machine."""
-    manifest = read_manifest(folder)
-    file = next(file for file in manifest.files if file.name == image)
-    with (gzip.open if file.encoding is Encoding.GZIP else open)(folder / file.path, "rb") as stream, tarfile.open(fileobj=stream) as archive:
-
-        def blob(descriptor: dict[str, Any]) -> Any:
-            found = archive.extractfile("blobs/sha256/" + descriptor["digest"].removeprefix("sha256:"))
-            assert found is not None
-            return found
-
-        index = archive.extractfile("index.json")
-        assert index is not None
-        layers = json.load(blob(json.load(index)["manifests"][0]))["layers"]
-        for layer in reversed(layers):
-            with tarfile.open(fileobj=zstandard.ZstdDecompressor().stream_reader(blob(layer)), mode="r|") as files:
-                for member in files:
-                    if member.name.removeprefix("./") == inside and (content := files.extractfile(member)):
-                        target.write_bytes(content.read())
-                        target.chmod(0o755)
-                        return target
-    raise AssertionError(f"{image} holds no {inside}")
-
-
 def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -222,11 +195,11 @@ def api(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         (folder / name).write_bytes(content)
     store, peers = (f"http://127.0.0.1:{_free_port()}" for _ in range(2))
     etcd: list[str | Path] = [
-        *(_from_image(bundle_folder, "etcd", "usr/local/bin/etcd", folder / "etcd"), "--unsafe-no-fsync", "--data-dir", folder / "data"),
+        *(unpack_from_image(bundle_folder, "etcd", "usr/local/bin/etcd", folder / "etcd"), "--unsafe-no-fsync", "--data-dir", folder / "data"),
         *(f"--listen-client-urls={store}", f"--advertise-client-urls={store}", f"--listen-peer-urls={peers}"),
     ]
     server: list[str | Path] = [
-        _from_image(bundle_folder, "kube-apiserver", "usr/local/bin/kube-apiserver", folder / "kube-apiserver"),
+        unpack_from_image(bundle_folder, "kube-apiserver", "usr/local/bin/kube-apiserver", folder / "kube-apiserver"),
         *(f"--etcd-servers={store}", "--bind-address=127.0.0.1", f"--secure-port={cluster.port}", "--authorization-mode=RBAC"),
         *(f"--client-ca-file={folder}/ca.pem", f"--tls-cert-file={folder}/server.pem", f"--tls-private-key-file={folder}/server.key"),
         *("--service-account-issuer=https://kubernetes", "--service-cluster-ip-range=10.96.0.0/16,fd44:0:0:ffff::/112"),
