@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cluster.fact_parsers.firewall.firewalld import firewalld
 from cluster.fact_parsers.firewall.iptables import iptables
 from cluster.fact_parsers.firewall.nftables import nftables
@@ -9,6 +11,11 @@ from cluster.fact_parsers.firewall.ufw import ufw
 from cluster.facts import FirewallRule
 
 __all__ = ["firewalld", "iptables", "nftables", "of_one_host", "ufw"]
+
+
+# the chains of iptables, which ufw fills
+_INPUT = ("ip filter INPUT", "ip6 filter INPUT")
+_FORWARD = ("ip filter FORWARD", "ip6 filter FORWARD")
 
 
 def of_one_host(
@@ -19,7 +26,13 @@ def of_one_host(
     iptables: tuple[FirewallRule, ...],
 ) -> tuple[FirewallRule, ...]:
     """Each firewall told once, under the name of the program that its owner changes it with: ufw and firewalld work by nftables or iptables."""
-    by_ufw = ("ip filter INPUT", "ip6 filter INPUT") if ufw else ()
-    by_firewalld = ("inet firewalld", "ip firewalld", "ip6 firewalld") if firewalld else ()
-    beneath = by_ufw + by_firewalld
-    return (*ufw, *firewalld, *(rule for rule in (*nftables, *iptables) if not rule.detail.startswith(beneath)))
+    by_iptables = {(rule.family, rule.detail) for rule in iptables}
+    both = (*iptables, *(rule for rule in nftables if (rule.family, rule.detail) not in by_iptables))
+    if ufw:
+        # `ufw status` does not say whether it drops forwarded packets: that shows in the chain only
+        routed = (replace(rule, program="ufw", detail="routed packets") for rule in both if rule.detail in _FORWARD)
+        ufw = (*ufw, *routed)
+        both = tuple(rule for rule in both if rule.detail not in _INPUT + _FORWARD)
+    if firewalld:
+        both = tuple(rule for rule in both if not rule.detail.startswith(("inet firewalld", "ip firewalld", "ip6 firewalld")))
+    return (*ufw, *firewalld, *both)

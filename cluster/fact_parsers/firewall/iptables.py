@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from cluster.fact_parsers.firewall.chains import Chain, Condition, Ports, Rule, Verdict, closed_ports, outside
+from cluster.fact_parsers.firewall.chains import EVERYTHING, Chain, Condition, Ports, Rule, Verdict, closed_ports, outside
 from cluster.facts import FirewallRule
 from cluster.families import Family
 
@@ -15,8 +15,8 @@ _NO_VERDICT = ("LOG", "NFLOG", "MARK", "CONNMARK", "AUDIT", "SET", "TRACE", "CHE
 
 
 def iptables(text: str) -> tuple[FirewallRule, ...]:
-    """INPUT chains that close ports; each table is preceded by a line `family ip` or `family ip6`."""
-    return tuple(rule for family, lines in _tables(text) if (rule := _judged(family, lines)))
+    """INPUT chains that close ports, FORWARD chains that close everything; each table is preceded by a line `family ip` or `family ip6`."""
+    return tuple(rule for family, lines in _tables(text) for rule in _judged(family, lines))
 
 
 def _tables(text: str) -> Iterator[tuple[Family, list[str]]]:
@@ -30,7 +30,7 @@ def _tables(text: str) -> Iterator[tuple[Family, list[str]]]:
             lines.append(line)
 
 
-def _judged(family: Family, lines: list[str]) -> FirewallRule | None:
+def _judged(family: Family, lines: list[str]) -> Iterator[FirewallRule]:
     chains: dict[str, Chain] = {}
     for line in lines:
         if line.startswith(":"):
@@ -39,9 +39,12 @@ def _judged(family: Family, lines: list[str]) -> FirewallRule | None:
         elif line.startswith("-A "):
             words = shlex.split(line)
             chains[words[1]].rules.append(_rule(words[2:]))
-    closed = closed_ports(chains["INPUT"], chains, family) if "INPUT" in chains else ()
-    program = "ip" if family is Family.IPV4 else "ip6"
-    return FirewallRule("iptables", family, f"{program} filter INPUT", closed) if closed else None
+    for name in ("INPUT", "FORWARD"):
+        closed = closed_ports(chains[name], chains, family) if name in chains else ()
+        if closed and (name == "INPUT" or closed == EVERYTHING):
+            # as nft names the same chain
+            table = "ip filter" if family is Family.IPV4 else "ip6 filter"
+            yield FirewallRule("iptables", family, f"{table} {name}", closed, name.lower())
 
 
 def _rule(words: list[str]) -> Rule:

@@ -41,8 +41,7 @@ def nftables(text: str) -> tuple[FirewallRule, ...]:
 
 def _judged(bases: Iterable[tuple[Table, str, str]], chains: dict[Table, dict[str, Chain]]) -> Iterator[FirewallRule]:
     for table, name, hook in bases:
-        # in the tables that iptables fills, flannel and kube-proxy put rules of their own that let pods through
-        if table[1].startswith(_OF_KUBERNETES) or (hook == "forward" and table[1] == "filter" and name == "FORWARD"):
+        if table[1].startswith(_OF_KUBERNETES):
             continue
         for family in _FAMILIES.get(table[0], ()):
             closed = closed_ports(chains[table][name], chains[table], family)

@@ -39,15 +39,17 @@ def _rule(line: str, family: Family) -> Rule | None:
     if of_ipv6 is not (family is Family.IPV6):
         return None
     anywhere = found["source"].replace("(v6)", "").strip() == "Anywhere"
-    return Rule(_to(found["to"].replace("(v6)", "").strip()).both(Condition(uncertain=not anywhere)), _ACTIONS[found["action"]])
+    return Rule(_to(found["to"]).both(Condition(uncertain=not anywhere)), _ACTIONS[found["action"]])
 
 
 def _to(text: str) -> Condition:
-    """`Anywhere`, `22`, `22/tcp`, `80,443/tcp`, `6000:6007/tcp`, or an application's name, which tells no ports."""
-    if text == "Anywhere":
+    """`Anywhere`, `22`, `22/tcp`, `80,443/tcp (Nginx Full)`, `6000:6007/tcp (v6)`, `198.18.0.11 6443/tcp`, `22/tcp on eth0`."""
+    plain = re.sub(r"\([^)]*\)", "", text).strip()
+    if plain == "Anywhere":
         return Condition()
-    found = re.fullmatch(r"(?P<ports>[\d,:]+)(?:/(?P<protocol>tcp|udp))?", text)
+    found = re.search(r"(?:^|\s)(?P<ports>\d[\d,:]*)(?:/(?P<protocol>tcp|udp))?(?=$|\s)", plain)
     if found is None:
         return Condition(uncertain=True)
     ports: Ports = tuple((int(part.partition(":")[0]), int(part.rpartition(":")[2])) for part in found["ports"].split(","))
-    return Condition(protocols=frozenset({found["protocol"]} if found["protocol"] else {"tcp", "udp"}), ports=ports)
+    protocols = frozenset({found["protocol"]} if found["protocol"] else {"tcp", "udp"})
+    return Condition(protocols=protocols, ports=ports, uncertain=found[0].strip() != plain)

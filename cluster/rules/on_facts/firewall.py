@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from cluster.facts import FirewallRule, HostFacts
 from cluster.families import Family
+from cluster.kubeadm import proxy_mode
 from cluster.rules.on_facts.ports import NODE_PORTS, listeners
 from cluster.rules.on_facts.registry import Inspected, host_rule
 from cluster.rules.registry import Finding
-from cluster.spec import Host
+from cluster.spec import Host, ProxyMode
 
 # protocol -> ports, as nft and firewall-cmd write them: 6443, 30000-32767
 Closed = dict[str, tuple[str, ...]]
@@ -23,6 +24,8 @@ def ports_are_open_to_peers(cluster: Inspected, host: Host, found: HostFacts) ->
             continue
         family = f" over {'IPv4' if rule.family is Family.IPV4 else 'IPv6'}" if rule.family else ""
         if rule.hook == "forward":
+            if proxy_mode(cluster.spec) is ProxyMode.IPTABLES and (rule.program == "ufw" or rule.detail.endswith("filter FORWARD")):
+                continue  # flannel and kube-proxy then put rules of their own into this very chain, which let pods through
             says = f"{rule.program} ({rule.detail}) drops packets forwarded to and from pods{family}"
             yield Finding("firewall", says, f"let it accept forwarded packets of the pod ranges: {_forward_command(rule, cluster)}")
         elif closed := _closed(cluster, host, rule):
@@ -62,5 +65,9 @@ def _command(rule: FirewallRule, closed: Closed) -> str:
 
 def _forward_command(rule: FirewallRule, cluster: Inspected) -> str:
     ranges = [pods for pods in cluster.spec.pod_ranges if rule.family is None or pods.version == (4 if rule.family is Family.IPV4 else 6)]
+    if rule.program == "ufw":
+        return "; ".join(f"`ufw route allow {way} {pods}`" for pods in ranges for way in ("from", "to"))
     header = "ip6" if rule.family is Family.IPV6 else "ip"
+    if rule.program == "iptables":
+        return "; ".join(f"`{header}tables -I FORWARD {way} {pods} -j ACCEPT`" for pods in ranges for way in ("-s", "-d"))
     return "; ".join(f"`nft insert rule {rule.detail} {header} {way} {pods} accept`" for pods in ranges for way in ("saddr", "daddr"))

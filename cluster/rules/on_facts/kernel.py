@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cluster.facts import HostFacts
 from cluster.families import Family
+from cluster.kubeadm import proxy_mode
 from cluster.problems import Severity
 from cluster.rules.on_facts.registry import Inspected, host_rule
 from cluster.rules.registry import Finding
@@ -14,10 +15,6 @@ from cluster.spec import CniKind, Host, ProxyMode
 IPV6_MINIMUM_MTU = 1280  # RFC 8200
 # Bytes that VXLAN puts in front of a packet, by the family of the node addresses it travels between.
 VXLAN_OVERHEAD = {Family.IPV4: 50, Family.IPV6: 70}
-
-
-def _proxy_mode(cluster: Inspected) -> ProxyMode:
-    return ProxyMode(cluster.spec.kubeadm.kube_proxy.get("mode") or ProxyMode.NFTABLES)
 
 
 @host_rule("no-nat")
@@ -42,7 +39,7 @@ def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, found:
 @host_rule("kernel-too-old-for-proxy")
 def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
     """kube-proxy in nftables mode needs nf_tables and a kernel of 5.13 or newer."""
-    if _proxy_mode(cluster) is not ProxyMode.NFTABLES:
+    if proxy_mode(cluster.spec) is not ProxyMode.NFTABLES:
         return
     hint = "use a newer kernel, or write `kubeadm: {kube_proxy: {mode: iptables}}`"
     if found.kernel < (5, 13, 0):
