@@ -14,24 +14,24 @@ from cluster.spec import ClusterSpec
 class CheckKind(StrEnum):
     """What was tried."""
 
-    NODE_ADDRESSES = "node addresses"
-    POD_ADDRESSES = "pod addresses"
+    NODE_ADDRESSES = "node-addresses"
+    POD_ADDRESSES = "pod-addresses"
     PROBE = "probe"  # getting the probe itself to run
     PING = "ping"
     HTTP = "http"
-    NODE_PORT = "NodePort"
-    CLUSTER_IP = "ClusterIP"
-    DNS = "DNS"
+    NODE_PORT = "node-port"
+    CLUSTER_IP = "cluster-ip"
+    DNS = "dns"
 
 
 class Layer(StrEnum):
     """Where to look when it failed."""
 
     NODE = "node"  # kubelet: the address it registered, the container it should run
-    NODE_NETWORK = "node network"  # routes and firewalls between the machines
-    POD_NETWORK = "pod network"  # the CNI plug-in
+    NODE_NETWORK = "node-network"  # routes and firewalls between the machines
+    POD_NETWORK = "pod-network"  # the CNI plug-in
     SERVICE = "service"  # kube-proxy
-    DNS = "cluster DNS"  # CoreDNS
+    DNS = "cluster-dns"  # CoreDNS
 
 
 LOOK_AT = {
@@ -57,7 +57,7 @@ class Check:
 
     def __str__(self) -> str:
         over = f" over {family_name(self.family)}" if self.family else ""
-        return f"{self.layer.value}: {self.kind.value} from {self.source} to {self.target}{over}: {self.detail or 'ok'}"
+        return f"{_words(self.layer)}: {_words(self.kind)} from {self.source} to {self.target}{over}: {self.detail or 'ok'}"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -119,7 +119,7 @@ class NetworkReport:
         layers = {check.layer: None for check in self.failures}
         first = self.failures[0]
         return (
-            f"The network is broken at {', '.join(layer.value for layer in layers)}: {len(self.failures)} of {len(self.checks)} checks failed "
+            f"The network is broken at {', '.join(_words(layer) for layer in layers)}: {len(self.failures)} of {len(self.checks)} checks failed "
             f"between {scope}; first: {first}. Look at {LOOK_AT[first.layer]}."
         )
 
@@ -133,8 +133,8 @@ class NetworkReport:
             failed = [check for check in checks if not check.ok]
             rows.append(
                 {
-                    "check": kind.value,
-                    "layer": layer.value,
+                    "check": _words(kind),
+                    "layer": _words(layer),
                     "family": family_name(family) if family else "all",
                     "result": "ok" if not failed else "FAILED",
                     "passed": f"{len(checks) - len(failed)} of {len(checks)}",
@@ -159,3 +159,7 @@ class NetworkReport:
 def family_name(family: Family) -> str:
     """As people write it."""
     return "IPv4" if family is Family.IPV4 else "IPv6"
+
+
+def _words(code: CheckKind | Layer) -> str:
+    return code.value.replace("-", " ")

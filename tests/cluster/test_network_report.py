@@ -58,7 +58,7 @@ def test_the_json_form_holds_every_result() -> None:
             "family": "ipv6",
             "source": "pod on a",
             "target": "pod on b fd44::2",
-            "layer": "pod network",
+            "layer": "pod-network",
             "ok": False,
             "detail": "no answer",
         }
