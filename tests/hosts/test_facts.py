@@ -1,0 +1,163 @@
+"""Facts of real hosts in one round trip: a bare one, and one with each fault that forbids a cluster."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster.addresses import resolve
+from cluster.credentials import Credential
+from cluster.errors import HostError
+from cluster.facts_parser import PARTS
+from cluster.families import Family
+from cluster.problems import Problem
+from cluster.reader import read_document
+from cluster.rules.on_facts import check_facts
+from cluster.spec import ClusterSpec
+from hosts.facts import facts_script, gather
+from hosts.session import Session
+from tests.hosts.sshd import Sshd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lab.host import Machine
+    from tests.hosts.conftest import LabMachine
+
+
+def test_the_script_pleases_shellcheck() -> None:
+    """As POSIX sh: hosts have dash, bash or busybox."""
+    checked = subprocess.run(
+        [sys.executable.replace("python", "shellcheck"), "-s", "sh", "-"], input=facts_script(), capture_output=True, text=True, check=False
+    )
+    assert checked.stdout + checked.stderr == ""
+
+
+def test_this_machine_is_read_over_ssh(sshd: Sshd, session: Session) -> None:
+    """Whatever machine runs the tests: each part is there, and its clock is ours."""
+    facts = gather(session, sshd.host())
+    assert facts.host == "loopback"
+    assert {unknown.part for unknown in facts.unknown} <= {"links"}, facts.unknown  # a machine for tests may lack iproute2
+    assert abs(facts.clock_offset) < timedelta(seconds=2)
+    assert facts.cpus >= 1
+    assert any(socket.port == sshd.port and socket.protocol == "tcp" for socket in facts.sockets)
+
+
+def test_every_part_has_its_section(session: Session) -> None:
+    """The script's parts and the parsers are one list."""
+    printed = session.run(facts_script(), limit=timedelta(seconds=60)).stdout
+    sections = [line.removeprefix("@@ sixstack ") for line in printed.splitlines() if line.startswith("@@ sixstack ")]
+    assert sections == ["begin", *PARTS, "end"]
+
+
+class _Answer:
+    """Not a host: a session whose shell answers with what it is told to. Stands in for hosts too broken to be made here."""
+
+    def __init__(self, exit_code: int, stdout: str, stderr: str = "") -> None:
+        from hosts.session import Output
+
+        self.output = Output(exit_code, stdout, stderr, 0.1)
+
+    def run(self, _script: str, *, limit: timedelta) -> object:
+        assert limit > timedelta()
+        return self.output
+
+
+def test_a_script_that_fails_says_what_the_host_said(sshd: Sshd) -> None:
+    """A HostError with the host's name and its words."""
+    with pytest.raises(HostError, match=r"loopback: the facts script ended with exit code 2: sh: not found"):
+        gather(_Answer(2, "", "sh: not found"), sshd.host())  # type: ignore[arg-type]
+
+
+def one_host(machine: LabMachine, **fields: object) -> ClusterSpec:
+    """A dual-stack cluster of that one host."""
+    ssh = {"address": machine.addresses[0], "host_key": machine.host_key}
+    reading = read_document(
+        {
+            "name": "facts",
+            "stack": "dual-stack",
+            "hosts": [{"name": machine.name, "role": "control-plane", "ssh": ssh, **fields}],
+            "network": {"pods": [{"cidr": "10.244.0.0/16"}, {"cidr": "fd44::/56"}], "services": ["10.96.0.0/16", "fd44:0:0:ffff::/112"]},
+        }
+    )
+    assert reading.spec is not None, reading.problems
+    return reading.spec
+
+
+def problems_of(spec: ClusterSpec, session: Session) -> tuple[Problem, ...]:
+    """What the rules find on the host at this moment."""
+    facts = gather(session, spec.hosts[0])
+    return check_facts(spec, {facts.host: facts}, bundle_architecture=facts.architecture, bundle_size=2**20)
+
+
+@pytest.fixture
+def lab_machine(machine: LabMachine) -> Machine:
+    """The same host as something to put faults on."""
+    from lab import hosts
+    from tests.hosts.conftest import LAB
+
+    return hosts.machine_of(machine.name, LAB)
+
+
+@pytest.mark.lab
+def test_a_bare_host_may_become_a_cluster(machine: LabMachine, root_session: Session) -> None:
+    """No problem is found, and its addresses are chosen without the file naming them."""
+    spec = one_host(machine)
+    facts = gather(root_session, spec.hosts[0])
+    assert facts.unknown == ()
+    assert check_facts(spec, {facts.host: facts}, bundle_architecture=facts.architecture, bundle_size=2**20) == ()
+    assert resolve(spec, {facts.host: facts}).hosts[0].addresses == tuple(ip_address(address) for address in machine.addresses)
+
+
+@pytest.mark.lab
+def test_gathering_changes_nothing(machine: LabMachine, root_session: Session) -> None:
+    """No file outside of logs and /run is newer than the moment before."""
+    root_session.run("touch /root/before; sleep 0.05", limit=timedelta(seconds=5))
+    gather(root_session, machine.host())
+    find = "find / -xdev -type f -newer /root/before -not -path '/run/*' -not -path '/proc/*' -not -path '/sys/*' -not -path '/var/log/*'; rm /root/before"
+    assert root_session.run(find, limit=timedelta(seconds=30)).stdout == ""
+
+
+@pytest.mark.lab
+def test_sudo_gives_the_same_facts_as_root(machine: LabMachine, root_session: Session) -> None:
+    """The scripts run as root either way."""
+    with_sudo = machine.open("ops", credential=Credential(password=machine.password, sudo_password=machine.password))
+    try:
+        facts = gather(with_sudo, machine.host())
+    finally:
+        with_sudo.close()
+    assert facts.root
+    assert facts.links == gather(root_session, machine.host()).links
+
+
+def _faults() -> dict[str, tuple[Callable[[Machine], AbstractContextManager[None]], str, str]]:
+    from lab import faults
+
+    return {
+        "memory": (lambda machine: faults.little_memory(machine, 512), "too-little-memory", "512 MB of memory"),
+        "swap": (faults.swap_on, "swap-on", "/dev/vdb1"),
+        "port": (lambda machine: faults.busy_port(machine, 6443), "port-busy", "port 6443/tcp"),
+        "firewall": (lambda machine: faults.firewall(machine, "tcp dport 6443 drop"), "firewall-closed", "6443/tcp"),
+        "address": (lambda machine: faults.without_address(machine, Family.IPV6), "no-node-address", "no stable global IPv6 address"),
+        "docker": (lambda machine: faults.foreign_service(machine, "docker"), "foreign-runtime", "docker"),
+    }
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("fault", ["memory", "swap", "port", "firewall", "address", "docker"])
+def test_a_fault_of_a_real_host_is_named(fault: str, machine: LabMachine, lab_machine: Machine, root_session: Session) -> None:
+    """While it lasts, with what was found; afterwards the host is good again."""
+    make, code, words = _faults()[fault]
+    spec = one_host(machine)
+    with make(lab_machine):
+        found = problems_of(spec, root_session)
+    assert {problem.code for problem in found} == {code}
+    assert any(words in problem.message for problem in found), found
+    assert all(problem.path.startswith(f"hosts/{machine.name}/") and problem.hint for problem in found)
+    assert problems_of(spec, root_session) == ()
