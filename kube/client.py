@@ -12,19 +12,19 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 # at import, not at first use: the client loads its modules lazily, and two threads that do so at once deadlock in the import system
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
+from urllib3 import BaseHTTPResponse, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import HTTPError
 
 from cluster.errors import ApiUnavailable, ClusterError, SixstackError, TryAgain
 from kube.channel import Bridge, Dial
 from kube.kubeconfig import Kubeconfig, read_kubeconfig
-
-if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse
 
 Document = dict[str, Any]  # one Kubernetes object, list or watch event
 
@@ -174,8 +174,6 @@ class KubeApi:
     @contextmanager
     def _errors(self, request: str) -> Iterator[None]:
         """Turns what the libraries raise into what a caller can act on; their own traces say nothing more."""
-        from urllib3.exceptions import HTTPError
-
         where = f"the Kubernetes API at {self.config.host} port {self.config.port}"
         try:
             yield
@@ -204,9 +202,6 @@ class KubeApi:
         return bridge.socket
 
     def _api_client(self) -> ApiClient:
-        from urllib3 import HTTPSConnectionPool, PoolManager
-        from urllib3.connection import HTTPSConnection
-
         open_bridge = self._bridge
 
         class Connection(HTTPSConnection):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
 
+from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException, WebSocketTimeoutException
+
 from cluster.errors import ApiUnavailable, StepTimedOut
 from kube.client import ApiRefused, KubeApi, segment
 
@@ -31,8 +33,6 @@ def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *
 
     Raises StepTimedOut after `limit`, ApiRefused (no such pod, or not running), ApiUnavailable (connection lost, runtime cannot).
     """
-    from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException, WebSocketTimeoutException
-
     end = time.monotonic() + limit.total_seconds()
     query = urlencode([("stdin", "true"), ("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)])
     path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/exec"
