@@ -148,7 +148,7 @@ class _Constructor:
         return merged | found
 
     def _fault(self, code: str, node: yaml.Node, path: str, says: str, hint: str) -> object:
-        self.problems.append(Problem(code, path or "cluster file", f"line {node.start_mark.line + 1}: {says}", hint))
+        self.problems.append(Problem(code, path[:120] or "cluster file", f"line {node.start_mark.line + 1}: {says}", hint))
         return UNREAD
 
 

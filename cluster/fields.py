@@ -259,7 +259,7 @@ class FieldReader:
 
 def join_path(path: str, name: str) -> str:
     """The path of a field of what lies at `path`; a name with odd characters stands in brackets and quotes."""
-    if not all(c.isalnum() or c in "_-" for c in name) or not name:
+    if not all(c.isalnum() or c in "_-" for c in name) or not 0 < len(name) <= 64:
         return f"{path}[{shown(name)}]"
     return f"{path}.{name}" if path else name
 

@@ -92,7 +92,7 @@ BlockName = Annotated[
 ClusterName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40),
-    Meaning("a letter first, then lower-case letters, digits and inner hyphens"),
+    Meaning("a name of lower-case letters, digits and inner hyphens that begins with a letter"),
 ]
 Version = Annotated[str, StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"), Meaning("a version of three numbers such as 1.36.3")]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -9,7 +9,7 @@ from cluster.fields import readable
 from cluster.hostport import join_host_port, split_host_port
 from cluster.rules.addresses import unusable
 from cluster.rules.families import in_words
-from cluster.rules.names import is_address, is_subdomain
+from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import Finding, rule
 from cluster.spec import ClusterSpec, Role, parse_address
 
@@ -45,7 +45,7 @@ def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Finding]:
         hint = f"write host or host:port, such as api.example.org:6443 or {join_host_port(example, API_PORT)}"
         yield Finding("control_plane.endpoint", f'"{text[:80]}": {error}', hint)
         return
-    if not is_address(host) and not is_subdomain(host):
+    if not is_address(host) and not is_host_name(host):
         hint = "write a name such as api.example.org, or an address; no scheme, no path"
         yield Finding("control_plane.endpoint", f'"{host[:80]}" is neither an IP address nor a lowercase DNS name', hint)
 
@@ -71,7 +71,7 @@ def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Finding]:
     """An extra name in the API server's certificate is a bare IP address or a DNS name, perhaps with a leading `*.` (kubeadm, certSANs)."""
     for index, name in readable(spec.control_plane.extra_sans):
         at = f"control_plane.extra_sans[{index}]"
-        if is_address(name) or is_subdomain(name.removeprefix("*.")):
+        if is_address(name) or is_host_name(name.removeprefix("*.")):
             continue
         bare = name.strip("[]")
         hint = f"write {bare}, without brackets" if is_address(bare) else "write a lowercase DNS name or a bare IP address, without port"

@@ -18,6 +18,11 @@ def is_subdomain(text: str) -> bool:
     return len(text) <= 253 and all(len(label) <= 63 and _LABEL.fullmatch(label) for label in text.split("."))
 
 
+def is_host_name(text: str) -> bool:
+    """A DNS name that cannot be an address with a slip in it, such as 198.18.0.300: the last label is no number (RFC 1123, 2.1)."""
+    return is_subdomain(text) and not text.rpartition(".")[2].isdigit()
+
+
 def is_address(text: str) -> bool:
     """The text is an IP address."""
     try:

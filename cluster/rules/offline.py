@@ -7,6 +7,7 @@ from cluster.rules import (  # noqa: F401 each registers its rules
     addresses,
     capacity,
     cni,
+    components,
     control_plane,
     families,
     kubeadm,

@@ -12,7 +12,7 @@ from cluster.hostport import split_host_port
 from cluster.problems import Severity
 from cluster.rules.addresses import unusable
 from cluster.rules.families import in_words
-from cluster.rules.names import is_address, is_subdomain
+from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import Finding, rule
 from cluster.shown import shown
 from cluster.spec import ClusterSpec, parse_address
@@ -128,7 +128,7 @@ def _url(text: str) -> SplitResult | None:
     except ValueError:
         return None
     host = parts.hostname or ""
-    good = parts.scheme in ("http", "https") and (is_address(host) or is_subdomain(host)) and port != 0 and not re.search(r"\s", text)
+    good = parts.scheme in ("http", "https") and (is_address(host) or is_host_name(host)) and port != 0 and not re.search(r"\s", text)
     return parts if good else None
 
 
@@ -146,4 +146,4 @@ def _registry(text: str) -> str | None:
         host, _ = split_host_port(text, 443)
     except ValueError:
         return None
-    return host if is_address(host) or is_subdomain(host) else None
+    return host if is_address(host) or is_host_name(host) else None

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_address
 
-from cluster.rules.names import is_subdomain
+from cluster.rules.names import is_host_name
 from cluster.rules.registry import Finding, rule
 from cluster.spec import ClusterSpec, Endpoint
 
@@ -37,7 +37,7 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Finding]:
         try:
             address = ip_address(text)
         except ValueError:
-            if not _dns_name(text):
+            if not is_host_name(text.lower()):
                 hint = (
                     f"write {text.strip('[]')}, without brackets"
                     if text.startswith("[")
@@ -132,11 +132,6 @@ def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
     if kind == "ssh-ed25519" and len(blob) != 51:
         return f"an ed25519 key has 51 octets, this one has {len(blob)}: it is cut or garbled"
     return None
-
-
-def _dns_name(text: str) -> bool:
-    # a name whose last label is a number would be an address with a slip in it (RFC 1123, 2.1)
-    return is_subdomain(text.lower()) and not text.rpartition(".")[2].isdigit()
 
 
 def _canonical(address: str) -> str:

@@ -1,0 +1,98 @@
+"""Fields of the kubelet's and kube-proxy's configuration: known ones, with values of the right type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cluster.fields import join_path
+from cluster.nearest import nearest_name
+from cluster.rules.component_fields import KUBE_PROXY, KUBELET, Holds
+from cluster.rules.registry import Finding, rule
+from cluster.shown import shown
+from cluster.spec import ClusterSpec
+
+# Go's time.ParseDuration
+_DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)")
+# decided elsewhere: cluster/rules/kubeadm.py refuses them
+_TYPE_META = ("apiVersion", "kind")
+
+
+@rule("unknown-component-field")
+def component_fields_are_known(spec: ClusterSpec) -> Iterator[Finding]:
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is one that Kubernetes has: kubeadm decodes strictly."""
+    for known, values, path in _components(spec):
+        for name, at, _ in _walk(known, values, "", path):
+            if name not in known and not _leads_on(known, name) and name not in _TYPE_META:
+                parent, _, last = name.rpartition(".")
+                inside = len(parent) + 1 if parent else 0
+                near = nearest_name(
+                    last, sorted({field[inside:].partition(".")[0] for field in known if field[:inside].rstrip(".") == parent})
+                )
+                hint = f"did you mean {near}?" if near else "see the reference of the component's configuration"
+                yield Finding(at, f"Kubernetes has no field {shown(name)} here", hint)
+
+
+@rule("component-field-type")
+def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Finding]:
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of the type that Kubernetes decodes there."""
+    for known, values, path in _components(spec):
+        for name, at, value in _walk(known, values, "", path):
+            holds = Holds.MAPPING if _leads_on(known, name) else known.get(name)
+            if holds is not None and value is not None and not _fits(holds, value):
+                yield Finding(at, f"{shown(value)} where {holds.value} belongs", f"write {holds.value}")
+
+
+def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, Holds], dict[str, Any], str]]:
+    for part, known in (("kubelet", KUBELET), ("kube_proxy", KUBE_PROXY)):
+        if spec.kubeadm.has(part):
+            yield known, getattr(spec.kubeadm, part), f"kubeadm.{part}"
+
+
+def _walk(known: Mapping[str, Holds], values: dict[str, Any], prefix: str, path: str) -> Iterator[tuple[str, str, Any]]:
+    """Name, path and value of every field that has no fields of its own, or a value that is no mapping where it should."""
+    for key, value in values.items():
+        name, at = prefix + key, join_path(path, key)
+        if isinstance(value, dict) and _leads_on(known, name):
+            yield from _walk(known, value, f"{name}.", at)
+        else:
+            yield name, at, value
+
+
+def _leads_on(known: Mapping[str, Holds], name: str) -> bool:
+    return any(field.startswith(f"{name}.") for field in known)
+
+
+def _fits(holds: Holds, value: Any) -> bool:  # noqa: PLR0911, PLR0912 one a kind
+    match holds:
+        case Holds.BOOL:
+            return isinstance(value, bool)
+        case Holds.TEXT:
+            return isinstance(value, str)
+        case Holds.NUMBER:
+            return _whole(value, 31)
+        case Holds.LARGE:
+            return _whole(value, 63)
+        case Holds.DECIMAL:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case Holds.DURATION:
+            return isinstance(value, str) and _DURATION.fullmatch(value) is not None
+        case Holds.TEXTS:
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        case Holds.NUMBERS:
+            return isinstance(value, list) and all(_whole(item, 31) for item in value)
+        case Holds.TEXTS_BY_NAME:
+            return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+        case Holds.SWITCHES:
+            return isinstance(value, dict) and all(isinstance(item, bool) for item in value.values())
+        case Holds.LIST:
+            return isinstance(value, list)
+        case Holds.MAPPING:
+            return isinstance(value, dict)
+        case Holds.ANYTHING:
+            return True
+
+
+def _whole(value: Any, bits: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**bits) <= value < 2**bits

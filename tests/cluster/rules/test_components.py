@@ -1,0 +1,73 @@
+"""Fields of the kubelet's and kube-proxy's configuration."""
+
+import pytest
+
+
+class TestUnknownComponentField:
+    """unknown-component-field."""
+
+    @pytest.mark.parametrize(
+        ("part", "value", "path", "near"),
+        [
+            ("kubelet", {"maxPod": 5}, "kubeadm.kubelet.maxPod", "maxPods"),
+            ("kubelet", {"authentication": {"anonymous": {"enable": True}}}, "kubeadm.kubelet.authentication.anonymous.enable", "enabled"),
+            ("kube_proxy", {"conntrack": {"maxPerCores": 0}}, "kubeadm.kube_proxy.conntrack.maxPerCores", "maxPerCore"),
+        ],
+    )
+    def test_a_misspelt_field_is_refused_with_the_nearest_name(self, check, part, value, path, near):
+        """kubeadm would say `strict decoding error: unknown field`, after the hosts were prepared."""
+        assert near in check({f"kubeadm.{part}": value})["unknown-component-field", path].hint
+
+    def test_known_fields_are_accepted(self, check):
+        """At the top and inside."""
+        kubelet = {
+            "maxPods": 200,
+            "authentication": {"anonymous": {"enabled": False}},
+            "featureGates": {"X": True},
+            "evictionHard": {"memory.available": "1%"},
+        }
+        assert check({"kubeadm.kubelet": kubelet, "kubeadm.kube_proxy": {"nodePortAddresses": ["primary"]}}) == {}
+
+
+class TestComponentFieldType:
+    """component-field-type."""
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("maxPods", "200"),
+            ("maxPods", 2**31),
+            ("maxPods", 1.5),
+            ("failSwapOn", "false"),
+            ("resolvConf", 5),
+            ("evictionHard", {"memory.available": 100}),
+            ("syncFrequency", 10),
+            ("syncFrequency", "10"),
+            ("featureGates", {"X": "true"}),
+            ("authentication", True),
+            ("tlsCipherSuites", "x"),
+            ("tlsCurvePreferences", ["x"]),
+            ("memoryThrottlingFactor", True),
+            ("reservedMemory", {}),
+        ],
+    )
+    def test_a_value_of_another_type_is_refused(self, check, field, value):
+        """Go would not decode it."""
+        assert [code for code, _ in check({"kubeadm.kubelet": {field: value}})] == ["component-field-type"]
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("maxPods", 200),
+            ("maxPods", None),
+            ("podPidsLimit", 2**40),
+            ("syncFrequency", "1h30.5m"),
+            ("syncFrequency", "0"),
+            ("memoryThrottlingFactor", 1),
+            ("logging", {"verbosity": 5, "flushFrequency": "5s"}),
+            ("tlsCurvePreferences", [29]),
+        ],
+    )
+    def test_a_value_of_its_type_is_accepted(self, check, field, value):
+        """null leaves the default in force."""
+        assert check({"kubeadm.kubelet": {field: value}}) == {}
