@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from bundle.progress import Progress
 from cluster.errors import EnvironmentFault
 from lab.base import SUITE
 from lab.build.program import Programs
@@ -38,12 +39,14 @@ def install_missing(progress: Callable[[str], None]) -> list[str]:
         raise EnvironmentFault(f"building a bundle needs these Debian packages, and root and apt-get to install them: {' '.join(missing)}")
     progress(f"installing: {' '.join(missing)}")
     programs = Programs()
-    programs.run(["apt-get", "update", "-q"], limit=300)
-    programs.run(
-        ["apt-get", "install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", *missing],
-        environment={"DEBIAN_FRONTEND": "noninteractive"},
-        limit=900,
-    )
+    shown = Progress(progress, ["Debian packages"], "installing")
+    with shown.beating(), shown.part("Debian packages"):
+        programs.run(["apt-get", "update", "-q"], limit=300)
+        programs.run(
+            ["apt-get", "install", "-y", "-q", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120", *missing],
+            environment={"DEBIAN_FRONTEND": "noninteractive"},
+            limit=900,
+        )
     return missing
 
 

@@ -41,6 +41,7 @@ class Programs:
             out, error = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired as late:
             _end(process)
+            process.communicate()  # closes the pipes
             raise EnvironmentFault(f"`{' '.join(argv)}` did not end within {limit:.0f} s") from late
         finally:
             with self._lock:

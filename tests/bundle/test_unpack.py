@@ -1,0 +1,62 @@
+"""Single files out of a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from bundle.layout import Place
+from bundle.manifest import Architecture, BundleManifest, FileKind
+from bundle.pack import compress, describe, write_manifest
+from bundle.unpack import unpack, unpack_from_image
+from cluster.errors import EnvironmentFault
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A bundle of one compressed program."""
+    content = tmp_path / "content"
+    content.write_text("#!/bin/sh\necho it runs\n")
+    place = Place("tool", FileKind.BINARY, PurePosixPath("tool.gz"), "1", target=PurePosixPath("/usr/local/bin/tool"), mode=0o755)
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    compress(content, folder / "tool.gz")
+    file = describe(place, folder / "tool.gz", content)
+    write_manifest(folder, BundleManifest(name="t", kubernetes_version="v1.0.0", architecture=Architecture.AMD64, files=(file,)))
+    return folder
+
+
+def test_a_program_comes_out_ready_to_run(folder: Path, tmp_path: Path) -> None:
+    """Decoded, executable, in a folder that is made for it; a second time nothing is written."""
+    target = unpack(folder, "tool", tmp_path / "bin" / "tool")
+    assert target.read_text() == "#!/bin/sh\necho it runs\n"
+    assert target.stat().st_mode & 0o777 == 0o755
+    before = target.stat()
+    assert unpack(folder, "tool", target).stat() == before
+
+
+def test_a_damaged_program_does_not_come_out(folder: Path, tmp_path: Path) -> None:
+    """What is not as the manifest says is removed again."""
+    (tmp_path / "other").write_text("something else")
+    compress(tmp_path / "other", folder / "tool.gz")
+    with pytest.raises(EnvironmentFault, match="is damaged"):
+        unpack(folder, "tool", tmp_path / "tool")
+    assert not (tmp_path / "tool").exists()
+
+
+def test_what_a_bundle_lacks_is_named(folder: Path, tmp_path: Path) -> None:
+    """A program, and an image."""
+    with pytest.raises(EnvironmentFault, match="has no kubelet"):
+        unpack(folder, "kubelet", tmp_path / "kubelet")
+    with pytest.raises(EnvironmentFault, match="has no image etcd"):
+        unpack_from_image(folder, "etcd", "usr/local/bin/etcd", tmp_path / "etcd")
+
+
+def test_compression_leaves_no_trace_of_time_or_name(tmp_path: Path) -> None:
+    """The same content under another name and later is the same file."""
+    (tmp_path / "one").write_text("same")
+    (tmp_path / "other").write_text("same")
+    compress(tmp_path / "one", tmp_path / "one.gz")
+    compress(tmp_path / "other", tmp_path / "other.gz")
+    assert (tmp_path / "one.gz").read_bytes() == (tmp_path / "other.gz").read_bytes()
