@@ -24,7 +24,6 @@ PACKAGES = (
     "iputils-ping",
     "kmod",
     "less",
-    "libpam-systemd",
     "netbase",
     "nftables",
     "openssh-server",
@@ -52,6 +51,8 @@ mkdir -p /lib/modules
 systemctl enable systemd-networkd.service ssh.service lab-host.service
 systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
 systemctl mask console-getty.service container-getty@.service
+# inotify instances are the machine's, 128 by default for all of root's processes: a node needs 11 to 25, so a host must be sparing
+systemctl mask systemd-logind.service systemd-ask-password-console.path systemd-ask-password-wall.path
 # sysctls that belong to the machine are read-only in a lab host: systemd-sysctl and `sysctl --system` must not stumble over Debian's own
 for file in /usr/lib/sysctl.d/*.conf; do
   grep -E '^-?net[./]' "$file" > "/etc/sysctl.d/${{file##*/}}" || true

@@ -26,6 +26,7 @@ _OWN_FOLDERS = ("containerd", "kubelet", "etcd")
 _SYSCALLS = "@keyring bpf @privileged @mount perf_event_open add_key request_key keyctl"
 # The machine's, whatever the host's root tries.
 _NO_SYSCALLS = "~@swap clock_settime clock_settime64 settimeofday adjtimex clock_adjtime clock_adjtime64 kexec_load kexec_file_load"
+_NETWORK_FILE = "etc/systemd/network/10-host0.network"  # sorts before Debian's 80-container-host0.network
 _LAUNCHER = Path(__file__).with_name("launch.sh")
 
 
@@ -71,6 +72,12 @@ def is_running(machine: Machine) -> bool:
     """Whether it is on and whole: supervisor, init, root and cable. Anything less is a wreck, which `power_off` clears away."""
     cabled = machine.link in bridge_ports(machine.lab.network.bridge)
     return cabled and bool(_supervisors(machine)) and init_pid(machine) is not None and machine.root in mounted_below(machine.root)
+
+
+def has_its_addresses(machine: Machine) -> bool:
+    """Whether the addresses it booted with are those it should have now."""
+    booted_with = machine.root / _NETWORK_FILE
+    return booted_with.exists() and booted_with.read_text() == network_file(machine)
 
 
 def init_pid(machine: Machine) -> int | None:
@@ -201,7 +208,7 @@ def _write_identity(machine: Machine) -> None:
         "etc/machine-id": machine_id.replace("-", "") + "\n",
         # a name server of each family of the host, where nobody answers: these hosts have no way out
         "etc/resolv.conf": "".join(f"nameserver {gateway}\n" for gateway in gateways),
-        "etc/systemd/network/10-host0.network": network_file(machine),  # sorts before Debian's 80-container-host0.network
+        _NETWORK_FILE: network_file(machine),
         "etc/lab-host/product_uuid": product + "\n",
         "etc/ssh/ssh_host_ed25519_key.pub": machine.host_key() + "\n",
         "root/.ssh/authorized_keys": f"{lab_key} lab-{machine.lab.name}\n",

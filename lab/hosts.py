@@ -16,6 +16,7 @@ from cluster.families import Family
 from lab import cgroup, host, state
 from lab.base import ensure_base
 from lab.host import Machine
+from lab.inotify import inotify_shortage
 from lab.mounts import remove_tree
 from lab.network import MAX_HOSTS, bridge_down, bridge_up, lab_network
 from lab.packages import install_missing
@@ -57,9 +58,11 @@ def up(
         bridge_up(lab.network, lab.management)
         _remove_surplus(lab, say)
         machines = _machines(lab)
-        moved = before is not None and (before.families != lab.families or before.index != lab.index)
+        to_boot = [machine for machine in machines if not (host.is_running(machine) and host.has_its_addresses(machine))]
+        if to_boot and (scarce := inotify_shortage(len(to_boot))):
+            say(scarce)
         with ThreadPoolExecutor(len(machines)) as pool:
-            list(pool.map(lambda machine: _converge(machine, base, moved, say), machines))
+            list(pool.map(lambda machine: _converge(machine, base if machine in to_boot else None, say), machines))
     return status(name)
 
 
@@ -84,14 +87,14 @@ def _ordered(families: Sequence[Family]) -> tuple[Family, ...]:
     return tuple(family for family in BOTH if family in families)
 
 
-def _converge(machine: Machine, base: Path, moved: bool, say: Say) -> None:
-    booted = moved or not host.is_running(machine)
+def _converge(machine: Machine, base: Path | None, say: Say) -> None:
+    """Boot the host on `base` if one is given, and wait until it answers."""
     started = time.monotonic()
-    if booted:
+    if base is not None:
         host.power_off(machine)
         host.boot(machine, base)
     failed = wait_ready(machine)
-    if booted:
+    if base is not None:
         say(f"{machine.name} answers SSH after {time.monotonic() - started:.1f} s: {', '.join(map(str, machine.addresses))}")
     if failed:
         say(f"{machine.name}: these units of it have failed: {failed}")
