@@ -18,6 +18,7 @@ import httpx
 from bundle.archive import write_archive
 from bundle.cache import cache_folder
 from bundle.download import PAUSES, Downloader, checksum_in
+from bundle.faults import BundleFault
 from bundle.layout import UNITS, Place, Versions, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
 from bundle.pack import compress, describe, write_manifest
@@ -25,7 +26,7 @@ from bundle.progress import Progress, on_stderr
 from bundle.registry import pull
 from bundle.sources import Release, Sources, read_sources
 from bundle.verify import verify_bundle
-from cluster.errors import EnvironmentFault, SpecError
+from cluster.errors import EnvironmentFault
 
 _AT_ONCE = 4
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
@@ -75,7 +76,7 @@ def fetch_bundle(
 ) -> Path:
     """Fill `folder` with a bundle and return it; a whole one that is there already is verified and kept.
 
-    SpecError, EnvironmentFault as the sources are wrong, do not answer or do not hold what they should.
+    BundleFault, EnvironmentFault as the sources are wrong, do not answer or do not hold what they should.
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +127,7 @@ class _Fetch:
             if (manifest.name, {file.path for file in manifest.files}) != (self.name, {place.path for place in self.places}):
                 raise EnvironmentFault(f"{self.folder} holds bundle {manifest.name}: name another folder for {self.name}")
             verify_bundle(self.folder, manifest)
-        except SpecError as error:
+        except BundleFault as error:
             say(f"{error}\nfetching it again")
             return False
         return True

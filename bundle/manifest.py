@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cluster.errors import EnvironmentFault, SpecError
+from bundle.faults import BundleFault
+from cluster.errors import EnvironmentFault
 from cluster.problems import Problem
 
 MANIFEST_NAME = "manifest.json"
@@ -176,7 +177,7 @@ PROBE = "probe"
 def read_manifest(folder: Path) -> BundleManifest:
     """The manifest of a bundle's folder.
 
-    EnvironmentFault when there is none to read, SpecError with every problem when it is not a manifest.
+    EnvironmentFault when there is none to read, BundleFault with every problem when it is not a manifest.
     """
     path = folder / MANIFEST_NAME
     try:
@@ -186,11 +187,11 @@ def read_manifest(folder: Path) -> BundleManifest:
             f"no artifact bundle at {folder}: {error.strerror or error}; make one with `sixstack bundle fetch` or `sixstack lab bundle`"
         ) from error
     except ValueError as error:
-        raise SpecError([Problem("bundle-manifest", str(path), f"is not JSON: {error}", "fetch or build the bundle again")]) from error
+        raise BundleFault([Problem("bundle-manifest", str(path), f"is not JSON: {error}", "fetch or build the bundle again")]) from error
     try:
         return BundleManifest.model_validate(document)
     except ValidationError as error:
-        raise SpecError(
+        raise BundleFault(
             [
                 Problem(
                     "bundle-manifest",

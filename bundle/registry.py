@@ -26,6 +26,13 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 def pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> ArchivedImage:
     """One image for Linux on `architecture`, all of it checked; EnvironmentFault says what is missing or wrong."""
+    try:
+        return _pull(reference, architecture, sources, downloads)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # documents of another shape than the specification's
+        raise EnvironmentFault(f"{reference}: what the registry answers is no image: {error!r}") from error
+
+
+def _pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> ArchivedImage:
     name, _, tag = reference.rpartition(":")
     host, _, repository = name.partition("/")
     if host not in sources.registries:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from cluster.errors import SpecError
+from bundle.faults import BundleFault
 from cluster.problems import Problem
 
 DEFAULT_SOURCES = Path(__file__).parent / "sources.yaml"
+
+
+def _filled(text: str) -> str:
+    """Refuse a placeholder that nothing fills."""
+    try:
+        text.format(version="", architecture="", name="")
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise ValueError(f"{text!r} has a placeholder other than {{version}}, {{architecture}} and {{name}}") from error
+    return text
+
+
+Template = Annotated[str, AfterValidator(_filled)]
 
 
 class Release(BaseModel):
@@ -19,9 +32,9 @@ class Release(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str
-    checksum: str
-    member: str | None = Field(default=None, description="Name inside the tar file; none: the file is the program itself.")
+    url: Template
+    checksum: Template
+    member: Template | None = Field(default=None, description="Name inside the tar file; none: the file is the program itself.")
 
 
 class Sources(BaseModel):
@@ -59,13 +72,13 @@ class Sources(BaseModel):
 
 
 def read_sources(path: Path = DEFAULT_SOURCES) -> Sources:
-    """The settings of a file; SpecError with every problem when it is not readable as such."""
+    """The settings of a file; BundleFault with every problem when it is not readable as such."""
     hint = f"see {DEFAULT_SOURCES} for the form"
     try:
         return Sources.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SpecError([Problem("bundle-sources", str(path), f"cannot be read: {error}", hint)]) from error
+        raise BundleFault([Problem("bundle-sources", str(path), f"cannot be read: {error}", hint)]) from error
     except ValidationError as error:
-        raise SpecError(
+        raise BundleFault(
             [Problem("bundle-sources", "/".join([str(path), *map(str, fault["loc"])]), fault["msg"], hint) for fault in error.errors()]
         ) from error

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bundle.faults import BundleFault
 from bundle.manifest import BundleFile, BundleManifest
-from cluster.errors import SpecError
 from cluster.problems import Problem
 
 
 def verify_bundle(folder: Path, manifest: BundleManifest, on_file: Callable[[BundleFile], None] | None = None) -> None:
-    """Read every file and compare size and sha256; SpecError lists all that are missing or differ.
+    """Read every file and compare size and sha256; BundleFault lists all that are missing or differ.
 
     `on_file` is called before each file is read.
     """
@@ -22,7 +22,7 @@ def verify_bundle(folder: Path, manifest: BundleManifest, on_file: Callable[[Bun
             on_file(file)
         problems += _problems_of(folder, file)
     if problems:
-        raise SpecError(problems)
+        raise BundleFault(problems)
 
 
 def sha256_of(path: Path) -> str:

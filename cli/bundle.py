@@ -56,15 +56,15 @@ def _say(line: str) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> int:
+    from bundle.faults import BundleFault
     from bundle.fetch import default_folder, fetch_bundle
     from bundle.manifest import Architecture
     from bundle.sources import DEFAULT_SOURCES, read_sources
-    from cluster.errors import SpecError
 
     architecture = Architecture(args.architecture) if args.architecture else Architecture.of_this_machine()
     try:
         sources = read_sources(args.sources or DEFAULT_SOURCES)
-    except SpecError as error:
+    except BundleFault as error:
         _say(f"sixstack: {error}")
         return USAGE
     if args.base_url:

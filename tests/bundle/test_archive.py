@@ -23,7 +23,10 @@ def test_an_archive_is_the_same_on_every_machine_and_day(tmp_path: Path) -> None
     """Its digest is a constant: no time, owner or order of this machine gets in."""
     (tmp_path / "layer").write_bytes(b"layer")
     write_archive(tmp_path / "archive.tar", [image(tmp_path / "layer")])
-    assert hashlib.sha256((tmp_path / "archive.tar").read_bytes()).hexdigest() == "f44936785aca56b8cc12fa433615869de87f41a427e0a771894b9e1091dde2a5"
+    assert (
+        hashlib.sha256((tmp_path / "archive.tar").read_bytes()).hexdigest()
+        == "f44936785aca56b8cc12fa433615869de87f41a427e0a771894b9e1091dde2a5"
+    )
 
 
 def test_every_blob_lies_under_its_digest(tmp_path: Path) -> None:

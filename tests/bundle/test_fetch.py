@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from bundle.faults import BundleFault
 from bundle.fetch import fetch_bundle, reachable
 from bundle.layout import Versions, image_references
 from bundle.manifest import Architecture, BundleManifest, read_manifest
-from bundle.sources import Sources
+from bundle.sources import DEFAULT_SOURCES, Sources, read_sources
 from bundle.unpack import unpack, unpack_from_image
 from bundle.verify import verify_bundle
 from cluster.errors import EnvironmentFault
@@ -170,6 +171,21 @@ def test_an_image_for_another_architecture_only_is_refused(published: Any, tmp_p
     published.put_image("pause", Versions().pause, {"arm64": b"layer"})
     with pytest.raises(EnvironmentFault, match=rf"{reference} is not published for linux/amd64"):
         fetch(tmp_path / "bundle", published.sources)
+
+
+def test_an_answer_that_is_no_image_is_an_error_not_a_crash(published: Any, tmp_path: Path) -> None:
+    """A registry, or something that pretends to be one, may answer anything."""
+    published.put(f"/v2/pause/manifests/{Versions().pause}", b"[]", "application/vnd.oci.image.index.v1+json")
+    with pytest.raises(EnvironmentFault, match=r"registry\.k8s\.io/pause:\S+ what the registry answers is no image"):
+        fetch(tmp_path / "bundle", published.sources)
+
+
+def test_a_placeholder_that_nothing_fills_is_a_problem_of_the_sources(tmp_path: Path) -> None:
+    """Named with its place, before anything is fetched."""
+    text = DEFAULT_SOURCES.read_text().replace("runc.{architecture}", "runc.{machine}")
+    (tmp_path / "sources.yaml").write_text(text)
+    with pytest.raises(BundleFault, match="releases/runc/url: .*placeholder"):
+        read_sources(tmp_path / "sources.yaml")
 
 
 def test_reachable_means_every_server_answers(published: Any) -> None:
