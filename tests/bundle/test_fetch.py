@@ -184,7 +184,7 @@ def test_a_placeholder_that_nothing_fills_is_a_problem_of_the_sources(tmp_path: 
     """Named with its place, before anything is fetched."""
     text = DEFAULT_SOURCES.read_text().replace("runc.{architecture}", "runc.{machine}")
     (tmp_path / "sources.yaml").write_text(text)
-    with pytest.raises(BundleFault, match="releases/runc/url: .*placeholder"):
+    with pytest.raises(BundleFault, match=r"releases/runc/url: .*placeholder"):
         read_sources(tmp_path / "sources.yaml")
 
 
