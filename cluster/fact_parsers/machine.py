@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cluster.fact_parsers.sections import value, values
+from cluster.fact_parsers.sections import number, value, values
 
 # uname -m -> the names the bundle, Go and container images use
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -63,9 +63,9 @@ class Resources:
 def resources(text: str) -> Resources:
     """Part resources."""
     return Resources(
-        cpus=int(value(text, "cpus") or "nothing said of CPUs"),
-        memory=int(value(text, "memory-kib") or "nothing said of memory") * 1024,
-        disk_free=int(value(text, "disk-free-kib") or "nothing said of free disk space") * 1024,
+        cpus=number(text, "cpus"),
+        memory=number(text, "memory-kib") * 1024,
+        disk_free=number(text, "disk-free-kib") * 1024,
         swap=values(text, "swap"),
         missing_commands=values(text, "missing"),
     )

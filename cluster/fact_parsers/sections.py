@@ -35,3 +35,11 @@ def values(text: str, word: str) -> tuple[str, ...]:
 def value(text: str, word: str) -> str | None:
     """What follows `word` where it stands first; None when it is not there or says nothing."""
     return next(iter(values(text, word)), None)
+
+
+def number(text: str, word: str) -> int:
+    """The number that follows `word`; ValueError when there is none."""
+    said = value(text, word)
+    if said is None or not said.isdecimal():
+        raise ValueError(f"{word} is {said!r}, not a number")
+    return int(said)

@@ -124,3 +124,9 @@ def test_the_clock_offset_leaves_the_round_trip_out(ahead: float) -> None:
     """A slow line and a slow script are not taken for a wrong clock."""
     # sent at 100, arrives at 102; the script takes 5 s; the answer arrives 2 s later
     assert clock_offset(102 + ahead, 107 + ahead, sent=100, received=109) == timedelta(seconds=ahead)
+
+
+def test_a_clock_without_fractions_is_read() -> None:
+    """busybox's date prints the %N of its format as it is."""
+    text = "@@ sixstack begin\n1700000000.%N\n@@ sixstack identity\nhostname a\nkernel 6.1.0\nmachine x86_64\nuid 0\n@@ sixstack end\n1700000001.%N\n"
+    assert parse(text, "node-1", sent=1700000000, received=1700000001).clock_offset == timedelta()
