@@ -33,10 +33,20 @@ def _links(host: Host, facts: HostFacts, family: Family) -> tuple[Link, ...]:
     return tuple(link for link in facts.links if link.name in names)
 
 
+def settled_addresses(spec: ClusterSpec, facts: HostFacts) -> tuple[Address, ...]:
+    """What kubelet on a node of this cluster was told, primary first: an address that came later does not make the choice unclear again."""
+    if facts.owner != spec.name:
+        return ()
+    by_family = {family_of(address): address for address in facts.kubernetes.node_ips}
+    return tuple(by_family[family] for family in spec.families) if set(by_family) == set(spec.families) else ()
+
+
 def node_addresses(spec: ClusterSpec, host: Host, facts: HostFacts) -> tuple[Address, ...]:
-    """Primary first: the file's, else the chosen ones; a family that has none or several is left out (rules say so)."""
+    """Primary first: the file's, else those the node of this cluster has, else the chosen ones; a family that has none or several is left out."""
     if host.addresses:
         return host.addresses
+    if settled := settled_addresses(spec, facts):
+        return settled
     chosen = (candidates(host, facts, family) for family in spec.families)
     return tuple(found[0].address for found in chosen if len(found) == 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.addresses import candidates
+from cluster.addresses import candidates, settled_addresses
 from cluster.facts import HostFacts, InterfaceAddress
 from cluster.families import Family, family_of
 from cluster.hostport import split_host_port
@@ -22,9 +22,9 @@ _CURE = {
 
 
 @host_rule("address-not-on-host")
-def addresses_are_on_the_host(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """A node address that the file names is on the host, on the named interface if there is one (kubernetes#130409)."""
-    for address in host.addresses if found.links else ():  # without any, rule facts-unknown says why
+def addresses_are_on_the_host(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
+    """A node address that the file names, or that the node has in this cluster, is on the host, on the named interface if there is one (kubernetes#130409)."""
+    for address in cluster.addresses(host) if found.links else ():  # without any, rule facts-unknown says why
         family = family_of(address)
         link = found.link_of(address)
         if link is None:
@@ -53,9 +53,9 @@ def _usual_length(found: HostFacts, family: Family) -> int:
 
 
 @host_rule("address-not-stable")
-def addresses_are_stable(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
+def addresses_are_stable(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
     """A node address is not tentative, failed in duplicate detection, deprecated or temporary (talos#9725)."""
-    for address in host.addresses:
+    for address in cluster.addresses(host):
         for held in found.addresses:
             if held.address == address and not held.stable:
                 worst = next(flag for flag in ("dadfailed", "tentative", "temporary", "deprecated") if flag in held.flags)
@@ -75,8 +75,10 @@ def interface_is_on_the_host(_cluster: Inspected, host: Host, found: HostFacts) 
 @host_rule("no-node-address")
 def an_address_can_be_chosen(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
     """Where the file names no addresses, the host has a stable global one of each family in use."""
-    if host.addresses or not found.links or (host.interface is not None and found.link(host.interface) is None):
+    if host.addresses or settled_addresses(cluster.spec, found):
         return
+    if not found.links or (host.interface is not None and found.link(host.interface) is None):
+        return  # rules facts-unknown and interface-not-on-host say so
     for family in cluster.spec.families:
         if candidates(host, found, family):
             continue
@@ -93,7 +95,7 @@ def an_address_can_be_chosen(cluster: Inspected, host: Host, found: HostFacts) -
 @host_rule("several-node-addresses")
 def the_choice_is_clear(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
     """Where the file names no addresses, there is one candidate a family: which of several is meant, only the owner knows."""
-    if host.addresses:
+    if host.addresses or settled_addresses(cluster.spec, found):
         return
     for family in cluster.spec.families:
         several = candidates(host, found, family)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.addresses import resolve
-from cluster.facts import DefaultRoute, HostFacts, InterfaceAddress, Link
+from cluster.facts import DefaultRoute, HostFacts, InterfaceAddress, KubernetesState, Link
 from cluster.families import Family
 from cluster.problems import Problem
 from cluster.rules.on_facts import check_facts
@@ -146,3 +146,20 @@ def test_a_host_that_was_not_reached_keeps_what_the_file_says(a_spec: Make, some
     """The others are judged and resolved without it."""
     resolved = resolve(a_spec(), {"node-1": some_facts(1)})
     assert [len(host.addresses) for host in resolved.hosts] == [2, 0]
+
+
+def test_a_node_keeps_the_addresses_it_has_in_this_cluster(a_spec: Make, some_facts: Make) -> None:
+    """An address that came later does not make the choice unclear on the next run; one that went is missed."""
+    state = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, node_ips=(ip_address("198.18.0.11"), ip_address("fd66::11")))
+    facts = with_address(some_facts(1, owner="demo", kubernetes=state), "fd99::5/64")
+    assert check(a_spec(), facts) == ()
+    assert resolve(a_spec(), {"node-1": facts}).hosts[0].addresses == state.node_ips
+    moved = replace(facts, kubernetes=replace(state, node_ips=(ip_address("198.18.0.11"), ip_address("fd66::77"))))
+    assert [problem.code for problem in check(a_spec(), moved)] == ["address-not-on-host"]
+
+
+def test_another_stack_than_the_nodes_is_chosen_anew(a_spec: Make, some_facts: Make) -> None:
+    """What the node has is then no answer; that the stack can't be changed is told by another rule."""
+    state = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, node_ips=(ip_address("198.18.0.11"),))
+    facts = some_facts(1, owner="demo", kubernetes=state)
+    assert resolve(a_spec(), {"node-1": facts}).hosts[0].addresses == (ip_address("198.18.0.11"), ip_address("fd66::11"))
