@@ -74,7 +74,8 @@ class KubeApi:
         with self._errors(f"{method} {path}"):
             response = self._send(method, path, query, body, seconds=seconds, content_type=content_type)
             data = bytes(response.data)
-        self._check(f"{method} {path}", response.status, data)
+        if not 200 <= response.status < 300:
+            raise refusal(f"{method} {path}", response.status, data)
         return json.loads(data) if data[:1] in (b"{", b"[") else {"text": data.decode(errors="replace")}
 
     def get(self, path: str, **query: str) -> Document:
@@ -119,7 +120,7 @@ class KubeApi:
             response = self._send("GET", path, asked, None, seconds=seconds + 10)
             try:
                 if response.status != 200:
-                    self._check(f"WATCH {path}", response.status, bytes(response.data))
+                    raise refusal(f"WATCH {path}", response.status, bytes(response.data))
                 for line in response:
                     if line.strip():
                         yield json.loads(line)
@@ -159,17 +160,6 @@ class KubeApi:
         sent = json.dumps(body) if content_type == APPLY_PATCH else body
         response: BaseHTTPResponse = self._client.call_api(method, url, headers, body=sent, _request_timeout=(30, seconds)).response
         return response
-
-    def _check(self, request: str, status: int, data: bytes) -> None:
-        if 200 <= status < 300:
-            return
-        told: Document = {}
-        with suppress(ValueError):
-            told = json.loads(data)
-        message = str(told.get("message") or data.decode(errors="replace")[:500].strip())
-        if status in PASSING:
-            raise ApiUnavailable(f"the Kubernetes API cannot do {request} now: {status} {message}")
-        raise ApiRefused(request, status, str(told.get("reason", "")), message)
 
     @contextmanager
     def _errors(self, request: str) -> Iterator[None]:
@@ -234,6 +224,17 @@ def connect(kubeconfig: str | Mapping[str, Any], dial: Dial) -> Iterator[KubeApi
         yield api
     finally:
         api.close()
+
+
+def refusal(request: str, status: int, data: bytes) -> ApiRefused | ApiUnavailable:
+    """The error that an answer of the API server stands for; `data` is its body, a Status document mostly."""
+    told: Document = {}
+    with suppress(ValueError):
+        told = json.loads(data)
+    message = str(told.get("message") or data.decode(errors="replace")[:500].strip())
+    if status in PASSING:
+        return ApiUnavailable(f"the Kubernetes API cannot do {request} now: {status} {message}")
+    return ApiRefused(request, status, str(told.get("reason", "")), message)
 
 
 def segment(name: str) -> str:

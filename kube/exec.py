@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException, WebSocketTimeoutException
 
 from cluster.errors import ApiUnavailable, StepTimedOut
-from kube.client import ApiRefused, KubeApi, segment
+from kube.client import KubeApi, refusal, segment
 
 STDIN, STDOUT, STDERR, STATUS = range(4)  # the first byte of each message
 PROTOCOL = "v4.channel.k8s.io"
@@ -57,17 +57,16 @@ def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *
     except WebSocketTimeoutException:
         raise StepTimedOut(f"the command in pod {namespace}/{pod} did not end within {limit.total_seconds():.0f} s") from None
     except WebSocketBadStatusException as error:
-        body = bytes(error.resp_body or b"").decode(errors="replace")
-        raise ApiRefused(f"exec in pod {namespace}/{pod}", error.status_code, "", body) from error
+        raise refusal(f"exec in pod {namespace}/{pod}", error.status_code, bytes(error.resp_body or b"")) from error
     except (WebSocketException, OSError) as error:
         raise ApiUnavailable(f"exec in pod {namespace}/{pod} was cut off: {error}") from error
     finally:
         web_socket.shutdown()  # type: ignore[no-untyped-call]
-    exit_code = _exit_code(received[STATUS], f"exec in pod {namespace}/{pod}")
+    exit_code = exit_code_of(received[STATUS], f"exec in pod {namespace}/{pod}")
     return ExecOutput(exit_code, received[STDOUT].decode(errors="replace"), received[STDERR].decode(errors="replace"))
 
 
-def _exit_code(status: bytes, request: str) -> int:
+def exit_code_of(status: bytes, request: str) -> int:
     """The exit code in the Status object that ends the stream; ApiUnavailable where the container did not run the command."""
     if not status:
         raise ApiUnavailable(f"{request} was cut off")
@@ -75,7 +74,7 @@ def _exit_code(status: bytes, request: str) -> int:
     if document["status"] == "Success":
         return 0
     causes = document.get("details", {}).get("causes", [])
-    code = next((cause["message"] for cause in causes if cause["reason"] == "ExitCode"), None)
+    code = next((cause["message"] for cause in causes if cause.get("reason") == "ExitCode"), None)
     if code is None:
         raise ApiUnavailable(f"{request}: {document.get('message', 'the container did not run the command')}")
     return int(code)
