@@ -69,7 +69,6 @@ FOLDERS = (
     "/run/calico",
     "/run/containerd",
     "/run/flannel",
-    "/run/netns",
     "/run/nri",
     "/usr/libexec/kubernetes",
     "/var/lib/calico",

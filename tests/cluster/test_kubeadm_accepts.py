@@ -10,16 +10,14 @@ import random
 import re
 import socket
 import subprocess
-import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
 
-from bundle.unpack import unpack
+from bundle.unpack import unpack, unpack_from_image
 from cluster.families import Family
 from cluster.kubeadm import init_documents, join_configuration
 from cluster.reader import read_document
@@ -128,20 +126,8 @@ def program(name: str, bundle: Path, folder: Path) -> Path:
 
 
 def apiserver_of(bundle: Path, folder: Path) -> Path:
-    """kube-apiserver out of its image: an OCI archive of layers."""
-    with tarfile.open(bundle / "images" / "kube-apiserver.tar") as archive:
-        for member in archive.getmembers():
-            stream = archive.extractfile(member) if member.isfile() and member.name.startswith("blobs/") else None
-            if stream is None or member.size < 1_000_000:
-                continue
-            zstd = stream.peek(4)[:4] == b"\x28\xb5\x2f\xfd"  # type: ignore[attr-defined]
-            with tarfile.open(fileobj=zstandard.ZstdDecompressor().stream_reader(stream) if zstd else stream, mode="r|*") as layer:
-                for file in layer:
-                    if Path(file.name).name == "kube-apiserver" and file.isfile():
-                        file.name, file.mode = "kube-apiserver", 0o755
-                        layer.extract(file, folder, filter="data")
-                        return folder / "kube-apiserver"
-    raise AssertionError("the image holds no kube-apiserver")
+    """kube-apiserver out of its image."""
+    return unpack_from_image(bundle, "kube-apiserver", "usr/local/bin/kube-apiserver", folder / "kube-apiserver")
 
 
 def complaint(kubeadm: Path, text: str) -> str:

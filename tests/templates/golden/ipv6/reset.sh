@@ -135,6 +135,8 @@ mounts | while read -r mount; do
   mount=$(printf '%b' "$mount") # mountinfo writes blanks as \040
   umount "$mount" 2>/dev/null || umount -l "$mount"
 done || failed=yes
+rm -f /run/netns/cni-*
+rmdir /run/netns 2>/dev/null || true # only when nobody else's is there
 
 # --- network: links, routes and rules of both families
 for link in /sys/class/net/cni0/brif/* /sys/class/net/cali* /sys/class/net/cni0 /sys/class/net/flannel.* /sys/class/net/flannel-v6.* \
@@ -153,7 +155,7 @@ for marker in "$state"/bundle/*; do
     rm -f "$marker"
   fi
 done
-for folder in /etc/containerd/certs.d /etc/containerd /etc/cni/net.d /etc/cni /etc/kubernetes /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d /opt/cni/bin /opt/cni /opt/containerd /run/calico /run/containerd /run/flannel /run/netns /run/nri /usr/libexec/kubernetes /var/lib/calico /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /var/log/calico /var/log/containers /var/log/pods; do
+for folder in /etc/containerd/certs.d /etc/containerd /etc/cni/net.d /etc/cni /etc/kubernetes /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d /opt/cni/bin /opt/cni /opt/containerd /run/calico /run/containerd /run/flannel /run/nri /usr/libexec/kubernetes /var/lib/calico /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /var/log/calico /var/log/containers /var/log/pods; do
   if [ -d "$folder" ]; then
     find "$folder" -mindepth 1 -maxdepth 1 | while read -r path; do
       # a mount that could not be undone, or a file that was there before, is not ours to delete

@@ -1,0 +1,301 @@
+"""The host scripts on a real host, with the real bundle: each does its part, twice is harmless, and reset leaves what was there before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bundle.manifest import FileKind, read_manifest
+from cluster import steps
+from cluster.credentials import Credential
+from cluster.families import Family, StackMode
+from cluster.reader import read_document
+from cluster.spec import ClusterSpec, Host
+from hosts.session import Output, Session
+from hosts.upload import import_images, upload_files
+from lab import hosts
+from lab.spec import cluster_document
+from templates import render
+
+pytestmark = [pytest.mark.lab, pytest.mark.bundle]
+
+LAB = "tscript"
+LIMIT = timedelta(minutes=5)
+
+# what a cluster changes on a host: files, links, addresses, routes, rules, packet filter, units, mounts, kernel settings, cgroups
+LOOK = r"""
+find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache -o -path /var/lib/systemd \) -prune \
+  -o -printf '%p %y\n' | sort
+find /run /var/lib/kubelet /var/lib/containerd /var/lib/etcd -mindepth 1 -maxdepth 1 ! -name 'systemd*' ! -name xtables.lock ! -name sixstack | sort
+sha256sum /etc/hosts /etc/resolv.conf
+ip -o link | cut -d: -f2 | cut -d@ -f1
+ip -o address | awk '{print $2, $4}' | sort
+ip -4 route; ip -6 route; ip -4 rule; ip -6 rule
+nft list ruleset
+systemctl list-units --all --no-legend --plain 'kube*' 'containerd*' | cut -d' ' -f1
+ps -eo comm= | grep -E '^(containerd|kube|etcd|flannel|coredns|pause)' || true
+awk '{print $5}' /proc/self/mountinfo | sort
+find /sys/fs/cgroup -maxdepth 2 -name 'kube*'
+for setting in /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/forwarding \
+  /proc/sys/net/ipv6/conf/*/accept_ra /proc/sys/net/ipv4/conf/all/route_localnet /proc/sys/net/bridge/*; do
+  echo "$setting $(cat "$setting")"
+done
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The one host of this module's lab, the cluster file that names it, and a session."""
+
+    spec: ClusterSpec
+    session: Session
+    bundle: Path
+
+    @property
+    def host(self) -> Host:
+        """The host, a control plane alone."""
+        return self.spec.hosts[0]
+
+    def run(self, script: str, *, ok: bool = True) -> Output:
+        """Run a script; unless told otherwise it must end well."""
+        done = self.session.run(script, limit=LIMIT)
+        assert not ok or done.exit_code == 0, done.stdout + done.stderr
+        return done
+
+    def look(self) -> list[str]:
+        """What the host is like."""
+        return self.run(LOOK).stdout.splitlines()
+
+    def claim(self) -> None:
+        """Write down whose host it is."""
+        self.run(render(steps.CLAIM_TEMPLATE, **steps.claim_values(self.spec, self.host)))
+
+    def prepare(self) -> Output:
+        """Claim, upload and prepare, as prepare-host does."""
+        self.claim()
+        files = read_manifest(self.bundle).for_host(self.host.role.value, self.spec.cni.kind.value)
+        upload_files(self.session, self.bundle, [file for file in files if file.kind is not FileKind.IMAGE])
+        return self.run(render("host/prepare.sh.j2", **steps.prepare_values(self.spec, self.host)))
+
+    def images(self) -> None:
+        """Import the bundle's images."""
+        files = read_manifest(self.bundle).for_host(self.host.role.value, self.spec.cni.kind.value)
+        import_images(self.session, self.bundle, [file for file in files if file.kind is FileKind.IMAGE])
+
+    def init(self, *, ok: bool = True) -> Output:
+        """kubeadm init."""
+        return self.run(render("host/init.sh.j2", **steps.init_values(self.spec)), ok=ok)
+
+    def reset(self, *, ok: bool = True) -> Output:
+        """Take the cluster off, and forget it."""
+        done = self.run(render("host/reset.sh.j2", **steps.reset_values(self.spec, self.host)), ok=ok)
+        self.run(render(steps.FORGET_TEMPLATE, **steps.forget_values(self.spec)))
+        return done
+
+
+@pytest.fixture(scope="module")
+def machine(bundle_folder: Path) -> Iterator[Machine]:
+    """A bare dual-stack host."""
+    found = hosts.up(LAB, hosts=1, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6))
+    lab = hosts.lab_of(LAB)
+    try:
+        reading = read_document(cluster_document(lab, found, StackMode.DUAL_STACK, Family.IPV6))
+        assert reading.spec is not None, reading.problems
+        key = Credential(private_key=lab.key_file.read_text())
+        session = Session.open(found[0].name, reading.spec.hosts[0].ssh, lambda _name: key)
+        yield Machine(reading.spec, session, bundle_folder)
+        session.close()
+    finally:
+        hosts.down(LAB)
+
+
+@pytest.fixture
+def bare(machine: Machine) -> Iterator[Machine]:
+    """The host without anything of ours, before and after the test."""
+    machine.reset()
+    yield machine
+    machine.reset()
+
+
+def changes(before: list[str], after: list[str]) -> list[str]:
+    """Lines that went or came."""
+    return sorted([f"- {line}" for line in set(before) - set(after)] + [f"+ {line}" for line in set(after) - set(before)])
+
+
+def test_a_host_of_another_cluster_is_not_touched(bare: Machine) -> None:
+    """Each script ends with 64, names the other cluster and changes nothing."""
+    bare.run("mkdir -p /var/lib/sixstack && echo other >/var/lib/sixstack/owner")
+    before = bare.look()
+    try:
+        for template, values in (
+            (steps.CLAIM_TEMPLATE, steps.claim_values(bare.spec, bare.host)),
+            ("host/prepare.sh.j2", steps.prepare_values(bare.spec, bare.host)),
+            ("host/init.sh.j2", steps.init_values(bare.spec)),
+            ("host/join.sh.j2", steps.join_values(bare.spec, bare.host)),
+            ("host/reset.sh.j2", steps.reset_values(bare.spec, bare.host)),
+        ):
+            done = bare.run(render(template, **values), ok=False)
+            assert done.exit_code == 64, template
+            assert "belongs to cluster other" in done.stderr
+        assert changes(before, bare.look()) == []
+    finally:
+        bare.run("rm -r /var/lib/sixstack")
+
+
+def test_a_host_with_somebody_elses_files_is_not_claimed(bare: Machine) -> None:
+    """A kubelet.conf or a containerd configuration that is not ours: 64, and no owner is written."""
+    for path in ("/etc/kubernetes/kubelet.conf", "/etc/containerd/config.toml"):
+        bare.run(f"mkdir -p {path.rpartition('/')[0]} && echo theirs >{path}")
+        done = bare.run(render(steps.CLAIM_TEMPLATE, **steps.claim_values(bare.spec, bare.host)), ok=False)
+        assert (done.exit_code, path in done.stderr) == (64, True)
+        assert bare.run(f"cat {path}; rm -r {path.rpartition('/')[0]}; ls /var/lib").stdout.startswith("theirs")
+        assert "sixstack" not in bare.run("ls /var/lib").stdout
+
+
+def test_preparing_again_changes_nothing(bare: Machine) -> None:
+    """The second time prints nothing, and containerd is not started anew."""
+    assert "wrote /etc/containerd/config.toml" in bare.prepare().stdout
+    before = bare.look()
+    started = bare.run("systemctl show -p ActiveEnterTimestampMonotonic containerd").stdout
+    assert bare.run(render("host/prepare.sh.j2", **steps.prepare_values(bare.spec, bare.host))).stdout == ""
+    assert bare.run("systemctl show -p ActiveEnterTimestampMonotonic containerd").stdout == started
+    assert changes(before, bare.look()) == []
+
+
+def test_mirrors_and_proxy_come_and_go_with_the_file(bare: Machine) -> None:
+    """A mirror's hosts.toml and the proxy's drop-in are written, and removed when the file names them no more; a foreign one stays."""
+    bare.prepare()
+    theirs = "/etc/containerd/certs.d/theirs.example"
+    bare.run(f"mkdir -p {theirs}; echo '# by hand' >{theirs}/hosts.toml")
+    document = bare.spec.model_dump()
+    document["images"]["mirrors"] = {"docker.io": ("https://m.example",)}
+    document["proxy"]["http"] = "http://p.example:3128/a%20b"
+    spec = ClusterSpec.model_validate(document)
+    bare.run(render("host/prepare.sh.j2", **steps.prepare_values(spec, spec.hosts[0])))
+    assert 'server = "https://registry-1.docker.io"' in bare.run("cat /etc/containerd/certs.d/docker.io/hosts.toml").stdout
+    assert "HTTP_PROXY=http://p.example:3128/a%20b" in bare.run("systemctl show -p Environment containerd").stdout
+    bare.run(render("host/prepare.sh.j2", **steps.prepare_values(bare.spec, bare.host)))
+    assert bare.run("ls /etc/containerd/certs.d").stdout.split() == ["theirs.example"]
+    assert "PROXY" not in bare.run("systemctl show -p Environment containerd").stdout
+    bare.run(f"rm -r {theirs}")
+
+
+def test_a_half_prepared_host_is_reset_whole(bare: Machine) -> None:
+    """Only claimed; claimed and with files: both leave nothing. A second reset says that there is nothing."""
+    before = bare.look()
+    bare.claim()
+    bare.reset()
+    assert changes(before, bare.look()) == []
+    bare.claim()
+    files = read_manifest(bare.bundle).for_host("worker", "flannel")
+    upload_files(bare.session, bare.bundle, [file for file in files if file.kind is not FileKind.IMAGE][:3])
+    bare.reset()
+    assert changes(before, bare.look()) == []
+    assert "nothing of cluster" in bare.reset().stdout
+
+
+def test_a_control_plane_comes_and_goes(bare: Machine) -> None:
+    """init on leftovers of an init that died, init on a finished one, then reset: other people's files and packet-filter rules stay,
+    in tables of their own and in those that Kubernetes uses, and nothing else."""
+    theirs = """
+    nft 'table inet theirs { chain input { type filter hook input priority 5; tcp dport 9999 drop; }; }'
+    nft 'table ip nat { chain POSTROUTING { type nat hook postrouting priority srcnat; policy accept; ip saddr 192.0.2.0/24 masquerade; }; }'
+    mkdir -p /opt/cni/bin /etc/cni/net.d; echo theirs >/opt/cni/bin/theirs
+    ip -6 route add fd99::/64 dev lo; ip rule add to 192.0.2.7 table 77
+    """
+    bare.run(theirs)
+    before = bare.look()
+    bare.prepare()
+    bare.images()
+    # an init that was killed in the middle: certificates and manifests are there, nothing runs
+    bare.run(
+        "timeout --signal=KILL 2 kubeadm init phase certs all 2>/dev/null || true; mkdir -p /var/lib/etcd/member; echo x >/etc/kubernetes/admin.conf"
+    )
+    first = bare.init()
+    assert "did not finish: resetting" in first.stdout
+    assert "initialized successfully" in first.stdout
+    tokens = bare.run("kubeadm token list --kubeconfig /etc/kubernetes/admin.conf -o json").stdout
+    assert tokens.count('"kind": "BootstrapToken"') <= 1
+    # kubelet dies, init is asked for again: started, never reset
+    identity = bare.run("sha256sum /etc/kubernetes/pki/ca.crt; systemctl stop kubelet").stdout
+    assert "initialized before" in bare.init().stdout
+    assert bare.run("systemctl is-active kubelet >/dev/null && sha256sum /etc/kubernetes/pki/ca.crt").stdout == identity
+    # kube-proxy has put its tables in place
+    bare.run("until nft list table ip6 kube-proxy >/dev/null 2>&1 && nft list table ip kube-proxy >/dev/null 2>&1; do sleep 0.2; done")
+    bare.reset()
+    assert changes(before, bare.look()) == []
+    bare.run(
+        "nft delete table inet theirs; nft delete table ip nat; rm -r /opt/cni /etc/cni; ip -6 route del fd99::/64 dev lo; ip rule del table 77"
+    )
+
+
+def test_reset_without_nft_borrows_it_from_a_pod(bare: Machine) -> None:
+    """A host that has no nft of its own: kube-proxy's tables go all the same."""
+    bare.prepare()
+    bare.images()
+    bare.init()
+    bare.run("until nft list table ip6 kube-proxy >/dev/null 2>&1; do sleep 0.2; done")
+    bare.run("mount --bind /dev/null /usr/sbin/nft && chmod -x /usr/sbin/nft || mv /usr/sbin/nft /usr/sbin/nft.hidden")
+    try:
+        bare.reset()
+    finally:
+        bare.run("if [ -e /usr/sbin/nft.hidden ]; then mv /usr/sbin/nft.hidden /usr/sbin/nft; else umount /usr/sbin/nft; fi")
+    assert "kube-proxy" not in bare.run("nft list tables").stdout
+
+
+ADVERTISE = """
+import socket, struct, sys, time
+link = sys.argv[1]
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex(link))
+for _ in range(5):
+    s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, socket.if_nametoindex(link)))
+    time.sleep(0.3)
+"""
+
+
+def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) -> None:
+    """Rule 12: accept_ra becomes 2 on that link before forwarding is switched on, and what it was after reset; a link with 0 keeps it."""
+    bare.run(
+        """
+        ip link add ra0 type veth peer name ra1
+        echo 1 >/proc/sys/net/ipv6/conf/ra0/accept_ra
+        ip netns add router; ip link set ra1 netns router; ip -n router link set ra1 up; ip link set ra0 up
+        ip netns exec router sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+        until ip -n router -6 address show dev ra1 | grep -v tentative | grep -q fe80; do sleep 0.1; done
+        """
+    )
+    try:
+        leader = bare.run("ip netns exec router sleep 30 >/dev/null 2>&1 & echo $!").stdout.strip()
+        outside = machine_pid(leader)
+        subprocess.run(["nsenter", "-t", outside, "-n", sys.executable, "-c", ADVERTISE, "ra1"], check=True, timeout=20)
+        assert "proto ra" in bare.run("ip -6 route show default dev ra0").stdout
+        assert "set accept_ra of ra0 to 2" in bare.prepare().stdout
+        assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra /proc/sys/net/ipv6/conf/all/forwarding").stdout.split() == ["2", "1"]
+        assert "proto ra" in bare.run("ip -6 route show default dev ra0").stdout
+        assert "net/ipv6/conf/ra0/accept_ra = 2" in bare.run("cat /etc/sysctl.d/90-sixstack.conf").stdout
+        assert bare.run("cat /proc/sys/net/ipv6/conf/host0/accept_ra").stdout.strip() == "0"
+        bare.reset()
+        assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
+    finally:
+        bare.run("ip link delete ra0; ip netns delete router")
+
+
+def machine_pid(pid_in_host: str) -> str:
+    """The number that a process of the lab's host has on this machine."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            text = status.read_text()
+        except OSError:
+            continue
+        numbers = next((line.split()[1:] for line in text.splitlines() if line.startswith("NSpid:")), [])
+        if len(numbers) > 1 and numbers[-1] == pid_in_host and "sleep" in text.splitlines()[0]:
+            return numbers[0]
+    raise AssertionError(f"no process {pid_in_host} in a container")
