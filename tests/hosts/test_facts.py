@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from ipaddress import ip_address
@@ -14,12 +16,14 @@ import pytest
 from cluster.addresses import resolve
 from cluster.credentials import Credential
 from cluster.errors import HostError
+from cluster.facts import StepState
 from cluster.facts_parser import PARTS
 from cluster.families import Family
 from cluster.problems import Problem
 from cluster.reader import read_document
 from cluster.rules.on_facts import check_facts
 from cluster.spec import ClusterSpec
+from hosts.detached import run_detached
 from hosts.facts import facts_script, gather
 from hosts.session import Session
 from tests.hosts.sshd import Sshd
@@ -162,3 +166,19 @@ def test_a_fault_of_a_real_host_is_named(fault: str, machine: LabMachine, lab_ma
     assert any(words in problem.message for problem in found), found
     assert all(problem.path.startswith(f"hosts/{machine.name}/") and problem.hint for problem in found)
     assert problems_of(spec, root_session) == ()
+
+
+@pytest.mark.lab
+def test_a_detached_step_is_seen_while_it_runs_and_after(machine: LabMachine, root_session: Session) -> None:
+    """Running, then ended with its exit code."""
+    second = machine.open()
+    with ThreadPoolExecutor(1) as pool:
+        step = pool.submit(run_detached, second, cluster="facts", step="nap", script="sleep 2; exit 3", limit=timedelta(seconds=20))
+        deadline = time.monotonic() + 10
+        while not (seen := gather(root_session, machine.host()).steps) or not seen[0].running:
+            assert time.monotonic() < deadline, seen
+        assert seen == (StepState("nap", 1, True, None),)
+        assert step.result().exit_code == 3
+    second.close()
+    assert gather(root_session, machine.host()).steps == (StepState("nap", 1, False, 3),)
+    root_session.run("rm -r /var/lib/sixstack", limit=timedelta(seconds=5))
