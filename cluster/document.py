@@ -185,7 +185,7 @@ def _set_aside(line: str) -> str:
 
 def _line_at_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> int:
     """Where to look: a quote or bracket that is never closed is at fault where it opens, not where the file ends."""
-    opened = any(word in str(error.context) for word in ("quoted scalar", "flow"))
+    opened = any(word in str(error.context) for word in ("quoted scalar", "flow", "simple key"))
     mark = error.context_mark if opened and error.context_mark is not None else error.problem_mark
     number = min(mark.line if mark is not None else 0, len(lines) - 1)
     # a text may go on in the next line, but one that ends at the next quote of another field was not meant to
@@ -230,6 +230,8 @@ _HINTS = {
     "cannot start any token": "indent with spaces, not tabs; a text that begins with a special character needs quotes",
     "mapping values are not allowed": "check the indentation; a text with a colon, as an IPv6 address has, is safest in quotes",
     "quoted scalar": "close the quote",
+    "simple key": "write `name: value`, with a colon and a blank behind it",
+    "unexpected ':'": "put a text with colons, as an IPv6 address is, in quotes",
     "flow sequence": "close the [ with ] and separate by commas",
     "flow mapping": "close the { with } and separate by commas",
     "single document": "keep one document: take the --- line and what follows out",
