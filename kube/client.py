@@ -22,7 +22,7 @@ from urllib3 import BaseHTTPResponse, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from cluster.errors import ApiUnavailable, ClusterError, SixstackError, TryAgain
+from cluster.errors import ApiUnavailable, ClusterError, EnvironmentFault, SixstackError, TryAgain
 from kube.channel import Bridge, Dial
 from kube.kubeconfig import Kubeconfig, read_kubeconfig
 
@@ -256,11 +256,14 @@ def _not_this_cluster(where: str, error: object) -> ClusterError:
 def _tls_context(config: Kubeconfig) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cadata=config.authority)
-    if config.certificate and config.key:
-        # OpenSSL's Python binding reads files only: this one lives in memory
-        with open(os.memfd_create("client", os.MFD_CLOEXEC), "w", encoding="ascii") as chain:
-            chain.write(f"{config.certificate}\n{config.key}\n")
-            chain.flush()
-            context.load_cert_chain(f"/proc/self/fd/{chain.fileno()}")
+    try:
+        context.load_verify_locations(cadata=config.authority)
+        if config.certificate and config.key:
+            # OpenSSL's Python binding reads files only: this one lives in memory
+            with open(os.memfd_create("client", os.MFD_CLOEXEC), "w", encoding="ascii") as chain:
+                chain.write(f"{config.certificate}\n{config.key}\n")
+                chain.flush()
+                context.load_cert_chain(f"/proc/self/fd/{chain.fileno()}")
+    except ssl.SSLError as error:
+        raise EnvironmentFault(f"the kubeconfig's CA, certificate or key is damaged: {_one_line(error)}") from None
     return context

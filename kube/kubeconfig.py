@@ -38,14 +38,19 @@ def read_kubeconfig(source: str | Mapping[str, Any]) -> Kubeconfig:
 
     Raises EnvironmentFault when it is not self-contained: files and login programs it refers to are not on this machine.
     """
-    document = yaml.safe_load(source) if isinstance(source, str) else source
+    try:
+        document = yaml.safe_load(source) if isinstance(source, str) else source
+    except yaml.YAMLError:  # its message quotes the text, keys and all
+        document = None
+    if not isinstance(document, Mapping):
+        raise EnvironmentFault("the kubeconfig is empty or not a YAML mapping")
     try:
         context = _named(document["contexts"], document["current-context"])["context"]
         cluster = _named(document["clusters"], context["cluster"])["cluster"]
         user = _named(document["users"], context["user"])["user"]
         server = urlsplit(cluster["server"])
         authority = _decoded(cluster["certificate-authority-data"])
-    except (KeyError, TypeError, StopIteration) as error:
+    except (KeyError, TypeError) as error:
         raise EnvironmentFault(
             f"the kubeconfig lacks {error}: it needs a current context whose cluster has `server` and `certificate-authority-data`"
         ) from None
@@ -65,7 +70,10 @@ def read_kubeconfig(source: str | Mapping[str, Any]) -> Kubeconfig:
 
 
 def _named(entries: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    return next(entry for entry in entries if entry["name"] == name)
+    found = next((entry for entry in entries if entry["name"] == name), None)
+    if found is None:
+        raise EnvironmentFault(f"the kubeconfig has no entry named {name!r} that its current context names")
+    return found
 
 
 def _decoded(data: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pickle
 import socket
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster.errors import ApiUnavailable, ClusterError, HostUnreachable, LoginRefused
+from cluster.errors import ApiUnavailable, ClusterError, EnvironmentFault, HostUnreachable, LoginRefused
 from kube.client import ApiRefused, connect
 
 Server = Any  # conftest's TlsServer
@@ -138,6 +139,15 @@ def test_leaving_the_context_ends_every_thread(tls_server: Server) -> None:
         api.get("/version")
     left = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("kube-bridge")]
     assert left == []
+
+
+def test_a_damaged_key_is_said_before_anything_is_dialled(tls_server: Server) -> None:
+    """The kubeconfig must be saved anew."""
+    config = tls_server.kubeconfig()
+    config["users"][0]["user"]["client-key-data"] = base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode()
+    with pytest.raises(EnvironmentFault, match="is damaged"), connect(config, tls_server.dial):
+        pass
+    assert tls_server.dialled == []
 
 
 def test_a_proxy_in_the_environment_is_not_used(tls_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
