@@ -48,9 +48,9 @@ def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterat
     if found.owner is None:
         hint = f"take {host.name} out of the file, or remove that cluster from it first: `kubeadm reset` on the host, if nobody needs it"
     elif cluster.ours(found):
-        hint = f"remove the earlier cluster first: `sixstack delete` with this file (delete-cluster asks for the name {found.owner})"
+        hint = f"remove the earlier cluster first: `sixstack delete FILE --confirm {found.owner}`"
     else:
-        hint = f"take {host.name} out of the file, or delete cluster {found.owner} first with its own file: `sixstack delete FILE`"
+        hint = f"take {host.name} out of the file, or delete cluster {found.owner} first with its own file: `sixstack delete FILE --confirm {found.owner}`"
     yield Finding("cluster", held, hint)
 
 
