@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"problems": [problem.as_dict() for problem in reading.problems]}, indent=2))
     else:
         if reading.problems:
-            print(cluster_file.problem_lines(reading.problems))
+            print(cluster_file.problem_lines(reading.problems, reading.line))
         count = len(reading.problems)
         if reading.spec is None:
             print(f"{args.file}: {count} problem{'s' if count > 1 else ''}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import PROBLEMS, USAGE
@@ -55,10 +56,14 @@ def read(file: str) -> Reading | int:
         return USAGE
 
 
-def problem_lines(problems: tuple[Problem, ...]) -> str:
-    """Problems for people: where, what, and what to write instead."""
-    lines = [f"{problem.severity.value}: {problem.path}: {problem.message} [{problem.code}]\n    {problem.hint}" for problem in problems]
-    return "\n".join(lines)
+def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | None] = lambda path: None) -> str:
+    """Problems for people: where (with the line of the file, if there is one), what, and what to write instead."""
+    parts = []
+    for problem in problems:
+        number = line_of(problem.path)
+        line = f"line {number}: " if number is not None and not problem.path.startswith("line ") else ""
+        parts.append(f"{problem.severity.value}: {line}{problem.path}: {problem.message} [{problem.code}]\n    {problem.hint}")
+    return "\n".join(parts)
 
 
 def accepted(file: str) -> ClusterSpec | int:
@@ -67,7 +72,7 @@ def accepted(file: str) -> ClusterSpec | int:
     if isinstance(reading, int):
         return reading
     if reading.problems:
-        print(problem_lines(reading.problems), file=sys.stderr)
+        print(problem_lines(reading.problems, reading.line), file=sys.stderr)
     return PROBLEMS if reading.spec is None else reading.spec
 
 

@@ -37,7 +37,7 @@ def run_deployment(name: str, parameters: dict[str, Any]) -> int:
 
 async def _start_and_follow(name: str, parameters: dict[str, Any]) -> FlowRun:
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.objects import Log
+    from prefect.events import Event
     from prefect.events.subscribers import FlowRunSubscriber
     from prefect.settings import get_current_settings
 
@@ -48,6 +48,6 @@ async def _start_and_follow(name: str, parameters: dict[str, Any]) -> FlowRun:
         print(f"{name}: run {run.name} {run.id}{f', {ui}/runs/flow-run/{run.id}' if ui else ''}", flush=True)
         async with FlowRunSubscriber(flow_run_id=run.id) as stream:
             async for item in stream:
-                if isinstance(item, Log):
-                    print(f"{item.timestamp:%H:%M:%S} {item.message}", flush=True)
+                if isinstance(item, Event) and item.event.startswith("sixstack."):
+                    print(f"{item.occurred.astimezone():%H:%M:%S} {item.payload['line']}", flush=True)
         return await client.read_flow_run(run.id)

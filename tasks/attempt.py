@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.events import emit_event
 from prefect.logging import get_logger
 from prefect.tasks import Task, exponential_backoff
 
@@ -99,7 +100,7 @@ def attempt(step: str, host: str, where: Where, record_type: type[Record]) -> It
             **this.extra,
         )
         this.written = _store(where.run, where.audit).write(record)
-        tell(where, _line(this.written))
+        tell(where, _line(this.written), event=f"sixstack.step.{this.written.outcome}", about=f"{step} {host}")
 
 
 class _Redactor:
@@ -114,7 +115,8 @@ class _Redactor:
 
 def _line(record: StepRecord) -> str:
     seconds = (record.end - record.start).total_seconds()
-    what = record.error or "; ".join(record.changed) or record.found or "nothing to do"
+    changed = "; ".join(record.changed) if len(record.changed) < 4 else f"{len(record.changed)} changes, the last: {record.changed[-1]}"
+    what = record.error or changed or record.found or "nothing to do"
     return f"{record.step} {record.host}: {record.outcome.value} in {seconds:.1f} s: {what}"
 
 
@@ -123,10 +125,21 @@ def _store(run: str, block: str) -> AuditStore:  # noqa: ARG001 - one look-up a 
     return load(AuditStore, block)
 
 
-def tell(where: Where, line: str) -> None:
-    """Log a line with the root flow run, where people who watch the run see it (`prefect deployment run --watch` too)."""
-    extra = {"flow_run_id": where.run, "flow_run_name": where.cluster, "flow_name": ""}
-    get_logger("prefect.flow_runs").info(line, extra=extra)
+def tell(where: Where, line: str, *, event: str = "sixstack.run.progress", about: str = "") -> None:
+    """Say a line to whoever watches the run: in the root flow run's log, and as an event of that run.
+
+    The event reaches `prefect deployment run --watch`, `sixstack create` and automations on every server; log streams are off by default.
+    """
+    get_logger("prefect.flow_runs").info(line, extra={"flow_run_id": where.run, "flow_run_name": where.cluster, "flow_name": ""})
+    emit_event(
+        event,
+        resource={
+            "prefect.resource.id": f"sixstack.cluster.{where.cluster}",
+            "prefect.resource.name": about or line.splitlines()[0],
+        },
+        related=[{"prefect.resource.id": f"prefect.flow-run.{where.run}", "prefect.resource.role": "flow-run"}],
+        payload={"line": line},
+    )
 
 
 def may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:

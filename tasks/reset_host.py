@@ -5,9 +5,10 @@ from __future__ import annotations
 from cluster.plan import PlannedStep
 from cluster.records import StepRecord
 from cluster.spec import Host
+from cluster.steps import FORGET_TEMPLATE, SHORT
 from tasks.attempt import Where, attempt, step
 from tasks.connection import locked_session
-from tasks.script import run_detached_script
+from tasks.script import run_detached_script, run_script
 
 
 @step("reset-host", "host.name")
@@ -15,7 +16,10 @@ def reset_host(planned: PlannedStep, host: Host, where: Where) -> StepRecord:
     """Undo everything this cluster put on the host; a host of another cluster is refused."""
     with attempt("reset-host", host.name, where, StepRecord) as this:
         assert planned.template is not None
-        run_detached_script(this, locked_session(host, where), where.cluster, planned.template, planned.values, planned.limit)
+        session = locked_session(host, where)
+        run_detached_script(this, session, where.cluster, planned.template, planned.values, planned.limit)
+        # only now that the reset's end is known: its state on the host is what a lost connection would have been found by
+        run_script(this, session, FORGET_TEMPLATE, {"cluster": where.cluster}, SHORT)
         this.change("the host is as it was before the cluster")
         this.found = planned.reason
     return this.record
