@@ -56,12 +56,14 @@ def read(file: str) -> Reading | int:
         return USAGE
 
 
-def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | None] = lambda path: None) -> str:
+def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | None] | None = None) -> str:
     """Problems for people: where (with the line of the file, if there is one), what, and what to write instead."""
     parts = []
     for problem in problems:
-        number = line_of(problem.path)
-        line = f"line {number}: " if number is not None and not problem.path.startswith("line ") else ""
+        number = line_of(problem.path) if line_of is not None else None
+        # faults of syntax name their line themselves
+        told = problem.path.startswith("line ") or problem.message.startswith("line ")
+        line = f"line {number}: " if number is not None and not told else ""
         parts.append(f"{problem.severity.value}: {line}{problem.path}: {problem.message} [{problem.code}]\n    {problem.hint}")
     return "\n".join(parts)
 

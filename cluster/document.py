@@ -6,7 +6,7 @@ PyYAML's own constructor speaks YAML 1.1, where `1:20` is 80, `010` is 8, `on` i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import yaml
 
@@ -46,6 +46,7 @@ class Document:
     data: object
     problems: tuple[Problem, ...]
     torn: bool = False
+    lines: dict[str, int] = field(default_factory=dict)  # path of a field or item -> its line
 
 
 def parse_document(text: str) -> Document:
@@ -87,7 +88,7 @@ def parse_document(text: str) -> Document:
             break
         constructor = _Constructor()
         data = constructor.data(node, "")
-        return Document(data, (*problems, *constructor.problems), torn)
+        return Document(data, (*problems, *constructor.problems), torn, constructor.lines)
     return Document(UNREAD, tuple(problems), torn)
 
 
@@ -96,12 +97,15 @@ class _Constructor:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.lines: dict[str, int] = {}
         self._nodes = 0
 
     def data(self, node: yaml.Node | None, path: str, depth: int = 0) -> object:  # noqa: PLR0911 one a kind
         self._nodes += 1
         if node is None:
             return None
+        # a field's line is that of its name, which _mapping has noted
+        self.lines.setdefault(path, node.start_mark.line + 1)
         # counted where aliases are followed: a few lines of them can stand for billions of nodes
         if depth > _DEEPEST or self._nodes > _MOST_NODES:
             if not any(problem.code == "too-deep" for problem in self.problems):
@@ -143,8 +147,9 @@ class _Constructor:
                 where = join_path(path, key.value)
                 self._fault("duplicate-key", key, where, f"{key.value} is already there in line {lines[key.value]}", "keep one of the two")
             else:
-                lines[key.value] = key.start_mark.line + 1
-                found[key.value] = self.data(value, join_path(path, key.value), depth + 1)
+                where = join_path(path, key.value)
+                self.lines[where] = lines[key.value] = key.start_mark.line + 1
+                found[key.value] = self.data(value, where, depth + 1)
         return merged | found
 
     def _fault(self, code: str, node: yaml.Node, path: str, says: str, hint: str) -> object:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cluster.fields import FieldReader
 from cluster.problems import Problem, errors_in
@@ -37,6 +38,13 @@ class Reading:
 
     spec: ClusterSpec | None
     problems: tuple[Problem, ...]
+    lines: Mapping[str, int] = field(default_factory=dict)  # path -> line of the text, where there was one
+
+    def line(self, path: str) -> int | None:
+        """The line of a field, or of the nearest thing around it that stands in the text; None without a text."""
+        while path not in self.lines and path:
+            path = re.sub(r"(\.?[^.\[\]]+|\[[^\[\]]*\]?|.)\Z", "", path, flags=re.DOTALL)
+        return self.lines.get(path)
 
 
 def read_text(text: str) -> Reading:
@@ -48,7 +56,7 @@ def read_text(text: str) -> Reading:
     reading = _read(document.data, document.problems)
     # what stood in a torn line is not missing
     told = tuple(problem for problem in reading.problems if not (document.torn and problem.code == "missing-field"))
-    return Reading(reading.spec, told)
+    return Reading(reading.spec, told, document.lines)
 
 
 def read_document(document: object) -> Reading:

@@ -11,6 +11,7 @@ from cluster.rules.addresses import unusable
 from cluster.rules.families import in_words
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import Finding, rule
+from cluster.shown import shown
 from cluster.spec import ClusterSpec, Role, parse_address
 
 API_PORT = 6443
@@ -43,11 +44,11 @@ def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Finding]:
     except ValueError as error:
         example = text.strip("[]") if is_address(text.strip("[]")) else "fd66::100"
         hint = f"write host or host:port, such as api.example.org:6443 or {join_host_port(example, API_PORT)}"
-        yield Finding("control_plane.endpoint", f'"{text[:80]}": {error}', hint)
+        yield Finding("control_plane.endpoint", f"{shown(text)}: {error}", hint)
         return
     if not is_address(host) and not is_host_name(host):
         hint = "write a name such as api.example.org, or an address; no scheme, no path"
-        yield Finding("control_plane.endpoint", f'"{host[:80]}" is neither an IP address nor a lowercase DNS name', hint)
+        yield Finding("control_plane.endpoint", f"{shown(host)} is neither an IP address nor a lowercase DNS name", hint)
 
 
 @rule("endpoint-family")
@@ -75,4 +76,4 @@ def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Finding]:
             continue
         bare = name.strip("[]")
         hint = f"write {bare}, without brackets" if is_address(bare) else "write a lowercase DNS name or a bare IP address, without port"
-        yield Finding(at, f'"{name[:80]}" is neither a DNS name nor an IP address', hint)
+        yield Finding(at, f"{shown(name)} is neither a DNS name nor an IP address", hint)

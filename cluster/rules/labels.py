@@ -70,7 +70,9 @@ def labels_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Itera
     for key in host.labels:
         owner = "this program, from `addresses`," if key.startswith(PREFIX) else _OWNED.get(key)
         if owner is not None:
-            yield Finding(join_path(f"{at}.labels", key), f"{owner} sets the label {key}", "take it out, or use a key of your own domain")
+            yield Finding(
+                join_path(f"{at}.labels", key), f"{owner} sets the label {shown(key)}", "take it out, or use a key of your own domain"
+            )
 
 
 @rule_each("malformed-taint", "hosts")
@@ -88,7 +90,9 @@ def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Itera
     for index, taint in readable(host.taints):
         owner = "this program" if taint.key.startswith(PREFIX) else _OWNED_TAINTS.get(taint.key)
         if owner is not None:
-            yield Finding(f"{at}.taints[{index}].key", f"{owner} set the taint {taint.key}", "take it out, or use a key of your own domain")
+            yield Finding(
+                f"{at}.taints[{index}].key", f"{owner} set the taint {shown(taint.key)}", "take it out, or use a key of your own domain"
+            )
 
 
 @rule_each("duplicate-taint", "hosts")
@@ -97,5 +101,5 @@ def no_taint_twice(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]
     seen: set[tuple[str, str]] = set()
     for index, taint in readable(host.taints):
         if (taint.key, taint.effect) in seen:
-            yield Finding(f"{at}.taints[{index}]", f"{taint.key} with effect {taint.effect} is there twice", "keep one of the two")
+            yield Finding(f"{at}.taints[{index}]", f"{shown(taint.key)} with effect {taint.effect} is there twice", "keep one of the two")
         seen.add((taint.key, taint.effect))

@@ -194,6 +194,31 @@ class TestMessages:
         assert "SSH credential" in problem.hint
 
 
+class TestLines:
+    """A problem's place in the text."""
+
+    @pytest.mark.parametrize(
+        ("path", "line"),
+        [
+            ("name", 1),
+            ("hosts[1].role", 10),
+            ("hosts[0].ssh.port", 7),
+            ("hosts[0].ssh.host_key", 7),
+            ("hosts[0].labels", 5),
+            ("network.services[1]", 15),
+            ("proxy", 1),
+            ('images.mirrors["a b"][0]', 1),
+        ],
+    )
+    def test_the_line_of_a_path(self, path, line):
+        """That of the field; of the nearest thing around it when the field is missing."""
+        assert read_text(TEN_FAULTS).line(path) == line
+
+    def test_data_has_no_lines(self):
+        """Prefect's parameters come without a text."""
+        assert read_document(GOOD[0]).line("hosts[0].name") is None
+
+
 class TestPartialSpec:
     """A field that could not be read is absent, and who touches it is told so."""
 
@@ -272,6 +297,7 @@ def judge(reading: Reading) -> None:
     errors = [problem for problem in reading.problems if problem.severity is Severity.ERROR]
     assert (reading.spec is None) == bool(errors)
     for problem in reading.problems:
+        reading.line(problem.path)
         assert problem.code in KNOWN_CODES
         assert problem.path
         assert problem.message
