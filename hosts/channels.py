@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from cluster.errors import HostError, HostUnreachable
 
 AT_ONCE = 8  # sshd's MaxSessions is 10 by default
 _OPEN_SECONDS = 30.0
+_PATIENCE, _PAUSE_SECONDS = 10, 0.1
 
 
 class ChannelSlots:
@@ -34,34 +36,44 @@ class ChannelSlots:
 
     def take(self) -> paramiko.Channel:
         """A new channel, once there is room for it; HostUnreachable when the connection is gone."""
+        refusals = 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._taken < self._limit)
                 self._taken += 1
             try:
                 return self._transport.open_session(timeout=_OPEN_SECONDS)
-            except paramiko.ChannelException as error:
-                self._refused(error)
             except (paramiko.SSHException, EOFError, OSError) as error:
-                self._leave()
-                raise HostUnreachable(self._host, f"the connection is lost ({str(error) or type(error).__name__})") from None
+                refused = self._is_refusal(error)
+                alone = self._leave(lower=refused) == 0
+                if not refused:
+                    raise HostUnreachable(self._host, f"the connection is lost, or the host too busy to answer ({_text(error)})") from None
+                refusals += alone
+                if refusals > _PATIENCE:
+                    raise HostError(self._host, f"sshd opens no session ({_text(error)})", "Set MaxSessions in its sshd_config to 4 or more.") from None
+            # sshd may still be busy ending a session that we have let go
+            time.sleep(_PAUSE_SECONDS)
 
     def give_back(self, channel: paramiko.Channel) -> None:
         """Close a channel and let the next one in."""
         channel.close()
         self._leave()
 
-    def _refused(self, error: paramiko.ChannelException) -> None:
-        """sshd's MaxSessions is lower than we took it for: keep to what it gave, unless that is nothing."""
-        with self._changed:
-            self._taken -= 1
-            given = self._taken
-            self._limit = max(1, min(self._limit, given))
-            self._changed.notify_all()
-        if given == 0:
-            raise HostError(self._host, f"sshd opens no session ({error.text})", "Set MaxSessions in its sshd_config to 4 or more.") from None
+    def _is_refusal(self, error: Exception) -> bool:
+        if not isinstance(error, paramiko.SSHException) or "Timeout" in str(error):
+            return False
+        # of two threads that are refused at once, paramiko tells only one why
+        return isinstance(error, paramiko.ChannelException) or self._transport.is_active()
 
-    def _leave(self) -> None:
+    def _leave(self, *, lower: bool = False) -> int:
+        """One channel less; how many are left. `lower`: sshd allows fewer than we took it for, so keep to what it gave."""
         with self._changed:
             self._taken -= 1
+            if lower:
+                self._limit = max(1, min(self._limit, self._taken))
             self._changed.notify_all()
+            return self._taken
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -15,6 +15,7 @@ import paramiko
 # a process in the background may keep the streams open after the script has ended
 _LINGER_SECONDS = 2.0
 _READ = 1 << 20
+_PACKET = 32768
 _STALL_SECONDS = 0.2  # how long one attempt to send may block before the other direction is looked at
 _DRAIN_EVERY = 16  # packets
 
@@ -54,10 +55,11 @@ class Exchange:
         channel = self._channel
         channel.settimeout(_STALL_SECONDS)
         for number, piece in enumerate(data):
-            rest = piece
+            # cutting a view copies nothing; a piece of one packet's size goes as it is
+            rest: bytes | memoryview = piece if len(piece) <= _PACKET else memoryview(piece)
             while rest:
                 try:
-                    sent = channel.send(rest)
+                    sent = channel.send(rest)  # type: ignore[arg-type]
                 except TimeoutError:
                     sent = -1
                 except OSError:

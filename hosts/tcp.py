@@ -8,6 +8,7 @@ import socket
 import time
 
 from cluster.errors import HostUnreachable
+from cluster.hostport import join_host_port
 
 CONNECT_SECONDS = 10.0
 # measured: with these a host whose power fails is noticed after 11 to 13 s; SSH keepalives alone hang for more than 40 s (paramiko#2463)
@@ -97,14 +98,16 @@ def connect(host: str, address: str, port: int) -> QuickSocket:
         raise HostUnreachable(host, f"{address} has no IP address ({error.strerror})", "Check ssh.address and the name servers of this machine.") from None
     failures = []
     for family, kind, protocol, _, where in candidates:
-        connection = socket.socket(family, kind, protocol)
+        connection = None
         try:
+            connection = socket.socket(family, kind, protocol)
             connection.settimeout(CONNECT_SECONDS)
             connection.connect(where)
             return QuickSocket(connection)
         except OSError as error:
-            connection.close()
-            failures.append(f"{_shown(str(where[0]), port)}: {_reason(error)}")
+            if connection is not None:
+                connection.close()
+            failures.append(f"{join_host_port(str(where[0]), port)}: {_reason(error)}")
     raise HostUnreachable(host, "; ".join(failures), "Is the machine on, sshd running, and the way to it open?")
 
 
@@ -114,7 +117,3 @@ def _reason(error: OSError) -> str:
     if error.errno == errno.EHOSTUNREACH:
         return "no route to the host, or nobody has this address"
     return os.strerror(error.errno).lower() if error.errno else str(error)
-
-
-def _shown(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

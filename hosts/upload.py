@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bundle.manifest import BundleFile
+from bundle.manifest import PROBE, BundleFile
 from cluster.errors import Bug, HostError, StepFailed
 from hosts.files import NO_SPACE, limit_for, pieces
 from hosts.session import Output, Session
@@ -50,7 +50,11 @@ def import_images(session: Session, folder: Path, files: Sequence[BundleFile], o
     """
     if not files:
         return ()
-    described = [{"size": file.size, "encoding": file.encoding.value, "sha256": file.sha256, "images": file.images} for file in files]
+    described = [
+        # containerd unpacks an image that is not unpacked when its first container starts; the network check's may never start here
+        {"size": file.size, "encoding": file.encoding.value, "sha256": file.sha256, "images": file.images, "unpack": file.name != PROBE}
+        for file in files
+    ]
     content = sum(file.content_size for file in files)
     # containerd keeps the blobs, and next to them what it unpacks
     script = render("step/import-images.sh.j2", files=described, kib=3 * content // 1024 + _SLACK_KIB)

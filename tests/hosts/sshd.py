@@ -78,11 +78,11 @@ class Sshd:
         return [int(word) for word in listed.read_text().split()] if listed.exists() else []
 
 
-def start_sshd(folder: Path, address: str = "127.0.0.1", *, settings: str = "") -> Sshd:
+def start_sshd(folder: Path, address: str = "127.0.0.1", *, settings: str = "", host_keys: tuple[str, ...] = ("ed25519",)) -> Sshd:
     """Start one; it answers when this returns."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     port = free_port(family, address)
-    for kind in ("ed25519", "ecdsa", "rsa"):
+    for kind in host_keys:
         make_key(folder, f"host_{kind}", kind)
     key = make_key(folder, "login")
     authorized = folder / "authorized_keys"
@@ -91,9 +91,11 @@ def start_sshd(folder: Path, address: str = "127.0.0.1", *, settings: str = "") 
     configuration.write_text(
         f"{settings}\n"
         f"ListenAddress {f'[{address}]' if ':' in address else address}:{port}\n"
-        + "".join(f"HostKey {folder}/host_{kind}\n" for kind in ("ed25519", "ecdsa", "rsa"))
+        + "".join(f"HostKey {folder}/host_{kind}\n" for kind in host_keys)
         + f"AuthorizedKeysFile {authorized}\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
         "PermitRootLogin prohibit-password\nLogLevel ERROR\n"
+        # bash, run by sshd, reads the .bashrc of whoever runs the tests, unless it takes itself for an inner shell
+        "SetEnv SHLVL=1\n"
     )
     program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     assert program is not None, "these tests need OpenSSH's server: apt-get install openssh-server"

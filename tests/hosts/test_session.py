@@ -1,0 +1,283 @@
+"""Running scripts: one round trip, both streams, time limits, lost connections."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from cluster.errors import HostError, HostUnreachable, StepFailed, StepTimedOut
+from hosts.remote_shell import RemoteShell
+from hosts.session import Session
+from hosts.sudo import Elevation, Way
+from tests.hosts.sshd import Sshd
+
+SOON = timedelta(seconds=20)
+
+
+def processes_with(word: str) -> list[str]:
+    """Command lines on this machine that hold a word."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if word in line:
+            found.append(line)
+    return found
+
+
+class TestRun:
+    """Session.run."""
+
+    def test_exit_code_and_both_streams_come_back(self, session: Session) -> None:
+        """The exit code is for the caller to judge."""
+        output = session.run("echo out; echo err >&2; exit 3", limit=SOON)
+        assert (output.exit_code, output.stdout, output.stderr, output.ok) == (3, "out\n", "err\n", False)
+
+    def test_standard_input_is_the_data_and_nothing_of_the_script(self, session: Session) -> None:
+        """dash reads ahead when its script comes over standard input: the data would be eaten."""
+        assert session.run("read -r first\necho \"$first\"\ncat", limit=SOON, stdin=b"one\ntwo\n").stdout == "one\ntwo\n"
+        assert session.run("cat", limit=SOON).stdout == ""
+
+    @pytest.mark.parametrize("script", ["", "true", "echo 'it''s' \"$HOME\" \\\\ !", "x=\"$(cat <<'E'\nhere\nE\n)\"; echo \"$x\"", "echo é; exit 0 # no newline"])
+    def test_any_text_is_a_script(self, session: Session, script: str) -> None:
+        """Quotes, backslashes, here-documents, UTF-8, nothing at all."""
+        alone = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
+        output = session.run(script, limit=SOON)
+        assert (output.exit_code, output.stdout) == (alone.returncode, alone.stdout)
+
+    def test_the_script_stands_on_no_command_line(self, session: Session) -> None:
+        """Everybody on a host may read command lines."""
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(session.run, "word=cl4ssified; sleep 1; echo $word", limit=SOON)
+            time.sleep(0.6)
+            assert not [line for line in processes_with("cl4ssified") if "pytest" not in line]
+            assert running.result().stdout == "cl4ssified\n"
+
+    def test_ten_megabytes_on_both_streams_come_back(self, session: Session) -> None:
+        """Read one after the other, each would wait for the other's window (paramiko#1778)."""
+        output = session.run("head -c 10000000 /dev/zero; head -c 10000000 /dev/zero >&2; head -c 1000000 /dev/zero", limit=SOON)
+        assert (len(output.stdout), len(output.stderr)) == (11_000_000, 10_000_000)
+
+    def test_a_script_that_answers_while_it_is_still_being_fed_does_not_stop(self, session: Session) -> None:
+        """20 MB there and back: both windows are full at times."""
+        assert session.run("cat", limit=SOON, stdin=b"x" * 20_000_000).stdout == "x" * 20_000_000
+
+    def test_a_script_that_does_not_read_its_data_ends_with_its_own_exit_code(self, session: Session) -> None:
+        """No error of ours hides it."""
+        assert session.run("exit 5", limit=SOON, stdin=b"x" * 20_000_000).exit_code == 5
+
+    def test_a_script_that_leaves_something_in_the_background_ends_anyway(self, session: Session) -> None:
+        """Its streams stay open, which is not waited for."""
+        start = time.monotonic()
+        assert session.run("sleep 15 & echo done", limit=SOON).stdout == "done\n"
+        assert time.monotonic() - start < 8
+
+    def test_output_is_told_as_it_comes(self, session: Session) -> None:
+        """The first line is there while the script still runs."""
+        times: list[float] = []
+        session.run("echo a; sleep 1; echo b", limit=SOON, on_output=lambda _: times.append(time.monotonic()))
+        assert times[-1] - times[0] > 0.8
+
+    def test_a_time_limit_ends_the_script_on_the_host_too(self, session: Session) -> None:
+        """Closing the channel alone would leave it running."""
+        with pytest.raises(StepTimedOut, match="loopback: a script did not end within 1 s"):
+            session.run("sleep 987.25", limit=timedelta(seconds=1))
+        assert not processes_with("sleep 987.25")
+        assert session.run("echo alive", limit=SOON).stdout == "alive\n"
+
+    def test_a_script_killed_by_a_signal_is_told_from_a_lost_connection(self, session: Session) -> None:
+        """Exit code -1, and the session lives."""
+        assert session.run("kill -9 $$", limit=SOON).exit_code == -1
+        assert session.alive
+
+    def test_a_connection_lost_in_the_middle_is_unreachable(self, own_sshd: Callable[..., Sshd]) -> None:
+        """At once, not at the time limit."""
+        server = own_sshd()
+        session = Session.open("loopback", server.ssh(), server.credential)
+        threading.Timer(0.5, server.drop_connections).start()
+        start = time.monotonic()
+        with pytest.raises(HostUnreachable, match="loopback: the connection was lost"):
+            session.run("sleep 10", limit=SOON)
+        assert time.monotonic() - start < 5
+        assert not session.alive
+        with pytest.raises(HostUnreachable, match="the connection is lost"):
+            session.run("true", limit=SOON)
+        session.close()
+
+    def test_a_host_that_stops_answering_ends_at_our_own_deadline(self, own_sshd: Callable[..., Sshd], monkeypatch: pytest.MonkeyPatch) -> None:
+        """The far side's time limit cannot speak when it is frozen."""
+        monkeypatch.setattr("hosts.session._GRACE_SECONDS", 1.0)
+        monkeypatch.setattr("hosts.channels._OPEN_SECONDS", 2.0)
+        server = own_sshd()
+        session = Session.open("loopback", server.ssh(), server.credential)
+        children = server._children(server.process.pid)
+        for child in children:
+            os.kill(child, signal.SIGSTOP)
+        start = time.monotonic()
+        with pytest.raises((StepTimedOut, HostUnreachable)):
+            session.run("true", limit=timedelta(seconds=1))
+        assert time.monotonic() - start < 20
+        for child in children:
+            os.kill(child, signal.SIGCONT)
+        session.close()
+
+    def test_a_script_whose_end_was_lost_does_not_run_at_all(self) -> None:
+        """Its first half could be the dangerous one (`rm -rf /var/lib/$unset...`)."""
+        shell = RemoteShell("echo first half; exit 0", timedelta(seconds=5), Elevation(Way.ROOT))
+        cut = subprocess.run(["/bin/sh", "-c", shell.command], input=shell.payload[:-20], capture_output=True, check=False)
+        whole = subprocess.run(["/bin/sh", "-c", shell.command], input=shell.payload, capture_output=True, check=False)
+        assert (cut.returncode, b"first" in cut.stdout) == (97, False)
+        assert (whole.returncode, b"first half" in whole.stdout) == (0, True)
+
+    def test_what_a_login_shell_prints_is_not_the_script_s(self, own_sshd: Callable[..., Sshd], tmp_path: Path) -> None:
+        """A .bashrc that prints, a banner, a greeting."""
+        noisy = tmp_path / "noisy"
+        noisy.write_text('#!/bin/sh\necho "Welcome to h"\necho motd >&2\nexec /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n')
+        noisy.chmod(0o755)
+        server = own_sshd(settings=f"ForceCommand {noisy}")
+        session = Session.open("loopback", server.ssh(), server.credential)
+        assert session.run("echo mine", limit=SOON).stdout == "mine\n"
+        session.close()
+
+    def test_a_login_that_runs_no_commands_is_refused_with_what_it_said(self, own_sshd: Callable[..., Sshd]) -> None:
+        """As nologin does."""
+        server = own_sshd(settings='ForceCommand sh -c "echo This account is not available >&2; exit 1"')
+        session = Session.open("loopback", server.ssh(), server.credential)
+        with pytest.raises(HostError, match="runs no command: This account is not available"):
+            session.run("true", limit=SOON)
+        session.close()
+
+
+class TestChannels:
+    """Several things at once over one connection."""
+
+    def test_more_threads_than_sshd_has_sessions_wait_for_each_other(self, session: Session) -> None:
+        """30 at once; MaxSessions is 10."""
+        with ThreadPoolExecutor(30) as pool:
+            said = list(pool.map(lambda number: session.run(f"sleep 0.1; echo {number}", limit=SOON).stdout.strip(), range(30)))
+        assert said == [str(number) for number in range(30)]
+
+    def test_a_lower_limit_of_the_server_is_kept_to(self, own_sshd: Callable[..., Sshd]) -> None:
+        """MaxSessions 2, found out by being refused."""
+        server = own_sshd(settings="MaxSessions 2")
+        session = Session.open("loopback", server.ssh(), server.credential)
+        with ThreadPoolExecutor(6) as pool:
+            assert sorted(pool.map(lambda number: session.run(f"sleep 0.1; echo {number}", limit=SOON).stdout.strip(), range(6))) == list("012345")
+        session.close()
+
+    def test_a_server_without_sessions_is_an_error_with_its_remedy(self, own_sshd: Callable[..., Sshd]) -> None:
+        """MaxSessions 0 is sshd for forwarding alone."""
+        server = own_sshd(settings="MaxSessions 0")
+        session = Session.open("loopback", server.ssh(), server.credential)
+        with pytest.raises(HostError, match=r"opens no session .*MaxSessions"):
+            session.run("true", limit=SOON)
+        session.close()
+
+    def test_a_held_script_lives_until_it_is_let_go(self, session: Session, tmp_path: Path) -> None:
+        """Its first line is there, other scripts run beside it, its end follows ours."""
+        gone = tmp_path / "gone"
+        held = session.hold(f"echo ready; cat >/dev/null; touch {gone}", limit=SOON)
+        assert held.said == "ready"
+        assert held.alive
+        assert session.run("echo beside", limit=SOON).stdout == "beside\n"
+        held.close()
+        held.close()
+        deadline = time.monotonic() + 10
+        while not gone.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert gone.exists()
+
+
+class TestPut:
+    """One file."""
+
+    def test_a_file_arrives_with_its_mode_and_replaces_the_old_one(self, session: Session, tmp_path: Path) -> None:
+        """Folders are made; nothing else is left beside it."""
+        source, target = tmp_path / "source", tmp_path / "new folder" / "it's"
+        source.write_bytes(bytes(range(256)) * 4000)
+        session.put(b"old", PurePosixPath(target))
+        session.put(source, PurePosixPath(target), mode=0o640)
+        assert target.read_bytes() == source.read_bytes()
+        assert target.stat().st_mode & 0o777 == 0o640
+        assert [path.name for path in target.parent.iterdir()] == ["it's"]
+
+    def test_a_compressed_file_is_unpacked_on_the_way(self, session: Session, tmp_path: Path) -> None:
+        """And checked by the digest of what it holds."""
+        content = b"hello " * 100_000
+        session.put(gzip.compress(content), PurePosixPath(tmp_path / "out"), decode=True, content_sha256=hashlib.sha256(content).hexdigest())
+        assert (tmp_path / "out").read_bytes() == content
+
+    def test_a_wrong_digest_leaves_the_old_file(self, session: Session, tmp_path: Path) -> None:
+        """Checked on the host, before the move."""
+        target = tmp_path / "out"
+        target.write_text("old")
+        with pytest.raises(StepFailed, match="what arrived is sha256:"):
+            session.put(b"new", PurePosixPath(target), sha256="0" * 64)
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out", "old")]
+
+    def test_a_connection_lost_in_the_middle_leaves_the_old_file(self, own_sshd: Callable[..., Sshd], tmp_path: Path) -> None:
+        """And nothing beside it."""
+        server = own_sshd()
+        place = tmp_path / "place"
+        place.mkdir()
+        (place / "out").write_text("old")
+        session = Session.open("loopback", server.ssh(), server.credential)
+
+        def pieces_that_break() -> object:
+            for number in range(1000):
+                if number == 100:
+                    server.drop_connections()
+                yield b"x" * 32000
+
+        from hosts import files
+
+        original = files.pieces
+        files.pieces = lambda _source: pieces_that_break()  # type: ignore[assignment, return-value]
+        try:
+            with pytest.raises(HostUnreachable):
+                session.put(b"y" * 32_000_000, PurePosixPath(place / "out"))
+        finally:
+            files.pieces = original
+        deadline = time.monotonic() + 10
+        while len(list(place.iterdir())) > 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [(path.name, path.read_text()) for path in place.iterdir()] == [("out", "old")]
+        session.close()
+
+    def test_too_little_room_is_said_before_anything_is_sent(self, session: Session, tmp_path: Path) -> None:
+        """The file system is named with what it has and what is wanted."""
+        from templates import render
+
+        script = render("step/put.sh.j2", target=str(tmp_path / "out"), mode="0600", size=10**15, decode=False, sha256="0" * 64)
+        output = session.run(script, limit=SOON)
+        assert output.exit_code == 28
+        assert "KiB free" in output.stderr
+
+
+class TestDial:
+    """TCP connections made by the host."""
+
+    def test_what_the_host_reaches_is_reached(self, session: Session, sshd: Sshd) -> None:
+        """Here: its own SSH server."""
+        channel = session.dial("127.0.0.1", sshd.port)
+        channel.settimeout(10)
+        assert channel.recv(4) == b"SSH-"
+        channel.close()
+
+    def test_a_closed_port_is_unreachable(self, session: Session) -> None:
+        """With host, address and port in the message."""
+        with pytest.raises(HostUnreachable, match=r"loopback: the host's sshd does not reach \[::1\]:1 "):
+            session.dial("::1", 1)
