@@ -57,7 +57,7 @@ class TestCheck:
         """They are printed, and the exit code is 0."""
         done = sixstack("check", "-", feed=GOOD.read_bytes().replace(b"fd44:5a17:e0b4::/56", b"2001:db8:44::/56"))
         assert done.returncode == 0
-        assert b"warning: line 20: network.pods[1].cidr: " in done.stdout
+        assert b"warning: line 22: network.pods[1].cidr: " in done.stdout
 
     @pytest.mark.parametrize("file", ["no-such-file", "/", "/dev/zero", "nul\0byte"])
     def test_a_file_that_cannot_be_read(self, file, capsys):
