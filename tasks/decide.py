@@ -9,8 +9,9 @@ from cluster.rules.on_facts import check_facts
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
+from blocks.saved_kubeconfig import SavedKubeconfig, block_name
 from bundle.manifest import BundleManifest
-from cluster.errors import SpecError, TryAgain
+from cluster.errors import EnvironmentFault, SpecError, TryAgain
 from cluster.facts import HostFacts
 from cluster.immutable import immutable_changes
 from cluster.plan import HostFiles, Plan, make_plan
@@ -54,14 +55,23 @@ def make_decision(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Wher
     """The spec with all addresses, the plan and the warnings; SpecError with every problem the facts show."""
     manifest = load(ArtifactBundle, where.bundle).manifest()
     state = _state(spec, facts, where)
-    problems = (
-        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size),
-        *immutable_changes(spec, facts, state),
-    )
+    problems = check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size)
     if errors := errors_in(problems):
         raise SpecError(errors)
     resolved = resolve(spec, facts)
-    return resolved, make_plan(resolved, facts, _wanted(resolved, manifest), state), problems
+    if changed := immutable_changes(resolved, facts, state):
+        raise SpecError(changed)
+    plan = make_plan(resolved, facts, _wanted(resolved, manifest), state, kubeconfig_saved=_kubeconfig_saved(resolved, facts))
+    return resolved, plan, problems
+
+
+def _kubeconfig_saved(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> bool:
+    """A block of this cluster is there, and of this very cluster: one of an earlier life has another CA."""
+    try:
+        block = load(SavedKubeconfig, block_name(spec.name))
+    except EnvironmentFault:
+        return False
+    return block.ca_hash == facts[spec.control_planes[0].name].kubernetes.ca_hash
 
 
 def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> ClusterState | None:
