@@ -5,6 +5,7 @@ from __future__ import annotations
 from cluster.problems import Problem
 from cluster.rules import (  # noqa: F401 each registers its rules
     addresses,
+    arguments,
     capacity,
     cni,
     components,

@@ -1,0 +1,53 @@
+"""Command-line arguments of the components: known ones, with values that the component can parse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cluster.fields import join_path
+from cluster.nearest import nearest_name
+from cluster.problems import Severity
+from cluster.rules.component_arguments import ARGUMENTS, Takes
+from cluster.rules.registry import Finding, rule
+from cluster.shown import shown
+from cluster.spec import ClusterSpec
+
+# what Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration take
+_VALUES = {
+    Takes.SWITCH: re.compile(r"1|t|T|true|TRUE|True|0|f|F|false|FALSE|False"),
+    Takes.NUMBER: re.compile(r"[-+]?([0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII),
+    Takes.DURATION: re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII),
+    Takes.TEXT: re.compile(r".*", re.DOTALL),
+}
+_READ_OFF = "v1.36."
+
+
+@rule("argument-value")
+def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Finding]:
+    """The value of a command-line argument is of the type that the component parses; it would not start otherwise."""
+    for component, name, value, at in _arguments(spec):
+        takes = ARGUMENTS[component].get(name, Takes.TEXT)
+        if not _VALUES[takes].fullmatch(value):
+            yield Finding(at, f"{shown(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
+
+
+@rule("unknown-argument", Severity.WARNING)
+def arguments_are_known(spec: ClusterSpec) -> Iterator[Finding]:
+    """A command-line argument is one that the component's --help prints; it may be a hidden one, or the component does not start."""
+    if not spec.version.startswith(_READ_OFF):
+        return
+    for component, name, _, at in _arguments(spec):
+        if name not in ARGUMENTS[component]:
+            near = nearest_name(name, ARGUMENTS[component])
+            yield Finding(
+                at, f"--{name} is not an argument that {component} prints with --help", f"did you mean {near}?" if near else "take it out"
+            )
+
+
+def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:
+    """Component, name, value and path of each argument; malformed names have their own rule (cluster/rules/kubeadm.py)."""
+    for component, arguments in spec.kubeadm.extra_args.items():
+        for name, value in arguments.items():
+            if re.fullmatch(r"[a-z0-9.-]+", name) and not name.startswith("-"):
+                yield component, name, value, join_path(f"kubeadm.extra_args.{component}", name)

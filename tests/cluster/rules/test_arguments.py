@@ -1,0 +1,55 @@
+"""Command-line arguments of the components."""
+
+import pytest
+
+
+class TestArgumentValue:
+    """argument-value."""
+
+    @pytest.mark.parametrize(
+        ("component", "name", "value"),
+        [
+            ("apiserver", "profiling", "no"),
+            ("apiserver", "audit-log-maxage", "30d"),
+            ("apiserver", "request-timeout", "60"),
+            ("controller_manager", "concurrent-gc-syncs", ""),
+            ("kubelet", "max-pods", "many"),
+        ],
+    )
+    def test_a_value_that_cannot_be_parsed_is_refused(self, check, component, name, value):
+        """The component would not start, minutes later."""
+        assert [code for code, _ in check({"kubeadm.extra_args": {component: {name: value}}})] == ["argument-value"]
+
+    @pytest.mark.parametrize(
+        ("component", "name", "value"),
+        [
+            ("apiserver", "profiling", "false"),
+            ("apiserver", "audit-log-maxage", "30"),
+            ("apiserver", "request-timeout", "1m30s"),
+            ("apiserver", "audit-log-path", "/var/log/a b"),
+            ("etcd", "quota-backend-bytes", "8589934592"),
+        ],
+    )
+    def test_a_value_of_its_type_is_accepted(self, check, component, name, value):
+        """As on a command line."""
+        assert check({"kubeadm.extra_args": {component: {name: value}}}) == {}
+
+
+class TestUnknownArgument:
+    """unknown-argument: a warning."""
+
+    def test_a_misspelt_argument_is_warned_of_with_the_nearest_name(self, check):
+        """It may be a hidden one, so it is no error."""
+        found = check({"kubeadm.extra_args": {"apiserver": {"audit-log-max-age": "30"}}})
+        problem = found["unknown-argument", "kubeadm.extra_args.apiserver.audit-log-max-age"]
+        assert problem.severity == "warning"
+        assert "audit-log-maxage" in problem.hint
+
+    def test_a_known_argument_is_accepted(self, check):
+        """For each component."""
+        arguments = {component: {"v": "2"} for component in ("apiserver", "controller_manager", "scheduler", "kubelet")}
+        assert check({"kubeadm.extra_args": {**arguments, "etcd": {"log-level": "warn"}}}) == {}
+
+    def test_other_releases_are_not_judged(self, check):
+        """The list was read off 1.36."""
+        assert check({"kubernetes_version": "1.35.1", "kubeadm.extra_args": {"apiserver": {"some-older-flag": "x"}}}) == {}
