@@ -73,7 +73,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "service-account-signing-key-file service-cluster-ip-range service-node-port-range "
                 "show-hidden-metrics-for-version storage-backend storage-media-type strict-transport-security-directives "
                 "tls-cert-file tls-cipher-suites tls-curve-preferences tls-min-version tls-private-key-file "
-                "tls-sni-cert-key token-auth-file tracing-config-file vmodule watch-cache-sizes "
+                "tls-sni-cert-key token-auth-file tracing-config-file v vmodule watch-cache-sizes "
             ),
         }
     ),
@@ -130,7 +130,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "requestheader-group-headers requestheader-uid-headers requestheader-username-headers root-ca-file "
                 "secondary-node-eviction-rate service-account-private-key-file service-cluster-ip-range "
                 "show-hidden-metrics-for-version tls-cert-file tls-cipher-suites tls-curve-preferences tls-min-version "
-                "tls-private-key-file tls-sni-cert-key unhealthy-zone-threshold vmodule "
+                "tls-private-key-file tls-sni-cert-key unhealthy-zone-threshold v vmodule "
             ),
         }
     ),
@@ -156,7 +156,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "requestheader-allowed-names requestheader-client-ca-file requestheader-extra-headers-prefix "
                 "requestheader-group-headers requestheader-uid-headers requestheader-username-headers "
                 "show-hidden-metrics-for-version tls-cert-file tls-cipher-suites tls-curve-preferences tls-min-version "
-                "tls-private-key-file tls-sni-cert-key vmodule write-config-to "
+                "tls-private-key-file tls-sni-cert-key v vmodule write-config-to "
             ),
         }
     ),
@@ -239,7 +239,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "register-with-taints reserved-cpus reserved-memory resolv-conf root-dir runtime-cgroups seccomp-default "
                 "storage-driver-db storage-driver-host storage-driver-password storage-driver-table storage-driver-user "
                 "system-cgroups system-reserved system-reserved-cgroup tls-cert-file tls-cipher-suites tls-min-version "
-                "tls-private-key-file topology-manager-policy topology-manager-policy-options topology-manager-scope "
+                "tls-private-key-file topology-manager-policy topology-manager-policy-options topology-manager-scope v "
                 "vmodule volume-plugin-dir "
             ),
         }
