@@ -12,7 +12,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # a private key, also one that is cut off at the end of what was recorded
     (re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     # kubeconfig: client-key-data, and tokens and passwords of users
-    (re.compile(r"(?im)^(\s*-?\s*[\"']?(?:client-key-data|token|password|certificate-?key)[\"']?\s*:\s*)(?!\s*$)[^\s].*$"), rf"\1{HIDDEN}"),
+    (
+        re.compile(r"(?im)^([ \t]*-?[ \t]*[\"']?(?:client-key-data|token|password|certificate-?key)[\"']?[ \t]*:[ \t]*)\S.*$"),
+        rf"\1{HIDDEN}",
+    ),
     # the same inside one line of JSON
     (re.compile(r"(?i)([\"'](?:client-key-data|token|password|certificate-?key)[\"']\s*:\s*)([\"']).*?\2"), rf"\1\2{HIDDEN}\2"),
     # kubeadm's `--certificate-key HEX`, and the bare key that `upload-certs` prints on a line of its own

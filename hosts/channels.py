@@ -50,7 +50,9 @@ class ChannelSlots:
                     raise HostUnreachable(self._host, f"the connection is lost, or the host too busy to answer ({_text(error)})") from None
                 refusals += alone
                 if refusals > _PATIENCE:
-                    raise HostError(self._host, f"sshd opens no session ({_text(error)})", "Set MaxSessions in its sshd_config to 4 or more.") from None
+                    raise HostError(
+                        self._host, f"sshd opens no session ({_text(error)})", "Set MaxSessions in its sshd_config to 4 or more."
+                    ) from None
             # sshd may still be busy ending a session that we have let go
             time.sleep(_PAUSE_SECONDS)
 

@@ -70,7 +70,13 @@ def run_detached(
     # cleanup and script have `limit` each
     unit_limit = whole * 2 + 60
     starter = render(
-        "step/detached.sh.j2", step=step, cluster=cluster, unit_limit=unit_limit, follow=on_line is not None, done=done is not None, keep=_KEEP
+        "step/detached.sh.j2",
+        step=step,
+        cluster=cluster,
+        unit_limit=unit_limit,
+        follow=on_line is not None,
+        done=done is not None,
+        keep=_KEEP,
     )
     log = _Log(on_line)
     output = session.run(starter, limit=timedelta(seconds=unit_limit) + _START_LIMIT, stdin=_packed(files), on_output=log.take)
@@ -85,7 +91,9 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
     if last == ["vanished"]:
         raise HostUnreachable(session.host, f"step {step} (attempt {rest}) was stopped from outside and left no exit code")
     if not output.ok or len(last) != 3 or last[0] != "exit" or not rest.isdigit():
-        raise HostError(session.host, f"step {step} could not be started: {redact(output.stderr.strip()[-300:]) or f'exit code {output.exit_code}'}", "")
+        raise HostError(
+            session.host, f"step {step} could not be started: {redact(output.stderr.strip()[-300:]) or f'exit code {output.exit_code}'}", ""
+        )
     exit_code, size = int(last[1]), int(last[2])
     if log.following and log.size < size:
         # the end of the log overtook the reader
@@ -93,7 +101,9 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
         log.add(more.stdout.encode())
     log.end()
     if exit_code == TIMED_OUT:
-        raise StepTimedOut(f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; it last said: {redact(log.last_line)}")
+        raise StepTimedOut(
+            f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; it last said: {redact(log.last_line)}"
+        )
     return StepResult(exit_code, log.text, int(rest), word != "started")
 
 

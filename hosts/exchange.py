@@ -91,7 +91,9 @@ class Exchange:
                 return until()
             self._check_deadline()
             # the exit code alone wakes nobody: a stream that stays open behind it is looked at again after a moment
-            self._signal.wait(min(_STALL_SECONDS, self._deadline - time.monotonic()) if self._channel.exit_status_ready() else self._pause())
+            self._signal.wait(
+                min(_STALL_SECONDS, self._deadline - time.monotonic()) if self._channel.exit_status_ready() else self._pause()
+            )
 
     @property
     def exit_code(self) -> int:

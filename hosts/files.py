@@ -39,7 +39,16 @@ def pieces(source: Path | bytes) -> Iterator[bytes]:
         raise EnvironmentFault(f"{source} cannot be read: {error.strerror}") from None
 
 
-def put(session: Session, source: Path | bytes, target: PurePosixPath, *, mode: int, sha256: str | None, decode: bool, content_sha256: str | None) -> None:
+def put(
+    session: Session,
+    source: Path | bytes,
+    target: PurePosixPath,
+    *,
+    mode: int,
+    sha256: str | None,
+    decode: bool,
+    content_sha256: str | None,
+) -> None:
     """Write `source` to `target`; with `decode` it is gunzipped on the host.
 
     What lies there in the end is checked on the host: `content_sha256`, or `sha256` of a file that is not decoded, or the digest of what is

@@ -50,7 +50,11 @@ def read_pin(host: str, text: str | None) -> Pin:
         return Pin()
     lines = [line for line in (text or "").splitlines() if line.strip()]
     if not lines:
-        raise HostError(host, "no SSH host key is pinned", f"Put the host's public key into ssh.host_key, or `{TRUST_ON_FIRST_USE}` to take the first it shows.")
+        raise HostError(
+            host,
+            "no SSH host key is pinned",
+            f"Put the host's public key into ssh.host_key, or `{TRUST_ON_FIRST_USE}` to take the first it shows.",
+        )
     return Pin(tuple(_read_key(host, line) for line in lines))
 
 
@@ -59,4 +63,8 @@ def _read_key(host: str, line: str) -> paramiko.PKey:
     try:
         return paramiko.PKey.from_type_string(words[0], base64.b64decode(words[1], validate=True))
     except (IndexError, binascii.Error, ValueError, paramiko.SSHException, paramiko.pkey.UnknownKeyType):
-        raise HostError(host, f"ssh.host_key is not a public key: {line[:60]!r}", "It reads `ssh-ed25519 AAAA...`, as in the host's /etc/ssh/ssh_host_ed25519_key.pub.") from None
+        raise HostError(
+            host,
+            f"ssh.host_key is not a public key: {line[:60]!r}",
+            "It reads `ssh-ed25519 AAAA...`, as in the host's /etc/ssh/ssh_host_ed25519_key.pub.",
+        ) from None

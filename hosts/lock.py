@@ -21,7 +21,6 @@ _LIMIT = timedelta(seconds=30)
 _WORD = re.compile(r"^[A-Za-z0-9._-]+$")
 
 
-
 class _Place:
     """Where a session's lock is kept; two tasks that ask at once must not take it from each other."""
 

@@ -233,13 +233,17 @@ class Session:
         said = exchange.stderr.decode(errors="replace").replace(shell.prompt, " ")
         said = redact(" ".join(said.split()), self._credential.secrets)[-300:] or "it says nothing"
         if shell.elevation.way is Way.ROOT:
-            return LoginRefused(self.host, f"the login shell of user {self._ssh.user} runs no command: {said}", "Give the user a shell such as /bin/sh.")
+            return LoginRefused(
+                self.host, f"the login shell of user {self._ssh.user} runs no command: {said}", "Give the user a shell such as /bin/sh."
+            )
         what = "refuses the password" if shell.elevation.way is Way.PASSWORD else "runs no command"
         return LoginRefused(self.host, f"sudo {what} of user {self._ssh.user}: {said}", self._sudo_advice)
 
     def _lost(self, error: BaseException | None) -> HostUnreachable:
         reason = str(error or self._connection.transport.get_exception() or "").strip()
-        return HostUnreachable(self.host, f"the connection was lost{f' ({reason})' if reason else ''}", "What was running there ends by its own time limit.")
+        return HostUnreachable(
+            self.host, f"the connection was lost{f' ({reason})' if reason else ''}", "What was running there ends by its own time limit."
+        )
 
     def _timed_out(self, limit: timedelta) -> StepTimedOut:
         return StepTimedOut(f"{self.host}: a script did not end within {limit.total_seconds():.0f} s and was stopped")

@@ -95,7 +95,9 @@ def connect(host: str, address: str, port: int) -> QuickSocket:
     try:
         candidates = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise HostUnreachable(host, f"{address} has no IP address ({error.strerror})", "Check ssh.address and the name servers of this machine.") from None
+        raise HostUnreachable(
+            host, f"{address} has no IP address ({error.strerror})", "Check ssh.address and the name servers of this machine."
+        ) from None
     failures = []
     for family, kind, protocol, _, where in candidates:
         connection = None

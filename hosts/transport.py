@@ -82,7 +82,9 @@ def open_connection(host: str, ssh: SSH, credentials: Callable[[str], Credential
     if ssh.jump is None:
         return _log_in(host, ssh, credentials(ssh.credential), connect(host, ssh.address, ssh.port))
     # one connection to the jump host for each host behind it: a shared one takes all of them down with it (paramiko#1115)
-    jump = _log_in(f"{host} (jump host {ssh.jump.address})", ssh.jump, credentials(ssh.jump.credential), connect(host, ssh.jump.address, ssh.jump.port))
+    jump = _log_in(
+        f"{host} (jump host {ssh.jump.address})", ssh.jump, credentials(ssh.jump.credential), connect(host, ssh.jump.address, ssh.jump.port)
+    )
     try:
         return _log_in(host, ssh, credentials(ssh.credential), WatchedChannel(_through(host, jump, ssh)), jump)
     except BaseException:
@@ -101,7 +103,9 @@ def open_forward(host: str, transport: paramiko.Transport, address: str, port: i
         return transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS)
     except paramiko.ChannelException as error:
         if error.code == 1:  # administratively prohibited
-            raise HostError(host, f"{who} forbids forwarding to {where}", "Set `AllowTcpForwarding yes` (or `local`) in its sshd_config.") from None
+            raise HostError(
+                host, f"{who} forbids forwarding to {where}", "Set `AllowTcpForwarding yes` (or `local`) in its sshd_config."
+            ) from None
         raise HostUnreachable(host, f"{who} does not reach {where} ({error.text})") from None
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise HostUnreachable(host, f"{who} did not connect to {where} ({_text(error)})") from None
@@ -152,10 +156,16 @@ def _agree(host: str, endpoint: Endpoint, transport: paramiko.Transport, pin: Pi
         shown = _shown_key(host, endpoint, jump) if pin.keys and "host key" in str(error) else None
         if shown is not None:
             raise _mismatch(host, where, pin, shown) from None
-        raise HostError(host, f"sshd at {where} and this program share no algorithm ({error})", "Update sshd, or widen its KexAlgorithms, Ciphers and MACs.") from None
+        raise HostError(
+            host,
+            f"sshd at {where} and this program share no algorithm ({error})",
+            "Update sshd, or widen its KexAlgorithms, Ciphers and MACs.",
+        ) from None
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise HostUnreachable(
-            host, f"something answers at {where}, but not as an SSH server should ({_text(error)})", "Is it sshd, and does it accept more connections (MaxStartups)?"
+            host,
+            f"something answers at {where}, but not as an SSH server should ({_text(error)})",
+            "Is it sshd, and does it accept more connections (MaxStartups)?",
         ) from None
     if not pin.allows(key):
         raise _mismatch(host, where, pin, key)
@@ -248,5 +258,3 @@ def _ask_for_life(transport: paramiko.Transport) -> None:
 
 def _text(error: BaseException) -> str:
     return str(error).strip() or type(error).__name__
-
-

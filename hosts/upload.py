@@ -30,7 +30,13 @@ def upload_files(session: Session, folder: Path, files: Sequence[BundleFile], on
         if file.target is None:
             raise Bug(f"bundle file {file.path} has no target: images go through import_images")
         described.append(
-            {"size": file.size, "encoding": file.encoding.value, "mode": f"{file.mode:04o}", "sha256": file.content_sha256, "target": str(file.target)}
+            {
+                "size": file.size,
+                "encoding": file.encoding.value,
+                "mode": f"{file.mode:04o}",
+                "sha256": file.content_sha256,
+                "target": str(file.target),
+            }
         )
     # folders may share one file system, so each must have room for all
     kib = sum(file.content_size for file in files) // 1024 + _SLACK_KIB

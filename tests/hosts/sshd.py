@@ -26,7 +26,9 @@ def free_port(family: socket.AddressFamily = socket.AF_INET, address: str = "127
 def make_key(folder: Path, name: str, kind: str = "ed25519", passphrase: str = "", *options: str) -> Path:
     """A key pair by ssh-keygen; the path of the private key."""
     path = folder / name
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", str(path), *options], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", str(path), *options], check=True, stdin=subprocess.DEVNULL
+    )
     return path
 
 

@@ -48,10 +48,12 @@ class TestRun:
 
     def test_standard_input_is_the_data_and_nothing_of_the_script(self, session: Session) -> None:
         """dash reads ahead when its script comes over standard input: the data would be eaten."""
-        assert session.run("read -r first\necho \"$first\"\ncat", limit=SOON, stdin=b"one\ntwo\n").stdout == "one\ntwo\n"
+        assert session.run('read -r first\necho "$first"\ncat', limit=SOON, stdin=b"one\ntwo\n").stdout == "one\ntwo\n"
         assert session.run("cat", limit=SOON).stdout == ""
 
-    @pytest.mark.parametrize("script", ["", "true", "echo 'it''s' \"$HOME\" \\\\ !", "x=\"$(cat <<'E'\nhere\nE\n)\"; echo \"$x\"", "echo é; exit 0 # no newline"])
+    @pytest.mark.parametrize(
+        "script", ["", "true", "echo 'it''s' \"$HOME\" \\\\ !", 'x="$(cat <<\'E\'\nhere\nE\n)"; echo "$x"', "echo é; exit 0 # no newline"]
+    )
     def test_any_text_is_a_script(self, session: Session, script: str) -> None:
         """Quotes, backslashes, here-documents, UTF-8, nothing at all."""
         alone = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
@@ -117,7 +119,9 @@ class TestRun:
             session.run("true", limit=SOON)
         session.close()
 
-    def test_a_host_that_stops_answering_ends_at_our_own_deadline(self, own_sshd: Callable[..., Sshd], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_host_that_stops_answering_ends_at_our_own_deadline(
+        self, own_sshd: Callable[..., Sshd], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """The far side's time limit cannot speak when it is frozen."""
         monkeypatch.setattr("hosts.session._GRACE_SECONDS", 1.0)
         monkeypatch.setattr("hosts.channels._OPEN_SECONDS", 2.0)
@@ -175,7 +179,9 @@ class TestChannels:
         server = own_sshd(settings="MaxSessions 2")
         session = Session.open("loopback", server.ssh(), server.credential)
         with ThreadPoolExecutor(6) as pool:
-            assert sorted(pool.map(lambda number: session.run(f"sleep 0.1; echo {number}", limit=SOON).stdout.strip(), range(6))) == list("012345")
+            assert sorted(pool.map(lambda number: session.run(f"sleep 0.1; echo {number}", limit=SOON).stdout.strip(), range(6))) == list(
+                "012345"
+            )
         session.close()
 
     def test_a_server_without_sessions_is_an_error_with_its_remedy(self, own_sshd: Callable[..., Sshd]) -> None:
@@ -217,7 +223,9 @@ class TestPut:
     def test_a_compressed_file_is_unpacked_on_the_way(self, session: Session, tmp_path: Path) -> None:
         """And checked by the digest of what it holds."""
         content = b"hello " * 100_000
-        session.put(gzip.compress(content), PurePosixPath(tmp_path / "out"), decode=True, content_sha256=hashlib.sha256(content).hexdigest())
+        session.put(
+            gzip.compress(content), PurePosixPath(tmp_path / "out"), decode=True, content_sha256=hashlib.sha256(content).hexdigest()
+        )
         assert (tmp_path / "out").read_bytes() == content
 
     def test_a_wrong_digest_leaves_the_old_file(self, session: Session, tmp_path: Path) -> None:

@@ -29,11 +29,20 @@ class TestKeys:
 
     @pytest.mark.parametrize(
         ("kind", "options"),
-        [("ed25519", ()), ("ecdsa", ("-b", "256")), ("ecdsa", ("-b", "521")), ("rsa", ("-b", "2048")), ("rsa", ("-b", "2048", "-m", "PEM")), ("ecdsa", ("-m", "PKCS8"))],
+        [
+            ("ed25519", ()),
+            ("ecdsa", ("-b", "256")),
+            ("ecdsa", ("-b", "521")),
+            ("rsa", ("-b", "2048")),
+            ("rsa", ("-b", "2048", "-m", "PEM")),
+            ("ecdsa", ("-m", "PKCS8")),
+        ],
         ids=lambda value: "-".join(value) if isinstance(value, tuple) else value,
     )
     @pytest.mark.parametrize("passphrase", ["", "correct horse"], ids=["plain", "encrypted"])
-    def test_a_key_of_every_type_and_format_logs_in(self, sshd: Sshd, tmp_path: Path, kind: str, options: tuple[str, ...], passphrase: str) -> None:
+    def test_a_key_of_every_type_and_format_logs_in(
+        self, sshd: Sshd, tmp_path: Path, kind: str, options: tuple[str, ...], passphrase: str
+    ) -> None:
         """OpenSSH's own format, PEM and PKCS8, with and without a passphrase."""
         key = make_key(tmp_path, "key", kind, passphrase, *options)
         authorize(sshd, key)
@@ -58,7 +67,9 @@ class TestKeys:
         """The credential form has the field anyway."""
         open_connection("h", sshd.ssh(), lambda _: Credential(private_key=sshd.key.read_text(), passphrase="needless")).close()
 
-    def test_a_key_that_the_server_does_not_know_is_refused_with_what_was_tried_and_what_is_offered(self, sshd: Sshd, tmp_path: Path) -> None:
+    def test_a_key_that_the_server_does_not_know_is_refused_with_what_was_tried_and_what_is_offered(
+        self, sshd: Sshd, tmp_path: Path
+    ) -> None:
         """The message names user, key and the methods that sshd takes."""
         other = make_key(tmp_path, "other")
         with pytest.raises(LoginRefused, match=r"refuses the private key ssh-ed25519 SHA256:\S+ for user \S+; it takes publickey"):
@@ -91,7 +102,9 @@ class TestHostKeys:
         assert str(mismatch.value).count("SHA256:") == 2
         assert "h: the machine at 127.0.0.1:" in str(mismatch.value)
 
-    def test_a_host_without_a_key_of_the_pinned_type_is_refused_with_both_fingerprints(self, own_sshd: Callable[..., Sshd], tmp_path: Path) -> None:
+    def test_a_host_without_a_key_of_the_pinned_type_is_refused_with_both_fingerprints(
+        self, own_sshd: Callable[..., Sshd], tmp_path: Path
+    ) -> None:
         """The server has no ECDSA key: what it has is shown."""
         server = own_sshd(settings="HostKeyAlgorithms ssh-ed25519")
         pinned = make_key(tmp_path, "other", "ecdsa").with_suffix(".pub").read_text()
@@ -141,7 +154,9 @@ class TestReachability:
     def test_a_name_with_several_addresses_is_tried_at_each(self, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
         """The server listens on 127.0.0.1 alone; the name's first address is another one."""
         real = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", lambda _host, port, **rest: [*real("127.0.0.2", port, **rest), *real("127.0.0.1", port, **rest)])
+        monkeypatch.setattr(
+            socket, "getaddrinfo", lambda _host, port, **rest: [*real("127.0.0.2", port, **rest), *real("127.0.0.1", port, **rest)]
+        )
         open_connection("h", sshd.ssh(address="two.example"), sshd.credential).close()
 
     def test_ipv6_is_dialled_and_named_in_brackets(self, own_sshd: Callable[..., Sshd]) -> None:
@@ -205,4 +220,6 @@ class TestJumpHosts:
         bastion = own_sshd()
         credentials = {"inner": sshd.credential(), "outer": bastion.credential()}
         with pytest.raises(HostUnreachable, match=r"the jump host 127.0.0.1 does not reach 127.0.0.1:"):
-            open_connection("h", sshd.ssh(credential="inner", port=free_port(), jump=bastion.endpoint(credential="outer")), credentials.__getitem__)
+            open_connection(
+                "h", sshd.ssh(credential="inner", port=free_port(), jump=bastion.endpoint(credential="outer")), credentials.__getitem__
+            )

@@ -1,0 +1,181 @@
+"""Long steps on a real systemd: they outlive connections, are found again, and never run twice at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from cluster.errors import Bug, HostBusy, HostUnreachable, StepTimedOut
+from hosts.detached import StepResult, run_detached
+from hosts.session import Session
+from tests.hosts.conftest import LabMachine
+
+SOON = timedelta(seconds=60)
+FOLDER = "/var/lib/sixstack/steps/a-step"
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def session(root_session: Session) -> Iterator[Session]:
+    """A session with a host on which the step has never run."""
+    root_session.run(f"systemctl stop 'sixstack-*'; rm -rf {FOLDER} /run/step-test; mkdir /run/step-test", limit=SOON)
+    yield root_session
+    left = (
+        root_session.run("systemctl list-units --all --plain --no-legend 'sixstack-*'; ls -d /var/lib/sixstack/steps/*/work", limit=SOON)
+        if root_session.alive
+        else None
+    )
+    assert left is None or left.stdout == ""
+
+
+def step(session: Session, script: str, **more: object) -> StepResult:
+    """Run it as step `a-step` of cluster `demo`."""
+    return run_detached(session, **{"cluster": "demo", "step": "a-step", "script": script, "limit": SOON, **more})  # type: ignore[arg-type]
+
+
+class TestResult:
+    """What comes back."""
+
+    def test_exit_code_output_and_attempt_are_told(self, session: Session) -> None:
+        """Both streams, in order; the exit code lies on the disk too."""
+        assert step(session, "echo out; echo err >&2; exit 3") == StepResult(3, "out\nerr\n", 1, False)
+        assert step(session, "true").attempt == 2
+        assert session.run(f"cat {FOLDER}/exit_code {FOLDER}/attempt", limit=SOON).stdout == "0\n2\n"
+
+    def test_lines_are_told_as_they_come_and_none_is_lost(self, session: Session) -> None:
+        """The log's end may overtake its reader."""
+        times: list[float] = []
+        lines: list[str] = []
+
+        def take(line: str) -> None:
+            times.append(time.monotonic())
+            lines.append(line)
+
+        result = step(session, "echo first; sleep 1; seq 1 20000; printf 'no newline'", on_line=take)
+        assert lines == ["first", *map(str, range(1, 20001)), "no newline"]
+        assert times[1] - times[0] > 0.7
+        assert result.output.endswith("20000\nno newline")
+
+    def test_without_a_listener_the_output_comes_at_the_end(self, session: Session) -> None:
+        """The last megabyte of it."""
+        output = step(session, "seq 1 300000").output
+        assert len(output) == 1_000_000
+        assert output.endswith("\n300000\n")
+
+    def test_inputs_are_files_of_root_alone_and_gone_afterwards(self, session: Session) -> None:
+        """On no command line, in no environment."""
+        script = 'stat -c "%a %U" "$SIXSTACK_STEP_DIR" "$SIXSTACK_STEP_DIR/token"; cat "$SIXSTACK_STEP_DIR/token"; grep -l canary-word /proc/[0-9]*/cmdline /proc/[0-9]*/environ'
+        assert step(session, script, inputs={"token": b"canary-word"}).output == "700 root\n600 root\ncanary-word"
+        assert session.run("grep -rl canary-word /var/lib/sixstack --exclude=log; ls /run/systemd/transient", limit=SOON).stdout == ""
+
+    def test_names_that_leave_the_folder_are_refused(self, session: Session) -> None:
+        """Ours alone, so this is a bug."""
+        for inputs in ({"../x": b""}, {".script": b""}, {"a/b": b""}):
+            with pytest.raises(Bug):
+                step(session, "true", inputs=inputs)
+        with pytest.raises(Bug):
+            step(session, "true", step="a step; rm")
+
+    def test_a_time_limit_ends_the_step_and_all_it_started(self, session: Session) -> None:
+        """Named with what it said last."""
+        with pytest.raises(StepTimedOut, match=r"step a-step \(attempt 1\) did not end within 1 s and was stopped; it last said: waiting"):
+            step(session, "sleep 4321 & echo waiting; sleep 4321", limit=timedelta(seconds=1))
+        time.sleep(0.3)
+        assert session.run("pgrep -f 'sleep 4321'", limit=SOON).stdout == ""
+
+    def test_a_daemon_that_the_step_leaves_does_not_hold_the_lock(self, session: Session) -> None:
+        """It ends with the unit; the next attempt is not kept waiting."""
+        start = time.monotonic()
+        step(session, "sleep 50 & true")
+        assert step(session, "true").attempt == 2
+        assert time.monotonic() - start < 10
+
+
+class TestAttaching:
+    """Whoever comes while it runs."""
+
+    def test_a_caller_that_lost_its_connection_attaches_to_the_running_step(self, session: Session, machine: LabMachine) -> None:
+        """The unit goes on meanwhile, and runs once."""
+        other = machine.open()
+        breaker = threading.Timer(1.5, lambda: session.run(f"kill -9 {pid}", limit=SOON))
+        pid = other.run("tr '\\0' ' ' </proc/$PPID/stat >/dev/null; ps -o ppid= -p $PPID | tr -d ' '", limit=SOON).stdout.strip()
+        breaker.start()
+        with pytest.raises(HostUnreachable):
+            step(other, "echo began >>/run/step-test/runs; sleep 4; echo ended >>/run/step-test/runs; exit 6", inputs={"x": b"1"})
+        breaker.join()
+        other.close()
+        lines: list[str] = []
+        assert step(session, "echo never", on_line=lines.append) == StepResult(6, "", 1, True)
+        assert session.run("cat /run/step-test/runs", limit=SOON).stdout == "began\nended\n"
+
+    def test_several_callers_at_once_start_it_once(self, session: Session) -> None:
+        """Six threads; all get the same result."""
+        with ThreadPoolExecutor(6) as pool:
+            results = list(pool.map(lambda _: step(session, "echo x >>/run/step-test/runs; sleep 2"), range(6)))
+        assert {result.attempt for result in results} == {1}
+        assert sorted(result.attached for result in results) == [False, True, True, True, True, True]
+        assert session.run("cat /run/step-test/runs", limit=SOON).stdout == "x\n"
+
+    def test_another_cluster_s_step_is_not_attached_to(self, session: Session) -> None:
+        """Two cluster files may name one host."""
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(step, session, "sleep 2", cluster="other")
+            time.sleep(1)
+            with pytest.raises(HostBusy, match="step a-step of cluster other is running there"):
+                step(session, "true")
+            assert running.result().exit_code == 0
+
+    def test_an_end_that_nobody_saw_counts_when_it_still_holds(self, session: Session) -> None:
+        """The worker died; the step ended well meanwhile."""
+        step(session, "touch /run/step-test/made")
+        seen = step(session, "echo again", done="test -e /run/step-test/made")
+        assert (seen.attempt, seen.attached, seen.exit_code) == (1, True, 0)
+        again = step(session, "echo again", done="test -e /run/step-test/missing")
+        assert (again.attempt, again.attached, again.output) == (2, False, "again\n")
+
+
+class TestLeftovers:
+    """What a step that did not end well leaves."""
+
+    def test_cleanup_runs_after_a_failure_and_only_then(self, session: Session) -> None:
+        """It is not run before the first attempt, nor after a good one."""
+        assert step(session, "echo run; exit 1", cleanup="echo clean").output == "run\n"
+        assert step(session, "echo run", cleanup="echo clean").output == "clean\nrun\n"
+        assert step(session, "echo run", cleanup="echo clean").output == "run\n"
+
+    def test_a_stop_from_outside_is_an_end_with_an_exit_code(self, session: Session) -> None:
+        """As at an orderly shutdown."""
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(step, session, "sleep 30")
+            time.sleep(1)
+            session.run("systemctl stop 'sixstack-a-step-*'", limit=SOON)
+            assert running.result().exit_code == 143
+        assert step(session, "true", cleanup="echo clean").output == "clean\n"
+
+    def test_a_power_failure_in_the_middle_is_cleaned_up_and_tried_again(self, session: Session, machine: LabMachine) -> None:
+        """Neither unit nor exit code is there afterwards; the secret of the first attempt goes before the second begins."""
+        from cluster.families import Family
+        from lab import hosts
+        from tests.hosts.conftest import LAB
+
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(step, session, "sync; sleep 60", inputs={"token": b"canary-word"})
+            time.sleep(2)
+            start = time.monotonic()
+            hosts.power_off(machine.name, LAB)
+            with pytest.raises(HostUnreachable):
+                running.result()
+            # no FIN and no RST comes from a host without power
+            assert time.monotonic() - start < 25
+        hosts.up(LAB, hosts=1, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6), say=lambda _line: None)
+        again = machine.open()
+        assert again.run(f"cat {FOLDER}/exit_code; ls {FOLDER}/work", limit=SOON).stdout.split() == ["token"]
+        result = step(again, 'echo run; ls "$SIXSTACK_STEP_DIR"', cleanup="echo clean")
+        assert (result.attempt, result.output) == (2, "clean\nrun\n")
+        again.close()

@@ -1,0 +1,39 @@
+"""The scripts of hosts/ are sound POSIX shell: what shellcheck and dash say of them, rendered."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from templates import render
+
+FILE = {"size": 5, "encoding": "gzip", "mode": "0755", "sha256": "0" * 64, "target": "/usr/local/bin/it's"}
+IMAGE = {"size": 5, "encoding": "identity", "sha256": "0" * 64, "images": ("example.org/a:1",), "unpack": True}
+STEP = {"step": "init-control-plane", "cluster": "demo"}
+SCRIPTS: list[tuple[str, dict[str, Any]]] = [
+    ("put", {"target": "/etc/it's", "mode": "0600", "size": 5, "decode": False, "sha256": "0" * 64}),
+    ("put", {"target": "/etc/x", "mode": "0600", "size": 5, "decode": True, "sha256": "0" * 64}),
+    ("upload", {"files": [FILE, {**FILE, "encoding": "identity"}], "folders": {"/usr/local/bin": 70000, "/it's": 5}}),
+    ("import-images", {"files": [IMAGE, {**IMAGE, "encoding": "gzip", "unpack": False}], "kib": 5}),
+    ("detached", {**STEP, "unit_limit": 60, "follow": True, "done": True, "keep": 5}),
+    ("detached", {**STEP, "unit_limit": 60, "follow": False, "done": False, "keep": 5}),
+    ("unit", {**STEP, "limit": 60}),
+    ("lock", {"cluster": "demo", "run": "run-1", "silence": 60}),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), SCRIPTS, ids=[f"{name}-{number}" for number, (name, _) in enumerate(SCRIPTS)])
+def test_a_script_passes_shellcheck_as_posix_shell(name: str, values: dict[str, Any], tmp_path: Path) -> None:
+    """`sh` on the hosts is dash."""
+    script = tmp_path / "script"
+    script.write_text(render(f"step/{name}.sh.j2", **values))
+    subprocess.run(["/bin/sh", "-n", str(script)], check=True)
+    checked = subprocess.run(
+        [Path(sys.executable).parent / "shellcheck", "-s", "sh", str(script)], capture_output=True, text=True, check=False
+    )
+    assert checked.stdout == ""
+    assert checked.returncode == 0
