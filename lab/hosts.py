@@ -16,7 +16,7 @@ from cluster.families import Family
 from lab import cgroup, host, state
 from lab.base import ensure_base
 from lab.host import Machine
-from lab.inotify import inotify_shortage
+from lab.inotify import check_inotify
 from lab.mounts import remove_tree
 from lab.network import MAX_HOSTS, bridge_down, bridge_up, lab_network
 from lab.packages import install_missing
@@ -59,7 +59,7 @@ def up(
         _remove_surplus(lab, say)
         machines = _machines(lab)
         to_boot = [machine for machine in machines if not (host.is_running(machine) and host.has_its_addresses(machine))]
-        if to_boot and (scarce := inotify_shortage(len(to_boot))):
+        if to_boot and (scarce := check_inotify(len(to_boot))):
             say(scarce)
         with ThreadPoolExecutor(len(machines)) as pool:
             list(pool.map(lambda machine: _converge(machine, base if machine in to_boot else None, say), machines))

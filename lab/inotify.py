@@ -6,42 +6,41 @@ kubelet do not start ("too many open files"). The limit is a sysctl of the machi
 
 from __future__ import annotations
 
+import ctypes
 import os
-from pathlib import Path
 
-ROOT_ID = 0
-_CONTROL_PLANE = 26  # measured with Kubernetes 1.36: systemd 3, dbus 1, containerd 2, kubelet 7, API server 6, controllers 6, kube-proxy 1
+from cluster.errors import EnvironmentFault
+
+# measured with Kubernetes 1.36: systemd 3, dbus 1; containerd 2, kubelet 7, kube-proxy 1; API server 6, controller manager 6
+_BARE = 4
 _WORKER = 14
+_CONTROL_PLANE = 26
 
 
-def inotify_shortage(hosts: int) -> str | None:
-    """A warning when a cluster on that many hosts would go beyond the machine's limit; None when there is room."""
-    limit = machine_limit()
-    needed = _CONTROL_PLANE + _WORKER * (hosts - 1)
-    used = instances_in_use()
-    if used + needed <= limit:
-        return None
-    return (
-        f"warning: a cluster of {hosts} needs about {needed} inotify instances, and {used} of this machine's {limit} are in use. "
-        "If hosts fail with `too many open files`, remove another lab or raise fs.inotify.max_user_instances"
-    )
+def check_inotify(hosts: int) -> str | None:
+    """Whether that many more hosts have room: a warning when a cluster on them would go beyond the machine's limit, else None.
+
+    EnvironmentFault when not even their systemd could start: it would hang in the middle of its boot.
+    """
+    bare, cluster = _BARE * hosts, _CONTROL_PLANE + _WORKER * (hosts - 1)
+    free = free_instances(cluster)
+    room = f"this machine has only {free} inotify instances left for root's processes"
+    do = "remove another lab (`sixstack lab down --lab NAME`) or raise fs.inotify.max_user_instances"
+    if free < bare:
+        raise EnvironmentFault(f"{room}, and {hosts} more lab hosts need {bare}: {do}")
+    if free < cluster:
+        return f"warning: {room}, and a cluster on {hosts} more hosts needs about {cluster}. If it fails with `too many open files`, {do}"
+    return None
 
 
-def machine_limit() -> int:
-    """How many instances the processes of one user may have open."""
-    return int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
-
-
-def instances_in_use() -> int:
-    """Open inotify instances of root on this machine, those in lab hosts included; as of now (processes come and go meanwhile)."""
-    found: set[tuple[str, str]] = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if process.stat().st_uid != ROOT_ID:
-                continue
-            for handle in os.listdir(process / "fd"):
-                if os.readlink(process / "fd" / handle) == "anon_inode:inotify":
-                    found.add((process.name, handle))
-        except OSError:  # it ended, or closed the file
-            continue
-    return len(found)
+def free_instances(enough: int) -> int:
+    """How many more instances this user may open now, counted up to `enough`, by opening and closing them: the kernel tells nobody."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    opened: list[int] = []
+    try:
+        while len(opened) < enough and (handle := libc.inotify_init1(os.O_CLOEXEC)) >= 0:
+            opened.append(handle)
+    finally:
+        for handle in opened:
+            os.close(handle)
+    return len(opened)

@@ -1,31 +1,33 @@
-"""Counting the machine's inotify instances."""
+"""Room for more hosts among the machine's inotify instances."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 from pathlib import Path
 
 import pytest
 
+from cluster.errors import EnvironmentFault
 from lab import inotify
 
 
-def test_a_new_instance_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that this process opens adds one (to those of its user)."""
-    monkeypatch.setattr(Path, "glob", lambda _self, _pattern: [Path(f"/proc/{os.getpid()}")])
-    monkeypatch.setattr(inotify, "ROOT_ID", os.getuid())
-    before = inotify.instances_in_use()
-    handle = ctypes.CDLL(None).inotify_init()
-    try:
-        assert inotify.instances_in_use() == before + 1
-    finally:
-        os.close(handle)
+def test_free_instances_are_counted_and_given_back() -> None:
+    """No more than asked for are counted, no more than the machine allows are there, and none stays open."""
+    before = os.listdir("/proc/self/fd")
+    assert inotify.free_instances(0) == 0
+    assert inotify.free_instances(10**6) <= int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    assert os.listdir("/proc/self/fd") == before
 
 
-@pytest.mark.parametrize(("used", "hosts", "warned"), [(0, 3, False), (74, 3, False), (75, 3, True), (103, 1, True), (102, 1, False)])
-def test_a_shortage_is_said_before_hosts_fail_of_it(monkeypatch: pytest.MonkeyPatch, used: int, hosts: int, warned: bool) -> None:
-    """With the usual limit of 128 there is room for two clusters of three, not for more."""
-    monkeypatch.setattr(inotify, "instances_in_use", lambda: used)
-    monkeypatch.setattr(inotify, "machine_limit", lambda: 128)
-    assert (inotify.inotify_shortage(hosts) is not None) is warned
+@pytest.mark.parametrize(("free", "hosts", "warned"), [(54, 3, False), (53, 3, True), (26, 1, False), (25, 1, True), (12, 3, True)])
+def test_a_shortage_is_said_before_a_cluster_fails_of_it(monkeypatch: pytest.MonkeyPatch, free: int, hosts: int, warned: bool) -> None:
+    """A cluster of three needs 54: with the usual limit of 128 there is room for two, not for more."""
+    monkeypatch.setattr(inotify, "free_instances", lambda enough: min(free, enough))
+    assert (inotify.check_inotify(hosts) is not None) is warned
+
+
+def test_hosts_that_could_not_even_boot_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three bare hosts need twelve instances; the error says what to do."""
+    monkeypatch.setattr(inotify, "free_instances", lambda _enough: 11)
+    with pytest.raises(EnvironmentFault, match=r"only 11 inotify instances left .*need 12: remove another lab"):
+        inotify.check_inotify(3)
