@@ -121,6 +121,8 @@ class _Constructor:
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self.data(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
+        assert isinstance(node, yaml.ScalarNode)  # YAML has three kinds of nodes
         return _scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: str, depth: int) -> dict[str, object]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import types
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
@@ -61,38 +61,40 @@ class FieldReader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def model(self, kind: type[Model], value: object, path: str) -> Model:  # noqa: PLR0912 one a fault
+    def model(self, kind: type[Model], value: object, path: str) -> Model:
         """The model with all fields that could be read; the others are absent (see SpecModel)."""
-        if not isinstance(value, dict):
-            if not isinstance(value, _Unread):
-                says = "there is nothing" if value is None else f"{shown(value)} where a mapping of fields belongs"
-                self._fault("wrong-type", path, says, f"write {_fields(kind)} here")
-            value, faulty = {}, True
-        else:
-            faulty = False
-        fields = kind.model_fields
+        given = self._given(kind, value, path)
         found: dict[str, Any] = {}
-        for name in _text_keys(value):
-            if name not in fields:
-                self._unknown(kind, name, path)
-        for key in value:
-            if not isinstance(key, str):
-                self._fault("unknown-field", path, f"the field name {shown(key)} is not a text", f"known here: {_fields(kind)}")
-        for name, field in fields.items():
-            if name in value:
-                read = self.value(field.annotation, field.metadata, value[name], join_path(path, name))
+        for name, field in kind.model_fields.items():
+            if given is not None and name in given:
+                read = self.value(field.annotation, field.metadata, given[name], join_path(path, name))
                 if not isinstance(read, _Unread):
                     found[name] = read
-            elif field.is_required() and not faulty:
+            elif given is not None and field.is_required():
                 self._fault("missing-field", join_path(path, name), f"{name} is missing", f"add `{name}:` ({_described(field)})")
-        model = kind.model_construct(_fields_set=set(found), **found)
-        for name, field in fields.items():
-            # model_construct fills in the default of a field that was there and could not be read
-            if name not in found and (faulty or name in value or field.is_required()):
+        model = cast(Model, kind.model_construct(_fields_set=set(found), **found))
+        for name, field in kind.model_fields.items():
+            # model_construct fills in the default also of a field that was there and could not be read
+            if name not in found and (given is None or name in given or field.is_required()):
                 model.__dict__.pop(name, None)
         return model
 
-    def value(self, annotation: Any, metadata: list[Any] | tuple[Any, ...], value: object, path: str) -> Any:  # noqa: PLR0911, PLR0912 one a kind
+    def _given(self, kind: type[SpecModel], value: object, path: str) -> dict[Any, Any] | None:
+        """The mapping of field names to values, its unknown names reported; None for what is no mapping."""
+        if isinstance(value, _Unread):
+            return None
+        if not isinstance(value, dict):
+            says = "there is nothing" if value is None else f"{shown(value)} where a mapping of fields belongs"
+            self._fault("wrong-type", path, says, f"write {_fields(kind)} here")
+            return None
+        for name in value:
+            if not isinstance(name, str):
+                self._fault("unknown-field", path, f"the field name {shown(name)} is not a text", f"known here: {_fields(kind)}")
+            elif name not in kind.model_fields:
+                self._unknown(kind, name, path)
+        return value
+
+    def value(self, annotation: Any, metadata: Sequence[Any], value: object, path: str) -> Any:  # noqa: PLR0911, PLR0912 one a kind
         """The value as its annotation wants it, or UNREAD."""
         if isinstance(value, _Unread):
             return UNREAD
@@ -117,7 +119,7 @@ class FieldReader:
         if get_origin(annotation) is tuple:
             return self._tuple(get_args(annotation)[0], metadata, value, path)
         if get_origin(annotation) is dict:
-            return self._mapping(*get_args(annotation), value, path)
+            return self._mapping(get_args(annotation), value, path)
         if get_origin(annotation) is Literal:
             return self._choice(get_args(annotation), value, path)
         if issubclass(annotation, SpecModel):
@@ -125,7 +127,7 @@ class FieldReader:
         if issubclass(annotation, Enum):
             chosen = self._choice(tuple(member.value for member in annotation), value, path)
             return chosen if isinstance(chosen, _Unread) else annotation(chosen)
-        return {bool: self._bool, int: self._int, str: self._str}[annotation](metadata, value, path)
+        return {bool: self._bool, int: self._int, str: self._str}[annotation](list(metadata), value, path)
 
     def _fault(self, code: str, path: str, message: str, hint: str) -> _Unread:
         self.problems.append(Problem(code, path or "cluster file", message, hint))
@@ -142,12 +144,12 @@ class FieldReader:
         # the value is not shown: it may be a password
         self._fault("unknown-field", join_path(path, name), f"there is no field {shown(name)} here", hint)
 
-    def _bool(self, _metadata: list[Any], value: object, path: str) -> bool | _Unread:
+    def _bool(self, _metadata: Sequence[Any], value: object, path: str) -> bool | _Unread:
         if isinstance(value, bool):
             return value
         return self._fault("wrong-type", path, f"{shown(value)} where true or false belongs", "write true or false, without quotes")
 
-    def _int(self, metadata: list[Any], value: object, path: str) -> int | _Unread:
+    def _int(self, metadata: Sequence[Any], value: object, path: str) -> int | _Unread:
         if isinstance(value, bool) or not isinstance(value, int):
             quoted = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
             hint = f"write {value} without quotes" if quoted else "write a whole number"
@@ -160,7 +162,7 @@ class FieldReader:
             )
         return value
 
-    def _str(self, metadata: list[Any], value: object, path: str) -> str | _Unread:
+    def _str(self, metadata: Sequence[Any], value: object, path: str) -> str | _Unread:
         if not isinstance(value, str):
             plain = isinstance(value, bool | int | float)
             hint = colon_trap(value) or ('put it in quotes: "..."' if plain else "write one text")
@@ -179,7 +181,7 @@ class FieldReader:
                 return self._matching(item.pattern, metadata, value, path)
         return value
 
-    def _matching(self, pattern: Any, metadata: list[Any], value: str, path: str) -> str | _Unread:
+    def _matching(self, pattern: Any, metadata: Sequence[Any], value: str, path: str) -> str | _Unread:
         import re
 
         # \Z: pydantic's engine and ours differ in what `$` makes of a line feed at the end
@@ -196,7 +198,7 @@ class FieldReader:
         hint = f"did you mean {near}? Known: {listed}" if near else f"write one of {listed}"
         return self._fault("not-in-choices", path, f"{shown(value)} is not one of {listed}", hint)
 
-    def _tuple(self, item: Any, metadata: list[Any] | tuple[Any, ...], value: object, path: str) -> tuple[Any, ...] | _Unread:
+    def _tuple(self, item: Any, metadata: Sequence[Any], value: object, path: str) -> tuple[Any, ...] | _Unread:
         if not isinstance(value, list | tuple):
             hint = f"write a list: [{value}]" if isinstance(value, str) and len(value) < 60 and value.isprintable() else "write a list"
             return self._fault("wrong-type", path, f"{shown(value)} where a list belongs", hint)
@@ -205,7 +207,8 @@ class FieldReader:
         read = tuple(self.value(item, (), one, f"{path}[{index}]") for index, one in enumerate(value))
         return PartialTuple(read) if any(isinstance(one, _Unread) for one in read) else read
 
-    def _mapping(self, key: Any, item: Any, value: object, path: str) -> dict[str, Any] | _Unread:
+    def _mapping(self, key_and_item: tuple[Any, ...], value: object, path: str) -> dict[str, Any] | _Unread:
+        key, item = key_and_item
         if not isinstance(value, dict):
             return self._fault("wrong-type", path, f"{shown(value)} where a mapping belongs", "write `name: value` lines below it")
         read: dict[str, Any] = {}
@@ -266,10 +269,6 @@ def join_path(path: str, name: str) -> str:
 
 def _fields(kind: type[SpecModel]) -> str:
     return ", ".join(kind.model_fields)
-
-
-def _text_keys(value: dict[Any, Any]) -> Iterator[str]:
-    return (key for key in value if isinstance(key, str))
 
 
 def _described(field: FieldInfo) -> str:
