@@ -74,6 +74,11 @@ class Sshd:
         for child in self._children(self.process.pid):
             os.kill(child, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Stop the connections' processes: the kernel still acknowledges, nobody answers."""
+        for child in self._children(self.process.pid):
+            os.kill(child, signal.SIGSTOP)
+
     @staticmethod
     def _children(parent: int) -> list[int]:
         listed = Path(f"/proc/{parent}/task/{parent}/children")

@@ -26,12 +26,9 @@ def session(root_session: Session) -> Iterator[Session]:
     """A session with a host on which the step has never run."""
     root_session.run(f"systemctl stop 'sixstack-*'; rm -rf {FOLDER} /run/step-test; mkdir /run/step-test", limit=SOON)
     yield root_session
-    left = (
-        root_session.run("systemctl list-units --all --plain --no-legend 'sixstack-*'; ls -d /var/lib/sixstack/steps/*/work", limit=SOON)
-        if root_session.alive
-        else None
-    )
-    assert left is None or left.stdout == ""
+    if root_session.alive:
+        look = f"systemctl list-units --all --plain --no-legend 'sixstack-*'; ls -d {FOLDER}/work; rm -rf {FOLDER}"
+        assert root_session.run(look, limit=SOON).stdout == ""
 
 
 def step(session: Session, script: str, **more: object) -> StepResult:
@@ -164,9 +161,12 @@ class TestLeftovers:
         from lab import hosts
         from tests.hosts.conftest import LAB
 
+        root = machine.open()
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(step, session, "sync; sleep 60", inputs={"token": b"canary-word"})
             time.sleep(2)
+            # the lab kills one process after the other: what waits for the step must not see its end
+            root.run("systemctl kill --kill-whom=main --signal=STOP 'sixstack-a-step-*'", limit=SOON)
             start = time.monotonic()
             hosts.power_off(machine.name, LAB)
             with pytest.raises(HostUnreachable):
@@ -178,4 +178,6 @@ class TestLeftovers:
         assert again.run(f"cat {FOLDER}/exit_code; ls {FOLDER}/work", limit=SOON).stdout.split() == ["token"]
         result = step(again, 'echo run; ls "$SIXSTACK_STEP_DIR"', cleanup="echo clean")
         assert (result.attempt, result.output) == (2, "clean\nrun\n")
+        again.run(f"rm -rf {FOLDER}", limit=SOON)
         again.close()
+        root.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import signal
 import subprocess
 import threading
 import time
@@ -127,15 +125,11 @@ class TestRun:
         monkeypatch.setattr("hosts.channels._OPEN_SECONDS", 2.0)
         server = own_sshd()
         session = Session.open("loopback", server.ssh(), server.credential)
-        children = server._children(server.process.pid)
-        for child in children:
-            os.kill(child, signal.SIGSTOP)
+        server.freeze()
         start = time.monotonic()
         with pytest.raises((StepTimedOut, HostUnreachable)):
             session.run("true", limit=timedelta(seconds=1))
         assert time.monotonic() - start < 20
-        for child in children:
-            os.kill(child, signal.SIGCONT)
         session.close()
 
     def test_a_script_whose_end_was_lost_does_not_run_at_all(self) -> None:

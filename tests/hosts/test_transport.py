@@ -223,3 +223,21 @@ class TestJumpHosts:
             open_connection(
                 "h", sshd.ssh(credential="inner", port=free_port(), jump=bastion.endpoint(credential="outer")), credentials.__getitem__
             )
+
+    def test_a_silent_host_behind_a_jump_host_is_given_up_and_a_quiet_one_is_not(
+        self, own_sshd: Callable[..., Sshd], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The connection to the jump host lives on, so the kernel cannot tell: the host's sshd is stopped, which answers no keepalive."""
+        monkeypatch.setattr("hosts.tcp.WatchedChannel.SILENCE_SECONDS", 3.0)
+        monkeypatch.setattr("hosts.transport._KEEPALIVE_SECONDS", 1)
+        monkeypatch.setattr("hosts.session._GRACE_SECONDS", 60.0)
+        bastion, server = own_sshd(), own_sshd()
+        credentials = {"inner": server.credential(), "outer": bastion.credential()}
+        session = Session.open("h", server.ssh(credential="inner", jump=bastion.endpoint(credential="outer")), credentials.__getitem__)
+        assert session.run("sleep 5; echo quiet", limit=timedelta(seconds=20)).stdout == "quiet\n"
+        server.freeze()
+        start = time.monotonic()
+        with pytest.raises(HostUnreachable):
+            session.run("true", limit=timedelta(seconds=20))
+        assert time.monotonic() - start < 15
+        session.close()
