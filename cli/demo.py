@@ -62,7 +62,6 @@ def _say(line: str) -> None:
 def _bundle() -> Path:
     """The published releases when they answer within 5 s, else the lab's own build."""
     from bundle.fetch import fetch_default_bundle, reachable
-
     from lab.build.bundle import build_bundle
 
     if reachable():

@@ -24,7 +24,7 @@ from tasks.wait_ready import wait_dns, wait_ready
 Future = PrefectFuture[Any]
 
 
-def converge(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> None:
+def converge(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> None:  # noqa: PLR0912 one a kind of step
     """Do the steps of a plan; ClusterError says which hosts are in, which are not, and why.
 
     Each host's chain goes on whatever the others do: prepare -> init or join -> label -> ready.

@@ -152,7 +152,14 @@ class KubeApi:
             bridge.close()
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, str] | None, body: object, *, seconds: float, content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: object,
+        *,
+        seconds: float,
+        content_type: str = "application/json",
     ) -> BaseHTTPResponse:
         url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "sixstack", **self.authorization}

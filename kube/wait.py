@@ -80,9 +80,7 @@ def wait_nodes_ready(api: KubeApi, names: Iterable[str], limit: timedelta, on_ch
     wait_until(api, NODES, pending, what="nodes Ready", limit=limit, on_change=on_change)
 
 
-def wait_rolled_out(
-    api: KubeApi, kind: str, namespace: str, name: str, *, limit: timedelta, on_change: OnChange | None = None
-) -> None:
+def wait_rolled_out(api: KubeApi, kind: str, namespace: str, name: str, *, limit: timedelta, on_change: OnChange | None = None) -> None:
     """Waits until a DaemonSet or Deployment runs its newest version everywhere."""
     plural = {"DaemonSet": "daemonsets", "Deployment": "deployments"}[kind]
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from hosts.lock import hold_host
-
 from blocks.loading import load
 from blocks.ssh_credential import SSHCredential
 from cluster.credentials import Credential
 from cluster.errors import ApiUnavailable
 from cluster.spec import Host
+from hosts.lock import hold_host
 from hosts.registry import close_registry, open_registry, registry
 from hosts.session import Session
 from kube.client import KubeApi, connect

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cluster.addresses import resolve
-from cluster.rules.on_facts import check_facts
-
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
 from bundle.manifest import BundleManifest
+from cluster.addresses import resolve
 from cluster.errors import EnvironmentFault, SpecError, TryAgain
 from cluster.facts import HostFacts
 from cluster.immutable import immutable_changes
 from cluster.plan import HostFiles, Plan, make_plan
 from cluster.problems import Problem, errors_in
 from cluster.records import StepRecord
+from cluster.rules.on_facts import check_facts
 from cluster.spec import ClusterSpec
 from cluster.state import ClusterState
 from kube.state import read_state

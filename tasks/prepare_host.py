@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hosts.upload import import_images, upload_files
-
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from bundle.manifest import FileKind
@@ -12,6 +10,7 @@ from cluster.records import StepRecord
 from cluster.spec import ClusterSpec, Host
 from cluster.steps import CLAIM_TEMPLATE, SHORT, claim_values
 from hosts.facts import gather
+from hosts.upload import import_images, upload_files
 from tasks.attempt import Where, attempt, step
 from tasks.connection import locked_session
 from tasks.script import run_script

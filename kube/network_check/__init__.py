@@ -25,7 +25,11 @@ OnProgress = Callable[[str], None]
 
 
 def run(
-    api: KubeApi, expected: ExpectedNetwork, probe_image: str, limit: timedelta = timedelta(minutes=3), on_progress: OnProgress = lambda _: None
+    api: KubeApi,
+    expected: ExpectedNetwork,
+    probe_image: str,
+    limit: timedelta = timedelta(minutes=3),
+    on_progress: OnProgress = lambda _: None,
 ) -> NetworkReport:
     """Checks every path between the cluster's nodes and pods over each family; what is broken is in the report, not raised.
 
@@ -58,7 +62,8 @@ def _tried(
     api: KubeApi, probes: ProbePods, nodes: list[Document], expected: ExpectedNetwork, end: float, on_progress: OnProgress
 ) -> list[Check]:
     plan = {
-        source.name: (source, plan_probes(source, probes.endpoints, probes.service, nodes, expected.dns_domain)) for source in probes.endpoints
+        source.name: (source, plan_probes(source, probes.endpoints, probes.service, nodes, expected.dns_domain))
+        for source in probes.endpoints
     }
     on_progress(f"trying {sum(len(planned) for _, planned in plan.values())} paths from {len(plan)} probe pods")
 

@@ -195,7 +195,12 @@ def api(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         (folder / name).write_bytes(content)
     store, peers = (f"http://127.0.0.1:{_free_port()}" for _ in range(2))
     etcd: list[str | Path] = [
-        *(unpack_from_image(bundle_folder, "etcd", "usr/local/bin/etcd", folder / "etcd"), "--unsafe-no-fsync", "--data-dir", folder / "data"),
+        *(
+            unpack_from_image(bundle_folder, "etcd", "usr/local/bin/etcd", folder / "etcd"),
+            "--unsafe-no-fsync",
+            "--data-dir",
+            folder / "data",
+        ),
         *(f"--listen-client-urls={store}", f"--advertise-client-urls={store}", f"--listen-peer-urls={peers}"),
     ]
     server: list[str | Path] = [

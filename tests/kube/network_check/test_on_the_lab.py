@@ -58,9 +58,7 @@ def check(made: MadeCluster, cluster_api: KubeApi, bundle_folder: Any) -> Callab
 @contextmanager
 def dropped(rule: str, on: int) -> Iterator[None]:
     """A firewall rule on one lab host, for packets that come in."""
-    table = (
-        f"add table inet broken; add chain inet broken input {{ type filter hook input priority -300; }}; add rule inet broken input {rule} drop"
-    )
+    table = f"add table inet broken; add chain inet broken input {{ type filter hook input priority -300; }}; add rule inet broken input {rule} drop"
     host = hosts.status(LAB)[on].name
     hosts.run_in(host, ["nft", table], LAB).check_returncode()
     try:

@@ -17,7 +17,7 @@ def tools(tmp_path: Path) -> Path:
     scripts = {
         "ping": 'for last; do :; done; echo "PING $last"; echo "second line"; [ "$last" = 10.0.0.1 ]',
         "curl": f'for last; do :; done; n={tmp_path}/$(echo "$last" | tr / _); [ -e "$n" ] || {{ : >"$n"; echo "curl: (7) no" >&2; exit 7; }}\n'
-        "echo \"pod-1 $2 *\"",
+        'echo "pod-1 $2 *"',
         "sleep": "exit 0",
     }
     for name, text in scripts.items():
@@ -29,7 +29,13 @@ def tools(tmp_path: Path) -> Path:
 def run(tools: Path, probes: str) -> dict[str, str]:
     """The script's answers by probe number."""
     done = subprocess.run(
-        ["sh", "-c", SCRIPT.read_text()], input=probes, text=True, capture_output=True, env={"PATH": f"{tools}:/usr/bin:/bin"}, check=True, timeout=30
+        ["sh", "-c", SCRIPT.read_text()],
+        input=probes,
+        text=True,
+        capture_output=True,
+        env={"PATH": f"{tools}:/usr/bin:/bin"},
+        check=True,
+        timeout=30,
     )
     assert done.stderr == ""
     return dict(line.split(" ", 1) for line in done.stdout.splitlines())
@@ -49,5 +55,7 @@ def test_more_probes_than_a_batch_are_all_answered(tools: Path) -> None:
 
 def test_the_script_is_sound_shell() -> None:
     """shellcheck, as POSIX sh: the published probe image has busybox's."""
-    done = subprocess.run([Path(sys.executable).parent / "shellcheck", "-s", "sh", str(SCRIPT)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "shellcheck", "-s", "sh", str(SCRIPT)], capture_output=True, text=True, check=False
+    )
     assert done.stdout == ""
