@@ -72,7 +72,7 @@ class FieldReader:
                     found[name] = read
             elif given is not None and field.is_required():
                 self._fault("missing-field", join_path(path, name), f"{name} is missing", f"add `{name}:` ({_described(field)})")
-        model = cast(Model, kind.model_construct(_fields_set=set(found), **found))
+        model = cast("Model", kind.model_construct(_fields_set=set(found), **found))
         for name, field in kind.model_fields.items():
             # model_construct fills in the default also of a field that was there and could not be read
             if name not in found and (given is None or name in given or field.is_required()):
