@@ -58,15 +58,19 @@ RECIPES = {
     "kube-apiserver": _server("kube-apiserver"),
     "kube-controller-manager": _server("kube-controller-manager"),
     "kube-scheduler": _server("kube-scheduler"),
-    "kube-proxy": ImageRecipe((("usr/local/bin/kube-proxy", "kube-proxy"),), packages=NETWORK_PACKAGES, links=_IPTABLES),
+    # the packages are flannel's, so that hosts keep their layer once
+    "kube-proxy": ImageRecipe(
+        (("usr/local/bin/kube-proxy", "kube-proxy"),), packages=(*NETWORK_PACKAGES, *BUSYBOX_PACKAGES), links=_IPTABLES
+    ),
     "etcd": ImageRecipe((("usr/local/bin/etcd", "etcd"), ("usr/local/bin/etcdctl", "etcdctl"))),
     "coredns": ImageRecipe((("coredns", "coredns"),), entrypoint=("/coredns",)),
     "pause": ImageRecipe((("pause", "pause"),), entrypoint=("/pause",), user="65535:65535"),
+    # a shell and sleep, as the published image (an alpine) has them: the manifest's postStart waits with them
     "flannel": ImageRecipe(
         (("opt/bin/flanneld", "flanneld"), ("opt/bin/install-conf", "install-conf")),
         entrypoint=("/opt/bin/flanneld",),
-        packages=NETWORK_PACKAGES,
-        links=_IPTABLES,
+        packages=(*NETWORK_PACKAGES, *BUSYBOX_PACKAGES),
+        links=(*_IPTABLES, ("bin/sh", "busybox"), ("bin/sleep", "busybox")),
     ),
     # flannel's init container runs `cp -f /flannel /opt/cni/bin/flannel`
     "flannel-cni-plugin": ImageRecipe((("flannel", "flannel"),), packages=BUSYBOX_PACKAGES, links=(("bin/cp", "busybox"),)),
