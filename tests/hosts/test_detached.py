@@ -67,7 +67,7 @@ class TestResult:
 
     def test_inputs_are_files_of_root_alone_and_gone_afterwards(self, session: Session) -> None:
         """On no command line, in no environment."""
-        script = 'stat -c "%a %U" "$SIXSTACK_STEP_DIR" "$SIXSTACK_STEP_DIR/token"; cat "$SIXSTACK_STEP_DIR/token"; grep -l canary-word /proc/[0-9]*/cmdline /proc/[0-9]*/environ'
+        script = 'stat -c "%a %U" "$SIXSTACK_STEP_DIR" "$SIXSTACK_STEP_DIR/token"; cat "$SIXSTACK_STEP_DIR/token"; grep -ls canary-word /proc/[0-9]*/cmdline /proc/[0-9]*/environ'
         assert step(session, script, inputs={"token": b"canary-word"}).output == "700 root\n600 root\ncanary-word"
         assert session.run("grep -rl canary-word /var/lib/sixstack --exclude=log; ls /run/systemd/transient", limit=SOON).stdout == ""
 
