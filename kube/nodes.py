@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from ipaddress import ip_address
 
 from cluster.errors import ApiUnavailable, ClusterError
@@ -11,21 +12,25 @@ from cluster.families import Address
 from cluster.labels import selector_for
 from cluster.spec import Taint
 from kube.client import ApiRefused, Document, KubeApi, segment
-from kube.wait import NODES
+from kube.wait import NODES, wait_until
 
 # which label and taint keys we set, as JSON: only those are ever taken away again
 OURS = "node.sixstack.io/managed"
 
 
-def label_node(api: KubeApi, name: str, labels: Mapping[str, str], taints: Sequence[Taint] = ()) -> tuple[str, ...]:
+def label_node(
+    api: KubeApi, name: str, labels: Mapping[str, str], taints: Sequence[Taint] = (), *, limit: timedelta = timedelta(seconds=60)
+) -> tuple[str, ...]:
     """Brings a node's labels and taints to what is asked; returns one phrase per change.
 
-    What we set earlier and is asked no more is removed; what others set stays. Raises ClusterError when the node has not joined.
+    What we set earlier and is asked no more is removed; what others set stays. Raises ClusterError when the node does not appear
+    within `limit`: kubeadm join ends before kubelet has registered its node.
     """
     for _ in range(5):
         node = api.find(f"{NODES}/{segment(name)}")
         if node is None:
-            raise ClusterError(f"node {name} has not joined the cluster: it cannot be labelled")
+            _wait_registered(api, name, limit)
+            continue
         patch, changes = node_patch(node, labels, taints)
         if not patch:
             return ()
@@ -92,6 +97,13 @@ def internal_addresses(node: Document) -> tuple[Address, ...]:
     """A Node object's InternalIPs, in the order of its status."""
     entries: Iterable[Document] = node.get("status", {}).get("addresses", [])
     return tuple(ip_address(entry["address"]) for entry in entries if entry["type"] == "InternalIP")
+
+
+def _wait_registered(api: KubeApi, name: str, limit: timedelta) -> None:
+    def pending(nodes: dict[str, Document]) -> dict[str, str]:
+        return {} if name in nodes else {name: "kubelet has not registered it"}
+
+    wait_until(api, NODES, pending, what="nodes joined", limit=limit, query={"fieldSelector": f"metadata.name={name}"})
 
 
 def _taint_document(taint: Taint) -> Document:

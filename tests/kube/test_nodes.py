@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from datetime import timedelta
 from ipaddress import ip_address
 
 import pytest
@@ -82,7 +84,17 @@ def test_a_node_is_found_by_either_of_its_addresses(api: KubeApi) -> None:
 
 
 @pytest.mark.bundle
-def test_a_node_that_has_not_joined_cannot_be_labelled(api: KubeApi) -> None:
-    """The error names it."""
-    with pytest.raises(ClusterError, match="node absent has not joined"):
-        label_node(api, "absent", {"a": "b"})
+def test_a_node_that_kubelet_is_just_registering_is_waited_for(api: KubeApi) -> None:
+    """kubeadm join ends before that."""
+    document: Document = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "late"}}
+    timer = threading.Timer(0.3, lambda: api.create("/api/v1/nodes", document))
+    timer.start()
+    assert label_node(api, "late", {"a": "b"}) == ("label a=b",)
+    timer.join()
+
+
+@pytest.mark.bundle
+def test_a_node_that_does_not_appear_is_named(api: KubeApi) -> None:
+    """After the limit."""
+    with pytest.raises(ClusterError, match="absent: kubelet has not registered it"):
+        label_node(api, "absent", {"a": "b"}, limit=timedelta(seconds=1))
