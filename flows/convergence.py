@@ -9,7 +9,7 @@ from prefect.futures import PrefectFuture, as_completed
 from cluster.errors import ClusterError
 from cluster.plan import Plan
 from cluster.spec import ClusterSpec, CniKind
-from flows.outcome import Fate, fate, fates
+from flows.outcome import Fate, NotStarted, fate, fates
 from tasks.artifacts import show_progress, start_progress, summary_artifact
 from tasks.attempt import Where, tell
 from tasks.init_control_plane import init_control_plane
@@ -37,24 +37,24 @@ def converge(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> No
         if planned := plan.step("prepare-host", host.name):
             chains[host.name].append(prepare_host.submit(planned, spec, host, where))
     if planned := plan.step("init-control-plane", first.name):
-        chains[first.name].append(init_control_plane.submit(planned, first, where, wait_for=list(chains[first.name])))
-    api = list(chains[first.name])
+        chains[first.name].append(init_control_plane.submit(planned, first, where, wait_for=chains[first.name][-1:]))
+    api = chains[first.name][-1:]  # the step after which the API answers; none: it does already
     if planned := plan.step("install-cni"):
         cluster_wide["install-cni"] = install_cni.submit(planned, spec, where, wait_for=api)
     if plan.step("publish-kubeconfig"):
         cluster_wide["publish-kubeconfig"] = publish_kubeconfig.submit(spec, where, wait_for=api)
     for host in spec.workers:
         if planned := plan.step("join-worker", host.name):
-            chains[host.name].append(join_worker.submit(planned, spec, host, where, wait_for=[*chains[host.name], *api]))
+            chains[host.name].append(join_worker.submit(planned, spec, host, where, wait_for=[*chains[host.name][-1:], *api]))
     for host in spec.hosts:
         if planned := plan.step("label-node", host.name):
-            chains[host.name].append(label_node.submit(planned, spec, host, where, wait_for=[*chains[host.name][-1:], *api]))
+            chains[host.name].append(label_node.submit(planned, spec, host, where, wait_for=chains[host.name][-1:] or api))
     if planned := plan.step("wait-ready"):
-        network = [cluster_wide[name] for name in ("install-cni",) if name in cluster_wide]
+        network = [cluster_wide["install-cni"]] if "install-cni" in cluster_wide else api
         for host in spec.hosts:
             if host.name in planned.values["nodes"]:
-                chains[host.name].append(wait_ready.submit(host, spec, where, wait_for=[*chains[host.name][-1:], *api, *network]))
-        cluster_wide["wait-dns"] = wait_dns.submit(spec, where, wait_for=[*api, *network])
+                chains[host.name].append(wait_ready.submit(host, spec, where, wait_for=[*chains[host.name][-1:], *network]))
+        cluster_wide["wait-dns"] = wait_dns.submit(spec, where, wait_for=network)
 
     _show_progress(where, [*(future for chain in chains.values() for future in chain), *cluster_wide.values()])
     hosts = {name: _last_fate(chain) for name, chain in chains.items()}
@@ -76,7 +76,7 @@ def _last_fate(chain: list[Future]) -> Fate:
     """The first failure of a chain, else its last record: why a host is not in is said by the step that failed."""
     ended = [fate(future) for future in chain]
     return next(
-        (one for one in ended if not one.done and not (one.why_not or "").startswith("not started")),
+        (one for one in ended if not one.done and not isinstance(one.error, NotStarted)),
         ended[-1] if ended else Fate(None, None),
     )
 

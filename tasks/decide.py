@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
 from bundle.manifest import BundleManifest
 from cluster.addresses import resolve
-from cluster.errors import EnvironmentFault, SpecError, TryAgain
+from cluster.errors import EnvironmentFault, NotPossible, TryAgain
 from cluster.facts import HostFacts
 from cluster.immutable import immutable_changes
 from cluster.plan import HostFiles, Plan, make_plan
 from cluster.problems import Problem, errors_in
 from cluster.records import StepRecord
 from cluster.rules.on_facts import check_facts
+from cluster.rules.versions import bundle_problems
 from cluster.spec import ClusterSpec
 from cluster.state import ClusterState
+from cluster.steps import INIT_CONTROL_PLANE
 from kube.state import read_state
 from tasks.artifacts import plan_artifact
 from tasks.attempt import Where, attempt, step
@@ -32,10 +34,10 @@ class Decision(StepRecord):
 
 
 @step("plan")
-def decide(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> Decision:
+def decide(spec: ClusterSpec, facts: Mapping[str, HostFacts], unseen: Sequence[Problem], where: Where) -> Decision:
     """Check the facts, then make the plan; every problem of every host is reported at once and nothing has been changed."""
     with attempt("plan", "cluster", where, Decision) as this:
-        resolved, plan, warnings = make_decision(spec, facts, where)
+        resolved, plan, warnings = make_decision(spec, facts, unseen, where)
         this.extra |= {"spec": resolved, "plan": plan}
         this.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
         this.output = "\n".join([*map(str, warnings), *plan.notes])
@@ -50,16 +52,21 @@ def outcome_of(decision: Decision) -> tuple[ClusterSpec, Plan]:
     return decision.spec, decision.plan
 
 
-def make_decision(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> tuple[ClusterSpec, Plan, tuple[Problem, ...]]:
-    """The spec with all addresses, the plan and the warnings; SpecError with every problem the facts show."""
+def make_decision(
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], unseen: Sequence[Problem], where: Where
+) -> tuple[ClusterSpec, Plan, tuple[Problem, ...]]:
+    """The spec with all addresses, the plan and the warnings; NotPossible with every problem the facts show, and `unseen`: hosts without facts."""
     manifest = load(ArtifactBundle, where.bundle).manifest()
+    problems = (
+        *bundle_problems(spec, manifest.kubernetes_version),
+        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size),
+    )
+    if errors := (*unseen, *errors_in(problems)):
+        raise NotPossible(errors)
     state = _state(spec, facts, where)
-    problems = check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size)
-    if errors := errors_in(problems):
-        raise SpecError(errors)
     resolved = resolve(spec, facts)
     if changed := immutable_changes(resolved, facts, state):
-        raise SpecError(changed)
+        raise NotPossible(changed)
     plan = make_plan(resolved, facts, _wanted(resolved, manifest), state, kubeconfig_saved=_kubeconfig_saved(resolved, facts))
     return resolved, plan, problems
 
@@ -76,7 +83,10 @@ def _kubeconfig_saved(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> bool
 def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> ClusterState | None:
     """What the API says, when a control plane of this cluster runs one; None when there is none yet or it does not answer."""
     for host in spec.control_planes:
-        if facts[host.name].kubernetes.admin_config and facts[host.name].owner == spec.name:
+        found = facts[host.name]
+        # kubeadm writes admin.conf before it lets it do anything: the API of an unfinished init refuses us, and has nothing to tell
+        unfinished = any(step.name == INIT_CONTROL_PLANE.name and step.exit_code != 0 for step in found.steps)
+        if found.kubernetes.admin_config and found.owner == spec.name and not unfinished:
             try:
                 with cluster_api(host, where) as api:
                     return read_state(api)
