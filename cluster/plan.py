@@ -209,20 +209,20 @@ def _join(spec: ClusterSpec, host: Host, facts: HostFacts | None, control_plane:
         return
     found = facts.kubernetes
     last = next((step for step in facts.steps if step.name == JOIN_WORKER.name), None)
-    known = False
+    anew = False
     if last is not None and last.running:
         reason = "kubeadm join runs there already: attach to it"
     elif not found.kubelet_config:
         reason = "it is not part of the cluster"
     elif control_plane is not None and found.ca_hash != control_plane.kubernetes.ca_hash:
-        reason = "it was joined to a control plane that is no more"
+        anew, reason = True, "it was joined to a control plane that is no more"
     elif lost:
-        reason = "the cluster has no node of this name"
+        anew, reason = True, "the cluster has no node of this name"
     elif not found.kubelet_active:
-        known, reason = True, "its kubelet does not run"
+        reason = "its kubelet does not run"
     else:
         return
-    yield _planned(JOIN_WORKER, host.name, join_values(spec, host, known=known), reason)
+    yield _planned(JOIN_WORKER, host.name, join_values(spec, host, anew=anew), reason)
 
 
 def _label(host: Host, node: NodeState | None) -> Iterator[PlannedStep]:

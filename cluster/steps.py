@@ -127,9 +127,9 @@ def init_values(spec: ClusterSpec) -> dict[str, Any]:
     }
 
 
-def join_values(spec: ClusterSpec, host: Host, *, known: bool = False) -> dict[str, Any]:
-    """For host/join.sh.j2; `known`: the host's files and its Node are there and only its kubelet does not run."""
-    return {"cluster": spec.name, "host": host.name, "known": known}
+def join_values(spec: ClusterSpec, host: Host, *, anew: bool = False) -> dict[str, Any]:
+    """For host/join.sh.j2; `anew`: what an earlier join left is of no use (its control plane or its Node is gone)."""
+    return {"cluster": spec.name, "host": host.name, "anew": anew}
 
 
 def token_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:

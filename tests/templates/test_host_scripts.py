@@ -42,7 +42,7 @@ def rendered(spec: ClusterSpec) -> dict[str, str]:
         "token.sh": render(steps.TOKEN_TEMPLATE, **steps.token_values(spec, worker)),
         "token-delete.sh": render(steps.TOKEN_DELETE_TEMPLATE, **steps.token_delete_values(spec, "abcdef")),
         "join.sh": render("host/join.sh.j2", **steps.join_values(spec, worker)),
-        "rejoin.sh": render("host/join.sh.j2", **steps.join_values(spec, worker, known=True)),
+        "rejoin.sh": render("host/join.sh.j2", **steps.join_values(spec, worker, anew=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
         "reset.sh": render("host/reset.sh.j2", **steps.reset_values(spec, worker, ca_hash=CA_HASH)),
         "forget.sh": render(steps.FORGET_TEMPLATE, **steps.forget_values(spec)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -235,18 +235,24 @@ def test_a_control_plane_comes_and_goes(bare: Machine) -> None:
     )
 
 
-def test_reset_without_nft_borrows_it_from_a_pod(bare: Machine) -> None:
-    """A host that has no nft of its own: kube-proxy's tables go all the same."""
-    bare.prepare()
-    bare.images()
-    bare.init()
-    bare.run("until nft list table ip6 kube-proxy >/dev/null 2>&1; do sleep 0.2; done")
-    bare.run("mount --bind /dev/null /usr/sbin/nft && chmod -x /usr/sbin/nft || mv /usr/sbin/nft /usr/sbin/nft.hidden")
+def test_reset_borrows_what_the_host_lacks_from_a_pod(bare: Machine) -> None:
+    """kube-proxy in iptables mode, and a host with neither iptables nor nft: its chains go all the same, and the tables with them."""
+    document = bare.spec.model_dump()
+    document["kubeadm"]["kube_proxy"]["mode"] = "iptables"
+    legacy = replace(bare, spec=ClusterSpec.model_validate(document))
+    before = legacy.look()
+    legacy.prepare()
+    legacy.images()
+    legacy.init()
+    legacy.run(
+        "until nft list chain ip nat KUBE-SERVICES >/dev/null 2>&1 && nft list chain ip6 nat KUBE-SERVICES >/dev/null 2>&1; do sleep 0.2; done"
+    )
+    legacy.run("! command -v iptables && mv /usr/sbin/nft /usr/sbin/nft.hidden")
     try:
-        bare.reset()
+        legacy.reset()
     finally:
-        bare.run("if [ -e /usr/sbin/nft.hidden ]; then mv /usr/sbin/nft.hidden /usr/sbin/nft; else umount /usr/sbin/nft; fi")
-    assert "kube-proxy" not in bare.run("nft list tables").stdout
+        legacy.run("mv /usr/sbin/nft.hidden /usr/sbin/nft")
+    assert changes(before, legacy.look()) == []
 
 
 ADVERTISE = """

@@ -17,12 +17,23 @@ if [ -z "$owner" ]; then refuse "this host was not prepared for cluster $cluster
 if [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then refuse "a control plane lies on this host"; fi
 systemctl start containerd.service
 
+# a retry whose first try went on without its caller, or a kubelet that was stopped: nothing of it is undone
+if [ -e "$state/joined" ] && [ -e /etc/kubernetes/kubelet.conf ]; then
+  echo "joined before: starting its kubelet"
+  systemctl start kubelet.service
+  exit 0
+fi
+
 for leftover in /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/kubelet/config.yaml; do
   if [ -e "$leftover" ]; then
-    echo "found $leftover of an attempt that did not finish, or of a node that was deleted: resetting"
+    echo "found $leftover of a join that did not finish, or of a node that is no more: resetting"
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /etc/kubernetes/pki /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf
+    for link in cni0 flannel.1 flannel-v6.1; do ip link delete "$link" 2>/dev/null || true; done
+    rm -rf /var/lib/cni /run/flannel /etc/cni/net.d/10-flannel.conflist
     break
   fi
 done
+rm -f "$state/joined"
 kubeadm join --config "$SIXSTACK_STEP_DIR/join.yaml"
+touch "$state/joined"

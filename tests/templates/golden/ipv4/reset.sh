@@ -190,5 +190,5 @@ if [ -n "$failed" ]; then
   exit 1
 fi
 # last: from here on this host is nobody's. The caller's own step folder goes with host/forget.sh.j2
-rm -rf "$state/before" "$state/bundle" "$state/kubectl" "$state/prepared" "$state/initialized"
+rm -rf "$state/before" "$state/bundle" "$state/kubectl" "$state/prepared" "$state/initialized" "$state/joined"
 rm -f "$state/owner"
