@@ -16,7 +16,7 @@ fi
 if [ -z "$owner" ]; then refuse "this host was not prepared for cluster $cluster"; fi
 export KUBECONFIG=/etc/kubernetes/admin.conf
 
-if [ -e "$state/initialized" ]; then
+if [ -e "$state/initialized" ] && [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then
   echo "initialized before: starting what is there"
   systemctl start containerd.service
   systemctl start kubelet.service
@@ -24,6 +24,10 @@ if [ -e "$state/initialized" ]; then
   until kubectl get --raw /readyz >/dev/null 2>&1; do sleep 1; done
   exit 0
 fi
+if [ -e "$state/initialized" ] && [ -e /var/lib/etcd/member ]; then
+  refuse "the control plane's files are gone from /etc/kubernetes and the cluster's data is still in /var/lib/etcd: bring them back, or delete the cluster"
+fi
+rm -f "$state/initialized"
 
 for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml; do
   if [ -e "$leftover" ]; then
