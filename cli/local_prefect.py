@@ -24,6 +24,7 @@ from cluster.errors import EnvironmentFault
 POOL = "sixstack"
 SERVER_START_LIMIT = 120.0  # seconds; a fresh database takes 10 to 14 s on two cores
 Say = Callable[[str], None]
+_children: dict[int, subprocess.Popen[bytes]] = {}  # what this very process has started, by process id
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class LocalPrefect:
             if pid := self._alive(name):
                 say(f"stopping the Prefect {name} (process {pid})")
                 _end(pid)
+                if child := _children.pop(pid, None):
+                    child.wait()  # one of our own stays a zombie until somebody asks
             (self.state / f"{name}.pid").unlink(missing_ok=True)
 
     def healthy(self) -> bool:
@@ -184,6 +187,7 @@ query_seconds = 2
                 stderr=log,
                 start_new_session=True,
             )
+        _children[process.pid] = process
         (self.state / f"{name}.pid").write_text(f"{process.pid} {_started(process.pid)}", encoding="utf-8")
 
     def _prefect(self, *arguments: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,9 @@ from cli.cluster_file import accepted, add_file, problem_lines
 from cli.exit_codes import GOOD, PROBLEMS
 
 if TYPE_CHECKING:
+    from cluster.errors import NotPossible
     from cluster.facts import HostFacts
+    from cluster.problems import Problem
     from cluster.spec import ClusterSpec, Host
     from tasks.attempt import Where
 
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     spec = accepted(options.file)
     if isinstance(spec, int):
         return spec
-    from cluster.errors import SpecError
+    from cluster.errors import NotPossible
     from hosts.registry import close_registry
     from tasks.attempt import Where
     from tasks.connection import open_sessions
@@ -37,12 +38,10 @@ def run(options: argparse.Namespace) -> int:
     where = Where(cluster=spec.name, run=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
     open_sessions(where)
     try:
-        facts = _inspect(spec, where)
-        if facts is None:
-            return PROBLEMS
+        facts, unseen = _inspect(spec, where)
         try:
-            _, plan, warnings = make_decision(spec, facts, where)
-        except SpecError as error:
+            _, plan, warnings = make_decision(spec, facts, unseen, where)
+        except NotPossible as error:
             return _refused(error, options.output)
     finally:
         close_registry(where.run)
@@ -59,30 +58,28 @@ def run(options: argparse.Namespace) -> int:
     return GOOD
 
 
-def _inspect(spec: ClusterSpec, where: Where) -> dict[str, HostFacts] | None:
-    """The facts of all hosts, gathered side by side; None when one could not be looked at, and each such host is named."""
-    from cluster.errors import SixstackError
+def _inspect(spec: ClusterSpec, where: Where) -> tuple[dict[str, HostFacts], list[Problem]]:
+    """The facts of the hosts, gathered side by side, and a problem for each host that could not be looked at."""
+    from cluster.errors import EnvironmentFault, SixstackError
     from hosts.facts import gather
     from tasks.connection import session
+    from tasks.inspect_host import not_inspected
 
     def look(host: Host) -> HostFacts | SixstackError:
         try:
             return gather(session(host, where), host)
+        except EnvironmentFault:
+            raise
         except SixstackError as error:
             return error
 
     with ThreadPoolExecutor(min(8, len(spec.hosts))) as pool:
         found = dict(zip((host.name for host in spec.hosts), pool.map(look, spec.hosts), strict=True))
-    unseen = [one for one in found.values() if isinstance(one, SixstackError)]
-    for error in unseen:
-        print(f"sixstack: {error}", file=sys.stderr)
-    return None if unseen else {name: facts for name, facts in found.items() if not isinstance(facts, SixstackError)}
+    unseen = [not_inspected(name, one) for name, one in found.items() if isinstance(one, SixstackError)]
+    return {name: facts for name, facts in found.items() if not isinstance(facts, SixstackError)}, unseen
 
 
-def _refused(error: Exception, output: str) -> int:
-    from cluster.errors import SpecError
-
-    assert isinstance(error, SpecError)
+def _refused(error: NotPossible, output: str) -> int:
     if output == "json":
         print(json.dumps({"steps": [], "notes": [], "problems": [problem.as_dict() for problem in error.problems]}, indent=1))
     else:

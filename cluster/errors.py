@@ -1,20 +1,21 @@
 """The one exception tree, cut by what the caller can do.
 
-    SixstackError
-    ├── SpecError            fix the cluster file (or another input): nothing was touched
-    ├── EnvironmentFault     fix the place we run at: no Prefect server, no block, no tool
-    ├── HostError            fix the host: retrying as it is cannot help
-    │   ├── LoginRefused         user, key, password, passphrase or sudo
-    │   ├── HostKeyMismatch      the pinned key is not the one the host shows
-    │   ├── HostRefused          the host's state forbids it (problems listed)
-    │   └── StepFailed           a step's script ended with an error that will not pass by itself
-    ├── TryAgain             may pass by itself: tasks retry exactly these
-    │   ├── HostUnreachable      no connection, or it was lost
-    │   ├── StepTimedOut         a time limit ended the step
-    │   ├── HostBusy             another run holds the host
-    │   └── ApiUnavailable       the Kubernetes API does not answer (yet)
-    ├── ClusterError         the cluster is not as asked: nodes not ready, network check red
-    └── Bug                  our fault: report it
+SixstackError
+├── SpecError            fix the cluster file (or another input): nothing was touched
+│   └── NotPossible          or fix the hosts: the file does not fit them, or some cannot be looked at
+├── EnvironmentFault     fix the place we run at: no Prefect server, no block, no tool
+├── HostError            fix the host: retrying as it is cannot help
+│   ├── LoginRefused         user, key, password, passphrase or sudo
+│   ├── HostKeyMismatch      the pinned key is not the one the host shows
+│   ├── HostRefused          the host's state forbids it (problems listed)
+│   └── StepFailed           a step's script ended with an error that will not pass by itself
+├── TryAgain             may pass by itself: tasks retry exactly these
+│   ├── HostUnreachable      no connection, or it was lost
+│   ├── StepTimedOut         a time limit ended the step
+│   ├── HostBusy             another run holds the host
+│   └── ApiUnavailable       the Kubernetes API does not answer (yet)
+├── ClusterError         the cluster is not as asked: nodes not ready, network check red
+└── Bug                  our fault: report it
 """
 
 from __future__ import annotations
@@ -31,9 +32,17 @@ class SixstackError(Exception):
 class SpecError(SixstackError):
     """The input is wrong; `problems` lists everything at once."""
 
+    headline = "the cluster file has problems"
+
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__(_listed("the cluster file has problems", self.problems))
+        super().__init__(_listed(self.headline, self.problems))
+
+
+class NotPossible(SpecError):
+    """The file is well in itself, and does not fit these hosts or this cluster: mend the one or the other."""
+
+    headline = "the cluster cannot be made so; nothing was changed on any host"
 
 
 class EnvironmentFault(SixstackError):

@@ -34,6 +34,7 @@ def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int 
     where = where_of(cluster)
     spec = spec_of(validate(cluster, where))
     with working_on(where, wait_seconds):
-        resolved, plan = outcome_of(decide(spec, inspect(spec.hosts, where), where))
+        facts, unseen = inspect(spec.hosts, where)
+        resolved, plan = outcome_of(decide(spec, facts, unseen, where))
         if not plan.empty:
             SUBFLOWS[spec.stack](resolved, plan, where, verify)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.errors import ClusterError, SpecError
+from cluster.errors import ClusterError, NotPossible, SpecError
 from cluster.plan import make_reset_plan
 from cluster.problems import Problem
 from cluster.spec import ClusterSpec
@@ -39,7 +39,9 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
             ]
         )
     with working_on(where, wait_seconds):
-        facts = inspect(spec.hosts, where)
+        facts, unseen = inspect(spec.hosts, where)
+        if unseen:
+            raise NotPossible(unseen)
         # workers and control planes side by side: reset needs no API, and a dead control plane must not keep workers
         plan = make_reset_plan(spec, facts)
         ended = fates({planned.host: reset_host.submit(planned, spec.host(planned.host), where) for planned in plan.steps})

@@ -9,7 +9,12 @@ from typing import Any
 from prefect.futures import PrefectFuture
 from prefect.states import get_state_exception
 
+from cluster.errors import ClusterError
 from cluster.records import StepRecord
+
+
+class NotStarted(ClusterError):
+    """A step that never ran, as one that it needs did not end well."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +22,17 @@ class Fate:
     """How one step ended."""
 
     record: StepRecord | None
-    why_not: str | None  # None when it was completed
+    error: BaseException | None  # None when it was completed
 
     @property
     def done(self) -> bool:
         """The step was completed."""
-        return self.why_not is None
+        return self.error is None
+
+    @property
+    def why_not(self) -> str | None:
+        """The error for people; None when the step was completed."""
+        return None if self.error is None else str(self.error) or type(self.error).__name__
 
 
 def fate(future: PrefectFuture[Any]) -> Fate:
@@ -33,8 +43,9 @@ def fate(future: PrefectFuture[Any]) -> Fate:
         return Fate(state.result(), None)
     if state.is_failed() or state.is_crashed():
         raised = get_state_exception(state)
-        return Fate(None, str(raised) or type(raised).__name__)
-    return Fate(None, "not started: a step it needs did not end well")
+        assert isinstance(raised, BaseException)  # a coroutine only where an event loop runs, and no flow of ours is async
+        return Fate(None, raised)
+    return Fate(None, NotStarted("not started: a step it needs did not end well"))
 
 
 def fates(futures: Mapping[str, PrefectFuture[Any]]) -> dict[str, Fate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cluster.facts import HostFacts
+from cluster.problems import Problem
 from cluster.records import StepRecord
 from cluster.spec import Host
 from hosts.facts import gather
@@ -24,3 +25,11 @@ def inspect_host(host: Host, where: Where) -> Inspection:
         this.extra["facts"] = facts
         this.found = f"{facts.os}, {facts.cpus} CPUs, {facts.memory // 2**20} MiB" + (f", of cluster {facts.owner}" if facts.owner else "")
     return this.record
+
+
+def not_inspected(host: str, error: BaseException) -> Problem:
+    """Why a host could not be looked at, as one problem among those of the hosts that could."""
+    found, hint = getattr(error, "found", ""), getattr(error, "do", "")
+    return Problem(
+        "host-not-inspected", f"hosts/{host}", found or str(error) or type(error).__name__, hint or "mend that, then run again"
+    )

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,12 +54,21 @@ class Workplace:
 
     def sixstack(self, *arguments: str, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run the command; never raises on its exit code."""
-        return self.run([sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments], limit=limit, feed=feed)
+        return self.run(
+            [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments], limit=limit, feed=feed
+        )
 
     def run(self, command: list[str], *, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run any command in the folder."""
         return subprocess.run(
-            command, cwd=self.prefect.root, env=self.prefect.environment(), capture_output=True, text=True, input=feed, timeout=limit, check=False
+            command,
+            cwd=self.prefect.root,
+            env=self.prefect.environment(),
+            capture_output=True,
+            text=True,
+            input=feed,
+            timeout=limit,
+            check=False,
         )
 
     def write(self, name: str, document: dict[str, Any]) -> str:
@@ -79,6 +89,14 @@ class Workplace:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or b"null")
 
+    def ended(self, run: str, *, limit: float = 300) -> dict[str, Any]:
+        """The flow run once it is in a final state."""
+        deadline = time.monotonic() + limit
+        while (found := self.api(f"/flow_runs/{run}"))["state_type"] in {"SCHEDULED", "PENDING", "RUNNING", "CANCELLING"}:
+            assert time.monotonic() < deadline, found["state"]
+            time.sleep(0.5)
+        return dict(found)
+
 
 def say(line: str) -> None:
     """Progress that pytest shows with -s, and on failure."""
@@ -94,27 +112,35 @@ def bundle_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def workplace(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[Workplace]:
-    """One real Prefect server and worker, with block types, deployments and this lab's blocks registered."""
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
+    """One real Prefect server and worker, with block types and deployments registered; no lab."""
     prefect = LocalPrefect(tmp_path_factory.mktemp("prefect"))
-    hosts.up(LAB, hosts=3, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6), say=say)
     try:
         prefect.start(say)
         prefect.deploy(say)
+        yield Workplace(prefect)
+    finally:
+        prefect.stop(say)
+
+
+@pytest.fixture(scope="session")
+def workplace(prefect_server: Workplace, bundle_folder: Path) -> Iterator[Workplace]:
+    """The Prefect server with three bare hosts and the blocks that their cluster files name."""
+    root = prefect_server.prefect.root
+    hosts.up(LAB, hosts=3, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6), say=say)
+    try:
         blocks = {
             "bundle": ["lab", str(bundle_folder)],
             "credential": [f"lab-{LAB}", str(hosts.lab_of(LAB).key_file)],
-            "audit": ["default", str(prefect.root / "audit")],
+            "audit": ["default", str(root / "audit")],
         }
-        place = Workplace(prefect)
-        done = place.run([sys.executable, "-m", "cli.register_blocks", json.dumps(blocks)])
+        done = prefect_server.run([sys.executable, "-m", "cli.register_blocks", json.dumps(blocks)])
         assert done.returncode == 0, done.stdout + done.stderr
         from bundle.unpack import unpack
 
-        unpack(bundle_folder, "kubectl", prefect.state / "bin" / "kubectl")
-        yield place
+        unpack(bundle_folder, "kubectl", prefect_server.prefect.state / "bin" / "kubectl")
+        yield prefect_server
     finally:
-        prefect.stop(say)
         if "SIXSTACK_KEEP_LAB" not in os.environ:
             hosts.down(LAB, say=say)
 
@@ -149,8 +175,6 @@ class MadeCluster:
 @pytest.fixture(scope="session", params=MODES, ids=str)
 def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
     """A cluster of each mode on the lab's hosts, one after another: the next one is made on hosts that the last was deleted from."""
-    import time
-
     mode: Mode = request.param
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, say=say)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
@@ -161,3 +185,15 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     yield MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start)
     deleted = workplace.sixstack("delete", file, "--confirm", str(document["name"]))
     assert deleted.returncode == 0, deleted.stdout + deleted.stderr
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need bare hosts come before those that make clusters of them; everything else keeps its place before both."""
+
+    def place(item: pytest.Item) -> int:
+        used = set(getattr(item, "fixturenames", ()))
+        if used & {"made", "grown"}:
+            return 3 if "made" in used else 2
+        return 1 if used & {"workplace", "prefect_server"} else 0
+
+    items.sort(key=place)
