@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefect import flow
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from cluster.families import StackMode
 from cluster.spec import ClusterSpec
@@ -37,4 +38,6 @@ def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int 
         facts, unseen = inspect(spec.hosts, where)
         resolved, plan = outcome_of(decide(spec, facts, unseen, where))
         if not plan.empty:
-            SUBFLOWS[spec.stack](resolved, plan, where, verify)
+            # this run's own heartbeat says that the process lives; the subflow's would cost a second at its end (measured)
+            with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+                SUBFLOWS[spec.stack](resolved, plan, where, verify)
