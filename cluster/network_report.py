@@ -50,14 +50,19 @@ class Check:
     kind: CheckKind
     family: Family | None  # None: concerns both
     source: str
-    target: str
+    target: str  # "" for what concerns the source alone
     layer: Layer
     ok: bool
     detail: str = ""  # what came instead, when not ok
 
     def __str__(self) -> str:
         over = f" over {family_name(self.family)}" if self.family else ""
-        return f"{_words(self.layer)}: {_words(self.kind)} from {self.source} to {self.target}{over}: {self.detail or 'ok'}"
+        return f"{_words(self.layer)}: {_words(self.kind)} {self.path}{over}: {self.detail or 'ok'}"
+
+    @property
+    def path(self) -> str:
+        """From where to where, in words."""
+        return f"from {self.source} to {self.target}" if self.target else f"of {self.source}"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -138,7 +143,7 @@ class NetworkReport:
                     "family": family_name(family) if family else "all",
                     "result": "ok" if not failed else "FAILED",
                     "passed": f"{len(checks) - len(failed)} of {len(checks)}",
-                    "first failure": f"{failed[0].source} to {failed[0].target}: {failed[0].detail}" if failed else "",
+                    "first failure": f"{failed[0].path}: {failed[0].detail}" if failed else "",
                 }
             )
         return rows

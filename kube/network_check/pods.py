@@ -119,7 +119,7 @@ def _wait_running(api: KubeApi, probes: ProbePods, count: int, until: float) -> 
             probes.endpoints.append(_endpoint(pod))
         else:
             detail = _hopeless(pod) or _why_waiting(pod)
-            probes.failures.append(Check(CheckKind.PROBE, None, _name(pod), "itself", Layer.NODE, False, detail))
+            probes.failures.append(Check(CheckKind.PROBE, None, _name(pod), "", Layer.NODE, False, detail))
     if len(states) < count:
         raise ClusterError(f"{count - len(states)} probe pods vanished from namespace {probes.namespace}: something else deletes them")
 

@@ -39,7 +39,7 @@ def check_pods(endpoints: Iterable[Endpoint], families: tuple[Family, ...]) -> l
 
 
 def _about_addresses(kind: CheckKind, name: str, layer: Layer, detail: str) -> Check:
-    return Check(kind, None, name, "itself", layer, not detail, detail)
+    return Check(kind, None, name, "", layer, not detail, detail)
 
 
 def _differs(found: tuple[Address, ...], wanted: tuple[Address, ...]) -> str:

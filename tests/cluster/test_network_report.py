@@ -42,11 +42,17 @@ def test_a_check_that_checked_nothing_is_not_good() -> None:
     assert "was not checked" in report().verdict
 
 
+def test_what_concerns_one_node_alone_has_no_target() -> None:
+    """The addresses of a node, a probe that did not start."""
+    alone = Check(CheckKind.NODE_ADDRESSES, None, "node a", "", Layer.NODE, False, "the node has not joined the cluster")
+    assert str(alone) == "node: node addresses of node a: the node has not joined the cluster"
+
+
 def test_the_table_has_a_row_per_kind_layer_and_family() -> None:
     """And shows the first failure of each."""
     rows = report(check(Family.IPV4, True), check(Family.IPV6, True), check(Family.IPV6, False)).table_rows()
     assert [(row["family"], row["result"], row["passed"]) for row in rows] == [("IPv4", "ok", "1 of 1"), ("IPv6", "FAILED", "1 of 2")]
-    assert rows[1]["first failure"] == "pod on a to pod on b fd44::2: no answer"
+    assert rows[1]["first failure"] == "from pod on a to pod on b fd44::2: no answer"
 
 
 def test_the_json_form_holds_every_result() -> None:
