@@ -91,7 +91,7 @@ def ensure_base(say: Callable[[str], None]) -> Path:
         mounted = Path("/proc/self/mountinfo").read_text()
         for stale in cache.glob("lab-base-*"):
             # half-built, or of an older version that no lab runs on
-            if stale.suffix == ".building" or (stale.is_dir() and str(stale) not in mounted):
+            if stale.suffix == ".building" or str(stale) not in mounted:
                 remove_tree(stale)
         building = base.with_name(base.name + ".building")
         say(f"building the lab hosts' base (Debian {SUITE}, {len(PACKAGES)} packages and what they need) into {base}")

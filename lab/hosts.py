@@ -59,7 +59,8 @@ def up(
         _remove_surplus(lab, say)
         machines = _machines(lab)
         to_boot = [machine for machine in machines if not (host.is_running(machine) and host.has_its_addresses(machine))]
-        if to_boot and (scarce := check_inotify(len(to_boot))):
+        off = [machine for machine in to_boot if not host.is_running(machine)]
+        if off and (scarce := check_inotify(len(off))):
             say(scarce)
         with ThreadPoolExecutor(len(machines)) as pool:
             list(pool.map(lambda machine: _converge(machine, base if machine in to_boot else None, say), machines))

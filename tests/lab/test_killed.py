@@ -79,7 +79,7 @@ def test_a_base_whose_building_was_killed_is_built_anew(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from lab import base
-base.PACKAGES, base._CUSTOMIZE, base._HERE = ("procps",), "true", Path({str(tmp_path)!r})
+base.PACKAGES, base._CUSTOMIZE, base._HERE = ("procps",), "true", Path({str(tmp_path / "none")!r})
 base.ensure_base(lambda line: print(line, flush=True))
 """
     surroundings = {**os.environ, "SIXSTACK_CACHE": str(tmp_path / "cache")}
