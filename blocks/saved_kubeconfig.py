@@ -30,7 +30,7 @@ kubeconfig = SavedKubeconfig.load("demo").kubeconfig.get_secret_value()
     api: str = Field(description="host:port of the API server as the control plane itself reaches it.")
     ca_hash: str = Field(description="sha256:HEX of the cluster's CA key: its identity.")
     control_plane: str = Field(description="Name of the control-plane host.")
-    ssh: SSH = Field(description="How to reach that host: address, port, user, credential block, pinned key, jump host.")
+    ssh: SSH = Field(title="SSH", description="How to reach that host: address, port, user, credential block, pinned key, jump host.")
 
 
 def block_name(cluster: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from cli.cluster_file import accepted, add_file, problem_lines
+from cli.cluster_file import add_file, problem_lines, read
 from cli.exit_codes import GOOD, PROBLEMS
 
 if TYPE_CHECKING:
@@ -26,9 +28,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Good also when changes are needed; the JSON has `steps`, empty when nothing is to be done."""
-    spec = accepted(options.file)
-    if isinstance(spec, int):
-        return spec
+    reading = read(options.file)
+    if isinstance(reading, int):
+        return reading
+    if reading.problems and options.output == "text":
+        print(problem_lines(reading.problems, reading.line), file=sys.stderr)
+    if (spec := reading.spec) is None:
+        if options.output == "json":
+            _print_problems(reading.problems)
+        return PROBLEMS
     from cluster.errors import NotPossible
     from hosts.registry import close_registry
     from tasks.attempt import Where
@@ -46,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     finally:
         close_registry(where.run)
     if options.output == "json":
-        print(json.dumps({**plan.as_dict(), "problems": [problem.as_dict() for problem in warnings]}, indent=1))
+        print(json.dumps({**plan.as_dict(), "problems": [problem.as_dict() for problem in (*reading.problems, *warnings)]}, indent=1))
         return GOOD
     if warnings:
         print(problem_lines(warnings))
@@ -81,7 +89,11 @@ def _inspect(spec: ClusterSpec, where: Where) -> tuple[dict[str, HostFacts], lis
 
 def _refused(error: NotPossible, output: str) -> int:
     if output == "json":
-        print(json.dumps({"steps": [], "notes": [], "problems": [problem.as_dict() for problem in error.problems]}, indent=1))
+        _print_problems(error.problems)
     else:
         print(problem_lines(error.problems))
     return PROBLEMS
+
+
+def _print_problems(problems: Sequence[Problem]) -> None:
+    print(json.dumps({"steps": [], "notes": [], "problems": [problem.as_dict() for problem in problems]}, indent=1))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,17 @@ import pytest
 from cli.local_prefect import LocalPrefect
 from cluster.families import Family, StackMode
 from lab import hosts
+from lab.base import OPS_USER
 from lab.spec import cluster_document, cluster_file
 
 LAB = "tests"
+
+REGISTER = """
+import json, sys
+from blocks.ssh_credential import SSHCredential
+for name, fields in json.load(sys.stdin).items():
+    SSHCredential(**fields).save(name, overwrite=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,11 @@ class Workplace:
         path = self.prefect.root / name
         path.write_text(cluster_file(document), encoding="utf-8")
         return str(path)
+
+    def register(self, credentials: dict[str, dict[str, str]]) -> None:
+        """Save SSH credential blocks; their values go through standard input."""
+        done = self.run([sys.executable, "-c", REGISTER], feed=json.dumps(credentials))
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """One request to the Prefect API: POST with a body, else GET."""
@@ -136,6 +152,8 @@ def workplace(prefect_server: Workplace, bundle_folder: Path) -> Iterator[Workpl
         }
         done = prefect_server.run([sys.executable, "-m", "cli.register_blocks", json.dumps(blocks)])
         assert done.returncode == 0, done.stdout + done.stderr
+        lab = hosts.lab_of(LAB)
+        prefect_server.register({f"ops-{LAB}": {"private_key": lab.key_file.read_text(), "sudo_password": lab.sudo_password()}})
         from bundle.unpack import unpack
 
         unpack(bundle_folder, "kubectl", prefect_server.prefect.state / "bin" / "kubectl")
@@ -143,6 +161,39 @@ def workplace(prefect_server: Workplace, bundle_folder: Path) -> Iterator[Workpl
     finally:
         if "SIXSTACK_KEEP_LAB" not in os.environ:
             hosts.down(LAB, say=say)
+
+
+@dataclass
+class CommandLines:
+    """Looks at the command lines of all processes of this machine, those in lab hosts too, while inside its `with`."""
+
+    seen: set[str] = field(default_factory=set)
+    looks: int = 0
+
+    # of kubeadm: 6 characters, a dot, 16 characters
+    _TOKEN = re.compile(r"(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])")
+
+    @property
+    def tokens(self) -> set[str]:
+        """Command lines with a bootstrap token."""
+        return {line for line in self.seen if self._TOKEN.search(line)}
+
+    def __enter__(self) -> CommandLines:
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(0.2):
+            self.looks += 1
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):  # it ended
+                    self.seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
 
 
 @dataclass
@@ -155,11 +206,17 @@ class MadeCluster:
     place: Workplace
     output: str  # what `sixstack create` printed
     seconds: float
+    command_lines: CommandLines  # of all processes, while it was made
 
     @property
     def name(self) -> str:
         """The cluster's name."""
         return str(self.document["name"])
+
+    @property
+    def run(self) -> str:
+        """The id of the flow run that made it."""
+        return self.output.split()[3].rstrip(",")
 
     def kubectl(self, *arguments: str, limit: float = 60) -> str:
         """kubectl through `sixstack kubectl`; fails the test when it fails."""
@@ -178,11 +235,14 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     mode: Mode = request.param
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, say=say)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
+    # one host of each is reached as a user who needs a password for sudo
+    document["hosts"][1]["ssh"] |= {"user": OPS_USER, "credential": f"ops-{LAB}"}
     file = workplace.write("cluster.yaml", document)
     start = time.monotonic()
-    created = workplace.sixstack("create", file)
+    with CommandLines() as command_lines:
+        created = workplace.sixstack("create", file)
     assert created.returncode == 0, created.stdout + created.stderr
-    yield MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start)
+    yield MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines)
     deleted = workplace.sixstack("delete", file, "--confirm", str(document["name"]))
     assert deleted.returncode == 0, deleted.stdout + deleted.stderr
 

@@ -1,0 +1,61 @@
+"""Blocks as the Prefect UI shows them: what they are for, how their form reads, how code uses them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from tests.conftest import Workplace
+
+pytestmark = pytest.mark.server
+
+SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "saved-kubeconfig")
+
+
+def form(place: Workplace, slug: str) -> dict[str, Any]:
+    """The JSON schema that the UI draws a block's form from."""
+    kind = place.api(f"/block_types/slug/{slug}")
+    (schema, *_) = place.api("/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind["id"]]}}})
+    return dict(schema["fields"])
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_block_type_explains_itself(prefect_server: Workplace, slug: str) -> None:
+    """Each type has a description and a code example that is Python."""
+    kind = prefect_server.api(f"/block_types/slug/{slug}")
+    assert len(kind["description"]) > 60
+    code = kind["code_example"].strip().removeprefix("```python").removesuffix("```")
+    compile(code, slug, "exec")
+    assert f"from blocks.{slug.replace('-', '_')} import" in code
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_every_field_of_the_form_is_described(prefect_server: Workplace, slug: str) -> None:
+    """Each field has a title and a description."""
+    fields = form(prefect_server, slug)["properties"]
+    assert fields
+    assert [name for name, field in fields.items() if not field.get("description") or not field.get("title")] == []
+
+
+def test_secret_fields_are_known_as_such(prefect_server: Workplace) -> None:
+    """The server encrypts and the UI hides keys and passwords."""
+    assert set(form(prefect_server, "ssh-credential")["secret_fields"]) == {"private_key", "passphrase", "password", "sudo_password"}
+    assert form(prefect_server, "saved-kubeconfig")["secret_fields"] == ["kubeconfig"]
+    assert form(prefect_server, "audit-store")["secret_fields"] == ["options.*"]
+
+
+def test_a_saved_credential_is_hidden_from_who_reads_the_block(prefect_server: Workplace) -> None:
+    """The API gives stars for secrets unless they are asked for; the database holds them encrypted."""
+    prefect_server.register({"canary": {"password": "canary-of-a-password"}})
+    block = prefect_server.api("/block_types/slug/ssh-credential/block_documents/name/canary")
+    assert "canary-of-a-password" not in json.dumps(block)
+    database = [path.read_bytes() for path in (prefect_server.prefect.state / "prefect").glob("prefect.db*")]
+    assert database
+    assert not any(b"canary-of-a-password" in content for content in database)
+    code = "from blocks.ssh_credential import SSHCredential; c = SSHCredential.load('canary').credential(); print(c, c.password == 'canary-of-a-' + 'password')"
+    loaded = prefect_server.run([sys.executable, "-c", code])
+    assert loaded.stdout.strip().endswith("True"), loaded.stdout + loaded.stderr
+    assert "canary-of-a-password" not in loaded.stdout

@@ -1,0 +1,117 @@
+"""Exit codes and words of commands that lack something around them: 1 problems, 2 usage, 3 environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.main import COMMANDS, main
+from tests.conftest import Workplace
+
+EXAMPLE = Path(__file__).parents[2] / "deployments" / "examples" / "dual-stack.yaml"
+NOWHERE = "http://127.0.0.1:9/api"
+
+
+def without_server(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `sixstack` where PREFECT_API_URL names a server that is not there."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+    return subprocess.run(
+        [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments],
+        cwd=folder,
+        env={**environment, "PREFECT_API_URL": NOWHERE, "PREFECT_HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`sixstack COMMAND --help` exits with 0 and has words for every argument."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: sixstack {command}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["no-such-command"], ["check"], ["delete", "file.yaml"], ["node", "fd00::1"], ["audit"], ["plan", "file.yaml", "--output", "xml"]],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is missing or unknown is said on standard error."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: sixstack" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["check"], ["params"], ["plan"], ["create"], ["delete", "--confirm", "x"]], ids=lambda words: words[0])
+def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is not there is named, before any server is looked for."""
+    assert main([*command, str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["check"], ["params"], ["plan"], ["create"], ["delete", "--confirm", "x"]], ids=lambda words: words[0])
+def test_a_file_with_problems_is_1(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All problems are printed, before any server is looked for."""
+    file = tmp_path / "bad.yaml"
+    file.write_text("name: demo\nstack: ipv5\nhosts: []\n")
+    assert main([*command, str(file)]) == 1
+    captured = capsys.readouterr()
+    for path in ("stack", "hosts"):
+        assert path in captured.out + captured.err
+
+
+def test_params_are_the_document_for_the_deployment(capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON object with the parameter `cluster`, and nothing else on standard output."""
+    assert main(["params", str(EXAMPLE)]) == 0
+    parameters = json.loads(capsys.readouterr().out)
+    assert list(parameters) == ["cluster"]
+    assert parameters["cluster"]["stack"] == "dual-stack"
+
+
+def test_an_address_that_is_none_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """Said before any server is looked for."""
+    assert main(["node", "fd00:::1", "--cluster", "demo"]) == 2
+    assert "fd00:::1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", str(EXAMPLE)],
+        ["create", str(EXAMPLE)],
+        ["delete", str(EXAMPLE), "--confirm", "x"],
+        ["audit", "demo"],
+        ["kubeconfig", "demo"],
+        ["kubectl", "demo", "--", "get", "nodes"],
+        ["node", "fd00::1", "--cluster", "demo"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_server_that_does_not_answer_is_3(arguments: list[str], tmp_path: Path) -> None:
+    """The URL that could not be reached is named, without a traceback."""
+    done = without_server(tmp_path, *arguments)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert NOWHERE in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "arguments", [["kubeconfig", "nobody"], ["kubectl", "nobody", "--", "version"], ["audit", "nobody", "--store", "nobody"]], ids=" ".join
+)
+def test_a_block_that_is_not_there_is_3(prefect_server: Workplace, arguments: list[str]) -> None:
+    """The block's type and name are told."""
+    done = prefect_server.sixstack(*arguments)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "there is no block `nobody`" in done.stderr

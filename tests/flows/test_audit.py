@@ -1,0 +1,116 @@
+"""The audit trail of a real cluster: one record for each attempt, and nothing else is stored anywhere."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.records import StepRecord
+from tests.conftest import MODES, MadeCluster
+
+pytestmark = [pytest.mark.lab, pytest.mark.server, pytest.mark.parametrize("made", MODES[:1], indirect=True, ids=str)]
+
+FIELDS = set(StepRecord.model_fields)
+
+
+def audit_folder(made: MadeCluster) -> Path:
+    """Where the default audit store keeps its records."""
+    return made.place.prefect.root / "audit"
+
+
+def records(made: MadeCluster) -> list[dict[str, Any]]:
+    """What `sixstack audit CLUSTER --output json` prints."""
+    done = made.place.sixstack("audit", made.name, "--output", "json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return list(json.loads(done.stdout))
+
+
+def test_each_attempt_is_one_document_at_its_place(made: MadeCluster) -> None:
+    """CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json holds the record of just that attempt."""
+    files = sorted(audit_folder(made).rglob("*"))
+    documents = [path for path in files if path.is_file()]
+    assert documents
+    for path in documents:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        place = f"{record['cluster']}/{record['flow_run']}/{record['step']}.{record['host']}.{record['attempt']}.json"
+        assert str(path.relative_to(audit_folder(made))) == place
+        assert set(record) >= FIELDS
+        assert datetime.fromisoformat(record["start"]) <= datetime.fromisoformat(record["end"])
+
+
+def test_every_step_of_every_host_has_a_record(made: MadeCluster) -> None:
+    """The run that made the cluster is in the records as a whole."""
+    found = {(record["step"], record["host"]) for record in records(made) if record["flow_run"] == made.run}
+    names = [host["name"] for host in made.document["hosts"]]
+    wanted = {(step, name) for step in ("inspect-host", "prepare-host", "label-node", "wait-ready") for name in names}
+    wanted |= {("join-worker", name) for name in names[1:]} | {("init-control-plane", names[0])}
+    wanted |= {(step, "cluster") for step in ("validate", "plan", "install-cni", "publish-kubeconfig", "wait-dns", "verify-network")}
+    assert found == wanted
+
+
+def test_a_script_is_recorded_by_its_digest_and_exit_code(made: MadeCluster) -> None:
+    """What was run can be told for certain, and what it printed is kept."""
+    for step in ("prepare-host", "init-control-plane", "join-worker"):
+        (record, *_) = [one for one in records(made) if one["step"] == step and one["flow_run"] == made.run]
+        assert len(record["script_sha256"]) == 64
+        assert record["exit_code"] == 0
+        assert record["outcome"] == "changed"
+        assert record["output"]
+
+
+def test_failed_attempts_are_recorded_too(made: MadeCluster) -> None:
+    """The plan of this cluster's hosts with one host that can't be logged in to: the failure and its reason are in the trail."""
+    document = json.loads(json.dumps(made.document))
+    document["hosts"][2]["ssh"]["credential"] = "nobody-made-this"
+    done = made.place.sixstack("create", made.place.write("failing.yaml", document))
+    assert done.returncode == 1, done.stdout + done.stderr
+    failed = [record for record in records(made) if record["outcome"] == "failed"]
+    assert {(record["step"], record["host"]) for record in failed} >= {("inspect-host", "tests-3"), ("plan", "cluster")}
+    assert all(record["error"] for record in failed)
+    assert any("nobody-made-this" in record["error"] for record in failed)
+
+
+def test_the_table_has_a_line_for_each_attempt(made: MadeCluster) -> None:
+    """`sixstack audit` takes a run or a cluster; an unknown one is a problem (exit 1)."""
+    table = made.place.sixstack("audit", made.run)
+    assert table.returncode == 0, table.stderr
+    head, *lines = table.stdout.splitlines()
+    assert head.split() == ["START", "RUN", "STEP", "HOST", "ATTEMPT", "OUTCOME", "WHAT"]
+    assert len(lines) == len([record for record in records(made) if record["flow_run"] == made.run])
+    unknown = made.place.sixstack("audit", "no-such-cluster")
+    assert unknown.returncode == 1
+    assert "no record of no-such-cluster" in unknown.stderr
+
+
+def test_the_network_checks_table_can_be_had_again(made: MadeCluster) -> None:
+    """`sixstack audit CLUSTER --network` prints the newest check, with a verdict."""
+    done = made.place.sixstack("audit", made.name, "--network")
+    assert done.returncode == 0, done.stderr
+    head, *lines = done.stdout.splitlines()
+    assert "FAMILY" in head
+    assert len(lines) > 3
+
+
+def test_prefect_stores_no_result_and_no_pickle(made: MadeCluster) -> None:
+    """Nothing is in Prefect's result storage, so nothing can be read from it instead of running."""
+    home = made.place.prefect.state / "prefect"
+    assert [path for path in (home / "storage").rglob("*") if path.is_file()] == []
+    runs = made.place.api("/task_runs/filter", {"limit": 200, "sort": "EXPECTED_START_TIME_DESC"})
+    assert runs
+    states = [run["state"] for run in runs]
+    assert {(state.get("data") or {}).get("type", "unpersisted") for state in states} == {"unpersisted"}
+
+
+def test_the_run_shows_its_artifacts(made: MadeCluster) -> None:
+    """Plan, progress, nodes with every address, network check and summary are artifacts of the run."""
+    found = {artifact["key"]: artifact for artifact in made.place.api("/artifacts/filter", {"limit": 200}) if artifact["key"]}
+    wanted = {f"{made.name}-{what}" for what in ("plan", "progress", "nodes", "network", "summary")}
+    assert found.keys() >= wanted
+    nodes = str(found[f"{made.name}-nodes"]["data"])
+    for host in made.document["hosts"]:
+        for address in host["addresses"]:
+            assert address in nodes

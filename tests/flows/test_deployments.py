@@ -1,0 +1,77 @@
+"""The deployments as registered: entrypoints, forms, concurrency."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.flows import Flow
+
+from cluster.reader import read_text
+from tests.conftest import Workplace
+
+FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
+DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
+NAMES = ("create-cluster/default", "delete-cluster/default")
+
+
+@pytest.mark.parametrize("entrypoint", [deployment["entrypoint"] for deployment in DEPLOYMENTS])
+def test_every_entrypoint_is_a_flow(entrypoint: str) -> None:
+    """A module's attribute that can be imported from anywhere."""
+    module, _, name = entrypoint.rpartition(".")
+    assert isinstance(getattr(import_module(module), name), Flow)
+
+
+@pytest.mark.parametrize("example", sorted((FILE.parent / "examples").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_is_a_good_cluster_file(example: Path) -> None:
+    """The examples have no problem, not even a warning."""
+    reading = read_text(example.read_text(encoding="utf-8"))
+    assert reading.spec is not None
+    assert reading.problems == ()
+
+
+def test_there_is_an_example_of_every_stack_mode() -> None:
+    """One file each."""
+    assert {path.name for path in (FILE.parent / "examples").glob("*.yaml")} >= {
+        "ipv4.yaml",
+        "dual-stack.yaml",
+        "dual-stack-ipv6-first.yaml",
+        "ipv6.yaml",
+    }
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", NAMES)
+def test_a_deployment_waits_its_turn(prefect_server: Workplace, name: str) -> None:
+    """Runs beyond the limit wait, none is cancelled; tags and description tell what it is."""
+    deployment = prefect_server.api(f"/deployments/name/{name}")
+    assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert deployment["global_concurrency_limit"]["limit"] > 1
+    assert "sixstack" in deployment["tags"]
+    assert len(deployment["description"]) > 60
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", NAMES)
+def test_the_form_describes_every_field(prefect_server: Workplace, name: str) -> None:
+    """Parameters, and every field of the nested models, have a description."""
+    schema = prefect_server.api(f"/deployments/name/{name}")["parameter_openapi_schema"]
+    silent = [field for field, text in schema["properties"].items() if not text.get("description")]
+    for model, definition in schema["definitions"].items():
+        if "enum" not in definition:
+            silent += [f"{model}.{field}" for field, text in definition.get("properties", {}).items() if not text.get("description")]
+    assert silent == []
+
+
+@pytest.mark.server
+def test_choices_are_drop_downs(prefect_server: Workplace) -> None:
+    """Stack, primary family, role, pod network and taint effect are enums in the form's schema."""
+    schema = prefect_server.api("/deployments/name/create-cluster/default")["parameter_openapi_schema"]
+    enums = {name: set(definition["enum"]) for name, definition in schema["definitions"].items() if "enum" in definition}
+    assert {"ipv4", "dual-stack", "ipv6"} in enums.values()
+    assert {"ipv4", "ipv6"} in enums.values()
+    assert {"control-plane", "worker"} in enums.values()
+    assert {"flannel", "none"} in enums.values()
