@@ -20,7 +20,7 @@ _IMPORT_RATE = 2_000_000  # bytes a second: a host slower than this at unpacking
 def upload_files(session: Session, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
     """Install files on the host, in order; what was done, one phrase a file.
 
-    Each is checked on the host (sha256 of its content) and moved into place atomically; its marker in /var/lib/sixstack/bundle then tells
+    Each is checked on the host (sha256 of what is sent) and moved into place atomically; its marker in /var/lib/sixstack/bundle then tells
     facts that it is there. A break leaves whole files with markers, and nothing of the one that was under way. StepFailed says what failed.
     """
     if not files:
@@ -34,7 +34,8 @@ def upload_files(session: Session, folder: Path, files: Sequence[BundleFile], on
                 "size": file.size,
                 "encoding": file.encoding.value,
                 "mode": f"{file.mode:04o}",
-                "sha256": file.content_sha256,
+                "sha256": file.sha256,
+                "content_sha256": file.content_sha256,
                 "target": str(file.target),
             }
         )
