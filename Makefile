@@ -35,6 +35,10 @@ check: $(INSTALLED)
 	.venv/bin/lint-imports
 
 test: check
+	@for need in sshd:openssh-server ssh:openssh-client; do \
+	  PATH="$$PATH:/usr/sbin" command -v "$${need%%:*}" >/dev/null || missing="$$missing $${need##*:}"; done; \
+	if [ -n "$$missing" ]; then echo "installing: Debian packages$$missing (the tests start SSH servers on loopback)"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	@$(SIXSTACK) lab bundle
 	.venv/bin/python -m pytest $(PYTEST)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bundle.cache import cache_folder
 from cluster.errors import EnvironmentFault
 from lab.command import command
 from lab.mounts import remove_tree
@@ -58,13 +59,6 @@ for file in /usr/lib/sysctl.d/*.conf; do
   grep -E '^-?net[./]' "$file" > "/etc/sysctl.d/${{file##*/}}" || true
 done
 """
-
-
-def cache_folder() -> Path:
-    """Where things that take long to make are kept between runs: $SIXSTACK_CACHE, else $XDG_CACHE_HOME/sixstack, else ~/.cache/sixstack."""
-    if chosen := os.environ.get("SIXSTACK_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sixstack"
 
 
 def base_key() -> str:

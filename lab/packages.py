@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cluster.errors import EnvironmentFault
 from lab.command import command
 
-# program -> package that has it, in Debian and Ubuntu alike
+# what proves that a package is there -> the package, in Debian and Ubuntu alike
 NEEDED = {
     "mmdebstrap": "mmdebstrap",
     "systemd-nspawn": "systemd-container",
@@ -18,24 +18,25 @@ NEEDED = {
     "mount": "mount",
     "nsenter": "util-linux",
     "setsid": "util-linux",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
 SYSTEM_PATH = "/usr/sbin:/sbin"  # root's PATH lacks it in some shells
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-def missing_packages() -> list[str]:
-    """Packages whose program is not on this machine, sorted."""
-    found = {
-        package
-        for program, package in NEEDED.items()
-        if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None
-    }
-    return sorted(found | (set() if KEYRING.exists() else {"debian-archive-keyring"}))
+def missing_packages(needed: Mapping[str, str]) -> list[str]:
+    """Packages whose proof (a program's name, or the path of a file) is not on this machine, sorted."""
+    return sorted({package for proof, package in needed.items() if not _there(proof)})
 
 
-def install_missing(say: Callable[[str], None]) -> list[str]:
-    """Install what is missing, say what, and return it; nothing is done (or said) when all is there."""
-    packages = missing_packages()
+def _there(proof: str) -> bool:
+    if proof.startswith("/"):
+        return Path(proof).exists()
+    return shutil.which(proof, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}") is not None
+
+
+def install_missing(say: Callable[[str], None], needed: Mapping[str, str] | None = None) -> list[str]:
+    """Install what is missing of `needed` (what a lab needs), say what, and return it; nothing is done (or said) when all is there."""
+    packages = missing_packages(NEEDED if needed is None else needed)
     if not packages:
         return []
     if os.geteuid() != 0:

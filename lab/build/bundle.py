@@ -17,12 +17,13 @@ from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
 from cluster.errors import SixstackError
 from lab.build.commands import go_commands
-from lab.build.debian import install_missing, unpack_packages
+from lab.build.debian import BUILDER_PACKAGES, unpack_packages
 from lab.build.golang import build_command
 from lab.build.images import RECIPES, ImageRecipe
 from lab.build.layer import Content, DebianTree, Folder, Layer, Link, PlacedFile, diff_id_of, layer_of, write_layer
 from lab.build.program import Programs
 from lab.build.store import Store, key_of
+from lab.packages import install_missing
 
 _PAUSE = Path(__file__).parent / "pause.c"
 # raise it when the files of a bundle change while their inputs do not
@@ -41,7 +42,7 @@ def build_bundle(progress: Callable[[str], None] = on_stderr) -> Path:
     if not builder.finished:
         with store.locked(progress):
             if not builder.finished:
-                install_missing(progress)
+                install_missing(progress, BUILDER_PACKAGES)
                 builder.build(progress)
     return builder.folder
 

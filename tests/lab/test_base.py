@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from lab.base import PACKAGES, apt_settings, base_key, cache_folder, is_debians_own
+from lab.base import PACKAGES, apt_settings, base_key, is_debians_own
 
 DEB822 = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\n"
 
@@ -45,15 +43,3 @@ def test_the_same_parts_make_the_same_key() -> None:
     """The key of the base does not depend on when or where it is asked for."""
     assert base_key() == base_key()
     assert len(base_key()) == 12
-
-
-def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """$SIXSTACK_CACHE, then $XDG_CACHE_HOME, then ~/.cache."""
-    monkeypatch.setenv("HOME", "/home/u")
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.delenv("SIXSTACK_CACHE", raising=False)
-    assert cache_folder() == Path("/home/u/.cache/sixstack")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert cache_folder() == Path("/xdg/sixstack")
-    monkeypatch.setenv("SIXSTACK_CACHE", "/mine")
-    assert cache_folder() == Path("/mine")
