@@ -1,0 +1,82 @@
+"""What processes cost, as /proc tells it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_SECONDS_BETWEEN = 0.2
+
+
+def own_cpu(pid: int) -> float:
+    """CPU seconds of a process itself, all its threads."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def ended_children_cpu(pid: int) -> float:
+    """CPU seconds of the children that a process has waited for, with their own children."""
+    fields = _stat(pid)
+    return (int(fields[13]) + int(fields[14])) / _TICK
+
+
+def machine_busy() -> float:
+    """CPU seconds that the whole machine has worked since it started."""
+    user, nice, system, _idle, _wait, irq, softirq, *_ = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()[1:]
+    return sum(map(int, (user, nice, system, irq, softirq))) / _TICK
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below one."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                children.setdefault(int(_stat(int(entry.name))[1]), []).append(int(entry.name))
+    found = list(children.get(pid, []))
+    for known in found:
+        found += children.get(known, [])
+    return found
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat behind the name, which may hold anything: state is 0, parent 1, utime 11."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+
+
+@dataclass
+class PeakWatch:
+    """Watches what runs below a process; the peak memory of each process there, whenever it came."""
+
+    pid: int
+    peaks: dict[int, tuple[int, str]] = field(default_factory=dict)  # process id -> bytes, command
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> PeakWatch:
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def largest(self) -> tuple[int, str]:
+        """Bytes and command of the process that grew largest."""
+        return max(self.peaks.values(), default=(0, ""))
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_SECONDS_BETWEEN):
+            for pid in descendants(self.pid):
+                with contextlib.suppress(OSError, StopIteration, IndexError):
+                    # the kernel keeps the peak itself, so looking rarely loses only what the last moments add
+                    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+                    peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
+                    command = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")[:200]
+                    self.peaks[pid] = (peak, command)
