@@ -16,6 +16,7 @@ from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni
 from tasks.join_worker import join_worker
 from tasks.label_node import label_node
+from tasks.load_images import load_images
 from tasks.prepare_host import prepare_host
 from tasks.publish_kubeconfig import publish_kubeconfig
 from tasks.verify_network import verify_network
@@ -27,20 +28,28 @@ Future = PrefectFuture[Any]
 def converge(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> None:  # noqa: PLR0912 one a kind of step
     """Do the steps of a plan; ClusterError says which hosts are in, which are not, and why.
 
-    Each host's chain goes on whatever the others do: prepare -> init or join -> label -> ready.
+    Each host's chain goes on whatever the others do: prepare -> load images -> init or join -> label -> ready. The control plane's first
+    files go over the wire before the workers' images do, as everything waits for it; its other images load while kubeadm init runs.
     """
     first, *_ = spec.control_planes
     chains: dict[str, list[Future]] = {host.name: [] for host in spec.hosts}
+    loaded: dict[str, list[Future]] = {host.name: [] for host in spec.hosts}
     cluster_wide: dict[str, Future] = {}
 
     for host in spec.hosts:
         if planned := plan.step("prepare-host", host.name):
             chains[host.name].append(prepare_host.submit(planned, spec, host, where))
+    api = chains[first.name][:]  # the last step before the API answers; none: it does already
+    for host in spec.hosts:
+        if chains[host.name]:
+            loaded[host.name].append(load_images.submit(spec, host, where, wait_for=[*chains[host.name], *api]))
+    for host in spec.hosts:
+        chains[host.name] += loaded[host.name]
     if planned := plan.step("init-control-plane", first.name):
-        chains[first.name].append(init_control_plane.submit(planned, first, where, wait_for=chains[first.name][-1:]))
-    api = chains[first.name][-1:]  # the step after which the API answers; none: it does already
+        api = [init_control_plane.submit(planned, first, where, wait_for=api)]
+        chains[first.name] += api
     if planned := plan.step("install-cni"):
-        cluster_wide["install-cni"] = install_cni.submit(planned, spec, where, wait_for=api)
+        cluster_wide["install-cni"] = install_cni.submit(planned, spec, where, wait_for=[*api, *loaded[first.name]])
     if plan.step("publish-kubeconfig"):
         cluster_wide["publish-kubeconfig"] = publish_kubeconfig.submit(spec, where, wait_for=api)
     for host in spec.workers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.errors import ClusterError, NotPossible, SpecError
+from cluster.errors import ClusterError, SpecError
 from cluster.plan import make_reset_plan
 from cluster.problems import Problem
 from cluster.spec import ClusterSpec
@@ -41,7 +41,15 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
     with working_on(where, wait_seconds):
         facts, unseen = inspect(spec.hosts, where)
         if unseen:
-            raise NotPossible(unseen)
+            text = "\n".join(
+                [
+                    f"cluster {spec.name} is not deleted, nothing was changed on any host: some cannot be looked at",
+                    *(f"- {problem}" for problem in unseen),
+                    "A machine that is gone for good: take it out of the file, then delete again.",
+                ]
+            )
+            summary_artifact(where, text)
+            raise ClusterError(text)
         # workers and control planes side by side: reset needs no API, and a dead control plane must not keep workers
         plan = make_reset_plan(spec, facts)
         ended = fates({planned.host: reset_host.submit(planned, spec.host(planned.host), where) for planned in plan.steps})

@@ -11,6 +11,7 @@ from prefect.states import get_state_exception
 
 from cluster.errors import ClusterError
 from cluster.records import StepRecord
+from cluster.redaction import redact
 
 
 class NotStarted(ClusterError):
@@ -31,8 +32,8 @@ class Fate:
 
     @property
     def why_not(self) -> str | None:
-        """The error for people; None when the step was completed."""
-        return None if self.error is None else str(self.error) or type(self.error).__name__
+        """The error for people, redacted; None when the step was completed."""
+        return None if self.error is None else redact(str(self.error)) or type(self.error).__name__
 
 
 def fate(future: PrefectFuture[Any]) -> Fate:

@@ -17,8 +17,8 @@ from prefect.logging import get_logger
 from prefect.tasks import Task, exponential_backoff
 
 from blocks.audit_store import AuditStore
-from blocks.loading import load
-from cluster.errors import SixstackError, TryAgain
+from blocks.loading import NoBlock, load
+from cluster.errors import EnvironmentFault, SixstackError, TryAgain
 from cluster.records import Outcome, StepRecord
 from cluster.redaction import redact
 
@@ -34,6 +34,7 @@ class Where:
 
 
 Record = TypeVar("Record", bound=StepRecord)
+DEFAULT_STORE = "default"  # the block that a cluster file means when it names none
 
 
 @dataclass
@@ -99,7 +100,7 @@ def attempt(step: str, host: str, where: Where, record_type: type[Record]) -> It
             error=clean(error) if error is not None else None,
             **this.extra,
         )
-        this.written = _store(where.run, where.audit).write(record)
+        this.written = _write(where, record)
         tell(where, _line(this.written), event=f"sixstack.step.{this.written.outcome}", about=f"{step} {host}")
 
 
@@ -120,16 +121,36 @@ def _line(record: StepRecord) -> str:
     return f"{record.step} {record.host}: {record.outcome.value} in {seconds:.1f} s: {what}"
 
 
+def _write(where: Where, record: Record) -> Record:
+    """Store the record; a step that leaves none has failed, whatever it did."""
+    store = _store(where)
+    try:
+        return store.write(record)
+    except Exception as fault:  # each storage has its own
+        did = f"the step itself failed: {record.error}" if record.error else f"the step itself was done: {record.outcome.value}"
+        raise EnvironmentFault(f"the audit store `{where.audit}` at {store.url} cannot be written ({fault}); {did}") from fault
+
+
 @cache
-def _store(run: str, block: str) -> AuditStore:  # noqa: ARG001 - one look-up a run
-    return load(AuditStore, block)
+def _store(where: Where) -> AuditStore:
+    """The run's audit store, looked up once; a first run has none yet, and gets the local folder that is the block's default."""
+    try:
+        return load(AuditStore, where.audit)
+    except NoBlock:
+        if where.audit != DEFAULT_STORE:
+            raise
+    store = AuditStore()
+    store.save(DEFAULT_STORE, overwrite=True)  # another first run may have saved the same meanwhile
+    tell(where, f"audit records go to {store.url} on the worker's machine: there was no Audit store block `{DEFAULT_STORE}`, now there is")
+    return store
 
 
 def tell(where: Where, line: str, *, event: str = "sixstack.run.progress", about: str = "") -> None:
-    """Say a line to whoever watches the run: in the root flow run's log, and as an event of that run.
+    """Say a line, redacted, to whoever watches the run: in the root flow run's log, and as an event of that run.
 
     The event reaches `prefect deployment run --watch`, `sixstack create` and automations on every server; log streams are off by default.
     """
+    line = redact(line)
     get_logger("prefect.flow_runs").info(line, extra={"flow_run_id": where.run, "flow_run_name": where.cluster, "flow_name": ""})
     emit_event(
         event,

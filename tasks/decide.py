@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from blocks.artifact_bundle import ArtifactBundle
-from blocks.loading import load
+from blocks.loading import NoBlock, load
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
 from bundle.manifest import BundleManifest
 from cluster.addresses import resolve
-from cluster.errors import EnvironmentFault, NotPossible, TryAgain
+from cluster.errors import NotPossible, TryAgain
 from cluster.facts import HostFacts
 from cluster.immutable import immutable_changes
 from cluster.plan import HostFiles, Plan, make_plan
@@ -22,7 +22,7 @@ from cluster.state import ClusterState
 from cluster.steps import INIT_CONTROL_PLANE
 from kube.state import read_state
 from tasks.artifacts import plan_artifact
-from tasks.attempt import Where, attempt, step
+from tasks.attempt import Where, attempt, step, tell
 from tasks.connection import cluster_api
 
 
@@ -40,7 +40,10 @@ def decide(spec: ClusterSpec, facts: Mapping[str, HostFacts], unseen: Sequence[P
         resolved, plan, warnings = make_decision(spec, facts, unseen, where)
         this.extra |= {"spec": resolved, "plan": plan}
         this.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
-        this.output = "\n".join([*map(str, warnings), *plan.notes])
+        remarks = [*map(str, warnings), *plan.notes]
+        this.output = "\n".join(remarks)
+        for remark in remarks:
+            tell(where, f"note: {remark}")
         plan_artifact(where, plan)
     return this.record
 
@@ -75,7 +78,7 @@ def _kubeconfig_saved(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> bool
     """A block of this cluster is there, and of this very cluster: one of an earlier life has another CA."""
     try:
         block = load(SavedKubeconfig, block_name(spec.name))
-    except EnvironmentFault:
+    except NoBlock:
         return False
     return block.ca_hash == facts[spec.control_planes[0].name].kubernetes.ca_hash
 

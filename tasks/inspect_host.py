@@ -30,6 +30,4 @@ def inspect_host(host: Host, where: Where) -> Inspection:
 def not_inspected(host: str, error: BaseException) -> Problem:
     """Why a host could not be looked at, as one problem among those of the hosts that could."""
     found, hint = getattr(error, "found", ""), getattr(error, "do", "")
-    return Problem(
-        "host-not-inspected", f"hosts/{host}", found or str(error) or type(error).__name__, hint or "mend that, then run again"
-    )
+    return Problem("host-not-inspected", f"hosts/{host}", found or str(error) or type(error).__name__, hint or "mend that, then run again")

@@ -9,6 +9,7 @@ from typing import Any
 
 from cluster.errors import HostRefused, StepFailed
 from cluster.problems import Problem
+from cluster.redaction import redact
 from hosts.detached import run_detached
 from hosts.session import Session
 from tasks.attempt import Attempt
@@ -28,7 +29,7 @@ def run_script(
     this.exit_code = done.exit_code
     output = done.stderr if secret else done.stdout + done.stderr
     this.output += output
-    _judge(session.host, this.step, done.exit_code, output)
+    _judge(this, session.host, done.exit_code, output)
     return done.stdout
 
 
@@ -48,7 +49,7 @@ def run_detached_script(
     this.output += done.output
     if done.attached:
         this.found = "attached to the step that was running on the host already"
-    _judge(session.host, this.step, done.exit_code, done.output)
+    _judge(this, session.host, done.exit_code, done.output)
 
 
 def _rendered(this: Attempt[Any], template: str, values: Mapping[str, Any]) -> str:
@@ -57,9 +58,11 @@ def _rendered(this: Attempt[Any], template: str, values: Mapping[str, Any]) -> s
     return script
 
 
-def _judge(host: str, step: str, exit_code: int, output: str) -> None:
+def _judge(this: Attempt[Any], host: str, exit_code: int, said: str) -> None:
     if exit_code == 0:
         return
+    # an exception's text goes where records do not: Prefect's log and states, events, the summary
+    output = redact(said, this.secrets)
     last = "\n".join(output.strip().splitlines()[-12:])
     if exit_code in {NOT_OURS, LACKING}:
         raise HostRefused(
@@ -72,7 +75,7 @@ def _judge(host: str, step: str, exit_code: int, output: str) -> None:
         )
     raise StepFailed(
         host,
-        f"step {step} failed with exit code {exit_code}:\n{last}",
+        f"step {this.step} failed with exit code {exit_code}:\n{last}",
         f"the whole output is in the audit record; `journalctl -u 'sixstack-*'` on {host} has it too. Running again starts this step anew",
         exit_code=exit_code,
         output=output,

@@ -9,7 +9,7 @@ from cluster.problems import errors_in
 from cluster.reader import read_document
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec
-from tasks.attempt import Where, attempt, step
+from tasks.attempt import Where, attempt, step, tell
 
 
 class Validation(StepRecord):
@@ -20,12 +20,14 @@ class Validation(StepRecord):
 
 @step("validate", retries=0)
 def validate(document: Any, where: Where) -> Validation:
-    """Read and check the document offline; SpecError lists all that is wrong, warnings are logged."""
+    """Read and check the document offline; SpecError lists all that is wrong; warnings are told."""
     with attempt("validate", "cluster", where, Validation) as this:
         reading = read_document(document)
         this.output = "\n".join(str(problem) for problem in reading.problems)
         if reading.spec is None:
             raise SpecError(errors_in(reading.problems))
+        for problem in reading.problems:
+            tell(where, f"note: {problem}")
         this.found = f"{len(reading.spec.hosts)} hosts, {reading.spec.stack}" + (
             f", {len(reading.problems)} warnings" if reading.problems else ""
         )
