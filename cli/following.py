@@ -20,7 +20,7 @@ def run_deployment(name: str, parameters: dict[str, Any]) -> int:
     from blocks.loading import api_url
 
     try:
-        run = asyncio.run(_start_and_follow(name, parameters))
+        run, said = asyncio.run(_start_and_follow(name, parameters))
     except ObjectNotFound:
         raise EnvironmentFault(
             f"there is no deployment {name} at {api_url()}; register it: prefect deploy --all --prefect-file deployments/prefect.yaml"
@@ -31,11 +31,14 @@ def run_deployment(name: str, parameters: dict[str, Any]) -> int:
     if state is not None and state.is_completed():
         print(f"{run.name}: completed")
         return GOOD
-    print(f"{run.name}: {(state.name or state.type.value).lower() if state else 'no state'}\n{state.message if state else ''}".rstrip())
+    print(f"{run.name}: {(state.name or state.type.value).lower() if state else 'no state'}")
+    if state is not None and state.message and said not in state.message:
+        print(state.message)
     return PROBLEMS
 
 
-async def _start_and_follow(name: str, parameters: dict[str, Any]) -> FlowRun:
+async def _start_and_follow(name: str, parameters: dict[str, Any]) -> tuple[FlowRun, str]:
+    """The ended run, and what it said last."""
     from prefect.client.orchestration import get_client
     from prefect.events import Event
     from prefect.events.subscribers import FlowRunSubscriber
@@ -46,8 +49,10 @@ async def _start_and_follow(name: str, parameters: dict[str, Any]) -> FlowRun:
         run = await client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
         ui = get_current_settings().ui_url or ""
         print(f"{name}: run {run.name} {run.id}{f', {ui}/runs/flow-run/{run.id}' if ui else ''}", flush=True)
+        said = "\0"  # in no message
         async with FlowRunSubscriber(flow_run_id=run.id) as stream:
             async for item in stream:
                 if isinstance(item, Event) and item.event.startswith("sixstack."):
-                    print(f"{item.occurred.astimezone():%H:%M:%S} {item.payload['line']}", flush=True)
-        return await client.read_flow_run(run.id)
+                    said = str(item.payload["line"])
+                    print(f"{item.occurred.astimezone():%H:%M:%S} {said}", flush=True)
+        return await client.read_flow_run(run.id), said

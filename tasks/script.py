@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,9 @@ from templates import render
 # exit codes that templates/host/prologue.sh.j2 gives a meaning
 NOT_OURS = 64
 LACKING = 65
+
+# how kubeadm, kubectl, ctr, systemctl and our own scripts begin a line that says what is wrong
+_FAULT = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
 
 
 def run_script(
@@ -63,7 +67,7 @@ def _judge(this: Attempt[Any], host: str, exit_code: int, said: str) -> None:
         return
     # an exception's text goes where records do not: Prefect's log and states, events, the summary
     output = redact(said, this.secrets)
-    last = "\n".join(output.strip().splitlines()[-12:])
+    last = _telling(output)
     if exit_code in {NOT_OURS, LACKING}:
         raise HostRefused(
             host,
@@ -80,3 +84,10 @@ def _judge(this: Attempt[Any], host: str, exit_code: int, said: str) -> None:
         exit_code=exit_code,
         output=output,
     )
+
+
+def _telling(output: str) -> str:
+    """The lines that say what went wrong, for people; the whole output is in the record."""
+    lines = [line.strip()[:400] for line in output.strip().splitlines() if line.strip()]
+    errors = [line for line in lines if _FAULT.search(line)]
+    return "\n".join(dict.fromkeys((errors or lines)[-6:]))
