@@ -14,14 +14,18 @@ from cluster.errors import EnvironmentFault
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 
+class NoBlock(EnvironmentFault):
+    """The server answers, and has no block of that type and name."""
+
+
 def load(kind: type[AnyBlock], name: str) -> AnyBlock:
-    """The block of that type and name; EnvironmentFault when there is none or the server does not answer."""
+    """The block of that type and name; NoBlock when there is none, EnvironmentFault when the server does not answer."""
     try:
         loaded = kind.load(name)
     except ValueError as error:
         if not isinstance(error.__cause__, ObjectNotFound) and "Unable to find block document" not in str(error):
             raise EnvironmentFault(f"the {kind.get_block_type_slug()} block `{name}` cannot be read: {error}") from error
-        raise EnvironmentFault(
+        raise NoBlock(
             f"there is no block `{name}` of type {kind._block_type_name}; make one in the Prefect UI (Blocks) "
             f"or with {kind.__module__}.{kind.__name__}(...).save({name!r})"
         ) from error
