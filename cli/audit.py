@@ -22,7 +22,9 @@ def run(options: argparse.Namespace) -> int:
     """A table, or the records as a JSON list."""
     from blocks.audit_store import AuditStore
     from blocks.loading import load
+    from cli.server import need_server
 
+    need_server()
     records = list(load(AuditStore, options.store).records(options.run_or_cluster))
     if options.network:
         records = [record for record in records if record.get("report")][-1:]

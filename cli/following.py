@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import GOOD, PROBLEMS
+from cli.server import need_server
 from cluster.errors import EnvironmentFault
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
+
+PATIENCE_SECONDS = 15.0  # a worker that runs takes a run within a few seconds
 
 
 def run_deployment(name: str, parameters: dict[str, Any]) -> int:
@@ -19,6 +28,7 @@ def run_deployment(name: str, parameters: dict[str, Any]) -> int:
 
     from blocks.loading import api_url
 
+    need_server()
     try:
         run, said = asyncio.run(_start_and_follow(name, parameters))
     except ObjectNotFound:
@@ -40,8 +50,6 @@ def run_deployment(name: str, parameters: dict[str, Any]) -> int:
 async def _start_and_follow(name: str, parameters: dict[str, Any]) -> tuple[FlowRun, str]:
     """The ended run, and what it said last."""
     from prefect.client.orchestration import get_client
-    from prefect.events import Event
-    from prefect.events.subscribers import FlowRunSubscriber
     from prefect.settings import get_current_settings
 
     async with get_client() as client:
@@ -49,10 +57,58 @@ async def _start_and_follow(name: str, parameters: dict[str, Any]) -> tuple[Flow
         run = await client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
         ui = get_current_settings().ui_url or ""
         print(f"{name}: run {run.name} {run.id}{f', {ui}/runs/flow-run/{run.id}' if ui else ''}", flush=True)
-        said = "\0"  # in no message
-        async with FlowRunSubscriber(flow_run_id=run.id) as stream:
-            async for item in stream:
-                if isinstance(item, Event) and item.event.startswith("sixstack."):
-                    said = str(item.payload["line"])
-                    print(f"{item.occurred.astimezone():%H:%M:%S} {said}", flush=True)
-        return await client.read_flow_run(run.id), said
+        try:
+            async with _waiting_explained(client, run.id, deployment.work_pool_name or ""):
+                said = await _follow(run.id)
+            return await client.read_flow_run(run.id), said
+        except BaseException:
+            # Ctrl-C, or a server that went away: the run is the worker's, and ends by itself
+            print(
+                f"sixstack: no longer following; the run goes on. Follow it: prefect flow-run watch {run.id}; "
+                f"end it: prefect flow-run cancel {run.id}",
+                file=sys.stderr,
+                flush=True,
+            )
+            raise
+
+
+async def _follow(run: UUID) -> str:
+    """Print what the run says until it has ended, and return the last of it."""
+    from prefect.events import Event
+    from prefect.events.subscribers import FlowRunSubscriber
+
+    said = "\0"  # in no message
+    async with FlowRunSubscriber(flow_run_id=run) as stream:
+        async for item in stream:
+            if isinstance(item, Event) and item.event.startswith("sixstack."):
+                said = str(item.payload["line"])
+                print(f"{item.occurred.astimezone():%H:%M:%S} {said}", flush=True)
+    return said
+
+
+@asynccontextmanager
+async def _waiting_explained(client: PrefectClient, run: UUID, pool: str) -> AsyncIterator[None]:
+    """Beside the block: say why a run does not begin, once for each reason."""
+    watch = asyncio.create_task(_explain_waiting(client, run, pool))
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+
+async def _explain_waiting(client: PrefectClient, run: UUID, pool: str) -> None:
+    told = ""
+    while True:
+        await asyncio.sleep(PATIENCE_SECONDS)
+        state = (await client.read_flow_run(run)).state
+        if state is None or not (state.is_scheduled() or state.is_pending()):
+            return
+        why = f"no worker has taken the run yet; start one: prefect worker start --pool {pool}"
+        if state.name == "AwaitingConcurrencySlot":
+            why = "as many runs of this deployment as are allowed are at work; this one begins when one of them ends"
+        elif state.is_pending():
+            why = "a worker has taken the run and is starting it"
+        if why != told:
+            print(f"waiting: {why}", flush=True)
+            told = why

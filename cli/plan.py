@@ -37,12 +37,14 @@ def run(options: argparse.Namespace) -> int:
         if options.output == "json":
             _print_problems(reading.problems)
         return PROBLEMS
+    from cli.server import need_server
     from cluster.errors import NotPossible
     from hosts.registry import close_registry
     from tasks.attempt import Where
     from tasks.connection import open_sessions
     from tasks.decide import make_decision
 
+    need_server()
     where = Where(cluster=spec.name, run=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
     open_sessions(where)
     try:

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 
 def saved(cluster: str) -> SavedKubeconfig:
-    """The block of that cluster; EnvironmentFault when there is none."""
+    """The block of that cluster; EnvironmentFault when there is none, or no server."""
     from blocks.loading import load
     from blocks.saved_kubeconfig import SavedKubeconfig, block_name
+    from cli.server import need_server
 
+    need_server()
     return load(SavedKubeconfig, block_name(cluster))
 
 

@@ -1,0 +1,27 @@
+"""The Prefect server that a command needs: one that is named and answers."""
+
+from __future__ import annotations
+
+from cluster.errors import EnvironmentFault
+
+ANSWER_SECONDS = 5.0  # without this look first, a server that is silent keeps a command for minutes
+
+
+def need_server() -> None:
+    """EnvironmentFault when no server is named, or the one that is does not answer.
+
+    Where none is named Prefect would start one of its own in the user's home, which knows neither the blocks nor the deployments.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        raise EnvironmentFault("no Prefect server is named: run this from the folder with prefect.toml, or set PREFECT_API_URL")
+    with (
+        temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+        get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS}) as client,
+    ):
+        error = client.api_healthcheck()
+    if error is not None:
+        raise EnvironmentFault(f"the Prefect server at {url} cannot be reached: {str(error) or type(error).__name__}")
