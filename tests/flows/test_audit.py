@@ -49,7 +49,7 @@ def test_every_step_of_every_host_has_a_record(made: MadeCluster) -> None:
     wanted = {(step, name) for step in ("inspect-host", "prepare-host", "label-node", "wait-ready") for name in names}
     wanted |= {("join-worker", name) for name in names[1:]} | {("init-control-plane", names[0])}
     wanted |= {(step, "cluster") for step in ("validate", "plan", "install-cni", "publish-kubeconfig", "wait-dns", "verify-network")}
-    assert found == wanted
+    assert found >= wanted
 
 
 def test_a_script_is_recorded_by_its_digest_and_exit_code(made: MadeCluster) -> None:

@@ -65,3 +65,19 @@ class TestCluster:
             for spelling in {text, address.exploded, address.exploded.upper()}:
                 found = made.place.sixstack("node", spelling, "--cluster", made.name)
                 assert (found.returncode, found.stdout.strip()) == (0, host["name"]), found.stderr
+
+    def test_create_says_a_line_for_each_step(self, made: MadeCluster) -> None:
+        """Whoever runs `sixstack create` sees each step end, on which host, and how."""
+        lines = made.output.splitlines()
+        names = [host["name"] for host in made.document["hosts"]]
+        for step, host in [
+            ("plan", "cluster"),
+            *(("prepare-host", name) for name in names),
+            ("init-control-plane", names[0]),
+            *(("join-worker", name) for name in names[1:]),
+            *(("wait-ready", name) for name in names),
+            ("verify-network", "cluster"),
+        ]:
+            assert [line for line in lines if f" {step} {host}: " in line], f"no line of {step} {host} in\n{made.output}"
+        assert f"{len(names)} of {len(names)} hosts are in" in made.output
+        assert lines[-1].endswith(": completed")
