@@ -1,0 +1,179 @@
+"""The pages say what is there: links, commands, options, make targets, titles; and no tracked file names a package registry."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`\n]+)`")
+# where a command begins: of a line, after a pipe, in $(...)
+COMMAND = re.compile(r"(?:^|[|(;]\s*)(?:\.venv/bin/)?sixstack +(.*)")
+# in pieces, so that this file is not the one it finds
+REGISTRIES = [
+    ".".join(pieces)
+    for pieces in (
+        ("pypi", "org"),
+        ("pypi", "python", "org"),
+        ("pythonhosted", "org"),
+        ("proxy", "golang", "org"),
+        ("sum", "golang", "org"),
+        ("goproxy", "io"),
+        ("goproxy", "cn"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("yarnpkg", "com"),
+        ("deb", "debian", "org"),
+        ("ftp", "debian", "org"),
+        ("security", "debian", "org"),
+        ("snapshot", "debian", "org"),
+        ("archive", "ubuntu", "com"),
+        ("ports", "ubuntu", "com"),
+    )
+]
+
+
+def slug(heading: str) -> str:
+    """The anchor that a heading gets on a page: lower case, words joined by dashes."""
+    return re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def tracked() -> list[Path]:
+    """The files of this repository, those to be committed too."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """The words after each `sixstack` of a page: in code blocks, and in code inside of sentences."""
+    blocks = [line for _, block in FENCE.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+    for code in [*blocks, *SPAN.findall(FENCE.sub("", text))]:
+        if found := COMMAND.search(code.strip()):
+            yield re.split(r"\s#\s|[|)>]", found[1])[0].split()
+
+
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """The parser of a subcommand, as cli/main.py makes it."""
+    parser = argparse.ArgumentParser()
+    importlib.import_module(f"cli.{name}").configure(parser)
+    return parser
+
+
+def faults_of(words: list[str]) -> Iterator[str]:
+    """What a `sixstack WORDS` of a page names and the command does not have."""
+    name, *rest = words
+    if not name.islower() or name.startswith("-"):  # COMMAND, or --help
+        return
+    if name not in COMMANDS:
+        yield f"no subcommand {name}"
+        return
+    parser = parser_of(name)
+    nested = next((action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction)), None)
+    if nested and rest and rest[0].islower() and not rest[0].startswith("-"):
+        if rest[0] not in nested:
+            yield f"no {name} {rest[0]}"
+            return
+        parser = nested[rest[0]]
+    known = parser._option_string_actions
+    for word in rest:
+        if word == "--":  # what follows is for another program
+            return
+        option = word.split("=")[0].strip("[]")
+        if re.fullmatch(r"--?[a-z][a-z-]*", option) and option not in known:
+            yield f"{name} has no {option}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_begins_with_its_title(name: str) -> None:
+    """The first line is the one heading of the first level."""
+    lines = FENCE.sub("", (ROOT / name).read_text(encoding="utf-8")).splitlines()
+    assert [line for line in lines if line.startswith("# ")] == lines[:1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_lead_somewhere(name: str) -> None:
+    """Each relative link names a file that is there, and an anchor a heading of it."""
+    page = ROOT / name
+    for link in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{name}: {link}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", FENCE.sub("", target.read_text(encoding="utf-8")), re.MULTILINE)
+            assert anchor in map(slug, headings), f"{name}: {link}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_exist(name: str) -> None:
+    """Each `sixstack` command of a page has that subcommand and those options."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert [f"sixstack {' '.join(words)}: {fault}" for words in commands_in(text) for fault in faults_of(words)] == []
+
+
+def test_messages_and_examples_name_commands_that_exist() -> None:
+    """The same for what programs, templates and examples tell people to run."""
+    faults = [
+        f"{path.relative_to(ROOT)}: sixstack {' '.join(words)}: {fault}"
+        for path in tracked()
+        if path.suffix in {".py", ".yaml", ".j2", ".toml"} and path.parts[len(ROOT.parts)] != "tests"
+        for span in SPAN.findall(path.read_text(encoding="utf-8"))
+        if "{" not in span and (words := span.split())[0] == "sixstack" and len(words) > 1
+        for fault in faults_of(words[1:])
+    ]
+    assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [("frobnicate x", "no subcommand frobnicate"), ("lab fly --lab x", "no lab fly"), ("check --speed FILE", "check has no --speed")],
+)
+def test_a_wrong_command_would_be_noticed(said: str, fault: str) -> None:
+    """A page that names a command nobody has is at fault."""
+    (words,) = commands_in(f"```sh\nx | .venv/bin/sixstack {said}   # why\n```\n")
+    assert list(faults_of(words)) == [fault]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_make_targets_exist(name: str) -> None:
+    """Each `make TARGET` of a page is one of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    text = (ROOT / name).read_text(encoding="utf-8")
+    code = [line for _, block in FENCE.findall(text) for line in block.splitlines()] + SPAN.findall(FENCE.sub("", text))
+    named = {found[1] for line in code if (found := re.match(r"make ([a-z-]+)", line))}
+    assert named <= targets
+
+
+def test_each_decision_is_in_the_list() -> None:
+    """A page of docs/decisions that nobody lists is found by nobody."""
+    folder = ROOT / "docs" / "decisions"
+    listed = set(LINK.findall((folder / "README.md").read_text(encoding="utf-8")))
+    assert {page.name for page in folder.glob("*.md")} - {"README.md"} <= listed
+
+
+def test_no_file_names_a_package_registry() -> None:
+    """Where packages come from is decided by each machine's own configuration: lock, lab and pages work with any mirror."""
+    found = [
+        f"{path.relative_to(ROOT)}: {host}"
+        for path in tracked()
+        for text in [path.read_bytes().decode(errors="replace").lower()]
+        for host in REGISTRIES
+        if host in text
+    ]
+    assert found == []
