@@ -142,7 +142,6 @@ def _clean(prefect: LocalPrefect) -> int:
     from lab import hosts
 
     hosts.down(LAB, say=_say)
-    if prefect.settings_file.exists():
-        prefect.stop(_say)
+    prefect.stop(_say)
     prefect.remove(_say)
     return GOOD

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from pathlib import Path
 
-from cli.exit_codes import GOOD
+from cli.exit_codes import GOOD, USAGE
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,17 @@ def run(options: argparse.Namespace) -> int:
         print(text, end="")
         return GOOD
     target = Path(options.to)
-    # written beside its target and moved: a reader sees the old file or the new one, and never one with wider permissions
+    try:
+        _write(text, target)
+    except OSError as error:
+        print(f"sixstack: {target} cannot be written: {error.strerror}", file=sys.stderr)
+        return USAGE
+    print(f"kubeconfig of {options.cluster} written to {target}")
+    return GOOD
+
+
+def _write(text: str, target: Path) -> None:
+    """Beside its target and moved: a reader sees the old file or the new one, and never one with wider permissions."""
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -34,5 +45,3 @@ def run(options: argparse.Namespace) -> int:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    print(f"kubeconfig of {options.cluster} written to {target}")
-    return GOOD

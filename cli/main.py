@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -42,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     assert module is not None  # argparse has ended the program for every other name
     try:
         return int(module.run(options))
+    except BrokenPipeError:
+        # the reader of our output has gone (`sixstack audit demo | head`); what is left in the buffer is for nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
