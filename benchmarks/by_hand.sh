@@ -3,8 +3,8 @@
 # the create flow against. Usage: by_hand.sh FOLDER, which benchmarks/inputs.py has filled.
 #
 # What makes it fast: one connection a host and one stream a purpose; bytes are checked, decoded and placed (or imported) while they
-# arrive; the container runtime comes first, so that images are imported while the rest is still being sent; images that only pods need
-# come while kubeadm waits for its control plane; the join token is known beforehand.
+# arrive; the container runtime comes first, so that images are imported while the rest is still being sent; the control plane goes before
+# the workers, as all wait for it; images that only pods need come while kubeadm waits; the join token is known beforehand.
 set -euo pipefail
 cd "$1"
 bundle=$(<bundle)
@@ -52,13 +52,20 @@ systemctl daemon-reload
 systemctl --quiet enable kubelet.service containerd.service
 systemctl start containerd.service'
 
-fill() { # HOST: everything that kubeadm needs
-  local host=$1
+filled() { # HOST...: waits until these hosts have what kubeadm needs
+  local host
+  for host in "$@"; do until [ -e "$host.filled" ]; do sleep 0.05; done; done
+}
+
+fill() { # HOST [AFTER]: everything that kubeadm needs; most of it only when host AFTER has got all
+  local host=$1 after=("${@:2}")
   {
     send "$host" runtime "$(<"$host.settings")$start_runtime"
+    filled "${after[@]}"
     send "$host" images
   } &
   local images=$!
+  filled "${after[@]}"
   send "$host" programs
   wait $images
   mark "prepared $host"
@@ -92,21 +99,22 @@ join() { # HOST
   label "$1"
 }
 
-kubectl() { on "$control_plane" "KUBECONFIG=/etc/kubernetes/admin.conf kubectl $*"; }
-label() { kubectl label --overwrite node "$1" "$(<"$1.labels")" >/dev/null; }
+kubectl() { on "$control_plane" "export KUBECONFIG=/etc/kubernetes/admin.conf; kubectl $*"; }
+# kubeadm join may be over before its kubelet has registered the node
+label() { kubectl wait --for=create "node/$1" --timeout=60s '>/dev/null && kubectl' label --overwrite node "$1" "$(<"$1.labels")" >/dev/null; }
 
 initialize &
 init=$!
-declare -A filled
+declare -A filling
 for host in "${workers[@]}"; do
-  fill "$host" &
-  filled[$host]=$!
+  fill "$host" "$control_plane" &
+  filling[$host]=$!
 done
 # what only pods need, while kubeadm waits for its control plane
 late=()
 for host in "${workers[@]}" "$control_plane"; do
   {
-    until [ -e "$host.filled" ]; do sleep 0.05; done
+    filled "$host"
     send "$host" late-images
     mark "late images $host"
   } &
@@ -120,7 +128,7 @@ jobs+=($!)
 kubectl -n kube-public wait configmap/cluster-info "--for=jsonpath={.data.jws-kubeconfig-$(<token-id)}" --timeout=60s >/dev/null
 mark signed
 for host in "${workers[@]}"; do
-  wait "${filled[$host]}"
+  wait "${filling[$host]}"
   join "$host" &
   jobs+=($!)
 done
