@@ -34,6 +34,7 @@ from cluster.steps import (
     prepare_values,
     reset_values,
 )
+from cluster.unapplied import unapplied
 
 __all__ = ["HostFiles", "Plan", "PlannedStep", "immutable_changes", "make_plan", "make_reset_plan", "wanted_labels"]
 
@@ -269,6 +270,7 @@ def _notes(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterStat
             yield f"the API server on {host.name} did not answer: what it would say of nodes is not known"
     if spec.cni.kind is CniKind.NONE and state.nodes and state.cni is None and not state.cni_detail:
         yield "no pod network is installed, as the file asks: nodes stay NotReady until you apply one"
+    yield from unapplied(spec, state.kubeadm)
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:
