@@ -23,7 +23,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - shell and YAML, quoted by the filters below
+        autoescape=False,
     )
     environment.filters["quote"] = lambda value: shlex.quote(str(value))
     # JSON is YAML, so a nested value is written without an indentation rule
