@@ -21,10 +21,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """kubectl's own exit code."""
     import yaml
-    from hosts.forward import forwarded
 
     from cli.saved_cluster import control_plane_session, saved
     from cluster.hostport import join_host_port, split_host_port
+    from hosts.forward import forwarded
 
     block = saved(options.cluster)
     arguments = [word for index, word in enumerate(options.arguments) if not (index == 0 and word == "--")]
