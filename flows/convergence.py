@@ -12,6 +12,7 @@ from cluster.spec import ClusterSpec, CniKind
 from flows.outcome import Fate, NotStarted, fate, fates
 from tasks.artifacts import show_progress, start_progress, summary_artifact
 from tasks.attempt import Where, tell
+from tasks.connection import close_sessions
 from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni
 from tasks.join_worker import join_worker
@@ -25,10 +26,19 @@ from tasks.wait_ready import wait_dns, wait_ready
 Future = PrefectFuture[Any]
 
 
-def converge(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> None:  # noqa: PLR0912 one a kind of step
-    """Do the steps of a plan; ClusterError says which hosts are in, which are not, and why.
+def converge(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> None:
+    """Do the steps of a plan; ClusterError says which hosts are in, which are not, and why."""
+    try:
+        _run_steps(spec, plan, where, verify=verify)
+    except BaseException:
+        # A cancelled run: at the end of this subflow Prefect waits for the threads of its tasks, which wait for their hosts. The parent
+        # flow would close the sessions only after that, and be killed before.
+        close_sessions(where)
+        raise
 
-    Each host's chain goes on whatever the others do: prepare -> load images -> init or join -> label -> ready. The control plane's first
+
+def _run_steps(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> None:  # noqa: PLR0912 one a kind of step
+    """Each host's chain goes on whatever the others do: prepare -> load images -> init or join -> label -> ready. The control plane's first
     files go over the wire before the workers' images do, as everything waits for it; its other images load while kubeadm init runs.
     """
     first, *_ = spec.control_planes

@@ -54,5 +54,6 @@ def cluster_api(control_plane: Host, where: Where) -> Iterator[KubeApi]:
     read = opened.run(f"cat {ADMIN_CONF}", limit=timedelta(seconds=20))
     if read.exit_code:
         raise ApiUnavailable(f"{control_plane.name}: no {ADMIN_CONF} yet: {read.stderr.strip()}")
-    with connect(read.stdout, opened.dial) as api:
+    # each connection asks the run for its session: one that was lost is opened again, and a run that has closed its sessions waits for nothing
+    with connect(read.stdout, lambda address, port: session(control_plane, where).dial(address, port)) as api:
         yield api
