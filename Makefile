@@ -29,7 +29,7 @@ clean-demo: $(INSTALLED)
 	@$(SIXSTACK) demo --clean
 
 check: $(INSTALLED)
-	.venv/bin/ruff check .
+	.venv/bin/ruff check --no-cache .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports

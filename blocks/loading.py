@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TypeVar
 
 import httpx
@@ -10,6 +11,9 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
 from cluster.errors import EnvironmentFault
+
+# loading a block sends an event; a short command that ends before it is sent would warn of it each time, and still sends it
+logging.getLogger("EventsWorker").setLevel(logging.ERROR)
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 

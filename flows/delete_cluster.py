@@ -19,6 +19,12 @@ from tasks.reset_host import reset_host
 from tasks.validate import spec_of, validate
 
 
+class NotConfirmed(SpecError):
+    """The name typed to confirm is not the cluster's."""
+
+    headline = "nothing was deleted"
+
+
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False)
 def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) -> None:
     """Remove a cluster from its hosts: kubeadm reset, CNI links, our files, units, routes and rules of both families.
@@ -31,7 +37,7 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
     where = where_of(cluster)
     spec = spec_of(validate(cluster, where))
     if confirm != spec.name:
-        raise SpecError(
+        raise NotConfirmed(
             [
                 Problem(
                     "not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", f"type `{spec.name}` to delete this cluster"
