@@ -23,7 +23,7 @@ SUBFLOWS = {
 }
 
 
-@flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False)
+@flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False, result_serializer="json")
 def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int = 300) -> None:
     """Make the machines of a cluster file a Kubernetes cluster.
 

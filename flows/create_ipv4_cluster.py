@@ -11,7 +11,13 @@ from flows.names import run_name
 from tasks.attempt import Where
 
 
-@flow(name="create-ipv4-cluster", flow_run_name=run_name("converge"), validate_parameters=False, persist_result=False)
+@flow(
+    name="create-ipv4-cluster",
+    flow_run_name=run_name("converge"),
+    validate_parameters=False,
+    persist_result=False,
+    result_serializer="json",
+)
 def create_ipv4_cluster(cluster: ClusterSpec, plan: Plan, where: Where, verify: bool) -> None:
     """Apply a plan to machines whose cluster is IPv4-only."""
     converge(cluster, plan, where, verify=verify)

@@ -11,7 +11,13 @@ from flows.names import run_name
 from tasks.attempt import Where
 
 
-@flow(name="create-ipv6-cluster", flow_run_name=run_name("converge"), validate_parameters=False, persist_result=False)
+@flow(
+    name="create-ipv6-cluster",
+    flow_run_name=run_name("converge"),
+    validate_parameters=False,
+    persist_result=False,
+    result_serializer="json",
+)
 def create_ipv6_cluster(cluster: ClusterSpec, plan: Plan, where: Where, verify: bool) -> None:
     """Apply a plan to machines whose cluster is IPv6-only."""
     converge(cluster, plan, where, verify=verify)

@@ -25,7 +25,7 @@ class NotConfirmed(SpecError):
     headline = "nothing was deleted"
 
 
-@flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False)
+@flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
 def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) -> None:
     """Remove a cluster from its hosts: kubeadm reset, CNI links, our files, units, routes and rules of both families.
 

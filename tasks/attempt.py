@@ -73,16 +73,17 @@ def attempt(step: str, host: str, where: Where, record_type: type[Record]) -> It
     this = Attempt(step, host, record_type)
     start = datetime.now(UTC)
     error: str | None = None
+    clean = _Redactor(this.secrets)
     try:
         yield this
     except BaseException as raised:
         this.outcome = Outcome.FAILED
+        clean.error(raised)  # Prefect keeps its text in states and logs
         error = str(raised) if isinstance(raised, SixstackError) else "".join(traceback.format_exception(raised))
         this.exit_code = getattr(raised, "exit_code", this.exit_code)
         this.output = getattr(raised, "output", "") or this.output
         raise
     finally:
-        clean = _Redactor(this.secrets)
         record = record_type(
             cluster=where.cluster,
             host=host,
@@ -112,6 +113,13 @@ class _Redactor:
 
     def __call__(self, text: str) -> str:
         return redact(text, self._secrets)
+
+    def error(self, raised: BaseException) -> None:
+        """Redact an exception in place: what it says, and the attributes that errors of ours carry."""
+        raised.args = tuple(self(each) if isinstance(each, str) else each for each in raised.args)
+        for name in ("found", "do", "output"):
+            if isinstance(text := getattr(raised, name, None), str):
+                setattr(raised, name, self(text))
 
 
 def _line(record: StepRecord) -> str:

@@ -33,15 +33,27 @@ class TestCluster:
     def test_a_pod_on_each_node_has_the_right_families(self, made: MadeCluster) -> None:
         """An ordinary pod on each node has one address per family in use, primary first."""
         families = [made.mode.primary] if made.mode.stack != "dual-stack" else [made.mode.primary, *({*Family} - {made.mode.primary})]
-        for host in made.document["hosts"]:
-            name = f"families-{host['name']}"
-            image = "registry.k8s.io/pause:3.10.2"
-            override = json.dumps({"spec": {"nodeName": host["name"], "tolerations": [{"operator": "Exists"}]}})
-            made.kubectl("run", name, f"--image={image}", "--image-pull-policy=IfNotPresent", f"--overrides={override}")
-            made.kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s", limit=80)
-            addresses = [ip_address(entry["ip"]) for entry in made.objects("pod", name)["status"]["podIPs"]]
-            made.kubectl("delete", "pod", name, "--now")
-            assert [family_of(address) for address in addresses] == families
+        pods = [
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": f"families-{host['name']}", "labels": {"test": "families"}},
+                "spec": {
+                    "nodeName": host["name"],
+                    "tolerations": [{"operator": "Exists"}],
+                    "containers": [{"name": "pause", "image": "registry.k8s.io/pause:3.10.2", "imagePullPolicy": "IfNotPresent"}],
+                },
+            }
+            for host in made.document["hosts"]
+        ]
+        manifest = made.place.write("pods.yaml", {"apiVersion": "v1", "kind": "List", "items": pods})
+        made.kubectl("apply", "-f", manifest)
+        made.kubectl("wait", "pod", "-l", "test=families", "--for=condition=Ready", "--timeout=60s", limit=80)
+        found = made.objects("pods", "-l", "test=families")["items"]
+        made.kubectl("delete", "pod", "-l", "test=families", "--now")
+        for pod in found:
+            assert [family_of(ip_address(entry["ip"])) for entry in pod["status"]["podIPs"]] == families
+        assert len(found) == len(pods)
 
     def test_the_network_check_is_all_green(self, made: MadeCluster) -> None:
         """The record of verify-network holds results of every family and none that failed."""

@@ -26,7 +26,7 @@ def secrets(made: MadeCluster) -> dict[str, str]:
         "private SSH key": lab.key_file.read_text().splitlines()[2],
         "sudo password": lab.sudo_password(),
         "kubeconfig key data": key_data[200:260],
-        "kubeconfig key": admin_key.splitlines()[5],
+        "kubeconfig key": admin_key.splitlines()[1],
     }
 
 

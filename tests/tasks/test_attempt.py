@@ -91,3 +91,11 @@ def test_secrets_of_an_attempt_are_not_in_its_record(records: list[dict[str, Any
     """Neither in the output nor in the error."""
     assert "canary-of-a-token" not in json.dumps(records)
     assert "joining with" in json.dumps(records)
+
+
+def test_secrets_of_an_attempt_are_not_in_prefects_database(prefect_server: Workplace, records: list[dict[str, Any]]) -> None:
+    """Neither in a state's message nor in a log."""
+    assert records
+    database = b"".join(path.read_bytes() for path in (prefect_server.prefect.state / "prefect").glob("prefect.db*"))
+    assert b"the connection was lost with" in database
+    assert b"canary-of-a-token" not in database
