@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import GOOD
+from cluster.errors import EnvironmentFault
 from cluster.families import Family, StackMode
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from lab.state import Lab
 
 LAB = "demo"
+SIXSTACK = "import sys; from cli.main import main; sys.exit(main())"
 PODS = "jsonpath={range .items[*]}{.spec.nodeName}{'\\t'}{.metadata.namespace}/{.metadata.name}{'\\t'}{.status.podIPs[*].ip}{'\\n'}{end}"
 
 
@@ -42,8 +45,7 @@ def run(options: argparse.Namespace) -> int:
     _register(prefect, bundle, document)
     file = prefect.state / "demo.yaml"
     _say(f"cluster file: {file}")
-    _say("running: sixstack params .sixstack/demo.yaml | prefect deployment run create-cluster/default --params - --watch")
-    done = _in_demo(prefect, "create", str(file))
+    done = _create(prefect, file)
     if done:
         return done
     _show(prefect)
@@ -121,8 +123,30 @@ def _register(prefect: LocalPrefect, bundle: Path, document: dict[str, Any]) -> 
     stamp.write_text(key, encoding="utf-8")
 
 
+def _create(prefect: LocalPrefect, file: Path) -> int:
+    """Run the deployment as its users do, and follow the run."""
+    _say(f"running: sixstack params {file.relative_to(prefect.root)} | prefect deployment run create-cluster/default --params -")
+    params = subprocess.run(
+        [sys.executable, "-c", SIXSTACK, "params", str(file)], cwd=prefect.root, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    started = subprocess.run(
+        [sys.executable, "-m", "prefect", "deployment", "run", "create-cluster/default", "--params", "-"],
+        cwd=prefect.root,
+        env=prefect.environment(),
+        input=params,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    found = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", started.stdout)
+    if started.returncode or found is None:
+        raise EnvironmentFault(f"prefect deployment run failed:\n{started.stdout}{started.stderr}")
+    return _in_demo(prefect, "follow", found[0])
+
+
 def _in_demo(prefect: LocalPrefect, *arguments: str) -> int:
-    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments]
+    command = [sys.executable, "-c", SIXSTACK, *arguments]
     return subprocess.run(command, cwd=prefect.root, env=prefect.environment(), check=False).returncode
 
 

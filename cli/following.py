@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,18 +23,39 @@ PATIENCE_SECONDS = 15.0  # a worker that runs takes a run within a few seconds
 
 def run_deployment(name: str, parameters: dict[str, Any]) -> int:
     """Start `FLOW/DEPLOYMENT`, print its lines until it ends; the exit code of its final state."""
-    import httpx
     from prefect.exceptions import ObjectNotFound
 
     from blocks.loading import api_url
 
     need_server()
     try:
-        run, said = asyncio.run(_start_and_follow(name, parameters))
+        return _result(_start_and_follow(name, parameters))
     except ObjectNotFound:
         raise EnvironmentFault(
             f"there is no deployment {name} at {api_url()}; register it: prefect deploy --all --prefect-file deployments/prefect.yaml"
         ) from None
+
+
+def follow_run(run: UUID) -> int:
+    """Print the lines of a run that was started elsewhere until it ends; the exit code of its final state."""
+    from prefect.exceptions import ObjectNotFound
+
+    from blocks.loading import api_url
+
+    need_server()
+    try:
+        return _result(_follow_started(run))
+    except ObjectNotFound:
+        raise EnvironmentFault(f"there is no flow run {run} at {api_url()}") from None
+
+
+def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
+    import httpx
+
+    from blocks.loading import api_url
+
+    try:
+        run, said = asyncio.run(following)
     except (httpx.HTTPError, OSError) as error:
         raise EnvironmentFault(f"the Prefect server at {api_url()} cannot be reached: {error}") from error
     state = run.state
@@ -48,28 +69,40 @@ def run_deployment(name: str, parameters: dict[str, Any]) -> int:
 
 
 async def _start_and_follow(name: str, parameters: dict[str, Any]) -> tuple[FlowRun, str]:
-    """The ended run, and what it said last."""
     from prefect.client.orchestration import get_client
-    from prefect.settings import get_current_settings
 
     async with get_client() as client:
         deployment = await client.read_deployment_by_name(name)
         run = await client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
-        ui = get_current_settings().ui_url or ""
-        print(f"{name}: run {run.name} {run.id}{f', {ui}/runs/flow-run/{run.id}' if ui else ''}", flush=True)
-        try:
-            async with _waiting_explained(client, run.id, deployment.work_pool_name or ""):
-                said = await _follow(run.id)
-            return await client.read_flow_run(run.id), said
-        except BaseException:
-            # Ctrl-C, or a server that went away: the run is the worker's, and ends by itself
-            print(
-                f"sixstack: no longer following; the run goes on. Follow it: prefect flow-run watch {run.id}; "
-                f"end it: prefect flow-run cancel {run.id}",
-                file=sys.stderr,
-                flush=True,
-            )
-            raise
+        print(f"started {name}", flush=True)
+        return await _to_the_end(client, run)
+
+
+async def _follow_started(run: UUID) -> tuple[FlowRun, str]:
+    from prefect.client.orchestration import get_client
+
+    async with get_client() as client:
+        return await _to_the_end(client, await client.read_flow_run(run))
+
+
+async def _to_the_end(client: PrefectClient, run: FlowRun) -> tuple[FlowRun, str]:
+    """The ended run, and what it said last."""
+    from prefect.settings import get_current_settings
+
+    ui = get_current_settings().ui_url or ""
+    print(f"run {run.name} {run.id}{f', {ui}/runs/flow-run/{run.id}' if ui else ''}", flush=True)
+    try:
+        async with _waiting_explained(client, run.id, run.work_pool_name or ""):
+            said = await _follow(run.id)
+        return await client.read_flow_run(run.id), said
+    except BaseException:
+        # Ctrl-C, or a server that went away: the run is the worker's, and ends by itself
+        print(
+            f"sixstack: no longer following; the run goes on. Follow it: sixstack follow {run.id}; end it: prefect flow-run cancel {run.id}",
+            file=sys.stderr,
+            flush=True,
+        )
+        raise
 
 
 async def _follow(run: UUID) -> str:

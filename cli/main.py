@@ -18,6 +18,7 @@ COMMANDS = {
     "plan": "contact the hosts and print what would be done where; changes nothing",
     "create": "start the create-cluster deployment, follow it, exit by its result",
     "delete": "start the delete-cluster deployment, follow it, exit by its result",
+    "follow": "follow a run that was started elsewhere, exit by its result",
     "node": "print the name of the node that has an address",
     "kubeconfig": "print a cluster's kubeconfig, or write it to a file",
     "kubectl": "run kubectl through the control plane's SSH connection",
