@@ -196,6 +196,13 @@ class CommandLines:
                     self.seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
 
 
+def run_id(output: str) -> str:
+    """The id of the flow run that `sixstack create` says it has started."""
+    found = re.search(r"(?m)^run \S+ ([0-9a-f-]{36})\b", output)
+    assert found, output
+    return found[1]
+
+
 @dataclass
 class MadeCluster:
     """A cluster that create-cluster has made on the lab."""
@@ -216,7 +223,7 @@ class MadeCluster:
     @property
     def run(self) -> str:
         """The id of the flow run that made it."""
-        return self.output.split()[3].rstrip(",")
+        return run_id(self.output)
 
     def kubectl(self, *arguments: str, limit: float = 60) -> str:
         """kubectl through `sixstack kubectl`; fails the test when it fails."""
