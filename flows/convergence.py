@@ -17,7 +17,7 @@ from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni
 from tasks.join_worker import join_worker
 from tasks.label_node import label_node
-from tasks.load_images import load_images
+from tasks.load_bundle import load_bundle
 from tasks.prepare_host import prepare_host
 from tasks.publish_kubeconfig import publish_kubeconfig
 from tasks.verify_network import verify_network
@@ -38,8 +38,8 @@ def converge(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> No
 
 
 def _run_steps(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> None:  # noqa: PLR0912 one a kind of step
-    """Each host's chain goes on whatever the others do: prepare -> load images -> init or join -> label -> ready. The control plane's first
-    files go over the wire before the workers' images do, as everything waits for it; its other images load while kubeadm init runs.
+    """Each host's chain goes on whatever the others do: prepare -> load bundle -> init or join -> label -> ready. The control plane's first
+    files go over the wire before the workers' programs and images do, as everything waits for it; its other images load while kubeadm init runs.
     """
     first, *_ = spec.control_planes
     chains: dict[str, list[Future]] = {host.name: [] for host in spec.hosts}
@@ -52,7 +52,7 @@ def _run_steps(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> 
     api = chains[first.name][:]  # the last step before the API answers; none: it does already
     for host in spec.hosts:
         if chains[host.name]:
-            loaded[host.name].append(load_images.submit(spec, host, where, wait_for=[*chains[host.name], *api]))
+            loaded[host.name].append(load_bundle.submit(spec, host, where, wait_for=[*chains[host.name], *api]))
     for host in spec.hosts:
         chains[host.name] += loaded[host.name]
     if planned := plan.step("init-control-plane", first.name):

@@ -1,0 +1,64 @@
+"""Step load-bundle: the programs and images of the bundle that a host lacks, straight from the bundle's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from blocks.artifact_bundle import ArtifactBundle
+from blocks.loading import load
+from bundle.manifest import BundleFile, FileKind
+from cluster.facts import HostFacts
+from cluster.records import StepRecord
+from cluster.spec import ClusterSpec, Host, Role
+from hosts.facts import gather
+from hosts.session import Session
+from hosts.upload import import_images, upload_files
+from tasks.attempt import Where, attempt, step
+from tasks.connection import locked_session
+
+# all that the prepare script needs
+RUNTIME = frozenset({"containerd", "containerd-shim-runc-v2", "ctr", "runc"})
+# images that kubeadm init starts, or looks for before it starts anything; the others load while it runs
+INIT_IMAGES = frozenset({"coredns", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "pause"})
+
+
+@step("load-bundle", "host.name")
+def load_bundle(spec: ClusterSpec, host: Host, where: Where) -> StepRecord:
+    """Bring what the host lacks of all that its role needs."""
+    with attempt("load-bundle", host.name, where, StepRecord) as this:
+        bundle = load(ArtifactBundle, where.bundle)
+        session = locked_session(host, where)
+        missing = lacking(bundle.manifest().for_host(host.role.value, spec.cni.kind.value), gather(session, host))
+        this.found = f"{len(missing)} files were missing"
+        this.change(*bring(session, bundle.path, missing))
+    return this.record
+
+
+def of_the_runtime(file: BundleFile) -> bool:
+    """Whether the container runtime and the host's preparation need it."""
+    return file.kind is FileKind.UNIT or file.name in RUNTIME
+
+
+def needed_by_init(file: BundleFile, host: Host) -> bool:
+    """Whether kubeadm init cannot start without it; on a worker nothing is, as the control plane's files go over the wire first."""
+    return host.role is Role.CONTROL_PLANE and (file.kind is not FileKind.IMAGE or file.name in INIT_IMAGES)
+
+
+def lacking(files: Sequence[BundleFile], facts: HostFacts) -> list[BundleFile]:
+    """What of `files` the host has not got: a file that is not there unchanged, an archive of which an image is missing."""
+    return [
+        file
+        for file in files
+        if (not facts.images.issuperset(file.images) if file.kind is FileKind.IMAGE else file.content_sha256 not in facts.bundle_files)
+    ]
+
+
+def bring(session: Session, folder: Path, files: Sequence[BundleFile]) -> tuple[str, ...]:
+    """Install files and import images side by side: unpacking waits for the disk while the next file arrives. One phrase a file."""
+    images = [file for file in files if file.kind is FileKind.IMAGE]
+    with ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(import_images, session, folder, images)
+        installed = upload_files(session, folder, [file for file in files if file.kind is not FileKind.IMAGE])
+        return (*installed, *importing.result())
