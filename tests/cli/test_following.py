@@ -1,0 +1,37 @@
+"""Following a run: what is said when the follower goes and the run does not."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.cli.test_commands import EXAMPLE
+from tests.conftest import Workplace, run_id
+
+
+@pytest.mark.server
+def test_ctrl_c_leaves_the_run_and_says_so(prefect_server: Workplace) -> None:
+    """130, and how to follow the run or end it; the run goes on (and fails, as its audit store is nobody's)."""
+    document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")) | {"audit": "nobody"}
+    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "create"]
+    with subprocess.Popen(
+        [*command, prefect_server.write("left.yaml", document)],
+        cwd=prefect_server.prefect.root,
+        env=prefect_server.prefect.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as create:
+        assert create.stdout is not None
+        run = run_id(create.stdout.readline() + create.stdout.readline())
+        create.send_signal(signal.SIGINT)
+        _, said = create.communicate(timeout=60)
+    assert create.returncode == 130
+    assert f"sixstack follow {run}" in said
+    assert f"prefect flow-run cancel {run}" in said
+    assert "Traceback" not in said
+    assert prefect_server.ended(run)["state_type"] == "FAILED"
