@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.inputs import write_inputs
-from benchmarks.processes import PeakWatch, ended_children_cpu, machine_busy, own_cpu
+from benchmarks.processes import Watch, descendants, ended_children_cpu, machine_busy, own_cpu
 from benchmarks.report import phases_of_records, show
 from cli.local_prefect import LocalPrefect
 from cluster.families import StackMode
@@ -51,8 +51,9 @@ class Run:
     phases: dict[str, float] = field(default_factory=dict)  # what was reached when, from the start
     cpu: dict[str, float] = field(default_factory=dict)
     before_start: float = 0.0  # from the command to the flow run's start
+    cpu_before_start: float = 0.0  # the part of the flow run's process's CPU that was used before the run started
     peak_memory: int = 0  # bytes, of the flow run's process
-    others_cpu: float = 0.0  # what the rest of the machine worked meanwhile: a run that was disturbed
+    others_cores: float = 0.0  # how many of the machine's cores worked for neither side nor the hosts: a run that was disturbed
     load: tuple[float, float] = (0.0, 0.0)
     steps: list[dict[str, Any]] = field(default_factory=list)
     output: str = ""
@@ -94,7 +95,7 @@ def _say(line: str) -> None:
 
 
 def _line(run: Run) -> str:
-    disturbed = f"{run.others_cpu:.0f} CPU s of others meanwhile, load {run.load[0]:.1f} -> {run.load[1]:.1f}"
+    disturbed = f"others used {run.others_cores:.1f} cores meanwhile, load {run.load[0]:.1f} -> {run.load[1]:.1f}"
     return f"{run.way}: {'' if run.ok else 'FAILED after '}{run.wall:.1f} s ({disturbed}){'' if run.ok else chr(10) + run.output[-3000:]}"
 
 
@@ -152,6 +153,7 @@ def _lab_cpu() -> float:
 class _Clock:
     """CPU of the lab and of the whole machine, from here on."""
 
+    begin: float = field(default_factory=time.monotonic)
     busy: float = field(default_factory=machine_busy)
     lab: float = field(default_factory=_lab_cpu)
     load: float = field(default_factory=lambda: os.getloadavg()[0])
@@ -159,7 +161,8 @@ class _Clock:
     def stop(self, run: Run) -> Run:
         """Note what hosts and others used."""
         run.cpu["hosts"] = _lab_cpu() - self.lab
-        run.others_cpu = max(0.0, machine_busy() - self.busy - sum(run.cpu.values()))
+        others = machine_busy() - self.busy - sum(run.cpu.values())
+        run.others_cores = max(0.0, others) / (time.monotonic() - self.begin)
         run.load = (self.load, os.getloadavg()[0])
         return run
 
@@ -187,7 +190,7 @@ def _by_flow(prefect: LocalPrefect) -> Run:
     before = {"worker": own_cpu(worker), "flow": ended_children_cpu(worker), "server": own_cpu(server) + ended_children_cpu(server)}
     used = os.times()
     commanded = time.time()
-    with PeakWatch(worker) as watch:
+    with Watch(worker) as watch:
         done = subprocess.run(
             [*SIXSTACK, "create", "cluster.yaml", "--no-verify"],
             cwd=prefect.root,
@@ -206,13 +209,15 @@ def _by_flow(prefect: LocalPrefect) -> Run:
     start, end = (datetime.fromisoformat(flow_run[key]) for key in ("start_time", "end_time"))
     run = Run("flow", done.returncode == 0 and flow_run["state"]["type"] == "COMPLETED", (end - start).total_seconds())
     run.before_start = start.timestamp() - commanded
-    run.peak_memory, _ = watch.largest()
+    run.peak_memory = watch.peak_memory
     run.cpu = {
         "management": ended_children_cpu(worker) - before["flow"],
         "worker": own_cpu(worker) - before["worker"],
         "server": own_cpu(server) + ended_children_cpu(server) - before["server"],
         "command": command.children_user + command.children_system - used.children_user - used.children_system,
     }
+    # importing Prefect and the project, before the run starts
+    run.cpu_before_start = watch.cpu_until(start.timestamp())
     run.steps = _records(prefect.root / "audit" / LAB / run_id, start)
     run.phases = phases_of_records(run.steps)
     run.output = done.stdout + done.stderr
@@ -225,8 +230,6 @@ def _process_of(prefect: LocalPrefect, name: str) -> int:
 
 def _await_end(worker: int) -> None:
     """The flow run's process ends a little after its run; the worker then knows what it has used."""
-    from benchmarks.processes import descendants
-
     deadline = time.monotonic() + 30
     while descendants(worker) and time.monotonic() < deadline:
         time.sleep(0.1)

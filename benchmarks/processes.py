@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,15 +50,16 @@ def _stat(pid: int) -> list[str]:
 
 
 @dataclass
-class PeakWatch:
-    """Watches what runs below a process; the peak memory of each process there, whenever it came."""
+class Watch:
+    """Watches what runs below a process: the peak memory of each process there, and CPU as time goes by."""
 
     pid: int
-    peaks: dict[int, tuple[int, str]] = field(default_factory=dict)  # process id -> bytes, command
+    peaks: dict[int, int] = field(default_factory=dict)  # process id -> bytes
+    samples: list[tuple[float, float]] = field(default_factory=list)  # time since 1970, CPU seconds used by then
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def __enter__(self) -> PeakWatch:
+    def __enter__(self) -> Watch:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
@@ -67,16 +69,22 @@ class PeakWatch:
         if self._thread is not None:
             self._thread.join()
 
-    def largest(self) -> tuple[int, str]:
-        """Bytes and command of the process that grew largest."""
-        return max(self.peaks.values(), default=(0, ""))
+    @property
+    def peak_memory(self) -> int:
+        """Bytes of the process that grew largest."""
+        return max(self.peaks.values(), default=0)
+
+    def cpu_until(self, at: float) -> float:
+        """CPU seconds used until about that moment."""
+        return max((used for moment, used in self.samples if moment <= at), default=0.0)
 
     def _watch(self) -> None:
+        used: dict[int, float] = {}  # of those that have ended too
         while not self._stop.wait(_SECONDS_BETWEEN):
             for pid in descendants(self.pid):
                 with contextlib.suppress(OSError, StopIteration, IndexError):
                     # the kernel keeps the peak itself, so looking rarely loses only what the last moments add
                     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
-                    peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
-                    command = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")[:200]
-                    self.peaks[pid] = (peak, command)
+                    self.peaks[pid] = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
+                    used[pid] = own_cpu(pid)
+            self.samples.append((time.time(), sum(used.values())))

@@ -54,7 +54,7 @@ def _table(rows: list[list[str]]) -> str:
 
 
 def _rounds(scripts: list[dict[str, Any]], flows: list[dict[str, Any]]) -> str:
-    rows = [["round", "script s", "flow s", "ratio", "command to start s", "others' CPU s (script, flow)"]]
+    rows = [["round", "script s", "flow s", "ratio", "command to start s", "others' cores (script, flow)"]]
     for number, (script, flow) in enumerate(zip(scripts, flows, strict=False), start=1):
         rows.append(
             [
@@ -63,7 +63,7 @@ def _rounds(scripts: list[dict[str, Any]], flows: list[dict[str, Any]]) -> str:
                 f"{flow['wall']:.1f}",
                 f"{flow['wall'] / script['wall']:.2f}",
                 f"{flow['before_start']:.1f}",
-                f"{script['others_cpu']:.0f}, {flow['others_cpu']:.0f}",
+                f"{script['others_cores']:.1f}, {flow['others_cores']:.1f}",
             ]
         )
     if scripts and flows:
@@ -90,11 +90,12 @@ def _phases(scripts: list[dict[str, Any]], flows: list[dict[str, Any]]) -> str:
 
 def _costs(scripts: list[dict[str, Any]], flows: list[dict[str, Any]]) -> str:
     rows = [["median", "script", "flow", "ratio"]]
-    for name, key in (("CPU s, management side", "management"), ("CPU s, in the hosts", "hosts")):
+    for name, key in (("CPU s, in the hosts", "hosts"), ("CPU s, management side", "management")):
         used = [median(run["cpu"][key] for run in runs) if runs else 0.0 for runs in (scripts, flows)]
         rows.append([name, *(f"{seconds:.1f}" for seconds in used), f"{used[1] / used[0]:.2f}" if all(used) else "-"])
     if not flows:
         return _table(rows)
+    rows.append(["- before the run's start", "-", f"{median(run['cpu_before_start'] for run in flows):.1f}", "-"])
     for name, key in (("CPU s, Prefect server", "server"), ("CPU s, Prefect worker", "worker"), ("CPU s, sixstack create", "command")):
         rows.append([name, "-", f"{median(run['cpu'][key] for run in flows):.1f}", "-"])
     rows.append(["peak memory of the flow's process, MB", "-", f"{max(run['peak_memory'] for run in flows) / 1e6:.0f}", "-"])
