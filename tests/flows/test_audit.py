@@ -54,8 +54,9 @@ def test_every_step_of_every_host_has_a_record(made: MadeCluster) -> None:
 
 def test_a_script_is_recorded_by_its_digest_and_exit_code(made: MadeCluster) -> None:
     """What was run can be told for certain, and what it printed is kept."""
+    found = records(made)
     for step in ("prepare-host", "init-control-plane", "join-worker"):
-        (record, *_) = [one for one in records(made) if one["step"] == step and one["flow_run"] == made.run]
+        (record, *_) = [one for one in found if one["step"] == step and one["flow_run"] == made.run]
         assert len(record["script_sha256"]) == 64
         assert record["exit_code"] == 0
         assert record["outcome"] == "changed"
