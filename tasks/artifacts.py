@@ -14,10 +14,9 @@ from tasks.attempt import Where
 
 def plan_artifact(where: Where, plan: Plan) -> None:
     """The plan as a table: where, what, why."""
-    rows = [{"host": step.host, "step": step.step, "why": step.reason} for step in plan.steps]
     notes = "".join(f"\n- {note}" for note in plan.notes)
     create_table_artifact(
-        table=rows or [{"host": "-", "step": "nothing to do", "why": "the cluster is as specified"}],
+        table=plan.table_rows() or [{"step": "nothing to do", "host": "-", "why": "the cluster is as specified"}],
         key=f"{where.cluster}-plan",
         description=f"Plan for cluster **{where.cluster}**: {len(plan.steps)} steps{notes}",
     )
