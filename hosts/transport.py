@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,6 +52,11 @@ class _Packets(Packetizer):
     # paramiko asks for new keys every 512 MB, in the middle of a bundle; RFC 4344 allows 64 GB for AES, and sshd asks by itself
     REKEY_BYTES = 2**34
     REKEY_PACKETS = 2**31
+
+    def close(self) -> None:
+        """Close what is under it: behind a jump host a channel, which says so on a connection that may be gone already."""
+        with suppress(EOFError, OSError, paramiko.SSHException):
+            super().close()
 
 
 @dataclass(frozen=True, slots=True)

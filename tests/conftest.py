@@ -165,13 +165,20 @@ def workplace(prefect_server: Workplace, bundle_folder: Path) -> Iterator[Workpl
 
 @dataclass
 class CommandLines:
-    """Looks at the command lines of all processes of this machine, those in lab hosts too, while inside its `with`."""
+    """Looks at the command lines of all processes of this machine, those in lab hosts too, while inside its `with`.
+
+    Also at the memory of flow runs' processes: `peak_memory` is the most that one of them ever held, in bytes.
+    """
 
     seen: set[str] = field(default_factory=set)
+    peak_memory: int = 0
     looks: int = 0
 
     # of kubeadm: 6 characters, a dot, 16 characters
     _TOKEN = re.compile(r"(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])")
+
+    # the kernel's own high-water mark of resident memory
+    _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
     @property
     def tokens(self) -> set[str]:
@@ -193,7 +200,10 @@ class CommandLines:
             self.looks += 1
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 with contextlib.suppress(OSError):  # it ended
-                    self.seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                    line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    self.seen.add(line)
+                    if "-m prefect.engine" in line and (peak := self._PEAK.search(path.with_name("status").read_text())):
+                        self.peak_memory = max(self.peak_memory, int(peak[1]) * 1024)
 
 
 def run_id(output: str) -> str:

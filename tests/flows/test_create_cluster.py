@@ -93,3 +93,7 @@ class TestCluster:
             assert [line for line in lines if f" {step} {host}: " in line], f"no line of {step} {host} in\n{made.output}"
         assert f"{len(names)} of {len(names)} hosts are in" in made.output
         assert lines[-1].endswith(": completed")
+
+    def test_the_flow_process_is_small(self, made: MadeCluster) -> None:
+        """A create run of three hosts holds at most 250 MB; the benchmark reports how much."""
+        assert 0 < made.command_lines.peak_memory <= 250 * 1000**2
