@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import paramiko
 
@@ -14,6 +14,12 @@ from cluster.errors import HostError, HostUnreachable
 AT_ONCE = 8  # sshd's MaxSessions is 10 by default
 _OPEN_SECONDS = 30.0
 _PATIENCE, _PAUSE_SECONDS = 10, 0.1
+
+
+def close_channel(channel: paramiko.Channel) -> None:
+    """Close a channel; paramiko tells the other side, and raises where the connection has just been lost: it is closed all the same."""
+    with suppress(EOFError, OSError, paramiko.SSHException):
+        channel.close()
 
 
 class ChannelSlots:
@@ -58,7 +64,7 @@ class ChannelSlots:
 
     def give_back(self, channel: paramiko.Channel) -> None:
         """Close a channel and let the next one in."""
-        channel.close()
+        close_channel(channel)
         self._leave()
 
     def _is_refusal(self, error: Exception) -> bool:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 import paramiko
 
 from cluster.errors import SixstackError
+from hosts.channels import close_channel
 from hosts.session import Session
 
 _READ = 1 << 16
@@ -54,7 +55,7 @@ class _Forward:
         for client, channel in ending:
             with suppress(OSError, EOFError):
                 client.shutdown(socket.SHUT_RDWR)
-            channel.close()
+            close_channel(channel)
 
     def _carry(self, client: socket.socket) -> None:
         with client:
@@ -65,7 +66,7 @@ class _Forward:
             pair = (client, channel)
             with self._guard:
                 if self._closed:
-                    channel.close()
+                    close_channel(channel)
                     return
                 self._open.add(pair)
             back = threading.Thread(target=_copy, args=(channel, client), name=f"forward from {self._host}", daemon=True)
@@ -74,7 +75,7 @@ class _Forward:
             back.join()
             with self._guard:
                 self._open.discard(pair)
-            channel.close()
+            close_channel(channel)
 
 
 def _copy(source: socket.socket | paramiko.Channel, target: socket.socket | paramiko.Channel) -> None:
