@@ -142,9 +142,9 @@ def token_delete_values(spec: ClusterSpec, token_id: str) -> dict[str, Any]:
     return {"cluster": spec.name, "token_id": token_id}
 
 
-def forget_values(spec: ClusterSpec) -> dict[str, Any]:
+def forget_values(cluster: str) -> dict[str, Any]:
     """For host/forget.sh.j2."""
-    return {"cluster": spec.name}
+    return {"cluster": cluster}
 
 
 def reset_values(spec: ClusterSpec, host: Host, *, ca_hash: str | None = None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cluster.plan import PlannedStep
 from cluster.records import StepRecord
 from cluster.spec import Host
-from cluster.steps import FORGET_TEMPLATE, SHORT
+from cluster.steps import FORGET_TEMPLATE, SHORT, forget_values
 from tasks.attempt import Where, attempt, step
 from tasks.connection import locked_session
 from tasks.script import run_detached_script, run_script
@@ -19,7 +19,7 @@ def reset_host(planned: PlannedStep, host: Host, where: Where) -> StepRecord:
         session = locked_session(host, where)
         run_detached_script(this, session, where.cluster, planned.template, planned.values, planned.limit)
         # only now that the reset's end is known: its state on the host is what a lost connection would have been found by
-        run_script(this, session, FORGET_TEMPLATE, {"cluster": where.cluster}, SHORT)
+        run_script(this, session, FORGET_TEMPLATE, forget_values(where.cluster), SHORT)
         this.change("the host is as it was before the cluster")
         this.found = planned.reason
     return this.record

@@ -45,7 +45,7 @@ def rendered(spec: ClusterSpec) -> dict[str, str]:
         "rejoin.sh": render("host/join.sh.j2", **steps.join_values(spec, worker, anew=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
         "reset.sh": render("host/reset.sh.j2", **steps.reset_values(spec, worker, ca_hash=CA_HASH)),
-        "forget.sh": render(steps.FORGET_TEMPLATE, **steps.forget_values(spec)),
+        "forget.sh": render(steps.FORGET_TEMPLATE, **steps.forget_values(spec.name)),
     }
 
 
