@@ -17,7 +17,7 @@ from cluster.network_report import CheckKind, ExpectedNetwork, Layer, NetworkRep
 from cluster.reader import read_document
 from kube.client import KubeApi, connect
 from kube.network_check import run
-from kube.wait import wait_rolled_out
+from kube.wait import wait_gone, wait_rolled_out
 from lab import hosts
 from tests.conftest import LAB, MadeCluster, Mode
 
@@ -109,6 +109,8 @@ def test_cluster_dns_that_is_down_is_named_alone(check: Callable[..., NetworkRep
     """Everything else works, and is said to."""
     cluster_api.merge(f"{DEPLOYMENT}/scale", {"spec": {"replicas": 0}})
     try:
+        # CoreDNS answers on for seconds after it was told to stop (its lameduck time)
+        wait_gone(cluster_api, "/api/v1/namespaces/kube-system/pods", timedelta(minutes=1), {"labelSelector": "k8s-app=kube-dns"})
         report = check()
     finally:
         cluster_api.merge(f"{DEPLOYMENT}/scale", {"spec": {"replicas": 2}})
