@@ -46,7 +46,7 @@ def write_inputs(folder: Path, spec: ClusterSpec, bundle: Path, key_file: Path) 
         _write(folder / f"{host.name}.images", _listed(_images(files, late=False)))
         _write(folder / f"{host.name}.late-images", _listed(_images(files, late=True)))
         _write(folder / f"{host.name}.settings", _settings(values))
-        _write(folder / f"{host.name}.labels", " ".join(f"{key}={value}" for key, value in wanted_labels(host).items()) + "\n")
+        _write(folder / f"{host.name}.labels", " ".join(f"{key}={value}" for key, value in wanted_labels(spec, host).items()) + "\n")
         if host in spec.workers:
             document = join_configuration(spec, host, token=token, ca_hash=CA_HASH)
             _write(folder / f"{host.name}.join.yaml", render("kubeadm/join.yaml.j2", document=document))

@@ -14,6 +14,12 @@ from cluster.spec import parse_address as _parse_literal
 PREFIX = "node.sixstack.io/"
 KEYS = {Family.IPV4: PREFIX + "ipv4", Family.IPV6: PREFIX + "ipv6"}
 
+# TKEStack's own labels, by which its tools find the node of a machine; its proposal calls the second half `till`, its code `tail`
+TKESTACK_IPV4 = "platform.tkestack.io/machine-ip"
+TKESTACK_HEAD = "platform.tkestack.io/machine-ipv6-head"
+TKESTACK_TAILS = ("platform.tkestack.io/machine-ipv6-tail", "platform.tkestack.io/machine-ipv6-till")
+TKESTACK_KEYS = (TKESTACK_IPV4, TKESTACK_HEAD, *TKESTACK_TAILS)
+
 
 def address_labels(addresses: Iterable[Address]) -> dict[str, str]:
     """The labels of a node that has these addresses; ValueError for two of one family or an IPv4-mapped one."""
@@ -23,6 +29,24 @@ def address_labels(addresses: Iterable[Address]) -> dict[str, str]:
         if key in labels:
             raise ValueError(f"a node has one address of a family; {address} is a second")
         labels[key] = _encoded(address)
+    return labels
+
+
+def tkestack_labels(addresses: Iterable[Address]) -> dict[str, str]:
+    """The labels by which TKEStack's tools find the node that has these addresses.
+
+    An IPv6 address is cut at half of its text and `a` stands for `:`, so two addresses can get one pair (fd00::1:1:1 and fd00::1a1:1):
+    they are written for others to read, and nothing here finds a node by them.
+    """
+    labels: dict[str, str] = {}
+    for address in addresses:
+        text = str(address)
+        if family_of(address) is Family.IPV4:
+            labels[TKESTACK_IPV4] = text
+        else:
+            halves = (text[: len(text) // 2], text[len(text) // 2 :])
+            head, tail = (half.replace(":", "a") for half in halves)
+            labels |= {TKESTACK_HEAD: head} | dict.fromkeys(TKESTACK_TAILS, tail)
     return labels
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from cluster.facts import HostFacts
 from cluster.families import Address
 from cluster.immutable import immutable_changes
-from cluster.labels import address_labels
+from cluster.labels import address_labels, tkestack_labels
 from cluster.spec import ClusterSpec, CniKind, Host, Role
 from cluster.state import ClusterState, NodeState
 from cluster.steps import (
@@ -122,7 +122,7 @@ def make_plan(
         lost = answered and state.node(host.name) is None
         steps += _join(spec, host, facts.get(host.name), facts.get(spec.control_planes[0].name), lost=lost)
     for host in spec.hosts:
-        steps += _label(host, state.node(host.name))
+        steps += _label(spec, host, state.node(host.name))
     steps += _ready(spec, state, moved=any(step.step in {INSTALL_CNI.name, JOIN_WORKER.name, INIT_CONTROL_PLANE.name} for step in steps))
     if spec.cni.kind is not CniKind.NONE and any(step.step != LABEL_NODE.name for step in steps):
         steps.append(_planned(VERIFY_NETWORK, CLUSTER, {}, "something that packets go through changes"))
@@ -151,9 +151,10 @@ def make_reset_plan(spec: ClusterSpec, facts: Mapping[str, HostFacts], *, ca_has
     return Plan(spec.name, spec.control_planes[0].name, tuple(steps), tuple(notes))
 
 
-def wanted_labels(host: Host) -> dict[str, str]:
-    """The labels a host's node has to carry: its addresses and the file's."""
-    return {**address_labels(host.addresses), **host.labels}
+def wanted_labels(spec: ClusterSpec, host: Host) -> dict[str, str]:
+    """The labels a host's node has to carry: its addresses, in TKEStack's way too where the file asks for that, and the file's."""
+    others = tkestack_labels(host.addresses) if spec.tkestack_labels else {}
+    return {**address_labels(host.addresses), **others, **host.labels}
 
 
 def _planned(step: Step, host: str, values: dict[str, Any], reason: str) -> PlannedStep:
@@ -226,8 +227,8 @@ def _join(spec: ClusterSpec, host: Host, facts: HostFacts | None, control_plane:
     yield _planned(JOIN_WORKER, host.name, join_values(spec, host, anew=anew), reason)
 
 
-def _label(host: Host, node: NodeState | None) -> Iterator[PlannedStep]:
-    labels = wanted_labels(host)
+def _label(spec: ClusterSpec, host: Host, node: NodeState | None) -> Iterator[PlannedStep]:
+    labels = wanted_labels(spec, host)
     values = {"labels": labels, "taints": [{"key": taint.key, "value": taint.value, "effect": taint.effect.value} for taint in host.taints]}
     if node is None:
         yield _planned(LABEL_NODE, host.name, values, "its node is new")

@@ -269,6 +269,7 @@ class ClusterSpec(SpecModel):
     hosts: tuple[Host, ...] = Field(min_length=1, description="The machines.")
     network: NetworkSpec = Field(description="Pod and service ranges.")
     cni: Cni = Field(default_factory=Cni, description="Pod network plug-in.")
+    tkestack_labels: bool = Field(False, description="Also write the node labels by which TKEStack's tools find a node.")
     bundle: BlockName = Field("default", description="Name of an `Artifact bundle` block.")
     audit: BlockName = Field("default", description="Name of an `Audit store` block.")
     control_plane: ControlPlane = Field(default_factory=ControlPlane, description="API endpoint and certificate names.")

@@ -15,6 +15,6 @@ def label_node(planned: PlannedStep, spec: ClusterSpec, host: Host, where: Where
     """Bring a node's labels and taints to the spec; what others set stays."""
     with attempt("label-node", host.name, where, StepRecord) as this:
         with cluster_api(spec.control_planes[0], where) as api:
-            this.change(*converge_labels(api, host.name, wanted_labels(host), host.taints))
+            this.change(*converge_labels(api, host.name, wanted_labels(spec, host), host.taints))
         this.found = planned.reason
     return this.record

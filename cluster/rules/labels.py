@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from cluster.fields import join_path, readable
-from cluster.labels import PREFIX
+from cluster.labels import PREFIX, TKESTACK_KEYS, tkestack_labels
+from cluster.problems import Severity
 from cluster.rules.names import is_subdomain
-from cluster.rules.registry import Finding, rule_each
+from cluster.rules.registry import Finding, rule, rule_each
 from cluster.shown import shown
 from cluster.spec import ClusterSpec, Host
 
@@ -56,6 +57,18 @@ def value_fault(value: str) -> str | None:
     return None
 
 
+def label_owner(key: str, *, tkestack: bool = False) -> str | None:
+    """Who sets this label of a node, when it is not the file; `tkestack`: this program writes TKEStack's labels too."""
+    if key.startswith(PREFIX) or (tkestack and key in TKESTACK_KEYS):
+        return "this program, from `addresses`,"
+    return _OWNED.get(key)
+
+
+def taint_owner(key: str) -> str | None:
+    """Who sets and removes this taint of a node, when it is not the file."""
+    return "this program" if key.startswith(PREFIX) else _OWNED_TAINTS.get(key)
+
+
 @rule_each("malformed-label", "hosts")
 def labels_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
     """A label's key is a qualified name and its value at most 63 characters of [A-Za-z0-9._-] with an alphanumeric at both ends."""
@@ -65,14 +78,30 @@ def labels_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Itera
 
 
 @rule_each("owned-label", "hosts")
-def labels_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
+def labels_have_no_other_owner(spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
     """Labels that the kubelet, kubeadm or this program sets are not set in the file."""
     for key in host.labels:
-        owner = "this program, from `addresses`," if key.startswith(PREFIX) else _OWNED.get(key)
-        if owner is not None:
+        if (owner := label_owner(key, tkestack=spec.tkestack_labels)) is not None:
             yield Finding(
                 join_path(f"{at}.labels", key), f"{owner} sets the label {shown(key)}", "take it out, or use a key of your own domain"
             )
+
+
+@rule("tkestack-labels-alike", Severity.WARNING)
+def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Finding]:
+    """TKEStack's labels of an IPv6 address lose information: where two hosts get one pair, its tools take one for the other."""
+    if not spec.tkestack_labels:
+        return
+    owners: dict[tuple[str, ...], str] = {}
+    for index, host in readable(spec.hosts):
+        if not host.has("addresses"):
+            continue
+        for position, address in readable(host.addresses):
+            path = f"hosts[{index}].addresses[{position}]"
+            first = owners.setdefault(tuple(tkestack_labels([address]).values()), path)
+            if first != path and address.version == 6:
+                says = f"TKEStack's labels of {address} are those of {first} too"
+                yield Finding(path, says, "use an address that differs in more than its colons, or take tkestack_labels out")
 
 
 @rule_each("malformed-taint", "hosts")
@@ -88,8 +117,7 @@ def taints_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Itera
 def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
     """Taints that the node controllers set and remove are not set in the file."""
     for index, taint in readable(host.taints):
-        owner = "this program" if taint.key.startswith(PREFIX) else _OWNED_TAINTS.get(taint.key)
-        if owner is not None:
+        if (owner := taint_owner(taint.key)) is not None:
             yield Finding(
                 f"{at}.taints[{index}].key", f"{owner} set the taint {shown(taint.key)}", "take it out, or use a key of your own domain"
             )

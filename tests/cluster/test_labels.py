@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cluster.labels import address_labels, addresses_from, parse_address, selector_for
+from cluster.labels import address_labels, addresses_from, parse_address, selector_for, tkestack_labels
 
 # what the API server takes as a label's value
 VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
@@ -71,3 +71,25 @@ def test_a_garbled_label_is_refused(value):
     """Only the canonical form is read."""
     with pytest.raises(ValueError, match="32"):
         addresses_from({"node.sixstack.io/ipv6": value})
+
+
+def test_tkestack_labels_are_those_its_tools_ask_for():
+    """The text cut at half its length, `a` for each colon, under both names of the second half; IPv4 as it is."""
+    addresses = (IPv6Address("240d:c000:1000:3400:0:91a2:3ff3:4b3e"), IPv4Address("172.22.0.67"))
+    assert tkestack_labels(addresses) == {
+        "platform.tkestack.io/machine-ip": "172.22.0.67",
+        "platform.tkestack.io/machine-ipv6-head": "240dac000a1000a340",
+        "platform.tkestack.io/machine-ipv6-tail": "0a0a91a2a3ff3a4b3e",
+        "platform.tkestack.io/machine-ipv6-till": "0a0a91a2a3ff3a4b3e",
+    }
+
+
+def test_tkestack_labels_of_two_addresses_can_be_alike():
+    """Why nothing here finds a node by them."""
+    assert tkestack_labels([ip_address("fd00::1:1:1")]) == tkestack_labels([ip_address("fd00::1a1:1")])
+
+
+@given(st.ip_addresses())
+def test_tkestack_labels_are_values_that_kubernetes_takes(address):
+    """Whatever the address."""
+    assert all(VALUE.fullmatch(value) for value in tkestack_labels([address]).values())

@@ -75,7 +75,7 @@ def node(name: str, spec: ClusterSpec = SPEC) -> NodeState:
     """A node as the plan wants it."""
     host = spec.host(name)
     return NodeState(
-        name, ready=True, addresses=host.addresses, labels={"kubernetes.io/os": "linux", **wanted_labels(host)}, taints=host.taints
+        name, ready=True, addresses=host.addresses, labels={"kubernetes.io/os": "linux", **wanted_labels(spec, host)}, taints=host.taints
     )
 
 
@@ -255,7 +255,22 @@ def test_labels_and_taints_converge_both_ways() -> None:
 
 def test_both_addresses_are_labels() -> None:
     """A node is found by either family."""
-    assert set(wanted_labels(SPEC.hosts[0])) == {"node.sixstack.io/ipv4", "node.sixstack.io/ipv6"}
+    assert set(wanted_labels(SPEC, SPEC.hosts[0])) == {"node.sixstack.io/ipv4", "node.sixstack.io/ipv6"}
+
+
+def test_tkestack_labels_come_and_go_with_the_setting() -> None:
+    """Switched on, every node that lacks them is labelled; switched off, those that we set are taken away."""
+    on = SPEC.model_copy(update={"tkestack_labels": True})
+    plan = make_plan(on, FACTS, WANTED, STATE)
+    assert names(plan) == [("label-node", "a"), ("label-node", "b")]
+    assert "platform.tkestack.io/machine-ipv6-till" in plan.steps[0].reason
+
+    labelled = tuple(replace(node(name, on), managed_labels=tuple(wanted_labels(on, on.host(name)))) for name in ("a", "b"))
+    held = replace(STATE, nodes=labelled)
+    assert make_plan(on, FACTS, WANTED, held).empty
+    plan = make_plan(SPEC, FACTS, WANTED, held)
+    assert names(plan) == [("label-node", "a"), ("label-node", "b")]
+    assert "platform.tkestack.io/machine-ip," in plan.steps[0].reason
 
 
 def test_a_host_that_left_the_file_is_told_and_kept() -> None:

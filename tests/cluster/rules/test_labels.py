@@ -44,6 +44,28 @@ class TestOwnedLabel:
         """Without a cloud provider nobody else does."""
         assert check({"hosts[1].labels": {key: "x"}}) == {}
 
+    def test_tkestack_labels_are_ours_when_they_are_asked_for(self, check):
+        """Else they are labels like any other."""
+        label = {"hosts[1].labels": {"platform.tkestack.io/machine-ip": "198.18.0.12"}}
+        assert check(label) == {}
+        assert [code for code, _ in check({**label, "tkestack_labels": True})] == ["owned-label"]
+
+
+class TestTkestackLabelsAlike:
+    """tkestack-labels-alike."""
+
+    def test_two_hosts_of_one_pair_are_warned_of(self, check):
+        """The colons and the letter a cannot be told apart."""
+        hosts = {"hosts[0].addresses[1]": "fd66::1:1:1", "hosts[2].addresses[1]": "fd66::1a1:1"}
+        found = check({**hosts, "tkestack_labels": True})
+        assert list(found) == [("tkestack-labels-alike", "hosts[2].addresses[1]")]
+        assert found["tkestack-labels-alike", "hosts[2].addresses[1]"].severity == "warning"
+        assert check(hosts) == {}
+
+    def test_other_addresses_are_not(self, check):
+        """Three hosts as they are."""
+        assert check({"tkestack_labels": True}) == {}
+
 
 class TestMalformedTaint:
     """malformed-taint."""
