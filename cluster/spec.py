@@ -26,7 +26,17 @@ class CniKind(StrEnum):
     """The pod network; `none` leaves it to the owner (nodes stay NotReady until then)."""
 
     FLANNEL = "flannel"
+    CALICO = "calico"
+    MANIFESTS = "manifests"
     NONE = "none"
+
+
+class Encapsulation(StrEnum):
+    """Which pod packets between nodes travel inside VXLAN, in Calico's words."""
+
+    ALWAYS = "Always"
+    CROSS_SUBNET = "CrossSubnet"  # only between nodes that are no neighbours
+    NEVER = "Never"
 
 
 class TaintEffect(StrEnum):
@@ -96,6 +106,13 @@ ClusterName = Annotated[
 ]
 Version = Annotated[str, StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"), Meaning("a version of three numbers such as 1.36.3")]
 Port = Annotated[int, Field(ge=1, le=65535)]
+ImageReference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$", max_length=255
+    ),
+    Meaning("a full image reference such as registry.example.org/calico/node:v3.31.0"),
+]
 
 
 class SpecModel(BaseModel):
@@ -203,12 +220,68 @@ class NetworkSpec(SpecModel):
     dns_upstreams: tuple[IPAddress, ...] = Field((), description="Name servers CoreDNS forwards to; left out: those of the node.")
 
 
+class Pool(SpecModel):
+    """Calico's pool of pod addresses of one family; its range is the pod range of that family."""
+
+    block_size: Annotated[int, Field(ge=20, le=128)] | None = Field(
+        None, description="Prefix length of the blocks that nodes take: 20 to 32 for IPv4, 116 to 128 for IPv6; default 26 and 122."
+    )
+    nat_outgoing: bool = Field(
+        True, description="Pods leave the cluster with their node's address; false where the network around routes the pod range."
+    )
+    encapsulation: Encapsulation = Field(
+        Encapsulation.ALWAYS, description="Which packets between nodes travel inside VXLAN: all, those across subnets, or none."
+    )
+
+
+class Pools(SpecModel):
+    """Calico's pools, by family."""
+
+    ipv4: Pool = Field(default_factory=Pool, description="The pool of IPv4 pod addresses.")
+    ipv6: Pool = Field(default_factory=Pool, description="The pool of IPv6 pod addresses.")
+
+    def of(self, family: Family) -> Pool:
+        """The settings of one family."""
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+
+# the registered port, which Calico keeps to, and that of the Linux kernel's own beginnings, which flannel keeps to
+VXLAN_PORTS = {CniKind.CALICO: 4789, CniKind.FLANNEL: 8472}
+
+
 class Cni(SpecModel):
     """The pod network plug-in."""
 
-    kind: CniKind = Field(CniKind.FLANNEL, description="flannel (VXLAN) or none.")
-    vxlan_port: Port = Field(8472, description="UDP port of VXLAN.")
+    kind: CniKind = Field(CniKind.FLANNEL, description="flannel or calico (both with VXLAN), manifests (your own files), or none.")
+    version: Version | None = Field(None, description="Version of flannel or Calico; left out: that of the bundle.", examples=["3.31.0"])
+    images: dict[str, ImageReference] = Field(
+        default_factory=dict,
+        description="Other images than the published ones, by name: flannel, flannel-cni-plugin; calico-node, calico-cni, calico-kube-controllers.",
+        examples=[{"calico-node": "registry.example.org/calico/node:v3.31.0"}],
+    )
+    vxlan_port: Port | None = Field(None, description="UDP port of VXLAN; default 8472 for flannel, 4789 for Calico.")
     mtu: Annotated[int, Field(ge=1280, le=65535)] | None = Field(None, description="Pod MTU; left out: from the link.")
+    pools: Pools = Field(default_factory=Pools, description="Calico's address pools.")
+    network_policy: bool | None = Field(
+        None, description="Whether NetworkPolicy is enforced, for plug-ins of your own; Calico does, flannel does not, left out: not known."
+    )
+    files: tuple[str, ...] = Field(
+        (),
+        description="For `manifests`: YAML or JSON files to apply, in order, on the machine of the Prefect worker; "
+        "`sixstack` takes relative paths from the cluster file's folder.",
+        examples=[["cilium.yaml"]],
+    )
+
+    @property
+    def udp_port(self) -> int:
+        """The UDP port of VXLAN in force; KeyError for kinds that are not ours."""
+        return self.vxlan_port if self.vxlan_port is not None else VXLAN_PORTS[self.kind]
+
+    @property
+    def enforces_policy(self) -> bool | None:
+        """Whether NetworkPolicy has an effect; None: not known."""
+        known = {CniKind.CALICO: True, CniKind.FLANNEL: False}
+        return known.get(self.kind, self.network_policy)
 
 
 class ControlPlane(SpecModel):
@@ -309,6 +382,15 @@ class ClusterSpec(SpecModel):
     def service_ranges(self) -> tuple[Network, ...]:
         """Service CIDRs, primary first."""
         return self.network.services
+
+    @property
+    def vxlan_families(self) -> tuple[Family, ...]:
+        """Families whose pod packets travel inside VXLAN of ours, primary first."""
+        if self.cni.kind is CniKind.FLANNEL:
+            return self.families
+        if self.cni.kind is not CniKind.CALICO:
+            return ()
+        return tuple(family for family in self.families if self.cni.pools.of(family).encapsulation is not Encapsulation.NEVER)
 
     @property
     def pod_ranges(self) -> tuple[Network, ...]:

@@ -47,7 +47,7 @@ def flannel_documents(spec: ClusterSpec, images: FlannelImages = FlannelImages()
 
 def network_config(spec: ClusterSpec) -> Document:
     """flannel's net-conf.json: a range per family in use, the rules' program, and the backend."""
-    backend: Document = {"Type": "vxlan", "Port": spec.cni.vxlan_port}
+    backend: Document = {"Type": "vxlan", "Port": spec.cni.udp_port}
     if spec.cni.mtu is not None:
         backend["MTU"] = spec.cni.mtu + OVERHEAD  # flannel wants the link's MTU, the spec says the pods'
     ranges = {cidr.version: str(cidr) for cidr in spec.pod_ranges}

@@ -134,7 +134,7 @@ class TestMessages:
             ({"kubernetes_version": 1.36}, "wrong-type", "kubernetes_version", "quotes"),
             ({"kubernetes_version": "1.36"}, "malformed", "kubernetes_version", "three numbers"),
             ({"stack": "dualstack"}, "not-in-choices", "stack", "dual-stack"),
-            ({"cni": {"kind": "calico"}}, "not-in-choices", "cni.kind", "flannel, none"),
+            ({"cni": {"kind": "cilium"}}, "not-in-choices", "cni.kind", "flannel, calico, manifests, none"),
             ({"cni": {"mtu": 1279}}, "out-of-range", "cni.mtu", "1280"),
             ({"cni": {"mtu": 10**30}}, "out-of-range", "cni.mtu", "1280"),
             ({"cni": {"mtu": True}}, "wrong-type", "cni.mtu", "whole number"),

@@ -10,7 +10,7 @@ from cluster.kubeadm import proxy_mode
 from cluster.problems import Severity
 from cluster.rules.on_facts.registry import Inspected, host_rule
 from cluster.rules.registry import Finding
-from cluster.spec import CniKind, Host, ProxyMode
+from cluster.spec import Host, ProxyMode
 
 IPV6_MINIMUM_MTU = 1280  # RFC 8200
 # Bytes that VXLAN puts in front of a packet, by the family of the node addresses it travels between.
@@ -51,7 +51,7 @@ def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, found: HostFacts
 @host_rule("kernel-too-old-for-vxlan")
 def kernel_does_vxlan_over_ipv6(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
     """VXLAN over IPv6 needs kernel 4.19.1."""
-    if cluster.spec.cni.kind is CniKind.FLANNEL and Family.IPV6 in cluster.spec.families and found.kernel < (4, 19, 1):
+    if Family.IPV6 in cluster.spec.vxlan_families and found.kernel < (4, 19, 1):
         yield Finding("kernel", f"kernel {_version(found)}: VXLAN over IPv6 needs 4.19.1", "use a newer kernel")
 
 
@@ -59,9 +59,8 @@ def kernel_does_vxlan_over_ipv6(cluster: Inspected, _host: Host, found: HostFact
 def links_carry_pod_packets(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
     """With IPv6 a pod's MTU is at least 1280, and VXLAN takes 50 bytes of the link's over IPv4, 70 over IPv6; a pod MTU that the file sets fits as well."""
     families = cluster.spec.families
-    flannel = cluster.spec.cni.kind is CniKind.FLANNEL
-    overhead = max(VXLAN_OVERHEAD[family] for family in families) if flannel else 0
-    wanted = max(cluster.spec.cni.mtu or 0 if flannel else 0, IPV6_MINIMUM_MTU if Family.IPV6 in families else 0)
+    overhead = max((VXLAN_OVERHEAD[family] for family in cluster.spec.vxlan_families), default=0)
+    wanted = max(cluster.spec.cni.mtu or 0, IPV6_MINIMUM_MTU if Family.IPV6 in families else 0)
     for link in dict.fromkeys(found.link_of(address) for address in cluster.addresses(host)):
         if wanted and link is not None and link.mtu < wanted + overhead:
             says = f"{link.name} has MTU {link.mtu}: pods with MTU {wanted} need {wanted + overhead}" + (

@@ -10,7 +10,7 @@ from cluster.hostport import join_host_port, split_host_port
 from cluster.rules.on_facts.occupants import another_cluster
 from cluster.rules.on_facts.registry import Inspected, host_rule
 from cluster.rules.registry import Finding
-from cluster.spec import CniKind, Host, Role
+from cluster.spec import Host, Role
 
 API_PORT = 6443
 NODE_PORTS = (30000, 32767)  # kube-apiserver's default --service-node-port-range
@@ -50,8 +50,8 @@ def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
             Listener("tcp", 10257, "kube-controller-manager", False),
             Listener("tcp", 10259, "kube-scheduler", False),
         ]
-    if cluster.spec.cni.kind is CniKind.FLANNEL:
-        found.append(Listener("udp", cluster.spec.cni.vxlan_port, "VXLAN", True))
+    if cluster.spec.vxlan_families:
+        found.append(Listener("udp", cluster.spec.cni.udp_port, "VXLAN", True))
     return tuple(found)
 
 
