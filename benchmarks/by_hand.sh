@@ -137,5 +137,5 @@ for job in "${jobs[@]}" "${late[@]}"; do wait "$job"; done
 mark joined
 kubectl wait --for=condition=Ready node --all --timeout=180s >/dev/null
 mark ready
-kubectl -n kube-system rollout status deployment/coredns --timeout=180s >/dev/null
+kubectl -n kube-system wait --for=condition=Available deployment/coredns --timeout=180s >/dev/null
 mark 'dns available'

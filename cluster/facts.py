@@ -138,6 +138,14 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """What of the bundle a host has."""
+
+    files: frozenset[str] = frozenset()  # content sha256 of files installed and unchanged since
+    images: frozenset[str] = frozenset()  # references in containerd's k8s.io namespace
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """Everything known of one host at one moment."""
 

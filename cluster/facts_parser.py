@@ -15,7 +15,7 @@ from cluster.errors import HostError
 from cluster.fact_parsers import firewall, foreign, kubernetes, machine, netfilter, network, own_state
 from cluster.fact_parsers.sections import sections_of
 from cluster.fact_parsers.sockets import sockets
-from cluster.facts import HostFacts, KubernetesState, Unknown
+from cluster.facts import Holding, HostFacts, KubernetesState, Unknown
 
 # Part of the script -> its parser, in the script's order.
 PARTS: Mapping[str, Callable[[str], object]] = {
@@ -40,6 +40,9 @@ PARTS: Mapping[str, Callable[[str], object]] = {
     "nftables": firewall.nftables,
     "iptables": firewall.iptables,
 }
+
+# those of them that say what of the bundle a host has
+HOLDING_PARTS = ("bundle", "images")
 
 Parsed = TypeVar("Parsed")
 
@@ -71,15 +74,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
 
     `sent` and `received` are our clock (seconds since 1970) before and after. HostError when the answer is not whole.
     """
-    sections = sections_of(text)
-    if "end" not in sections:
-        last = next(reversed(sections), None)
-        found = (
-            f"its answer ends in the middle of part {last}"
-            if last
-            else f"its answer is not that of the facts script: {text.strip()[:200]!r}"
-        )
-        raise HostError(host, found, "See that `sh` runs there, and that the disk is not full")
+    sections = _whole(text, host)
     try:
         who = machine.identity(sections["identity"])
         offset = clock_offset(_moment(sections["begin"]), _moment(sections["end"]), sent=sent, received=received)
@@ -142,6 +137,27 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         steps=own.steps,
         unknown=tuple(reading.unknown),
     )
+
+
+def parse_holding(text: str, host: str) -> Holding:
+    """What of the bundle `host` has, from a script of HOLDING_PARTS; what can't be read counts as not there. HostError as `parse`."""
+    reading = _Reading(_whole(text, host))
+    installed = reading.read("bundle", own_state.installed_files, own_state.InstalledFiles())
+    return Holding(installed.intact, reading.read("images", own_state.images, frozenset()))
+
+
+def _whole(text: str, host: str) -> dict[str, str]:
+    """The sections of an answer that has all of them."""
+    sections = sections_of(text)
+    if "end" not in sections:
+        last = next(reversed(sections), None)
+        found = (
+            f"its answer ends in the middle of part {last}"
+            if last
+            else f"its answer is not that of the facts script: {text.strip()[:200]!r}"
+        )
+        raise HostError(host, found, "See that `sh` runs there, and that the disk is not full")
+    return sections
 
 
 def clock_offset(begin: float, end: float, *, sent: float, received: float) -> timedelta:

@@ -48,8 +48,6 @@ RESET_HOST = Step("reset-host", "host/reset.sh.j2", timedelta(minutes=5), detach
 
 # scripts that a step runs beside its own
 CLAIM_TEMPLATE = "host/claim.sh.j2"  # before anything is uploaded
-TOKEN_TEMPLATE = "host/token.sh.j2"  # on the control plane, before a join
-TOKEN_DELETE_TEMPLATE = "host/token-delete.sh.j2"  # on the control plane, after a join
 FORGET_TEMPLATE = "host/forget.sh.j2"  # on a host whose reset has ended well and was recorded
 SHORT = timedelta(minutes=1)  # the limit of each of those
 
@@ -130,16 +128,6 @@ def init_values(spec: ClusterSpec) -> dict[str, Any]:
 def join_values(spec: ClusterSpec, host: Host, *, anew: bool = False) -> dict[str, Any]:
     """For host/join.sh.j2; `anew`: what an earlier join left is of no use (its control plane or its Node is gone)."""
     return {"cluster": spec.name, "host": host.name, "anew": anew}
-
-
-def token_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
-    """For host/token.sh.j2: a token for the join of `host`."""
-    return {"cluster": spec.name, "host": host.name}
-
-
-def token_delete_values(spec: ClusterSpec, token_id: str) -> dict[str, Any]:
-    """For host/token-delete.sh.j2; the id is the part before the dot and no secret."""
-    return {"cluster": spec.name, "token_id": token_id}
 
 
 def forget_values(cluster: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from functools import cache
 
 from cluster.errors import HostError
-from cluster.facts import HostFacts
-from cluster.facts_parser import PARTS, parse
+from cluster.facts import Holding, HostFacts
+from cluster.facts_parser import HOLDING_PARTS, PARTS, parse, parse_holding
 from cluster.spec import Host
 from hosts.session import Session
 from templates import render
@@ -17,9 +17,9 @@ LIMIT = timedelta(seconds=90)  # each command in it has 5 s; a healthy host need
 
 
 @cache
-def facts_script() -> str:
-    """The script; the same for every host."""
-    return render("facts/gather.sh.j2", parts=tuple(PARTS))
+def facts_script(parts: tuple[str, ...] = tuple(PARTS)) -> str:
+    """The script of some parts, or of all; the same for every host."""
+    return render("facts/gather.sh.j2", parts=parts)
 
 
 def gather(session: Session, host: Host) -> HostFacts:
@@ -28,11 +28,20 @@ def gather(session: Session, host: Host) -> HostFacts:
     HostError when it answers and makes no sense; what the session raises (HostUnreachable, StepTimedOut) passes through.
     """
     sent = time.time()
-    output = session.run(facts_script(), limit=LIMIT)
-    received = time.time()
+    answer = _answer(session, host, tuple(PARTS))
+    return parse(answer, host.name, sent=sent, received=time.time())
+
+
+def gather_holding(session: Session, host: Host) -> Holding:
+    """What of the bundle the host has: a tenth of what all facts cost it. Raises as `gather`."""
+    return parse_holding(_answer(session, host, HOLDING_PARTS), host.name)
+
+
+def _answer(session: Session, host: Host, parts: tuple[str, ...]) -> str:
+    output = session.run(facts_script(parts), limit=LIMIT)
     if output.exit_code != 0:
         said = (output.stderr or output.stdout).strip()[-500:]
         raise HostError(
             host.name, f"the facts script ended with exit code {output.exit_code}: {said}", "See that `sh` and coreutils work there"
         )
-    return parse(output.stdout, host.name, sent=sent, received=received)
+    return output.stdout

@@ -29,6 +29,7 @@ from kube.kubeconfig import Kubeconfig, read_kubeconfig
 Document = dict[str, Any]  # one Kubernetes object, list or watch event
 
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"  # lists of Kubernetes' own types by their keys
 APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML
 
 # answers that say "not now": overloaded, starting, etcd without a leader, a webhook that is not up yet

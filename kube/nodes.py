@@ -11,7 +11,7 @@ from cluster.errors import ApiUnavailable, ClusterError
 from cluster.families import Address
 from cluster.labels import selector_for
 from cluster.spec import Taint
-from kube.client import ApiRefused, Document, KubeApi, segment
+from kube.client import STRATEGIC_PATCH, ApiRefused, Document, KubeApi, segment
 from kube.wait import NODES, wait_until
 
 # which label and taint keys we set, as JSON: only those are ever taken away again
@@ -42,6 +42,16 @@ def label_node(
         else:
             return changes
     raise ApiUnavailable(f"node {name} changes faster than it can be labelled")
+
+
+def expect_rejoin(api: KubeApi, name: str) -> None:
+    """Takes back a Node's word that it is Ready: kubeadm join refuses such a name, and a machine that was reset still has it for a while."""
+    path = f"{NODES}/{segment(name)}"
+    node = api.find(path)
+    conditions = node["status"].get("conditions", []) if node else []
+    if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions):
+        unknown = {"type": "Ready", "status": "Unknown", "reason": "Rejoining", "message": "sixstack joins this machine again"}
+        api.request("PATCH", f"{path}/status", body={"status": {"conditions": [unknown]}}, content_type=STRATEGIC_PATCH)
 
 
 def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint]) -> tuple[Document, tuple[str, ...]]:

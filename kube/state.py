@@ -12,7 +12,7 @@ from cluster.spec import CniKind, Taint, TaintEffect
 from cluster.state import ClusterState, NodeState
 from kube.client import Document, KubeApi
 from kube.nodes import OURS, internal_addresses
-from kube.wait import NODES
+from kube.wait import NODES, deployment_available
 
 FLANNEL = "kube-flannel-ds"
 
@@ -39,7 +39,7 @@ def read_state(api: KubeApi) -> ClusterState:
         nodes=tuple(node_state(node) for node in nodes),
         cni=cni,
         cni_detail=detail,
-        coredns_ready=bool(coredns) and all(_all_available(deployment) for deployment in coredns),
+        coredns_ready=bool(coredns) and all(deployment_available(deployment) for deployment in coredns),
         kubeadm=_kubeadm(api),
     )
 
@@ -76,12 +76,6 @@ def _network(daemon_sets: list[Document]) -> tuple[CniKind | None, str]:
         if name in FOREIGN_CNI:
             return CniKind.NONE, f"{FOREIGN_CNI[name]} ({image})"
     return None, ""
-
-
-def _all_available(deployment: Document) -> bool:
-    wanted: int = deployment["spec"].get("replicas", 1)
-    available: int = deployment.get("status", {}).get("availableReplicas", 0)
-    return 0 < wanted <= available
 
 
 def _kubeadm(api: KubeApi) -> dict[str, Any]:

@@ -99,6 +99,33 @@ def wait_rolled_out(api: KubeApi, kind: str, namespace: str, name: str, *, limit
     )
 
 
+def deployment_available(deployment: Document | None) -> bool:
+    """Enough of its pods serve, by Kubernetes' own condition, and at least one (of none wanted, none is enough for that).
+
+    Others may still be on their way: kubelet first looks at each one up to a probe's period late.
+    """
+    some = (deployment or {}).get("status", {}).get("availableReplicas", 0) > 0
+    return some and _condition(deployment, "Available").get("status") == "True"
+
+
+def wait_available(api: KubeApi, namespace: str, name: str, *, limit: timedelta, on_change: OnChange | None = None) -> None:
+    """Waits until a Deployment is Available."""
+
+    def pending(found: dict[str, Document]) -> dict[str, str]:
+        reason = _rollout_missing("Deployment", found.get(name)) or "not Available"
+        return {} if deployment_available(found.get(name)) else {f"{namespace}/{name}": reason}
+
+    wait_until(
+        api,
+        f"/apis/apps/v1/namespaces/{segment(namespace)}/deployments",
+        pending,
+        what=f"Deployment {namespace}/{name} available",
+        limit=limit,
+        on_change=on_change,
+        query={"fieldSelector": f"metadata.name={name}"},
+    )
+
+
 def wait_established(api: KubeApi, names: Iterable[str], limit: timedelta) -> None:
     """Waits until the named CustomResourceDefinitions serve their resources."""
     wanted = tuple(names)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from datetime import timedelta
 
 from blocks.loading import load
@@ -14,7 +13,8 @@ from cluster.spec import Host
 from hosts.lock import hold_host
 from hosts.registry import close_registry, open_registry, registry
 from hosts.session import Session
-from kube.client import KubeApi, connect
+from kube.client import KubeApi
+from kube.kubeconfig import read_kubeconfig
 from tasks.attempt import Where
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
@@ -32,6 +32,7 @@ def open_sessions(where: Where) -> None:
 
 def close_sessions(where: Where) -> None:
     """Close every session of a run: cancelled tasks that block on one end with it."""
+    forget_api(where)
     close_registry(where.run)
 
 
@@ -47,13 +48,30 @@ def locked_session(host: Host, where: Where) -> Session:
     return opened
 
 
-@contextmanager
-def cluster_api(control_plane: Host, where: Where) -> Iterator[KubeApi]:
-    """The cluster's API through the SSH connection of a control plane; ApiUnavailable while there is no admin.conf."""
-    opened = session(control_plane, where)
-    read = opened.run(f"cat {ADMIN_CONF}", limit=timedelta(seconds=20))
+_apis: dict[str, KubeApi] = {}  # by run
+_guard = threading.Lock()
+
+
+def cluster_api(control_plane: Host, where: Where) -> KubeApi:
+    """The cluster's API through the SSH connection of a control plane; the run's tasks share it. ApiUnavailable while there is no admin.conf."""
+    with _guard:
+        api = _apis.get(where.run)
+    return api or _connected(control_plane, where)
+
+
+def forget_api(where: Where) -> None:
+    """Close the run's connections to the API: the run is over, or a new control plane has other keys."""
+    with _guard:
+        api = _apis.pop(where.run, None)
+    if api is not None:
+        api.close()
+
+
+def _connected(control_plane: Host, where: Where) -> KubeApi:
+    read = session(control_plane, where).run(f"cat {ADMIN_CONF}", limit=timedelta(seconds=20))
     if read.exit_code:
         raise ApiUnavailable(f"{control_plane.name}: no {ADMIN_CONF} yet: {read.stderr.strip()}")
     # each connection asks the run for its session: one that was lost is opened again, and a run that has closed its sessions waits for nothing
-    with connect(read.stdout, lambda address, port: session(control_plane, where).dial(address, port)) as api:
-        yield api
+    api = KubeApi(read_kubeconfig(read.stdout), lambda address, port: session(control_plane, where).dial(address, port))
+    with _guard:
+        return _apis.setdefault(where.run, api)

@@ -91,8 +91,7 @@ def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> C
         unfinished = any(step.name == INIT_CONTROL_PLANE.name and step.exit_code != 0 for step in found.steps)
         if found.kubernetes.admin_config and found.owner == spec.name and not unfinished:
             try:
-                with cluster_api(host, where) as api:
-                    return read_state(api)
+                return read_state(cluster_api(host, where))
             except TryAgain:
                 return None  # a half-finished or stopped control plane: the plan then starts from the hosts' own facts
     return None

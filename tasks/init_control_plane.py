@@ -6,7 +6,7 @@ from cluster.plan import PlannedStep
 from cluster.records import StepRecord
 from cluster.spec import Host
 from tasks.attempt import Where, attempt, step
-from tasks.connection import locked_session
+from tasks.connection import forget_api, locked_session
 from tasks.script import run_detached_script
 
 
@@ -16,6 +16,7 @@ def init_control_plane(planned: PlannedStep, host: Host, where: Where) -> StepRe
     with attempt("init-control-plane", host.name, where, StepRecord) as this:
         assert planned.template is not None
         run_detached_script(this, locked_session(host, where), where.cluster, planned.template, planned.values, planned.limit)
+        forget_api(where)  # what answered before had other keys
         this.change("control plane initialized")
         this.found = this.found or planned.reason
     return this.record

@@ -14,7 +14,7 @@ from tasks.connection import cluster_api
 def install_cni(planned: PlannedStep, spec: ClusterSpec, where: Where) -> StepRecord:
     """Apply the plug-in the spec names; nodes become Ready by it one by one, which wait-ready sees."""
     with attempt("install-cni", "cluster", where, StepRecord) as this:
-        with cluster_api(spec.control_planes[0], where) as api:
-            this.change(*install(api, spec))
+        api = cluster_api(spec.control_planes[0], where)
+        this.change(*install(api, spec))
         this.found = planned.reason
     return this.record

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from cluster.fact_parsers.kubernetes import ca_hash
 from cluster.kubeadm import join_configuration
 from cluster.plan import PlannedStep
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec, Host
-from cluster.steps import SHORT, TOKEN_DELETE_TEMPLATE, TOKEN_TEMPLATE, token_delete_values, token_values
+from kube.bootstrap_token import bootstrap_token
+from kube.nodes import expect_rejoin
 from tasks.attempt import Where, attempt, step
-from tasks.connection import locked_session, session
-from tasks.script import run_detached_script, run_script
+from tasks.connection import cluster_api, locked_session
+from tasks.script import run_detached_script
 from templates import render
 
 
@@ -18,16 +20,14 @@ def join_worker(planned: PlannedStep, spec: ClusterSpec, host: Host, where: Wher
     """Make the host a worker; the token goes to it in a file of mode 0600, never on a command line or into a record."""
     with attempt("join-worker", host.name, where, StepRecord) as this:
         assert planned.template is not None
-        control_plane = session(spec.control_planes[0], where)
-        words = run_script(this, control_plane, TOKEN_TEMPLATE, token_values(spec, host), SHORT, secret=True).split()
-        token, ca_hash = words[-2:]
-        this.secrets.add(token)
-        try:
-            document = join_configuration(spec, host, token=token, ca_hash=ca_hash)
+        session = locked_session(host, where)
+        api = cluster_api(spec.control_planes[0], where)
+        expect_rejoin(api, host.name)
+        with bootstrap_token(api, host.name) as token:
+            this.secrets.add(token)
+            document = join_configuration(spec, host, token=token, ca_hash=ca_hash(api.config.authority) or "")
             inputs = {"join.yaml": render("kubeadm/join.yaml.j2", document=document).encode()}
-            run_detached_script(this, locked_session(host, where), where.cluster, planned.template, planned.values, planned.limit, inputs)
-        finally:
-            control_plane.run(render(TOKEN_DELETE_TEMPLATE, **token_delete_values(spec, token.partition(".")[0])), limit=SHORT)
+            run_detached_script(this, session, where.cluster, planned.template, planned.values, planned.limit, inputs)
         this.change("joined")
         this.found = this.found or planned.reason
     return this.record

@@ -14,7 +14,7 @@ from tasks.connection import cluster_api
 def label_node(planned: PlannedStep, spec: ClusterSpec, host: Host, where: Where) -> StepRecord:
     """Bring a node's labels and taints to the spec; what others set stays."""
     with attempt("label-node", host.name, where, StepRecord) as this:
-        with cluster_api(spec.control_planes[0], where) as api:
-            this.change(*converge_labels(api, host.name, wanted_labels(spec, host), host.taints))
+        api = cluster_api(spec.control_planes[0], where)
+        this.change(*converge_labels(api, host.name, wanted_labels(spec, host), host.taints))
         this.found = planned.reason
     return this.record

@@ -9,10 +9,10 @@ from pathlib import Path
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from bundle.manifest import BundleFile, FileKind
-from cluster.facts import HostFacts
+from cluster.facts import Holding
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec, Host, Role
-from hosts.facts import gather
+from hosts.facts import gather_holding
 from hosts.session import Session
 from hosts.upload import import_images, upload_files
 from tasks.attempt import Where, attempt, step
@@ -30,7 +30,7 @@ def load_bundle(spec: ClusterSpec, host: Host, where: Where) -> StepRecord:
     with attempt("load-bundle", host.name, where, StepRecord) as this:
         bundle = load(ArtifactBundle, where.bundle)
         session = locked_session(host, where)
-        missing = lacking(bundle.manifest().for_host(host.role.value, spec.cni.kind.value), gather(session, host))
+        missing = lacking(bundle.manifest().for_host(host.role.value, spec.cni.kind.value), gather_holding(session, host))
         this.found = f"{len(missing)} files were missing"
         this.change(*bring(session, bundle.path, missing))
     return this.record
@@ -46,12 +46,12 @@ def needed_by_init(file: BundleFile, host: Host) -> bool:
     return host.role is Role.CONTROL_PLANE and (file.kind is not FileKind.IMAGE or file.name in INIT_IMAGES)
 
 
-def lacking(files: Sequence[BundleFile], facts: HostFacts) -> list[BundleFile]:
+def lacking(files: Sequence[BundleFile], holding: Holding) -> list[BundleFile]:
     """What of `files` the host has not got: a file that is not there unchanged, an archive of which an image is missing."""
     return [
         file
         for file in files
-        if (not facts.images.issuperset(file.images) if file.kind is FileKind.IMAGE else file.content_sha256 not in facts.bundle_files)
+        if (not holding.images.issuperset(file.images) if file.kind is FileKind.IMAGE else file.content_sha256 not in holding.files)
     ]
 
 

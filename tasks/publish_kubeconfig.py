@@ -9,10 +9,11 @@ from pydantic import SecretStr
 
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
 from cluster.errors import ApiUnavailable
+from cluster.fact_parsers.kubernetes import ca_hash
 from cluster.kubeadm import control_plane_endpoint
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec
-from hosts.facts import gather
+from kube.kubeconfig import read_kubeconfig
 from tasks.attempt import Where, attempt, step
 from tasks.connection import ADMIN_CONF, session
 
@@ -38,7 +39,7 @@ def publish_kubeconfig(spec: ClusterSpec, where: Where) -> Publication:
             cluster=spec.name,
             kubeconfig=SecretStr(read.stdout),
             api=control_plane_endpoint(spec),
-            ca_hash=gather(opened, host).kubernetes.ca_hash or "",
+            ca_hash=ca_hash(read_kubeconfig(document).authority) or "",
             control_plane=host.name,
             ssh=host.ssh,
         )

@@ -32,9 +32,9 @@ def verify_network(spec: ClusterSpec, nodes: tuple[str, ...], where: Where) -> N
     """Check the network among `nodes`; ClusterError names each broken path."""
     with attempt("verify-network", "cluster", where, NetworkRecord) as this:
         image = load(ArtifactBundle, where.bundle).manifest().probe_image
-        with cluster_api(spec.control_planes[0], where) as api:
-            report = run(api, _expected(spec, nodes), image, VERIFY_NETWORK.limit, lambda line: tell(where, line))
-            nodes_artifact(where, read_state(api).nodes)
+        api = cluster_api(spec.control_planes[0], where)
+        report = run(api, _expected(spec, nodes), image, VERIFY_NETWORK.limit, lambda line: tell(where, line))
+        nodes_artifact(where, read_state(api).nodes)
         this.extra["report"] = {**report.as_dict(), "table": report.table_rows()}
         this.found = report.verdict
         network_artifact(where, report.table_rows(), report.verdict)

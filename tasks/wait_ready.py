@@ -7,7 +7,7 @@ from datetime import timedelta
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec, Host
 from cluster.steps import WAIT_READY
-from kube.wait import wait_nodes_ready, wait_rolled_out
+from kube.wait import wait_available, wait_nodes_ready
 from tasks.attempt import Where, attempt, step, tell
 from tasks.connection import cluster_api
 
@@ -16,19 +16,17 @@ from tasks.connection import cluster_api
 def wait_ready(host: Host, spec: ClusterSpec, where: Where) -> StepRecord:
     """Wait for one node by a watch."""
     with attempt("wait-ready", host.name, where, StepRecord) as this:
-        with cluster_api(spec.control_planes[0], where) as api:
-            wait_nodes_ready(api, (host.name,), WAIT_READY.limit)
+        api = cluster_api(spec.control_planes[0], where)
+        wait_nodes_ready(api, (host.name,), WAIT_READY.limit)
         this.found = "Ready"
     return this.record
 
 
 @step("wait-dns")
 def wait_dns(spec: ClusterSpec, where: Where) -> StepRecord:
-    """Wait until CoreDNS runs."""
+    """Wait until cluster DNS answers."""
     with attempt("wait-dns", "cluster", where, StepRecord) as this:
-        with cluster_api(spec.control_planes[0], where) as api:
-            wait_rolled_out(
-                api, "Deployment", "kube-system", "coredns", limit=timedelta(minutes=3), on_change=lambda line: tell(where, line)
-            )
+        api = cluster_api(spec.control_planes[0], where)
+        wait_available(api, "kube-system", "coredns", limit=timedelta(minutes=3), on_change=lambda line: tell(where, line))
         this.found = "CoreDNS is available"
     return this.record

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from cluster.errors import HostError
 from cluster.fact_parsers.sections import MARKER
-from cluster.facts import HostFacts
-from cluster.facts_parser import PARTS, clock_offset, parse
+from cluster.facts import Holding, HostFacts
+from cluster.facts_parser import HOLDING_PARTS, PARTS, clock_offset, parse, parse_holding
 from cluster.families import Family
 
 Recorded = Callable[[str], str]
@@ -68,6 +68,18 @@ def test_a_control_plane_is_read_whole(recorded: Recorded) -> None:
     assert state.pod_ranges == (ip_network("10.244.0.0/16"), ip_network("fd44:5a17:e0b4::/56"))
     assert state.node_ips == (ip_address("198.18.0.11"), ip_address("fd9c:5a17:e0b4::11"))
     assert (state.dns_domain, state.endpoint) == ("cluster.local", "https://198.18.0.11:6443")
+
+
+def test_what_a_host_has_of_the_bundle_is_the_same_in_a_short_answer(recorded: Recorded) -> None:
+    """A second look reads these parts alone; one that makes no sense counts as nothing there, one that was cut short is an error."""
+    whole = recorded("control-plane")
+    facts = facts_of(whole)
+    short = "".join(f"{MARKER}{part}" for part in whole.split(MARKER)[1:] if part.split("\n")[0] in {*HOLDING_PARTS, "begin", "end"})
+    assert parse_holding(short, "node-1") == Holding(facts.bundle_files, facts.images)
+    assert facts.images
+    assert parse_holding(f"{MARKER}end\n0\n", "node-1") == Holding()
+    with pytest.raises(HostError, match="in the middle of part images"):
+        parse_holding(short.partition(f"{MARKER}end")[0], "node-1")
 
 
 def test_a_host_with_few_commands_is_read_as_far_as_it_goes(recorded: Recorded) -> None:

@@ -13,7 +13,7 @@ from cluster.errors import ClusterError
 from cluster.labels import address_labels
 from cluster.spec import Taint, TaintEffect
 from kube.client import Document, KubeApi
-from kube.nodes import OURS, find_node, label_node, node_patch
+from kube.nodes import OURS, expect_rejoin, find_node, label_node, node_patch
 
 BUSY = Taint(key="busy", value="yes", effect=TaintEffect.NO_SCHEDULE)
 FOREIGN = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -98,3 +98,17 @@ def test_a_node_that_does_not_appear_is_named(api: KubeApi) -> None:
     """After the limit."""
     with pytest.raises(ClusterError, match="absent: kubelet has not registered it"):
         label_node(api, "absent", {"a": "b"}, limit=timedelta(seconds=1))
+
+
+@pytest.mark.bundle
+def test_a_node_that_joins_again_is_not_ready_until_it_says_so(api: KubeApi) -> None:
+    """kubeadm join would refuse a name that says Ready; a Node that does not, or is not there, stays as it is."""
+    expect_rejoin(api, "never-joined")
+    path = "/api/v1/nodes/rejoining"
+    api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "rejoining"}})
+    pressure = {"type": "DiskPressure", "status": "False", "reason": "test", "message": ""}
+    api.merge(f"{path}/status", {"status": {"conditions": [pressure, {"type": "Ready", "status": "True", "reason": "test", "message": ""}]}})
+    expect_rejoin(api, "rejoining")
+    states = {condition["type"]: condition["status"] for condition in api.get(path)["status"]["conditions"]}
+    assert states == {"DiskPressure": "False", "Ready": "Unknown"}
+    api.delete(path)

@@ -10,7 +10,7 @@ import pytest
 
 from cluster.errors import ClusterError
 from kube.client import Document, KubeApi
-from kube.wait import wait_gone, wait_nodes_ready, wait_rolled_out
+from kube.wait import wait_available, wait_gone, wait_nodes_ready, wait_rolled_out
 
 pytestmark = pytest.mark.bundle
 
@@ -96,3 +96,20 @@ def test_what_is_deleted_ends_the_wait_for_its_going(api: KubeApi) -> None:
     wait_gone(api, MAPS, timedelta(seconds=10), narrowed)
     timer.join()
     wait_gone(api, "/apis/example.org/v9/nothings", timedelta(seconds=5))
+
+
+def test_a_deployment_is_available_when_kubernetes_says_so_and_one_pod_serves(api: KubeApi) -> None:
+    """One of two is enough where its owner allows one to be away; none of none wanted is not."""
+    labels = {"app": "available"}
+    container = {"name": "one", "image": "registry.k8s.io/pause:3.10.2"}
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": template}
+    api.create(path, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "available"}, "spec": spec})
+    said = {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}
+    api.merge(f"{path}/available/status", {"status": {"conditions": [said]}})
+    with pytest.raises(ClusterError, match=r"default/available: its controller has not seen it"):
+        wait_available(api, "default", "available", limit=timedelta(seconds=1))
+    api.merge(f"{path}/available/status", {"status": {"replicas": 2, "readyReplicas": 1, "availableReplicas": 1, "conditions": [said]}})
+    wait_available(api, "default", "available", limit=timedelta(seconds=5))
+    api.delete(f"{path}/available")

@@ -39,8 +39,6 @@ def rendered(spec: ClusterSpec) -> dict[str, str]:
         "claim.sh": render(steps.CLAIM_TEMPLATE, **steps.claim_values(spec, control_plane)),
         "prepare.sh": render("host/prepare.sh.j2", **steps.prepare_values(spec, worker, ["registry.k8s.io/pause:3.10.2"])),
         "init.sh": render("host/init.sh.j2", **steps.init_values(spec)),
-        "token.sh": render(steps.TOKEN_TEMPLATE, **steps.token_values(spec, worker)),
-        "token-delete.sh": render(steps.TOKEN_DELETE_TEMPLATE, **steps.token_delete_values(spec, "abcdef")),
         "join.sh": render("host/join.sh.j2", **steps.join_values(spec, worker)),
         "rejoin.sh": render("host/join.sh.j2", **steps.join_values(spec, worker, anew=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
