@@ -43,17 +43,19 @@ class Versions:
     cni_plugins: str = "1.9.1"
     flannel: str = "0.28.10"
     flannel_cni_plugin: str = "1.9.1-flannel3"
+    calico: str = "3.31.0"
     agnhost: str = "2.63.0"  # test/images/agnhost/VERSION of the Kubernetes release
 
 
 KUBERNETES_BINARIES = ("kubelet", "kubeadm", "kubectl")
 CONTAINERD_BINARIES = ("containerd", "containerd-shim-runc-v2", "ctr")
 CNI_PLUGINS = ("bandwidth", "bridge", "firewall", "host-local", "loopback", "portmap", "ptp", "tuning")
+CALICO_IMAGES = ("cni", "kube-controllers", "node")
 CONTROL_PLANE_IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
 def image_references(versions: Versions) -> dict[str, str]:
-    """File name -> full reference: what `kubeadm config images list` and flannel's manifest name, and the image for probing."""
+    """File name -> full reference: what `kubeadm config images list` and the manifests of flannel and Calico name, and the image for probing."""
     kubernetes = {name: f"registry.k8s.io/{name}:v{versions.kubernetes}" for name in (*CONTROL_PLANE_IMAGES, "kube-proxy")}
     return {
         **kubernetes,
@@ -62,6 +64,7 @@ def image_references(versions: Versions) -> dict[str, str]:
         "pause": f"registry.k8s.io/pause:{versions.pause}",
         "flannel": f"ghcr.io/flannel-io/flannel:v{versions.flannel}",
         "flannel-cni-plugin": f"ghcr.io/flannel-io/flannel-cni-plugin:v{versions.flannel_cni_plugin}",
+        **{f"calico-{name}": f"quay.io/calico/{name}:v{versions.calico}" for name in CALICO_IMAGES},
         PROBE: f"registry.k8s.io/e2e-test-images/agnhost:{versions.agnhost}",
     }
 
@@ -124,7 +127,7 @@ def _image_places(versions: Versions) -> list[Place]:
             PurePosixPath("images", f"{name}.tar"),
             reference.rpartition(":")[2],
             roles=(CONTROL_PLANE,) if name in (*CONTROL_PLANE_IMAGES, "etcd") else ROLES,
-            cni="flannel" if name.startswith("flannel") else None,
+            cni=next((cni for cni in ("flannel", "calico") if name.startswith(cni)), None),
             images=(reference,),
         )
         for name, reference in image_references(versions).items()

@@ -15,10 +15,11 @@ from bundle.layout import UNITS, Place, Versions, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
 from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
+from bundle.verify import sha256_of
 from cluster.errors import SixstackError
 from lab.build.commands import go_commands
 from lab.build.debian import BUILDER_PACKAGES, unpack_packages
-from lab.build.golang import build_command
+from lab.build.golang import build_command, module_folder
 from lab.build.images import RECIPES, ImageRecipe
 from lab.build.layer import Content, DebianTree, Folder, Layer, Link, PlacedFile, diff_id_of, layer_of, write_layer
 from lab.build.program import Programs
@@ -168,6 +169,11 @@ class _Builder:
             *(Link(path, target) for path, target in recipe.links),
         ]
         inputs = [str(content) for content in contents]
+        if recipe.sources:
+            folder = module_folder(*recipe.source_module, cache=self.store.folder, programs=self.programs)
+            sources = [PlacedFile(path, folder / source) for path, source in recipe.sources]
+            contents += sources
+            inputs += [f"{file.path} {sha256_of(file.source)}" for file in sources]
         return [self._layer(f"{name}.layer", inputs, contents)]
 
     def _base(self, packages: tuple[str, ...]) -> Layer:
@@ -192,7 +198,7 @@ class _Builder:
 
     def _rank(self, place: Place) -> tuple[int, str]:
         """What takes long first; and Kubernetes together, as its commands share most packages."""
-        slow = ("kubeadm", "containerd", "kubelet", "kube-apiserver", "flannel", "coredns")
+        slow = ("kubeadm", "calico-node", "containerd", "kubelet", "kube-apiserver", "flannel", "coredns")
         return (slow.index(place.name) if place.name in slow else len(slow), place.path.parent.name)
 
     @staticmethod

@@ -5,6 +5,9 @@ from __future__ import annotations
 from bundle.layout import CNI_PLUGINS, CONTAINERD_BINARIES, CONTROL_PLANE_IMAGES, KUBERNETES_BINARIES, Versions
 from lab.build.golang import GoCommand
 
+# what the tag of the version points at: the module's pseudo-version names no release
+CALICO_COMMIT = "b1f3c43f8437"
+
 
 def go_commands(versions: Versions) -> dict[str, GoCommand]:
     """Every Go command by its name; cheap ones last, as nobody waits for those."""
@@ -27,6 +30,7 @@ def go_commands(versions: Versions) -> dict[str, GoCommand]:
         GoCommand("install-conf", "flannel", "github.com/flannel-io/flannel/cmd/install_conf"),
         # the plugin's present repository is not to be had as a module: this is its older home, with the CNI library raised to 1.3.0
         GoCommand("flannel", "flannel-cni-plugin", f"{plugins}/plugins/meta/flannel", ((build_version, "v0.9.1-cni1.3.0"),)),
+        *(_calico(name, package, versions) for name, package in _CALICO_PACKAGE.items()),
         GoCommand("runc", "runc", "github.com/opencontainers/runc", cgo=True, tags=("seccomp",)),
         _kubernetes("agnhost", "test/images/agnhost", versions),
         *(
@@ -49,6 +53,23 @@ _PLUGIN_FOLDER = {
     "ptp": "main",
     "tuning": "meta",
 }
+
+
+_CALICO_PACKAGE = {
+    "calico": "cni-plugin/cmd/calico",
+    "calico-install": "cni-plugin/cmd/install",
+    "calico-node": "node/cmd/calico-node",
+    "check-status": "kube-controllers/cmd/check-status",
+    "kube-controllers": "kube-controllers/cmd/kube-controllers",
+    "wrapper": "kube-controllers/cmd/wrapper",
+}
+
+
+def _calico(name: str, package: str, versions: Versions) -> GoCommand:
+    """A Calico command; without cgo, as its eBPF data plane would want a newer libbpf than Debian's."""
+    root = "github.com/projectcalico/calico"
+    values = {"Version": f"v{versions.calico}", "GitRevision": CALICO_COMMIT, "BuildDate": "1970-01-01T00:00:00+0000"}
+    return GoCommand(name, "calico", f"{root}/{package}", tuple((f"{root}/pkg/buildinfo.{key}", value) for key, value in values.items()))
 
 
 def _kubernetes(name: str, package: str, versions: Versions) -> GoCommand:

@@ -20,6 +20,8 @@ BUILDER_PACKAGES = {
 
 # what kube-proxy and flannel call
 NETWORK_PACKAGES = ("conntrack", "ipset", "iproute2", "iptables", "kmod", "nftables")
+# the supervisor of what calico-node consists of
+SUPERVISOR_PACKAGES = ("runit",)
 # what the network check and a person in a probe pod call: busybox-static for the small tools, libc-bin for getent
 PROBE_PACKAGES = ("busybox-static", "ca-certificates", "curl", "dash", "iproute2", "iputils-ping", "libc-bin", "netcat-openbsd")
 BUSYBOX_PACKAGES = ("busybox-static",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -60,6 +61,14 @@ def build_command(command: GoCommand, target: Path, *, cache: Path, programs: Pr
         limit=_LIMIT,
     )
     target.chmod(0o755)
+
+
+def module_folder(module: str, name: str, *, cache: Path, programs: Programs) -> Path:
+    """Where the source of the module `name` lies, which `module` pins; downloaded and checked against go.sum when it is not there."""
+    found = programs.run(
+        [find_go(), "mod", "download", "-json", name], environment=_environment(cache, cgo=False), folder=MODULES / module, limit=_LIMIT
+    )
+    return Path(json.loads(found)["Dir"])
 
 
 def _environment(cache: Path, *, cgo: bool) -> dict[str, str]:

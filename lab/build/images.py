@@ -1,11 +1,11 @@
-"""What each image holds: the names and paths that kubeadm's and flannel's manifests count on."""
+"""What each image holds: the names and paths that the manifests of kubeadm, flannel and Calico count on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bundle.manifest import PROBE
-from lab.build.debian import BUSYBOX_PACKAGES, NETWORK_PACKAGES, PROBE_PACKAGES
+from lab.build.debian import BUSYBOX_PACKAGES, NETWORK_PACKAGES, PROBE_PACKAGES, SUPERVISOR_PACKAGES
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -20,11 +20,14 @@ class ImageRecipe:
     packages: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()  # (path, target)
     folders: tuple[tuple[str, int], ...] = ()  # (path, mode)
+    sources: tuple[tuple[str, str], ...] = ()  # (path in the image, path in the source of `source_module`)
+    source_module: tuple[str, str] = ("", "")  # (folder below modules/, module)
+    environment: tuple[str, ...] = ()
     user: str = ""
 
     def config(self, architecture: str, diff_ids: list[str]) -> dict[str, object]:
         """The image's configuration document."""
-        run: dict[str, object] = {"Env": [_PATH]}
+        run: dict[str, object] = {"Env": [_PATH, *self.environment]}
         if self.entrypoint:
             run["Entrypoint"] = list(self.entrypoint)
         if self.command:
@@ -52,6 +55,7 @@ _IPTABLES = tuple(
 )
 # no applet that looks names up: in Debian's static busybox these crash (wget ended with a segmentation fault in pods)
 _APPLETS = "cat cp date echo env grep head hostname id ls mkdir ps rm sed seq sleep tail timeout true wc"
+_SERVICES = ("allocate-tunnel-addrs", "cni", "complete-startup", "felix", "monitor-addresses", "node-status-reporter")
 _SHELL = tuple((f"bin/{applet}", "busybox") for applet in _APPLETS.split())
 
 RECIPES = {
@@ -74,6 +78,38 @@ RECIPES = {
     ),
     # flannel's init container runs `cp -f /flannel /opt/cni/bin/flannel`
     "flannel-cni-plugin": ImageRecipe((("flannel", "flannel"),), packages=BUSYBOX_PACKAGES, links=(("bin/cp", "busybox"),)),
+    # `install` copies what lies beside it to the host; the reference plugins are left out: hosts have those of the bundle
+    "calico-cni": ImageRecipe(
+        (("opt/cni/bin/calico", "calico"), ("opt/cni/bin/install", "calico-install")),
+        command=("/opt/cni/bin/install",),
+        links=(("opt/cni/bin/calico-ipam", "calico"),),
+    ),
+    # start_runit and the services below it are Calico's own files; a shell and mv, as the manifest's postStart waits with them
+    "calico-node": ImageRecipe(
+        (("bin/calico-node", "calico-node"),),
+        command=("start_runit",),
+        packages=(*NETWORK_PACKAGES, *BUSYBOX_PACKAGES, *SUPERVISOR_PACKAGES),
+        links=(
+            *_IPTABLES,
+            *((f"bin/{applet}", "busybox") for applet in ("cat", "cp", "env", "mkdir", "mv", "rm", "sh", "sleep")),
+            ("usr/bin/which", "/bin/busybox"),
+        ),
+        source_module=("calico", "github.com/projectcalico/calico"),
+        sources=(
+            ("usr/sbin/start_runit", "node/filesystem/sbin/start_runit"),
+            ("etc/rc.local", "node/filesystem/etc/rc.local"),
+            ("etc/calico/felix.cfg", "node/filesystem/etc/calico/felix.cfg"),
+            *((f"etc/service/available/{name}/run", f"node/filesystem/etc/service/available/{name}/run") for name in _SERVICES),
+        ),
+        # the second: without cgo felix ends at once when it looks for what an eBPF data plane left
+        environment=("SVDIR=/etc/service/enabled", "FELIX_DebugSkipCTLBCleanup=true"),
+    ),
+    "calico-kube-controllers": ImageRecipe(
+        tuple((f"usr/bin/{name}", name) for name in ("check-status", "kube-controllers", "wrapper")),
+        entrypoint=("/usr/bin/wrapper", "/usr/bin/kube-controllers"),
+        folders=(("profiles", 0o1777), ("status", 0o1777), ("tmp", 0o1777)),
+        user="999",
+    ),
     PROBE: ImageRecipe(
         (("agnhost", "agnhost"),),
         entrypoint=("/agnhost",),
