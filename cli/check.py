@@ -1,35 +1,84 @@
-"""`sixstack check FILE`: everything that is wrong with a cluster file, offline."""
+"""`sixstack check FILE`: everything that is wrong with a cluster file, offline; with `--was OLDFILE` what a cluster made of that would become."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from cli import cluster_file
 from cli.exit_codes import GOOD, PROBLEMS
+
+if TYPE_CHECKING:
+    from cluster.comparison import Comparison
+    from cluster.reader import Reading
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments of `check`."""
     cluster_file.add_file(parser)
+    parser.add_argument("--was", metavar="OLDFILE", help="the file that the cluster was made from: say what changes, or why it cannot")
     parser.add_argument("--output", choices=("text", "json"), default="text", help="text for people (default), or JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the problems of FILE; 0 when a cluster can be made of it, warnings or not."""
+    """Print the problems of FILE; 0 when a cluster can be made of it, warnings or not; with --was: when the old one can become it."""
     reading = cluster_file.read(args.file)
     if isinstance(reading, int):
         return reading
+    if args.was is not None:
+        was = cluster_file.read(args.was)
+        return was if isinstance(was, int) else _compare(args, was, reading)
     if args.output == "json":
         print(json.dumps({"problems": [problem.as_dict() for problem in reading.problems]}, indent=2))
     else:
-        if reading.problems:
-            print(cluster_file.problem_lines(reading.problems, reading.line))
-        count = len(reading.problems)
-        if reading.spec is None:
-            print(f"{args.file}: {count} problem{'s' if count > 1 else ''}")
-        else:
-            spec = reading.spec
-            families = " and ".join(spec.families)
-            print(f"{args.file}: good: cluster {spec.name}, Kubernetes {spec.version}, {families}, {len(spec.hosts)} hosts")
+        _print_reading(args.file, reading)
     return PROBLEMS if reading.spec is None else GOOD
+
+
+def _print_reading(file: str, reading: Reading) -> None:
+    if reading.problems:
+        print(cluster_file.problem_lines(reading.problems, reading.line))
+    count = len(reading.problems)
+    if reading.spec is None:
+        print(f"{file}: {count} problem{'s' if count > 1 else ''}")
+    else:
+        spec = reading.spec
+        families = " and ".join(spec.families)
+        print(f"{file}: good: cluster {spec.name}, Kubernetes {spec.version}, {families}, {len(spec.hosts)} hosts")
+
+
+def _compare(args: argparse.Namespace, was: Reading, reading: Reading) -> int:
+    """Both files' own problems, then what keeps the one from becoming the other, or what would be done."""
+    from cluster.comparison import compare
+
+    found = compare(was.spec, reading.spec) if was.spec is not None and reading.spec is not None else None
+    if args.output == "json":
+        print(json.dumps(_as_document(was, reading, found), indent=2))
+    else:
+        _print_reading(args.was, was)
+        _print_reading(args.file, reading)
+        if found is not None:
+            _print_comparison(found)
+    return PROBLEMS if found is None or found.plan is None else GOOD
+
+
+def _print_comparison(found: Comparison) -> None:
+    if found.problems:
+        print(cluster_file.problem_lines(found.problems))
+    if found.migration is not None:
+        print(found.migration)
+    if found.plan is not None:
+        print(found.plan.as_text())
+
+
+def _as_document(was: Reading, reading: Reading, found: Comparison | None) -> dict[str, object]:
+    """`problems` are those of FILE and of the change; the others are empty or null where they cannot be told."""
+    plan = found.plan.as_dict() if found is not None and found.plan is not None else {}
+    return {
+        "problems": [problem.as_dict() for problem in (*reading.problems, *(found.problems if found is not None else ()))],
+        "was": {"problems": [problem.as_dict() for problem in was.problems]},
+        "migration": found.migration.as_dict() if found is not None and found.migration is not None else None,
+        "steps": plan.get("steps", []),
+        "notes": plan.get("notes", []),
+    }

@@ -15,6 +15,7 @@ from cli.exit_codes import GOOD, PROBLEMS
 if TYPE_CHECKING:
     from cluster.errors import NotPossible
     from cluster.facts import HostFacts
+    from cluster.migration import Migration
     from cluster.problems import Problem
     from cluster.spec import ClusterSpec, Host
     from tasks.attempt import Where
@@ -60,11 +61,7 @@ def run(options: argparse.Namespace) -> int:
         return GOOD
     if warnings:
         print(problem_lines(warnings))
-    for note in plan.notes:
-        print(f"note: {note}")
-    for step in plan.steps:
-        print(f"{step.step:20} {step.host:20} {step.reason}")
-    print(f"{len(plan.steps)} steps to do" if plan.steps else "nothing to do: the cluster is as specified")
+    print(plan.as_text())
     return GOOD
 
 
@@ -90,12 +87,18 @@ def _inspect(spec: ClusterSpec, where: Where) -> tuple[dict[str, HostFacts], lis
 
 
 def _refused(error: NotPossible, output: str) -> int:
+    from cluster.errors import NotChangeable
+
+    migration = error.migration if isinstance(error, NotChangeable) else None
     if output == "json":
-        _print_problems(error.problems)
+        _print_problems(error.problems, migration)
     else:
         print(problem_lines(error.problems))
+        if migration is not None:
+            print(migration)
     return PROBLEMS
 
 
-def _print_problems(problems: Sequence[Problem]) -> None:
-    print(json.dumps({"steps": [], "notes": [], "problems": [problem.as_dict() for problem in problems]}, indent=1))
+def _print_problems(problems: Sequence[Problem], migration: Migration | None = None) -> None:
+    told = {"migration": migration.as_dict()} if migration is not None else {}
+    print(json.dumps({"steps": [], "notes": [], "problems": [problem.as_dict() for problem in problems], **told}, indent=1))

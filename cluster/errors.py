@@ -3,6 +3,7 @@
 SixstackError
 ├── SpecError            fix the cluster file (or another input): nothing was touched
 │   └── NotPossible          or fix the hosts: the file does not fit them, or some cannot be looked at
+│       └── NotChangeable        or migrate by hand: the cluster that is there cannot become the one in the file
 ├── EnvironmentFault     fix the place we run at: no Prefect server, no block, no tool
 ├── HostError            fix the host: retrying as it is cannot help
 │   ├── LoginRefused         user, key, password, passphrase or sudo
@@ -21,8 +22,12 @@ SixstackError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cluster.problems import Problem
+
+if TYPE_CHECKING:
+    from cluster.migration import Migration
 
 
 class SixstackError(Exception):
@@ -43,6 +48,19 @@ class NotPossible(SpecError):
     """The file is well in itself, and does not fit these hosts or this cluster: mend the one or the other."""
 
     headline = "the cluster cannot be made so; nothing was changed on any host"
+
+
+class NotChangeable(NotPossible):
+    """The cluster that is there cannot become the one in the file; `migration`: what that asks for by hand, where families or ranges change."""
+
+    def __init__(self, problems: Sequence[Problem], migration: Migration | None) -> None:
+        super().__init__(problems)
+        self.migration = migration
+        if migration is not None:
+            self.args = (f"{self.args[0]}\n{migration}",)
+
+    def __reduce__(self) -> tuple[type[NotChangeable], tuple[Sequence[Problem], Migration | None]]:
+        return type(self), (self.problems, self.migration)
 
 
 class EnvironmentFault(SixstackError):

@@ -2,97 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_network
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-from cluster.facts import HostFacts
+from cluster.existing import ExistingCluster, known_endpoint
 from cluster.families import Family, Network, family_of
-from cluster.kubeadm import control_plane_endpoint, node_mask_args
+from cluster.kubeadm import node_mask_args
 from cluster.problems import Problem
 from cluster.spec import ClusterSpec, CniKind, Role
-from cluster.state import ClusterState
 
 CODE = "immutable-field"
 REMAKE = "put the old value back, or delete the cluster (delete-cluster) and create it anew"
 
 
-def immutable_changes(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterState | None) -> tuple[Problem, ...]:
-    """What `spec` would change that can't be: against the static pods on the control plane's disk and the API's state, if known.
-
-    Hosts of other clusters are not looked at (other rules refuse them); no cluster yet: no problems.
-    """
-    ours = {name: found for name, found in facts.items() if found.owner == spec.name and found.kubernetes.present}
-    kubeadm = state.kubeadm if state else {}
+def immutable_changes(spec: ClusterSpec, existing: ExistingCluster) -> tuple[Problem, ...]:
+    """What `spec` would change of a cluster that is there, and that can't be; no cluster yet: no problems."""
     return (
-        *_networks(spec, ours, kubeadm),
-        *_control_plane(spec, kubeadm),
-        *_hosts(spec, ours, state),
-        *(_cni(spec, state) if state else ()),
+        *_name(spec, existing),
+        *_networks(spec, existing),
+        *_control_plane(spec, existing),
+        *_hosts(spec, existing),
+        *_cni(spec, existing),
     )
 
 
-def _networks(spec: ClusterSpec, facts: Mapping[str, HostFacts], kubeadm: Mapping[str, Any]) -> Iterator[Problem]:
-    control_plane = facts.get(spec.control_planes[0].name)
-    networking = kubeadm.get("networking", {})
-    services = _ranges(networking.get("serviceSubnet")) or (control_plane.kubernetes.service_ranges if control_plane else ())
-    pods = _ranges(networking.get("podSubnet")) or (control_plane.kubernetes.pod_ranges if control_plane else ())
-    families = tuple(family_of(network) for network in services or pods)
+def _name(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    if existing.name != spec.name:
+        yield _changed("name", existing.name, spec.name)
+
+
+def _networks(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    families = existing.families
     if families and families != spec.families:
         if set(families) == set(spec.families):
             yield _changed("primary_family", families[0].value, spec.families[0].value)
         else:
             yield _changed("stack", _stack(families), spec.stack.value)
-    yield from _same_ranges("network/pods", pods, spec.pod_ranges)
-    yield from _same_ranges("network/services", services, spec.service_ranges)
-
-    arguments = {argument["name"]: argument["value"] for argument in kubeadm.get("controllerManager", {}).get("extraArgs") or []}
+    yield from _same_ranges("network/pods", existing.pods, spec.pod_ranges)
+    yield from _same_ranges("network/services", existing.services, spec.service_ranges)
     for name, mask in node_mask_args(spec).items():
-        if name in arguments and str(arguments[name]) != mask:
-            yield _changed("network/pods", f"a node mask of /{arguments[name]}", f"/{mask}")
-
-    domain = networking.get("dnsDomain") or (control_plane.kubernetes.dns_domain if control_plane else None)
-    if domain and domain != spec.network.dns_domain:
-        yield _changed("network/dns_domain", domain, spec.network.dns_domain)
+        if (held := existing.node_masks.get(name)) is not None and held != mask:
+            yield _changed("network/pods", f"a node mask of /{held}", f"/{mask}")
+    if existing.dns_domain and existing.dns_domain != spec.network.dns_domain:
+        yield _changed("network/dns_domain", existing.dns_domain, spec.network.dns_domain)
 
 
-def _control_plane(spec: ClusterSpec, kubeadm: Mapping[str, Any]) -> Iterator[Problem]:
-    endpoint = kubeadm.get("controlPlaneEndpoint")
-    if endpoint and endpoint != control_plane_endpoint(spec):
-        yield _changed("control_plane/endpoint", endpoint, control_plane_endpoint(spec))
-    version = kubeadm.get("kubernetesVersion")
-    if version and version != spec.version:
+def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    endpoint = known_endpoint(spec)
+    if existing.endpoint and endpoint and existing.endpoint != endpoint:
+        yield _changed("control_plane/endpoint", existing.endpoint, endpoint)
+    if existing.version and existing.version != spec.version:
         yield Problem(
             CODE,
             "kubernetes_version",
-            f"the cluster runs {version}, the file says {spec.version}",
-            f"write {version.removeprefix('v')}: create-cluster does not upgrade",
+            f"the cluster runs {existing.version}, the file says {spec.version}",
+            f"write {existing.version.removeprefix('v')}: create-cluster does not upgrade",
         )
 
 
-def _hosts(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterState | None) -> Iterator[Problem]:
+def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
     for host in spec.hosts:
         path = f"hosts/{host.name}"
-        found = facts.get(host.name)
-        if found is not None and found.kubernetes.kubelet_config:
-            was = Role.CONTROL_PLANE if found.kubernetes.api_manifest else Role.WORKER
-            if was is not host.role:
-                yield _changed(f"{path}/role", was.value, host.role.value)
-            if found.kubernetes.node_ips and found.kubernetes.node_ips != host.addresses:
-                yield _changed(f"{path}/addresses", _listed(found.kubernetes.node_ips), _listed(host.addresses))
-        for node in state.nodes if state else ():
-            if node.name != host.name and set(node.addresses) & set(host.addresses):
-                yield _changed(f"{path}/name", node.name, host.name)
+        was = existing.roles.get(host.name)
+        if was is not None and was is not host.role:
+            yield _changed(f"{path}/role", was.value, host.role.value)
+        held = existing.addresses.get(host.name)
+        if held and host.addresses and held != host.addresses:
+            yield _changed(f"{path}/addresses", _listed(held), _listed(host.addresses))
+        for node, addresses in existing.nodes.items():
+            if node != host.name and set(addresses) & set(host.addresses):
+                yield _changed(f"{path}/name", node, host.name)
+    names = {host.name for host in spec.hosts}
+    for name, role in existing.roles.items():
+        if role is Role.CONTROL_PLANE and name not in names:
+            yield _changed(f"hosts/{name}", "its control plane there", "nothing of that host")
 
 
-def _cni(spec: ClusterSpec, state: ClusterState) -> Iterator[Problem]:
-    if state.cni is CniKind.FLANNEL and spec.cni.kind is CniKind.NONE:
+def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    if existing.cni is CniKind.FLANNEL and spec.cni.kind is CniKind.NONE:
         yield _changed("cni/kind", CniKind.FLANNEL.value, CniKind.NONE.value)
-    elif state.cni is CniKind.NONE and spec.cni.kind is not CniKind.NONE:
+    elif existing.cni is CniKind.NONE and spec.cni.kind is not CniKind.NONE:
         yield Problem(
             CODE,
             "cni/kind",
-            f"the cluster has a pod network already, {state.cni_detail}; the file says {spec.cni.kind.value}",
+            f"the cluster has a pod network already, {existing.cni_detail}; the file says {spec.cni.kind.value}",
             "write `cni: {kind: none}`: two pod networks break each other",
         )
 
@@ -104,10 +96,6 @@ def _same_ranges(path: str, held: Sequence[Network], wanted: Sequence[Network]) 
         was = by_family.get(family_of(network))
         if was is not None and was != network:
             yield _changed(path, str(was), str(network))
-
-
-def _ranges(text: str | None) -> tuple[Network, ...]:
-    return tuple(ip_network(part) for part in text.split(",")) if text else ()
 
 
 def _stack(families: Sequence[Family]) -> str:

@@ -93,6 +93,13 @@ class Plan:
         """What `sixstack plan --output json` prints."""
         return {"cluster": self.cluster, "steps": [step.as_dict() for step in self.steps], "notes": list(self.notes)}
 
+    def as_text(self) -> str:
+        """What `sixstack plan` prints: notes, steps, and how many there are."""
+        lines = [f"note: {note}" for note in self.notes]
+        lines += [f"{step.step:20} {step.host:20} {step.reason}" for step in self.steps]
+        lines.append(f"{len(self.steps)} steps to do" if self.steps else "nothing to do: the cluster is as specified")
+        return "\n".join(lines)
+
     def table_rows(self) -> list[dict[str, str]]:
         """Rows for a table: step, host, why."""
         return [{"step": step.step, "host": step.host, "why": step.reason} for step in self.steps]

@@ -9,9 +9,11 @@ from blocks.loading import NoBlock, load
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
 from bundle.manifest import BundleManifest
 from cluster.addresses import resolve
-from cluster.errors import NotPossible, TryAgain
+from cluster.errors import NotChangeable, NotPossible, TryAgain
+from cluster.existing import found_cluster
 from cluster.facts import HostFacts
 from cluster.immutable import immutable_changes
+from cluster.migration import migration
 from cluster.plan import HostFiles, Plan, make_plan
 from cluster.problems import Problem, errors_in
 from cluster.records import StepRecord
@@ -58,18 +60,24 @@ def outcome_of(decision: Decision) -> tuple[ClusterSpec, Plan]:
 def make_decision(
     spec: ClusterSpec, facts: Mapping[str, HostFacts], unseen: Sequence[Problem], where: Where
 ) -> tuple[ClusterSpec, Plan, tuple[Problem, ...]]:
-    """The spec with all addresses, the plan and the warnings; NotPossible with every problem the facts show, and `unseen`: hosts without facts."""
+    """The spec with all addresses, the plan and the warnings; NotPossible with every problem the facts show, and `unseen`: hosts without facts.
+
+    NotChangeable, with migration help, when it is the cluster that is there which does not fit.
+    """
     manifest = load(ArtifactBundle, where.bundle).manifest()
     problems = (
         *bundle_problems(spec, manifest.kubernetes_version),
         *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size),
     )
-    if errors := (*unseen, *errors_in(problems)):
+    errors = (*unseen, *errors_in(problems))
+    # a file that asks for another family finds hosts without its addresses too: what the cluster is then stands in the hosts' own files
+    state = None if errors else _state(spec, facts, where)
+    resolved = spec if errors else resolve(spec, facts)
+    existing = found_cluster(resolved, facts, state)
+    if changed := immutable_changes(resolved, existing):
+        raise NotChangeable((*errors, *changed), migration(existing.written_as(resolved), resolved))
+    if errors:
         raise NotPossible(errors)
-    state = _state(spec, facts, where)
-    resolved = resolve(spec, facts)
-    if changed := immutable_changes(resolved, facts, state):
-        raise NotPossible(changed)
     plan = make_plan(resolved, facts, _wanted(resolved, manifest), state, kubeconfig_saved=_kubeconfig_saved(resolved, facts))
     return resolved, plan, problems
 

@@ -124,3 +124,47 @@ def test_check_is_quick():
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) <= 0.3, seconds
+
+
+class TestWas:
+    """`--was OLDFILE`: what a cluster made of that file would become."""
+
+    def test_the_same_file_means_nothing_to_do(self):
+        """Exit code 0."""
+        done = sixstack("check", str(GOOD), "--was", str(GOOD))
+        assert done.returncode == 0
+        assert b"nothing to do" in done.stdout
+
+    def test_a_new_label_is_a_step(self):
+        """Exit code 0, and the steps that a run would do."""
+        feed = GOOD.read_bytes().replace(b"role: worker\n", b"role: worker\n    labels: {example.org/rack: '7'}\n", 1)
+        done = sixstack("check", "-", "--was", str(GOOD), "--output", "json", feed=feed)
+        assert done.returncode == 0
+        told = json.loads(done.stdout)
+        assert [(step["step"], step["host"]) for step in told["steps"]] == [("label-node", "node-2")]
+        assert (told["problems"], told["was"], told["migration"]) == ([], {"problems": []}, None)
+
+    def test_another_stack_mode_is_refused_with_the_list(self):
+        """Exit code 1; the problem, then every action with what it restarts, in text and in JSON."""
+        old = str(EXAMPLES / "ipv4.yaml")
+        done = sixstack("check", str(GOOD), "--was", old)
+        assert done.returncode == 1
+        text = done.stdout.decode()
+        assert "stack: the cluster has ipv4, the file says dual-stack [immutable-field]" in text
+        assert text.index("--service-cluster-ip-range=") < text.index("kubectl delete node") < text.index("PreferDualStack")
+        told = json.loads(sixstack("check", str(GOOD), "--was", old, "--output", "json").stdout)
+        assert [problem["code"] for problem in told["problems"]] == ["immutable-field"]
+        assert told["migration"]["in_place"]
+        assert all(action["restarts"] for action in told["migration"]["actions"])
+
+    def test_problems_of_both_files_are_told(self):
+        """Neither hides the other; nothing is compared then."""
+        done = sixstack("check", str(GOOD), "--was", "-", "--output", "json", feed=b"name: demo\n")
+        assert done.returncode == 1
+        told = json.loads(done.stdout)
+        assert told["problems"] == []
+        assert {problem["path"] for problem in told["was"]["problems"]} == {"stack", "hosts", "network"}
+
+    def test_an_old_file_that_cannot_be_read(self):
+        """Exit code 2."""
+        assert sixstack("check", str(GOOD), "--was", "no-such-file").returncode == 2

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from cluster.facts import HostFacts, KubernetesState
+from cluster.existing import found_cluster
 from cluster.immutable import immutable_changes
 from cluster.kubeadm import cluster_configuration
+from cluster.problems import Problem
 from cluster.spec import ClusterSpec, CniKind
 from cluster.state import ClusterState, NodeState
 
@@ -71,6 +73,11 @@ STATE = ClusterState(
 )
 
 
+def refused(spec: ClusterSpec, facts: dict[str, HostFacts], state: ClusterState | None) -> tuple[Problem, ...]:
+    """What the file would change of the cluster that hosts and API show."""
+    return immutable_changes(spec, found_cluster(spec, facts, state))
+
+
 def changed(*path: str | int, to: Any) -> ClusterSpec:
     """The cluster file with one field changed."""
     import copy
@@ -85,9 +92,9 @@ def changed(*path: str | int, to: Any) -> ClusterSpec:
 
 def test_the_same_file_changes_nothing() -> None:
     """No problem, whether the API answers or not, and none on hosts without a cluster."""
-    assert immutable_changes(SPEC, FACTS, STATE) == ()
-    assert immutable_changes(SPEC, FACTS, None) == ()
-    assert immutable_changes(SPEC, {}, None) == ()
+    assert refused(SPEC, FACTS, STATE) == ()
+    assert refused(SPEC, FACTS, None) == ()
+    assert refused(SPEC, {}, None) == ()
 
 
 @pytest.mark.parametrize("state", [STATE, None], ids=["api", "files"])
@@ -102,7 +109,7 @@ def test_the_same_file_changes_nothing() -> None:
 )
 def test_a_changed_range_or_address_is_refused(state: ClusterState | None, path: tuple[str | int, ...], to: Any, at: str) -> None:
     """Pod and service ranges, DNS domain and node addresses; from kubeadm's ConfigMap, and from the files on the host when no API answers."""
-    problems = immutable_changes(changed(*path, to=to), FACTS, state)
+    problems = refused(changed(*path, to=to), FACTS, state)
     assert [(problem.code, problem.path) for problem in problems] == [("immutable-field", at)]
     assert "the cluster has" in problems[0].message
 
@@ -119,13 +126,13 @@ def test_a_changed_range_or_address_is_refused(state: ClusterState | None, path:
 )
 def test_what_only_the_api_knows_is_refused_too(path: tuple[str | int, ...], to: Any, at: str) -> None:
     """Node mask, endpoint, version (no upgrade here), taking the pod network away, another name for a node."""
-    assert [problem.path for problem in immutable_changes(changed(*path, to=to), FACTS, STATE)] == [at]
+    assert [problem.path for problem in refused(changed(*path, to=to), FACTS, STATE)] == [at]
 
 
 def test_a_role_cannot_change() -> None:
     """A worker on disk that the file calls a control plane, and the other way round."""
     hosts = [{**DOCUMENT["hosts"][0], "role": "worker"}, {**DOCUMENT["hosts"][1], "role": "control-plane"}]
-    paths = {problem.path for problem in immutable_changes(changed("hosts", to=hosts), FACTS, None)}
+    paths = {problem.path for problem in refused(changed("hosts", to=hosts), FACTS, None)}
     assert {"hosts/a/role", "hosts/b/role"} <= paths
 
 
@@ -137,7 +144,7 @@ def test_another_stack_mode_is_one_problem_and_not_one_per_range() -> None:
         "hosts": [{**host, "addresses": host["addresses"][:1]} for host in DOCUMENT["hosts"]],
         "network": {"pods": [{"cidr": "10.244.0.0/16"}], "services": ["10.96.0.0/16"]},
     }
-    problems = [p for p in immutable_changes(ClusterSpec.model_validate(document), FACTS, STATE) if not p.path.startswith("hosts/")]
+    problems = [p for p in refused(ClusterSpec.model_validate(document), FACTS, STATE) if not p.path.startswith("hosts/")]
     assert [(problem.path, problem.message) for problem in problems] == [("stack", "the cluster has dual-stack, the file says ipv4")]
 
 
@@ -149,26 +156,26 @@ def test_the_order_of_families_cannot_change() -> None:
         "hosts": [{**host, "addresses": host["addresses"][::-1]} for host in DOCUMENT["hosts"]],
         "network": {key: values[::-1] for key, values in DOCUMENT["network"].items()},
     }
-    paths = [problem.path for problem in immutable_changes(ClusterSpec.model_validate(document), FACTS, STATE)]
+    paths = [problem.path for problem in refused(ClusterSpec.model_validate(document), FACTS, STATE)]
     assert paths == ["primary_family", "control_plane/endpoint", "hosts/a/addresses", "hosts/b/addresses"]
 
 
 def test_a_pod_network_may_come_where_there_was_none() -> None:
     """none to flannel is allowed; a foreign plug-in in its place is refused by name."""
-    assert immutable_changes(SPEC, FACTS, replace(STATE, cni=None)) == ()
-    (problem,) = immutable_changes(SPEC, FACTS, replace(STATE, cni=CniKind.NONE, cni_detail="Calico (v3.31.0)"))
+    assert refused(SPEC, FACTS, replace(STATE, cni=None)) == ()
+    (problem,) = refused(SPEC, FACTS, replace(STATE, cni=CniKind.NONE, cni_detail="Calico (v3.31.0)"))
     assert problem.path == "cni/kind"
     assert "Calico (v3.31.0)" in problem.message
-    assert immutable_changes(changed("cni", "kind", to="none"), FACTS, replace(STATE, cni=CniKind.NONE, cni_detail="Calico")) == ()
+    assert refused(changed("cni", "kind", to="none"), FACTS, replace(STATE, cni=CniKind.NONE, cni_detail="Calico")) == ()
 
 
 def test_another_clusters_host_is_not_compared() -> None:
     """Other rules refuse it; its ranges say nothing about this cluster."""
     foreign = replace(FACTS["a"], owner="other", kubernetes=replace(FACTS["a"].kubernetes, service_ranges=(ip_network("10.0.0.0/16"),)))
-    assert immutable_changes(SPEC, {"a": foreign}, None) == ()
+    assert refused(SPEC, {"a": foreign}, None) == ()
 
 
 def test_a_known_node_under_another_name_is_found_by_either_address() -> None:
     """One shared address is enough."""
     state = replace(STATE, nodes=(NodeState("old", ready=True, addresses=(ip_address("fd66::12"),)),))
-    assert [problem.path for problem in immutable_changes(SPEC, FACTS, state)] == ["hosts/b/name"]
+    assert [problem.path for problem in refused(SPEC, FACTS, state)] == ["hosts/b/name"]

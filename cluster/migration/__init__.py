@@ -1,0 +1,36 @@
+"""Migration help: what a change of families or ranges of a cluster that is there asks for, in order, and what each action restarts.
+
+create-cluster does none of it (rule 27 refuses). The order is that of Kubernetes 1.36: its documentation, and where that is silent its code.
+"""
+
+from __future__ import annotations
+
+from cluster.migration.actions import Action, Migration
+from cluster.migration.anew import anew
+from cluster.migration.difference import Difference
+from cluster.migration.in_place import in_place
+from cluster.spec import ClusterSpec
+
+__all__ = ["Action", "Migration", "migration"]
+
+
+def migration(was: ClusterSpec, now: ClusterSpec) -> Migration | None:
+    """From the cluster as it is to the one asked for; None when families and ranges stay. Either spec may lack addresses of hosts."""
+    difference = Difference(was, now)
+    if difference.none:
+        return None
+    change = f"from {_shape(was)} to {_shape(now)}"
+    if difference.fixed:
+        verdict = f"not possible in place: {'; '.join(difference.fixed)}. A second cluster takes the place of this one"
+        return Migration(change, False, verdict, tuple(anew(difference)))
+    if difference.at_once:
+        verdict = "possible by hand, with an interruption of the whole cluster; a new cluster beside this one has none"
+    else:
+        verdict = "possible by hand, one node after another; create-cluster does none of it"
+    return Migration(change, True, verdict, tuple(in_place(difference)))
+
+
+def _shape(spec: ClusterSpec) -> str:
+    mode = f"{spec.stack} ({spec.families[0]} first)" if len(spec.families) > 1 else spec.stack.value
+    pods = ", ".join(f"{pods.cidr} by /{pods.mask}" for pods in spec.network.pods)
+    return f"{mode} with pods {pods} and services {', '.join(map(str, spec.service_ranges))}"

@@ -1,0 +1,280 @@
+"""A cluster that is kept: what is done to it by hand, one action after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.families import Family
+from cluster.kubeadm import kube_proxy_configuration, kubelet_configuration
+from cluster.migration.actions import (
+    BACKUP,
+    DUAL_STACK,
+    FLANNEL,
+    NODE_RANGES,
+    NODE_UPDATES,
+    NOTHING,
+    PROXY_NODE,
+    RECONFIGURE,
+    SERVICE_RANGE_UPDATES,
+    SERVICE_RANGES,
+    WITH_KUBEADM,
+    Action,
+)
+from cluster.migration.difference import Difference, by_family, changes
+from cluster.spec import CniKind
+from cluster.steps import sysctls
+
+MANIFESTS = "/etc/kubernetes/manifests"
+
+
+def in_place(this: Difference) -> Iterator[Action]:
+    """In the order in which nothing that is done later is needed earlier."""
+    control_plane = this.now.control_planes[0].name
+    yield Action(
+        f"back up: a snapshot of etcd, and a copy of /etc/kubernetes ({control_plane} has the only one)",
+        (control_plane,),
+        NOTHING,
+        "files are edited by hand from here on",
+        BACKUP,
+    )
+    if this.added:
+        yield _host_addresses(this, this.added)
+    if this.removed or this.services_changed:
+        yield from _services_to_single_stack(this)
+    yield from _configuration(this)
+    yield from _api_server(this)
+    if not this.at_once:
+        yield from _controller_manager(this)
+    yield from _kubelets(this)
+    if this.at_once:
+        yield from _nodes_at_once(this)
+    elif this.added:
+        yield from _nodes_one_by_one(this, this.added)
+    yield from _proxy(this)
+    yield from _pod_network(this)
+    if this.added or this.at_once:
+        yield _pods(this)
+    if this.added or this.services_changed:
+        yield _services_to_dual_stack(this)
+    yield Action(
+        "sixstack create with the new file: it finds families and ranges as the file says, puts labels back and proves the network",
+        tuple(host.name for host in this.now.hosts),
+        NOTHING,
+        "it refuses as long as kubeadm's ConfigMap or a host's kubelet has old values, and names them",
+        DUAL_STACK,
+    )
+
+
+def _host_addresses(this: Difference, family: Family) -> Action:
+    settings = {name: value for name, value in sysctls(this.now).items() if name not in sysctls(this.was)}
+    return Action(
+        f"give every host a stable address of {family}, and set {', '.join(f'{name}={value}' for name, value in settings.items())}"
+        + ("; where its default route was learnt by router advertisement, accept_ra=2 first" if family is Family.IPV6 else ""),
+        tuple(f"{host.name} {this.node_address(host, family)}" for host in this.now.hosts),
+        NOTHING,
+        "nodes need an address of each family and have to forward it",
+        WITH_KUBEADM,
+    )
+
+
+def _services_to_single_stack(this: Difference) -> Iterator[Action]:
+    family = this.removed or this.services_changed[0]
+    yield Action(
+        f"set ipFamilyPolicy: SingleStack on every Service that has an address of {family}; delete and recreate those with {family} first",
+        ("Services of all namespaces",),
+        f"nothing; clients that use {family} addresses of Services lose them",
+        f"addresses out of {by_family(this.was.service_ranges)[family]} have to be free before that range can go; "
+        "a Service keeps its first family for life",
+        DUAL_STACK,
+    )
+
+
+def _configuration(this: Difference) -> Iterator[Action]:
+    pods, services = (",".join(map(str, ranges)) for ranges in (this.now.pod_ranges, this.now.service_ranges))
+    yield Action(
+        f"edit kubeadm's ConfigMap: podSubnet {pods}, serviceSubnet {services}, "
+        "certSANs and controllerManager.extraArgs as in the actions below",
+        ("ConfigMap kube-system/kubeadm-config",),
+        NOTHING,
+        "the next kubeadm upgrade writes what stands there; the phases below read it",
+        RECONFIGURE,
+    )
+    changed = changes(kubelet_configuration(this.was), kubelet_configuration(this.now))
+    if changed:
+        yield Action(
+            f"edit kubelet's ConfigMap: {changed}",
+            ("ConfigMap kube-system/kubelet-config",),
+            NOTHING,
+            "hosts that join later, and kubeadm upgrade, take it from there",
+            RECONFIGURE,
+        )
+    if this.new_names:
+        yield Action(
+            f"renew the API server's certificate with {', '.join(this.new_names)} among its names: move apiserver.crt and apiserver.key away, "
+            "then kubeadm init phase certs apiserver",
+            (this.now.control_planes[0].name,),
+            "the API server, when the next action does",
+            "clients verify the address that they connect to",
+            RECONFIGURE,
+        )
+
+
+def _api_server(this: Difference) -> Iterator[Action]:
+    where = (f"{this.now.control_planes[0].name} {MANIFESTS}/kube-apiserver.yaml",)
+    restarts = "the API server: no API for about a minute, as there is one control plane; pods go on"
+    wanted = ",".join(map(str, this.now.service_ranges))
+    if this.removed or this.services_changed:
+        yield Action(
+            f"the API server's arguments: --service-cluster-ip-range={this.service_range}",
+            where,
+            restarts,
+            "it takes no second family from then on",
+            SERVICE_RANGES,
+        )
+        yield Action(
+            f"create a ServiceCIDR of another name with {this.service_range}, delete ServiceCIDR `kubernetes`, wait until the API server has "
+            "made it again, delete the other",
+            ("ServiceCIDR kubernetes",),
+            NOTHING,
+            "it can grow from one range to two and never shrink; its finalizer waits until another one holds the addresses in use",
+            SERVICE_RANGE_UPDATES,
+        )
+    if this.added or this.services_changed:
+        yield Action(
+            f"the API server's arguments: --service-cluster-ip-range={wanted}",
+            where,
+            restarts,
+            "Services can then have addresses of both families; ServiceCIDR `kubernetes` gets the second range by itself",
+            SERVICE_RANGES,
+        )
+
+
+def _controller_manager(this: Difference) -> Iterator[Action]:
+    name = this.now.control_planes[0].name
+    stay = "Nodes that are there keep the ranges they have" + (", of one family" if this.added else "")
+    yield Action(
+        f"the controller manager's arguments: {this.manager_arguments}",
+        (f"{name} {MANIFESTS}/kube-controller-manager.yaml",),
+        "the controller manager",
+        f"it gives every new Node its pod ranges out of these. {stay}",
+        DUAL_STACK,
+    )
+    yield from _scheduler(this)
+
+
+def _scheduler(this: Difference) -> Iterator[Action]:
+    if this.scheduler_arguments:
+        yield Action(
+            f"the scheduler's arguments: {this.scheduler_arguments}",
+            (f"{this.now.control_planes[0].name} {MANIFESTS}/kube-scheduler.yaml",),
+            "the scheduler",
+            "where its health and metrics ports listen",
+            RECONFIGURE,
+        )
+
+
+def _kubelets(this: Difference) -> Iterator[Action]:
+    if this.was.families == this.now.families:
+        return
+    hostnet = (
+        "pods with hostNetwork show the second address from then on"
+        if this.added
+        else "pods with hostNetwork show the old addresses until they are recreated"
+    )
+    configuration = changes(kubelet_configuration(this.was), kubelet_configuration(this.now))
+    yield Action(
+        "--node-ip in /var/lib/kubelet/kubeadm-flags.env: the addresses given here; "
+        + ("kubeadm upgrade node phase kubelet-config; " if configuration else "")
+        + "then systemctl restart kubelet, one host after another",
+        tuple(f"{host.name} --node-ip={this.node_ip(host)}" for host in this.now.hosts),
+        f"kubelet and kube-proxy on each host; pods go on, and {hostnet}",
+        "the Node's addresses are those, in this order; kube-proxy ends and starts anew when they change",
+        PROXY_NODE,
+    )
+
+
+def _nodes_one_by_one(this: Difference, family: Family) -> Iterator[Action]:
+    hosts = [host.name for host in (*this.now.workers, *this.now.control_planes)]
+    yield Action(
+        "one node after another, workers first: kubectl drain, kubectl delete node, systemctl restart kubelet on the host, wait until it is "
+        "Ready; on the control plane also kubeadm init phase mark-control-plane",
+        tuple(hosts),
+        "every pod of the node that is drained" + ("; there is no other node to take them" if len(hosts) == 1 else ""),
+        f"Node.spec.podCIDRs can't be changed once it is set: only a Node that registers anew gets a range of {family}. Labels and taints go "
+        "with the old Node",
+        NODE_UPDATES,
+    )
+
+
+def _nodes_at_once(this: Difference) -> Iterator[Action]:
+    name = this.now.control_planes[0].name
+    reason = f"a second range of {this.removed}" if this.removed else f"a range outside of {', '.join(map(str, this.now.pod_ranges))}"
+    yield Action(
+        f"all nodes together: move kube-controller-manager.yaml out of {MANIFESTS}, kubectl delete node for each, restart every kubelet, "
+        f"kubeadm init phase mark-control-plane, then put the manifest back with {this.manager_arguments}",
+        (f"{name} {MANIFESTS}/kube-controller-manager.yaml", *(host.name for host in this.now.hosts)),
+        "the controller manager, every kubelet, in the end every pod: nodes get new ranges, and meanwhile no controller works",
+        f"Node.spec.podCIDRs can't be changed, and the controller manager ends at its start as long as one Node has {reason}",
+        NODE_RANGES,
+    )
+    yield from _scheduler(this)
+
+
+def _proxy(this: Difference) -> Iterator[Action]:
+    if changed := changes(kube_proxy_configuration(this.was), kube_proxy_configuration(this.now)):
+        yield Action(
+            f"edit kube-proxy's configuration: {changed}; then kubectl rollout restart daemonset kube-proxy",
+            ("ConfigMap kube-system/kube-proxy", "DaemonSet kube-system/kube-proxy"),
+            "kube-proxy on every node; connections that are open stay",
+            "it tells the cluster's own packets from others by these ranges",
+            RECONFIGURE,
+        )
+
+
+def _pod_network(this: Difference) -> Iterator[Action]:
+    if not (this.added or this.removed or this.pods_changed):
+        return
+    ranges = ", ".join(map(str, this.now.pod_ranges))
+    why = "pods that are there keep the addresses they have until they are recreated"
+    if this.now.cni.kind is CniKind.FLANNEL:
+        families = ", ".join(
+            f"Enable{'IPv6' if family is Family.IPV6 else 'IPv4'}: {str(family in this.now.families).lower()}" for family in Family
+        )
+        networks = ", ".join(f"{'IPv6Network' if cidr.version == 6 else 'Network'}: {cidr}" for cidr in this.now.pod_ranges)
+        yield Action(
+            f"net-conf.json: {families}, {networks}; then kubectl rollout restart daemonset kube-flannel-ds",
+            ("ConfigMap kube-flannel/kube-flannel-cfg", "DaemonSet kube-flannel/kube-flannel-ds"),
+            "flannel on every node",
+            f"after the nodes: flannel has no way to a Node that lacks a range of an enabled family. {why[0].upper()}{why[1:]}",
+            FLANNEL,
+        )
+    else:
+        yield Action(
+            f"the pod network ({this.now.cni.kind.value}): its pools and families for {ranges}, as its own documentation says",
+            ("the pod network's own objects",),
+            "its pods on every node",
+            why,
+            DUAL_STACK,
+        )
+
+
+def _pods(this: Difference) -> Action:
+    what = f"that shall have an address of {this.added}" if this.added and not this.at_once else "there is"
+    return Action(
+        f"kubectl rollout restart every Deployment, StatefulSet and DaemonSet {what}, CoreDNS too; recreate pods of their own",
+        ("pods of all namespaces",),
+        "those pods",
+        "a pod keeps its addresses for life",
+        DUAL_STACK,
+    )
+
+
+def _services_to_dual_stack(this: Difference) -> Action:
+    return Action(
+        "set ipFamilyPolicy: PreferDualStack on every Service that shall have both families, kube-system/kube-dns among them; "
+        "default/kubernetes stays single-stack",
+        ("Services of all namespaces",),
+        NOTHING,
+        f"existing Services stay SingleStack, with their {this.primary} address, until they are patched; their first address never changes",
+        DUAL_STACK,
+    )
