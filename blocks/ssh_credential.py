@@ -33,6 +33,16 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
     password: SecretStr | None = Field(default=None, description="Password of the login, where there is no key.")
     sudo_password: SecretStr | None = Field(default=None, description="Password for sudo; left out: the login's password.")
 
+    @classmethod
+    def of(cls, credential: Credential) -> SSHCredential:
+        """The block that holds these plain values."""
+        return cls(
+            private_key=_secret(credential.private_key),
+            passphrase=_secret(credential.passphrase),
+            password=_secret(credential.password),
+            sudo_password=_secret(credential.sudo_password),
+        )
+
     def credential(self) -> Credential:
         """The plain values, for hosts/; its repr shows none of them."""
         return Credential(
@@ -45,3 +55,7 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
 
 def _plain(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() or None if secret is not None else None
+
+
+def _secret(plain: str | None) -> SecretStr | None:
+    return SecretStr(plain) if plain else None

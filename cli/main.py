@@ -14,6 +14,7 @@ from cli.exit_codes import ENVIRONMENT, PROBLEMS
 # subcommand -> its one-line summary; the module cli/NAME.py is imported only when its subcommand is named
 COMMANDS = {
     "check": "check a cluster file, offline, and list everything that is wrong",
+    "import": "turn TKEStack's Cluster and Machine documents into a cluster file and SSH credential blocks",
     "params": "print a cluster file as parameters for `prefect deployment run --params -`",
     "plan": "contact the hosts and print what would be done where; changes nothing",
     "create": "start the create-cluster deployment, follow it, exit by its result",

@@ -132,6 +132,11 @@ _ARGUMENT = re.compile(r"[a-z][a-z0-9]*([.-][a-z0-9]+)*", re.ASCII)
 _CGROUP_DRIVERS = ("systemd", "cgroupfs")
 
 
+def argument_owner(component: str, name: str) -> str | None:
+    """What decides this command-line argument of a component, when it is not the file's `extra_args`."""
+    return _ARGUMENTS[component].get(name.lstrip("-"))
+
+
 @rule("owned-field")
 def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Finding]:
     """A field of KubeletConfiguration or KubeProxyConfiguration that the rest of the file decides is not set beside it."""
@@ -148,11 +153,10 @@ def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Finding]
 def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Finding]:
     """A command-line argument that the rest of the file or kubeadm decides is not set beside it."""
     for component, arguments in spec.kubeadm.extra_args.items():
-        owned = _ARGUMENTS[component]
         for name in arguments:
-            if name.lstrip("-") in owned:
+            if (owner := argument_owner(component, name)) is not None:
                 at = join_path(f"kubeadm.extra_args.{component}", name)
-                yield Finding(at, f"--{name.lstrip('-')} is decided by {owned[name.lstrip('-')]}", "take it out here")
+                yield Finding(at, f"--{name.lstrip('-')} is decided by {owner}", "take it out here")
 
 
 @rule("malformed-argument")

@@ -1,0 +1,168 @@
+"""`sixstack import FILE...`: TKEStack's Cluster and Machine documents as a cluster file and SSH credential blocks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import cluster_file
+from cli.exit_codes import GOOD, PROBLEMS, USAGE
+
+if TYPE_CHECKING:
+    from cluster.families import Address
+    from cluster.tkestack.convert import Imported
+    from cluster.tkestack.hosts import Choices
+    from cluster.tkestack.logins import Login
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `import`."""
+    add = parser.add_argument
+    add("files", metavar="FILE", nargs="+", help="documents, YAML or JSON, several in one file or in several; `-` for standard input")
+    add("-o", "--to", metavar="FILE", help="write the cluster file to FILE instead of printing it")
+    add("--output", choices=("text", "json"), default="text", help="text for people (default), or JSON with every field's fate")
+    add("--name", metavar="ADDRESS=NAME", action="append", default=[], help="host name of the machine with this address; repeatable")
+    add("--known-hosts", metavar="FILE", help="take host keys from an OpenSSH known_hosts file, or from what ssh-keyscan printed")
+    add("--trust-on-first-use", action="store_true", help="for machines without a known host key: take the first one that is shown")
+    add("--cni", choices=("calico", "flannel", "none"), default="calico", help="pod network (default: calico)")
+    add("--tkestack-labels", action="store_true", help="also write the node labels by which TKEStack's tools find a node")
+    add("--no-blocks", action="store_true", help="save no SSH credential blocks; no Prefect server is needed")
+    add("--overwrite", action="store_true", help="replace a file or blocks that are there with other content")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the cluster file, save the logins; everything that was changed or not taken over is told. 0 when `sixstack check` is content."""
+    from cluster.problems import errors_in
+    from cluster.tkestack.convert import import_documents
+    from cluster.tkestack.documents import Source
+
+    try:
+        sources = [Source(file, cluster_file.file_text(file)) for file in args.files]
+        choices = _choices(args)
+    except (cluster_file.Unreadable, ValueError) as error:
+        print(f"sixstack: {error}", file=sys.stderr)
+        return USAGE
+    imported = import_documents(sources, choices, cni=args.cni)
+    text = _cluster_file(imported, args.files) if imported.document is not None else ""
+    if imported.document is not None and args.to is not None and (why := _written(text, Path(args.to), overwrite=args.overwrite)):
+        print(f"sixstack: {why}", file=sys.stderr)
+        return USAGE
+    wanted = () if args.no_blocks or imported.document is None else imported.logins
+    outcomes, fault = _save(wanted, overwrite=args.overwrite)
+    if args.output == "json":
+        print(json.dumps(_as_dict(imported, outcomes), indent=2))
+    else:
+        _tell(imported, outcomes, args, text)
+    if fault is not None:
+        kept = f"The cluster file is written, {_logins(len(wanted) - len(outcomes))} in no block yet"
+        raise type(fault)(f"{fault}. {kept}: run this again where the server is, or with --no-blocks")
+    return PROBLEMS if errors_in(imported.problems) or "differs" in outcomes.values() else GOOD
+
+
+def _choices(args: argparse.Namespace) -> Choices:
+    """What the options add to the documents; ValueError or Unreadable for options that cannot be read."""
+    from cluster.labels import parse_address
+    from cluster.tkestack.hosts import Choices
+
+    names: dict[Address, str] = {}
+    for text in args.name:
+        address, equals, name = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--name {text!r} is not ADDRESS=NAME")
+        try:
+            names[parse_address(address)] = name
+        except ValueError:
+            raise ValueError(f"--name {text!r}: {address!r} is not an IP address") from None
+    known = cluster_file.file_text(args.known_hosts) if args.known_hosts is not None else ""
+    return Choices(names=names, known_hosts=known, trust_on_first_use=args.trust_on_first_use, tkestack_labels=args.tkestack_labels)
+
+
+def _cluster_file(imported: Imported, files: list[str]) -> str:
+    """The document as YAML, with what was changed above it."""
+    import yaml
+
+    from cluster.tkestack.report import Fate
+
+    told = [str(change) for change in imported.changes if change.fate is not Fate.TAKEN]
+    names = ", ".join("standard input" if file == "-" else Path(file).name for file in files)
+    lines = [f"imported by sixstack from {names}", *told]
+    comment = "".join(f"# {''.join(c if c.isprintable() else '?' for c in line)}\n" for line in lines)
+    return comment + str(yaml.safe_dump(imported.document, sort_keys=False, allow_unicode=True, width=200))
+
+
+def _written(text: str, target: Path, *, overwrite: bool) -> str | None:
+    """Write the file; why not, if it could not or must not be."""
+    try:
+        if not overwrite and target.exists() and target.read_text(encoding="utf-8", errors="replace") != text:
+            return f"{target} is there with other content; --overwrite replaces it"
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        return f"{target} cannot be written: {error.strerror}"
+    return None
+
+
+def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str], Exception | None]:
+    """What became of each block by its name, as far as the server answered; and the fault when it did not."""
+    if not logins:
+        return {}, None
+    from blocks.saving import save
+    from blocks.ssh_credential import SSHCredential
+    from cli.server import need_server
+    from cluster.errors import EnvironmentFault
+
+    outcomes: dict[str, str] = {}
+    try:
+        need_server()
+        for login in logins:
+            block = SSHCredential.of(login.credential)
+            outcomes[login.block] = save(block, login.block, overwrite=overwrite, secrets=login.credential.secrets).value
+    except EnvironmentFault as fault:
+        return outcomes, fault
+    return outcomes, None
+
+
+def _tell(imported: Imported, outcomes: dict[str, str], args: argparse.Namespace, text: str) -> None:
+    """The cluster file on standard output unless it went to a file; all else on standard error."""
+    from cluster.tkestack.report import Fate
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    taken = sum(change.fate is Fate.TAKEN for change in imported.changes)
+    if imported.document is not None:
+        say(f"{taken} field{'s' if taken != 1 else ''} taken over as they are")
+        for change in imported.changes:
+            if change.fate is not Fate.TAKEN:
+                say(str(change))
+    if imported.problems:
+        say(cluster_file.problem_lines(imported.problems, imported.lines.get))
+    if imported.document is None:
+        count = len(imported.problems)
+        say(f"{count} problem{'s' if count != 1 else ''}: nothing was written")
+        return
+    for login in imported.logins:
+        outcome = outcomes.get(login.block, "not saved")
+        hint = ": it holds another login; --overwrite replaces it" if outcome == "differs" else ""
+        say(f"SSH credential block {login.block} (user {login.user}): {outcome}{hint}")
+    if args.to is not None:
+        say(f"cluster file written to {args.to}; next: sixstack check {args.to}")
+    else:
+        print(text, end="")
+
+
+def _as_dict(imported: Imported, outcomes: dict[str, str]) -> dict[str, Any]:
+    """The JSON form; of a login only its block's name and its user."""
+    blocks = [{"name": login.block, "user": login.user, "saved": outcomes.get(login.block, "not saved")} for login in imported.logins]
+    return {
+        "cluster": imported.document,
+        "changes": [change.as_dict() for change in imported.changes],
+        "problems": [problem.as_dict() for problem in imported.problems],
+        "blocks": blocks,
+    }
+
+
+def _logins(count: int) -> str:
+    return f"{count} login{'s are' if count != 1 else ' is'}"
