@@ -44,10 +44,10 @@ class Output:
 class Held:
     """A script that runs on the host for as long as somebody holds it, or the connection lives."""
 
-    def __init__(self, channel: paramiko.Channel, slots: ChannelSlots, said: str) -> None:
-        self._channel, self._slots = channel, slots
+    def __init__(self, channel: paramiko.Channel, slots: ChannelSlots, exchange: Exchange) -> None:
+        self._channel, self._slots, self._exchange = channel, slots, exchange
         self._closed = False
-        self.said = said  # its first line
+        self.said = exchange.stdout.decode(errors="replace").partition("\n")[0]  # its first line
 
     @property
     def alive(self) -> bool:
@@ -57,6 +57,12 @@ class Held:
     def send(self, data: bytes) -> None:
         """Write to its standard input; OSError when it has ended."""
         self._channel.sendall(data)
+
+    def hear(self, last: str) -> str:
+        """Everything it has printed once it has said the line `last`, or has ended; TimeoutError at the time limit that `hold` was given."""
+        line = f"\n{last}\n".encode()
+        self._exchange.wait(lambda: line in self._exchange.stdout)
+        return self._exchange.stdout.decode(errors="replace")
 
     def close(self) -> None:
         """End its standard input and let go; harmless the second time."""
@@ -165,7 +171,7 @@ class Session:
         return open_forward(self.host, self._connection.transport, host, port, "the host's sshd")
 
     def hold(self, script: str, *, limit: timedelta) -> Held:
-        """Start a script that prints a line and then reads its standard input to the end; comes back with that line."""
+        """Start a script that prints a line and then reads its standard input to the end; comes back with that line. `limit` is for the line, and for `hear`."""
         shell = RemoteShell(script, _HOLD_AT_MOST, self._elevation)
         channel = self._slots.take()
         try:
@@ -185,7 +191,7 @@ class Session:
         except BaseException:
             self._slots.give_back(channel)
             raise
-        return Held(channel, self._slots, exchange.stdout.decode(errors="replace").partition("\n")[0])
+        return Held(channel, self._slots, exchange)
 
     def _find_elevation(self) -> Elevation:
         """Which way to root there is, found out once; LoginRefused when there is none."""

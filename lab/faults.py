@@ -59,11 +59,11 @@ def busy_port(machine: Machine, port: int) -> Iterator[None]:
 
 
 @contextmanager
-def firewall(machine: Machine, *rules: str) -> Iterator[None]:
-    """While inside, these nftables rules are the host's input chain: `tcp dport 6443 drop`, `udp dport 8472 drop`, `ip6 saddr ... drop`."""
-    lines = "".join(f"add rule inet {_TABLE} input {rule}\n" for rule in rules)
-    hook = "{ type filter hook input priority -10; policy accept; }"
-    _do(machine, f"nft -f - <<'LAB_END'\nadd table inet {_TABLE}\nadd chain inet {_TABLE} input {hook}\n{lines}LAB_END\n")
+def firewall(machine: Machine, *rules: str, hook: str = "input") -> Iterator[None]:
+    """While inside, these nftables rules are the host's chain at that hook: `tcp dport 6443 drop`, `udp dport 8472 drop`, `ip6 saddr ... drop`."""
+    lines = "".join(f"add rule inet {_TABLE} {hook} {rule}\n" for rule in rules)
+    chain = f"{{ type filter hook {hook} priority -10; policy accept; }}"
+    _do(machine, f"nft -f - <<'LAB_END'\nadd table inet {_TABLE}\nadd chain inet {_TABLE} {hook} {chain}\n{lines}LAB_END\n")
     try:
         yield
     finally:

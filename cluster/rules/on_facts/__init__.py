@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cluster.connectivity import Connectivity
 from cluster.facts import HostFacts
 from cluster.problems import Problem
-from cluster.rules.on_facts import addresses, firewall, identity, kernel, machine, name_servers, occupants, ports  # noqa: F401 each registers its rules
+from cluster.rules.on_facts import addresses, connectivity, firewall, identity, kernel, machine, name_servers, occupants, ports  # noqa: F401 each registers its rules
 from cluster.rules.on_facts.registry import Inspected, run_fact_rules
 from cluster.spec import ClusterSpec
 
 
-def check_facts(spec: ClusterSpec, facts: Mapping[str, HostFacts], *, bundle_architecture: str, bundle_size: int) -> tuple[Problem, ...]:
-    """Every problem of every host at once, host by host; `bundle_size` in bytes. What this cluster itself left on a host, half or whole, is none."""
+def check_facts(
+    spec: ClusterSpec,
+    facts: Mapping[str, HostFacts],
+    *,
+    bundle_architecture: str,
+    bundle_size: int,
+    tried: Connectivity | None = None,
+) -> tuple[Problem, ...]:
+    """Every problem of every host at once, host by host; `bundle_size` in bytes. What this cluster itself left on a host, half or whole, is none.
+
+    `tried`: what came of the paths between the hosts (`paths_to_try`).
+    """
     order = [f"hosts/{host.name}/" for host in spec.hosts]
 
     def place(problem: Problem) -> int:
         return next((at for at, prefix in enumerate(order) if problem.path.startswith(prefix)), len(order))
 
-    return tuple(sorted(run_fact_rules(Inspected(spec, facts, bundle_architecture, bundle_size)), key=place))
+    return tuple(sorted(run_fact_rules(Inspected(spec, facts, bundle_architecture, bundle_size, tried or Connectivity())), key=place))

@@ -13,6 +13,7 @@ from cluster.rules.registry import Finding
 from cluster.spec import Host, Role
 
 API_PORT = 6443
+_EVERYBODY = (Role.CONTROL_PLANE, Role.WORKER)
 NODE_PORTS = (30000, 32767)  # kube-apiserver's default --service-node-port-range
 
 # What the kernel calls our processes: /proc/PID/comm holds 15 characters.
@@ -26,7 +27,7 @@ class Listener:
     protocol: str
     port: int
     part: str
-    peers: bool  # other hosts must reach it
+    peers: tuple[Role, ...]  # other hosts of these roles must reach it
 
 
 def api_port(cluster: Inspected) -> int:
@@ -41,17 +42,17 @@ def api_port(cluster: Inspected) -> int:
 
 def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
     """Everything that will listen on this host."""
-    found = [Listener("tcp", 10250, "kubelet", True), Listener("tcp", 10256, "kube-proxy's health check", False)]
+    found = [Listener("tcp", 10250, "kubelet", (Role.CONTROL_PLANE,)), Listener("tcp", 10256, "kube-proxy's health check", ())]
     if host.role is Role.CONTROL_PLANE:
         found += [
-            Listener("tcp", api_port(cluster), "kube-apiserver", True),
-            Listener("tcp", 2379, "etcd", False),
-            Listener("tcp", 2380, "etcd", False),
-            Listener("tcp", 10257, "kube-controller-manager", False),
-            Listener("tcp", 10259, "kube-scheduler", False),
+            Listener("tcp", api_port(cluster), "kube-apiserver", _EVERYBODY),
+            Listener("tcp", 2379, "etcd", ()),
+            Listener("tcp", 2380, "etcd", ()),
+            Listener("tcp", 10257, "kube-controller-manager", ()),
+            Listener("tcp", 10259, "kube-scheduler", ()),
         ]
     if cluster.spec.vxlan_families:
-        found.append(Listener("udp", cluster.spec.cni.udp_port, "VXLAN", True))
+        found.append(Listener("udp", cluster.spec.cni.udp_port, "VXLAN", _EVERYBODY))
     return tuple(found)
 
 

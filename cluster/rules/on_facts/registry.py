@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster.addresses import node_addresses
+from cluster.connectivity import Connectivity
 from cluster.facts import HostFacts
 from cluster.families import Address
 from cluster.problems import Problem, Severity
@@ -21,6 +22,7 @@ class Inspected:
     facts: Mapping[str, HostFacts]
     bundle_architecture: str
     bundle_size: int  # bytes
+    connectivity: Connectivity = field(default_factory=Connectivity)
 
     @property
     def hosts(self) -> tuple[tuple[Host, HostFacts], ...]:
