@@ -278,7 +278,7 @@ def _notes(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterStat
             yield f"the API server on {host.name} did not answer: what it would say of nodes is not known"
     if spec.cni.kind is CniKind.NONE and state.nodes and state.cni is None and not state.cni_detail:
         yield "no pod network is installed, as the file asks: nodes stay NotReady until you apply one"
-    yield from unapplied(spec, state.kubeadm)
+    yield from unapplied(spec, state)
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:

@@ -34,7 +34,11 @@ class ClusterState:
     cni: CniKind | None = None  # None: no pod network was found; CniKind.NONE: one that is not of ours
     cni_detail: str = ""  # what was found in words, also when it is not one of ours ("calico 3.31")
     coredns_ready: bool = False
-    kubeadm: dict[str, Any] = field(default_factory=dict)  # ClusterConfiguration of the kubeadm-config ConfigMap; {} without one
+    # what kubeadm keeps in ConfigMaps, {} where there is none: ClusterConfiguration, KubeletConfiguration, KubeProxyConfiguration
+    kubeadm: dict[str, Any] = field(default_factory=dict)
+    kubelet: dict[str, Any] = field(default_factory=dict)
+    kube_proxy: dict[str, Any] = field(default_factory=dict)
+    dns_upstreams: tuple[str, ...] = ()  # where CoreDNS forwards to, as its Corefile has it; () when that is not known
 
     def node(self, name: str) -> NodeState | None:
         """The node of that name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from ipaddress import ip_network
 from typing import Any
 
@@ -35,12 +36,16 @@ def read_state(api: KubeApi) -> ClusterState:
     nodes = api.get(NODES)["items"]
     cni, detail = _network(api.get("/apis/apps/v1/daemonsets")["items"])
     coredns = api.get("/apis/apps/v1/namespaces/kube-system/deployments", labelSelector="k8s-app=kube-dns")["items"]
+    maps = {found["metadata"]["name"]: found for found in api.get("/api/v1/namespaces/kube-system/configmaps")["items"]}
     return ClusterState(
         nodes=tuple(node_state(node) for node in nodes),
         cni=cni,
         cni_detail=detail,
         coredns_ready=bool(coredns) and all(deployment_available(deployment) for deployment in coredns),
-        kubeadm=_kubeadm(api),
+        kubeadm=_kubeadm(maps, "kubeadm-config", "ClusterConfiguration"),
+        kubelet=_kubeadm(maps, "kubelet-config", "kubelet"),
+        kube_proxy=_kubeadm(maps, "kube-proxy", "config.conf"),
+        dns_upstreams=_upstreams(maps.get("coredns", {}).get("data", {}).get("Corefile", "")),
     )
 
 
@@ -78,8 +83,16 @@ def _network(daemon_sets: list[Document]) -> tuple[CniKind | None, str]:
     return None, ""
 
 
-def _kubeadm(api: KubeApi) -> dict[str, Any]:
-    found = api.find("/api/v1/namespaces/kube-system/configmaps/kubeadm-config")
-    text = (found or {}).get("data", {}).get("ClusterConfiguration", "")
-    document = yaml.safe_load(text)
+def _kubeadm(maps: dict[str, Document], name: str, key: str) -> dict[str, Any]:
+    """A document of kubeadm's; {} when it is not there or the owner has put something else in its place."""
+    try:
+        document = yaml.safe_load(maps.get(name, {}).get("data", {}).get(key, ""))
+    except yaml.YAMLError:
+        return {}
     return document if isinstance(document, dict) else {}
+
+
+def _upstreams(corefile: str) -> tuple[str, ...]:
+    """`forward . TO...` of a Corefile (https://coredns.io/plugins/forward/)."""
+    found = re.search(r"(?m)^\s*forward\s+\.\s+([^{\n]+)", corefile)
+    return tuple(found[1].split()) if found else ()

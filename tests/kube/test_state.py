@@ -58,11 +58,18 @@ def test_the_network_plug_in_is_recognised(api: KubeApi) -> None:
         "metadata": {"name": "kubeadm-config", "namespace": "kube-system"},
         "data": {"ClusterConfiguration": "networking:\n  podSubnet: fd44::/56\n"},
     }
+    coredns: Document = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "coredns", "namespace": "kube-system"},
+        "data": {"Corefile": ".:53 {\n    errors\n    forward . 192.0.2.53:53 [fd00::53]:53 {\n       max_concurrent 1000\n    }\n}\n"},
+    }
     assert (read_state(api).cni, read_state(api).kubeadm) == (None, {})
-    apply(api, [daemon_set("calico-node"), kubeadm])
+    apply(api, [daemon_set("calico-node"), kubeadm, coredns])
     state = read_state(api)
     assert (state.cni, state.cni_detail) == (CniKind.NONE, "Calico (calico-node:v3)")
     assert state.kubeadm == {"networking": {"podSubnet": "fd44::/56"}}
+    assert (state.kubelet, state.dns_upstreams) == ({}, ("192.0.2.53:53", "[fd00::53]:53"))
     api.delete("/apis/apps/v1/namespaces/kube-system/daemonsets/calico-node")
     apply(api, [daemon_set("kube-flannel-ds")])
     assert read_state(api).cni is CniKind.FLANNEL
