@@ -129,6 +129,22 @@ def test_a_host_that_another_run_holds_is_busy(grown: Grown) -> None:
     assert on(1, "ls /var/lib/sixstack/owner 2>/dev/null || echo none") == "none"
 
 
+def test_a_cancelled_run_ends_soon_and_leaves_the_cluster_free(grown: Grown) -> None:
+    """`prefect flow-run cancel` while hosts are being prepared: the steps that were cut short are on record, nothing is held, no process is left."""
+    run = grown.start()
+    end = time.monotonic() + 120
+    while on(1, "cat /var/lib/sixstack/owner 2>/dev/null || true") != NAME:
+        assert time.monotonic() < end, grown.place.api(f"/flow_runs/{run}")["state"]
+        time.sleep(0.1)
+    cancelled = grown.place.run([sys.executable, "-m", "prefect", "flow-run", "cancel", run])
+    assert cancelled.returncode == 0, cancelled.stdout + cancelled.stderr
+    ended = grown.place.ended(run, limit=60)
+    assert ended["state_type"] == "CANCELLED", ended["state"]
+    assert not grown.place.api(f"/v2/concurrency_limits/sixstack-cluster-{NAME}")["active_slots"]
+    assert ("prepare-host", "tests-1", "failed") in {(record["step"], record["host"], record["outcome"]) for record in grown.records(run)}
+    assert engine_of(run) is None
+
+
 def test_a_run_killed_in_the_middle_of_kubeadm_init_is_finished_by_the_next(grown: Grown) -> None:
     """kubeadm goes on without its run; the next run says for whom it waits, takes over what is there, and starts no second kubeadm."""
     run = grown.start()
