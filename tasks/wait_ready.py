@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from cluster.errors import ClusterError
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec, Host
 from cluster.steps import WAIT_READY
+from kube.unwell_pods import unwell_pods
 from kube.wait import wait_available, wait_nodes_ready
 from tasks.attempt import Where, attempt, step, tell
 from tasks.connection import cluster_api
@@ -17,7 +19,10 @@ def wait_ready(host: Host, spec: ClusterSpec, where: Where) -> StepRecord:
     """Wait for one node by a watch."""
     with attempt("wait-ready", host.name, where, StepRecord) as this:
         api = cluster_api(spec.control_planes[0], where)
-        wait_nodes_ready(api, (host.name,), WAIT_READY.limit)
+        try:
+            wait_nodes_ready(api, (host.name,), WAIT_READY.limit)
+        except ClusterError as error:
+            raise ClusterError("; ".join((str(error), *unwell_pods(api, host.name)))) from error
         this.found = "Ready"
     return this.record
 
