@@ -124,19 +124,7 @@ def _bare_hosts(prefect: LocalPrefect) -> None:
     for old in (prefect.root / "inputs").glob("*"):
         old.unlink()
     write_inputs(prefect.root / "inputs", spec, bundle, lab.key_file)
-    blocks = {
-        "bundle": ["lab", str(bundle)],
-        "credential": [f"lab-{LAB}", str(lab.key_file)],
-        "audit": ["default", str(prefect.root / "audit")],
-    }
-    subprocess.run(
-        [sys.executable, "-m", "cli.register_blocks", json.dumps(blocks)],
-        cwd=prefect.root,
-        env=prefect.environment(),
-        check=True,
-        timeout=LIMIT,
-        stdout=subprocess.DEVNULL,
-    )
+    prefect.register(bundle=bundle, credential=f"lab-{LAB}", key_file=lab.key_file, audit=prefect.root / "audit")
     os.sync()  # writing back what the last round left must not be paid by the next
 
 

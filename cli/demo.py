@@ -107,19 +107,8 @@ def _register(prefect: LocalPrefect, bundle: Path, document: dict[str, Any]) -> 
         return
     prefect.deploy(_say)
     unpack(bundle, "kubectl", prefect.state / "bin" / "kubectl")  # where `sixstack kubectl` finds it
-    blocks = {
-        "bundle": [document["bundle"], str(bundle)],
-        "credential": [document["hosts"][0]["ssh"]["credential"], str(lab.key_file)],
-        "audit": ["default", str(prefect.state / "audit")],
-    }
-    # a process of its own, in the folder with prefect.toml: this one has no Prefect settings loaded
-    subprocess.run(
-        [sys.executable, "-m", "cli.register_blocks", json.dumps(blocks)],
-        cwd=prefect.root,
-        env=prefect.environment(),
-        check=True,
-        timeout=120,
-    )
+    credential = document["hosts"][0]["ssh"]["credential"]
+    prefect.register(bundle=bundle, credential=credential, key_file=lab.key_file, audit=prefect.state / "audit")
     stamp.write_text(key, encoding="utf-8")
 
 

@@ -80,6 +80,12 @@ class LocalPrefect:
         file = Path(__file__).parent.parent / "deployments" / "prefect.yaml"
         self._prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
 
+    def register(self, *, bundle: Path, credential: str, key_file: Path, audit: Path) -> None:
+        """Save the blocks that a lab's cluster files name: bundle `lab`, the SSH credential, and where records go."""
+        blocks = {"bundle": ["lab", str(bundle)], "credential": [credential, str(key_file)], "audit": ["default", str(audit)]}
+        # a process of its own, in the folder with prefect.toml: this one has no Prefect settings loaded
+        self._python("cli.register_blocks", json.dumps(blocks))
+
     def registration(self) -> str:
         """Changes when what `deploy` registers does."""
         import hashlib
@@ -191,8 +197,11 @@ query_seconds = 2
         (self.state / f"{name}.pid").write_text(f"{process.pid} {_started(process.pid)}", encoding="utf-8")
 
     def _prefect(self, *arguments: str) -> None:
+        self._python("prefect", *arguments)
+
+    def _python(self, module: str, *arguments: str) -> None:
         done = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.root,
             env=self.environment(),
             capture_output=True,
@@ -201,7 +210,7 @@ query_seconds = 2
             check=False,
         )
         if done.returncode:
-            raise EnvironmentFault(f"prefect {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+            raise EnvironmentFault(f"{module} {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
 
     def _await_health(self) -> None:
         deadline = time.monotonic() + SERVER_START_LIMIT

@@ -146,14 +146,8 @@ def workplace(prefect_server: Workplace, bundle_folder: Path) -> Iterator[Workpl
     root = prefect_server.prefect.root
     hosts.up(LAB, hosts=3, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6), say=say)
     try:
-        blocks = {
-            "bundle": ["lab", str(bundle_folder)],
-            "credential": [f"lab-{LAB}", str(hosts.lab_of(LAB).key_file)],
-            "audit": ["default", str(root / "audit")],
-        }
-        done = prefect_server.run([sys.executable, "-m", "cli.register_blocks", json.dumps(blocks)])
-        assert done.returncode == 0, done.stdout + done.stderr
         lab = hosts.lab_of(LAB)
+        prefect_server.prefect.register(bundle=bundle_folder, credential=f"lab-{LAB}", key_file=lab.key_file, audit=root / "audit")
         prefect_server.register({f"ops-{LAB}": {"private_key": lab.key_file.read_text(), "sudo_password": lab.sudo_password()}})
         from bundle.unpack import unpack
 
