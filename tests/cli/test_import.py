@@ -1,0 +1,184 @@
+"""`sixstack import`, as a user of TKEStack runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.main import main
+from cluster.reader import read_document, read_text
+from tests.cli.test_commands import NOWHERE, without_server
+from tests.cluster.tkestack.samples import CASES, MASTER, PASSWORD, WORKER, dual_stack_cluster, encoded, worker
+from tests.conftest import CommandLines, Workplace
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqvnZS2eVUvBbLnbNYwNGqQSdPVqsLW5GzBkeyM3b0e"
+
+READ_BLOCKS = """
+import json, sys
+from blocks.ssh_credential import SSHCredential
+print(json.dumps([SSHCredential.load(name).credential().secrets for name in json.load(sys.stdin)]))
+"""
+
+
+def written(folder: Path, *documents: dict[str, Any]) -> list[str]:
+    """The documents in files of their own, with tabs where the proposal's have them."""
+    files = []
+    for index, document in enumerate(documents):
+        path = folder / f"document-{index}.json"
+        path.write_text(json.dumps(document, indent="\t"), encoding="utf-8")
+        files.append(str(path))
+    return files
+
+
+class TestClusterFile:
+    """Without blocks: no server is needed."""
+
+    @pytest.mark.parametrize("case", CASES)
+    def test_check_accepts_what_import_wrote(self, case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """To a file, whose comments say what was changed; a second time it is the same."""
+        target = str(tmp_path / "cluster.yaml")
+        command = ["import", *written(tmp_path, *CASES[case]), "--no-blocks", "--trust-on-first-use", "--to", target]
+        assert main(command) == 0
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "kubernetes_version: 1.36.3: v1.18.3 is not within" in told.err
+        assert "next: sixstack check" in told.err
+        assert main(["check", target]) == 0
+        text = Path(target).read_text(encoding="utf-8")
+        assert "# changed: " in text
+        assert PASSWORD not in text + told.err
+        assert encoded(PASSWORD) not in text + told.err
+        assert main(command) == 0
+        assert Path(target).read_text(encoding="utf-8") == text
+
+    def test_the_file_goes_to_standard_output_and_all_else_does_not(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """So that it can be piped; names and host keys come from options."""
+        known = tmp_path / "known_hosts"
+        known.write_text(f"{MASTER['ipv4']} {KEY}\n{WORKER['ipv4']} {KEY}\n")
+        files = written(tmp_path, *CASES["dual-stack"])
+        options = ["--name", f"{MASTER['ipv4']}=vm-0-67-ubuntu", "--known-hosts", str(known), "--cni", "flannel", "--tkestack-labels"]
+        assert main(["import", *files, "--no-blocks", *options]) == 0
+        spec = read_text(capsys.readouterr().out).spec
+        assert spec is not None
+        assert [host.name for host in spec.hosts] == ["vm-0-67-ubuntu", "mc-9r2dkcqj"]
+        assert {host.ssh.host_key for host in spec.hosts} == {KEY}
+        assert spec.cni.kind == "flannel"
+        assert spec.tkestack_labels
+
+    def test_without_host_keys_there_is_a_file_to_mend(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Exit 1, and what to do."""
+        target = tmp_path / "cluster.yaml"
+        assert main(["import", *written(tmp_path, *CASES["ipv6"]), "--no-blocks", "--to", str(target)]) == 1
+        assert target.exists()
+        assert "--trust-on-first-use" in capsys.readouterr().err
+
+    def test_the_fate_of_every_field_as_json(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """The document, what became of every field, problems and blocks."""
+        assert main(["import", *written(tmp_path, *CASES["dual-stack"]), "--no-blocks", "--trust-on-first-use", "--output", "json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        assert read_document(answer["cluster"]).spec is not None
+        assert {change["fate"] for change in answer["changes"]} == {"taken over", "changed", "not taken over", "added"}
+        assert [problem["code"] for problem in answer["problems"]] == ["public-range"]
+        assert answer["blocks"] == [{"name": "cls-7q46p7mt-root", "user": "root", "saved": "not saved"}]
+
+    def test_documents_come_from_standard_input(self, tmp_path: Path) -> None:
+        """`kubectl get clusters,machines -o json | sixstack import -`."""
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(CASES["ipv6"])})
+        command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "import", "-", "--no-blocks"]
+        done = subprocess.run(
+            [*command, "--trust-on-first-use"], input=listed, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        assert read_text(done.stdout).spec is not None
+
+
+class TestFaults:
+    """Nothing is written."""
+
+    def test_every_fault_is_named_with_its_line(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """The documents as they are published have crosses where a password belongs."""
+        target = tmp_path / "cluster.yaml"
+        files = written(tmp_path, dual_stack_cluster(password="xxxxxx"), worker(WORKER["ipv4"], "cls-1", password="xxxxx", port=0.5))
+        assert main(["import", *files, "--to", str(target)]) == 1
+        told = capsys.readouterr().err
+        assert "spec.machines[0].password: it is not base64" in told
+        assert "spec.port: a number where a whole number belongs" in told
+        assert told.count("error: line ") == 3
+        assert "3 problems: nothing was written" in told
+        assert not target.exists()
+
+    @pytest.mark.parametrize(
+        "options", [["--name", "x"], ["--name", "172.22.0.300=a"], ["--known-hosts", "/nowhere/known_hosts"]], ids=lambda words: words[0]
+    )
+    def test_options_that_cannot_be_read_are_2(self, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Each is named."""
+        assert main(["import", *written(tmp_path, *CASES["ipv6"]), "--no-blocks", *options]) == 2
+        assert options[-1] in capsys.readouterr().err
+
+    def test_another_file_is_not_overwritten_unasked(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """It may have been edited."""
+        target = tmp_path / "cluster.yaml"
+        target.write_text("name: mine\n")
+        command = ["import", *written(tmp_path, *CASES["ipv6"]), "--no-blocks", "--trust-on-first-use", "--to", str(target)]
+        assert main(command) == 2
+        assert "--overwrite" in capsys.readouterr().err
+        assert target.read_text() == "name: mine\n"
+        assert main([*command, "--overwrite"]) == 0
+        assert "imported" in target.read_text()
+
+    def test_without_a_server_the_file_is_there_and_the_logins_are_not(self, tmp_path: Path) -> None:
+        """Exit 3, and how to go on."""
+        done = without_server(tmp_path, "import", *written(tmp_path, *CASES["ipv6"]), "--trust-on-first-use", "--to", "cluster.yaml")
+        assert done.returncode == 3, done.stdout + done.stderr
+        assert NOWHERE in done.stderr
+        assert "1 login is in no block yet" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert (tmp_path / "cluster.yaml").exists()
+
+
+@pytest.mark.server
+class TestBlocks:
+    """One block for each distinct login, in a real Prefect server."""
+
+    def test_each_login_is_saved_once_and_never_shown(self, prefect_server: Workplace, tmp_path: Path) -> None:
+        """Two passwords are two blocks, which the cluster file names; no output and no command line of any process has them."""
+        second = "another password of the worker's"
+        files = written(tmp_path, dual_stack_cluster(), worker(WORKER["ipv4"], "cls-blocks", password=encoded(second)))
+        target = tmp_path / "cluster.yaml"
+        with CommandLines() as lines:
+            done = prefect_server.sixstack("import", *files, "--trust-on-first-use", "--to", str(target))
+        assert done.returncode == 0, done.stderr
+        spec = read_text(target.read_text()).spec
+        assert spec is not None
+        names = [host.ssh.credential for host in spec.hosts]
+        assert names == ["cls-blocks-root", "cls-blocks-root-2"]
+        assert all(f"SSH credential block {name} (user root): created" in done.stderr for name in names)
+        saved = prefect_server.run([sys.executable, "-c", READ_BLOCKS], feed=json.dumps(names))
+        assert json.loads(saved.stdout) == [[PASSWORD], [second]], saved.stderr
+        shown = done.stdout + done.stderr + target.read_text() + "\n".join(lines.seen)
+        assert not [secret for secret in (PASSWORD, second) for text in (secret, encoded(secret)) if text in shown]
+
+    def test_a_block_with_another_login_is_replaced_only_when_asked(self, prefect_server: Workplace, tmp_path: Path) -> None:
+        """The same login again is no change; another one is a problem until --overwrite."""
+
+        def run(password: str, *options: str) -> tuple[int, str]:
+            cluster = {**dual_stack_cluster(password=encoded(password)), "metadata": {"name": "cls-again"}}
+            done = prefect_server.sixstack("import", *written(tmp_path, cluster), "--trust-on-first-use", "--output", "json", *options)
+            return done.returncode, json.loads(done.stdout)["blocks"][0]["saved"]
+
+        def held() -> list[str]:
+            found = prefect_server.run([sys.executable, "-c", READ_BLOCKS], feed='["cls-again-root"]')
+            return list(json.loads(found.stdout)[0])
+
+        assert run("first") == (0, "created")
+        assert run("first") == (0, "unchanged")
+        assert run("second") == (1, "differs")
+        assert held() == ["first"]
+        assert run("second", "--no-blocks") == (0, "not saved")
+        assert run("second", "--overwrite") == (0, "replaced")
+        assert held() == ["second"]
