@@ -15,6 +15,7 @@ from cluster.kubeadm import join_configuration
 from cluster.plan import wanted_labels
 from cluster.spec import ClusterSpec, Host
 from cluster.steps import init_values, prepare_values
+from kube.cni import network_images
 from kube.cni.flannel import flannel_documents
 from templates import render
 
@@ -40,7 +41,7 @@ def write_inputs(folder: Path, spec: ClusterSpec, bundle: Path, key_file: Path) 
     manifest = read_manifest(bundle)
     for host in spec.hosts:
         values = prepare_values(spec, host, manifest.images)
-        files = manifest.for_host(host.role.value, spec.cni.kind.value)
+        files = manifest.for_host(host.role.value, network_images(spec))
         _write(folder / f"{host.name}.runtime", _listed(file for file in files if file.name in _RUNTIME or file.kind is FileKind.UNIT))
         _write(folder / f"{host.name}.programs", _listed(file for file in _other_files(files)))
         _write(folder / f"{host.name}.images", _listed(_images(files, late=False)))

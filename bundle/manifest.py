@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -99,7 +100,7 @@ class BundleFile(BaseModel):
     )
     mode: int = Field(default=0o644, ge=0, le=0o777)
     roles: Annotated[tuple[str, ...], AfterValidator(_known_roles)] = ROLES
-    cni: Name | None = Field(default=None, description="Needed only with this CNI; none: with every one.")
+    cni: Name | None = Field(default=None, description="The CNI whose image it is, needed only by pod networks that run it; none: needed by every host.")
     images: tuple[str, ...] = Field(default=(), description="Full references of the archive's images; image files only.")
 
     @model_validator(mode="after")
@@ -138,9 +139,10 @@ class BundleManifest(BaseModel):
                 raise ValueError(f"{what} named twice: {', '.join(twice)}")
         return self
 
-    def for_host(self, role: str, cni: str | None) -> tuple[BundleFile, ...]:
-        """The files that a host of this role needs in a cluster with this CNI (none: only those for every CNI)."""
-        return tuple(file for file in self.files if role in file.roles and file.cni in (None, cni))
+    def for_host(self, role: str, network_images: Collection[str]) -> tuple[BundleFile, ...]:
+        """The files that a host of this role needs in a cluster whose pod network runs these images."""
+        wanted = set(network_images)
+        return tuple(file for file in self.files if role in file.roles and (file.cni is None or wanted.intersection(file.images)))
 
     def image(self, reference: str) -> BundleFile:
         """The archive that holds an image; EnvironmentFault when the bundle has none."""

@@ -29,6 +29,7 @@ class ExistingCluster:
     nodes: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # by Node object
     cni: CniKind | None = None  # as ClusterState.cni
     cni_detail: str = ""
+    block_sizes: Mapping[Network, int] = field(default_factory=dict)  # of Calico's pools, by their range
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -70,6 +71,7 @@ def found_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: Clus
         nodes={node.name: node.addresses for node in state.nodes} if state else {},
         cni=state.cni if state else None,
         cni_detail=state.cni_detail if state else "",
+        block_sizes=state.block_sizes if state else {},
     )
 
 
@@ -89,7 +91,12 @@ def specified_cluster(spec: ClusterSpec) -> ExistingCluster:
         nodes=addresses,
         cni=spec.cni.kind if spec.cni.kind is not CniKind.NONE else None,
         cni_detail=spec.cni.kind.value if spec.cni.kind is not CniKind.NONE else "",
+        block_sizes=_block_sizes(spec) if spec.cni.kind is CniKind.CALICO else {},
     )
+
+
+def _block_sizes(spec: ClusterSpec) -> dict[Network, int]:
+    return {cidr: spec.cni.pools.block_size(family_of(cidr)) for cidr in spec.pod_ranges}
 
 
 def known_endpoint(spec: ClusterSpec) -> str | None:

@@ -22,6 +22,7 @@ def immutable_changes(spec: ClusterSpec, existing: ExistingCluster) -> tuple[Pro
         *_control_plane(spec, existing),
         *_hosts(spec, existing),
         *_cni(spec, existing),
+        *_block_sizes(spec, existing),
     )
 
 
@@ -78,8 +79,8 @@ def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
 
 
 def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
-    if existing.cni is CniKind.FLANNEL and spec.cni.kind is CniKind.NONE:
-        yield _changed("cni/kind", CniKind.FLANNEL.value, CniKind.NONE.value)
+    if existing.cni not in (None, CniKind.NONE, spec.cni.kind):
+        yield _changed("cni/kind", existing.cni.value, spec.cni.kind.value)
     elif existing.cni is CniKind.NONE and spec.cni.kind is not CniKind.NONE:
         yield Problem(
             CODE,
@@ -87,6 +88,17 @@ def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
             f"the cluster has a pod network already, {existing.cni_detail}; the file says {spec.cni.kind.value}",
             "write `cni: {kind: none}`: two pod networks break each other",
         )
+
+
+def _block_sizes(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    """Nodes hold blocks of the size that their pool had; Calico refuses another one for a pool that is there."""
+    if spec.cni.kind is not CniKind.CALICO:
+        return
+    for cidr in spec.pod_ranges:
+        family = family_of(cidr)
+        asked = spec.cni.pools.block_size(family)
+        if existing.block_sizes.get(cidr, asked) != asked:
+            yield _changed(f"cni/pools/{family.value}/block_size", f"blocks of /{existing.block_sizes[cidr]}", f"/{asked}")
 
 
 def _same_ranges(path: str, held: Sequence[Network], wanted: Sequence[Network]) -> Iterator[Problem]:

@@ -111,12 +111,13 @@ def make_plan(
     wanted: Mapping[str, HostFiles],
     state: ClusterState | None,
     *,
+    network: str | None = None,
     kubeconfig_saved: bool = True,
 ) -> Plan:
     """The steps from facts and state to spec.
 
     `spec` has node addresses on every host; `facts` may lack hosts that could not be reached (no steps of their own are planned, a note
-    says so); `state` is None where no API server answered; `kubeconfig_saved`: a kubeconfig block of this cluster is there.
+    says so); `state` is None where no API server answered; `network`: digest of the pod network's documents, if known; `kubeconfig_saved`: a kubeconfig block of this cluster is there.
     """
     answered = state is not None
     state = state or ClusterState()
@@ -124,7 +125,7 @@ def make_plan(
     for host in spec.hosts:
         steps += _prepare(spec, host, facts.get(host.name), wanted.get(host.name, HostFiles()))
     steps += _init(spec, facts.get(spec.control_planes[0].name))
-    steps += _cni(spec, state)
+    steps += _cni(spec, state, network)
     for host in spec.workers:
         lost = answered and state.node(host.name) is None
         steps += _join(spec, host, facts.get(host.name), facts.get(spec.control_planes[0].name), lost=lost)
@@ -206,10 +207,14 @@ def _init(spec: ClusterSpec, facts: HostFacts | None) -> Iterator[PlannedStep]:
     yield _planned(INIT_CONTROL_PLANE, spec.control_planes[0].name, init_values(spec), reason)
 
 
-def _cni(spec: ClusterSpec, state: ClusterState) -> Iterator[PlannedStep]:
+def _cni(spec: ClusterSpec, state: ClusterState, network: str | None) -> Iterator[PlannedStep]:
     # another plug-in in its place is refused before (cluster/immutable.py)
-    if spec.cni.kind is CniKind.FLANNEL and state.cni is None:
+    if spec.cni.kind is CniKind.NONE:
+        return
+    if state.cni is None:
         yield _planned(INSTALL_CNI, CLUSTER, {}, "no pod network is installed")
+    elif network is not None and state.cni_digest != network:
+        yield _planned(INSTALL_CNI, CLUSTER, {}, "the pod network was installed with other settings, or by another version of sixstack")
 
 
 def _join(spec: ClusterSpec, host: Host, facts: HostFacts | None, control_plane: HostFacts | None, *, lost: bool) -> Iterator[PlannedStep]:

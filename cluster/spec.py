@@ -234,6 +234,10 @@ class Pool(SpecModel):
     )
 
 
+# Calico's own
+DEFAULT_BLOCKS = {Family.IPV4: 26, Family.IPV6: 122}
+
+
 class Pools(SpecModel):
     """Calico's pools, by family."""
 
@@ -243,6 +247,11 @@ class Pools(SpecModel):
     def of(self, family: Family) -> Pool:
         """The settings of one family."""
         return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+    def block_size(self, family: Family) -> int:
+        """The prefix length of a family's blocks in force."""
+        given = self.of(family).block_size
+        return given if given is not None else DEFAULT_BLOCKS[family]
 
 
 # the registered port, which Calico keeps to, and that of the Linux kernel's own beginnings, which flannel keeps to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,8 @@ class ClusterState:
 
     nodes: tuple[NodeState, ...] = ()
     cni: CniKind | None = None  # None: no pod network was found; CniKind.NONE: one that is not of ours
+    cni_digest: str = ""  # of the documents that were applied, where the network is ours
+    block_sizes: Mapping[Network, int] = field(default_factory=dict)  # of Calico's pools, by their range
     cni_detail: str = ""  # what was found in words, also when it is not one of ours ("calico 3.31")
     coredns_ready: bool = False
     # what kubeadm keeps in ConfigMaps, {} where there is none: ClusterConfiguration, KubeletConfiguration, KubeProxyConfiguration

@@ -9,9 +9,11 @@ from typing import Any
 
 import yaml
 
+from cluster.families import Network
 from cluster.spec import CniKind, Taint, TaintEffect
 from cluster.state import ClusterState, NodeState
 from kube.client import Document, KubeApi
+from kube.cni import DIGEST_MARK, KIND_MARK
 from kube.nodes import OURS, internal_addresses
 from kube.wait import NODES, deployment_available
 
@@ -34,13 +36,16 @@ FOREIGN_CNI = {
 def read_state(api: KubeApi) -> ClusterState:
     """Nodes, network plug-in, cluster DNS and kubeadm's own configuration, in four requests."""
     nodes = api.get(NODES)["items"]
-    cni, detail = _network(api.get("/apis/apps/v1/daemonsets")["items"])
+    workloads = [*api.get("/apis/apps/v1/daemonsets")["items"], *api.get("/apis/apps/v1/deployments")["items"]]
+    cni, detail, digest = _network(workloads)
     coredns = api.get("/apis/apps/v1/namespaces/kube-system/deployments", labelSelector="k8s-app=kube-dns")["items"]
     maps = {found["metadata"]["name"]: found for found in api.get("/api/v1/namespaces/kube-system/configmaps")["items"]}
     return ClusterState(
         nodes=tuple(node_state(node) for node in nodes),
         cni=cni,
         cni_detail=detail,
+        cni_digest=digest,
+        block_sizes=_block_sizes(api) if cni is CniKind.CALICO else {},
         coredns_ready=bool(coredns) and all(deployment_available(deployment) for deployment in coredns),
         kubeadm=_kubeadm(maps, "kubeadm-config", "ClusterConfiguration"),
         kubelet=_kubeadm(maps, "kubelet-config", "kubelet"),
@@ -71,16 +76,25 @@ def node_state(node: Document) -> NodeState:
     )
 
 
-def _network(daemon_sets: list[Document]) -> tuple[CniKind | None, str]:
-    """The plug-in in use: flannel, none of ours (the owner's), or nothing at all; and in words with its image's tag."""
-    for daemon_set in daemon_sets:
-        name = daemon_set["metadata"]["name"]
-        image = daemon_set["spec"]["template"]["spec"]["containers"][0]["image"]
+def _network(workloads: list[Document]) -> tuple[CniKind | None, str, str]:
+    """The plug-in in use: one of ours by its mark, none of ours (the owner's), or nothing at all; in words with its image; its digest."""
+    foreign = ""
+    for workload in workloads:
+        metadata = workload["metadata"]
+        name, marks = metadata["name"], metadata.get("annotations", {})
+        image = workload["spec"]["template"]["spec"]["containers"][0]["image"]
+        if KIND_MARK in marks:
+            return CniKind(marks[KIND_MARK]), f"{marks[KIND_MARK]} ({image})", marks.get(DIGEST_MARK, "")
         if name == FLANNEL:
-            return CniKind.FLANNEL, f"Flannel ({image})"
+            return CniKind.FLANNEL, f"Flannel ({image})", ""
         if name in FOREIGN_CNI:
-            return CniKind.NONE, f"{FOREIGN_CNI[name]} ({image})"
-    return None, ""
+            foreign = f"{FOREIGN_CNI[name]} ({image})"
+    return (CniKind.NONE, foreign, "") if foreign else (None, "", "")
+
+
+def _block_sizes(api: KubeApi) -> dict[Network, int]:
+    pools = (api.find("/apis/crd.projectcalico.org/v1/ippools") or {"items": []})["items"]
+    return {ip_network(pool["spec"]["cidr"]): int(pool["spec"]["blockSize"]) for pool in pools}
 
 
 def _kubeadm(maps: dict[str, Document], name: str, key: str) -> dict[str, Any]:

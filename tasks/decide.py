@@ -22,6 +22,7 @@ from cluster.rules.versions import bundle_problems
 from cluster.spec import ClusterSpec
 from cluster.state import ClusterState
 from cluster.steps import INIT_CONTROL_PLANE
+from kube.cni import network_digest, network_documents, network_images
 from kube.state import read_state
 from tasks.artifacts import plan_artifact
 from tasks.attempt import Where, attempt, step, tell
@@ -78,7 +79,9 @@ def make_decision(
         raise NotChangeable((*errors, *changed), migration(existing.written_as(resolved), resolved))
     if errors:
         raise NotPossible(errors)
-    plan = make_plan(resolved, facts, _wanted(resolved, manifest), state, kubeconfig_saved=_kubeconfig_saved(resolved, facts))
+    network = network_digest(network_documents(resolved))
+    wanted = _wanted(resolved, manifest)
+    plan = make_plan(resolved, facts, wanted, state, network=network, kubeconfig_saved=_kubeconfig_saved(resolved, facts))
     return resolved, plan, problems
 
 
@@ -106,9 +109,10 @@ def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> C
 
 
 def _wanted(spec: ClusterSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+    images = network_images(spec)
     wanted = {}
     for host in spec.hosts:
-        files = manifest.for_host(host.role.value, spec.cni.kind.value)
+        files = manifest.for_host(host.role.value, images)
         wanted[host.name] = HostFiles(
             files=frozenset(file.content_sha256 for file in files if file.target is not None),
             images=frozenset(reference for file in files for reference in file.images),

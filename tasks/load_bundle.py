@@ -15,6 +15,7 @@ from cluster.spec import ClusterSpec, Host, Role
 from hosts.facts import gather_holding
 from hosts.session import Session
 from hosts.upload import import_images, upload_files
+from kube.cni import network_images
 from tasks.attempt import Where, attempt, step
 from tasks.connection import locked_session
 
@@ -30,7 +31,7 @@ def load_bundle(spec: ClusterSpec, host: Host, where: Where) -> StepRecord:
     with attempt("load-bundle", host.name, where, StepRecord) as this:
         bundle = load(ArtifactBundle, where.bundle)
         session = locked_session(host, where)
-        missing = lacking(bundle.manifest().for_host(host.role.value, spec.cni.kind.value), gather_holding(session, host))
+        missing = lacking(bundle.manifest().for_host(host.role.value, network_images(spec)), gather_holding(session, host))
         this.found = f"{len(missing)} files were missing"
         this.change(*bring(session, bundle.path, missing))
     return this.record

@@ -9,6 +9,7 @@ from cluster.records import StepRecord
 from cluster.spec import ClusterSpec, Host
 from cluster.steps import CLAIM_TEMPLATE, SHORT, claim_values
 from hosts.facts import gather_holding
+from kube.cni import network_images
 from tasks.attempt import Where, attempt, step
 from tasks.connection import locked_session
 from tasks.load_bundle import bring, lacking, needed_by_init, of_the_runtime
@@ -24,7 +25,7 @@ def prepare_host(planned: PlannedStep, spec: ClusterSpec, host: Host, where: Whe
         session = locked_session(host, where)
         run_script(this, session, CLAIM_TEMPLATE, claim_values(spec, host), SHORT)
         # looked at again here: an earlier attempt, or a run that died, may have brought a part of it
-        missing = lacking(bundle.manifest().for_host(host.role.value, spec.cni.kind.value), gather_holding(session, host))
+        missing = lacking(bundle.manifest().for_host(host.role.value, network_images(spec)), gather_holding(session, host))
         this.change(*bring(session, bundle.path, [file for file in missing if of_the_runtime(file)]))
         run_script(this, session, planned.template, planned.values, planned.limit)
         rest = [file for file in missing if needed_by_init(file, host) and not of_the_runtime(file)]

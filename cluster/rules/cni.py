@@ -8,7 +8,7 @@ from cluster.families import Family, Network, family_of
 from cluster.fields import readable
 from cluster.problems import Severity
 from cluster.rules.registry import Finding, rule, rule_each
-from cluster.spec import VXLAN_PORTS, ClusterSpec, Cni, CniKind, PodNetwork
+from cluster.spec import DEFAULT_BLOCKS, VXLAN_PORTS, ClusterSpec, Cni, CniKind, PodNetwork
 
 # kube-apiserver, --service-node-port-range
 _NODE_PORTS = range(30000, 32768)
@@ -33,15 +33,8 @@ _USED_BY = {
     "files": (CniKind.MANIFESTS,),
 }
 _DEFAULTS = Cni()
-# Calico's limits of a block (api/pkg/apis/projectcalico/v3, IPPoolSpec.BlockSize), and its defaults
+# Calico's limits of a block (api/pkg/apis/projectcalico/v3, IPPoolSpec.BlockSize)
 BLOCK_SIZES = {Family.IPV4: range(20, 33), Family.IPV6: range(116, 129)}
-DEFAULT_BLOCK = {Family.IPV4: 26, Family.IPV6: 122}
-
-
-def block_size(cni: Cni, family: Family) -> int:
-    """The prefix length of a family's blocks in force."""
-    given = cni.pools.of(family).block_size
-    return given if given is not None else DEFAULT_BLOCK[family]
 
 
 @rule("vxlan-port-is-node-port")
@@ -114,17 +107,17 @@ def block_size_is_of_the_family(spec: ClusterSpec) -> Iterator[Finding]:
     if spec.cni.kind is not CniKind.CALICO:
         return
     for family in spec.families:
-        size, sizes = block_size(spec.cni, family), BLOCK_SIZES[family]
+        size, sizes = spec.cni.pools.block_size(family), BLOCK_SIZES[family]
         if size not in sizes:
             says = f"/{size} is not within /{sizes.start} to /{sizes.stop - 1}, Calico's blocks of {family.value}"
-            yield Finding(f"cni.pools.{family.value}.block_size", says, f"use {DEFAULT_BLOCK[family]}")
+            yield Finding(f"cni.pools.{family.value}.block_size", says, f"use {DEFAULT_BLOCKS[family]}")
 
 
 @rule_each("pool-too-small", "network.pods")
 def every_host_gets_a_block(spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Finding]:
     """With Calico a pod CIDR holds a block for each host, which is all that the host's pods and its tunnel get at first."""
     family = family_of(pods.cidr)
-    size = block_size(spec.cni, family)
+    size = spec.cni.pools.block_size(family)
     if spec.cni.kind is not CniKind.CALICO or size not in BLOCK_SIZES[family]:
         return
     blocks, hosts = _blocks(pods.cidr, size), len(spec.hosts)

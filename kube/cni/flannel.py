@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-
-import yaml
 
 from cluster.families import Family, StackMode
 from cluster.kubeadm import proxy_mode
 from cluster.spec import ClusterSpec, ProxyMode
 from kube.client import Document
+from kube.cni.documents import rendered
 from templates import render
-
-NAMESPACE = "kube-flannel"
-DAEMON_SET = "kube-flannel-ds"
 
 # what flannel takes off the MTU of its backend for the VXLAN header, in either family (pkg/backend/vxlan, encapOverhead)
 OVERHEAD = 50
 
 
-@dataclass(frozen=True, slots=True)
-class FlannelImages:
-    """The images, as published; the bundle holds the same names."""
-
-    daemon: str = "ghcr.io/flannel-io/flannel:v0.28.10"
-    plugin: str = "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel3"
+_VERSION = "0.28.10"
+_PLUGIN_VERSION = "1.9.1-flannel3"
+_REGISTRY = "ghcr.io/flannel-io"
 
 
-def flannel_documents(spec: ClusterSpec, images: FlannelImages = FlannelImages()) -> list[Document]:
+def flannel_documents(spec: ClusterSpec) -> list[Document]:
     """Namespace, RBAC, ConfigMap and DaemonSet for this cluster's families, ranges, VXLAN port and MTU."""
     network = json.dumps(network_config(spec), sort_keys=True)
     text = render(
         "cni/flannel.yaml.j2",
-        images={"daemon": images.daemon, "plugin": images.plugin},
+        images=images(spec),
         network_config=network,
         # a changed configuration must restart the daemons, which read it once
         config_sha256=hashlib.sha256(network.encode()).hexdigest(),
@@ -42,7 +34,14 @@ def flannel_documents(spec: ClusterSpec, images: FlannelImages = FlannelImages()
         ipv6_first=spec.stack is StackMode.DUAL_STACK and spec.families[0] is Family.IPV6,
         loopback="::1" if spec.stack is StackMode.IPV6 else "127.0.0.1",
     )
-    return [document for document in yaml.safe_load_all(text) if document]
+    return rendered(text)
+
+
+def images(spec: ClusterSpec) -> dict[str, str]:
+    """Image references by name: the published ones of the version, unless the file names others; the bundle holds the same."""
+    version = (spec.cni.version or _VERSION).removeprefix("v")
+    published = {"flannel": f"{_REGISTRY}/flannel:v{version}", "flannel-cni-plugin": f"{_REGISTRY}/flannel-cni-plugin:v{_PLUGIN_VERSION}"}
+    return published | spec.cni.images
 
 
 def network_config(spec: ClusterSpec) -> Document:

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from bundle.layout import Versions, places
+from bundle.layout import Versions, image_references, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, Encoding, FileKind, read_manifest
 from bundle.pack import describe, write_manifest
 from bundle.verify import verify_bundle
 from cluster.errors import EnvironmentFault, SpecError
+
+FLANNEL, CALICO = (
+    {name: reference for name, reference in image_references(Versions()).items() if name.startswith(cni)} for cni in ("flannel", "calico")
+)
 
 
 @pytest.fixture
@@ -113,18 +117,19 @@ def test_no_manifest_says_how_to_get_one(tmp_path: Path) -> None:
 
 def test_a_worker_gets_nothing_that_only_a_control_plane_runs(manifest: BundleManifest) -> None:
     """No kubectl, etcd, API server, controller manager, scheduler; and all else."""
-    worker = {file.name for file in manifest.for_host("worker", "flannel")}
-    control_plane = {file.name for file in manifest.for_host("control-plane", "flannel")}
+    worker = {file.name for file in manifest.for_host("worker", FLANNEL.values())}
+    control_plane = {file.name for file in manifest.for_host("control-plane", FLANNEL.values())}
     assert control_plane - worker == {"kubectl", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
     assert worker < control_plane
 
 
-def test_flannel_goes_only_where_flannel_is_used(manifest: BundleManifest) -> None:
-    """With another CNI, or none, its images stay behind."""
-    with_flannel = {file.name for file in manifest.for_host("worker", "flannel")}
-    without = {file.name for file in manifest.for_host("worker", None)}
-    assert with_flannel - without == {"flannel", "flannel-cni-plugin"}
-    assert {file.name for file in manifest.for_host("worker", "none")} == without
+@pytest.mark.parametrize("images", [FLANNEL, CALICO])
+def test_a_pod_network_goes_only_where_it_is_used(manifest: BundleManifest, images: dict[str, str]) -> None:
+    """With another one, or with images from elsewhere, the bundle's stay behind."""
+    using = {file.name for file in manifest.for_host("worker", images.values())}
+    without = {file.name for file in manifest.for_host("worker", ["registry.example.org/network:v1"])}
+    assert using - without == set(images)
+    assert not {name for name in without if name.startswith(("flannel", "calico"))}
 
 
 def test_an_image_is_found_by_its_reference(manifest: BundleManifest) -> None:

@@ -67,7 +67,7 @@ def test_the_network_plug_in_is_recognised(api: KubeApi) -> None:
     assert (read_state(api).cni, read_state(api).kubeadm) == (None, {})
     apply(api, [daemon_set("calico-node"), kubeadm, coredns])
     state = read_state(api)
-    assert (state.cni, state.cni_detail) == (CniKind.NONE, "Calico (calico-node:v3)")
+    assert (state.cni, state.cni_detail, state.cni_digest) == (CniKind.NONE, "Calico (calico-node:v3)", "")
     assert state.kubeadm == {"networking": {"podSubnet": "fd44::/56"}}
     assert (state.kubelet, state.dns_upstreams) == ({}, ("192.0.2.53:53", "[fd00::53]:53"))
     api.delete("/apis/apps/v1/namespaces/kube-system/daemonsets/calico-node")

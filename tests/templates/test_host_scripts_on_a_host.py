@@ -19,6 +19,7 @@ from cluster.reader import read_document
 from cluster.spec import ClusterSpec, Host
 from hosts.session import Output, Session
 from hosts.upload import import_images, upload_files
+from kube.cni import network_images
 from lab import hosts
 from lab.spec import cluster_document
 from templates import render
@@ -79,13 +80,13 @@ class Machine:
     def prepare(self) -> Output:
         """Claim, upload and prepare, as prepare-host does."""
         self.claim()
-        files = read_manifest(self.bundle).for_host(self.host.role.value, self.spec.cni.kind.value)
+        files = read_manifest(self.bundle).for_host(self.host.role.value, network_images(self.spec))
         upload_files(self.session, self.bundle, [file for file in files if file.kind is not FileKind.IMAGE])
         return self.run(render("host/prepare.sh.j2", **steps.prepare_values(self.spec, self.host)))
 
     def images(self) -> None:
         """Import the bundle's images."""
-        files = read_manifest(self.bundle).for_host(self.host.role.value, self.spec.cni.kind.value)
+        files = read_manifest(self.bundle).for_host(self.host.role.value, network_images(self.spec))
         import_images(self.session, self.bundle, [file for file in files if file.kind is FileKind.IMAGE])
 
     def init(self, *, ok: bool = True) -> Output:
@@ -193,7 +194,7 @@ def test_a_half_prepared_host_is_reset_whole(bare: Machine) -> None:
     bare.reset()
     assert changes(before, bare.look()) == []
     bare.claim()
-    files = read_manifest(bare.bundle).for_host("worker", "flannel")
+    files = read_manifest(bare.bundle).for_host("worker", ())
     upload_files(bare.session, bare.bundle, [file for file in files if file.kind is not FileKind.IMAGE][:3])
     bare.reset()
     assert changes(before, bare.look()) == []

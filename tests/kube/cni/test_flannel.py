@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from cluster.spec import ClusterSpec
-from kube.cni.flannel import FlannelImages, flannel_documents, network_config
+from kube.cni.flannel import flannel_documents, network_config
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -68,10 +68,11 @@ def test_port_mtu_and_images_are_settings() -> None:
     """flannel takes the link's MTU, the file says the pods': 50 bytes lie between."""
     spec = spec_of("dual-stack", cni={"kind": "flannel", "vxlan_port": 4789, "mtu": 1400})
     assert network_config(spec)["Backend"] == {"Type": "vxlan", "Port": 4789, "MTU": 1450}
-    documents = flannel_documents(spec, FlannelImages(daemon="mirror.example.org/flannel:v1", plugin="mirror.example.org/plugin:v1"))
+    named = {"version": "0.28.1", "images": {"flannel-cni-plugin": "mirror.example.org/plugin:v1"}}
+    documents = flannel_documents(spec_of("dual-stack", cni=named))
     pod = documents[-1]["spec"]["template"]["spec"]
     images = {container["image"] for container in [*pod["containers"], *pod["initContainers"]]}
-    assert images == {"mirror.example.org/flannel:v1", "mirror.example.org/plugin:v1"}
+    assert images == {"ghcr.io/flannel-io/flannel:v0.28.1", "mirror.example.org/plugin:v1"}
 
 
 def test_a_changed_configuration_restarts_the_daemons() -> None:
