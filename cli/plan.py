@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from hosts.registry import close_registry
     from tasks.attempt import Where
     from tasks.connection import open_sessions
-    from tasks.decide import make_decision
+    from tasks.decide import make_decision, try_connectivity
 
     need_server()
     where = Where(cluster=spec.name, run=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         facts, unseen = _inspect(spec, where)
         try:
-            _, plan, warnings = make_decision(spec, facts, unseen, where)
+            _, plan, warnings = make_decision(spec, facts, unseen, try_connectivity(spec, facts, where), where)
         except NotPossible as error:
             return _refused(error, options.output)
     finally:

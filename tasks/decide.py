@@ -9,6 +9,7 @@ from blocks.loading import NoBlock, load
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
 from bundle.manifest import BundleManifest
 from cluster.addresses import resolve
+from cluster.connectivity import Connectivity
 from cluster.errors import NotChangeable, NotPossible, TryAgain
 from cluster.existing import found_cluster
 from cluster.facts import HostFacts
@@ -18,30 +19,34 @@ from cluster.plan import HostFiles, Plan, make_plan
 from cluster.problems import Problem, errors_in
 from cluster.records import StepRecord
 from cluster.rules.on_facts import check_facts
+from cluster.rules.on_facts.connectivity import paths_to_try
 from cluster.rules.versions import bundle_problems
 from cluster.spec import ClusterSpec
 from cluster.state import ClusterState
 from cluster.steps import INIT_CONTROL_PLANE
+from hosts.connectivity import try_paths
 from kube.cni import network_digest, network_documents, network_images
 from kube.state import read_state
 from tasks.artifacts import plan_artifact
 from tasks.attempt import Where, attempt, step, tell
-from tasks.connection import cluster_api
+from tasks.connection import cluster_api, session
 
 
 class Decision(StepRecord):
-    """The record of a decision, with the plan and the spec whose host addresses are all known."""
+    """The record of a decision, with the plan, the spec whose host addresses are all known, and what came of the paths between the hosts."""
 
     spec: ClusterSpec | None = None
     plan: Plan | None = None
+    connectivity: Connectivity | None = None
 
 
 @step("plan")
 def decide(spec: ClusterSpec, facts: Mapping[str, HostFacts], unseen: Sequence[Problem], where: Where) -> Decision:
     """Check the facts, then make the plan; every problem of every host is reported at once and nothing has been changed."""
     with attempt("plan", "cluster", where, Decision) as this:
-        resolved, plan, warnings = make_decision(spec, facts, unseen, where)
-        this.extra |= {"spec": resolved, "plan": plan}
+        tried = try_connectivity(spec, facts, where)
+        resolved, plan, warnings = make_decision(spec, facts, unseen, tried, where)
+        this.extra |= {"spec": resolved, "plan": plan, "connectivity": tried}
         this.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
         remarks = [*map(str, warnings), *plan.notes]
         this.output = "\n".join(remarks)
@@ -58,17 +63,26 @@ def outcome_of(decision: Decision) -> tuple[ClusterSpec, Plan]:
     return decision.spec, decision.plan
 
 
+def try_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> Connectivity:
+    """What comes of it when the hosts themselves try to reach each other; costs nothing where no host is new."""
+    paths = paths_to_try(spec, facts)
+    hosts = {name for path in paths for name in (path.source, path.target)}
+    return try_paths(paths, {name: session(spec.host(name), where) for name in hosts})
+
+
 def make_decision(
-    spec: ClusterSpec, facts: Mapping[str, HostFacts], unseen: Sequence[Problem], where: Where
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], unseen: Sequence[Problem], tried: Connectivity, where: Where
 ) -> tuple[ClusterSpec, Plan, tuple[Problem, ...]]:
-    """The spec with all addresses, the plan and the warnings; NotPossible with every problem the facts show, and `unseen`: hosts without facts.
+    """The spec with all addresses, the plan and the warnings.
+
+    NotPossible with every problem that the facts and `tried` show, and `unseen`: hosts without facts.
 
     NotChangeable, with migration help, when it is the cluster that is there which does not fit.
     """
     manifest = load(ArtifactBundle, where.bundle).manifest()
     problems = (
         *bundle_problems(spec, manifest.kubernetes_version),
-        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size),
+        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, tried=tried),
     )
     errors = (*unseen, *errors_in(problems))
     # a file that asks for another family finds hosts without its addresses too: what the cluster is then stands in the hosts' own files

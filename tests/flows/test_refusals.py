@@ -133,6 +133,20 @@ def test_a_firewall_in_the_way(bare: BareHosts) -> None:
     assert "nft insert rule" in said
 
 
+def test_hosts_that_do_not_reach_each_other(bare: BareHosts) -> None:
+    """What no look at one host shows is found by trying: a rule about one source, a packet that never leaves; the path, the family, the command."""
+    first = bare.machine(1)
+    with ExitStack() as stack:
+        stack.enter_context(faults.firewall(bare.machine(2), f"ip6 saddr {first.addresses[1]} tcp dport 10250 drop"))
+        stack.enter_context(faults.firewall(bare.machine(3), "ip daddr 198.18.0.0/24 udp dport 8472 drop", hook="output"))
+        said = bare.refused(bare.document, "create")
+    names = {number: bare.machine(number).name for number in (1, 2, 3)}
+    assert f"hosts/{names[2]}/connectivity: {names[1]} does not reach it over IPv6: 10250/tcp (kubelet: no answer)" in said
+    assert f"hosts/{names[3]}/connectivity: it does not reach {names[1]}, {names[2]} over IPv4: 8472/udp (VXLAN: nothing arrives)" in said
+    assert "[hosts-cannot-reach-each-other]" in said
+    assert f"`nft insert rule CHAIN ip6 saddr {{ {first.addresses[1]} }} tcp dport {{ 10250 }} accept`" in said
+
+
 def test_a_host_without_its_node_address(bare: BareHosts) -> None:
     """The address that is missing is named, and those that are there."""
     missing = bare.document["hosts"][1]["addresses"][1]
@@ -149,6 +163,7 @@ def test_every_fault_of_every_host_at_once(bare: BareHosts) -> None:
         stack.enter_context(faults.busy_port(bare.machine(1), 10250))
         stack.enter_context(faults.little_memory(bare.machine(1), 512))
         stack.enter_context(faults.foreign_service(bare.machine(2), "docker"))
+        stack.enter_context(faults.firewall(bare.machine(2), f"ip6 saddr {bare.machine(1).addresses[1]} udp dport 8472 drop"))
         before = bare.look()
         done = bare.place.sixstack("plan", bare.place.write("refused.yaml", document), "--output", "json")
         created = bare.place.sixstack("create", bare.place.write("refused.yaml", document))
@@ -159,10 +174,11 @@ def test_every_fault_of_every_host_at_once(bare: BareHosts) -> None:
         ("tests-1", "port-busy"),
         ("tests-1", "too-little-memory"),
         ("tests-2", "foreign-runtime"),
+        ("tests-2", "hosts-cannot-reach-each-other"),
         ("tests-3", "host-not-inspected"),
     }
     assert created.returncode == 1, created.stdout + created.stderr
-    for words in ("port-busy", "too-little-memory", "foreign-runtime", "host key"):
+    for words in ("port-busy", "too-little-memory", "foreign-runtime", "hosts-cannot-reach-each-other", "host key"):
         assert words in created.stdout, created.stdout
 
 

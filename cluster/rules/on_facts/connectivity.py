@@ -66,19 +66,20 @@ def _paths(cluster: Inspected, source: Host, target: Host, *, running: bool) -> 
 def hosts_reach_each_other(cluster: Inspected) -> Iterator[Finding]:
     """The hosts themselves reach each other on the ports of the cluster's parts, over every family in use (k0sctl#890)."""
     closed = [one for one in cluster.connectivity.closed if not _is_told_by_the_firewall(cluster, one)]
-    # one closed host of twenty is one problem, whichever way its packets are lost
-    by_target, by_source = _grouped(closed, lambda path: path.target), _grouped(closed, lambda path: path.source)
-    at_target = len(by_target) <= len(by_source)
-    for name, others, families, alike in by_target if at_target else by_source:
+    while closed:
+        # the end that most of what is left has in common is what is said first: one closed host of twenty is one problem
+        groups = [*_grouped(closed, lambda path: path.target), *_grouped(closed, lambda path: path.source)]
+        name, others, families, alike = max(groups, key=lambda group: len(group[-1]))
         over = " and ".join(_WORD[family] for family in families)
         ports = ", ".join(dict.fromkeys(f"{one.path.port}/{one.path.protocol} ({one.path.part}: {_in_words(one)})" for one in alike))
         listed = ", ".join(others)
-        says = (
-            f"{listed} {'do' if len(others) > 1 else 'does'} not reach it over {over}: {ports}"
-            if at_target
-            else f"it does not reach {listed} over {over}: {ports}"
-        )
+        if name == alike[0].path.target:
+            says = f"{listed} {'do' if len(others) > 1 else 'does'} not reach it over {over}: {ports}"
+        else:
+            says = f"it does not reach {listed} over {over}: {ports}"
         yield Finding(f"hosts/{name}/connectivity", says, _hint(alike))
+        told = set(alike)
+        closed = [one for one in closed if one not in told]
 
 
 @cluster_rule("hosts-not-tried", Severity.WARNING)
