@@ -46,16 +46,13 @@ def run_detached(
     script: str,
     inputs: Mapping[str, bytes] | None = None,
     limit: timedelta,
-    on_line: Callable[[str], None] | None = None,
-    cleanup: str | None = None,
-    done: str | None = None,
+    on_line: Callable[[str], None] = lambda _: None,
 ) -> StepResult:
     """Run `script` as unit sixstack-STEP-CLUSTER-ATTEMPT, or attach to the one that runs, and wait for its end.
 
-    The script finds each of `inputs` at "$SIXSTACK_STEP_DIR/NAME". `on_line` gets each line it prints. `cleanup` is run before it when
-    the attempt before failed, or vanished in a power failure. `done` is a test: where the attempt before ended well while nobody was
-    looking, and `done` exits 0, that is the result. HostUnreachable when the connection breaks (the step goes on: call again to attach),
-    StepTimedOut when `limit` ended it, HostBusy when another cluster's step of that name runs.
+    The script finds each of `inputs` at "$SIXSTACK_STEP_DIR/NAME"; it looks itself at what an earlier attempt has left. `on_line` gets each
+    line it prints, as it comes. HostUnreachable when the connection breaks (the step goes on: call again to attach), StepTimedOut when
+    `limit` ended it, HostBusy when another cluster's step of that name runs.
     """
     if not _NAME.match(step) or not _NAME.match(cluster):
         raise Bug(f"not a name for a unit: {step!r} of {cluster!r}")
@@ -63,21 +60,10 @@ def run_detached(
     files = {
         ".script": script.encode(),
         ".run": render("step/unit.sh.j2", step=step, limit=whole).encode(),
-        **({".cleanup": cleanup.encode()} if cleanup is not None else {}),
-        **({".done": done.encode()} if done is not None else {}),
         **_checked(inputs or {}),
     }
-    # cleanup and script have `limit` each
-    unit_limit = whole * 2 + 60
-    starter = render(
-        "step/detached.sh.j2",
-        step=step,
-        cluster=cluster,
-        unit_limit=unit_limit,
-        follow=on_line is not None,
-        done=done is not None,
-        keep=_KEEP,
-    )
+    unit_limit = whole + 60
+    starter = render("step/detached.sh.j2", step=step, cluster=cluster, unit_limit=unit_limit)
     log = _Log(on_line)
     output = session.run(starter, limit=timedelta(seconds=unit_limit) + _START_LIMIT, stdin=_packed(files), on_output=log.take)
     return _result(session, step, limit, output, log)
@@ -95,7 +81,7 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
             session.host, f"step {step} could not be started: {redact(output.stderr.strip()[-300:]) or f'exit code {output.exit_code}'}", ""
         )
     exit_code, size = int(last[1]), int(last[2])
-    if log.following and log.size < size:
+    if log.size < size:
         # the end of the log overtook the reader
         more = session.run(f"tail -c +{log.size + 1} {STEPS}/{step}/log", limit=timedelta(seconds=30))
         log.add(more.stdout.encode())
@@ -110,9 +96,8 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
 class _Log:
     """Takes the starter's output apart: its first line, then what the step prints."""
 
-    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+    def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
-        self.following = on_line is not None
         self.headline = ""
         self.size = 0
         self.last_line = ""
@@ -157,8 +142,7 @@ class _Log:
         text = line.decode(errors="replace").rstrip("\r")
         if text.strip():
             self.last_line = text
-        if self._on_line is not None:
-            self._on_line(text)
+        self._on_line(text)
 
 
 def _checked(inputs: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from prefect.logging import get_run_logger
+
 from cluster.errors import HostRefused, StepFailed
 from cluster.problems import Problem
 from cluster.redaction import redact
@@ -48,7 +50,16 @@ def run_detached_script(
 ) -> None:
     """Run a template's script as a unit of the host that outlives this connection, or attach to the one that runs already."""
     script = _rendered(this, template, values)
-    done = run_detached(session, cluster=cluster, step=this.step, script=script, inputs=inputs or {}, limit=limit)
+    log = get_run_logger()
+    done = run_detached(
+        session,
+        cluster=cluster,
+        step=this.step,
+        script=script,
+        inputs=inputs or {},
+        limit=limit,
+        on_line=lambda line: log.info(redact(line, this.secrets)),
+    )
     this.exit_code = done.exit_code
     this.output += done.output
     if done.attached:

@@ -63,6 +63,14 @@ class TestCluster:
         assert report["families"] == [str(family) for family in report["families"]]
         assert {check["kind"] for check in report["checks"]} >= {"ping", "http", "dns"}
 
+    def test_the_log_of_a_long_step_is_what_kubeadm_says(self, made: MadeCluster) -> None:
+        """Line by line in the Prefect UI, on the step's own page."""
+        step = f"init-control-plane {made.document['hosts'][0]['name']}"
+        of_run = {"flow_runs": {"parent_flow_run_id": {"any_": [made.run]}}, "task_runs": {"name": {"any_": [step]}}}
+        (task_run,) = made.place.api("/task_runs/filter", of_run)
+        logs = made.place.api("/logs/filter", {"logs": {"task_run_id": {"any_": [task_run["id"]]}}, "limit": 200})
+        assert any("control-plane has initialized successfully" in log["message"] for log in logs)
+
     def test_a_second_run_finds_nothing_to_do(self, made: MadeCluster) -> None:
         """Creating again plans no step."""
         again = made.place.sixstack("plan", made.file, "--output", "json")

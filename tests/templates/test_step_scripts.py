@@ -19,8 +19,7 @@ SCRIPTS: list[tuple[str, dict[str, Any]]] = [
     ("put", {"target": "/etc/x", "mode": "0600", "size": 5, "decode": True, "sha256": "0" * 64}),
     ("upload", {"files": [FILE, {**FILE, "encoding": "identity"}], "folders": {"/usr/local/bin": 70000, "/it's": 5}}),
     ("import-images", {"files": [IMAGE, {**IMAGE, "encoding": "gzip", "unpack": False}], "kib": 5}),
-    ("detached", {**STEP, "unit_limit": 60, "follow": True, "done": True, "keep": 5}),
-    ("detached", {**STEP, "unit_limit": 60, "follow": False, "done": False, "keep": 5}),
+    ("detached", {**STEP, "unit_limit": 60}),
     ("unit", {**STEP, "limit": 60}),
     ("lock", {"cluster": "demo", "run": "run-1", "silence": 60}),
 ]
