@@ -21,7 +21,14 @@ _COMPONENTS = {
 
 # a duration as Go writes it: 90s, 1m30s (https://pkg.go.dev/time#ParseDuration)
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+")
-_SECONDS = {"ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "ms": Fraction(1, 1000), "s": 1, "m": 60, "h": 3600}
+_SECONDS = {
+    "ns": Fraction(1, 10**9),
+    "us": Fraction(1, 10**6),
+    "ms": Fraction(1, 1000),
+    "s": Fraction(1),
+    "m": Fraction(60),
+    "h": Fraction(3600),
+}
 
 
 def unapplied(spec: ClusterSpec, state: ClusterState) -> Iterator[str]:
@@ -71,4 +78,4 @@ def _same(wanted: object, held: object) -> bool:
 
 
 def _seconds(duration: str) -> Fraction:
-    return sum((Fraction(number) * _SECONDS[unit] for number, unit in re.findall(r"([\d.]+)([a-z]+)", duration)), Fraction(0))
+    return sum((Fraction(number) * _SECONDS[unit] for number, unit in re.findall(r"([\d.]+)([a-z]+)", duration)), start=Fraction(0))
