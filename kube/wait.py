@@ -150,7 +150,8 @@ def _sentence(missing: Mapping[str, str]) -> str:
 
 
 def _condition(document: Document | None, kind: str) -> Document:
-    conditions: list[Document] = (document or {}).get("status", {}).get("conditions", [])
+    # a definition that has only just been made shows `conditions: null`
+    conditions: list[Document] = (document or {}).get("status", {}).get("conditions") or []
     return next((condition for condition in conditions if condition["type"] == kind), {})
 
 
