@@ -1,0 +1,173 @@
+"""Setting and undoing: scale to 0, wait until the pods are gone, change the template, scale back, wait until it is available.
+
+Each step looks at what is there first, so that a second run goes on where the first was killed, and does nothing when all is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from cluster.errors import ApiUnavailable, ClusterError
+from kube.client import ApiRefused, Document, KubeApi
+from kube.host_network.memory import (
+    Before,
+    Phase,
+    back_patch,
+    before_of,
+    has_host_network,
+    host_network_patch,
+    is_as_before,
+    present,
+    remember_patch,
+    replicas_of,
+    stop_patch,
+)
+from kube.host_network.names import DeploymentName
+from kube.wait import OnChange, wait_rolled_out, wait_until
+
+# kubelet gives a pod 30 s to end, unless it says otherwise
+GONE = timedelta(minutes=3)
+
+
+def set_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> tuple[str, ...]:
+    """Gives the Deployment's pods their node's network; returns one phrase a change, none when they have it.
+
+    `limit` is for becoming available again. When it does not, everything is put back as it was, and ClusterError says why.
+    """
+    deployment = _read(api, name)
+    before = before_of(deployment)
+    if (before is None or before.phase is Phase.SET) and has_host_network(deployment):
+        return ()
+    if before is None or before.phase is Phase.SET:
+        before = present(deployment, Phase.SETTING)  # set once, and taken back by others: what is now is what to come back to
+    before = replace(before, phase=Phase.SETTING)
+    changes: list[str] = []
+    try:
+        if not has_host_network(deployment):
+            changes += _stop(api, name, before, on_change)
+            _merge(api, name, lambda now: host_network_patch(now, before))
+            changes.append(f"hostNetwork: true, {before.replicas} replica(s)")
+        elif replicas_of(deployment) != before.replicas:
+            _merge(api, name, lambda now: host_network_patch(now, before))
+            changes.append(f"{before.replicas} replica(s)")
+        _wait_available(api, name, limit, on_change)
+    except ClusterError as fault:
+        on_change(f"{name}: {fault}; everything is put back")
+        back = _put_back(api, name, limit, on_change)
+        raise ClusterError(f"Deployment {name} does not run with the host's network: {fault}. {back}") from fault
+    _merge(api, name, lambda now: remember_patch(now, replace(before, phase=Phase.SET)))
+    return (*changes, "available")
+
+
+def undo_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> tuple[str, ...]:
+    """Gives the Deployment's pods back what they had; returns one phrase a change, none when nothing is remembered.
+
+    ClusterError when they do not become available within `limit`: they are as they were all the same.
+    """
+    deployment = _read(api, name)
+    before = before_of(deployment)
+    if before is None:
+        return ()
+    if before.phase is Phase.SET:
+        before = replace(before, replicas=replicas_of(deployment))  # it may have been scaled since
+    before = replace(before, phase=Phase.UNDOING)
+    changes: list[str] = []
+    if not is_as_before(deployment, before):
+        changes += _stop(api, name, before, on_change)
+    _merge(api, name, lambda now: back_patch(now, before))
+    changes.append(f"hostNetwork: {str(before.host_network).lower()}, dnsPolicy: {before.dns_policy}, {before.replicas} replica(s)")
+    _wait_available(api, name, limit, on_change)
+    return (*changes, "available")
+
+
+def _put_back(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> str:
+    """What became of undoing, in words: the fault that made it necessary is told in any case."""
+    try:
+        undo_host_network(api, name, limit, on_change)
+    except (ClusterError, ApiUnavailable) as error:
+        return f"It was put back, and is not available: {error}"
+    return "It is as it was before"
+
+
+def _stop(api: KubeApi, name: DeploymentName, before: Before, on_change: OnChange) -> tuple[str, ...]:
+    """Remembers, scales to 0 and sees the pods gone."""
+    stopped = _merge(api, name, lambda now: stop_patch(now, before))
+    on_change(f"{name}: {before.replicas} replica(s) to 0")
+    wait_until(
+        api,
+        name.pods,
+        lambda pods: {pod: "still there" for pod, document in pods.items() if runs_for(name, document)},
+        what=f"pods of {name} gone",
+        limit=GONE,
+        on_change=on_change,
+        query={"labelSelector": selector_of(stopped)},
+    )
+    return ("scaled to 0",)
+
+
+def runs_for(name: DeploymentName, pod: Document) -> bool:
+    """A pod of that Deployment's ReplicaSets which has not ended; pods of others may carry the same labels, ended ones stay where they are."""
+    owners = [one["name"] for one in pod["metadata"].get("ownerReferences", []) if one["kind"] == "ReplicaSet"]
+    mine = pod["metadata"]["namespace"] == name.namespace and any(owner.rpartition("-")[0] == name.name for owner in owners)
+    return mine and pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
+
+
+def _wait_available(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> None:
+    try:
+        wait_rolled_out(api, "Deployment", name.namespace, name.name, limit=limit, on_change=on_change)
+    except ClusterError as error:
+        why = why_not_running(api, name)
+        raise ClusterError(f"{error}{': ' + why if why else ''}") from error
+
+
+def why_not_running(api: KubeApi, name: DeploymentName) -> str:
+    """What the Deployment, its pods and their containers say of why they do not run; "" when they say nothing."""
+    deployment = _read(api, name)
+    said = [
+        str(condition.get("message", ""))
+        for condition in deployment.get("status", {}).get("conditions", [])
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True"
+    ]
+    for pod in api.get(name.pods, labelSelector=selector_of(deployment))["items"]:
+        status = pod.get("status", {})
+        unmet = [one for one in status.get("conditions", []) if one["type"] == "PodScheduled" and one["status"] == "False"]
+        said += [f"pod {pod['metadata']['name']}: {one.get('message', '')}" for one in unmet]
+        for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
+            state = container.get("state", {})
+            held = state.get("waiting") or state.get("terminated")
+            if held and held.get("reason") not in {"ContainerCreating", "PodInitializing", "Completed"}:
+                said.append(f"pod {pod['metadata']['name']}: {held.get('reason', '')} {held.get('message', '')}".rstrip())
+    return "; ".join(dict.fromkeys(text for text in said if text))
+
+
+def selector_of(deployment: Document) -> str:
+    """The Deployment's selector as a query has it."""
+    selector = deployment["spec"]["selector"]
+    parts = [f"{key}={value}" for key, value in selector.get("matchLabels", {}).items()]
+    words = {"In": "in", "NotIn": "notin"}
+    for one in selector.get("matchExpressions", []):
+        if one["operator"] in words:
+            parts.append(f"{one['key']} {words[one['operator']]} ({','.join(one['values'])})")
+        else:
+            parts.append(one["key"] if one["operator"] == "Exists" else f"!{one['key']}")
+    return ",".join(parts)
+
+
+def _read(api: KubeApi, name: DeploymentName) -> Document:
+    deployment = api.find(name.path)
+    if deployment is None:
+        raise ClusterError(f"there is no Deployment {name}")
+    return deployment
+
+
+def _merge(api: KubeApi, name: DeploymentName, patch: Callable[[Document], Document]) -> Document:
+    """Applies a patch that is made from the newest version; its controller writes the status all the time."""
+    for _ in range(10):
+        try:
+            return api.merge(name.path, patch(_read(api, name)))
+        except ApiRefused as refusal:
+            if refusal.status != 409:
+                raise
+    raise ApiUnavailable(f"Deployment {name} changes faster than it can be changed")

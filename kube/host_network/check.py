@@ -1,0 +1,102 @@
+"""Looking before anything is touched: are the Deployments there, and can all their pods have the ports they want on the nodes?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cluster.errors import ClusterError
+from cluster.problems import Problem
+from kube.client import Document, KubeApi, segment
+from kube.host_network.memory import Phase, before_of, has_host_network, replicas_of
+from kube.host_network.names import DeploymentName
+from kube.host_network.ports import Move, port_problems
+from kube.wait import NODES
+
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One Deployment that is there."""
+
+    name: DeploymentName
+    host_network: bool
+    replicas: int  # those that it has, or comes back to
+    unfinished: bool  # a run was ended in the middle
+
+    def as_row(self) -> dict[str, str]:
+        """For a table."""
+        return {
+            "deployment": str(self.name),
+            "network": "the host's" if self.host_network else "the pods'",
+            "replicas": str(self.replicas),
+            "state": "a run was ended in the middle" if self.unfinished else "whole",
+        }
+
+
+def look_at(api: KubeApi, names: Sequence[DeploymentName], *, undo: bool) -> tuple[tuple[Seen, ...], tuple[Problem, ...]]:
+    """The Deployments as they are, and everything that forbids the change; nothing is changed by looking."""
+    found = {name: api.find(name.path) for name in names}
+    problems = [
+        Problem(
+            "no-such-deployment", str(name), f"there is no Deployment {name.name} in namespace {name.namespace}", "name one that is there"
+        )
+        for name, deployment in found.items()
+        if deployment is None
+    ]
+    there = {name: deployment for name, deployment in found.items() if deployment is not None}
+    seen = []
+    moves = []
+    for name, deployment in there.items():
+        try:
+            one = _seen(name, deployment)
+        except ClusterError as error:
+            problems.append(Problem("unreadable-annotation", str(name), str(error), "nothing is changed before it can be read"))
+            continue
+        seen.append(one)
+        if undo:
+            problems += _undo_problems(deployment, one)
+        elif not one.host_network or one.unfinished:
+            most = max(one.replicas, _most_by_autoscaler(api, name))
+            moves.append(Move(name, deployment, one.replicas, most))
+            problems += _admission_problems(api, name)
+    if moves:
+        problems += port_problems(moves, api.get(NODES)["items"], api.get("/api/v1/pods")["items"])
+    return tuple(seen), tuple(problems)
+
+
+def _seen(name: DeploymentName, deployment: Document) -> Seen:
+    before = before_of(deployment)
+    unfinished = before is not None and before.phase is not Phase.SET
+    replicas = before.replicas if before is not None and unfinished else replicas_of(deployment)
+    return Seen(name, has_host_network(deployment), replicas, unfinished)
+
+
+def _undo_problems(deployment: Document, seen: Seen) -> Iterator[Problem]:
+    if seen.host_network and before_of(deployment) is None:
+        yield Problem(
+            "nothing-remembered",
+            str(seen.name),
+            "it has the host's network, and this flow did not give it: what was before is not known",
+            "leave it out, or change it by hand",
+        )
+
+
+def _most_by_autoscaler(api: KubeApi, name: DeploymentName) -> int:
+    """The most replicas that a HorizontalPodAutoscaler gives it; 0 without one. One pauses while there are 0 replicas."""
+    scalers = (api.find(f"/apis/autoscaling/v1/namespaces/{segment(name.namespace)}/horizontalpodautoscalers") or {}).get("items", [])
+    targets = [(one["spec"]["scaleTargetRef"], int(one["spec"]["maxReplicas"])) for one in scalers]
+    return max((most for target, most in targets if (target["kind"], target["name"]) == ("Deployment", name.name)), default=0)
+
+
+def _admission_problems(api: KubeApi, name: DeploymentName) -> Iterator[Problem]:
+    namespace = api.find(f"/api/v1/namespaces/{segment(name.namespace)}") or {}
+    level = namespace.get("metadata", {}).get("labels", {}).get(POD_SECURITY, "privileged")
+    if level != "privileged":
+        yield Problem(
+            "host-network-not-admitted",
+            str(name),
+            f"namespace {name.namespace} enforces pod security `{level}`, which refuses pods with hostNetwork",
+            f"set label {POD_SECURITY}=privileged on the namespace",
+        )

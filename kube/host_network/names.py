@@ -1,0 +1,57 @@
+"""Deployments by name, as people write them: NAMESPACE/NAME."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cluster.problems import Problem
+from kube.client import segment
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+# a namespace is an RFC 1123 label, a Deployment's name an RFC 1123 subdomain
+_NAME = re.compile(rf"{_LABEL}/(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentName:
+    """One Deployment of the cluster."""
+
+    namespace: str
+    name: str
+
+    @property
+    def collection(self) -> str:
+        """Where the Deployments of its namespace are."""
+        return f"/apis/apps/v1/namespaces/{segment(self.namespace)}/deployments"
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return f"{self.collection}/{segment(self.name)}"
+
+    @property
+    def pods(self) -> str:
+        """Where the pods of its namespace are."""
+        return f"/api/v1/namespaces/{segment(self.namespace)}/pods"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def read_names(texts: Iterable[str]) -> tuple[tuple[DeploymentName, ...], tuple[Problem, ...]]:
+    """The names, and a problem for each text that is none or that is there twice."""
+    names: list[DeploymentName] = []
+    problems: list[Problem] = []
+    for number, text in enumerate(texts):
+        at = f"deployments[{number}]"
+        if not _NAME.fullmatch(text):
+            problems.append(Problem("malformed", at, f"`{text}` is no Deployment", "write NAMESPACE/NAME, such as tke/tke-platform-api"))
+        elif (name := DeploymentName(*text.split("/"))) in names:
+            problems.append(Problem("duplicate-deployment", at, f"{name} is there twice", "name it once"))
+        else:
+            names.append(name)
+    if not names and not problems:
+        problems.append(Problem("missing-value", "deployments", "no Deployment is named", "name one at least: NAMESPACE/NAME"))
+    return tuple(names), tuple(problems)

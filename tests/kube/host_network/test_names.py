@@ -1,0 +1,33 @@
+"""NAMESPACE/NAME and back."""
+
+from __future__ import annotations
+
+import pytest
+
+from kube.host_network.names import DeploymentName, read_names
+
+
+def test_names_are_read_and_written_alike() -> None:
+    """The text of each is what was read."""
+    texts = ["tke/tke-platform-api", "kube-system/a.b-c.d"]
+    names, problems = read_names(texts)
+    assert problems == ()
+    assert [str(name) for name in names] == texts
+    assert names[0].path == "/apis/apps/v1/namespaces/tke/deployments/tke-platform-api"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "api", "tke/", "/api", "tke/a/b", "Tke/api", "tke/a_b", "tke/api\n", "../x", "tke/-a", f"tke/{'a' * 254}"]
+)
+def test_what_is_no_name_is_named(text: str) -> None:
+    """With its place in the list; nothing that could lead to another path of the API gets through."""
+    names, (problem,) = read_names(["tke/ok", text])
+    assert names == (DeploymentName("tke", "ok"),)
+    assert (problem.code, problem.path) == ("malformed", "deployments[1]")
+
+
+def test_all_faults_of_a_list_are_told_at_once() -> None:
+    """Twice the same, malformed, and an empty list."""
+    _, problems = read_names(["a/b", "a/b", "x"])
+    assert [problem.code for problem in problems] == ["duplicate-deployment", "malformed"]
+    assert [problem.code for problem in read_names([])[1]] == ["missing-value"]
