@@ -264,7 +264,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def place(item: pytest.Item) -> int:
         used = set(getattr(item, "fixturenames", ()))
-        if used & {"made", "grown"}:
+        if used & {"made", "grown", "from_tkestack"}:
             return 3 if "made" in used else 2
         return 1 if used & {"workplace", "prefect_server"} else 0
 
