@@ -144,7 +144,7 @@ def test_a_file_that_contradicts_itself_is_refused() -> None:
     """Stored as it is, yet of two digests."""
     with pytest.raises(ValueError, match="same digest and size"):
         BundleFile(
-            path="bin/x",  # type: ignore[arg-type]
+            path="bin/x",
             name="x",
             kind=FileKind.BINARY,
             version="1",
@@ -153,5 +153,5 @@ def test_a_file_that_contradicts_itself_is_refused() -> None:
             encoding=Encoding.IDENTITY,
             content_sha256="1" * 64,
             content_size=1,
-            target="/usr/local/bin/x",  # type: ignore[arg-type]
+            target="/usr/local/bin/x",
         )

@@ -25,13 +25,13 @@ class TestCheck:
     """Exit 0 good, 1 problems, 2 unreadable."""
 
     @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
-    def test_an_example_is_good(self, path):
+    def test_an_example_is_good(self, path: Path) -> None:
         """One line says what it would make."""
         done = sixstack("check", str(path))
         assert done.returncode == 0
         assert b"good: cluster demo" in done.stdout
 
-    def test_problems_are_listed_as_text(self):
+    def test_problems_are_listed_as_text(self) -> None:
         """Where, what, and what to write instead."""
         done = sixstack("check", "-", feed=GOOD.read_bytes().replace(b"fd44:5a17:e0b4::/56", b"fd44:5a17:e0b4::/64"))
         assert done.returncode == 1
@@ -39,7 +39,7 @@ class TestCheck:
         assert b"pod-range-too-small" in done.stdout
         assert b"fd44:5a17:e0b4::/62" in done.stdout
 
-    def test_problems_are_listed_as_json(self):
+    def test_problems_are_listed_as_json(self) -> None:
         """Five fields each."""
         done = sixstack("check", "-", "--output", "json", feed=b"name: demo\n")
         assert done.returncode == 1
@@ -47,39 +47,39 @@ class TestCheck:
         assert {problem["path"] for problem in problems} == {"stack", "hosts", "network"}
         assert all(list(problem) == ["code", "severity", "path", "message", "hint"] for problem in problems)
 
-    def test_a_good_file_has_an_empty_list_in_json(self):
+    def test_a_good_file_has_an_empty_list_in_json(self) -> None:
         """The same shape."""
         done = sixstack("check", str(GOOD), "--output", "json")
         assert done.returncode == 0
         assert json.loads(done.stdout) == {"problems": []}
 
-    def test_warnings_are_good(self):
+    def test_warnings_are_good(self) -> None:
         """They are printed, and the exit code is 0."""
         done = sixstack("check", "-", feed=GOOD.read_bytes().replace(b"fd44:5a17:e0b4::/56", b"2001:db8:44::/56"))
         assert done.returncode == 0
         assert b"warning: line 22: network.pods[1].cidr: " in done.stdout
 
     @pytest.mark.parametrize("file", ["no-such-file", "/", "/dev/zero", "nul\0byte"])
-    def test_a_file_that_cannot_be_read(self, file, capsys):
+    def test_a_file_that_cannot_be_read(self, file: str, capsys: pytest.CaptureFixture[str]) -> None:
         """Missing, a folder, endless: an explanation and exit code 2."""
         from cli.main import main
 
         assert main(["check", file]) == 2
         assert "sixstack:" in capsys.readouterr().err
 
-    def test_a_text_that_is_not_utf_8(self):
+    def test_a_text_that_is_not_utf_8(self) -> None:
         """Exit code 2, and where it stops being one."""
         done = sixstack("check", "-", feed=b"name: \xff")
         assert done.returncode == 2
         assert b"octet 6" in done.stderr
 
-    def test_an_empty_file_has_a_problem(self):
+    def test_an_empty_file_has_a_problem(self) -> None:
         """No traceback."""
         done = sixstack("check", "-")
         assert done.returncode == 1
         assert done.stderr == b""
 
-    def test_neither_prefect_nor_ssh_is_imported(self):
+    def test_neither_prefect_nor_ssh_is_imported(self) -> None:
         """It has to be quick (0.3 s), and needs no more than the domain."""
         watch = (
             "import sys; from cli.main import main; main(['check', sys.argv[1]]);"
@@ -92,7 +92,7 @@ class TestCheck:
 class TestParams:
     """`{"cluster": DOCUMENT}` for prefect."""
 
-    def test_a_good_file_becomes_parameters(self):
+    def test_a_good_file_becomes_parameters(self) -> None:
         """What prefect gets means the same cluster."""
         done = sixstack("params", str(GOOD))
         assert done.returncode == 0
@@ -101,7 +101,7 @@ class TestParams:
         cluster = json.loads(done.stdout)["cluster"]
         assert read_document(cluster).spec == read_document(yaml.safe_load(GOOD.read_text(encoding="utf-8"))).spec
 
-    def test_a_bad_file_gives_nothing_to_prefect(self):
+    def test_a_bad_file_gives_nothing_to_prefect(self) -> None:
         """The problems go to standard error."""
         done = sixstack("params", "-", feed=b"name: demo\n")
         assert done.returncode == 1
@@ -109,7 +109,7 @@ class TestParams:
         assert b"hosts is missing" in done.stderr
 
 
-def test_check_is_quick():
+def test_check_is_quick() -> None:
     """At most 0.3 s of processor time from the start of Python to the exit code; it is one thread that waits for nothing."""
     import os
     import resource
@@ -129,13 +129,13 @@ def test_check_is_quick():
 class TestWas:
     """`--was OLDFILE`: what a cluster made of that file would become."""
 
-    def test_the_same_file_means_nothing_to_do(self):
+    def test_the_same_file_means_nothing_to_do(self) -> None:
         """Exit code 0."""
         done = sixstack("check", str(GOOD), "--was", str(GOOD))
         assert done.returncode == 0
         assert b"nothing to do" in done.stdout
 
-    def test_a_new_label_is_a_step(self):
+    def test_a_new_label_is_a_step(self) -> None:
         """Exit code 0, and the steps that a run would do."""
         feed = GOOD.read_bytes().replace(b"role: worker\n", b"role: worker\n    labels: {example.org/rack: '7'}\n", 1)
         done = sixstack("check", "-", "--was", str(GOOD), "--output", "json", feed=feed)
@@ -144,7 +144,7 @@ class TestWas:
         assert [(step["step"], step["host"]) for step in told["steps"]] == [("label-node", "node-2")]
         assert (told["problems"], told["was"], told["migration"]) == ([], {"problems": []}, None)
 
-    def test_another_stack_mode_is_refused_with_the_list(self):
+    def test_another_stack_mode_is_refused_with_the_list(self) -> None:
         """Exit code 1; the problem, then every action with what it restarts, in text and in JSON."""
         old = str(EXAMPLES / "ipv4.yaml")
         done = sixstack("check", str(GOOD), "--was", old)
@@ -157,7 +157,7 @@ class TestWas:
         assert told["migration"]["in_place"]
         assert all(action["restarts"] for action in told["migration"]["actions"])
 
-    def test_problems_of_both_files_are_told(self):
+    def test_problems_of_both_files_are_told(self) -> None:
         """Neither hides the other; nothing is compared then."""
         done = sixstack("check", str(GOOD), "--was", "-", "--output", "json", feed=b"name: demo\n")
         assert done.returncode == 1
@@ -165,6 +165,6 @@ class TestWas:
         assert told["problems"] == []
         assert {problem["path"] for problem in told["was"]["problems"]} == {"stack", "hosts", "network"}
 
-    def test_an_old_file_that_cannot_be_read(self):
+    def test_an_old_file_that_cannot_be_read(self) -> None:
         """Exit code 2."""
         assert sixstack("check", str(GOOD), "--was", "no-such-file").returncode == 2

@@ -50,25 +50,25 @@ class TestExamples:
     """The example files are accepted, and mean what pydantic would read in them."""
 
     @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-    def test_an_example_has_no_problem(self, path):
+    def test_an_example_has_no_problem(self, path: Path) -> None:
         """Not even a warning."""
         assert read_text(path.read_text(encoding="utf-8")).problems == ()
 
     @pytest.mark.parametrize("document", GOOD, ids=lambda document: document["stack"])
-    def test_pydantic_reads_the_same(self, document):
+    def test_pydantic_reads_the_same(self, document: dict[str, Any]) -> None:
         """Two ways to read must not differ: the UI's form goes by the models' schema."""
         reading = read_document(document)
         assert reading.spec == ClusterSpec.model_validate(document)
 
     @pytest.mark.parametrize("document", GOOD, ids=lambda document: document["stack"])
-    def test_a_spec_written_and_read_again_is_the_same(self, document):
+    def test_a_spec_written_and_read_again_is_the_same(self, document: dict[str, Any]) -> None:
         """spec -> data -> spec, with and without the defaults written out."""
         spec = read_document(document).spec
         assert spec is not None
         assert read_document(spec.model_dump(mode="json")).spec == spec
         assert read_text(json.dumps(spec.model_dump(mode="json", exclude_unset=True))).spec == spec
 
-    def test_there_is_one_for_each_mode(self):
+    def test_there_is_one_for_each_mode(self) -> None:
         """IPv4, dual-stack with either family first, IPv6."""
         assert sorted((d["stack"], d.get("primary_family", "ipv4")) for d in GOOD) == [
             ("dual-stack", "ipv4"),
@@ -81,7 +81,7 @@ class TestExamples:
 class TestAllAtOnce:
     """Faults of all kinds come out together."""
 
-    def test_ten_faults_of_mixed_kinds_are_all_listed(self):
+    def test_ten_faults_of_mixed_kinds_are_all_listed(self) -> None:
         """Syntax, type, choice, unknown field, malformed values and cross-field faults."""
         reading = read_text(TEN_FAULTS)
         assert reading.spec is None
@@ -98,7 +98,7 @@ class TestAllAtOnce:
             ("ranges-overlap", "network.services[1]"),
         }
 
-    def test_a_fault_of_one_host_does_not_hide_those_of_the_next(self):
+    def test_a_fault_of_one_host_does_not_hide_those_of_the_next(self) -> None:
         """A host that is no mapping, and one whose name cannot be read, leave the third to be judged."""
         document = copy.deepcopy(GOOD[1])
         document["hosts"][0] = "node-1"
@@ -109,7 +109,7 @@ class TestAllAtOnce:
         assert ("wrong-type", "hosts[1].name") in found
         assert ("malformed-node-name", "hosts[2].name") in found
 
-    def test_a_warning_comes_with_the_spec(self):
+    def test_a_warning_comes_with_the_spec(self) -> None:
         """Only errors forbid going on."""
         document = copy.deepcopy(GOOD[-1])
         document["network"]["pods"][0]["cidr"] = "2001:db8:44::/56"
@@ -149,9 +149,9 @@ class TestMessages:
             ({5: 1}, "unknown-field", "cluster file", "known here"),
         ],
     )
-    def test_a_fault_of_the_top(self, change, code, path, words):
+    def test_a_fault_of_the_top(self, change: dict[object, object], code: str, path: str, words: str) -> None:
         """Code, path and hint of faults of shape."""
-        (problem,) = [p for p in read_document({**GOOD[1], **change}).problems if p.path == path]
+        (problem,) = [p for p in read_document(GOOD[1] | change).problems if p.path == path]
         assert problem.code == code
         assert words in problem.hint
 
@@ -168,7 +168,7 @@ class TestMessages:
             (["10.96.0.0/33"], "not-a-network", "network such as"),
         ],
     )
-    def test_a_fault_of_a_network(self, services, code, words):
+    def test_a_fault_of_a_network(self, services: object, code: str, words: str) -> None:
         """What is meant is proposed where it can be told."""
         document = copy.deepcopy(GOOD[2])
         document["network"]["services"] = services
@@ -179,13 +179,13 @@ class TestMessages:
         ("address", "words"),
         [("[fd66::11]", "brackets"), ("fd66::11%eth0", "zone"), ("fd66::11/64", "prefix"), ("198.18.0.011", "such as"), (5, "quotes")],
     )
-    def test_a_fault_of_an_address(self, address, words):
+    def test_a_fault_of_an_address(self, address: object, words: str) -> None:
         """Brackets, zones, prefix lengths and leading zeros are told apart."""
         document = copy.deepcopy(GOOD[2])
         document["hosts"][0]["addresses"] = [address]
         assert [words in p.hint for p in read_document(document).problems if p.code == "not-an-address"] == [True]
 
-    def test_an_unknown_fields_value_is_not_repeated(self):
+    def test_an_unknown_fields_value_is_not_repeated(self) -> None:
         """It may be a password; the hint says where that belongs."""
         document = copy.deepcopy(GOOD[1])
         document["hosts"][0]["ssh"]["password"] = "hunter2"
@@ -210,11 +210,11 @@ class TestLines:
             ('images.mirrors["a b"][0]', 1),
         ],
     )
-    def test_the_line_of_a_path(self, path, line):
+    def test_the_line_of_a_path(self, path: str, line: int) -> None:
         """That of the field; of the nearest thing around it when the field is missing."""
         assert read_text(TEN_FAULTS).line(path) == line
 
-    def test_data_has_no_lines(self):
+    def test_data_has_no_lines(self) -> None:
         """Prefect's parameters come without a text."""
         assert read_document(GOOD[0]).line("hosts[0].name") is None
 
@@ -222,9 +222,10 @@ class TestLines:
 class TestPartialSpec:
     """A field that could not be read is absent, and who touches it is told so."""
 
-    def test_touching_an_absent_field_raises(self):
+    def test_touching_an_absent_field_raises(self) -> None:
         """Unparsed, also from a property that needs the field; a name that is no field is an AttributeError as ever."""
-        spec = ClusterSpec.model_construct(name="demo")
+        fields: dict[str, Any] = {"name": "demo"}
+        spec = ClusterSpec.model_construct(**fields)
         for name in ("stack", "hosts", "network"):
             spec.__dict__.pop(name, None)
         with pytest.raises(Unparsed):
@@ -232,7 +233,7 @@ class TestPartialSpec:
         with pytest.raises(Unparsed):
             _ = spec.families
         with pytest.raises(AttributeError):
-            _ = spec.nonsense
+            _ = spec.nonsense  # type: ignore[attr-defined]
         assert spec.primary_family is Family.IPV4
 
 
@@ -315,19 +316,19 @@ class TestRandomDocuments:
 
     @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(ANYTHING)
-    def test_any_data(self, document):
+    def test_any_data(self, document: object) -> None:
         """Any nesting of any values."""
         judge(read_document(document))
 
     @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(mutated())
-    def test_good_documents_with_random_changes(self, document):
+    def test_good_documents_with_random_changes(self, document: object) -> None:
         """Near misses reach the rules."""
         judge(read_document(document))
 
     @settings(max_examples=300, deadline=None)
     @given(st.text())
-    def test_any_text(self, text):
+    def test_any_text(self, text: str) -> None:
         """Any characters, lone surrogates included."""
         judge(read_text(text))
 
@@ -341,14 +342,14 @@ class TestRandomDocuments:
             max_size=6,
         ),
     )
-    def test_good_texts_with_random_changes(self, text, edits):
+    def test_good_texts_with_random_changes(self, text: str, edits: list[tuple[int, int, str]]) -> None:
         """Cut, spoilt and doubled lines reach the syntax's recovery."""
         for position, cut, new in edits:
             at = position % len(text)
             text = text[:at] + new + text[at + cut :]
         judge(read_text(text))
 
-    def test_a_document_that_holds_itself(self):
+    def test_a_document_that_holds_itself(self) -> None:
         """Data from elsewhere can be a loop."""
         loop: list[Any] = []
         loop.append(loop)

@@ -23,16 +23,16 @@ from cluster.shown import shown
         ("\ud800", '"\\ud800"'),
     ],
 )
-def test_a_value(value, text):
+def test_a_value(value: object, text: str) -> None:
     """Short, on one line, without secrets."""
     assert shown(value) == text
 
 
-def test_a_number_too_long_to_print_is_not_printed():
+def test_a_number_too_long_to_print_is_not_printed() -> None:
     """Python refuses to print more than 4300 digits."""
     assert shown(10**5000) == "a number of more than 20 digits"
 
 
-def test_a_long_text_is_cut():
+def test_a_long_text_is_cut() -> None:
     """Sixty characters tell enough."""
     assert len(shown("x" * 10000)) < 70

@@ -9,7 +9,7 @@ REFERENCE = Path(__file__).parents[2] / "docs/reference"
 
 
 @pytest.mark.parametrize("name", ["cluster-file.md", "problems.md"])
-def test_a_page_is_current(name):
+def test_a_page_is_current(name: str) -> None:
     """Run `python docs/reference/generate.py` after a change of the models or rules."""
     found = importlib.util.spec_from_file_location("generate", REFERENCE / "generate.py")
     assert found is not None

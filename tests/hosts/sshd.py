@@ -48,11 +48,11 @@ class Sshd:
 
     def endpoint(self, **changes: object) -> Endpoint:
         """Where it answers, as a jump host."""
-        return Endpoint(**{"address": self.address, "port": self.port, "user": getpass.getuser(), "host_key": self.host_key(), **changes})  # type: ignore[arg-type]
+        return Endpoint(**{"address": self.address, "port": self.port, "user": getpass.getuser(), "host_key": self.host_key(), **changes})
 
     def ssh(self, **changes: object) -> SSH:
         """Where it answers."""
-        return SSH(**{"address": self.address, "port": self.port, "user": getpass.getuser(), "host_key": self.host_key(), **changes})  # type: ignore[arg-type]
+        return SSH(**{"address": self.address, "port": self.port, "user": getpass.getuser(), "host_key": self.host_key(), **changes})
 
     def host(self, name: str = "loopback", **changes: object) -> Host:
         """The machine as a host of a cluster file."""

@@ -59,8 +59,12 @@ class TestKeys:
             (Credential(private_key="-----BEGIN NOTHING-----\nxxx"), "not a private key"),
             (Credential(), "holds neither a private key nor a password"),
         ):
+
+            def given(_: str, credential: Credential = credential) -> Credential:
+                return credential
+
             with pytest.raises(LoginRefused, match=says) as refused:
-                open_connection("h", sshd.ssh(), lambda _, given=credential: given)
+                open_connection("h", sshd.ssh(), given)
             assert not any(secret in str(refused.value) for secret in credential.secrets)
 
     def test_a_passphrase_for_a_key_that_has_none_does_no_harm(self, sshd: Sshd) -> None:
@@ -96,9 +100,8 @@ class TestHostKeys:
     def test_another_key_of_the_same_type_is_refused_with_both_fingerprints(self, sshd: Sshd, tmp_path: Path) -> None:
         """Before any credential is used."""
         other = make_key(tmp_path, "other").with_suffix(".pub").read_text()
-        asked = []
         with pytest.raises(HostKeyMismatch) as mismatch:
-            open_connection("h", sshd.ssh(host_key=other), lambda name: asked.append(name) or sshd.credential())
+            open_connection("h", sshd.ssh(host_key=other), sshd.credential)
         assert str(mismatch.value).count("SHA256:") == 2
         assert "h: the machine at 127.0.0.1:" in str(mismatch.value)
 
@@ -215,7 +218,7 @@ class TestJumpHosts:
             def close(self) -> None:
                 raise EOFError
 
-        _Packets(Gone()).close()
+        _Packets(Gone()).close()  # type: ignore[arg-type]  # paramiko takes whatever is like a socket
 
     def test_a_jump_host_that_forbids_forwarding_is_named_with_the_remedy(self, sshd: Sshd, own_sshd: Callable[..., Sshd]) -> None:
         """AllowTcpForwarding no."""

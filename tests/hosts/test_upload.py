@@ -36,7 +36,7 @@ def bundle_file(folder: Path, name: str, content: bytes, *, encoding: Encoding =
         "path": name, "name": name, "kind": FileKind.BINARY, "version": "1.0", "sha256": sha256(stored), "size": len(stored), "encoding": encoding,
         "content_sha256": sha256(content), "content_size": len(content), "target": PurePosixPath(PLACE) / "it's here" / name, "mode": 0o755,
     }  # fmt: skip
-    return BundleFile(**{**fields, **changes})  # type: ignore[arg-type]
+    return BundleFile(**{**fields, **changes})
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.cluster.rules.conftest import Check
+
 
 class TestArgumentValue:
     """argument-value."""
@@ -16,7 +18,7 @@ class TestArgumentValue:
             ("kubelet", "max-pods", "many"),
         ],
     )
-    def test_a_value_that_cannot_be_parsed_is_refused(self, check, component, name, value):
+    def test_a_value_that_cannot_be_parsed_is_refused(self, check: Check, component: str, name: str, value: str) -> None:
         """The component would not start, minutes later."""
         assert [code for code, _ in check({"kubeadm.extra_args": {component: {name: value}}})] == ["argument-value"]
 
@@ -30,7 +32,7 @@ class TestArgumentValue:
             ("etcd", "quota-backend-bytes", "8589934592"),
         ],
     )
-    def test_a_value_of_its_type_is_accepted(self, check, component, name, value):
+    def test_a_value_of_its_type_is_accepted(self, check: Check, component: str, name: str, value: str) -> None:
         """As on a command line."""
         assert check({"kubeadm.extra_args": {component: {name: value}}}) == {}
 
@@ -38,18 +40,18 @@ class TestArgumentValue:
 class TestUnknownArgument:
     """unknown-argument: a warning."""
 
-    def test_a_misspelt_argument_is_warned_of_with_the_nearest_name(self, check):
+    def test_a_misspelt_argument_is_warned_of_with_the_nearest_name(self, check: Check) -> None:
         """It may be a hidden one, so it is no error."""
         found = check({"kubeadm.extra_args": {"apiserver": {"audit-log-max-age": "30"}}})
         problem = found["unknown-argument", "kubeadm.extra_args.apiserver.audit-log-max-age"]
         assert problem.severity == "warning"
         assert "audit-log-maxage" in problem.hint
 
-    def test_a_known_argument_is_accepted(self, check):
+    def test_a_known_argument_is_accepted(self, check: Check) -> None:
         """For each component."""
         arguments = {component: {"v": "2"} for component in ("apiserver", "controller_manager", "scheduler", "kubelet")}
         assert check({"kubeadm.extra_args": {**arguments, "etcd": {"log-level": "warn"}}}) == {}
 
-    def test_other_releases_are_not_judged(self, check):
+    def test_other_releases_are_not_judged(self, check: Check) -> None:
         """The list was read off 1.36."""
         assert check({"kubernetes_version": "1.35.1", "kubeadm.extra_args": {"apiserver": {"some-older-flag": "x"}}}) == {}

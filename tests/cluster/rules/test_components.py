@@ -1,6 +1,10 @@
 """Fields of the kubelet's and kube-proxy's configuration."""
 
+from collections.abc import Mapping
+
 import pytest
+
+from tests.cluster.rules.conftest import Check
 
 
 class TestUnknownComponentField:
@@ -14,11 +18,13 @@ class TestUnknownComponentField:
             ("kube_proxy", {"conntrack": {"maxPerCores": 0}}, "kubeadm.kube_proxy.conntrack.maxPerCores", "maxPerCore"),
         ],
     )
-    def test_a_misspelt_field_is_refused_with_the_nearest_name(self, check, part, value, path, near):
+    def test_a_misspelt_field_is_refused_with_the_nearest_name(
+        self, check: Check, part: str, value: Mapping[str, object], path: str, near: str
+    ) -> None:
         """kubeadm would say `strict decoding error: unknown field`, after the hosts were prepared."""
         assert near in check({f"kubeadm.{part}": value})["unknown-component-field", path].hint
 
-    def test_known_fields_are_accepted(self, check):
+    def test_known_fields_are_accepted(self, check: Check) -> None:
         """At the top and inside."""
         kubelet = {
             "maxPods": 200,
@@ -51,7 +57,7 @@ class TestComponentFieldType:
             ("reservedMemory", {}),
         ],
     )
-    def test_a_value_of_another_type_is_refused(self, check, field, value):
+    def test_a_value_of_another_type_is_refused(self, check: Check, field: str, value: object) -> None:
         """Go would not decode it."""
         assert [code for code, _ in check({"kubeadm.kubelet": {field: value}})] == ["component-field-type"]
 
@@ -68,6 +74,6 @@ class TestComponentFieldType:
             ("tlsCurvePreferences", [29]),
         ],
     )
-    def test_a_value_of_its_type_is_accepted(self, check, field, value):
+    def test_a_value_of_its_type_is_accepted(self, check: Check, field: str, value: object) -> None:
         """null leaves the default in force."""
         assert check({"kubeadm.kubelet": {field: value}}) == {}

@@ -2,15 +2,17 @@
 
 import pytest
 
+from tests.cluster.rules.conftest import Check
+
 
 class TestNoControlPlane:
     """no-control-plane."""
 
-    def test_workers_alone_are_refused(self, check):
+    def test_workers_alone_are_refused(self, check: Check) -> None:
         """Somebody has to run the API server."""
         assert ("no-control-plane", "hosts") in check({"hosts[0].role": "worker"})
 
-    def test_one_is_accepted(self, check):
+    def test_one_is_accepted(self, check: Check) -> None:
         """The first host of the good document is one."""
         assert check() == {}
 
@@ -18,11 +20,11 @@ class TestNoControlPlane:
 class TestControlPlanesNotSupportedYet:
     """control-planes-not-supported-yet: one for now."""
 
-    def test_two_are_refused(self, check):
+    def test_two_are_refused(self, check: Check) -> None:
         """The second is at fault."""
         assert ("control-planes-not-supported-yet", "hosts[2].role") in check({"hosts[2].role": "control-plane"})
 
-    def test_one_that_is_not_the_first_host_is_accepted(self, check):
+    def test_one_that_is_not_the_first_host_is_accepted(self, check: Check) -> None:
         """The order of hosts does not matter."""
         assert check({"hosts[0].role": "worker", "hosts[2].role": "control-plane"}) == {}
 
@@ -47,7 +49,7 @@ class TestMalformedEndpoint:
             "api:",
         ],
     )
-    def test_other_texts_are_refused(self, check, endpoint):
+    def test_other_texts_are_refused(self, check: Check, endpoint: str) -> None:
         """kubeadm's ParseHostPort refuses them, or would read them otherwise than meant."""
         assert ("malformed-endpoint", "control_plane.endpoint") in check({"control_plane.endpoint": endpoint})
 
@@ -55,7 +57,7 @@ class TestMalformedEndpoint:
         "endpoint",
         ["api.example.org", "api:443", "198.18.0.100", "198.18.0.100:6443", "fd66::100", "[fd66::100]", "[fd66::100]:6443", None],
     )
-    def test_names_and_addresses_are_accepted(self, check, endpoint):
+    def test_names_and_addresses_are_accepted(self, check: Check, endpoint: str | None) -> None:
         """With and without a port; IPv6 with a port in brackets."""
         assert check({"control_plane.endpoint": endpoint}) == {}
 
@@ -63,15 +65,15 @@ class TestMalformedEndpoint:
 class TestEndpointFamily:
     """endpoint-family: a family that all nodes have."""
 
-    def test_an_ipv4_endpoint_of_an_ipv6_cluster_is_refused(self, check):
+    def test_an_ipv4_endpoint_of_an_ipv6_cluster_is_refused(self, check: Check) -> None:
         """Hosts without IPv4 cannot reach it."""
         assert ("endpoint-family", "control_plane.endpoint") in check({"control_plane.endpoint": "198.18.0.100:6443"}, stack="ipv6")
 
-    def test_loopback_is_refused(self, check):
+    def test_loopback_is_refused(self, check: Check) -> None:
         """Each host would reach itself."""
         assert ("endpoint-family", "control_plane.endpoint") in check({"control_plane.endpoint": "[::1]:6443"})
 
-    def test_a_family_in_use_is_accepted(self, check):
+    def test_a_family_in_use_is_accepted(self, check: Check) -> None:
         """IPv6 in an IPv6 cluster."""
         assert check({"control_plane.endpoint": "[fd66::100]:6443"}, stack="ipv6") == {}
 
@@ -80,11 +82,11 @@ class TestMalformedSan:
     """malformed-san: bare addresses and DNS names."""
 
     @pytest.mark.parametrize("name", ["[fd66::1]", "api:6443", "API", "", "*.*.example.org", "https://api"])
-    def test_other_texts_are_refused(self, check, name):
+    def test_other_texts_are_refused(self, check: Check, name: str) -> None:
         """kubeadm's ValidateCertSANs refuses them."""
         assert ("malformed-san", "control_plane.extra_sans[0]") in check({"control_plane.extra_sans": [name]})
 
     @pytest.mark.parametrize("name", ["api.example.org", "*.example.org", "fd66::1", "203.0.113.7"])
-    def test_names_and_addresses_are_accepted(self, check, name):
+    def test_names_and_addresses_are_accepted(self, check: Check, name: str) -> None:
         """Of any family: the certificate may be used from elsewhere."""
         assert check({"control_plane.extra_sans": [name]}) == {}

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.cluster.rules.conftest import Check
+
 
 class TestMalformedLabel:
     """malformed-label."""
@@ -19,14 +21,14 @@ class TestMalformedLabel:
             ("rack", "v" * 64),
         ],
     )
-    def test_other_texts_are_refused(self, check, key, value):
+    def test_other_texts_are_refused(self, check: Check, key: str, value: str) -> None:
         """The API server would refuse them."""
         assert [code for code, _ in check({"hosts[1].labels": {key: value}})] == ["malformed-label"]
 
     @pytest.mark.parametrize(
         ("key", "value"), [("rack", ""), ("example.org/Rack_1.a", "R-1"), ("k" * 63, "v" * 63), ("node-role.kubernetes.io/worker", "")]
     )
-    def test_qualified_names_are_accepted(self, check, key, value):
+    def test_qualified_names_are_accepted(self, check: Check, key: str, value: str) -> None:
         """An empty value is a value."""
         assert check({"hosts[1].labels": {key: value}}) == {}
 
@@ -35,16 +37,16 @@ class TestOwnedLabel:
     """owned-label."""
 
     @pytest.mark.parametrize("key", ["node.sixstack.io/ipv6", "kubernetes.io/hostname", "node-role.kubernetes.io/control-plane"])
-    def test_labels_that_others_set_are_refused(self, check, key):
+    def test_labels_that_others_set_are_refused(self, check: Check, key: str) -> None:
         """The kubelet, kubeadm or this program would set them back."""
         assert [code for code, _ in check({"hosts[1].labels": {key: "x"}})] == ["owned-label"]
 
     @pytest.mark.parametrize("key", ["topology.kubernetes.io/zone", "node.kubernetes.io/instance-type"])
-    def test_labels_that_owners_of_hosts_set_are_accepted(self, check, key):
+    def test_labels_that_owners_of_hosts_set_are_accepted(self, check: Check, key: str) -> None:
         """Without a cloud provider nobody else does."""
         assert check({"hosts[1].labels": {key: "x"}}) == {}
 
-    def test_tkestack_labels_are_ours_when_they_are_asked_for(self, check):
+    def test_tkestack_labels_are_ours_when_they_are_asked_for(self, check: Check) -> None:
         """Else they are labels like any other."""
         label = {"hosts[1].labels": {"platform.tkestack.io/machine-ip": "198.18.0.12"}}
         assert check(label) == {}
@@ -54,7 +56,7 @@ class TestOwnedLabel:
 class TestTkestackLabelsAlike:
     """tkestack-labels-alike."""
 
-    def test_two_hosts_of_one_pair_are_warned_of(self, check):
+    def test_two_hosts_of_one_pair_are_warned_of(self, check: Check) -> None:
         """The colons and the letter a cannot be told apart."""
         hosts = {"hosts[0].addresses[1]": "fd66::1:1:1", "hosts[2].addresses[1]": "fd66::1a1:1"}
         found = check({**hosts, "tkestack_labels": True})
@@ -62,7 +64,7 @@ class TestTkestackLabelsAlike:
         assert found["tkestack-labels-alike", "hosts[2].addresses[1]"].severity == "warning"
         assert check(hosts) == {}
 
-    def test_other_addresses_are_not(self, check):
+    def test_other_addresses_are_not(self, check: Check) -> None:
         """Three hosts as they are."""
         assert check({"tkestack_labels": True}) == {}
 
@@ -71,12 +73,12 @@ class TestMalformedTaint:
     """malformed-taint."""
 
     @pytest.mark.parametrize(("key", "value", "at"), [("a b", "", "key"), ("gpu", "a b", "value")])
-    def test_other_texts_are_refused(self, check, key, value, at):
+    def test_other_texts_are_refused(self, check: Check, key: str, value: str, at: str) -> None:
         """The API server would refuse them."""
         taints = [{"key": key, "value": value, "effect": "NoSchedule"}]
         assert ("malformed-taint", f"hosts[1].taints[0].{at}") in check({"hosts[1].taints": taints})
 
-    def test_qualified_names_are_accepted(self, check):
+    def test_qualified_names_are_accepted(self, check: Check) -> None:
         """The value may be left out."""
         assert check({"hosts[1].taints": [{"key": "example.org/gpu", "effect": "NoExecute"}]}) == {}
 
@@ -84,12 +86,12 @@ class TestMalformedTaint:
 class TestOwnedTaint:
     """owned-taint."""
 
-    def test_a_taint_of_the_node_controllers_is_refused(self, check):
+    def test_a_taint_of_the_node_controllers_is_refused(self, check: Check) -> None:
         """They would take it off again."""
         taints = [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
         assert ("owned-taint", "hosts[1].taints[0].key") in check({"hosts[1].taints": taints})
 
-    def test_the_control_planes_taint_is_accepted(self, check):
+    def test_the_control_planes_taint_is_accepted(self, check: Check) -> None:
         """A worker may carry it."""
         assert check({"hosts[1].taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]}) == {}
 
@@ -97,11 +99,11 @@ class TestOwnedTaint:
 class TestDuplicateTaint:
     """duplicate-taint."""
 
-    def test_a_key_and_effect_twice_are_refused(self, check):
+    def test_a_key_and_effect_twice_are_refused(self, check: Check) -> None:
         """The API server refuses such a node."""
         taints = [{"key": "gpu", "value": value, "effect": "NoSchedule"} for value in ("a", "b")]
         assert ("duplicate-taint", "hosts[1].taints[1]") in check({"hosts[1].taints": taints})
 
-    def test_one_key_with_two_effects_is_accepted(self, check):
+    def test_one_key_with_two_effects_is_accepted(self, check: Check) -> None:
         """They are two taints."""
         assert check({"hosts[1].taints": [{"key": "gpu", "effect": effect} for effect in ("NoSchedule", "NoExecute")]}) == {}

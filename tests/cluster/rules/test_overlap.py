@@ -2,16 +2,18 @@
 
 import pytest
 
+from tests.cluster.rules.conftest import Check
+
 
 class TestRangesOverlap:
     """ranges-overlap: pods and services share no address."""
 
     @pytest.mark.parametrize(("path", "cidr"), [("network.services[0]", "10.244.0.0/20"), ("network.services[1]", "fd44:0:0:1::/112")])
-    def test_services_inside_pods_are_refused(self, check, path, cidr):
+    def test_services_inside_pods_are_refused(self, check: Check, path: str, cidr: str) -> None:
         """A service range inside the pod range is refused in either family."""
         assert ("ranges-overlap", path) in check({path: cidr})
 
-    def test_neighbours_are_accepted(self, check):
+    def test_neighbours_are_accepted(self, check: Check) -> None:
         """Ranges that touch share no address."""
         assert check({"network.services[0]": "10.245.0.0/16", "network.services[1]": "fd44:0:0:100::/112"}) == {}
 
@@ -30,12 +32,12 @@ class TestAddressInRange:
             ("network.dns_upstreams", ["10.96.0.10"]),
         ],
     )
-    def test_an_address_inside_is_refused(self, check, path, value):
+    def test_an_address_inside_is_refused(self, check: Check, path: str, value: object) -> None:
         """Whatever it is for, hosts would route it into the cluster."""
         found = [place for code, place in check({path: value}) if code == "address-in-range"]
         assert [place.startswith(path) for place in found] == [True]
 
-    def test_addresses_outside_are_accepted(self, check):
+    def test_addresses_outside_are_accepted(self, check: Check) -> None:
         """A virtual address, a name server and a jump host of their own."""
         changes = {
             "control_plane.endpoint": "198.18.0.100:6443",

@@ -1,17 +1,21 @@
 """Name servers, registries and proxies."""
 
+from collections.abc import Mapping
+
 import pytest
+
+from tests.cluster.rules.conftest import Check
 
 
 class TestUnusableNameServer:
     """unusable-name-server."""
 
     @pytest.mark.parametrize("address", ["127.0.0.53", "::1", "fe80::1", "0.0.0.0"])
-    def test_a_server_that_no_pod_reaches_is_refused(self, check, address):
+    def test_a_server_that_no_pod_reaches_is_refused(self, check: Check, address: str) -> None:
         """Loopback is CoreDNS itself."""
         assert ("unusable-name-server", "network.dns_upstreams[0]") in check({"network.dns_upstreams": [address]})
 
-    def test_link_local_ipv4_is_accepted(self, check):
+    def test_link_local_ipv4_is_accepted(self, check: Check) -> None:
         """Clouds have their resolver at 169.254.169.253, and pods reach it through the host."""
         assert check({"network.dns_upstreams": ["169.254.169.253", "2001:db8::53"]}) == {}
 
@@ -19,11 +23,11 @@ class TestUnusableNameServer:
 class TestNameServerFamily:
     """name-server-family."""
 
-    def test_an_ipv4_server_in_an_ipv6_cluster_is_refused(self, check):
+    def test_an_ipv4_server_in_an_ipv6_cluster_is_refused(self, check: Check) -> None:
         """Pods without IPv4 cannot ask it (coredns#2087)."""
         assert ("name-server-family", "network.dns_upstreams[0]") in check({"network.dns_upstreams": ["9.9.9.9"]}, stack="ipv6")
 
-    def test_an_ipv6_server_is_accepted(self, check):
+    def test_an_ipv6_server_is_accepted(self, check: Check) -> None:
         """Pods reach it."""
         assert check({"network.dns_upstreams": ["2620:fe::fe"]}, stack="ipv6") == {}
 
@@ -32,12 +36,12 @@ class TestMalformedImageRepository:
     """malformed-image-repository."""
 
     @pytest.mark.parametrize("text", ["", "https://registry.k8s.io", "registry.k8s.io/", "Registry/x", "registry:x/y", "a b"])
-    def test_other_texts_are_refused(self, check, text):
+    def test_other_texts_are_refused(self, check: Check, text: str) -> None:
         """An image reference has no scheme."""
         assert ("malformed-image-repository", "images.repository") in check({"images.repository": text})
 
     @pytest.mark.parametrize("text", ["registry.k8s.io", "registry.example.org:5000/k8s/v1", "[fd66::5]:5000/k8s"])
-    def test_registries_are_accepted(self, check, text):
+    def test_registries_are_accepted(self, check: Check, text: str) -> None:
         """With port and path."""
         assert check({"images.repository": text}) == {}
 
@@ -49,11 +53,11 @@ class TestMalformedMirror:
         "mirrors",
         [{"docker.io": ["mirror"]}, {"https://docker.io": ["https://m"]}, {"docker.io": ["ftp://m"]}, {"docker.io": ["https://"]}],
     )
-    def test_other_texts_are_refused(self, check, mirrors):
+    def test_other_texts_are_refused(self, check: Check, mirrors: Mapping[str, list[str]]) -> None:
         """A registry without scheme, mirrors with one."""
         assert {code for code, _ in check({"images.mirrors": mirrors})} == {"malformed-mirror"}
 
-    def test_urls_are_accepted(self, check):
+    def test_urls_are_accepted(self, check: Check) -> None:
         """IPv6 in brackets."""
         assert (
             check({"images.mirrors": {"docker.io": ["https://mirror.example.org/v2", "http://[fd66::5]:5000"], "_default": ["https://m"]}})
@@ -68,11 +72,11 @@ class TestMalformedProxy:
         "proxy",
         [{"http": "proxy:3128"}, {"https": "socks5://p"}, {"no_proxy": ["a,b"]}, {"http": "http://p:99999"}, {"http": "http://[fd66::1"}],
     )
-    def test_other_texts_are_refused(self, check, proxy):
+    def test_other_texts_are_refused(self, check: Check, proxy: Mapping[str, str | list[str]]) -> None:
         """A URL with its scheme; one exception an item."""
         assert {code for code, _ in check({"proxy": proxy})} == {"malformed-proxy"}
 
-    def test_urls_are_accepted(self, check):
+    def test_urls_are_accepted(self, check: Check) -> None:
         """IPv6 in brackets; exceptions are names, addresses, CIDRs."""
         proxy = {
             "http": "http://[fd66::5]:3128",
@@ -85,12 +89,12 @@ class TestMalformedProxy:
 class TestSecretInFile:
     """secret-in-file."""
 
-    def test_a_password_in_a_url_is_refused_and_not_repeated(self, check):
+    def test_a_password_in_a_url_is_refused_and_not_repeated(self, check: Check) -> None:
         """A cluster file becomes flow parameters, which the UI shows."""
         problem = check({"proxy.http": "http://me:hunter2@proxy:3128"})["secret-in-file", "proxy.http"]
         assert "hunter2" not in str(problem)
 
-    def test_an_at_sign_in_a_path_is_accepted(self, check):
+    def test_an_at_sign_in_a_path_is_accepted(self, check: Check) -> None:
         """Only what stands before the host is a login."""
         assert check({"images.mirrors": {"docker.io": ["https://mirror/a@b"]}}) == {}
 
@@ -98,11 +102,11 @@ class TestSecretInFile:
 class TestUrlFamily:
     """url-family."""
 
-    def test_an_ipv4_proxy_of_ipv6_hosts_is_refused(self, check):
+    def test_an_ipv4_proxy_of_ipv6_hosts_is_refused(self, check: Check) -> None:
         """They cannot reach it."""
         assert ("url-family", "proxy.http") in check({"proxy.http": "http://203.0.113.1:3128"}, stack="ipv6")
 
-    def test_an_ipv6_proxy_is_accepted(self, check):
+    def test_an_ipv6_proxy_is_accepted(self, check: Check) -> None:
         """They reach it."""
         assert check({"proxy.http": "http://[2001:db8::1]:3128"}, stack="ipv6") == {}
 
@@ -110,14 +114,14 @@ class TestUrlFamily:
 class TestRegistryWithoutIpv6:
     """registry-without-ipv6: a warning."""
 
-    def test_a_registry_without_ipv6_is_warned_of(self, check):
+    def test_a_registry_without_ipv6_is_warned_of(self, check: Check) -> None:
         """The bundle may hold all images, so it is no error."""
         assert (
             check({"images.repository": "ghcr.io/example"}, stack="ipv6")["registry-without-ipv6", "images.repository"].severity
             == "warning"
         )
 
-    def test_a_mirror_makes_it_good(self, check):
+    def test_a_mirror_makes_it_good(self, check: Check) -> None:
         """The hosts ask the mirror."""
         changes = {"images.repository": "ghcr.io/example", "images.mirrors": {"ghcr.io": ["https://mirror.example.org"]}}
         assert check(changes, stack="ipv6") == {}

@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from tests.cluster.rules.conftest import Check
+
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + base64.b64encode(b"\x01" * 32).decode()[:43]
 
 
@@ -18,16 +20,16 @@ class TestMalformedSshAddress:
     @pytest.mark.parametrize(
         "address", ["[fd66::11]", "host:22", "root@host", "", "1.2.3", "198.18.0.300", "fe80::1", "::", "0.0.0.0", "a b", "under_score"]
     )
-    def test_other_texts_are_refused(self, check, address):
+    def test_other_texts_are_refused(self, check: Check, address: str) -> None:
         """Brackets, ports, users, slips of addresses, addresses that are no host's."""
         assert ("malformed-ssh-address", "hosts[1].ssh.address") in check({"hosts[1].ssh.address": address})
 
     @pytest.mark.parametrize("address", ["198.18.0.12", "fd66::12", "host-2", "Host.Example.org", "fe80::1%eth0", "127.0.0.1"])
-    def test_addresses_and_names_are_accepted(self, check, address):
+    def test_addresses_and_names_are_accepted(self, check: Check, address: str) -> None:
         """A link-local address with its zone, and loopback (a forwarded port), are ways to reach a host."""
         assert check({"hosts[1].ssh.address": address}) == {}
 
-    def test_a_jump_host_is_judged_alike(self, check):
+    def test_a_jump_host_is_judged_alike(self, check: Check) -> None:
         """The same rule looks at the jump host."""
         jump = {"address": "[fd66::1]", "host_key": "trust-on-first-use"}
         assert ("malformed-ssh-address", "hosts[1].ssh.jump.address") in check({"hosts[1].ssh.jump": jump})
@@ -37,12 +39,12 @@ class TestMalformedSshUser:
     """malformed-ssh-user."""
 
     @pytest.mark.parametrize("user", ["-oProxyCommand=x", "a b", "1user", "root:x"])
-    def test_other_texts_are_refused(self, check, user):
+    def test_other_texts_are_refused(self, check: Check, user: str) -> None:
         """What cannot be a login."""
         assert ("malformed-ssh-user", "hosts[1].ssh.user") in check({"hosts[1].ssh.user": user})
 
     @pytest.mark.parametrize("user", ["root", "admin-1", "svc_k8s", "first.last@corp.example"])
-    def test_logins_are_accepted(self, check, user):
+    def test_logins_are_accepted(self, check: Check, user: str) -> None:
         """Also those of a directory service."""
         assert check({"hosts[1].ssh.user": user}) == {}
 
@@ -50,13 +52,13 @@ class TestMalformedSshUser:
 class TestHostKeyMissing:
     """host-key-missing."""
 
-    def test_no_key_is_refused_with_the_command_that_shows_it(self, check, out):
+    def test_no_key_is_refused_with_the_command_that_shows_it(self, check: Check, out: object) -> None:
         """Trust on first use is a choice that is written down."""
         assert (
             "ssh-keyscan -t ed25519 198.18.0.12" in check({"hosts[1].ssh.host_key": out})["host-key-missing", "hosts[1].ssh.host_key"].hint
         )
 
-    def test_trust_on_first_use_is_accepted(self, check):
+    def test_trust_on_first_use_is_accepted(self, check: Check) -> None:
         """It is written down."""
         assert check({"hosts[1].ssh.host_key": "trust-on-first-use"}) == {}
 
@@ -79,11 +81,11 @@ class TestMalformedHostKey:
             "ssh-ed25519 é",
         ],
     )
-    def test_other_texts_are_refused(self, check, text):
+    def test_other_texts_are_refused(self, check: Check, text: str) -> None:
         """Cut keys, keys of another type than they say, fingerprints, known_hosts lines with the host."""
         assert ("malformed-host-key", "hosts[1].ssh.host_key") in check({"hosts[1].ssh.host_key": text})
 
-    def test_a_private_key_is_not_repeated(self, check):
+    def test_a_private_key_is_not_repeated(self, check: Check) -> None:
         """A private key that was put there by mistake does not go into the message."""
         problem = check({"hosts[1].ssh.host_key": "-----BEGIN OPENSSH PRIVATE KEY----- c2VjcmV0"})[
             "malformed-host-key", "hosts[1].ssh.host_key"
@@ -91,7 +93,7 @@ class TestMalformedHostKey:
         assert "c2VjcmV0" not in str(problem)
 
     @pytest.mark.parametrize("text", [ED25519, ED25519 + " a comment", key("ssh-rsa"), key("ecdsa-sha2-nistp256")])
-    def test_public_keys_are_accepted(self, check, text):
+    def test_public_keys_are_accepted(self, check: Check, text: str) -> None:
         """With and without a comment."""
         assert check({"hosts[1].ssh.host_key": text}) == {}
 
@@ -99,12 +101,12 @@ class TestMalformedHostKey:
 class TestDuplicateSshEndpoint:
     """duplicate-ssh-endpoint: one host once."""
 
-    def test_an_endpoint_twice_is_refused_whatever_its_spelling(self, check):
+    def test_an_endpoint_twice_is_refused_whatever_its_spelling(self, check: Check) -> None:
         """fd66:0::11 is fd66::11."""
         changes = {"hosts[0].ssh.address": "fd66::11", "hosts[1].ssh.address": "fd66:0:0::11"}
         assert ("duplicate-ssh-endpoint", "hosts[1].ssh.address") in check(changes)
 
-    def test_one_address_with_two_ports_is_accepted(self, check):
+    def test_one_address_with_two_ports_is_accepted(self, check: Check) -> None:
         """Forwarded ports of one address are two machines."""
         changes = {
             "hosts[0].ssh.address": "203.0.113.1",
@@ -112,7 +114,7 @@ class TestDuplicateSshEndpoint:
         }
         assert check(changes) == {}
 
-    def test_one_private_address_behind_two_jump_hosts_is_accepted(self, check):
+    def test_one_private_address_behind_two_jump_hosts_is_accepted(self, check: Check) -> None:
         """Two sites may use the same private addresses."""
         trust = {"host_key": "trust-on-first-use"}
         ssh = [{"address": "192.168.1.1", **trust, "jump": {"address": f"203.0.113.{n}", **trust}} for n in (1, 2)]
@@ -122,11 +124,11 @@ class TestDuplicateSshEndpoint:
 class TestJumpToItself:
     """jump-to-itself."""
 
-    def test_the_host_as_its_own_jump_host_is_refused(self, check):
+    def test_the_host_as_its_own_jump_host_is_refused(self, check: Check) -> None:
         """It would never be reached."""
         jump = {"address": "198.18.0.12", "host_key": "trust-on-first-use"}
         assert ("jump-to-itself", "hosts[1].ssh.jump.address") in check({"hosts[1].ssh.jump": jump})
 
-    def test_another_host_of_the_cluster_is_accepted(self, check):
+    def test_another_host_of_the_cluster_is_accepted(self, check: Check) -> None:
         """The control plane may be the way to the workers."""
         assert check({"hosts[1].ssh.jump": {"address": "198.18.0.11", "host_key": "trust-on-first-use"}}) == {}

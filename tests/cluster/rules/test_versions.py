@@ -1,21 +1,24 @@
 """Versions of Kubernetes."""
 
+from collections.abc import Callable
+
 import pytest
 
 from cluster.reader import read_document
 from cluster.rules.versions import bundle_problems
+from tests.cluster.rules.conftest import Check, Document
 
 
 class TestKubernetesVersionUnsupported:
     """kubernetes-version-unsupported."""
 
     @pytest.mark.parametrize("version", ["1.33.9", "1.37.0", "v2.0.0", "0.36.3"])
-    def test_other_versions_are_refused(self, check, version):
+    def test_other_versions_are_refused(self, check: Check, version: str) -> None:
         """Older than what Kubernetes mends, newer than what was tried."""
         assert ("kubernetes-version-unsupported", "kubernetes_version") in check({"kubernetes_version": version})
 
     @pytest.mark.parametrize("version", ["1.34.0", "v1.36.3", "1.35.12"])
-    def test_the_window_is_accepted(self, check, version):
+    def test_the_window_is_accepted(self, check: Check, version: str) -> None:
         """With or without its v."""
         assert check({"kubernetes_version": version}) == {}
 
@@ -23,7 +26,7 @@ class TestKubernetesVersionUnsupported:
 class TestBundleVersion:
     """kubernetes-version-not-in-bundle."""
 
-    def test_another_version_than_the_bundles_is_refused(self, good):
+    def test_another_version_than_the_bundles_is_refused(self, good: Callable[..., Document]) -> None:
         """The hint has the bundle's version."""
         spec = read_document(good()).spec
         assert spec is not None
@@ -31,7 +34,7 @@ class TestBundleVersion:
         assert problem.code == "kubernetes-version-not-in-bundle"
         assert '"1.36.2"' in problem.hint
 
-    def test_the_bundles_version_is_accepted(self, good):
+    def test_the_bundles_version_is_accepted(self, good: Callable[..., Document]) -> None:
         """With or without its v."""
         spec = read_document(good()).spec
         assert spec is not None
