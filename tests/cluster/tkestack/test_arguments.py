@@ -3,7 +3,7 @@
 from tests.cluster.tkestack.samples import changed, faults, imported, ipv6_cluster, told
 
 
-def test_arguments_that_kubernetes_still_has_are_taken():
+def test_arguments_that_kubernetes_still_has_are_taken() -> None:
     """With and without dashes, of every component."""
     result = imported(
         changed(
@@ -27,7 +27,7 @@ def test_arguments_that_kubernetes_still_has_are_taken():
     assert "not taken over" in told(result)["a.json: spec.etcd.local.dataDir"]
 
 
-def test_arguments_with_another_owner_and_those_of_old_are_not():
+def test_arguments_with_another_owner_and_those_of_old_are_not() -> None:
     """Each with its reason."""
     old = {"node-ip": "fd00::1", "network-plugin": "cni", "feature-gates": "IPv6DualStack=true"}
     said = told(imported(changed(ipv6_cluster(), kubeletExtraArgs=old)))
@@ -35,7 +35,7 @@ def test_arguments_with_another_owner_and_those_of_old_are_not():
         assert word in said[f"a.json: spec.kubeletExtraArgs.{name}"]
 
 
-def test_a_value_that_the_component_cannot_read_names_the_document():
+def test_a_value_that_the_component_cannot_read_names_the_document() -> None:
     """The rules find it in the cluster file."""
     result = imported(changed(ipv6_cluster(), apiServerExtraArgs={"profiling": "maybe"}))
     (problem,) = [problem for problem in result.problems if problem.code == "argument-value"]

@@ -1,6 +1,7 @@
 """The proposal's documents as cluster files, and all faults at once."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,7 +29,7 @@ from tests.cluster.tkestack.samples import (
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_proposals_documents_become_a_cluster_file_that_check_accepts(case):
+def test_the_proposals_documents_become_a_cluster_file_that_check_accepts(case: str) -> None:
     """With a login put in: no error, and one login for both machines."""
     result = imported(*CASES[case])
     assert faults(result) == {}
@@ -39,7 +40,7 @@ def test_the_proposals_documents_become_a_cluster_file_that_check_accepts(case):
     assert {host.ssh.credential for host in reading.spec.hosts} == {result.logins[0].block}
 
 
-def test_the_dual_stack_sample():
+def test_the_dual_stack_sample() -> None:
     """IPv4 first as it is written, a node mask that holds more than one node, addresses left to be found, a warning of public ranges."""
     result = imported(*CASES["dual-stack"])
     ssh = {"user": "root", "credential": "cls-7q46p7mt-root", "host_key": "trust-on-first-use"}
@@ -62,7 +63,7 @@ def test_the_dual_stack_sample():
     assert "a.json: spec.clusterCIDR" in result.problems[0].message
 
 
-def test_the_ipv6_sample():
+def test_the_ipv6_sample() -> None:
     """The one address that a document has is the node's too."""
     result = imported(*CASES["ipv6"], choices=Choices(trust_on_first_use=True, tkestack_labels=True))
     assert result.document is not None
@@ -74,7 +75,7 @@ def test_the_ipv6_sample():
     assert result.problems == ()
 
 
-def test_what_was_changed_is_told_with_the_reason():
+def test_what_was_changed_is_told_with_the_reason() -> None:
     """Version, node mask, host names, kube-proxy's mode, node-ip, pod network; also what nothing came of."""
     said = told(imported(*CASES["ipv6"]))
     for path, words in {
@@ -93,7 +94,7 @@ def test_what_was_changed_is_told_with_the_reason():
         assert words in said[path]
 
 
-def test_the_crosses_of_the_samples_are_no_login():
+def test_the_crosses_of_the_samples_are_no_login() -> None:
     """The documents as they are published: each password is named, and nothing is made of them."""
     documents = dual_stack_cluster(password="xxxxxx"), worker(WORKER["ipv4"], "cls-7q46p7mt", password="xxxxx")
     result = imported(*documents)
@@ -101,7 +102,7 @@ def test_the_crosses_of_the_samples_are_no_login():
     assert faults(result) == {"a.json: spec.machines[0].password": "not-base64", "b.json: spec.password": "not-base64"}
 
 
-def test_all_faults_come_out_at_once():
+def test_all_faults_come_out_at_once() -> None:
     """Of every document, with the path of each field."""
     cluster = dual_stack_cluster(ip="172.22.0.670", port="22", password="*")
     cluster["spec"] |= {"clusterCIDR": "200.200.0.0", "type": "Imported", "version": "latest", "dnsDomain": 5}
@@ -127,18 +128,18 @@ def test_all_faults_come_out_at_once():
     }
 
 
-def test_machines_without_a_cluster_are_a_fault():
+def test_machines_without_a_cluster_are_a_fault() -> None:
     """Their own faults are told too."""
     found = faults(imported(worker("nowhere", "cls-1")))
     assert found == {"documents": "no-cluster-document", "a.json: spec.ip": "not-an-address"}
 
 
-def test_a_cluster_without_machines_is_a_fault():
+def test_a_cluster_without_machines_is_a_fault() -> None:
     """There is nothing to make a control plane of."""
     assert faults(imported(changed(dual_stack_cluster(), machines=[]))) == {"a.json: spec.machines": "missing-field"}
 
 
-def test_a_fault_of_the_cluster_file_names_the_document_it_comes_from():
+def test_a_fault_of_the_cluster_file_names_the_document_it_comes_from() -> None:
     """Two control planes, a range too large, no host key: there is a file to mend, and the problems say where things come from."""
     cluster = changed(dual_stack_cluster(), serviceCIDR="10.0.0.0/8,fd00:10:96::/112")
     cluster["spec"]["machines"].append({**cluster["spec"]["machines"][0], "ip": "172.22.0.68"})
@@ -160,7 +161,7 @@ def test_a_fault_of_the_cluster_file_names_the_document_it_comes_from():
         ({}, "", "", "cluster"),
     ],
 )
-def test_the_name_of_the_cluster(metadata, display, called, name):
+def test_the_name_of_the_cluster(metadata: dict[str, str], display: str, called: str, name: str) -> None:
     """Its own, else what its machines call it, else what it is shown as; as a cluster file takes it."""
     documents = [{**changed(dual_stack_cluster(), displayName=display), "metadata": metadata}]
     result = imported(*documents, *([worker(WORKER["ipv4"], called)] if called else []))
@@ -172,14 +173,14 @@ def test_the_name_of_the_cluster(metadata, display, called, name):
 @pytest.mark.parametrize(
     ("version", "taken"), [("1.35.2", "1.35.2"), ("v1.34.1", "1.34.1"), ("1.35.2-tke.1", "1.35.2"), ("1.20.4", "1.36.3"), (None, "1.36.3")]
 )
-def test_a_version_outside_of_the_window_is_replaced_by_the_bundles(version, taken):
+def test_a_version_outside_of_the_window_is_replaced_by_the_bundles(version: str | None, taken: str) -> None:
     """And one inside is kept."""
     result = imported(changed(ipv6_cluster(), version=version))
     assert result.document is not None
     assert result.document["kubernetes_version"] == taken
 
 
-def test_settings_that_a_cluster_file_has_too():
+def test_settings_that_a_cluster_file_has_too() -> None:
     """DNS domain, load balancer, certificate names, pods a node, interface."""
     cluster = changed(
         dual_stack_cluster(),
@@ -201,7 +202,7 @@ def test_settings_that_a_cluster_file_has_too():
     assert "deprecates" in told(result)["a.json: spec.features.ipvs"]
 
 
-def test_the_codes_of_faults_are_listed():
+def test_the_codes_of_faults_are_listed() -> None:
     """For docs/reference/problems.md."""
     assert set(FAULTS) >= {"document-kind", "other-cluster", "not-base64"}
 
@@ -228,7 +229,9 @@ FIELDS = sorted(
     st.dictionaries(st.sampled_from(FIELDS), values, max_size=4),
     st.booleans(),
 )
-def test_whatever_stands_in_a_document_there_is_an_answer(cluster_changes, machine_changes, whole):
+def test_whatever_stands_in_a_document_there_is_an_answer(
+    cluster_changes: dict[str, Any], machine_changes: dict[str, Any], whole: bool
+) -> None:
     """A cluster file or faults, never a traceback; every field is told of, and no secret is."""
     secret = encoded("this is nobody's business")
     cluster = {**dual_stack_cluster(password=secret), "status": {"phase": "Running"}}
@@ -248,7 +251,7 @@ def test_whatever_stands_in_a_document_there_is_an_answer(cluster_changes, machi
 
 @settings(deadline=None, max_examples=150)
 @given(st.text(max_size=200) | values.map(json.dumps))
-def test_whatever_a_file_holds_there_is_an_answer(text):
+def test_whatever_a_file_holds_there_is_an_answer(text: str) -> None:
     """Also what is no YAML at all."""
     result = import_documents([Source("x", text)], TRUSTING)
     assert result.document is None
