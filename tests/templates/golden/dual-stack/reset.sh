@@ -32,13 +32,13 @@ try() {
   fi
 }
 
-# --- packet filter, while the pods are there: only tables and chains of kube-proxy, flannel and the CNI plugins, nobody else's.
+# --- packet filter, while the pods are there: only tables, chains and sets of kube-proxy, flannel, Calico and the CNI plugins, nobody else's.
 # A host without nft or iptables borrows those of the container that used them; it is held still, or it would put its rules back.
 if have kubelet; then systemctl stop kubelet.service 2>/dev/null || true; fi
 lenders=''
 for process in /proc/[0-9]*; do
   case $(cat "$process/comm" 2>/dev/null) in
-    kube-proxy | flanneld)
+    kube-proxy | flanneld | calico-node)
       # one in another network name space belongs to a cluster inside a container on this host
       if [ "$(readlink "$process/ns/net")" = "$(readlink /proc/1/ns/net)" ] && kill -STOP "${process#/proc/}" 2>/dev/null; then
         lenders="$lenders $process/root"
@@ -62,12 +62,12 @@ tool() {
 
 # shellcheck disable=SC2086 # $run is two words or none, a table is a family and a name
 if tool nft; then
-  for table in 'ip kube-proxy' 'ip6 kube-proxy' 'ip flannel-ipv4' 'ip6 flannel-ipv6' 'ip cni_hostport' 'ip6 cni_hostport' \
+  for table in 'ip kube-proxy' 'ip6 kube-proxy' 'ip flannel-ipv4' 'ip6 flannel-ipv6' 'ip calico' 'ip6 calico' 'ip cni_hostport' 'ip6 cni_hostport' \
     'inet cni_plugins_masquerade'; do
     if $run nft list table $table >/dev/null 2>&1; then try $run nft delete table $table; fi
   done
 fi
-ours='\(KUBE\|FLANNEL\|CNI\)-'
+ours='\(KUBE\|FLANNEL\|CNI\|cali\)-'
 for program in iptables ip6tables iptables-legacy ip6tables-legacy; do
   case $program in
     iptables-legacy) [ -s /proc/net/ip_tables_names ] || continue ;; # asking it for a table makes the table
@@ -89,6 +89,10 @@ for program in iptables ip6tables iptables-legacy ip6tables-legacy; do
     for chain in $chains; do try $run "$program" -w -t "$table" -X "$chain"; done
   done
 done
+# shellcheck disable=SC2086
+if tool ipset; then # only once no rule needs them
+  for set in $($run ipset list -n 2>/dev/null | grep '^cali[46]0'); do try $run ipset destroy "$set"; done
+fi
 # shellcheck disable=SC2086
 if tool nft; then
   # what is left of an iptables table when nobody has a rule or a policy in it
