@@ -1,4 +1,4 @@
-"""A cluster's admin kubeconfig, with the way to its API server."""
+"""A cluster's kubeconfig, with the way to its API server."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from cluster.spec import SSH
 
 
 class SavedKubeconfig(Block):
-    """An admin kubeconfig (encrypted at rest) and the control plane's SSH endpoint through which the API is reached."""
+    """A kubeconfig (encrypted at rest), and the control plane's SSH endpoint through which the API is reached if it is."""
 
     _block_type_name = "Saved kubeconfig"
     _block_type_slug = "saved-kubeconfig"
     _description = (
         "Admin kubeconfig of one cluster, with the SSH endpoint, pinned host key and credential name of its control plane, "
-        "so that `sixstack kubectl NAME -- get nodes` works where there is no route to the API server. Written by create-cluster."
+        "so that `sixstack kubectl NAME -- get nodes` works where there is no route to the API server. Written by create-cluster; one that "
+        "you save of a cluster that somebody else made needs no SSH endpoint: its API server is then called directly."
     )
     _code_example = """
 ```python
@@ -27,10 +28,14 @@ kubeconfig = SavedKubeconfig.load("demo").kubeconfig.get_secret_value()
 
     cluster: str = Field(description="Name of the cluster.")
     kubeconfig: SecretStr = Field(description="The kubeconfig, YAML.")
-    api: str = Field(description="host:port of the API server as the control plane itself reaches it.")
-    ca_hash: str = Field(description="sha256:HEX of the cluster's CA key: its identity.")
-    control_plane: str = Field(description="Name of the control-plane host.")
-    ssh: SSH = Field(title="SSH", description="How to reach that host: address, port, user, credential block, pinned key, jump host.")
+    api: str = Field("", description="host:port of the API server as the control plane itself reaches it; empty: the kubeconfig's server.")
+    ca_hash: str = Field("", description="sha256:HEX of the cluster's CA key, its identity; empty: not known.")
+    control_plane: str = Field("", description="Name of the control-plane host; empty: not known.")
+    ssh: SSH | None = Field(
+        None,
+        title="SSH",
+        description="How to reach that host: address, port, user, credential block, pinned key, jump host; left out: the API is called directly.",
+    )
 
 
 def block_name(cluster: str) -> str:

@@ -28,18 +28,23 @@ def run(options: argparse.Namespace) -> int:
 
     block = saved(options.cluster)
     arguments = [word for index, word in enumerate(options.arguments) if not (index == 0 and word == "--")]
+    document = yaml.safe_load(block.kubeconfig.get_secret_value())
+    if block.ssh is None:
+        return _run(document, arguments)
     api_host, api_port = split_host_port(block.api, 6443)
-    with (
-        control_plane_session(block) as session,
-        forwarded(session, str(api_host), api_port) as (host, port),
-        tempfile.TemporaryDirectory(prefix="sixstack-") as folder,
-    ):
-        document = yaml.safe_load(block.kubeconfig.get_secret_value())
+    with control_plane_session(block) as session, forwarded(session, str(api_host), api_port) as (host, port):
         for entry in document["clusters"]:
             entry["cluster"] |= {"server": f"https://{join_host_port(host, port)}", "tls-server-name": "kubernetes"}
+        return _run(document, arguments)
+
+
+def _run(kubeconfig: object, arguments: list[str]) -> int:
+    import yaml
+
+    with tempfile.TemporaryDirectory(prefix="sixstack-") as folder:
         path = Path(folder) / "kubeconfig"
         path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(document), encoding="utf-8")
+        path.write_text(yaml.safe_dump(kubeconfig), encoding="utf-8")
         return subprocess.run([_kubectl(), *arguments], env={**os.environ, "KUBECONFIG": str(path)}, check=False).returncode
 
 

@@ -23,12 +23,10 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
-    from cli.saved_cluster import control_plane_session, saved
-    from kube.client import connect
+    from cli.saved_cluster import saved, saved_api
     from kube.nodes import find_node
 
-    block = saved(options.cluster)
-    with control_plane_session(block) as session, connect(block.kubeconfig.get_secret_value(), session.dial) as api:
+    with saved_api(saved(options.cluster)) as api:
         name = find_node(api, address)
     if name is None:
         print(f"sixstack: no node of {options.cluster} has the address {address}", file=sys.stderr)

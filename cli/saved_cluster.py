@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from blocks.saved_kubeconfig import SavedKubeconfig
     from hosts.session import Session
+    from kube.client import KubeApi
 
 
 def saved(cluster: str) -> SavedKubeconfig:
@@ -23,13 +24,30 @@ def saved(cluster: str) -> SavedKubeconfig:
 
 @contextmanager
 def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
-    """An SSH session to the cluster's control plane, closed afterwards."""
+    """An SSH session to the cluster's control plane, closed afterwards; the block must know the way there."""
+    from cluster.errors import EnvironmentFault
     from cluster.spec import Host, Role
     from hosts.registry import close_registry, open_registry
     from tasks.connection import credential
 
+    if block.ssh is None:
+        raise EnvironmentFault(f"the saved kubeconfig of {block.cluster} has no SSH endpoint")
     key = f"command-line-{block.cluster}"
     try:
         yield open_registry(key).session(Host(name=block.control_plane, role=Role.CONTROL_PLANE, ssh=block.ssh), credential)
     finally:
         close_registry(key)
+
+
+@contextmanager
+def saved_api(block: SavedKubeconfig) -> Iterator[KubeApi]:
+    """The cluster's API: through the control plane's SSH connection where the block knows one, else at the kubeconfig's own URL."""
+    from kube.client import connect, connect_directly
+
+    text = block.kubeconfig.get_secret_value()
+    if block.ssh is None:
+        with connect_directly(text) as api:
+            yield api
+    else:
+        with control_plane_session(block) as session, connect(text, session.dial) as api:
+            yield api

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
@@ -228,6 +229,26 @@ def connect(kubeconfig: str | Mapping[str, Any], dial: Dial) -> Iterator[KubeApi
     The server's certificate is verified against the kubeconfig's CA, under the name `kubernetes`.
     """
     api = KubeApi(read_kubeconfig(kubeconfig), dial)
+    try:
+        yield api
+    finally:
+        api.close()
+
+
+@contextmanager
+def connect_directly(kubeconfig: str | Mapping[str, Any], seconds: float = 10) -> Iterator[KubeApi]:
+    """The API server of a kubeconfig at its own URL, for a cluster that this machine has a route to.
+
+    The server's certificate is verified as every client does: for `tls-server-name` if there is one, else for the URL's host.
+    """
+
+    def dial(host: str, port: int) -> socket.socket:
+        connected = socket.create_connection((host, port), timeout=seconds)
+        connected.settimeout(None)
+        return connected
+
+    config = read_kubeconfig(kubeconfig, any_name=False)
+    api = KubeApi(config, dial)
     try:
         yield api
     finally:

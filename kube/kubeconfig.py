@@ -33,8 +33,10 @@ class Kubeconfig:
         return f"Kubeconfig(host={self.host!r}, port={self.port})"
 
 
-def read_kubeconfig(source: str | Mapping[str, Any]) -> Kubeconfig:
+def read_kubeconfig(source: str | Mapping[str, Any], *, any_name: bool = True) -> Kubeconfig:
     """The current context of a kubeconfig (YAML text or its document).
+
+    `any_name`: the server is reached by an address that its certificate need not carry, and is known by kubeadm's own name; else by the URL's.
 
     Raises EnvironmentFault when it is not self-contained: files and login programs it refers to are not on this machine.
     """
@@ -61,7 +63,7 @@ def read_kubeconfig(source: str | Mapping[str, Any]) -> Kubeconfig:
     return Kubeconfig(
         host=server.hostname,
         port=server.port or 443,
-        server_name=cluster.get("tls-server-name") or SERVER_NAME,
+        server_name=cluster.get("tls-server-name") or (SERVER_NAME if any_name else server.hostname),
         authority=authority,
         certificate=_decoded(user["client-certificate-data"]) if "client-certificate-data" in user else None,
         key=_decoded(user["client-key-data"]) if "client-key-data" in user else None,
