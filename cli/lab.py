@@ -35,7 +35,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="which family comes first in dual-stack",
     )
     spec.add_argument("--hosts", type=int, metavar="N", help="the first N hosts (default: all)")
-    spec.add_argument("--cni", choices=("flannel", "none"), default="flannel")
+    spec.add_argument("--cni", choices=("flannel", "calico", "none"), default="flannel")
+    spec.add_argument(
+        "--ssh",
+        type=Family,
+        choices=list(Family),
+        metavar="{ipv4,ipv6}",
+        help="which family SSH goes over (default: IPv4 where this machine has it)",
+    )
     power_off = _action(actions, "power-off", "a power failure of one host; `lab up` boots it again")
     power_off.add_argument("host", metavar="HOST")
     _action(actions, "down", "remove the hosts and everything that belongs to them")
@@ -108,7 +115,8 @@ def _spec(args: argparse.Namespace) -> int:
     from lab.spec import cluster_document, cluster_file
 
     lab = hosts.lab_of(args.lab)
-    print(cluster_file(cluster_document(lab, hosts.status(args.lab), args.stack, args.primary, cni=args.cni, count=args.hosts)), end="")
+    document = cluster_document(lab, hosts.status(args.lab), args.stack, args.primary, cni=args.cni, count=args.hosts, ssh=args.ssh)
+    print(cluster_file(document), end="")
     return GOOD
 
 

@@ -28,12 +28,13 @@ def cluster_document(
     *,
     cni: str = "flannel",
     count: int | None = None,
+    ssh: Family | None = None,
     cgroup_v1: bool | None = None,
 ) -> dict[str, Any]:
     """The cluster file (as data) of `count` hosts (default: all): the first is the control plane, the others are workers.
 
-    SSH goes over the first family that both the machine and the hosts have, so it may be another one than the cluster uses.
-    EnvironmentFault when the lab has too few hosts, or not the families that `stack` needs.
+    SSH goes over family `ssh`, by default the first that both the machine and the hosts have, so it may be another one than the cluster uses.
+    EnvironmentFault when the lab has too few hosts, or not the families that `stack` or `ssh` needs.
     """
     families = families_of(stack, primary)
     again = f"`sixstack lab up --lab {lab.name}"
@@ -41,11 +42,12 @@ def cluster_document(
         raise EnvironmentFault(f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: {again} --families ipv4,ipv6`")
     if count is not None and not 1 <= count <= len(hosts):
         raise EnvironmentFault(f"lab {lab.name} has {len(hosts)} hosts, not {count}: {again} --hosts {count}`")
-    reach = next((family for family in lab.management if family in lab.families), None)
+    reach = next((family for family in lab.management if family in lab.families and ssh in {None, family}), None)
     if reach is None:
-        theirs = ",".join(lab.families)
+        theirs = ssh or ",".join(lab.families)
         raise EnvironmentFault(
-            f"this machine has no {theirs} address on the lab's bridge, its hosts have no other: {again} --management {theirs}`"
+            f"SSH cannot go over {theirs}: this machine's addresses on the lab's bridge are {','.join(lab.management)}, its hosts' {','.join(lab.families)}: "
+            f"{again} --management {theirs}`"
         )
     v1 = cgroup_v1 if cgroup_v1 is not None else not cgroup.of_this_machine().v2
     return {

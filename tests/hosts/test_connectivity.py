@@ -78,9 +78,9 @@ def three() -> Iterator[BareHosts]:
         for host in up
     }
     paths = tuple(
-        HostPath(one.name, other.name, protocol, port, part, one.address(family), other.address(family), running=False)
+        HostPath(one.name, other.name, protocol, port, part, source, target, running=False)
         for one, other in permutations(up, 2)
-        for family in BOTH
+        for source, target in zip(one.addresses, other.addresses, strict=True)
         for protocol, port, part in (("tcp", 10250, "kubelet"), ("udp", 8472, "VXLAN"))
     )
     try:

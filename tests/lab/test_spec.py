@@ -35,7 +35,7 @@ def _hosts(lab: Lab) -> tuple[LabHost, ...]:
     )
 
 
-@pytest.mark.parametrize(("stack", "primary", "cni", "v1"), list(product(StackMode, Family, ("flannel", "none"), (True, False))))
+@pytest.mark.parametrize(("stack", "primary", "cni", "v1"), list(product(StackMode, Family, ("flannel", "calico", "none"), (True, False))))
 def test_the_file_is_a_cluster_file_without_a_problem(stack: StackMode, primary: Family, cni: str, v1: bool) -> None:
     """The product's own reader takes it, in every mode, and finds nothing to say."""
     reading = read_text(cluster_file(cluster_document(LAB, _hosts(LAB), stack, primary, cni=cni, cgroup_v1=v1)))
@@ -79,6 +79,21 @@ def test_ssh_goes_where_the_machine_has_an_address() -> None:
         lab = replace(LAB, management=(management,))
         ssh = cluster_document(lab, _hosts(lab), StackMode.IPV6, cgroup_v1=True)["hosts"][0]["ssh"]["address"]
         assert (":" in ssh) is version
+
+
+@pytest.mark.parametrize("family", list(Family))
+def test_ssh_goes_over_the_family_that_is_asked_for(family: Family) -> None:
+    """Whatever families the cluster has."""
+    for stack in StackMode:
+        ssh = cluster_document(LAB, _hosts(LAB), stack, ssh=family, cgroup_v1=True)["hosts"][0]["ssh"]["address"]
+        assert (":" in ssh) is (family is Family.IPV6)
+
+
+def test_ssh_over_a_family_that_the_machine_lacks_is_refused() -> None:
+    """The command that gives it one is named."""
+    lab = replace(LAB, management=(Family.IPV4,))
+    with pytest.raises(EnvironmentFault, match=r"SSH cannot go over ipv6.*--management ipv6"):
+        cluster_document(lab, _hosts(lab), StackMode.IPV6, ssh=Family.IPV6, cgroup_v1=True)
 
 
 @pytest.mark.parametrize(
