@@ -12,6 +12,8 @@ def run_name(verb: str) -> Callable[[], str]:
 
     def name() -> str:
         document = flow_run.parameters.get("cluster")
+        if isinstance(document, str):  # flows that take a saved cluster by its name
+            return f"{verb} {document}"
         cluster = document.get("name") if isinstance(document, Mapping) else getattr(document, "name", None)
         return f"{verb} {cluster or 'a cluster without a name'}"
 

@@ -47,6 +47,14 @@ def network_artifact(where: Where, rows: Sequence[dict[str, str]], verdict: str)
     )
 
 
+def host_network_artifact(where: Where, rows: Sequence[dict[str, str]], *, undo: bool) -> None:
+    """The Deployments as they were found, before any of them is touched."""
+    asked = "what they had before" if undo else "their nodes' network"
+    create_table_artifact(
+        table=list(rows), key=f"{where.cluster}-host-network", description=f"Deployments of cluster **{where.cluster}** that are to get {asked}"
+    )
+
+
 def summary_artifact(where: Where, markdown: str) -> None:
     """The final word on a run."""
     create_markdown_artifact(markdown, key=f"{where.cluster}-summary", description=f"What became of cluster {where.cluster}")

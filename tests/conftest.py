@@ -96,6 +96,7 @@ class Workplace:
 
     def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """One request to the Prefect API: POST with a body, else GET."""
+        import urllib.error
         import urllib.request
 
         request = urllib.request.Request(
@@ -103,8 +104,15 @@ class Workplace:
             data=json.dumps(body).encode() if body is not None else None,
             headers={"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
+        for left in reversed(range(5)):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.loads(answer.read() or b"null")
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or not left:  # SQLite was busy: the server asks its clients to come again
+                    raise
+                time.sleep(1)
+        raise AssertionError
 
     def ended(self, run: str, *, limit: float = 300) -> dict[str, Any]:
         """The flow run once it is in a final state."""

@@ -13,6 +13,20 @@ from kube.host_network.names import DeploymentName
 from kube.host_network.ports import Move, port_problems
 from kube.wait import NODES
 
+# every code of this package; docs/reference/problems.md lists them
+PROBLEMS = {
+    "no-such-deployment": "A Deployment is not in the cluster.",
+    "duplicate-deployment": "A Deployment is named twice.",
+    "host-port-collision": "Two pods would want one port of a node: more replicas than nodes, or two Deployments with one port.",
+    "host-port-taken": "Other pods of the nodes have the port already.",
+    "host-port-differs": "A container maps another port of the node than its own, which hostNetwork does not allow.",
+    "no-node-for-deployment": "No node can take the Deployment's pods: cordons, taints, its node selector.",
+    "no-port-declared": "A Deployment declares no port, so that collisions cannot be seen before they happen.",
+    "host-network-not-admitted": "The namespace enforces a pod security level that refuses hostNetwork.",
+    "nothing-remembered": "To undo: the Deployment has hostNetwork, and not by this flow.",
+    "unreadable-annotation": "What a Deployment remembers of its former state cannot be read.",
+}
+
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 

@@ -261,9 +261,31 @@ def test_what_cannot_be_changed_is_refused_all_at_once(grown: Grown) -> None:
     changed["cni"] = {"kind": "none"}
     done = grown.place.sixstack("plan", grown.place.write("changed.yaml", changed), "--output", "json")
     assert done.returncode == 1, done.stdout + done.stderr
-    problems = {problem["path"]: problem for problem in json.loads(done.stdout)["problems"] if problem["code"] == "immutable-field"}
+    told = json.loads(done.stdout)
+    problems = {problem["path"]: problem for problem in told["problems"] if problem["code"] == "immutable-field"}
     assert set(problems) >= {"network/pods", "network/services", "network/dns_domain", "control_plane/endpoint", "cni/kind"}
     assert all(problem["hint"] for problem in problems.values())
+    assert not told["migration"]["in_place"]  # another primary service range
+
+
+def test_another_stack_mode_is_refused_with_what_it_asks_for(grown: Grown) -> None:
+    """IPv4 to dual-stack: what has to happen, in order, with this cluster's ranges and hosts, and what each action restarts; by a run too."""
+    machines = hosts.status(LAB)
+    changed = {**cluster_document(hosts.lab_of(LAB), machines, StackMode.DUAL_STACK, Family.IPV4, count=2), "name": NAME}
+    file = grown.place.write("changed.yaml", changed)
+    done = grown.place.sixstack("plan", file, "--output", "json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert "stack" in {problem["path"] for problem in told["problems"]}
+    assert told["migration"]["in_place"]
+    by_what = {action["what"]: action for action in told["migration"]["actions"]}
+    ranges = "10.96.0.0/16,fd44:5a17:e0b4:ff00::/112"
+    assert by_what[f"the API server's arguments: --service-cluster-ip-range={ranges}"]["restarts"].startswith("the API server")
+    (addresses,) = [action["where"] for what, action in by_what.items() if what.startswith("give every host")]
+    assert addresses == [f"{machine.name} {machine.address(Family.IPV6)}" for machine in machines[:2]]
+    refused = grown.place.sixstack("create", file)
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    assert f"--service-cluster-ip-range={ranges}" in refused.stdout
 
 
 def test_deleting_wants_the_clusters_name(grown: Grown) -> None:

@@ -61,8 +61,7 @@ class Platform:
         """As it is now."""
         return self.api.get(self.name.path)
 
-    @property
-    def shape(self) -> tuple[int, bool, str, str | None]:
+    def shape(self) -> Shape:
         """Replicas, host network, DNS policy, and what it remembers: the phase."""
         now = self.deployment()
         pod = now["spec"]["template"]["spec"]
@@ -130,8 +129,9 @@ def platform(api: KubeApi) -> Iterator[Platform]:
     controller.join()
 
 
-BEFORE_IT: tuple[int, bool, str, str | None] = (2, False, "ClusterFirst", None)
-SET: tuple[int, bool, str, str | None] = (2, True, "ClusterFirstWithHostNet", "set")
+Shape = tuple[int, bool, str, str | None]
+BEFORE_IT: Shape = (2, False, "ClusterFirst", None)
+SET: Shape = (2, True, "ClusterFirstWithHostNet", "set")
 
 
 def quiet(_line: str) -> None:
@@ -146,7 +146,7 @@ def test_pods_are_gone_before_the_network_changes(platform: Platform) -> None:
         "hostNetwork: true, 2 replica(s)",
         "available",
     )
-    assert platform.shape == SET
+    assert platform.shape() == SET
     assert platform.seen == [(2, False), (0, False), (2, True)]
     assert platform.deployment()["metadata"]["annotations"]["theirs"] == "1"
     assert any("2 replica(s) to 0" in line for line in told)
@@ -158,7 +158,7 @@ def test_undoing_gives_back_what_was(platform: Platform) -> None:
     set_host_network(platform.api, platform.name, LIMIT, quiet)
     platform.api.merge(platform.name.path, {"spec": {"replicas": 1}})
     assert undo_host_network(platform.api, platform.name, LIMIT, quiet)[-1] == "available"
-    assert platform.shape == (1, False, "ClusterFirst", None)
+    assert platform.shape() == (1, False, "ClusterFirst", None)
     assert undo_host_network(platform.api, platform.name, LIMIT, quiet) == ()
 
 
@@ -167,7 +167,7 @@ def test_a_failure_is_undone_and_told(platform: Platform) -> None:
     platform.broken = True
     with pytest.raises(ClusterError, match=r"does not run with the host's network: .*0 of 2 available.*It is as it was before"):
         set_host_network(platform.api, platform.name, SHORT, quiet)
-    assert platform.shape == BEFORE_IT
+    assert platform.shape() == BEFORE_IT
 
 
 def test_pods_that_other_hands_took_back_are_set_again(platform: Platform) -> None:
@@ -175,9 +175,9 @@ def test_pods_that_other_hands_took_back_are_set_again(platform: Platform) -> No
     set_host_network(platform.api, platform.name, LIMIT, quiet)
     platform.api.merge(platform.name.path, {"spec": {"replicas": 3, "template": {"spec": {"hostNetwork": None, "dnsPolicy": "Default"}}}})
     set_host_network(platform.api, platform.name, LIMIT, quiet)
-    assert platform.shape == (3, True, "ClusterFirstWithHostNet", "set")
+    assert platform.shape() == (3, True, "ClusterFirstWithHostNet", "set")
     undo_host_network(platform.api, platform.name, LIMIT, quiet)
-    assert platform.shape == (3, False, "Default", None)
+    assert platform.shape() == (3, False, "Default", None)
 
 
 @pytest.mark.parametrize("changes", [1, 2, 3])
@@ -190,7 +190,7 @@ def test_a_run_that_is_killed_is_finished_or_undone(platform: Platform, changes:
     assert (seen.replicas, seen.unfinished) == (2, changes < 3)
     assert not [problem for problem in problems if problem.code != "no-node-for-deployment"]  # there are none
     then(platform.api, platform.name, LIMIT, quiet)
-    assert platform.shape == (SET if then is set_host_network else BEFORE_IT)
+    assert platform.shape() == {set_host_network: SET, undo_host_network: BEFORE_IT}[then]
 
 
 @pytest.mark.parametrize("then", [set_host_network, undo_host_network], ids=["set", "undo"])
@@ -199,16 +199,17 @@ def test_undoing_that_is_killed_is_finished_or_turned_round(platform: Platform, 
     set_host_network(platform.api, platform.name, LIMIT, quiet)
     with pytest.raises(Killed):
         undo_host_network(DyingApi(platform.api, 1), platform.name, LIMIT, quiet)  # type: ignore[arg-type]
-    assert platform.shape == (0, True, "ClusterFirstWithHostNet", "undoing")
+    stopped: Shape = (0, True, "ClusterFirstWithHostNet", "undoing")
+    assert platform.shape() == stopped
     then(platform.api, platform.name, LIMIT, quiet)
-    assert platform.shape == (SET if then is set_host_network else BEFORE_IT)
+    assert platform.shape() == {set_host_network: SET, undo_host_network: BEFORE_IT}[then]
 
 
 def test_a_deployment_that_is_scaled_to_nothing_stays_so(platform: Platform) -> None:
     """Its template changes all the same."""
     platform.api.merge(platform.name.path, {"spec": {"replicas": 0}})
     set_host_network(platform.api, platform.name, LIMIT, quiet)
-    assert platform.shape == (0, True, "ClusterFirstWithHostNet", "set")
+    assert platform.shape() == (0, True, "ClusterFirstWithHostNet", "set")
 
 
 class TestLookAt:

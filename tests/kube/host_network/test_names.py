@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from kube.host_network import check
 from kube.host_network.names import DeploymentName, read_names
 
 
@@ -31,3 +35,10 @@ def test_all_faults_of_a_list_are_told_at_once() -> None:
     _, problems = read_names(["a/b", "a/b", "x"])
     assert [problem.code for problem in problems] == ["duplicate-deployment", "malformed"]
     assert [problem.code for problem in read_names([])[1]] == ["missing-value"]
+
+
+def test_every_code_is_explained() -> None:
+    """Those that the package yields are those that the reference lists; shapes are explained with the cluster file's."""
+    folder = Path(check.__file__).parent
+    found = {code for file in folder.glob("*.py") for code in re.findall(r'Problem\(\s*"([a-z-]+)"', file.read_text(encoding="utf-8"))}
+    assert found - {"malformed", "missing-value"} == set(check.PROBLEMS)

@@ -1,0 +1,61 @@
+"""Step check-host-network: every reason against the host's network, before anything is touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cluster.errors import SpecError
+from cluster.problems import Problem, errors_in
+from cluster.records import StepRecord
+from kube.host_network import DeploymentName, look_at, read_names
+from tasks.artifacts import host_network_artifact
+from tasks.attempt import Where, attempt, step, tell
+from tasks.saved_cluster import saved_api
+
+
+class HostNetworkRefused(SpecError):
+    """The Deployments cannot have the host's network, or not be given back what they had."""
+
+    headline = "no Deployment was touched"
+
+
+class HostNetworkCheck(StepRecord):
+    """The record of a check, with the Deployments it is about, NAMESPACE/NAME."""
+
+    deployments: tuple[str, ...] = ()
+
+
+@step("check-host-network")
+def check_host_network(block: Any, deployments: Any, undo: Any, available_seconds: Any, where: Where) -> HostNetworkCheck:
+    """The flow's parameters and the cluster's state; HostNetworkRefused lists all that is wrong at once."""
+    with attempt("check-host-network", "cluster", where, HostNetworkCheck) as this:
+        names, wrong = _parameters(block, deployments, undo, available_seconds)
+        if wrong:
+            raise HostNetworkRefused(wrong)
+        with saved_api(block, where) as api:
+            seen, problems = look_at(api, names, undo=undo)
+        this.output = "\n".join(map(str, problems))
+        if errors := errors_in(problems):
+            raise HostNetworkRefused(errors)
+        for problem in problems:
+            tell(where, f"note: {problem}")
+        host_network_artifact(where, [one.as_row() for one in seen], undo=undo)
+        this.found = "; ".join(f"{one.name}: {'host' if one.host_network else 'pod'} network, {one.replicas} replica(s)" for one in seen)
+        this.extra["deployments"] = tuple(map(str, names))
+    return this.record
+
+
+def _parameters(block: Any, deployments: Any, undo: Any, available_seconds: Any) -> tuple[tuple[DeploymentName, ...], tuple[Problem, ...]]:
+    """Whoever starts a run may have written anything."""
+    wrong = []
+    if not isinstance(block, str) or not block:
+        wrong.append(Problem("wrong-type", "cluster", "it is no text", "write the name of a Saved kubeconfig block"))
+    if not isinstance(undo, bool):
+        wrong.append(Problem("wrong-type", "undo", f"{undo!r} is neither true nor false", "write true or false"))
+    if type(available_seconds) is not int or available_seconds < 1:
+        wrong.append(Problem("out-of-range", "available_seconds", f"{available_seconds!r} is no number of seconds", "write 180, say"))
+    if not isinstance(deployments, list | tuple) or not all(isinstance(one, str) for one in deployments):
+        wrong.append(Problem("wrong-type", "deployments", "it is no list of texts", "write a list of NAMESPACE/NAME"))
+        return (), tuple(wrong)
+    names, problems = read_names(deployments)
+    return names, (*wrong, *problems)

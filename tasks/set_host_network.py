@@ -1,0 +1,39 @@
+"""Steps set-host-network and undo-host-network: one Deployment's pods move to their nodes' own network, or back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from cluster.records import StepRecord
+from kube.host_network import DeploymentName, set_host_network, undo_host_network
+from tasks.attempt import Where, attempt, step, tell
+from tasks.saved_cluster import saved_api
+
+
+@step("set-host-network", "deployment")
+def set_deployment(deployment: str, block: str, available_seconds: int, where: Where) -> StepRecord:
+    """Scale to 0, host network, scale back, available; put back as it was when it does not become available (ClusterError)."""
+    name = DeploymentName(*deployment.split("/"))
+    with attempt("set-host-network", _subject(name), where, StepRecord) as this:
+        with saved_api(block, where) as api:
+            limit = timedelta(seconds=available_seconds)
+            this.change(*set_host_network(api, name, limit, lambda line: tell(where, line)))
+        this.found = "" if this.changed else "it has the host's network"
+    return this.record
+
+
+@step("undo-host-network", "deployment")
+def undo_deployment(deployment: str, block: str, available_seconds: int, where: Where) -> StepRecord:
+    """Give back the network, DNS policy and number of pods that the Deployment remembers."""
+    name = DeploymentName(*deployment.split("/"))
+    with attempt("undo-host-network", _subject(name), where, StepRecord) as this:
+        with saved_api(block, where) as api:
+            limit = timedelta(seconds=available_seconds)
+            this.change(*undo_host_network(api, name, limit, lambda line: tell(where, line)))
+        this.found = "" if this.changed else "nothing was changed on it before"
+    return this.record
+
+
+def _subject(name: DeploymentName) -> str:
+    """For a record's key, which is a path."""
+    return f"{name.namespace}.{name.name}"
