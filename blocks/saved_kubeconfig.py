@@ -15,8 +15,8 @@ class SavedKubeconfig(Block):
     _block_type_slug = "saved-kubeconfig"
     _description = (
         "Admin kubeconfig of one cluster, with the SSH endpoint, pinned host key and credential name of its control plane, "
-        "so that `sixstack kubectl NAME -- get nodes` works where there is no route to the API server. Written by create-cluster; one that "
-        "you save of a cluster that somebody else made needs no SSH endpoint: its API server is then called directly."
+        "so that `sixstack kubectl NAME -- get nodes` works where there is no route to the API server. Written by create-cluster; "
+        "`sixstack kubeconfig NAME --save FILE` makes one of a cluster that somebody else made, whose API server is then called directly."
     )
     _code_example = """
 ```python

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cluster.facts import HostFacts, InterfaceAddress, Link
 from cluster.families import Address, Family, family_of
+from cluster.pod_mtu import with_pod_mtu
 from cluster.rules.addresses import unusable
 from cluster.spec import ClusterSpec, Host
 
@@ -52,9 +53,9 @@ def node_addresses(spec: ClusterSpec, host: Host, facts: HostFacts) -> tuple[Add
 
 
 def resolve(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ClusterSpec:
-    """The spec with the addresses of every host whose facts are known; call it when the rules found no error."""
+    """The spec with what its file leaves to the hosts: their addresses, where facts are known, and the pods' MTU; when the rules found no error."""
     hosts = tuple(
         host.model_copy(update={"addresses": node_addresses(spec, host, facts[host.name])}) if host.name in facts else host
         for host in spec.hosts
     )
-    return spec.model_copy(update={"hosts": hosts})
+    return with_pod_mtu(spec.model_copy(update={"hosts": hosts}), facts)

@@ -14,6 +14,7 @@ from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketExc
 
 from cluster.errors import ApiUnavailable, StepTimedOut
 from kube.client import KubeApi, refusal, segment
+from kube.kubeconfig import SERVER_NAME
 
 STDIN, STDOUT, STDERR, STATUS = range(4)  # the first byte of each message
 PROTOCOL = "v4.channel.k8s.io"
@@ -39,8 +40,9 @@ def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *
     received: dict[int, bytes] = {STDOUT: b"", STDERR: b"", STATUS: b""}
     web_socket = WebSocket(skip_utf8_validation=True)
     try:
+        # the name is but a header here: the socket is connected, and its certificate verified
         web_socket.connect(  # type: ignore[no-untyped-call]
-            f"wss://{api.config.server_name}{path}?{query}",
+            f"wss://{SERVER_NAME}{path}?{query}",
             socket=api.open_socket(),
             subprotocols=[PROTOCOL],
             header=[f"{key}: {value}" for key, value in api.authorization.items()],

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
 
+from cluster.network_matrix import markdown
+from cluster.network_report import NetworkReport
 from cluster.plan import Plan
 from cluster.state import NodeState
 from tasks.attempt import Where
@@ -40,10 +42,10 @@ def nodes_artifact(where: Where, nodes: Sequence[NodeState]) -> None:
     )
 
 
-def network_artifact(where: Where, rows: Sequence[dict[str, str]], verdict: str) -> None:
-    """The network check as a table."""
-    create_table_artifact(
-        table=list(rows), key=f"{where.cluster}-network", description=f"Network check of cluster **{where.cluster}**: {verdict}"
+def network_artifact(where: Where, report: NetworkReport) -> None:
+    """The network check as a page: verdict, findings, node by node and family by family."""
+    create_markdown_artifact(
+        markdown(report, where.cluster), key=f"{where.cluster}-network", description=f"Network check of cluster **{where.cluster}**"
     )
 
 
@@ -55,9 +57,9 @@ def host_network_artifact(where: Where, rows: Sequence[dict[str, str]], *, undo:
     )
 
 
-def summary_artifact(where: Where, markdown: str) -> None:
+def summary_artifact(where: Where, text: str) -> None:
     """The final word on a run."""
-    create_markdown_artifact(markdown, key=f"{where.cluster}-summary", description=f"What became of cluster {where.cluster}")
+    create_markdown_artifact(text, key=f"{where.cluster}-summary", description=f"What became of cluster {where.cluster}")
 
 
 def start_progress(where: Where) -> UUID:

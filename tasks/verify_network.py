@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +12,18 @@ from pydantic import Field
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from cluster.errors import ClusterError
-from cluster.network_report import ExpectedNetwork
+from cluster.expected_network import ExpectedNetwork
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec
 from cluster.steps import VERIFY_NETWORK
-from kube.network_check import run
+from kube.client import KubeApi
+from kube.network_check import Settings, run
+from kube.network_check.from_api import expected_from_api
 from kube.state import read_state
 from tasks.artifacts import network_artifact, nodes_artifact
 from tasks.attempt import Where, attempt, step, tell
 from tasks.connection import cluster_api
+from tasks.saved_cluster import saved_api
 
 
 class NetworkRecord(StepRecord):
@@ -29,20 +34,41 @@ class NetworkRecord(StepRecord):
 
 @step("verify-network")
 def verify_network(spec: ClusterSpec, nodes: tuple[str, ...], where: Where) -> NetworkRecord:
-    """Check the network among `nodes`; ClusterError names each broken path."""
+    """Check the network among `nodes` that create-cluster has just joined, in its quicker form; ClusterError names each broken path."""
+    expected = ExpectedNetwork.of(spec)
+    asked = replace(expected, nodes={name: addresses for name, addresses in expected.nodes.items() if name in nodes})
+    settings = Settings(probe_image(where), limit=VERIFY_NETWORK.limit, full=False)
+    return _checked(lambda: nullcontext(cluster_api(spec.control_planes[0], where)), lambda _: asked, settings, where)
+
+
+@step("verify-network")
+def verify_saved_cluster(kubeconfig: str, spec: ClusterSpec | None, settings: Settings, where: Where) -> NetworkRecord:
+    """Check the whole network of the cluster of a saved kubeconfig, against its cluster file (addresses resolved) or what its API says."""
+
+    def expected(api: KubeApi) -> ExpectedNetwork:
+        return expected_from_api(api) if spec is None else ExpectedNetwork.of(spec)
+
+    return _checked(lambda: saved_api(kubeconfig, where), expected, settings, where)
+
+
+def probe_image(where: Where) -> str:
+    """The probe image of the run's artifact bundle."""
+    return load(ArtifactBundle, where.bundle).manifest().probe_image
+
+
+def _checked(
+    reach: Callable[[], AbstractContextManager[KubeApi]],
+    expected: Callable[[KubeApi], ExpectedNetwork],
+    settings: Settings,
+    where: Where,
+) -> NetworkRecord:
     with attempt("verify-network", "cluster", where, NetworkRecord) as this:
-        image = load(ArtifactBundle, where.bundle).manifest().probe_image
-        api = cluster_api(spec.control_planes[0], where)
-        report = run(api, _expected(spec, nodes), image, VERIFY_NETWORK.limit, lambda line: tell(where, line))
-        nodes_artifact(where, read_state(api).nodes)
+        with reach() as api:
+            report = run(api, expected(api), settings, lambda line: tell(where, line))
+            nodes_artifact(where, read_state(api).nodes)
         this.extra["report"] = {**report.as_dict(), "table": report.table_rows()}
         this.found = report.verdict
-        network_artifact(where, report.table_rows(), report.verdict)
+        network_artifact(where, report)
         if not report.ok:
             raise ClusterError(report.verdict)
     return this.record
-
-
-def _expected(spec: ClusterSpec, nodes: tuple[str, ...]) -> ExpectedNetwork:
-    whole = ExpectedNetwork.of(spec)
-    return replace(whole, nodes={name: addresses for name, addresses in whole.nodes.items() if name in nodes})

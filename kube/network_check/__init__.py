@@ -6,49 +6,139 @@ One ordinary and one hostNetwork pod a node; each runs all its probes in one exe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from cluster.errors import SixstackError
-from cluster.network_report import Check, ExpectedNetwork, NetworkReport
+from cluster.expected_network import ExpectedNetwork
+from cluster.families import Family
+from cluster.network_checks import Check, CheckKind
+from cluster.network_report import NetworkReport
 from kube.client import Document, KubeApi
 from kube.exec import run_in_pod
-from kube.network_check.pods import Endpoint, ProbePods, probe_pods
-from kube.network_check.probes import Probe, judge, plan_probes, written
-from kube.network_check.static import check_nodes, check_pods
+from kube.network_check.answers import judge, said_of, written
+from kube.network_check.fragments import check_fragments, fragment_probes, fragments_created
+from kube.network_check.pairs import pairs_to_try, said
+from kube.network_check.pods import ProbePods, probe_pods
+from kube.network_check.policies import check_policies
+from kube.network_check.probes import Field, Probe, mtu_probes, plan_probes
+from kube.network_check.settings import Settings
+from kube.network_check.static import check_labels, check_nodes, check_pods
 from kube.wait import NODES
+
+__all__ = ["NetworkCheck", "Settings", "network_check", "run"]
 
 OnProgress = Callable[[str], None]
 
 
-def run(
-    api: KubeApi,
-    expected: ExpectedNetwork,
-    probe_image: str,
-    limit: timedelta = timedelta(minutes=3),
-    on_progress: OnProgress = lambda _: None,
-) -> NetworkReport:
+def run(api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress: OnProgress = lambda _: None) -> NetworkReport:
     """Checks every path between the cluster's nodes and pods over each family; what is broken is in the report, not raised.
 
     Raises only what keeps the check itself from running (ApiUnavailable, ApiRefused).
     """
     start = time.monotonic()
-    end = start + limit.total_seconds()
-    nodes, left_out = _asked(api.get(NODES)["items"], expected)
-    names = [str(node["metadata"]["name"]) for node in nodes]
-    checks: list[Check] = check_nodes(nodes, expected)
-    with probe_pods(api, names, expected.families, probe_image, until=end, on_progress=on_progress) as probes:
-        checks += probes.failures
-        checks += check_pods(probes.endpoints, expected.families)
-        checks += _tried(api, probes, nodes, expected, end, on_progress)
-    took = time.monotonic() - start
-    notes = [*probes.notes, *(f"node {name} was left out: it is not asked for" for name in left_out)]
-    report = NetworkReport(expected.families, tuple(names), tuple(checks), took, tuple(notes))
+    with network_check(api, expected, settings, on_progress) as check:
+        report = check.report()
+    # what is said of clearing away comes at its end
+    report = replace(report, seconds=time.monotonic() - start, notes=tuple(dict.fromkeys([*report.notes, *check.probes.notes])))
     on_progress(report.verdict)
     return report
+
+
+@contextmanager
+def network_check(
+    api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress: OnProgress = lambda _: None
+) -> Iterator[NetworkCheck]:
+    """The probe pods, ready for as many reports as are asked for; removed at the end."""
+    end = time.monotonic() + settings.limit.total_seconds()
+    nodes, left_out = _asked(api.get(NODES)["items"], expected)
+    names = [str(node["metadata"]["name"]) for node in nodes]
+    with probe_pods(api, names, expected.families, settings, until=end, on_progress=on_progress) as probes:
+        probes.notes += [f"node {name} was left out: it is not asked for" for name in left_out]
+        yield NetworkCheck(api, expected, settings, probes, on_progress)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCheck:
+    """A check whose probe pods run."""
+
+    api: KubeApi
+    expected: ExpectedNetwork
+    settings: Settings
+    probes: ProbePods
+    on_progress: OnProgress
+
+    def report(self) -> NetworkReport:
+        """What the network is like now."""
+        start = time.monotonic()
+        nodes, _ = _asked(self.api.get(NODES)["items"], self.expected)
+        names = [str(node["metadata"]["name"]) for node in nodes]
+        pairs = pairs_to_try(names)
+        field = Field(self.probes.endpoints, self.probes.services, self.probes.namespace, nodes, pairs, self.expected, self.settings)
+        checks: list[Check] = [*check_nodes(nodes, self.expected), *check_labels(nodes, self.expected), *self.probes.found]
+        checks += check_pods(self.probes.endpoints, nodes, self.expected)
+        paths = self._paths(field)
+        checks += paths
+        checks += self._mtu(field, {(check.source, check.target) for check in paths if check.kind is CheckKind.PING and not check.ok})
+        notes = [*self.probes.notes, said(pairs)]
+        if self.settings.full:
+            found, note = check_policies(self.api, field, self._policy_trial)
+            checks += found
+            notes.append(note)
+        return NetworkReport(self.expected.families, tuple(names), tuple(checks), time.monotonic() - start, tuple(filter(None, notes)))
+
+    def _paths(self, field: Field) -> list[Check]:
+        plan = {source.pod: plan_probes(source, field) for source in field.endpoints}
+        self.on_progress(f"trying {sum(map(len, plan.values()))} paths from {len(plan)} probe pods")
+        return self._tried(plan, self.settings)
+
+    def _mtu(self, field: Field, lost: Collection[tuple[str, str]]) -> list[Check]:
+        """Large packets, between two looks at the counters of the nodes."""
+        large = {source.pod: mtu_probes(source, field, lost) for source in field.ordinary}
+        counters = {source.pod: fragment_probes(source, self.expected.families) for source in field.endpoints if source.host_network}
+        before = self._fragments(counters)
+        checks = self._tried(large, self.settings)
+        after = self._fragments(counters)
+        return checks + check_fragments([probe for probes in large.values() for probe in probes], before, after)
+
+    def _fragments(self, counters: Mapping[str, Sequence[Probe]]) -> dict[tuple[str, Family], int | None]:
+        found: dict[tuple[str, Family], int | None] = {}
+        for probes, output, _ in self._answers(counters, self.settings):
+            said_here = said_of(output)
+            for number, probe in enumerate(probes):
+                found[probe.source_node, probe.family] = fragments_created(probe.family, said_here.get(number, (1, ""))[1])
+        return found
+
+    def _policy_trial(self, plan: dict[str, list[Probe]], patient: bool) -> list[Check]:
+        return self._tried(plan, self.settings if patient else replace(self.settings, tries=1, seconds=1))
+
+    def _tried(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[Check]:
+        return [check for probes, output, silence in self._answers(plan, settings) for check in judge(probes, output, silence)]
+
+    def _answers(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[tuple[Sequence[Probe], str, str]]:
+        """By pod: its probes, what its script printed, and what to say of a probe that it says nothing of."""
+        left = settings.limit
+
+        def from_one(pod: str, probes: Sequence[Probe]) -> tuple[Sequence[Probe], str, str]:
+            source = probes[0].source
+            try:
+                output = run_in_pod(
+                    self.api, self.probes.namespace, pod, ["sh", "-c", _script()], stdin=written(probes, settings), limit=left
+                )
+            except SixstackError as error:
+                return probes, "", f"the probe pod of {source} could not try: {error}"
+            silence = f"the probe pod of {source} said nothing of it (exit code {output.exit_code}): {output.stderr.strip()[:200]}"
+            return probes, output.stdout, silence
+
+        asked = [(pod, probes) for pod, probes in plan.items() if probes]
+        if not asked:
+            return []
+        with ThreadPoolExecutor(max_workers=16, thread_name_prefix="probe") as pool:
+            return list(pool.map(lambda pair: from_one(*pair), asked))
 
 
 def _asked(nodes: list[Document], expected: ExpectedNetwork) -> tuple[list[Document], list[str]]:
@@ -56,30 +146,6 @@ def _asked(nodes: list[Document], expected: ExpectedNetwork) -> tuple[list[Docum
     named = {str(node["metadata"]["name"]): node for node in nodes}
     wanted = sorted(name for name in named if name in expected.nodes or not expected.nodes)
     return [named[name] for name in wanted], sorted(set(named) - set(wanted))
-
-
-def _tried(
-    api: KubeApi, probes: ProbePods, nodes: list[Document], expected: ExpectedNetwork, end: float, on_progress: OnProgress
-) -> list[Check]:
-    plan = {
-        source.name: (source, plan_probes(source, probes.endpoints, probes.service, nodes, expected.dns_domain))
-        for source in probes.endpoints
-    }
-    on_progress(f"trying {sum(len(planned) for _, planned in plan.values())} paths from {len(plan)} probe pods")
-
-    def from_one(source: Endpoint, planned: list[Probe]) -> list[Check]:
-        left = timedelta(seconds=max(5.0, end - time.monotonic()))
-        try:
-            output = run_in_pod(api, probes.namespace, source.pod, ["sh", "-c", _script()], stdin=written(planned), limit=left)
-        except SixstackError as error:
-            return judge(planned, "", f"the probe pod on {source.node} could not try: {error}")
-        silence = f"the probe pod on {source.node} said nothing of it (exit code {output.exit_code}): {output.stderr.strip()[:200]}"
-        return judge(planned, output.stdout, silence)
-
-    if not plan:
-        return []
-    with ThreadPoolExecutor(max_workers=16, thread_name_prefix="probe") as pool:
-        return [check for found in pool.map(lambda pair: from_one(*pair), plan.values()) for check in found]
 
 
 @cache

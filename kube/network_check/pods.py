@@ -14,8 +14,10 @@ import yaml
 
 from cluster.errors import ClusterError, SixstackError
 from cluster.families import Address, Family
-from cluster.network_report import Check, CheckKind, Layer
+from cluster.network_checks import Check, CheckKind, Layer
 from kube.client import ApiRefused, Document, KubeApi, segment
+from kube.network_check.services import SERVES, ProbeService, ServiceKind, check_service, made_service, service_kinds
+from kube.network_check.settings import Settings
 from kube.wait import objects_as_they_change, wait_gone
 from templates import render
 
@@ -43,69 +45,86 @@ class Endpoint:
     addresses: tuple[Address, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeService:
-    """The service in front of the ordinary probe pods."""
-
-    namespace: str
-    addresses: tuple[Address, ...]
-    node_port: int
-    port: int  # of the pods themselves
-
-
 @dataclass(slots=True)
 class ProbePods:
-    """What a check works with; `failures` tell of pods that did not start."""
+    """What a check works with; `found` tells of pods that did not start and of what the API server made of the services."""
 
     namespace: str
-    service: ProbeService
+    services: list[ProbeService] = field(default_factory=list)  # the main one first
     endpoints: list[Endpoint] = field(default_factory=list)
-    failures: list[Check] = field(default_factory=list)
+    found: list[Check] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def probe_pods(
-    api: KubeApi, nodes: Sequence[str], families: tuple[Family, ...], image: str, *, until: float, on_progress: Callable[[str], None]
+    api: KubeApi,
+    nodes: Sequence[str],
+    families: tuple[Family, ...],
+    settings: Settings,
+    *,
+    until: float,
+    on_progress: Callable[[str], None],
 ) -> Iterator[ProbePods]:
     """Probe pods on all `nodes`, running or found not to; the namespace is gone afterwards, or `notes` says that it lingers.
 
     `until` (monotonic clock) bounds the start; clearing away has 30 s of its own.
     """
     _remove_stale(api)
-    namespace = f"sixstack-network-check-{token_hex(4)}"
-    probes = ProbePods(namespace, ProbeService(namespace, (), 0, PORT))
+    probes = ProbePods(f"{settings.namespace}-{token_hex(4)}")
     api.create(
         NAMESPACES,
         {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": namespace, "labels": {LABEL: "yes", "pod-security.kubernetes.io/enforce": "privileged"}},
+            "metadata": {"name": probes.namespace, "labels": {LABEL: "yes", "pod-security.kubernetes.io/enforce": "privileged"}},
         },
     )
     try:
-        on_progress(f"starting {2 * len(nodes)} probe pods in namespace {namespace}")
+        on_progress(f"starting {2 * len(nodes)} probe pods in namespace {probes.namespace}")
+        for kind in service_kinds(families, full=settings.full):
+            _make_service(api, probes, kind, families)
         pods = [
             {"name": f"{'host' if host_network else 'pod'}-{number}", "node": node, "host_network": host_network}
             for number, node in enumerate(nodes)
             for host_network in (True, False)
         ]
-        text = render(
-            "probe/probe.yaml.j2",
-            namespace=namespace,
-            families=["IPv4" if family is Family.IPV4 else "IPv6" for family in families],
-            port=PORT,
-            pods=pods,
-            image=image,
-        )
+        text = render("probe/probe.yaml.j2", namespace=probes.namespace, port=PORT, pods=pods, image=settings.image, serves=SERVES)
         for document in yaml.safe_load_all(text):
-            made = api.create(f"{NAMESPACES}/{segment(namespace)}/{document['kind'].lower()}s", document)
-            if document["kind"] == "Service":
-                probes.service = _service(namespace, made)
+            api.create(f"{NAMESPACES}/{segment(probes.namespace)}/{document['kind'].lower()}s", document)
         _wait_running(api, probes, len(pods), until)
+        _wait_served(api, probes)
         yield probes
     finally:
-        _remove(api, namespace, probes.notes)
+        _remove(api, probes.namespace, probes.notes)
+
+
+def _make_service(api: KubeApi, probes: ProbePods, kind: ServiceKind, families: tuple[Family, ...]) -> None:
+    made, refused = None, ""
+    try:
+        made = made_service(kind, api.create(f"{NAMESPACES}/{segment(probes.namespace)}/services", kind.document(probes.namespace, PORT)))
+        probes.services.append(made)
+    except ApiRefused as refusal:
+        if refusal.status != 422:
+            raise
+        refused = refusal.message
+    probes.found.append(check_service(kind, made, refused, families))
+
+
+def _wait_served(api: KubeApi, probes: ProbePods) -> None:
+    """Until the services know their pods: a name that is asked for earlier is remembered as unknown for seconds."""
+    pods = {endpoint.pod for endpoint in probes.endpoints if not endpoint.host_network}
+    path = f"/apis/discovery.k8s.io/v1/namespaces/{segment(probes.namespace)}/endpointslices"
+    wanted = sum(len(service.families) for service in probes.services)
+    for slices in objects_as_they_change(api, path, timedelta(seconds=10)):
+        if sum(1 for found in slices.values() if _ready_pods(found) >= pods) >= wanted:
+            return
+    probes.notes.append("the endpoint slices of the probe's services are not complete after 10 s: look at kube-controller-manager")
+
+
+def _ready_pods(endpoint_slice: Document) -> set[str]:
+    entries: list[Document] = endpoint_slice.get("endpoints") or []
+    return {entry["targetRef"]["name"] for entry in entries if entry.get("conditions", {}).get("ready")}
 
 
 def _wait_running(api: KubeApi, probes: ProbePods, count: int, until: float) -> None:
@@ -119,7 +138,8 @@ def _wait_running(api: KubeApi, probes: ProbePods, count: int, until: float) -> 
             probes.endpoints.append(_endpoint(pod))
         else:
             detail = _hopeless(pod) or _why_waiting(pod)
-            probes.failures.append(Check(CheckKind.PROBE, None, _name(pod), "", Layer.NODE, False, detail))
+            node = str(pod["spec"]["nodeName"])
+            probes.found.append(Check(CheckKind.PROBE, None, _name(pod), "", Layer.NODE, False, detail, source_node=node))
     if len(states) < count:
         raise ClusterError(f"{count - len(states)} probe pods vanished from namespace {probes.namespace}: something else deletes them")
 
@@ -168,11 +188,6 @@ def _endpoint(pod: Document) -> Endpoint:
         host_network=bool(pod["spec"].get("hostNetwork")),
         addresses=tuple(ip_address(entry["ip"]) for entry in pod["status"]["podIPs"]),
     )
-
-
-def _service(namespace: str, service: Document) -> ProbeService:
-    spec = service["spec"]
-    return ProbeService(namespace, tuple(ip_address(text) for text in spec["clusterIPs"]), spec["ports"][0]["nodePort"], PORT)
 
 
 def _remove(api: KubeApi, namespace: str, notes: list[str]) -> None:

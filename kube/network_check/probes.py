@@ -1,16 +1,17 @@
-"""Which paths are tried and what an answer means: pure, so that each verdict can be tested without a cluster."""
+"""Which paths are tried: pure, so that each can be tested without a cluster. What an answer means is answers.py's."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 
+from cluster.expected_network import ExpectedNetwork
 from cluster.families import Address, Family, family_of
-from cluster.network_report import Check, CheckKind, Layer
+from cluster.network_checks import CheckKind, Layer
 from kube.client import Document
-from kube.network_check.pods import Endpoint, ProbeService
+from kube.network_check.pods import PORT, Endpoint
+from kube.network_check.services import MAIN, ProbeService
+from kube.network_check.settings import Settings
 from kube.nodes import internal_addresses
 
 
@@ -23,120 +24,238 @@ class Probe:
     family: Family
     source: str
     target: str  # for people
-    address: str  # what ping or curl is given
-    answers: frozenset[str] = frozenset()  # names of the pods one of which must answer; empty for ping
-    resolves_to: Address | None = None  # what a name must resolve to
+    method: str  # of templates/probe/probe.sh
+    address: str  # what that method is given
+    source_node: str = ""
+    target_node: str = ""
+    answers: frozenset[str] = frozenset()  # names of the pods one of which must answer
+    # what a name must resolve to, or whose address must be seen: one of these; none: any will do
+    addresses: frozenset[Address] = frozenset()
+    name: str = ""  # what an address must resolve to
 
 
-def plan_probes(
-    source: Endpoint, endpoints: Sequence[Endpoint], service: ProbeService, nodes: Sequence[Document], dns_domain: str
-) -> list[Probe]:
-    """All probes of one source: every other endpoint, every node's NodePort, the service's addresses and its name, in each family."""
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Everything that there is to try."""
+
+    endpoints: Sequence[Endpoint]
+    services: Sequence[ProbeService]
+    namespace: str
+    nodes: Sequence[Document]
+    pairs: Mapping[str, frozenset[str]]  # node -> the other nodes that it tries
+    expected: ExpectedNetwork
+    settings: Settings
+
+    @property
+    def ordinary(self) -> tuple[Endpoint, ...]:
+        """The probe pods with addresses of their own, which are behind the services."""
+        return tuple(endpoint for endpoint in self.endpoints if not endpoint.host_network)
+
+    @property
+    def behind(self) -> frozenset[str]:
+        """Their names: who may answer for a service."""
+        return frozenset(endpoint.pod for endpoint in self.ordinary)
+
+    def near(self, source: Endpoint, node: str) -> bool:
+        """Whether `source` tries that node: its own, or one of its pairs."""
+        return node == source.node or node in self.pairs.get(source.node, frozenset())
+
+    def service_name(self, service: ProbeService) -> str:
+        """Its name in DNS, with the dot at the end: no search list."""
+        return f"{service.kind.name}.{self.namespace}.svc.{self.expected.dns_domain}."
+
+
+def plan_probes(source: Endpoint, field: Field) -> list[Probe]:
+    """All probes of one source, but for those of the MTU, which want a quiet network: mtu_probes()."""
     probes: list[Probe] = []
-    for target in endpoints:
-        if target.pod != source.pod:
-            probes += _to_endpoint(source, target, service.port)
-    behind = frozenset(endpoint.pod for endpoint in endpoints if not endpoint.host_network)
-    for node in nodes if source.host_network else ():
-        for address in internal_addresses(node):
-            probes.append(
-                Probe(
-                    CheckKind.NODE_PORT,
-                    Layer.SERVICE,
-                    family_of(address),
-                    source.name,
-                    f"node {node['metadata']['name']} port {service.node_port}",
-                    _url(address, service.node_port),
-                    behind,
-                )
+    for target in field.endpoints:
+        if target.pod != source.pod and field.near(source, target.node):
+            probes += _to_endpoint(source, target)
+            if field.settings.full and target.host_network and not source.host_network and target.node != source.node:
+                probes += _seen_as(source, target, field)
+    for service in field.services:
+        if service.kind.headless:
+            probes += [] if source.host_network else _headless(source, service, field)
+        else:
+            probes += _cluster_ips(source, service, field)
+            probes += _node_ports(source, service, field) if source.host_network else []
+        if service.kind == MAIN:
+            probes += _names(source, service, field)
+    if not source.host_network:
+        probes += [
+            Probe(
+                CheckKind.OUTSIDE,
+                Layer.EGRESS,
+                family_of(address),
+                source.name,
+                f"{address} outside",
+                "ping",
+                str(address),
+                source_node=source.node,
             )
-    name = f"probe.{service.namespace}.svc.{dns_domain}"
-    for address in service.addresses:
-        family = family_of(address)
-        record = "A" if family is Family.IPV4 else "AAAA"
-        probes.append(Probe(CheckKind.CLUSTER_IP, Layer.SERVICE, family, source.name, f"service {address}", _url(address, 80), behind))
-        # the dot at the end: no search list
-        probes.append(Probe(CheckKind.DNS, Layer.DNS, family, source.name, f"{record} of {name}", f"http://{name}.:80/", behind, address))
+            for address in field.settings.outside
+            if family_of(address) in field.expected.families
+        ]
     return probes
 
 
-def written(probes: Sequence[Probe]) -> str:
-    """The lines that templates/probe/probe.sh reads."""
-    lines = [
-        f"{number} {'ping' if probe.kind is CheckKind.PING else 'http'} {4 if probe.family is Family.IPV4 else 6} {probe.address}"
-        for number, probe in enumerate(probes)
+def mtu_probes(source: Endpoint, field: Field, lost: Collection[tuple[str, str]] = ()) -> list[Probe]:
+    """A packet as large as the pod's own interface takes, from an ordinary pod to those on the other nodes that it tries.
+
+    `lost` are paths (source and target as in Probe) that carry not even small ones: what is too large for them says nothing.
+    """
+    probes = [
+        _probe(CheckKind.MTU, Layer.POD_NETWORK, address, source, target, "mtu", str(address))
+        for target in field.ordinary
+        if not source.host_network and target.node in field.pairs.get(source.node, frozenset())
+        for address in target.addresses
     ]
-    return "\n".join([*lines, "end", ""])
+    return [probe for probe in probes if (probe.source, probe.target) not in lost]
 
 
-def judge(probes: Sequence[Probe], output: str, silence: str) -> list[Check]:
-    """What the script's output says of each probe; `silence` is the detail of those it says nothing of."""
-    said: dict[int, tuple[int, str]] = {}
-    for line in output.splitlines():
-        number, code, _tries, *text = line.split(" ", 3)
-        said[int(number)] = int(code), text[0] if text else ""
-    checks = []
-    for position, probe in enumerate(probes):
-        detail = _fault(probe, *said[position]) if position in said else silence
-        checks.append(Check(probe.kind, probe.family, probe.source, probe.target, probe.layer, not detail, detail))
-    return checks
+def _probe(kind: CheckKind, layer: Layer, address: Address, source: Endpoint, target: Endpoint, method: str, given: str) -> Probe:
+    return Probe(
+        kind=kind,
+        layer=layer,
+        family=family_of(address),
+        source=source.name,
+        target=f"{target.name} {address}",
+        method=method,
+        address=given,
+        source_node=source.node,
+        target_node=target.node,
+        answers=frozenset({target.pod}) if method == "http" else frozenset(),
+    )
 
 
-def _to_endpoint(source: Endpoint, target: Endpoint, port: int) -> list[Probe]:
-    # hostNetwork pods use their node's own network; a pod on either end brings the pod network in
-    layer = Layer.NODE_NETWORK if source.host_network and target.host_network else Layer.POD_NETWORK
+def _to_endpoint(source: Endpoint, target: Endpoint) -> list[Probe]:
+    # hostNetwork pods use their node's own network
+    if source.host_network and target.host_network:
+        layer = Layer.NODE_NETWORK
+    else:
+        layer = Layer.EGRESS if target.host_network else Layer.POD_NETWORK
     return [
         probe
         for address in target.addresses
         for probe in (
-            Probe(CheckKind.PING, layer, family_of(address), source.name, f"{target.name} {address}", str(address)),
-            Probe(
-                CheckKind.HTTP,
-                layer,
-                family_of(address),
-                source.name,
-                f"{target.name} {address}",
-                _url(address, port),
-                frozenset({target.pod}),
-            ),
+            _probe(CheckKind.PING, layer, address, source, target, "ping", str(address)),
+            _probe(CheckKind.HTTP, layer, address, source, target, "http", _url(address, PORT)),
         )
     ]
 
 
+def _seen_as(source: Endpoint, target: Endpoint, field: Field) -> list[Probe]:
+    """Whose address a machine outside the pod network sees when a pod calls: its node's with NAT, its own without."""
+    of_node = {node["metadata"]["name"]: internal_addresses(node) for node in field.nodes}[source.node]
+    probes = []
+    for address in target.addresses:
+        family = family_of(address)
+        translated = field.expected.nat.get(family)
+        ours = of_node if translated else source.addresses
+        probes.append(
+            Probe(
+                kind=CheckKind.SOURCE_ADDRESS,
+                layer=Layer.EGRESS,
+                family=family,
+                source=source.name,
+                target=f"{target.name} {address}",
+                method="source",
+                address=str(address),
+                source_node=source.node,
+                target_node=target.node,
+                addresses=frozenset() if translated is None else frozenset(one for one in ours if family_of(one) is family),
+            )
+        )
+    return probes
+
+
+def _cluster_ips(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
+    # one service tells of kube-proxy on a node; the other kinds are tried by one pod a node
+    if source.host_network and service.kind != MAIN:
+        return []
+    kind, method = (CheckKind.SESSION_AFFINITY, "affinity") if service.kind.affinity else (CheckKind.CLUSTER_IP, "http")
+    return [
+        Probe(
+            kind=kind,
+            layer=Layer.SERVICE,
+            family=family_of(address),
+            source=source.name,
+            target=f"service {address} ({service.kind.name})",
+            method=method,
+            address=_url(address, 80),
+            source_node=source.node,
+            answers=field.behind,
+        )
+        for address in service.addresses
+    ]
+
+
+def _node_ports(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
+    return [
+        Probe(
+            kind=CheckKind.NODE_PORT,
+            layer=Layer.SERVICE,
+            family=family_of(address),
+            source=source.name,
+            target=f"node {node['metadata']['name']} {address} port {service.node_port}",
+            method="http",
+            address=_url(address, service.node_port),
+            source_node=source.node,
+            target_node=node["metadata"]["name"],
+            answers=field.behind,
+        )
+        for node in field.nodes
+        if service.node_port
+        and (field.near(source, node["metadata"]["name"]) if service.kind == MAIN else node["metadata"]["name"] == source.node)
+        for address in internal_addresses(node)
+        if family_of(address) in service.families
+    ]
+
+
+def _names(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
+    name = field.service_name(service)
+    probes = []
+    for address in service.addresses:
+        family = family_of(address)
+        probes.append(
+            _dns(
+                CheckKind.DNS, source, family, f"{_record(family)} of {name}", "http", f"http://{name}:80/", addresses=frozenset({address})
+            )
+        )
+        if field.settings.full and not source.host_network:
+            probes.append(_dns(CheckKind.REVERSE_DNS, source, family, f"PTR of {address}", "reverse", str(address), name=name))
+    return probes
+
+
+def _headless(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
+    """Its name has the addresses of its pods in its own families, and none in others."""
+    name = field.service_name(service)
+    probes = []
+    for family in field.expected.families:
+        pods = frozenset(address for endpoint in field.ordinary for address in endpoint.addresses if family_of(address) is family)
+        method, wanted = ("http", pods) if family in service.families else ("absent", frozenset[Address]())
+        target = f"{'' if wanted else 'no '}{_record(family)} of {name}"
+        probes.append(_dns(CheckKind.HEADLESS, source, family, target, method, f"http://{name}:{PORT}/", addresses=wanted))
+    return probes
+
+
+def _dns(
+    kind: CheckKind,
+    source: Endpoint,
+    family: Family,
+    target: str,
+    method: str,
+    given: str,
+    *,
+    addresses: frozenset[Address] = frozenset(),
+    name: str = "",
+) -> Probe:
+    return Probe(kind, Layer.DNS, family, source.name, target, method, given, source_node=source.node, addresses=addresses, name=name)
+
+
+def _record(family: Family) -> str:
+    return "A" if family is Family.IPV4 else "AAAA"
+
+
 def _url(address: Address, port: int) -> str:
     return f"http://[{address}]:{port}/" if address.version == 6 else f"http://{address}:{port}/"
-
-
-def _fault(probe: Probe, code: int, text: str) -> str:
-    """What is wrong with an answer, "" when nothing is."""
-    if probe.kind is CheckKind.PING:
-        return "" if code == 0 else _ping_fault(text)
-    if probe.resolves_to is not None:
-        return _name_fault(probe.resolves_to, code, text)
-    if code != 0:
-        return text.strip().removeprefix("curl: ") or f"curl ended with {code}"
-    answered = text.split(" ", 1)[0]
-    return "" if answered in probe.answers else f"{answered!r} answered, which is somebody else"
-
-
-def _name_fault(wanted: Address, code: int, text: str) -> str:
-    """Judges the look-up alone: that the service then does not answer is said by its own probe."""
-    if code == 6 or "Resolving timed out" in text or "Could not resolve" in text:
-        return text.strip().removeprefix("curl: ")
-    resolved = _last_address(text)
-    if code == 0 and resolved != wanted:
-        return f"resolved to {resolved}, the service's address is {wanted}"
-    return ""
-
-
-def _last_address(text: str) -> Address | None:
-    word = text.rsplit(" ", maxsplit=1)[-1].strip("[]")
-    try:
-        return ip_address(word)
-    except ValueError:
-        return None
-
-
-def _ping_fault(text: str) -> str:
-    loss = re.search(r"\d+% packet loss", text)
-    return f"no answer ({loss[0]})" if loss else text[:200] or "no answer"

@@ -1,56 +1,98 @@
-"""Checks that need no packet: the addresses that nodes and pods have."""
+"""Checks that need no packet: the addresses, labels and ranges that nodes and pods have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_network
 
-from cluster.families import Address, Family, family_of
-from cluster.network_report import Check, CheckKind, ExpectedNetwork, Layer, family_name
+from cluster.expected_network import ExpectedNetwork
+from cluster.families import Address, Family, Network, family_of
+from cluster.network_checks import Check, CheckKind, Layer, family_name
 from kube.client import Document
 from kube.network_check.pods import Endpoint
 from kube.nodes import internal_addresses
 
 
 def check_nodes(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Check]:
-    """Each node is there, and its InternalIPs are the expected ones in the expected order."""
-    found = {node["metadata"]["name"]: internal_addresses(node) for node in nodes}
+    """Each node is there, its InternalIPs are the expected ones in the expected order, and so are the families of its pod ranges."""
+    found = {str(node["metadata"]["name"]): node for node in nodes}
     checks = []
     for name in [*expected.nodes, *(name for name in found if name not in expected.nodes)]:
         if name not in found:
-            detail = "the node has not joined the cluster"
-        else:
-            wanted = expected.nodes.get(name, ())
-            detail = _differs(found[name], wanted) if wanted else _wrong_families(found[name], expected.families)
-        checks.append(_about_addresses(CheckKind.NODE_ADDRESSES, f"node {name}", Layer.NODE, detail))
+            checks.append(_of_node(CheckKind.NODE_ADDRESSES, name, "the node has not joined the cluster"))
+            continue
+        addresses, wanted = internal_addresses(found[name]), expected.nodes.get(name, ())
+        # where nobody says which, a node may have several of one family: the first ones count
+        first = tuple({family_of(address): address for address in reversed(addresses)}.values())[::-1]
+        detail = _differs(addresses, wanted) if wanted else _wrong_families(first, expected.families)
+        checks.append(_of_node(CheckKind.NODE_ADDRESSES, name, detail))
+        ranges = _ranges(found[name])
+        if ranges:  # a plug-in with address pools of its own needs none
+            checks.append(_of_node(CheckKind.POD_RANGES, name, _wrong_families(ranges, expected.families)))
     return checks
 
 
-def check_pods(endpoints: Iterable[Endpoint], families: tuple[Family, ...]) -> list[Check]:
-    """Each probe pod has one address per family, primary first."""
-    return [
-        _about_addresses(
-            CheckKind.POD_ADDRESSES,
-            endpoint.name,
-            Layer.NODE if endpoint.host_network else Layer.POD_NETWORK,
-            _wrong_families(endpoint.addresses, families),
+def check_labels(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Check]:
+    """Each node has the labels that are asked for, so that it is found by its addresses."""
+    checks = []
+    for node in nodes:
+        name = str(node["metadata"]["name"])
+        if name not in expected.labels:
+            continue
+        held = node["metadata"].get("labels", {})
+        wrong = [
+            f"label {key} is {held[key]!r}, not {value!r}" if key in held else f"label {key} is not there"
+            for key, value in sorted(expected.labels[name].items())
+            if held.get(key) != value
+        ]
+        checks.append(Check(CheckKind.NODE_LABELS, None, f"node {name}", "", Layer.LABELS, not wrong, "; ".join(wrong), source_node=name))
+    return checks
+
+
+def check_pods(endpoints: Iterable[Endpoint], nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Check]:
+    """Each probe pod has one address per family, primary first: its node's own with hostNetwork, else one of the pod ranges."""
+    of_node = {str(node["metadata"]["name"]): internal_addresses(node) for node in nodes}
+    checks = []
+    for endpoint in endpoints:
+        detail = _wrong_families(endpoint.addresses, expected.families)
+        if not detail and endpoint.host_network:
+            strange = [address for address in endpoint.addresses if address not in of_node[endpoint.node]]
+            detail = f"{_listed(strange)} is none of its node's addresses {_listed(of_node[endpoint.node])}" if strange else ""
+        elif not detail and expected.pod_ranges:
+            strays = [address for address in endpoint.addresses if not any(address in pods for pods in expected.pod_ranges)]
+            detail = f"{_listed(strays)} is in none of the pod ranges {_listed(expected.pod_ranges)}" if strays else ""
+        checks.append(
+            Check(
+                CheckKind.POD_ADDRESSES,
+                None,
+                endpoint.name,
+                "",
+                Layer.NODE if endpoint.host_network else Layer.POD_NETWORK,
+                not detail,
+                detail,
+                source_node=endpoint.node,
+            )
         )
-        for endpoint in endpoints
-    ]
+    return checks
 
 
-def _about_addresses(kind: CheckKind, name: str, layer: Layer, detail: str) -> Check:
-    return Check(kind, None, name, "", layer, not detail, detail)
+def _of_node(kind: CheckKind, name: str, detail: str) -> Check:
+    return Check(kind, None, f"node {name}", "", Layer.NODE, not detail, detail, source_node=name)
+
+
+def _ranges(node: Document) -> tuple[Network, ...]:
+    return tuple(ip_network(cidr) for cidr in node.get("spec", {}).get("podCIDRs", []))
 
 
 def _differs(found: tuple[Address, ...], wanted: tuple[Address, ...]) -> str:
     return "" if found == wanted else f"it has {_listed(found)}, asked for: {_listed(wanted)}"
 
 
-def _wrong_families(found: tuple[Address, ...], families: tuple[Family, ...]) -> str:
-    if tuple(family_of(address) for address in found) == families:
+def _wrong_families(found: Sequence[Address | Network], families: tuple[Family, ...]) -> str:
+    if tuple(family_of(one) for one in found) == families:
         return ""
     return f"it has {_listed(found)}, asked for: {' then '.join(family_name(family) for family in families)}"
 
 
-def _listed(addresses: tuple[Address, ...]) -> str:
-    return ", ".join(str(address) for address in addresses) or "no address"
+def _listed(found: Sequence[Address | Network]) -> str:
+    return ", ".join(map(str, found)) or "none"

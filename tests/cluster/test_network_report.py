@@ -1,39 +1,45 @@
-"""What a network check found, as a verdict, a table and JSON."""
+"""What a network check found, as a verdict, a table, JSON and a page."""
 
 from __future__ import annotations
 
 import json
 
 from cluster.families import Family
-from cluster.network_report import Check, CheckKind, Layer, NetworkReport
+from cluster.network_checks import Check, CheckKind, Layer
+from cluster.network_matrix import MOST_FAILURES, markdown
+from cluster.network_report import NetworkReport
 
 BOTH = (Family.IPV4, Family.IPV6)
 
 
-def check(family: Family, ok: bool, layer: Layer = Layer.POD_NETWORK, kind: CheckKind = CheckKind.PING) -> Check:
-    """One result."""
-    return Check(kind, family, "pod on a", "pod on b fd44::2", layer, ok, "" if ok else "no answer")
+def check(family: Family, ok: bool, source: str = "a", target: str = "b", kind: CheckKind = CheckKind.PING, detail: str = "") -> Check:
+    """One result between pods of two nodes."""
+    said = detail if ok else detail or "no answer"
+    return Check(kind, family, f"pod on {source}", f"pod on {target} fd44::2", Layer.POD_NETWORK, ok, said, source, target)
 
 
-def report(*checks: Check) -> NetworkReport:
+def report(*checks: Check, notes: tuple[str, ...] = ()) -> NetworkReport:
     """A report of two nodes."""
-    return NetworkReport(BOTH, ("a", "b"), checks, 4.26)
+    return NetworkReport(BOTH, ("a", "b"), checks, 4.26, notes)
+
+
+GOOD = report(check(Family.IPV4, True), check(Family.IPV6, True))
+BAD = report(check(Family.IPV4, True), check(Family.IPV6, False), check(Family.IPV6, True, kind=CheckKind.HTTP))
 
 
 def test_a_good_network_is_said_in_one_sentence() -> None:
     """With how much was checked, between what, over what."""
-    good = report(check(Family.IPV4, True), check(Family.IPV6, True))
-    assert good.ok
-    assert good.verdict == "The network works: 2 checks passed between 2 nodes over IPv4 and IPv6."
+    assert GOOD.ok
+    assert GOOD.verdict == "The network works: 2 checks passed between 2 nodes over IPv4 and IPv6."
 
 
 def test_a_broken_path_is_named_with_its_layer_and_where_to_look() -> None:
     """Which pair, which family, which layer, what to look at."""
-    bad = report(check(Family.IPV4, True), check(Family.IPV6, False))
-    assert not bad.ok
-    assert "broken at pod network: 1 of 2 checks failed" in bad.verdict
-    assert "ping from pod on a to pod on b fd44::2 over IPv6: no answer" in bad.verdict
-    assert "Look at the CNI plug-in" in bad.verdict
+    assert not BAD.ok
+    assert BAD.verdict.startswith(
+        "The network of 2 nodes over IPv4 and IPv6 is broken at pod network over IPv6 at a and b: 1 check failed; "
+    )
+    assert "first: ping from pod on a to pod on b fd44::2: no answer. Look at the CNI plug-in" in BAD.verdict
 
 
 def test_a_check_that_checked_nothing_is_not_good() -> None:
@@ -55,18 +61,45 @@ def test_the_table_has_a_row_per_kind_layer_and_family() -> None:
     assert rows[1]["first failure"] == "from pod on a to pod on b fd44::2: no answer"
 
 
-def test_the_json_form_holds_every_result() -> None:
+def test_the_json_form_holds_every_result_and_finding() -> None:
     """It is the record's, so it must be plain."""
-    document = json.loads(json.dumps(report(check(Family.IPV6, False)).as_dict()))
-    assert document["checks"] == [
-        {
-            "kind": "ping",
-            "family": "ipv6",
-            "source": "pod on a",
-            "target": "pod on b fd44::2",
-            "layer": "pod-network",
-            "ok": False,
-            "detail": "no answer",
-        }
-    ]
+    document = json.loads(json.dumps(BAD.as_dict()))
+    assert document["checks"][1] == {
+        "kind": "ping",
+        "family": "ipv6",
+        "source": "pod on a",
+        "target": "pod on b fd44::2",
+        "layer": "pod-network",
+        "ok": False,
+        "detail": "no answer",
+        "source_node": "a",
+        "target_node": "b",
+    }
     assert (document["ok"], document["seconds"], document["families"]) == (False, 4.3, ["ipv4", "ipv6"])
+    (finding,) = document["findings"]
+    assert (finding["layer"], finding["families"], finding["nodes"], finding["failed"]) == ("pod-network", ["ipv6"], ["a", "b"], 1)
+
+
+def test_the_page_has_a_matrix_for_each_family() -> None:
+    """Who tried whom: in colour, and in words for those who do not see it."""
+    page = markdown(BAD, "demo").splitlines()
+    assert page[0] == "## 🔴 Network of cluster demo"
+    assert "| **a** | ⚪ | 🟢 1 ok |" in page
+    assert "| **a** | ⚪ | 🔴 1 of 2: pod network: ping |" in page
+    assert "### Failed checks (1)" in page
+    assert markdown(GOOD, "demo").startswith("## 🟢 Network of cluster demo")
+    assert "Failed checks" not in markdown(GOOD, "demo")
+
+
+def test_the_page_shows_what_was_measured_and_noted() -> None:
+    """The largest packet at each node, and what is no failure."""
+    page = markdown(report(check(Family.IPV4, True, kind=CheckKind.MTU, detail="1450 octets"), notes=("not tried",)), "demo")
+    assert "| **a** | IPv4 | 🟢 1450 octets |" in page
+    assert "- not tried" in page
+
+
+def test_no_cell_of_the_page_can_break_its_table() -> None:
+    """Bars and line ends of what programs said are taken out; a long list ends."""
+    page = markdown(report(*[check(Family.IPV4, False, detail="one | two\nthree")] * (MOST_FAILURES + 5)), "demo")
+    assert "one / two three" in page
+    assert "... and 5 more" in page

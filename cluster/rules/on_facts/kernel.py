@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from cluster.facts import HostFacts
 from cluster.families import Family
 from cluster.kubeadm import proxy_mode
+from cluster.pod_mtu import VXLAN_OVERHEAD
 from cluster.problems import Severity
 from cluster.rules.on_facts.registry import Inspected, host_rule
 from cluster.rules.registry import Finding
 from cluster.spec import Host, ProxyMode
 
 IPV6_MINIMUM_MTU = 1280  # RFC 8200
-# Bytes that VXLAN puts in front of a packet, by the family of the node addresses it travels between.
-VXLAN_OVERHEAD = {Family.IPV4: 50, Family.IPV6: 70}
 
 
 @host_rule("no-nat")

@@ -1,4 +1,4 @@
-"""Which paths the network check tries, and how it reads the answers."""
+"""Which paths the network check tries."""
 
 from __future__ import annotations
 
@@ -7,124 +7,114 @@ from ipaddress import ip_address
 import pytest
 
 from cluster.families import Family
-from cluster.network_report import Check, CheckKind, Layer
-from kube.client import Document
-from kube.network_check.pods import Endpoint, ProbeService
-from kube.network_check.probes import Probe, judge, plan_probes, written
-
-ADDRESSES = {"a": ("198.18.0.11", "fd66::11"), "b": ("198.18.0.12", "fd66::12")}
-NODES: list[Document] = [
-    {"metadata": {"name": name}, "status": {"addresses": [{"type": "InternalIP", "address": text} for text in texts]}}
-    for name, texts in ADDRESSES.items()
-]
-SERVICE = ProbeService("ns", (ip_address("10.96.1.1"), ip_address("fd44::1:1")), 30001, 29417)
+from cluster.network_checks import CheckKind, Layer
+from kube.network_check.pods import Endpoint
+from kube.network_check.probes import mtu_probes, plan_probes
+from kube.network_check.settings import Settings
+from tests.kube.network_check.field import ALL, NODE_A, POD_A, field
 
 
-def endpoint(node: str, host_network: bool) -> Endpoint:
-    """A probe pod on a node."""
-    texts = ADDRESSES[node] if host_network else (f"10.244.{ord(node)}.2", f"fd44:0:0:{ord(node)}::2")
-    name, pod = (f"node {node}", f"host-{node}") if host_network else (f"pod on {node}", f"pod-{node}")
-    return Endpoint(name, node, pod, host_network, tuple(ip_address(text) for text in texts))
-
-
-ALL = [endpoint(node, host_network) for node in "ab" for host_network in (True, False)]
-
-
-def plan(source: Endpoint) -> list[Probe]:
-    """What a source tries."""
-    return plan_probes(source, ALL, SERVICE, NODES, "cluster.local")
-
-
-def http_probe() -> Probe:
-    """One HTTP probe over IPv6."""
-    return next(probe for probe in plan(ALL[1]) if probe.kind is CheckKind.HTTP and probe.family is Family.IPV6)
-
-
-def dns_probe() -> Probe:
-    """The look-up of the A record."""
-    return next(probe for probe in plan(ALL[1]) if probe.kind is CheckKind.DNS)
-
-
-def verdict(probe: Probe, line: str) -> Check:
-    """What an answer means."""
-    return judge([probe], line, "silence")[0]
+def targets(source: Endpoint, kind: CheckKind) -> list[str]:
+    """What a source tries of one kind."""
+    return [probe.target for probe in plan_probes(source, field()) if probe.kind is kind]
 
 
 def test_every_other_endpoint_is_tried_over_each_family_by_ping_and_http() -> None:
-    """Node to node is the machines' network; a pod at either end brings the CNI in."""
-    tried = {(probe.kind, probe.layer, probe.target) for probe in plan(ALL[0]) if probe.kind in (CheckKind.PING, CheckKind.HTTP)}
+    """Node to node is the machines' network; a pod at either end brings the CNI in; from a pod to a node leaves the pod network."""
+    tried = {
+        (probe.kind, probe.layer, probe.target) for probe in plan_probes(NODE_A, field()) if probe.kind in (CheckKind.PING, CheckKind.HTTP)
+    }
     assert len(tried) == 3 * 2 * 2
     assert (CheckKind.PING, Layer.NODE_NETWORK, "node b fd66::12") in tried
     assert (CheckKind.HTTP, Layer.POD_NETWORK, "pod on a 10.244.97.2") in tried
-    assert {probe.layer for probe in plan(ALL[1])} == {Layer.POD_NETWORK, Layer.SERVICE, Layer.DNS}
+    layers = {probe.target: probe.layer for probe in plan_probes(POD_A, field()) if probe.kind is CheckKind.PING}
+    assert layers["pod on b 10.244.98.2"] is Layer.POD_NETWORK
+    assert layers["node b 198.18.0.12"] is layers["node a fd66::11"] is Layer.EGRESS
+
+
+def test_nodes_that_are_no_pair_are_not_tried() -> None:
+    """Only a node's own pod is, when the sample gives it no other node."""
+    alone = field(pairs={"a": frozenset(), "b": frozenset()})
+    assert {probe.target_node for probe in plan_probes(NODE_A, alone)} == {"a", ""}
+    assert mtu_probes(POD_A, alone) == []
 
 
 def test_a_node_tries_the_node_port_on_every_node_address() -> None:
-    """Its own included, in each family; pods do not."""
-    assert sorted(probe.address for probe in plan(ALL[0]) if probe.kind is CheckKind.NODE_PORT) == [
+    """Its own included, in each family; of a second such service only its own; pods do not."""
+    assert sorted(probe.address for probe in plan_probes(NODE_A, field()) if probe.kind is CheckKind.NODE_PORT) == [
         "http://198.18.0.11:30001/",
+        "http://198.18.0.11:30004/",
         "http://198.18.0.12:30001/",
         "http://[fd66::11]:30001/",
+        "http://[fd66::11]:30004/",
         "http://[fd66::12]:30001/",
     ]
-    assert not [probe for probe in plan(ALL[1]) if probe.kind is CheckKind.NODE_PORT]
+    assert targets(POD_A, CheckKind.NODE_PORT) == []
 
 
-@pytest.mark.parametrize("source", ALL, ids=lambda source: source.name)
-def test_every_source_tries_the_service_and_its_name_in_each_family(source: Endpoint) -> None:
+@pytest.mark.parametrize("source", ALL, ids=lambda source: str(source.name))
+def test_every_source_tries_the_main_service_and_its_name_in_each_family(source: Endpoint) -> None:
     """ClusterIP for kube-proxy, A and AAAA for cluster DNS."""
-    assert [probe.target for probe in plan(source) if probe.kind is CheckKind.CLUSTER_IP] == ["service 10.96.1.1", "service fd44::1:1"]
-    names = [(probe.target, str(probe.resolves_to)) for probe in plan(source) if probe.kind is CheckKind.DNS]
-    assert names == [("A of probe.ns.svc.cluster.local", "10.96.1.1"), ("AAAA of probe.ns.svc.cluster.local", "fd44::1:1")]
+    assert targets(source, CheckKind.CLUSTER_IP)[:2] == ["service 10.96.1.1 (prefer)", "service fd44::1:1 (prefer)"]
+    names = [(probe.target, set(probe.addresses)) for probe in plan_probes(source, field()) if probe.kind is CheckKind.DNS]
+    assert names == [
+        ("A of prefer.ns.svc.cluster.local.", {ip_address("10.96.1.1")}),
+        ("AAAA of prefer.ns.svc.cluster.local.", {ip_address("fd44::1:1")}),
+    ]
 
 
-def test_the_script_is_told_one_probe_a_line() -> None:
-    """Number, method, family, target; and where it ends."""
-    ping = Probe(CheckKind.PING, Layer.POD_NETWORK, Family.IPV4, "s", "t", "10.0.0.1")
-    assert written([ping, http_probe()]) == "0 ping 4 10.0.0.1\n1 http 6 http://[fd66::11]:29417/\nend\n"
+def test_a_single_stack_service_has_one_family() -> None:
+    """The primary one, or the one that it asked for."""
+    assert {"service 10.96.1.2 (single)", "service fd44::1:3 (single-second)"} <= set(targets(POD_A, CheckKind.CLUSTER_IP))
+    assert "service fd44::1:2 (single)" not in targets(POD_A, CheckKind.CLUSTER_IP)
 
 
-def test_the_right_answer_is_ok() -> None:
-    """The pod that was asked gives its name."""
-    assert verdict(http_probe(), "0 0 1 host-a fd66::11").ok
+def test_a_headless_name_has_the_pods_of_its_families_and_no_others() -> None:
+    """No AAAA record where the service has IPv4 alone."""
+    assert targets(POD_A, CheckKind.HEADLESS) == [
+        "A of headless-single.ns.svc.cluster.local.",
+        "no AAAA of headless-single.ns.svc.cluster.local.",
+        "A of headless-prefer.ns.svc.cluster.local.",
+        "AAAA of headless-prefer.ns.svc.cluster.local.",
+        "A of headless-require.ns.svc.cluster.local.",
+        "AAAA of headless-require.ns.svc.cluster.local.",
+    ]
 
 
-def test_an_answer_from_somebody_else_is_not() -> None:
-    """A wrong route or a proxy in between answers too."""
-    check = verdict(http_probe(), "0 0 1 <html> fd66::11")
-    assert (check.ok, check.detail) == (False, "'<html>' answered, which is somebody else")
+def test_addresses_are_looked_up_and_clients_stay_with_one_pod() -> None:
+    """PTR of each address, and session affinity over each family."""
+    assert targets(POD_A, CheckKind.REVERSE_DNS) == ["PTR of 10.96.1.1", "PTR of fd44::1:1"]
+    assert len(targets(POD_A, CheckKind.SESSION_AFFINITY)) == 2
 
 
-def test_a_failed_connection_is_told_in_curls_words() -> None:
-    """Timed out and refused are different things to look for."""
-    check = verdict(http_probe(), "0 28 3 curl: (28) Connection timed out after 3001 milliseconds")
-    assert (check.ok, check.detail, check.layer) == (False, "(28) Connection timed out after 3001 milliseconds", Layer.POD_NETWORK)
+def test_a_pod_is_seen_as_its_node_with_nat_and_as_itself_without() -> None:
+    """Here IPv4 is translated and IPv6 routed; only other nodes are asked."""
+    seen = {
+        probe.family: (probe.target, set(probe.addresses))
+        for probe in plan_probes(POD_A, field())
+        if probe.kind is CheckKind.SOURCE_ADDRESS
+    }
+    assert seen == {
+        Family.IPV4: ("node b 198.18.0.12", {ip_address("198.18.0.11")}),
+        Family.IPV6: ("node b fd66::12", {ip_address("fd44:0:0:97::2")}),
+    }
 
 
-def test_a_lost_ping_is_told() -> None:
-    """In either ping's words."""
-    probe = Probe(CheckKind.PING, Layer.POD_NETWORK, Family.IPV4, "s", "t", "10.0.0.1")
-    line = "0 1 3 PING 10.0.0.1 (10.0.0.1) 56(84) bytes of data. --- 1 packets transmitted, 0 received, 100% packet loss, time 0ms"
-    assert verdict(probe, line).detail == "no answer (100% packet loss)"
-    assert verdict(probe, "0 0 1 whatever").ok
+def test_addresses_outside_are_pinged_by_pods_over_families_in_use() -> None:
+    """They are the owner's to name."""
+    outside = field(settings=Settings("image", outside=(ip_address("198.18.0.1"), ip_address("fd66::1"))))
+    assert [probe.address for probe in plan_probes(POD_A, outside) if probe.kind is CheckKind.OUTSIDE] == ["198.18.0.1", "fd66::1"]
+    assert not [probe for probe in plan_probes(NODE_A, outside) if probe.kind is CheckKind.OUTSIDE]
 
 
-@pytest.mark.parametrize(
-    ("line", "detail"),
-    [
-        ("0 0 1 pod-a 10.96.1.1", ""),
-        ("0 0 1 pod-a 10.9.9.9", "resolved to 10.9.9.9, the service's address is 10.96.1.1"),
-        ("0 6 3 curl: (6) Could not resolve host: probe.ns.svc.cluster.local.", "(6) Could not resolve host: probe.ns.svc.cluster.local."),
-        ("0 28 3 curl: (28) Resolving timed out after 4000 milliseconds", "(28) Resolving timed out after 4000 milliseconds"),
-        ("0 7 3 curl: (7) Failed to connect to probe port 80: Connection refused", ""),
-    ],
-)
-def test_a_name_is_judged_by_what_it_resolves_to(line: str, detail: str) -> None:
-    """That the service behind it does not answer is another probe's finding."""
-    assert verdict(dns_probe(), line).detail == detail
+def test_large_packets_go_from_pod_to_pod_of_other_nodes() -> None:
+    """Over each family."""
+    assert [probe.target for probe in mtu_probes(POD_A, field())] == ["pod on b 10.244.98.2", "pod on b fd44:0:0:98::2"]
+    assert mtu_probes(NODE_A, field()) == []
 
 
-def test_a_probe_that_was_not_reported_is_not_ok() -> None:
-    """Silence is never success."""
-    checks = judge([http_probe(), dns_probe()], "1 0 1 pod-a 10.96.1.1", "the pod was lost")
-    assert [(check.ok, check.detail) for check in checks] == [(False, "the pod was lost"), (True, "")]
+def test_a_quick_check_has_one_service_and_fewer_kinds() -> None:
+    """What create-cluster tries at its end."""
+    quick = field(settings=Settings("image", full=False))
+    kinds = {probe.kind for source in ALL for probe in plan_probes(source, quick)}
+    assert kinds == {CheckKind.PING, CheckKind.HTTP, CheckKind.CLUSTER_IP, CheckKind.NODE_PORT, CheckKind.DNS}

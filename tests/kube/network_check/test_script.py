@@ -16,7 +16,7 @@ def tools(tmp_path: Path) -> Path:
     """A folder of commands: ping answers only 10.0.0.1; curl fails once per URL, then answers; sleep does not."""
     scripts = {
         "ping": 'for last; do :; done; echo "PING $last"; echo "second line"; [ "$last" = 10.0.0.1 ]',
-        "curl": f'for last; do :; done; n={tmp_path}/$(echo "$last" | tr / _); [ -e "$n" ] || {{ : >"$n"; echo "curl: (7) no" >&2; exit 7; }}\n'
+        "curl": f'for last; do :; done; case $last in *none*) echo "curl: (6) Could not resolve host" >&2; exit 6 ;; esac; n={tmp_path}/$(echo "$last" | tr / _); [ -e "$n" ] || {{ : >"$n"; echo "curl: (7) no" >&2; exit 7; }}\n'
         'echo "pod-1 $2 *"',
         "sleep": "exit 0",
     }
@@ -30,7 +30,7 @@ def run(tools: Path, probes: str) -> dict[str, str]:
     """The script's answers by probe number."""
     done = subprocess.run(
         ["sh", "-c", SCRIPT.read_text()],
-        input=probes,
+        input=f"3 3 29417\n{probes}",
         text=True,
         capture_output=True,
         env={"PATH": f"{tools}:/usr/bin:/bin"},
@@ -45,6 +45,14 @@ def test_each_probe_gets_one_line_with_exit_code_and_tries(tools: Path) -> None:
     """Several lines of output become one, nothing in them is expanded, and a second try may pass."""
     answers = run(tools, "0 ping 4 10.0.0.1\n1 ping 4 10.0.0.2\n2 http 6 http://[fd44::1]:80/\nend\n")
     assert answers == {"0": "0 1 PING 10.0.0.1 second line", "1": "1 3 PING 10.0.0.2 second line", "2": "0 2 pod-1 -g *"}
+
+
+def test_a_name_that_must_not_be_there_is_looked_for_too(tools: Path) -> None:
+    """Found is the failure, and what was found is said."""
+    answers = run(tools, "0 absent 6 http://none.ns.svc.:80/\n1 absent 6 http://there.ns.svc.:80/\nend\n")
+    assert answers["0"] == "0 1"
+    assert answers["1"].startswith("1 3 ")
+    assert "pod-1" in answers["1"]
 
 
 def test_more_probes_than_a_batch_are_all_answered(tools: Path) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
+from cluster.expected_network import ExpectedNetwork
 from cluster.families import Family
-from cluster.network_report import ExpectedNetwork
 from kube.client import Document
 from kube.network_check.pods import Endpoint
-from kube.network_check.static import check_nodes, check_pods
+from kube.network_check.static import check_labels, check_nodes, check_pods
 
 BOTH = (Family.IPV4, Family.IPV6)
 
 
-def node(name: str, *texts: str) -> Document:
+def node(name: str, *texts: str, ranges: tuple[str, ...] = (), labels: dict[str, str] | None = None) -> Document:
     """A Node object with these InternalIPs."""
-    return {"metadata": {"name": name}, "status": {"addresses": [{"type": "InternalIP", "address": text} for text in texts]}}
+    return {
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": {"podCIDRs": list(ranges)},
+        "status": {"addresses": [{"type": "InternalIP", "address": text} for text in texts]},
+    }
 
 
 def expected(**nodes: tuple[str, ...]) -> ExpectedNetwork:
@@ -41,10 +45,45 @@ def test_without_asked_addresses_the_families_count() -> None:
     assert "asked for: IPv4 then IPv6" in check_nodes([node("b", "10.0.0.1")], expected())[0].detail
 
 
+def test_several_addresses_of_a_family_are_no_fault_where_nobody_says_which() -> None:
+    """The first of each counts."""
+    assert check_nodes([node("b", "10.0.0.1", "10.0.0.2", "fd00::1")], expected())[0].ok
+    assert not check_nodes([node("b", "fd00::1", "10.0.0.1")], expected())[0].ok
+
+
+def test_a_node_has_a_pod_range_of_each_family() -> None:
+    """Where it has any: a plug-in with pools of its own needs none."""
+    assert check_nodes([node("b", "10.0.0.1", "fd00::1", ranges=("10.244.0.0/24", "fd44::/64"))], expected())[1].ok
+    assert "it has 10.244.0.0/24" in check_nodes([node("b", "10.0.0.1", "fd00::1", ranges=("10.244.0.0/24",))], expected())[1].detail
+    assert len(check_nodes([node("b", "10.0.0.1", "fd00::1")], expected())) == 1
+
+
+def test_a_wrong_label_and_one_that_is_not_there_are_named() -> None:
+    """By key, with what it is and what it should be; a node that nobody asks of is not judged."""
+    asked = ExpectedNetwork(BOTH, {}, labels={"a": {"ipv4": "198.18.0.11", "ipv6": "fd66"}})
+    assert check_labels([node("a", labels={"ipv4": "198.18.0.11", "ipv6": "fd66"})], asked)[0].ok
+    wrong = check_labels([node("a", labels={"ipv4": "198.18.0.12"}), node("b")], asked)
+    assert [check.detail for check in wrong] == ["label ipv4 is '198.18.0.12', not '198.18.0.11'; label ipv6 is not there"]
+
+
 def test_a_pod_has_an_address_per_family_in_order() -> None:
     """A pod that got one family only is named with what it has."""
     both = Endpoint("pod on a", "a", "pod-0", False, (ip_address("10.244.0.2"), ip_address("fd44::2")))
     one = Endpoint("pod on b", "b", "pod-1", False, (ip_address("10.244.1.2"),))
-    checks = check_pods([both, one], BOTH)
+    checks = check_pods([both, one], [], expected())
     assert [check.ok for check in checks] == [True, False]
     assert "it has 10.244.1.2, asked for: IPv4 then IPv6" in checks[1].detail
+
+
+def test_a_pods_addresses_come_from_the_pod_ranges() -> None:
+    """Those of a plug-in that was told other ranges are found."""
+    asked = ExpectedNetwork(BOTH, {}, pod_ranges=(ip_network("10.244.0.0/16"), ip_network("fd44::/56")))
+    stray = Endpoint("pod on a", "a", "pod-0", False, (ip_address("10.88.0.2"), ip_address("fd44::2")))
+    assert check_pods([stray], [], asked)[0].detail == "10.88.0.2 is in none of the pod ranges 10.244.0.0/16, fd44::/56"
+
+
+def test_a_host_network_pod_has_its_nodes_addresses() -> None:
+    """It shares them."""
+    shared = Endpoint("node a", "a", "host-0", True, (ip_address("10.0.0.1"), ip_address("fd00::1")))
+    assert check_pods([shared], [node("a", "10.0.0.1", "fd00::1")], expected())[0].ok
+    assert "fd00::1 is none of its node's" in check_pods([shared], [node("a", "10.0.0.1")], expected())[0].detail

@@ -1,0 +1,153 @@
+"""What the probe script is told, and what its answers mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from cluster.families import Address, Family
+from cluster.network_checks import Check, CheckKind
+from kube.network_check.pods import PORT
+from kube.network_check.probes import Probe
+from kube.network_check.settings import Settings
+
+
+def written(probes: Sequence[Probe], settings: Settings) -> str:
+    """The lines that templates/probe/probe.sh reads."""
+    lines = [f"{number} {probe.method} {4 if probe.family is Family.IPV4 else 6} {probe.address}" for number, probe in enumerate(probes)]
+    return "\n".join([f"{settings.tries} {settings.seconds} {PORT}", *lines, "end", ""])
+
+
+def said_of(output: str) -> dict[int, tuple[int, str]]:
+    """Exit code and text by the probe's number."""
+    said: dict[int, tuple[int, str]] = {}
+    for line in output.splitlines():
+        number, code, _tries, *text = line.split(" ", 3)
+        said[int(number)] = int(code), text[0].strip() if text else ""
+    return said
+
+
+def judge(probes: Sequence[Probe], output: str, silence: str) -> list[Check]:
+    """What the script's output says of each probe; `silence` is the detail of those it says nothing of."""
+    said = said_of(output)
+    checks = []
+    for position, probe in enumerate(probes):
+        fault = _fault(probe, *said[position]) if position in said else silence
+        checks.append(
+            Check(
+                kind=probe.kind,
+                family=probe.family,
+                source=probe.source,
+                target=probe.target,
+                layer=probe.layer,
+                ok=not fault,
+                detail=fault or _measured(probe, said[position][1]),
+                source_node=probe.source_node,
+                target_node=probe.target_node,
+            )
+        )
+    return checks
+
+
+def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answer a kind
+    """What is wrong with an answer, "" when nothing is."""
+    match probe.kind:
+        case CheckKind.PING | CheckKind.OUTSIDE:
+            return "" if code == 0 else _ping_fault(text)
+        case CheckKind.DNS:
+            return _name_fault(probe.addresses, code, text)
+        case CheckKind.HEADLESS:
+            if not probe.addresses:
+                return "" if code == 0 else f"it has one: {text}"
+            return _name_fault(probe.addresses, code, text)
+        case CheckKind.REVERSE_DNS:
+            return _reverse_fault(probe.name, code, text)
+        case CheckKind.SOURCE_ADDRESS:
+            return _source_fault(probe.addresses, code, text)
+        case CheckKind.MTU:
+            return _mtu_fault(text)
+        case CheckKind.SESSION_AFFINITY if code == 0:
+            answered = text.split()[::2]
+            return "" if len({*answered}) == 1 and {*answered} <= probe.answers else f"several answered one client: {', '.join(answered)}"
+        case _:
+            return _web_fault(probe.answers, code, text)
+
+
+def _measured(probe: Probe, text: str) -> str:
+    """What is worth keeping of a good answer."""
+    if probe.kind is CheckKind.MTU:
+        return f"{text.split(' ', maxsplit=1)[0]} octets"
+    return f"seen as {seen}" if probe.kind is CheckKind.SOURCE_ADDRESS and (seen := _seen(text)) else ""
+
+
+def _web_fault(answers: frozenset[str], code: int, text: str) -> str:
+    if code != 0:
+        return _curl_said(text) or f"curl ended with {code}"
+    answered = text.split(" ", 1)[0]
+    return "" if answered in answers else f"{answered!r} answered, which is somebody else"
+
+
+def _curl_said(text: str) -> str:
+    """curl's own words, without the answer's empty place before or after them."""
+    return text[text.find("curl: ") :].removeprefix("curl: ").strip()
+
+
+def _name_fault(wanted: frozenset[Address], code: int, text: str) -> str:
+    """Judges the look-up alone: that the service then does not answer is said by its own probe."""
+    if code == 6 or "Resolving timed out" in text or "Could not resolve" in text:
+        return _curl_said(text)
+    resolved = _last_address(text)
+    if code == 0 and resolved not in wanted:
+        return f"resolved to {resolved}, not to {' or '.join(map(str, sorted(wanted, key=int)))}"
+    return ""
+
+
+def _reverse_fault(name: str, code: int, text: str) -> str:
+    if code != 0:
+        return "no name was found" if code not in {124, 143} else "no answer in time"
+    names = [word.rstrip(".") for word in text.split()[1:]]
+    return "" if name.rstrip(".") in names else f"resolved to {', '.join(names)}, not to {name}"
+
+
+def _source_fault(wanted: frozenset[Address], code: int, text: str) -> str:
+    seen = _seen(text)
+    if code != 0 or seen is None:
+        return "no answer over UDP"
+    if not wanted or seen in wanted:
+        return ""
+    return f"seen as {seen}, which should be {' or '.join(map(str, wanted))}"
+
+
+def _mtu_fault(text: str) -> str:
+    octets, _, wanted = text.partition(" of ")
+    if not octets.isdigit() or not wanted.isdigit():
+        return f"no measurement: {text[:200]}"
+    if int(octets) >= int(wanted):
+        return ""
+    if octets == "0":
+        return f"no packet of {wanted} octets gets through, nor one of half that size"
+    return f"packets of {octets} octets get through in one piece, the pod's interface sends {wanted}"
+
+
+def _seen(text: str) -> Address | None:
+    """The address in `ADDRESS:PORT` or `[ADDRESS]:PORT`."""
+    return _address(text.rpartition(":")[0])
+
+
+def _last_address(text: str) -> Address | None:
+    return _address(text.rsplit(" ", maxsplit=1)[-1])
+
+
+def _address(word: str) -> Address | None:
+    try:
+        address = ip_address(word.strip("[]"))
+    except ValueError:
+        return None
+    # a socket of both families shows IPv4 callers so
+    return (address.ipv4_mapped or address) if address.version == 6 else address
+
+
+def _ping_fault(text: str) -> str:
+    loss = re.search(r"\d+% packet loss", text)
+    return f"no answer ({loss[0]})" if loss else text[:200] or "no answer"

@@ -1,0 +1,51 @@
+"""Packets that a node cuts in pieces: what happens, unseen, when pods may send more than the link takes with the tunnel's headers.
+
+A tunnel's device that is too large loses nothing on a good link: the kernel sends each packet in two pieces. It costs speed, and firewalls
+that drop pieces make large answers vanish. The kernel counts the pieces (RFC 4293, ipSystemStatsOutFragCreates) by network namespace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from cluster.families import Family
+from cluster.network_checks import Check, CheckKind, Layer
+from kube.network_check.pods import Endpoint
+from kube.network_check.probes import Probe
+
+
+def fragment_probes(source: Endpoint, families: Sequence[Family]) -> list[Probe]:
+    """Reading the counters of the node of a hostNetwork pod."""
+    return [
+        Probe(CheckKind.MTU, Layer.POD_NETWORK, family, source.name, "", "fragments", "-", source_node=source.node) for family in families
+    ]
+
+
+def fragments_created(family: Family, text: str) -> int | None:
+    """FragCreates in what the script says: two lines of /proc/net/snmp in one, or one of /proc/net/snmp6; None where it is not there."""
+    words = text.split()
+    if family is Family.IPV6:
+        return int(words[1]) if len(words) == 2 and words[1].isdigit() else None
+    half = len(words) // 2
+    heads, values = words[:half], words[half:]
+    return int(values[heads.index("FragCreates")]) if "FragCreates" in heads and len(values) == half else None
+
+
+def check_fragments(
+    sent: Sequence[Probe], before: Mapping[tuple[str, Family], int | None], after: Mapping[tuple[str, Family], int | None]
+) -> list[Check]:
+    """Per node and family: whether its large packets (`sent`) left in pieces. A packet of another program now and then does not count."""
+    checks = []
+    packets = Counter((probe.source_node, probe.family) for probe in sent)
+    for (node, family), count in packets.items():
+        was, is_now = before.get((node, family)), after.get((node, family))
+        if was is None or is_now is None:
+            continue
+        pieces = is_now - was
+        detail = f"it cut packets in pieces: {pieces} pieces while its pods sent {count} of the size of their interface"
+        fault = detail if pieces >= 2 * count else ""
+        checks.append(
+            Check(CheckKind.MTU, family, f"node {node}", "", Layer.POD_NETWORK, not fault, fault or "in one piece", source_node=node)
+        )
+    return checks

@@ -1,0 +1,115 @@
+"""The services in front of the ordinary probe pods: one a kind and ipFamilyPolicy, and what the API server must make of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from cluster.families import Address, Family
+from cluster.network_checks import Check, CheckKind, Layer, family_name, family_names
+from kube.client import Document
+
+SERVES = "network-check.sixstack.io/serves"  # label of the pods behind the services
+
+SINGLE, PREFER, REQUIRE = "SingleStack", "PreferDualStack", "RequireDualStack"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKind:
+    """A service to ask for."""
+
+    name: str
+    policy: str
+    families: tuple[Family, ...] = ()  # asked for; (): the API server chooses
+    node_port: bool = False
+    headless: bool = False
+    affinity: bool = False
+
+    def given(self, families: tuple[Family, ...]) -> tuple[Family, ...]:
+        """The families that it must get in a cluster of `families`; (): it must be refused."""
+        if self.policy == SINGLE:
+            return self.families or families[:1]
+        return () if self.policy == REQUIRE and len(families) < 2 else families
+
+    def document(self, namespace: str, port: int) -> Document:
+        """What is sent to the API server."""
+        spec: Document = {
+            "ipFamilyPolicy": self.policy,
+            "selector": {SERVES: "yes"},
+            # a headless service is its pods: no port is translated
+            "ports": [{"name": "http", "port": port if self.headless else 80, "targetPort": port}],
+        }
+        if self.families:
+            spec["ipFamilies"] = [family_name(family) for family in self.families]
+        if self.headless:
+            spec["clusterIP"] = "None"
+        if self.node_port:
+            spec["type"] = "NodePort"
+        if self.affinity:
+            spec["sessionAffinity"] = "ClientIP"
+        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": self.name, "namespace": namespace}, "spec": spec}
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeService:
+    """A service as the API server made it."""
+
+    kind: ServiceKind
+    families: tuple[Family, ...]
+    addresses: tuple[Address, ...]  # () of a headless one
+    node_port: int  # 0: none
+
+
+# the one that a quick check makes
+MAIN = ServiceKind("prefer", PREFER, node_port=True)
+
+
+def service_kinds(families: tuple[Family, ...], *, full: bool) -> tuple[ServiceKind, ...]:
+    """The services that a check asks for, MAIN first."""
+    if not full:
+        return (MAIN,)
+    second = (ServiceKind("single-second", SINGLE, families[1:]),) if len(families) == 2 else ()
+    return (
+        MAIN,
+        ServiceKind("single", SINGLE),
+        *second,
+        ServiceKind("require", REQUIRE, node_port=True),
+        ServiceKind("affinity", PREFER, affinity=True),
+        ServiceKind("headless-single", SINGLE, headless=True),
+        ServiceKind("headless-prefer", PREFER, headless=True),
+        ServiceKind("headless-require", REQUIRE, headless=True),
+    )
+
+
+def made_service(kind: ServiceKind, document: Document) -> ProbeService:
+    """The API server's answer as plain types."""
+    spec = document["spec"]
+    return ProbeService(
+        kind=kind,
+        families=tuple(Family.IPV4 if name == "IPv4" else Family.IPV6 for name in spec.get("ipFamilies", [])),
+        addresses=tuple(ip_address(text) for text in spec.get("clusterIPs", []) if text != "None"),
+        node_port=spec["ports"][0].get("nodePort", 0) if kind.node_port else 0,
+    )
+
+
+def check_service(kind: ServiceKind, made: ProbeService | None, refused: str, families: tuple[Family, ...]) -> Check:
+    """Whether the API server gave the families that the policy means, or refused what must be refused; `refused` is its reason."""
+    wanted = kind.given(families)
+    name = f"{'headless ' if kind.headless else ''}service with {kind.policy}"
+    if kind.families:
+        name += f" and {family_names(kind.families)}"
+    if made is None:
+        detail = "" if not wanted else f"it was refused: {refused}"
+    elif not wanted:
+        detail = f"it was given {family_names(made.families)}: a single-stack cluster must refuse it"
+    elif made.families != wanted:
+        detail = (
+            f"it was given {' then '.join(map(family_name, made.families)) or 'no family'}, not {' then '.join(map(family_name, wanted))}"
+        )
+    else:
+        detail = ""
+    return Check(CheckKind.SERVICE_FAMILIES, None, name, "", Layer.SERVICE, not detail, detail)
+
+
+def _api_name(family: Family) -> str:
+    return "IPv4" if family is Family.IPV4 else "IPv6"

@@ -1,0 +1,246 @@
+"""Faults of a cluster's network, put on real lab hosts and taken away again; and what must be found of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from cluster.expected_network import ExpectedNetwork
+from cluster.families import Family, family_of
+from cluster.labels import KEYS
+from cluster.network_checks import CheckKind, Layer
+from kube.client import KubeApi
+from lab import hosts
+from tests.conftest import LAB
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What a fault is put on."""
+
+    api: KubeApi
+    expected: ExpectedNetwork
+
+    @property
+    def names(self) -> list[str]:
+        """The nodes, by number."""
+        return sorted(self.expected.nodes)
+
+    @property
+    def last(self) -> Family:
+        """The family that people forget."""
+        return self.expected.families[-1]
+
+    def sh(self, number: int, script: str) -> str:
+        """Runs a script on a node; it must succeed."""
+        done = hosts.run_in(self.names[number], ["sh", "-euc", script], LAB)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def pods_of(self, number: int, family: Family) -> str:
+        """The pod range of one node."""
+        node = self.api.get(f"/api/v1/nodes/{self.names[number]}")
+        return next(str(cidr) for cidr in node["spec"]["podCIDRs"] if (":" in cidr) == (family is Family.IPV6))
+
+    def coredns(self) -> list[int]:
+        """The nodes that CoreDNS runs on."""
+        pods = self.api.get("/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns")["items"]
+        return sorted({self.names.index(pod["spec"]["nodeName"]) for pod in pods})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, and what a check must find: this and nothing else."""
+
+    put: Callable[[Cluster], AbstractContextManager[object]]
+    layer: Layer
+    nodes: Callable[[Cluster], tuple[str, ...]]
+    families: Callable[[Cluster], set[Family]]
+    subjects: frozenset[CheckKind | None] = frozenset({None})
+
+
+def _word(family: Family) -> str:
+    """nftables' name of a family."""
+    return "ip" if family is Family.IPV4 else "ip6"
+
+
+def _at(number: int) -> Callable[[Cluster], tuple[str, ...]]:
+    return lambda cluster: (cluster.names[number],)
+
+
+def _the_last(cluster: Cluster) -> set[Family]:
+    return {cluster.last}
+
+
+def _all(cluster: Cluster) -> set[Family]:
+    return set(cluster.expected.families)
+
+
+@contextmanager
+def _ruled(cluster: Cluster, number: int, hook: str, *rules: str) -> Iterator[None]:
+    """Rules of nftables before everybody else's."""
+    table = f"inet broken_{hook}"
+    lines = "; ".join(f"add rule {table} drops {rule}" for rule in rules)
+    cluster.sh(number, f"nft 'add table {table}; add chain {table} drops {{ type filter hook {hook} priority -300; }}; {lines}'")
+    try:
+        yield
+    finally:
+        cluster.sh(number, f"nft delete table {table}")
+
+
+def overlay_dropped(cluster: Cluster) -> AbstractContextManager[object]:
+    """One family's tunnel does not reach the third node."""
+    return _ruled(cluster, 2, "input", f"meta nfproto {cluster.last} udp dport 8472 drop")
+
+
+def machines_cut_off(cluster: Cluster) -> AbstractContextManager[object]:
+    """A firewall on the second node drops what the others send in one family, but for the tunnel and what keeps a node Ready."""
+    others = [address for name in cluster.names if name != cluster.names[1] for address in cluster.expected.nodes[name]]
+    source = f"{_word(cluster.last)} saddr {{ {', '.join(str(address) for address in others if family_of(address) is cluster.last)} }}"
+    passed = ["tcp sport 6443", "tcp dport 10250", "udp dport 8472"]
+    if cluster.last is Family.IPV6:
+        passed.append("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }")
+    return _ruled(cluster, 1, "input", *(f"{source} {what} accept" for what in passed), f"{source} drop")
+
+
+def port_dropped(cluster: Cluster) -> AbstractContextManager[object]:
+    """A firewall on the second node drops one TCP port."""
+    return _ruled(cluster, 1, "input", f"meta nfproto {cluster.last} tcp dport 29417 drop")
+
+
+@contextmanager
+def route_lost(cluster: Cluster) -> Iterator[None]:
+    """The third node has no route to the second one's pods."""
+    version, pods = "-4" if cluster.last is Family.IPV4 else "-6", cluster.pods_of(1, cluster.last)
+    route = cluster.sh(2, f"ip {version} route show {pods}").strip()
+    assert route
+    cluster.sh(2, f"ip {version} route del {route}")
+    try:
+        yield
+    finally:
+        cluster.sh(2, f"ip {version} route replace {route}")
+
+
+@contextmanager
+def _mtu(cluster: Cluster, number: int, link: str, mtu: int) -> Iterator[None]:
+    was = cluster.sh(number, f"cat /sys/class/net/{link}/mtu").strip()
+    cluster.sh(number, f"ip link set {link} mtu {mtu}")
+    try:
+        yield
+    finally:
+        cluster.sh(number, f"ip link set {link} mtu {was}")
+
+
+def tunnel_too_small(cluster: Cluster) -> AbstractContextManager[object]:
+    """The tunnel's device on the third node takes less than pods send."""
+    return _mtu(cluster, 2, "flannel.1" if cluster.last is Family.IPV4 else "flannel-v6.1", 1300)
+
+
+def link_too_small(cluster: Cluster) -> AbstractContextManager[object]:
+    """The second node's link takes less than the tunnel sends: every full packet is cut in two."""
+    return _mtu(cluster, 1, "host0", 1400)
+
+
+@contextmanager
+def coredns_hangs(cluster: Cluster) -> Iterator[None]:
+    """CoreDNS runs and answers nothing."""
+    for number in cluster.coredns():
+        cluster.sh(number, "pkill -STOP -x coredns")
+    try:
+        yield
+    finally:
+        for number in cluster.coredns():
+            cluster.sh(number, "pkill -CONT -x coredns")
+
+
+@contextmanager
+def dns_blocked(cluster: Cluster) -> Iterator[None]:
+    """A firewall on the third node drops questions to name servers."""
+    rule = "meta l4proto { tcp, udp } th dport 53 drop"
+    with _ruled(cluster, 2, "prerouting", rule), _ruled(cluster, 2, "output", rule):
+        yield
+
+
+@contextmanager
+def _stopped(cluster: Cluster, number: int, program: str) -> Iterator[None]:
+    cluster.sh(number, f"pkill -STOP -x {program}")
+    try:
+        yield
+    finally:
+        cluster.sh(number, f"pkill -CONT -x {program}")
+
+
+@contextmanager
+def _without_tables(cluster: Cluster, number: int, tables: list[str]) -> Iterator[None]:
+    for position, table in enumerate(tables):
+        cluster.sh(number, f"nft list table {table} > /run/broken-{position}; nft delete table {table}")
+    try:
+        yield
+    finally:
+        for position in range(len(tables)):
+            cluster.sh(number, f"nft -f /run/broken-{position}; rm /run/broken-{position}")
+
+
+@contextmanager
+def proxy_dead(cluster: Cluster) -> Iterator[None]:
+    """kube-proxy on the second node hangs, and its rules are gone."""
+    tables = [f"{_word(family)} kube-proxy" for family in cluster.expected.families]
+    with _stopped(cluster, 1, "kube-proxy"), _without_tables(cluster, 1, tables):
+        yield
+
+
+def node_ports_blocked(cluster: Cluster) -> AbstractContextManager[object]:
+    """A firewall on the second node drops NodePorts from other machines."""
+    return _ruled(cluster, 1, "prerouting", f"meta nfproto {cluster.last} tcp dport 30000-32767 drop")
+
+
+@contextmanager
+def label_wrong(cluster: Cluster) -> Iterator[None]:
+    """The third node carries another node's address."""
+    key, path = KEYS[cluster.last], f"/api/v1/nodes/{cluster.names[2]}"
+    was = cluster.expected.labels[cluster.names[2]][key]
+    cluster.api.merge(path, {"metadata": {"labels": {key: cluster.expected.labels[cluster.names[0]][key]}}})
+    try:
+        yield
+    finally:
+        cluster.api.merge(path, {"metadata": {"labels": {key: was}}})
+
+
+@contextmanager
+def masquerade_lost(cluster: Cluster) -> Iterator[None]:
+    """Flannel on the second node hangs, and its rules are gone: pods leave with their own addresses."""
+    family = cluster.last
+    with _stopped(cluster, 1, "flanneld"), _without_tables(cluster, 1, [f"{_word(family)} flannel-{family}"]):
+        yield
+
+
+@contextmanager
+def forwarding_off(cluster: Cluster) -> Iterator[None]:
+    """The third node forwards nothing in one family."""
+    setting = "net.ipv4.ip_forward" if cluster.last is Family.IPV4 else "net.ipv6.conf.all.forwarding"
+    cluster.sh(2, f"sysctl -qw {setting}=0")
+    try:
+        yield
+    finally:
+        cluster.sh(2, f"sysctl -qw {setting}=1")
+
+
+_MTU = frozenset({CheckKind.MTU})
+
+FAULTS = {
+    "overlay dropped": Fault(overlay_dropped, Layer.POD_NETWORK, _at(2), _the_last),
+    "machines cut off": Fault(machines_cut_off, Layer.NODE_NETWORK, _at(1), _the_last),
+    "port dropped": Fault(port_dropped, Layer.NODE_NETWORK, _at(1), _the_last),
+    "route lost": Fault(route_lost, Layer.POD_NETWORK, lambda cluster: (cluster.names[1], cluster.names[2]), _the_last),
+    "forwarding off": Fault(forwarding_off, Layer.POD_NETWORK, _at(2), _the_last),
+    "CoreDNS hangs": Fault(coredns_hangs, Layer.DNS, lambda _: (), _all),
+    "DNS blocked": Fault(dns_blocked, Layer.DNS, _at(2), _all),
+    "kube-proxy dead": Fault(proxy_dead, Layer.SERVICE, _at(1), _all),
+    "NodePorts blocked": Fault(node_ports_blocked, Layer.SERVICE, _at(1), _the_last),
+    "label wrong": Fault(label_wrong, Layer.LABELS, _at(2), lambda _: set()),
+    "masquerade lost": Fault(masquerade_lost, Layer.EGRESS, _at(1), _the_last, frozenset({CheckKind.SOURCE_ADDRESS})),
+    # last: pods remember for minutes what they were told of a path's MTU
+    "tunnel too small": Fault(tunnel_too_small, Layer.POD_NETWORK, _at(2), _the_last, _MTU),
+    "link too small": Fault(link_too_small, Layer.POD_NETWORK, _at(1), _all, _MTU),
+}

@@ -1,0 +1,36 @@
+"""Which pairs of nodes are tried."""
+
+from __future__ import annotations
+
+import pytest
+
+from kube.network_check.pairs import ALL_PAIRS_UP_TO, pairs_to_try, said
+
+
+def names(count: int) -> list[str]:
+    """That many nodes."""
+    return [f"node-{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, ALL_PAIRS_UP_TO])
+def test_a_small_cluster_is_tried_whole(count: int) -> None:
+    """Every pair, in both directions, and nothing to say about it."""
+    pairs = pairs_to_try(names(count))
+    assert sum(map(len, pairs.values())) == count * (count - 1)
+    assert said(pairs) == ""
+
+
+@pytest.mark.parametrize("count", [ALL_PAIRS_UP_TO + 1, 16, 17, 50, 1000])
+def test_a_large_cluster_is_covered_by_few_pairs(count: int) -> None:
+    """Each node tries and is tried by about log2(n) others, never itself, and nobody is out of reach of anybody."""
+    pairs = pairs_to_try(names(count))
+    limit = count.bit_length()
+    assert all(limit - 1 <= len(targets) <= limit and node not in targets for node, targets in pairs.items())
+    tried = [target for targets in pairs.values() for target in targets]
+    assert all(tried.count(node) >= limit - 1 for node in names(count)[:: max(1, count // 20)])
+    reached, edge = {"node-0"}, {"node-0"}
+    while edge:
+        edge = {target for node in edge for target in pairs[node]} - reached
+        reached |= edge
+    assert len(reached) == count
+    assert f"of {count * (count - 1)} pairs" in said(pairs)
