@@ -14,7 +14,7 @@ from tasks.artifacts import show_progress, start_progress, summary_artifact
 from tasks.attempt import Where, tell
 from tasks.connection import close_sessions
 from tasks.init_control_plane import init_control_plane
-from tasks.install_cni import install_cni
+from tasks.install_cni import install_cni, wait_network
 from tasks.join_worker import join_worker
 from tasks.label_node import label_node
 from tasks.load_bundle import load_bundle
@@ -60,6 +60,7 @@ def _run_steps(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> 
         chains[first.name] += api
     if planned := plan.step("install-cni"):
         cluster_wide["install-cni"] = install_cni.submit(planned, spec, where, wait_for=[*api, *loaded[first.name]])
+        cluster_wide["wait-network"] = wait_network.submit(cluster_wide["install-cni"], spec, where)
     if plan.step("publish-kubeconfig"):
         cluster_wide["publish-kubeconfig"] = publish_kubeconfig.submit(spec, where, wait_for=api)
     for host in spec.workers:

@@ -1,12 +1,16 @@
-"""Step install-cni: the pod network's objects, by server-side apply."""
+"""Steps install-cni and wait-network: the pod network's objects by server-side apply, and their roll-out."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from cluster.plan import PlannedStep
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec
-from kube.cni import install
-from tasks.attempt import Where, attempt, step
+from cluster.steps import WAIT_READY
+from kube.cni import install, wait_installed
+from kube.wait import NODES, wait_nodes_ready
+from tasks.attempt import Where, attempt, step, tell
 from tasks.connection import cluster_api
 
 
@@ -18,3 +22,20 @@ def install_cni(planned: PlannedStep, spec: ClusterSpec, where: Where) -> StepRe
         this.change(*install(api, spec))
         this.found = planned.reason
     return this.record
+
+
+@step("wait-network")
+def wait_network(applied: StepRecord, spec: ClusterSpec, where: Where) -> StepRecord:
+    """Wait until the nodes that are there are Ready and the plug-in runs on each, its controllers too; says how long after its apply began."""
+    with attempt("wait-network", "cluster", where, StepRecord) as this:
+        api = cluster_api(spec.control_planes[0], where)
+        names = [str(node["metadata"]["name"]) for node in api.get(NODES)["items"]]
+        wait_nodes_ready(api, names, WAIT_READY.limit)
+        ready = _since(applied)
+        wait_installed(api, spec, WAIT_READY.limit, lambda line: tell(where, line))
+        this.found = f"{len(names)} nodes Ready {ready:.1f} s, all of {spec.cni.kind} running {_since(applied):.1f} s after its apply began"
+    return this.record
+
+
+def _since(applied: StepRecord) -> float:
+    return (datetime.now(UTC) - applied.start).total_seconds()
