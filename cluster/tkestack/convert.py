@@ -81,14 +81,7 @@ def _cluster_document(documents: Documents, choices: Choices, cni: str, report: 
     interface = read_interface(spec)
     families = ranges.families if ranges is not None else None
     hosts = [host_document(machine, index, families, interface, logins, choices) for index, machine in enumerate(machines)]
-    if unnamed := [host["name"] for host, machine in zip(hosts, machines, strict=True) if machine.reach.address not in choices.names]:
-        why = "documents have no host names; --name ADDRESS=NAME gives one, and `sixstack plan` says where a machine calls itself otherwise"
-        report.added(f"hosts[].name: {', '.join(unnamed)}", why)
-    if any("addresses" not in host for host in hosts):
-        report.added("hosts[].addresses: left out", "a document has one address of a machine; those of its node are found on the host")
-    if any(host["ssh"].get("host_key") == TRUST_ON_FIRST_USE for host in hosts):
-        report.added("hosts[].ssh.host_key: trust-on-first-use", "--trust-on-first-use; documents have no host keys")
-    report.added(f"cni.kind: {cni}", "documents have no pod network: TKEStack's users apply one by hand")
+    _tell_additions(hosts, machines, choices, cni, report)
     version, domain = read_version(spec), read_dns_domain(spec)
     settings = read_settings(spec, cluster_has_own_names=bool(choices.names))
     shape = ranges.as_document() if ranges is not None else {"network": {}}
@@ -103,6 +96,18 @@ def _cluster_document(documents: Documents, choices: Choices, cni: str, report: 
         **settings,
     }
     return document, tuple(logins.found.values())
+
+
+def _tell_additions(hosts: Sequence[dict[str, Any]], machines: Sequence[Machine], choices: Choices, cni: str, report: Report) -> None:
+    """What the cluster file says and no document does."""
+    if unnamed := [host["name"] for host, machine in zip(hosts, machines, strict=True) if machine.reach.address not in choices.names]:
+        why = "documents have no host names; --name ADDRESS=NAME gives one, and `sixstack plan` says where a machine calls itself otherwise"
+        report.added(f"hosts[].name: {', '.join(unnamed)}", why)
+    if any("addresses" not in host for host in hosts):
+        report.added("hosts[].addresses: left out", "a document has one address of a machine; those of its node are found on the host")
+    if any(host["ssh"].get("host_key") == TRUST_ON_FIRST_USE for host in hosts):
+        report.added("hosts[].ssh.host_key: trust-on-first-use", "--trust-on-first-use; documents have no host keys")
+    report.added(f"cni.kind: {cni}", "documents have no pod network: TKEStack's users apply one by hand")
 
 
 def _machines(clusters: Sequence[Resource], workers: Sequence[Resource], choices: Choices, report: Report) -> list[Machine]:

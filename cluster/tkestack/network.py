@@ -42,36 +42,47 @@ class Ranges:
 
 def read_ranges(spec: Fields, hosts: int) -> Ranges | None:
     """The ranges of a Cluster's spec for that many hosts; None when they are at fault."""
-    report = spec.report
     dual = spec.section("features").flag("ipv6DualStack")
-    pods = _networks(spec, "clusterCIDR")
-    services = _networks(spec, "serviceCIDR")
-    wanted_pods, wanted_services = _sizes(spec, derived=not spec.value("serviceCIDR"))
+    wanted_pods, wanted_services = _sizes(spec)
+    given = _given(spec, wanted_services)
+    if given is None or not _agree(spec, *given, dual):
+        return None
+    pods, services = given
+    families = tuple(family_of(network) for network in services)
+    masked = tuple(_masked(spec, network, hosts, wanted_pods) for network in _ordered(spec, pods, families))
+    for index in range(len(families)):
+        spec.report.comes_from(f"network.pods[{index}]", spec.at("clusterCIDR"))
+        spec.report.comes_from(f"network.services[{index}]", spec.at("serviceCIDR" if spec.value("serviceCIDR") else "clusterCIDR"))
+    ranges = Ranges(families, masked, services)
+    if dual is not None:
+        spec.report.taken(spec.section("features").at("ipv6DualStack"), f"stack: {ranges.stack}")
+    return ranges
+
+
+def _given(spec: Fields, services_wanted: int) -> tuple[tuple[Network, ...], tuple[Network, ...]] | None:
+    """Pod and service ranges as the document has them; services are cut off the pods' where it has none."""
+    pods, services = _networks(spec, "clusterCIDR"), _networks(spec, "serviceCIDR")
     if not spec.value("clusterCIDR"):
         hint = "add the range of the pods, such as 10.244.0.0/16, or one of each family with a comma between"
-        report.fault("missing-field", spec.at("clusterCIDR"), "clusterCIDR is missing", hint)
-    if pods is None or (services is None and spec.value("serviceCIDR")):
+        spec.report.fault("missing-field", spec.at("clusterCIDR"), "clusterCIDR is missing", hint)
+    if pods is None:
         return None
-    if services is None and (halves := _halved(spec, pods, wanted_services)) is not None:
-        pods, services = halves
-    if services is None or not _agree(spec, pods, services, dual):
-        return None
-    families = tuple(family_of(network) for network in services)
-    if tuple(family_of(network) for network in pods) != families:
-        pods = tuple(reversed(pods))
-        why = "the first family of serviceCIDR is that of the API server's address (kubeadm#2754), and pods follow it"
-        report.changed(spec.at("clusterCIDR"), f"network.pods: {_listed(pods)}", why)
-    elif not report.told_of(spec.at("clusterCIDR")):
-        report.taken(spec.at("clusterCIDR"), f"network.pods: {_listed(pods)}")
-    if not report.told_of(spec.at("serviceCIDR")) and spec.value("serviceCIDR"):
-        report.taken(spec.at("serviceCIDR"), f"network.services: {_listed(services)}")
-    masked = tuple(_masked(spec, network, hosts, wanted_pods) for network in pods)
-    for index in range(len(families)):
-        report.comes_from(f"network.pods[{index}]", spec.at("clusterCIDR"))
-        report.comes_from(f"network.services[{index}]", spec.at("serviceCIDR" if spec.value("serviceCIDR") else "clusterCIDR"))
-    if dual is not None:
-        report.taken(spec.section("features").at("ipv6DualStack"), f"stack: {Ranges(families, masked, services).stack}")
-    return Ranges(families, masked, services)
+    if not spec.value("serviceCIDR"):
+        return _halved(spec, pods, services_wanted)
+    return (pods, services) if services is not None else None
+
+
+def _ordered(spec: Fields, pods: tuple[Network, ...], families: tuple[Family, ...]) -> tuple[Network, ...]:
+    """The pod ranges in the order of these families."""
+    path = spec.at("clusterCIDR")
+    if tuple(family_of(network) for network in pods) == families:
+        if not spec.report.told_of(path):
+            spec.report.taken(path, f"network.pods: {_listed(pods)}")
+        return pods
+    ordered = tuple(reversed(pods))
+    why = "the first family of serviceCIDR is that of the API server's address (kubeadm#2754), and pods follow it"
+    spec.report.changed(path, f"network.pods: {_listed(ordered)}", why)
+    return ordered
 
 
 def _networks(spec: Fields, name: str) -> tuple[Network, ...] | None:
@@ -94,15 +105,17 @@ def _networks(spec: Fields, name: str) -> tuple[Network, ...] | None:
         hint = "write one, or one of IPv4 and one of IPv6"
         spec.report.fault("range-families", spec.at(name), f"{_listed(found)}: there are {len(found)} ranges and not one a family", hint)
         return None
+    if name == "serviceCIDR" and not spec.report.told_of(spec.at(name)):
+        spec.report.taken(spec.at(name), f"network.services: {_listed(found)}")
     return tuple(found)
 
 
-def _sizes(spec: Fields, *, derived: bool) -> tuple[int | None, int]:
+def _sizes(spec: Fields) -> tuple[int | None, int]:
     """How many pods a node holds, if the document says it, and how many services there are."""
     properties = spec.section("properties")
     pods = properties.number("maxNodePodNum", 1, 65536)
     services = properties.number("maxClusterServiceNum", 1, 2**20)
-    if services is not None and not derived:
+    if services is not None and spec.value("serviceCIDR"):
         spec.report.left(properties.at("maxClusterServiceNum"), "serviceCIDR says how many services there can be")
     elif services is not None:
         spec.report.taken(properties.at("maxClusterServiceNum"), "network.services")
