@@ -7,10 +7,10 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 SIXSTACK := .venv/bin/sixstack
 INSTALLED := .venv/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
-.PHONY: demo test check clean-demo lock bench help
+.PHONY: demo case-1 case-2 test check clean-demo lock bench help
 
 help:
-	@sed -n '1p' Makefile; echo "targets: demo clean-demo test check bench lock"
+	@sed -n '1p' Makefile; echo "targets: demo case-1 case-2 clean-demo test check bench lock"
 
 $(INSTALLED):
 	@if [ -z "$(PYTHON)" ]; then echo "installing: Debian package python3"; apt-get update -qq && apt-get install -y -qq python3 >/dev/null; fi
@@ -24,6 +24,9 @@ $(INSTALLED):
 
 demo: $(INSTALLED)
 	@$(SIXSTACK) demo --stack $(STACK) --primary $(PRIMARY)
+
+case-1 case-2: $(INSTALLED)
+	@$(SIXSTACK) demo --case $(@:case-%=%)
 
 clean-demo: $(INSTALLED)
 	@$(SIXSTACK) demo --clean

@@ -1,4 +1,7 @@
-"""`sixstack demo`: everything from nothing to a verified cluster on lab hosts, and the way back (`make demo`, `make clean-demo`)."""
+"""`sixstack demo`: everything from nothing to a verified cluster on lab hosts, and the way back (`make demo`, `make clean-demo`).
+
+With `--case` it plays a user case of the IPv6 proposal instead, step by step (`make case-1`, `make case-2`).
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cli.cases.place import SIXSTACK
 from cli.exit_codes import GOOD
 from cluster.errors import EnvironmentFault
 from cluster.families import Family, StackMode
 
 if TYPE_CHECKING:
     from cli.local_prefect import LocalPrefect
-    from lab.state import Lab
 
 LAB = "demo"
-SIXSTACK = "import sys; from cli.main import main; sys.exit(main())"
+CASES_LAB = "cases"  # hosts of their own: a case must not take those of the demo's cluster away
 PODS = "jsonpath={range .items[*]}{.spec.nodeName}{'\\t'}{.metadata.namespace}/{.metadata.name}{'\\t'}{.status.podIPs[*].ip}{'\\n'}{end}"
 
 
@@ -28,7 +31,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.add_argument("--stack", type=StackMode, choices=list(StackMode), default=StackMode.DUAL_STACK, metavar="{ipv4,dual-stack,ipv6}")
     parser.add_argument("--primary", type=Family, choices=list(Family), default=Family.IPV4, metavar="{ipv4,ipv6}")
-    parser.add_argument("--clean", action="store_true", help="remove the demo's cluster, hosts, server and worker")
+    parser.add_argument(
+        "--case", type=int, choices=(1, 2), help="play this user case of the IPv6 proposal instead, on three hosts of its own"
+    )
+    parser.add_argument("--clean", action="store_true", help="remove the demo's clusters, hosts, server and worker")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,8 +47,10 @@ def run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     bundle = _bundle()
     prefect.start(_say)
-    document = _hosts(prefect, options.stack, options.primary)
-    _register(prefect, bundle, document)
+    if options.case:
+        return _play(prefect, options.case, bundle)
+    _hosts(prefect, options.stack, options.primary)
+    _register(prefect, bundle, LAB)
     file = prefect.state / "demo.yaml"
     _say(f"cluster file: {file}")
     done = _create(prefect, file)
@@ -71,7 +79,29 @@ def _bundle() -> Path:
     return build_bundle(_say)
 
 
-def _hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) -> dict[str, Any]:
+def _play(prefect: LocalPrefect, number: int, bundle: Path) -> int:
+    """A case of the proposal, from beginning to end; the clusters stay, to look at. ClusterError from the step that is not as it should be."""
+    from bundle.manifest import read_manifest
+    from cli.cases import CASES
+    from cli.cases.place import Place
+    from lab import hosts
+
+    started = time.monotonic()
+    both = (Family.IPV4, Family.IPV6)
+    hosts.up(CASES_LAB, hosts=3, families=both, management=both, say=_say)
+    _register(prefect, bundle, CASES_LAB)
+    case = CASES[number]
+    _say(f"\nCase {number}: {case.__doc__}")
+    for step in case(Place(prefect, CASES_LAB, read_manifest(bundle).probe_image)):
+        _say(f"\n== {step.title}")
+        _say(step.do())
+    _say(
+        f"\nCase {number} is as the proposal shows it, after {time.monotonic() - started:.0f} s. `make clean-demo` removes clusters and hosts."
+    )
+    return GOOD
+
+
+def _hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) -> None:
     """The demo's hosts for that stack, and their cluster file; another stack's cluster and hosts are removed first."""
     from cluster.families import families_of
     from lab import hosts
@@ -92,23 +122,21 @@ def _hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) -> dict[str
     hosts.up(LAB, hosts=3, families=families, management=families, say=_say)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), stack, primary)
     file.write_text(cluster_file(document), encoding="utf-8")
-    return document
 
 
-def _register(prefect: LocalPrefect, bundle: Path, document: dict[str, Any]) -> None:
-    """Block types, deployments and the demo's blocks; once for each state of this checkout's registration."""
+def _register(prefect: LocalPrefect, bundle: Path, name: str) -> None:
+    """Block types, deployments and the blocks of the lab of that name; once for each state of this checkout's registration."""
     from bundle.unpack import unpack
     from lab import hosts
 
-    lab: Lab = hosts.lab_of(LAB)
-    stamp = prefect.state / "registered"
+    lab = hosts.lab_of(name)
+    stamp = prefect.state / f"registered-{name}"
     key = json.dumps([str(bundle), str(lab.key_file), prefect.registration(), lab.key_file.stat().st_mtime_ns])
     if stamp.exists() and stamp.read_text(encoding="utf-8") == key:
         return
     prefect.deploy(_say)
     unpack(bundle, "kubectl", prefect.state / "bin" / "kubectl")  # where `sixstack kubectl` finds it
-    credential = document["hosts"][0]["ssh"]["credential"]
-    prefect.register(bundle=bundle, credential=credential, key_file=lab.key_file, audit=prefect.state / "audit")
+    prefect.register(bundle=bundle, credential=f"lab-{name}", key_file=lab.key_file, audit=prefect.state / "audit")
     stamp.write_text(key, encoding="utf-8")
 
 
@@ -154,7 +182,8 @@ def _show(prefect: LocalPrefect) -> None:
 def _clean(prefect: LocalPrefect) -> int:
     from lab import hosts
 
-    hosts.down(LAB, say=_say)
+    for name in (LAB, CASES_LAB):
+        hosts.down(name, say=_say)
     prefect.stop(_say)
     prefect.remove(_say)
     return GOOD
