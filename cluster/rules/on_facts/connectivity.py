@@ -29,7 +29,8 @@ _WHY_UNTRIED = {
 
 
 def paths_to_try(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[HostPath, ...]:
-    """Every path that a cluster of these hosts needs and does not have yet: those from and to hosts that are not part of it so far.
+    """Every path that a cluster of these hosts needs and does not have yet: those from and to hosts that are not part of it so far, and those of
+    VXLAN between hosts that have no device of it.
 
     None where all hosts are in already. Left out: hosts that carry another cluster, and those on which a step of an earlier run still works.
     """
@@ -42,13 +43,17 @@ def paths_to_try(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Hos
     return tuple(
         path
         for (source, from_), (target, to) in permutations(hosts, 2)
-        if not (_is_in(cluster, from_) and _is_in(cluster, to))
         for path in _paths(cluster, source, target, running=_is_in(cluster, to))
+        if not all(_is_in(cluster, found) and (path.protocol == "tcp" or _has_vxlan(found)) for found in (from_, to))
     )
 
 
 def _is_in(cluster: Inspected, found: HostFacts) -> bool:
     return cluster.ours(found) and found.kubernetes.kubelet_config and found.kubernetes.kubelet_active
+
+
+def _has_vxlan(found: HostFacts) -> bool:
+    return any(link.kind == "vxlan" for link in found.links)
 
 
 def _paths(cluster: Inspected, source: Host, target: Host, *, running: bool) -> Iterator[HostPath]:

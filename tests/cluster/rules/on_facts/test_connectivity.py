@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cluster.connectivity import ClosedPath, Connectivity, HostPath
-from cluster.facts import FirewallRule, HostFacts, KubernetesState, PortRange, StepState
+from cluster.facts import FirewallRule, HostFacts, KubernetesState, Link, PortRange, StepState
 from cluster.families import Family
 from cluster.problems import Problem, Severity
 from cluster.rules.on_facts import check_facts
@@ -17,7 +18,7 @@ from cluster.spec import ClusterSpec
 
 Make = Callable[..., Any]
 
-MEMBER = {"owner": "demo", "kubernetes": KubernetesState(kubelet_config=True, kubelet_active=True)}
+MEMBER: dict[str, Any] = {"owner": "demo", "kubernetes": KubernetesState(kubelet_config=True, kubelet_active=True)}
 
 
 @pytest.fixture
@@ -88,14 +89,27 @@ def test_without_a_pod_network_of_ours_no_udp_is_tried(a_spec: Make, some_facts:
     assert {path.protocol for path in paths_to_try(a_spec(cni={"kind": "none"}), facts)} == {"tcp"}
 
 
+def a_member(some_facts: Make, number: int) -> HostFacts:
+    """A host that is in, with the device of its pod network."""
+    found: HostFacts = some_facts(number, **MEMBER)
+    return replace(found, links=(*found.links, Link("flannel.1", 1450, None, up=True, kind="vxlan")))
+
+
 def test_nothing_is_tried_where_all_hosts_are_in(three: ClusterSpec, some_facts: Make) -> None:
     """A run that converges pays nothing."""
-    assert paths_to_try(three, {f"node-{number}": some_facts(number, **MEMBER) for number in (1, 2, 3)}) == ()
+    assert paths_to_try(three, {f"node-{number}": a_member(some_facts, number) for number in (1, 2, 3)}) == ()
+
+
+def test_a_pod_network_that_is_yet_to_come_is_tried_between_members(three: ClusterSpec, some_facts: Make) -> None:
+    """A cluster made with cni none, whose file now names one: VXLAN has not been tried before."""
+    paths = paths_to_try(three, {f"node-{number}": some_facts(number, **MEMBER) for number in (1, 2, 3)})
+    assert {path.protocol for path in paths} == {"udp"}
+    assert len(paths) == 6 * 2
 
 
 def test_a_new_host_is_tried_with_those_that_are_in_and_they_not_with_each_other(three: ClusterSpec, some_facts: Make) -> None:
     """What listens on members is the cluster itself."""
-    facts = {f"node-{number}": some_facts(number, **(MEMBER if number < 3 else {})) for number in (1, 2, 3)}
+    facts = {**{f"node-{number}": a_member(some_facts, number) for number in (1, 2)}, "node-3": some_facts(3)}
     paths = paths_to_try(three, facts)
     assert {frozenset((path.source, path.target)) for path in paths} == {frozenset(("node-1", "node-3")), frozenset(("node-2", "node-3"))}
     assert {(path.target, path.running) for path in paths} == {("node-1", True), ("node-2", True), ("node-3", False)}
