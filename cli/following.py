@@ -23,6 +23,11 @@ PATIENCE_SECONDS = 15.0  # a worker that runs takes a run within a few seconds
 
 def run_deployment(name: str, parameters: dict[str, Any]) -> int:
     """Start `FLOW/DEPLOYMENT`, print its lines until it ends; the exit code of its final state."""
+    return run_to_its_end(name, parameters)[1]
+
+
+def run_to_its_end(name: str, parameters: dict[str, Any]) -> tuple[UUID, int]:
+    """The same, with the id of the run."""
     from prefect.exceptions import ObjectNotFound
 
     from blocks.loading import api_url
@@ -44,12 +49,12 @@ def follow_run(run: UUID) -> int:
 
     need_server()
     try:
-        return _result(_follow_started(run))
+        return _result(_follow_started(run))[1]
     except ObjectNotFound:
         raise EnvironmentFault(f"there is no flow run {run} at {api_url()}") from None
 
 
-def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
+def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> tuple[UUID, int]:
     import httpx
 
     from blocks.loading import api_url
@@ -61,11 +66,11 @@ def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
     state = run.state
     if state is not None and state.is_completed():
         print(f"{run.name}: completed")
-        return GOOD
+        return run.id, GOOD
     print(f"{run.name}: {(state.name or state.type.value).lower() if state else 'no state'}")
     if state is not None and state.message and said not in state.message:
         print(state.message)
-    return PROBLEMS
+    return run.id, PROBLEMS
 
 
 async def _start_and_follow(name: str, parameters: dict[str, Any]) -> tuple[FlowRun, str]:

@@ -1,24 +1,35 @@
-"""`sixstack kubeconfig NAME`: a cluster's admin kubeconfig, printed or written to a file only you can read."""
+"""`sixstack kubeconfig NAME`: a cluster's kubeconfig, printed, written to a file only you can read, or taken from one and saved as a block."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 from cli.exit_codes import GOOD, USAGE
 
+BLOCK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.add_argument("cluster", metavar="NAME", help="name of the cluster")
-    parser.add_argument("-o", "--to", metavar="FILE", help="write it to FILE with mode 0600 instead of printing it")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("-o", "--to", metavar="FILE", help="write it to FILE with mode 0600 instead of printing it")
+    way.add_argument(
+        "--save",
+        metavar="FILE",
+        help="save the kubeconfig FILE (`-`: standard input) under this name; the server must be reached from here",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints or writes the kubeconfig."""
+    """Prints, writes or saves the kubeconfig."""
+    if options.save is not None:
+        return _save(options.cluster, options.save)
     from cli.saved_cluster import saved
 
     text = saved(options.cluster).kubeconfig.get_secret_value()
@@ -32,6 +43,40 @@ def run(options: argparse.Namespace) -> int:
         print(f"sixstack: {target} cannot be written: {error.strerror}", file=sys.stderr)
         return USAGE
     print(f"kubeconfig of {options.cluster} written to {target}")
+    return GOOD
+
+
+def _save(cluster: str, file: str) -> int:
+    """A block of a cluster that is none of ours; nothing of the file is printed."""
+    from pydantic import SecretStr
+
+    from blocks.loading import NoBlock, load
+    from blocks.saved_kubeconfig import SavedKubeconfig, block_name
+    from cli.cluster_file import Unreadable, file_text
+    from cli.server import need_server
+    from kube.client import connect_directly
+
+    try:
+        text = file_text(file)
+    except Unreadable as error:
+        print(f"sixstack: {error}", file=sys.stderr)
+        return USAGE
+    if not BLOCK_NAME.fullmatch(cluster):
+        print(f"sixstack: {cluster!r} is no name of a block: lower-case letters, digits and inner hyphens", file=sys.stderr)
+        return USAGE
+    need_server()
+    try:
+        held = load(SavedKubeconfig, block_name(cluster))
+    except NoBlock:
+        pass
+    else:
+        if held.ssh is not None:  # what create-cluster saved knows the way through SSH
+            print(f"sixstack: {cluster} is a cluster of ours, and its kubeconfig is saved: choose another name", file=sys.stderr)
+            return USAGE
+    with connect_directly(text) as api:
+        version = api.get("/version")["gitVersion"]
+    SavedKubeconfig(cluster=cluster, kubeconfig=SecretStr(text)).save(block_name(cluster), overwrite=True)
+    print(f"kubeconfig saved as block saved-kubeconfig/{block_name(cluster)}; the API server answers: Kubernetes {version}")
     return GOOD
 
 

@@ -11,11 +11,14 @@ from pydantic import Field
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
+from bundle.layout import Versions, image_references
+from bundle.manifest import PROBE
 from cluster.errors import ClusterError
 from cluster.expected_network import ExpectedNetwork
 from cluster.records import StepRecord
 from cluster.spec import ClusterSpec
 from cluster.steps import VERIFY_NETWORK
+from cluster.verification import Verification
 from kube.client import KubeApi
 from kube.network_check import Settings, run
 from kube.network_check.from_api import expected_from_api
@@ -42,13 +45,15 @@ def verify_network(spec: ClusterSpec, nodes: tuple[str, ...], where: Where) -> N
 
 
 @step("verify-network")
-def verify_saved_cluster(kubeconfig: str, spec: ClusterSpec | None, settings: Settings, where: Where) -> NetworkRecord:
-    """Check the whole network of the cluster of a saved kubeconfig, against its cluster file (addresses resolved) or what its API says."""
+def verify_saved_cluster(asked: Verification, spec: ClusterSpec | None, where: Where) -> NetworkRecord:
+    """Check the whole network of the cluster of a saved kubeconfig, against its cluster file or what its API says."""
 
     def expected(api: KubeApi) -> ExpectedNetwork:
         return expected_from_api(api) if spec is None else ExpectedNetwork.of(spec)
 
-    return _checked(lambda: saved_api(kubeconfig, where), expected, settings, where)
+    image = asked.image or (image_references(Versions())[PROBE] if spec is None else probe_image(where))
+    settings = Settings(image, asked.namespace, VERIFY_NETWORK.limit, outside=asked.outside)
+    return _checked(lambda: saved_api(asked.cluster, where), expected, settings, where)
 
 
 def probe_image(where: Where) -> str:

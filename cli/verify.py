@@ -1,0 +1,81 @@
+"""`sixstack verify NAME|FILE`: start verify-cluster/default, follow the run, and print what it found."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from cli.exit_codes import ENVIRONMENT
+from cluster.errors import EnvironmentFault
+
+# what a Saved kubeconfig block may be called; a file of such a name is written ./NAME
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the subcommand."""
+    parser.add_argument(
+        "cluster",
+        metavar="NAME|FILE",
+        help="a cluster file (`-`: standard input), or the name of a saved kubeconfig: then the API says what is expected",
+    )
+    parser.add_argument("--image", default="", help="image of the probe pods")
+    parser.add_argument("--namespace", metavar="PREFIX", default="sixstack-network-check", help="what the check's namespace begins with")
+    parser.add_argument(
+        "--outside",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="an address beyond the cluster that pods must reach; again for more",
+    )
+    parser.add_argument(
+        "--output", choices=["text", "json"], default="text", help="json: the whole report on standard output, progress on standard error"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit code by the run's result."""
+    from cli.following import run_to_its_end
+
+    parameters: dict[str, Any] = {"image": options.image, "namespace": options.namespace, "outside": options.outside}
+    audit = "default"
+    if _NAME.fullmatch(options.cluster) and not Path(options.cluster).is_file():
+        parameters["cluster"] = options.cluster
+    else:
+        from cli.cluster_file import accepted, as_parameter
+
+        spec = accepted(options.cluster)
+        if isinstance(spec, int):
+            return spec
+        parameters |= {"cluster": spec.name, "file": as_parameter(spec)}
+        audit = spec.audit
+    with contextlib.redirect_stdout(sys.stderr) if options.output == "json" else contextlib.nullcontext():
+        flow_run, code = run_to_its_end("verify-cluster/default", parameters)
+    report = _report(str(flow_run), audit)
+    if options.output == "json":
+        print(json.dumps(report, indent=1, ensure_ascii=False))
+        return code if report is not None else code or ENVIRONMENT
+    for finding in (report or {}).get("findings", []):
+        print(f"- {finding['says']}\n  look at {finding['look_at']}")
+    for note in (report or {}).get("notes", []):
+        print(f"note: {note}")
+    return code
+
+
+def _report(flow_run: str, audit: str) -> dict[str, Any] | None:
+    """The report that the run has recorded; None when it came to none, or its audit store is not reached from here."""
+    from blocks.audit_store import AuditStore
+    from blocks.loading import load
+
+    try:
+        records = list(load(AuditStore, audit).records(flow_run))
+    except (EnvironmentFault, OSError) as error:
+        print(f"sixstack: the report is not shown: {error}", file=sys.stderr)
+        return None
+    reports = [record["report"] for record in records if record.get("report")]
+    return dict(reports[-1]) if reports else None

@@ -1,0 +1,42 @@
+"""Flow verify-cluster: probe pods try a cluster's network, node by node and family by family; of any cluster whose kubeconfig is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prefect import flow
+
+from cluster.spec import ClusterSpec
+from cluster.verification import read_verification
+from flows.names import run_name
+from flows.run_of_cluster import where_of, working_on
+from tasks.validate import spec_of, validate
+from tasks.verify_network import verify_saved_cluster
+
+
+@flow(name="verify-cluster", flow_run_name=run_name("verify"), validate_parameters=False, persist_result=False, result_serializer="json")
+def verify_cluster(
+    cluster: str,
+    file: ClusterSpec | None = None,
+    image: str = "",
+    namespace: str = "sixstack-network-check",
+    outside: list[str] = [],  # noqa: B006 the form shows it, nobody changes it
+    wait_seconds: int = 300,
+    audit: str = "default",
+) -> None:
+    """Prove a cluster's network: addresses, ping and HTTP between nodes and pods, MTU, services, DNS, NetworkPolicy, the way out.
+
+    Args:
+        cluster: Name of the Saved kubeconfig block of the cluster; of a cluster of ours that is the cluster's name.
+        file: The cluster file, which says what the network should be like; left out, what the API server says is expected.
+        image: Image of the probe pods; left out, that of the file's bundle, or the published agnhost.
+        namespace: What the name of the check's namespace begins with; it is removed at the end.
+        outside: Addresses beyond the cluster that pods must reach by ping.
+        wait_seconds: How long to wait for another run that works on the same cluster.
+        audit: Name of an Audit store block; a file names its own.
+    """
+    where = where_of({"audit": audit, **(file if isinstance(file, Mapping) else {}), "name": cluster})
+    asked = read_verification(cluster, image, namespace, outside)
+    spec = None if file is None else spec_of(validate(file, where))
+    with working_on(where, wait_seconds):
+        verify_saved_cluster(asked, spec, where)
