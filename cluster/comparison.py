@@ -37,7 +37,7 @@ def compare(was: ClusterSpec, now: ClusterSpec) -> Comparison:
     was, now = _addressed(was, now.hosts), _addressed(now, was.hosts)
     members = {host.name: _member(was, host) for host in was.hosts}
     facts = {host.name: members.get(host.name) or _bare(host.name) for host in now.hosts}
-    return Comparison((), None, make_plan(now, facts, {}, _state(was)))
+    return Comparison((), None, make_plan(now, facts, {}, _state(was), network=_settings(now)))
 
 
 def _addressed(spec: ClusterSpec, others: Sequence[Host]) -> ClusterSpec:
@@ -76,4 +76,10 @@ def _state(was: ClusterSpec) -> ClusterState:
         )
         for host in was.hosts
     )
-    return ClusterState(nodes, was.cni.kind if networked else None, "", coredns_ready=networked, kubeadm=cluster_configuration(was))
+    cni = was.cni.kind if networked else None
+    return ClusterState(nodes, cni, cni_digest=_settings(was), coredns_ready=networked, kubeadm=cluster_configuration(was))
+
+
+def _settings(spec: ClusterSpec) -> str:
+    """What stands for the digest of the pod network's documents, which are not rendered here."""
+    return spec.cni.model_dump_json()

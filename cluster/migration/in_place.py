@@ -8,12 +8,12 @@ from cluster.families import Family
 from cluster.kubeadm import kube_proxy_configuration, kubelet_configuration
 from cluster.migration.actions import (
     BACKUP,
+    CALICO,
     DUAL_STACK,
     FLANNEL,
     NODE_RANGES,
     NODE_UPDATES,
     NOTHING,
-    PROXY_NODE,
     RECONFIGURE,
     SERVICE_RANGE_UPDATES,
     SERVICE_RANGES,
@@ -52,17 +52,11 @@ def in_place(this: Difference) -> Iterator[Action]:
         yield from _nodes_one_by_one(this, this.added)
     yield from _proxy(this)
     yield from _pod_network(this)
+    yield _create(this)
     if this.added or this.at_once:
         yield _pods(this)
     if this.added or this.services_changed:
         yield _services_to_dual_stack(this)
-    yield Action(
-        "sixstack create with the new file: it finds families and ranges as the file says, puts labels back and proves the network",
-        tuple(host.name for host in this.now.hosts),
-        NOTHING,
-        "it refuses as long as kubeadm's ConfigMap or a host's kubelet has old values, and names them",
-        DUAL_STACK,
-    )
 
 
 def _host_addresses(this: Difference, family: Family) -> Action:
@@ -187,9 +181,9 @@ def _kubelets(this: Difference) -> Iterator[Action]:
         + ("kubeadm upgrade node phase kubelet-config; " if configuration else "")
         + "then systemctl restart kubelet, one host after another",
         tuple(f"{host.name} --node-ip={this.node_ip(host)}" for host in this.now.hosts),
-        f"kubelet and kube-proxy on each host; pods go on, and {hostnet}",
-        "the Node's addresses are those, in this order; kube-proxy ends and starts anew when they change",
-        PROXY_NODE,
+        f"kubelet on each host; pods go on, and {hostnet}",
+        "the Node's addresses are those, in this order; kube-proxy looks at them when it starts, which is below",
+        DUAL_STACK,
     )
 
 
@@ -226,36 +220,45 @@ def _proxy(this: Difference) -> Iterator[Action]:
             f"edit kube-proxy's configuration: {changed}; then kubectl rollout restart daemonset kube-proxy",
             ("ConfigMap kube-system/kube-proxy", "DaemonSet kube-system/kube-proxy"),
             "kube-proxy on every node; connections that are open stay",
-            "it tells the cluster's own packets from others by these ranges",
+            "it tells the cluster's own packets from others by these ranges, and takes the Node's addresses of when it starts",
             RECONFIGURE,
         )
 
 
 def _pod_network(this: Difference) -> Iterator[Action]:
-    if not (this.added or this.removed or this.pods_changed):
-        return
-    ranges = ", ".join(map(str, this.now.pod_ranges))
-    why = "pods that are there keep the addresses they have until they are recreated"
-    if this.now.cni.kind is CniKind.FLANNEL:
-        families = ", ".join(
-            f"Enable{'IPv6' if family is Family.IPV6 else 'IPv4'}: {str(family in this.now.families).lower()}" for family in Family
-        )
-        networks = ", ".join(f"{'IPv6Network' if cidr.version == 6 else 'Network'}: {cidr}" for cidr in this.now.pod_ranges)
+    """What `sixstack create` does not do of it."""
+    gone = [network for network in this.was.pod_ranges if network not in this.now.pod_ranges]
+    if this.now.cni.kind is CniKind.NONE and (this.added or this.removed or this.pods_changed):
         yield Action(
-            f"net-conf.json: {families}, {networks}; then kubectl rollout restart daemonset kube-flannel-ds",
-            ("ConfigMap kube-flannel/kube-flannel-cfg", "DaemonSet kube-flannel/kube-flannel-ds"),
-            "flannel on every node",
-            f"after the nodes: flannel has no way to a Node that lacks a range of an enabled family. {why[0].upper()}{why[1:]}",
-            FLANNEL,
-        )
-    else:
-        yield Action(
-            f"the pod network ({this.now.cni.kind.value}): its pools and families for {ranges}, as its own documentation says",
+            f"your pod network: its families and ranges, {', '.join(map(str, this.now.pod_ranges))}, as its own documentation says",
             ("the pod network's own objects",),
             "its pods on every node",
-            why,
+            "the file says `cni: {kind: none}`: it is yours",
             DUAL_STACK,
         )
+    elif this.now.cni.kind is CniKind.CALICO and gone:
+        yield Action(
+            f"delete Calico's IPPool of {' and of '.join(map(str, gone))}",
+            ("IPPools",),
+            NOTHING,
+            "a pool cannot change its range, and applying others does not remove it",
+            CALICO,
+        )
+
+
+def _create(this: Difference) -> Action:
+    kind = this.now.cni.kind
+    networked = kind is not CniKind.NONE
+    return Action(
+        "sixstack create with the new file: settings of the hosts"
+        + (f", {kind.value} with {', '.join(map(str, this.now.pod_ranges))}" if networked else "")
+        + ", labels; it proves the network",
+        tuple(host.name for host in this.now.hosts),
+        f"{kind.value} on every node; pods that are there keep their addresses" if networked else NOTHING,
+        "it refuses as long as kubeadm's ConfigMap or a host's kubelet has old values, and names them"
+        + ("; a pod network of more families has no way to nodes without ranges of them" if this.added and networked else ""),
+        FLANNEL if kind is CniKind.FLANNEL else DUAL_STACK,
+    )
 
 
 def _pods(this: Difference) -> Action:

@@ -56,8 +56,9 @@ NEW_HOST = {"name": "c", "role": "worker", "ssh": {"address": "198.18.0.13", "ho
             {"proxy": {"http": "http://proxy.example.org:3128"}},
             {("prepare-host", "a"), ("prepare-host", "b"), ("verify-network", "cluster")},
         ),
+        ({"cni": {"mtu": 1400}}, {("install-cni", "cluster"), ("wait-ready", "cluster"), ("verify-network", "cluster")}),
     ],
-    ids=["equal", "blocks", "label", "taint", "host", "proxy"],
+    ids=["equal", "blocks", "label", "taint", "host", "proxy", "mtu"],
 )
 def test_a_change_that_create_cluster_makes_is_planned(changes: dict[str, Any], planned: set[tuple[str, str]]) -> None:
     """What a run would do, and no more: hosts that stay as they are have no step."""

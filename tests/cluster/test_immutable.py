@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cluster.facts import HostFacts, KubernetesState
 from cluster.existing import found_cluster
+from cluster.facts import HostFacts, KubernetesState
 from cluster.immutable import immutable_changes
 from cluster.kubeadm import cluster_configuration
 from cluster.problems import Problem

@@ -13,7 +13,7 @@ from cluster.existing import ExistingCluster, found_cluster, specified_cluster
 from cluster.families import Family
 from cluster.migration import Migration, migration
 from cluster.reader import read_document, read_text
-from cluster.spec import ClusterSpec
+from cluster.spec import ClusterSpec, Cni, CniKind
 from cluster.state import ClusterState
 from tests.cluster.test_kubeadm_accepts import document
 
@@ -127,10 +127,9 @@ def test_a_second_family_comes_node_by_node() -> None:
         "--node-ip",
         "kubectl delete node",
         "kube-proxy's configuration: clusterCIDR: 10.244.0.0/16,fd44::/56",
-        "EnableIPv6: true",
+        "sixstack create with the new file: settings of the hosts, flannel with 10.244.0.0/16, fd44::/56, labels",
         "every Deployment",
         "ipFamilyPolicy: PreferDualStack",
-        "sixstack create",
     ]
     places = [place(found, words) for words in order]
     assert places == sorted(places)
@@ -163,7 +162,16 @@ def test_another_node_mask_is_for_new_nodes() -> None:
     """One argument of the controller manager; nothing else runs differently."""
     found = wanted(cluster("ipv4"), cluster("ipv4", pods=[{**POD4, "node_mask": 25}]))
     assert "--node-cidr-mask-size-ipv4=25" in found.actions[place(found, "controller manager's arguments")].what
-    assert {action.restarts for action in found.actions} == {"nothing", "the controller manager"}
+    assert not [action for action in found.actions if "delete node" in action.what]
+
+
+def test_a_pod_network_of_the_owners_is_left_to_the_owner() -> None:
+    """And Calico's pool of a range that goes is named: applying other pools does not remove it."""
+    was, now = cluster("ipv4", "ipv6"), cluster("ipv4")
+    owners = wanted(was, now.model_copy(update={"cni": Cni(kind=CniKind.NONE)}))
+    assert place(owners, "your pod network") < place(owners, "sixstack create")
+    calico = wanted(was, now.model_copy(update={"cni": Cni(kind=CniKind.CALICO)}))
+    assert place(calico, "delete Calico's IPPool of fd44::/56") < place(calico, "calico with 10.244.0.0/16")
 
 
 def test_another_second_service_range_goes_by_way_of_one_range() -> None:
