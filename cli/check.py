@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(reading, int):
         return reading
     if args.was is not None:
-        was = cluster_file.read(args.was)
+        was = cluster_file.read(args.was, manifests=False)
         return was if isinstance(was, int) else _compare(args, was, reading)
     if args.output == "json":
         print(json.dumps({"problems": [problem.as_dict() for problem in reading.problems]}, indent=2))

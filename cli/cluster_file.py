@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import PROBLEMS, USAGE
@@ -45,15 +46,23 @@ def file_text(file: str) -> str:
         raise Unreadable(f"{file!r} is not UTF-8 (octet {error.start}): save it as UTF-8") from None
 
 
-def read(file: str) -> Reading | int:
-    """What FILE says; or the exit code, after an explanation on standard error, when there is nothing to judge."""
+def read(file: str, *, manifests: bool = True) -> Reading | int:
+    """What FILE says; or the exit code, after an explanation on standard error, when there is nothing to judge.
+
+    The files of `cni: {kind: manifests}` get whole paths, and are judged too unless `manifests` is False.
+    """
     from cluster.reader import read_text
 
     try:
-        return read_text(file_text(file))
+        reading = read_text(file_text(file))
     except Unreadable as error:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
+    if reading.spec is None or not reading.spec.cni.files:
+        return reading
+    from cli.manifests import with_manifests
+
+    return with_manifests(reading, Path.cwd() if file == "-" else Path(file).absolute().parent, judge=manifests)
 
 
 def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | None] | None = None) -> str:
@@ -68,9 +77,9 @@ def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | 
     return "\n".join(parts)
 
 
-def accepted(file: str) -> ClusterSpec | int:
+def accepted(file: str, *, manifests: bool = True) -> ClusterSpec | int:
     """The spec of FILE, for a command that goes on with it; or the exit code, after everything that is wrong was printed on standard error."""
-    reading = read(file)
+    reading = read(file, manifests=manifests)
     if isinstance(reading, int):
         return reading
     if reading.problems:

@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit code by the run's result."""
     from cli.following import run_deployment
 
-    spec = accepted(options.file)
+    spec = accepted(options.file, manifests=False)
     if isinstance(spec, int):
         return spec
     return run_deployment("delete-cluster/default", {"cluster": as_parameter(spec), "confirm": options.confirm})

@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         from cli.cluster_file import accepted, as_parameter
 
-        spec = accepted(options.cluster)
+        spec = accepted(options.cluster, manifests=False)
         if isinstance(spec, int):
             return spec
         parameters |= {"cluster": spec.name, "file": as_parameter(spec)}

@@ -54,7 +54,8 @@ def _read(index: int, path: Path) -> tuple[list[Document], list[Problem]]:
         loaded = parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         hint = "the file must be on the machine of the Prefect worker, readable for it"
-        return [], [Problem("cni-file-unreadable", at, f"{path} cannot be read: {getattr(error, 'strerror', None) or error}", hint)]
+        code = "cni-file-missing" if isinstance(error, FileNotFoundError) else "cni-file-unreadable"
+        return [], [Problem(code, at, f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}", hint)]
     except (yaml.YAMLError, RecursionError) as error:
         # not the error's own words: they quote the text, which may be a Secret's
         mark = getattr(error, "problem_mark", None)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cluster.reader import read_document
 
@@ -168,3 +169,32 @@ class TestWas:
     def test_an_old_file_that_cannot_be_read(self) -> None:
         """Exit code 2."""
         assert sixstack("check", str(GOOD), "--was", "no-such-file").returncode == 2
+
+
+class TestManifests:
+    """Files of a pod network of one's own."""
+
+    NETWORK = b"apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: net}\nspec: {}\n"
+
+    def cluster(self, folder: Path, *files: str) -> Path:
+        """A cluster file in a folder that names files."""
+        document = yaml.safe_load(GOOD.read_text())
+        path = folder / "cluster.yaml"
+        path.write_text(yaml.safe_dump({**document, "cni": {"kind": "manifests", "files": list(files)}}))
+        return path
+
+    def test_paths_are_relative_to_the_cluster_file(self, tmp_path: Path) -> None:
+        """The flow gets whole paths, and never what is in the files."""
+        (tmp_path / "net.yaml").write_bytes(self.NETWORK)
+        done = sixstack("params", str(self.cluster(tmp_path, "net.yaml")))
+        assert json.loads(done.stdout)["cluster"]["cni"] == {"kind": "manifests", "files": [str(tmp_path / "net.yaml")]}
+        assert b"DaemonSet" not in done.stdout
+
+    def test_a_file_that_is_missing_is_an_error_beside_the_cluster_file(self, tmp_path: Path) -> None:
+        """Named by its whole path it may be on the worker's machine: a warning."""
+        done = sixstack("check", str(self.cluster(tmp_path, "net.yaml", "/nowhere/net.yaml")))
+        assert done.returncode == 1
+        assert b"error: line" in done.stdout
+        assert b"cni.files[0]" in done.stdout
+        assert b"warning: line" in done.stdout
+        assert sixstack("check", str(self.cluster(tmp_path, "/nowhere/net.yaml"))).returncode == 0

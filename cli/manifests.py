@@ -1,0 +1,37 @@
+"""The files of `cni: {kind: manifests}`: their paths in a cluster file are relative to it, and the flow reads them on the worker's machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cluster.problems import Severity, errors_in
+
+if TYPE_CHECKING:
+    from cluster.problems import Problem
+    from cluster.reader import Reading
+    from cluster.spec import ClusterSpec
+
+
+def with_manifests(reading: Reading, folder: Path, *, judge: bool) -> Reading:
+    """The reading with whole paths, taken from `folder`; with `judge` also with what is wrong with the files.
+
+    A file that was named by its whole path and is not here is a warning: the Prefect worker's machine may have it.
+    """
+    assert reading.spec is not None
+    names = reading.spec.cni.files
+    files = tuple(str(folder / name) for name in names)
+    spec: ClusterSpec = reading.spec.model_copy(update={"cni": reading.spec.cni.model_copy(update={"files": files})})
+    if not judge:
+        return replace(reading, spec=spec)
+    from kube.cni.manifests import manifest_problems
+
+    elsewhere = {f"cni.files[{index}]" for index, name in enumerate(names) if Path(name).is_absolute()}
+    found = tuple(_softened(problem, elsewhere) for problem in manifest_problems(spec))
+    return replace(reading, spec=None if errors_in(found) else spec, problems=(*reading.problems, *found))
+
+
+def _softened(problem: Problem, elsewhere: set[str]) -> Problem:
+    missing = problem.code == "cni-file-missing" and problem.path in elsewhere
+    return replace(problem, severity=Severity.WARNING) if missing else problem
