@@ -169,6 +169,26 @@ def test_a_pod_network_may_come_where_there_was_none() -> None:
     assert refused(changed("cni", "kind", to="none"), FACTS, replace(STATE, cni=CniKind.NONE, cni_detail="Calico")) == ()
 
 
+@pytest.mark.parametrize("kind", ["flannel", "manifests", "none"])
+def test_a_pod_network_of_ours_cannot_become_another(kind: str) -> None:
+    """Calico stays Calico: what it left on hosts would break the next one."""
+    cni = {"kind": kind, **({"files": ["/a.yaml"]} if kind == "manifests" else {})}
+    spec = ClusterSpec.model_validate({**DOCUMENT, "cni": cni})
+    (problem,) = refused(spec, FACTS, replace(STATE, cni=CniKind.CALICO))
+    assert (problem.path, problem.message) == ("cni/kind", f"the cluster has calico, the file says {kind}")
+
+
+def test_blocks_of_a_pool_keep_their_size() -> None:
+    """Nodes hold blocks already; the defaults count as sizes."""
+    held = replace(STATE, cni=CniKind.CALICO, block_sizes={ip_network("10.244.0.0/16"): 26, ip_network("fd44::/56"): 122})
+    spec = ClusterSpec.model_validate({**DOCUMENT, "cni": {"kind": "calico"}})
+    assert refused(spec, FACTS, held) == ()
+    spec = ClusterSpec.model_validate({**DOCUMENT, "cni": {"kind": "calico", "pools": {"ipv4": {"block_size": 24}}}})
+    (problem,) = refused(spec, FACTS, held)
+    assert problem.path == "cni/pools/ipv4/block_size"
+    assert "/26" in problem.message
+
+
 def test_another_clusters_host_is_not_compared() -> None:
     """Other rules refuse it; its ranges say nothing about this cluster."""
     foreign = replace(FACTS["a"], owner="other", kubernetes=replace(FACTS["a"].kubernetes, service_ranges=(ip_network("10.0.0.0/16"),)))

@@ -312,6 +312,15 @@ def test_a_pod_network_is_added_to_a_cluster_that_had_none() -> None:
     assert names(plan) == [("install-cni", "cluster"), ("wait-ready", "cluster"), ("verify-network", "cluster")]
 
 
+def test_a_pod_network_with_other_settings_is_applied_again() -> None:
+    """The digest on what was applied tells; without one to compare with, nothing is said of it."""
+    held = replace(STATE, cni_digest="that of the applied documents")
+    assert make_plan(SPEC, FACTS, WANTED, held, network="that of the applied documents").empty
+    assert make_plan(SPEC, FACTS, WANTED, held).empty
+    plan = make_plan(SPEC, FACTS, WANTED, held, network="another")
+    assert names(plan) == [("install-cni", "cluster"), ("wait-ready", "cluster"), ("verify-network", "cluster")]
+
+
 def test_a_node_that_is_not_ready_is_waited_for() -> None:
     """The nodes are named."""
     plan = make_plan(SPEC, FACTS, WANTED, replace(STATE, nodes=(node("a"), replace(node("b"), ready=False))))

@@ -9,9 +9,13 @@ import pytest
 from cluster.spec import CniKind
 from kube.apply import apply
 from kube.client import Document, KubeApi
+from kube.cni import DIGEST_MARK, KIND_MARK
+from kube.cni.calico import calico_documents
 from kube.nodes import OURS
 from kube.state import node_state, read_state
+from tests.kube.cni.test_flannel import spec_of
 
+POOLS = ("CustomResourceDefinition", "IPPool")
 NODE: Document = {
     "metadata": {"name": "n1", "labels": {"a": "b"}, "annotations": {OURS: '{"labels": ["a"], "taints": ["busy:NoSchedule"]}'}},
     "spec": {"podCIDRs": ["fd44::/64", "10.244.0.0/24"], "taints": [{"key": "busy", "effect": "NoSchedule"}], "unschedulable": True},
@@ -72,4 +76,13 @@ def test_the_network_plug_in_is_recognised(api: KubeApi) -> None:
     assert (state.kubelet, state.dns_upstreams) == ({}, ("192.0.2.53:53", "[fd00::53]:53"))
     api.delete("/apis/apps/v1/namespaces/kube-system/daemonsets/calico-node")
     apply(api, [daemon_set("kube-flannel-ds")])
-    assert read_state(api).cni is CniKind.FLANNEL
+    assert (read_state(api).cni, read_state(api).cni_digest) == (CniKind.FLANNEL, "")
+    # what we applied says so itself, whatever it is called
+    marked = daemon_set("anything")
+    marked["metadata"]["annotations"] = {KIND_MARK: "manifests", DIGEST_MARK: "abc"}
+    apply(api, [marked])
+    assert (read_state(api).cni, read_state(api).cni_digest) == (CniKind.MANIFESTS, "abc")
+    marked["metadata"]["annotations"] = {KIND_MARK: "calico"}
+    pools = [document for document in calico_documents(spec_of("dual-stack", cni={"kind": "calico"})) if document["kind"] in POOLS]
+    apply(api, [marked, *pools])
+    assert read_state(api).block_sizes == {ip_network("10.244.0.0/16"): 26, ip_network("fd44::/56"): 122}
