@@ -9,6 +9,7 @@ from cluster.network_checks import Check, CheckKind, Layer, family_name, words
 from cluster.network_report import NetworkReport
 
 GOOD, BAD, NONE = "🟢", "🔴", "⚪"
+_NOT_TRIED = f"{NONE}\N{NO-BREAK SPACE}not tried"
 
 # shown in full up to this many; the audit record and `--output json` have all
 MOST_NODES = 20
@@ -43,7 +44,7 @@ def markdown(report: NetworkReport, cluster: str) -> str:
         parts += [f"### Failed checks ({len(report.failures)})", "", *_failed(report.failures), ""]
     parts += [f"- {note}" for note in report.notes]
     parts.append(
-        f"\n{len(report.checks)} checks in {report.seconds:.1f} s. {GOOD} passed, {BAD} failed, {NONE} not tried. "
+        f"\n{len(report.checks)} checks in {report.seconds:.1f} s. "
         "A row tries, a column is tried: ping and HTTP between the nodes' own addresses, and to and from pods on them."
     )
     return "\n".join(parts)
@@ -54,7 +55,7 @@ def _matrix(report: NetworkReport, family: Family) -> list[str]:
         check for check in report.checks if check.layer in _BETWEEN and check.family is family and check.source_node and check.target_node
     ]
     nodes = report.nodes[:MOST_NODES]
-    rows = [_row("from \\ to", *nodes), _row(*["---"] * (len(nodes) + 1))]
+    rows = [_row(_unbroken("from \\ to"), *nodes), _row(*["---"] * (len(nodes) + 1))]
     for source in nodes:
         cells = [_state([check for check in between if (check.source_node, check.target_node) == (source, target)]) for target in nodes]
         rows.append(_row(f"**{source}**", *cells))
@@ -84,10 +85,10 @@ def _static(report: NetworkReport) -> list[str]:
 
 def _state(checks: Sequence[Check]) -> str:
     if not checks:
-        return NONE
+        return _NOT_TRIED
     failed = [check for check in checks if not check.ok]
     if not failed:
-        return f"{GOOD} {len(checks)} ok"
+        return _unbroken(f"{GOOD} {len(checks)} ok")
     by_layer: dict[Layer, list[str]] = {}
     for check in failed:
         said = by_layer.setdefault(check.layer, [])
@@ -102,11 +103,11 @@ def _measured(checks: Sequence[Check], kinds: Iterable[CheckKind]) -> str:
     found = [check for check in checks if check.kind in kinds]
     failed = [check for check in found if not check.ok]
     if not found:
-        return NONE
+        return _NOT_TRIED
     if failed:
-        return f"{BAD} {len(failed)} of {len(found)}: {_cell(failed[0].detail)}"
+        return _unbroken(f"{BAD} {len(failed)} of {len(found)} failed")
     measured = list(dict.fromkeys(check.detail.removeprefix("seen as ") for check in found if check.detail and check.target))
-    return f"{GOOD} {measured[0] if len(measured) == 1 else f'{len(found)} ok'}"
+    return _unbroken(f"{GOOD} {measured[0] if len(measured) == 1 else f'{len(found)} ok'}")
 
 
 def _failed(failures: Sequence[Check]) -> list[str]:
@@ -125,4 +126,9 @@ def _row(*cells: str) -> str:
 
 def _cell(text: str) -> str:
     """One line, and no bar that would end a cell."""
-    return " ".join(text.split()).replace("|", "/")
+    return text.replace("|", "/").replace("\n", " ")
+
+
+def _unbroken(text: str) -> str:
+    """A short cell stays on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

@@ -89,8 +89,9 @@ def _web_fault(answers: frozenset[str], code: int, text: str) -> str:
 
 
 def _curl_said(text: str) -> str:
-    """curl's own words, without the answer's empty place before or after them."""
-    return text[text.find("curl: ") :].removeprefix("curl: ").strip()
+    """curl's own words, without the answer's empty place before them, and without the target, which the check names."""
+    said = text[text.find("curl: ") :].removeprefix("curl: ").strip()
+    return re.sub(r"Failed to connect to \S+ port \d+( after \d+ ms)?: ", "", said)
 
 
 def _name_fault(wanted: frozenset[Address], code: int, text: str) -> str:

@@ -47,6 +47,8 @@ def test_a_failed_connection_is_told_in_curls_words() -> None:
     """Timed out and refused are different things to look for."""
     check = verdict(probe_of(CheckKind.HTTP, target="pod on b"), "0 28 3  curl: (28) Connection timed out after 3001 milliseconds")
     assert (check.ok, check.detail, check.layer) == (False, "(28) Connection timed out after 3001 milliseconds", Layer.POD_NETWORK)
+    newer = "0 28 3  curl: (28) Failed to connect to fd44::2 port 29417 after 3001 ms: Timeout was reached fd44::2"
+    assert verdict(probe_of(CheckKind.HTTP), newer).detail.startswith("(28) Timeout was reached")
 
 
 def test_a_lost_ping_is_told() -> None:
