@@ -29,7 +29,7 @@ class HostNetworkCheck(StepRecord):
 def check_host_network(block: Any, deployments: Any, undo: Any, available_seconds: Any, where: Where) -> HostNetworkCheck:
     """The flow's parameters and the cluster's state; HostNetworkRefused lists all that is wrong at once."""
     with attempt("check-host-network", "cluster", where, HostNetworkCheck) as this:
-        names, wrong = _parameters(block, deployments, undo, available_seconds)
+        names, wrong = read_parameters(block, deployments, undo=undo, available_seconds=available_seconds)
         if wrong:
             raise HostNetworkRefused(wrong)
         with saved_api(block, where) as api:
@@ -45,8 +45,10 @@ def check_host_network(block: Any, deployments: Any, undo: Any, available_second
     return this.record
 
 
-def _parameters(block: Any, deployments: Any, undo: Any, available_seconds: Any) -> tuple[tuple[DeploymentName, ...], tuple[Problem, ...]]:
-    """Whoever starts a run may have written anything."""
+def read_parameters(
+    block: Any, deployments: Any, *, undo: Any, available_seconds: Any
+) -> tuple[tuple[DeploymentName, ...], tuple[Problem, ...]]:
+    """The Deployments, and everything that is wrong: whoever starts a run may have written anything."""
     wrong = []
     if not isinstance(block, str) or not block:
         wrong.append(Problem("wrong-type", "cluster", "it is no text", "write the name of a Saved kubeconfig block"))
