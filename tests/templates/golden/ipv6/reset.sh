@@ -79,9 +79,9 @@ for program in iptables ip6tables iptables-legacy ip6tables-legacy; do
     rules=$($run "$program-save" -t "$table" 2>/dev/null) || continue
     chains=$(printf '%s\n' "$rules" | sed -n "s/^:\(${ours}[^ ]*\) .*/\1/p")
     if [ -z "$chains" ]; then continue; fi
-    # first the rules of other chains that lead into ours (xargs takes the quotes off comments), then ours
+    # first the rules of other chains that lead into ours, or that Calico signed (xargs takes the quotes off comments), then ours
     # shellcheck disable=SC2086
-    printf '%s\n' "$rules" | sed -n "/^-A $ours/d; /-[jg] $ours/s/^-A /-D /p" |
+    printf '%s\n' "$rules" | sed -n "/^-A $ours/d; /-[jg] $ours\|--comment \"\{0,1\}cali:/s/^-A /-D /p" |
       xargs -r -L 1 $run "$program" -w -t "$table" || failed=yes
     # shellcheck disable=SC2086
     for chain in $chains; do try $run "$program" -w -t "$table" -F "$chain"; done
