@@ -17,6 +17,7 @@ from cluster.rules.on_facts.registry import FACT_RULES
 from cluster.rules.registry import RULES
 from cluster.spec import ClusterSpec, IPAddress, IPNetwork
 from cluster.tkestack.convert import FAULTS
+from kube.cni.manifests import CODES as CNI_FILES
 from kube.host_network.check import PROBLEMS as HOST_NETWORK
 
 HERE = Path(__file__).parent
@@ -59,6 +60,9 @@ def problems() -> str:
         "Faults that only `sixstack import` finds; nothing is written while there is one.\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in FAULTS.items()),
+        "\n## Files of a pod network\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in CNI_FILES.items()),
         "\n## Rules that compare with what exists\n",
         "| code | severity | meaning |\n|---|---|---|",
         "| `kubernetes-version-not-in-bundle` | error | The artifact bundle holds another version of Kubernetes. |",

@@ -16,6 +16,13 @@ from cluster.spec import ClusterSpec, CniKind
 from kube.client import Document
 from kube.cni.documents import WORKLOADS, parse
 
+# docs/reference/problems.md lists them
+CODES = {
+    "cni-file-missing": "A file of `cni.files` is not there; a warning where it was named by its whole path and only the worker must have it.",
+    "cni-file-unreadable": "A file of `cni.files` cannot be read: its path is relative to nothing, it is a folder, too large, or not UTF-8.",
+    "cni-file-malformed": "A file of `cni.files` is not YAML, or a document in it is no Kubernetes object; its text is not quoted, it may be a Secret.",
+    "cni-file-without-workload": "No object in `cni.files` is a DaemonSet or a Deployment, so nothing in them could be a pod network.",
+}
 _LARGEST = 10_000_000
 
 
