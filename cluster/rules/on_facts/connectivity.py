@@ -14,7 +14,7 @@ from cluster.rules.on_facts.occupants import another_cluster
 from cluster.rules.on_facts.ports import listeners
 from cluster.rules.on_facts.registry import Inspected, cluster_rule
 from cluster.rules.registry import Finding
-from cluster.spec import ClusterSpec, Host
+from cluster.spec import ClusterSpec, CniKind, Host
 
 _WORD = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 _HEADER = {Family.IPV4: "ip", Family.IPV6: "ip6"}
@@ -45,6 +45,7 @@ def paths_to_try(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Hos
         for (source, from_), (target, to) in permutations(hosts, 2)
         for path in _paths(cluster, source, target, running=_is_in(cluster, to))
         if not all(_is_in(cluster, found) and (path.protocol == "tcp" or _has_vxlan(found)) for found in (from_, to))
+        and not _is_guarded(cluster, path, to)
     )
 
 
@@ -54,6 +55,11 @@ def _is_in(cluster: Inspected, found: HostFacts) -> bool:
 
 def _has_vxlan(found: HostFacts) -> bool:
     return any(link.kind == "vxlan" for link in found.links)
+
+
+def _is_guarded(cluster: Inspected, path: HostPath, found: HostFacts) -> bool:
+    """Calico on a member drops VXLAN from every host that is no node yet (measured); the way back is tried."""
+    return path.protocol == "udp" and cluster.spec.cni.kind is CniKind.CALICO and _is_in(cluster, found) and _has_vxlan(found)
 
 
 def _paths(cluster: Inspected, source: Host, target: Host, *, running: bool) -> Iterator[HostPath]:

@@ -115,6 +115,13 @@ def test_a_new_host_is_tried_with_those_that_are_in_and_they_not_with_each_other
     assert {(path.target, path.running) for path in paths} == {("node-1", True), ("node-2", True), ("node-3", False)}
 
 
+def test_calico_on_a_member_takes_no_vxlan_of_a_host_that_is_no_node_yet(a_spec: Make, some_facts: Make) -> None:
+    """Its own rules drop that until the node is there; the other direction, and TCP both ways, are tried."""
+    facts = {"node-1": a_member(some_facts, 1), "node-2": some_facts(2)}
+    paths = paths_to_try(a_spec(cni={"kind": "calico"}), facts)
+    assert {(path.target, path.protocol) for path in paths} == {("node-1", "tcp"), ("node-2", "tcp"), ("node-2", "udp")}
+
+
 @pytest.mark.parametrize("changes", [{"owner": "other"}, {"owner": "demo", "steps": (StepState("init-control-plane", 1, True, None),)}])
 def test_a_host_that_somebody_works_on_is_left_alone(three: ClusterSpec, some_facts: Make, changes: dict[str, Any]) -> None:
     """Another cluster's host is refused anyway, and a kubeadm that runs must find its ports free."""
