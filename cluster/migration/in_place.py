@@ -204,7 +204,7 @@ def _nodes_at_once(this: Difference) -> Iterator[Action]:
     name = this.now.control_planes[0].name
     reason = f"a second range of {this.removed}" if this.removed else f"a range outside of {', '.join(map(str, this.now.pod_ranges))}"
     yield Action(
-        f"all nodes together: move kube-controller-manager.yaml out of {MANIFESTS}, kubectl delete node for each, restart every kubelet, "
+        f"all nodes together: move kube-controller-manager.yaml out of {MANIFESTS}, wait until it has ended, kubectl delete node for each, restart every kubelet, "
         f"kubeadm init phase mark-control-plane, then put the manifest back with {this.manager_arguments}",
         (f"{name} {MANIFESTS}/kube-controller-manager.yaml", *(host.name for host in this.now.hosts)),
         "the controller manager, every kubelet, in the end every pod: nodes get new ranges, and meanwhile no controller works",
