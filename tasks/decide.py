@@ -20,7 +20,7 @@ from cluster.problems import Problem, errors_in
 from cluster.records import StepRecord
 from cluster.rules.on_facts import check_facts
 from cluster.rules.on_facts.connectivity import paths_to_try
-from cluster.rules.versions import bundle_problems
+from cluster.rules.versions import bundle_problems, image_problems
 from cluster.spec import ClusterSpec
 from cluster.state import ClusterState
 from cluster.steps import INIT_CONTROL_PLANE
@@ -96,7 +96,7 @@ def make_decision(
     network = network_digest(network_documents(resolved))
     wanted = _wanted(resolved, manifest)
     plan = make_plan(resolved, facts, wanted, state, network=network, kubeconfig_saved=_kubeconfig_saved(resolved, facts))
-    return resolved, plan, problems
+    return resolved, plan, (*problems, *image_problems(network_images(resolved), manifest.images))
 
 
 def _kubeconfig_saved(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> bool:

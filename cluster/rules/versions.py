@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from cluster.problems import Problem
+from cluster.problems import Problem, Severity
 from cluster.rules.registry import Finding, rule
 from cluster.spec import ClusterSpec
 
@@ -32,6 +32,15 @@ def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ..
     says = f"{spec.version} is asked for, the bundle holds v{held}"
     hint = f'write kubernetes_version: "{held}", or name a bundle of {spec.version}'
     return (Problem("kubernetes-version-not-in-bundle", "kubernetes_version", says, hint),)
+
+
+def image_problems(network_images: Collection[str], bundle_images: Collection[str]) -> tuple[Problem, ...]:
+    """Warning `image-not-in-bundle` for each image of the pod network that the bundle has not: hosts pull it, over the family that they have."""
+    hint = "its registry, or a mirror (`images: mirrors`), must answer every host, over IPv6 where hosts have no IPv4"
+    return tuple(
+        Problem("image-not-in-bundle", "cni", f"the bundle does not hold {image}: hosts pull it", hint, Severity.WARNING)
+        for image in sorted(set(network_images) - set(bundle_images))
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

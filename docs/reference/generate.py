@@ -66,6 +66,7 @@ def problems() -> str:
         "\n## Rules that compare with what exists\n",
         "| code | severity | meaning |\n|---|---|---|",
         "| `kubernetes-version-not-in-bundle` | error | The artifact bundle holds another version of Kubernetes. |",
+        "| `image-not-in-bundle` | warning | The artifact bundle lacks an image of the pod network, which hosts pull then. |",
         f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain and endpoint of an existing cluster can't be changed. |",
         "\n## Refusals of set-platform-host-network\n",
         "No Deployment is touched while one of these is an error.\n",

@@ -10,14 +10,14 @@ from cluster.hostport import join_host_port, split_host_port
 from cluster.rules.on_facts.occupants import another_cluster
 from cluster.rules.on_facts.registry import Inspected, host_rule
 from cluster.rules.registry import Finding
-from cluster.spec import Host, Role
+from cluster.spec import CniKind, Host, Role
 
 API_PORT = 6443
 _EVERYBODY = (Role.CONTROL_PLANE, Role.WORKER)
 NODE_PORTS = (30000, 32767)  # kube-apiserver's default --service-node-port-range
 
 # What the kernel calls our processes: /proc/PID/comm holds 15 characters.
-_OUR_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kube-proxy", "kubelet", "etcd", "flanneld"}
+_OUR_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kube-proxy", "kubelet", "etcd", "flanneld", "calico-node"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
         ]
     if cluster.spec.vxlan_families:
         found.append(Listener("udp", cluster.spec.cni.udp_port, "VXLAN", _EVERYBODY))
+    if cluster.spec.cni.kind is CniKind.CALICO:
+        found.append(Listener("tcp", 9099, "Felix's health check", ()))
     return tuple(found)
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from cluster.problems import Severity
 from cluster.reader import read_document
-from cluster.rules.versions import bundle_problems
+from cluster.rules.versions import bundle_problems, image_problems
 from tests.cluster.rules.conftest import Check, Document
 
 
@@ -39,3 +40,13 @@ class TestBundleVersion:
         spec = read_document(good()).spec
         assert spec is not None
         assert bundle_problems(spec, "1.36.3") == bundle_problems(spec, "v1.36.3") == ()
+
+
+class TestImageNotInBundle:
+    """image-not-in-bundle."""
+
+    def test_an_image_that_hosts_must_pull_is_warned_of(self) -> None:
+        """Each by its name; hosts without a way out would wait for it in vain."""
+        (problem,) = image_problems(["a.example/net:v1", "b.example/held:v1"], ["b.example/held:v1", "b.example/other:v1"])
+        assert "a.example/net:v1" in problem.message
+        assert problem.severity is Severity.WARNING

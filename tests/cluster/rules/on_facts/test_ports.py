@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
@@ -40,6 +41,15 @@ def test_the_vxlan_port_is_that_of_the_file(a_spec: Make, some_facts: Make) -> N
     (problem,) = check_facts(a_spec(cni={"kind": "flannel", "vxlan_port": 4789}), facts, bundle_architecture="amd64", bundle_size=1)
     assert "port 4789/udp" in problem.message
     assert check_facts(a_spec(cni={"kind": "none"}), facts, bundle_architecture="amd64", bundle_size=1) == ()
+
+
+def test_calico_needs_felixs_port_too(a_spec: Make, some_facts: Make) -> None:
+    """Its health is asked there; VXLAN has Calico's own port."""
+    sockets = (Socket("tcp", None, None, 9099, "nginx"), Socket("udp", None, None, 4789, ""))
+    facts = {"node-1": some_facts(1, sockets=sockets)}
+    found = check_facts(a_spec(cni={"kind": "calico"}), facts, bundle_architecture="amd64", bundle_size=1)
+    assert sorted(re.findall(r"port (\d+)", " ".join(problem.message for problem in found))) == ["4789", "9099"]
+    assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1) == ()
 
 
 def test_the_api_port_is_that_of_an_endpoint_on_the_control_plane(a_spec: Make, some_facts: Make) -> None:
