@@ -8,7 +8,7 @@ from cluster.families import Family, Network, family_of
 from cluster.fields import readable
 from cluster.problems import Severity
 from cluster.rules.registry import Finding, rule, rule_each
-from cluster.spec import DEFAULT_BLOCKS, VXLAN_PORTS, ClusterSpec, Cni, CniKind, PodNetwork
+from cluster.spec import DEFAULT_BLOCKS, VXLAN_PORTS, ClusterSpec, Cni, CniKind, Encapsulation, PodNetwork
 
 # kube-apiserver, --service-node-port-range
 _NODE_PORTS = range(30000, 32768)
@@ -133,12 +133,17 @@ def every_host_gets_a_block(spec: ClusterSpec, pods: PodNetwork, at: str) -> Ite
 
 @rule("pods-need-a-route", Severity.WARNING)
 def pods_without_nat_or_tunnel_need_routes(spec: ClusterSpec) -> Iterator[Finding]:
-    """Without NAT, and without encapsulation, the network around the nodes must know the way to pods: nothing tells it (no BGP)."""
+    """Without NAT, or without encapsulation, the network around the nodes must know the way to pods: nothing tells it (no BGP)."""
     if spec.cni.kind is not CniKind.CALICO:
         return
     for index, pods in readable(spec.network.pods):
         family = family_of(pods.cidr)
-        if not spec.cni.pools.of(family).nat_outgoing:
+        pool = spec.cni.pools.of(family)
+        if pool.encapsulation is Encapsulation.NEVER:
+            says = f"packets of {pods.cidr} go from node to node as they are, which works between nodes of one subnet"
+            hint = f"see that all nodes are neighbours, or write {Encapsulation.CROSS_SUBNET.value}"
+            yield Finding(f"cni.pools.{family.value}.encapsulation", says, hint)
+        if not pool.nat_outgoing:
             says = f"pods leave the cluster with addresses of {pods.cidr} (network.pods[{index}])"
             yield Finding(f"cni.pools.{family.value}.nat_outgoing", says, f"route {pods.cidr} to the nodes, or take nat_outgoing out")
 

@@ -156,3 +156,8 @@ class TestPodsNeedARoute:
         problem = check({**CALICO, "cni.pools.ipv6.nat_outgoing": False})["pods-need-a-route", "cni.pools.ipv6.nat_outgoing"]
         assert "fd44::/56" in problem.message
         assert problem.severity.value == "warning"
+
+    def test_a_pool_without_tunnels_is_warned_of(self, check: Check) -> None:
+        """A router between the nodes does not know the pods; what to write instead is said."""
+        problem = check({**CALICO, "cni.pools.ipv4.encapsulation": "Never"})["pods-need-a-route", "cni.pools.ipv4.encapsulation"]
+        assert "CrossSubnet" in problem.hint
