@@ -43,17 +43,27 @@ def signer(api: KubeApi) -> Iterator[None]:
     api.delete(f"{MAPS}/cluster-info")
 
 
+def check_handed_out(api: KubeApi, token: str) -> None:
+    """It is worker-1's, may only join, ends within minutes, and can be used now."""
+    (secret,) = tokens(api)
+    data = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+    assert f"{data['token-id']}.{data['token-secret']}" == token
+    assert data["description"] == "sixstack: worker-1 joins"
+    assert data["auth-extra-groups"] == "system:bootstrappers:kubeadm:default-node-token"
+    left = datetime.fromisoformat(data["expiration"]) - datetime.now(UTC)
+    assert timedelta(0) < left <= LIFETIME
+    assert f"jws-kubeconfig-{data['token-id']}" in api.get(f"{MAPS}/cluster-info")["data"]
+
+
 @pytest.mark.usefixtures("signer")
 def test_a_token_is_there_for_one_join_and_gone_after_it(api: KubeApi) -> None:
-    """It says who joins, may only join, ends within minutes, and is handed out once it can be used; a join that fails leaves none either."""
-    with pytest.raises(RuntimeError, match="the join fails"), bootstrap_token(api, "worker-1") as token:
-        (secret,) = tokens(api)
-        data = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
-        assert f"{data['token-id']}.{data['token-secret']}" == token
-        assert data["description"] == "sixstack: worker-1 joins"
-        assert data["auth-extra-groups"] == "system:bootstrappers:kubeadm:default-node-token"
-        left = datetime.fromisoformat(data["expiration"]) - datetime.now(UTC)
-        assert timedelta(0) < left <= LIFETIME
-        assert f"jws-kubeconfig-{data['token-id']}" in api.get(f"{MAPS}/cluster-info")["data"]
-        raise RuntimeError("the join fails")
+    """A join that fails leaves none either."""
+
+    def join() -> None:
+        with bootstrap_token(api, "worker-1") as token:
+            check_handed_out(api, token)
+            raise RuntimeError("the join fails")
+
+    with pytest.raises(RuntimeError, match="the join fails"):
+        join()
     assert tokens(api) == []
