@@ -16,10 +16,10 @@ from pathlib import Path
 from cluster.errors import SixstackError
 from cluster.expected_network import ExpectedNetwork
 from cluster.families import Family
-from cluster.network_checks import Check, CheckKind
+from cluster.network_checks import Check, CheckKind, Layer
 from cluster.network_report import NetworkReport
 from kube.client import Document, KubeApi
-from kube.exec import run_in_pod
+from kube.exec import ExecOutput, run_in_pod
 from kube.network_check.answers import judge, said_of, written
 from kube.network_check.fragments import check_fragments, fragment_probes, fragments_created
 from kube.network_check.pairs import pairs_to_try, said
@@ -107,8 +107,8 @@ class NetworkCheck:
 
     def _fragments(self, counters: Mapping[str, Sequence[Probe]]) -> dict[tuple[str, Family], int | None]:
         found: dict[tuple[str, Family], int | None] = {}
-        for probes, output, _ in self._answers(counters, self.settings):
-            said_here = said_of(output)
+        for probes, output in self._answers(counters, self.settings):
+            said_here = {} if isinstance(output, SixstackError) else said_of(output.stdout)
             for number, probe in enumerate(probes):
                 found[probe.source_node, probe.family] = fragments_created(probe.family, said_here.get(number, (1, ""))[1])
         return found
@@ -117,22 +117,29 @@ class NetworkCheck:
         return self._tried(plan, self.settings if patient else replace(self.settings, tries=1, seconds=1))
 
     def _tried(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[Check]:
-        return [check for probes, output, silence in self._answers(plan, settings) for check in judge(probes, output, silence)]
+        checks: list[Check] = []
+        for probes, output in self._answers(plan, settings):
+            source, node = probes[0].source, probes[0].source_node
+            if isinstance(output, SixstackError):
+                # this says that the probe cannot try, and nothing of what it would have tried
+                detail = f"the probe pod could not try {len(probes)} paths: {output}"
+                checks.append(Check(CheckKind.PROBE, None, source, "", Layer.NODE, False, detail, source_node=node))
+            else:
+                silence = f"the probe pod of {source} said nothing of it (exit code {output.exit_code}): {output.stderr.strip()[:200]}"
+                checks += judge(probes, output.stdout, silence)
+        return checks
 
-    def _answers(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[tuple[Sequence[Probe], str, str]]:
-        """By pod: its probes, what its script printed, and what to say of a probe that it says nothing of."""
-        left = settings.limit
+    def _answers(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[tuple[Sequence[Probe], ExecOutput | SixstackError]]:
+        """By pod: its probes, and what its script printed or why it could not run."""
 
-        def from_one(pod: str, probes: Sequence[Probe]) -> tuple[Sequence[Probe], str, str]:
-            source = probes[0].source
+        def from_one(pod: str, probes: Sequence[Probe]) -> tuple[Sequence[Probe], ExecOutput | SixstackError]:
+            script = ["sh", "-c", _script()]
             try:
-                output = run_in_pod(
-                    self.api, self.probes.namespace, pod, ["sh", "-c", _script()], stdin=written(probes, settings), limit=left
+                return probes, run_in_pod(
+                    self.api, self.probes.namespace, pod, script, stdin=written(probes, settings), limit=settings.limit
                 )
             except SixstackError as error:
-                return probes, "", f"the probe pod of {source} could not try: {error}"
-            silence = f"the probe pod of {source} said nothing of it (exit code {output.exit_code}): {output.stderr.strip()[:200]}"
-            return probes, output.stdout, silence
+                return probes, error
 
         asked = [(pod, probes) for pod, probes in plan.items() if probes]
         if not asked:

@@ -9,7 +9,10 @@ web() { # FAMILY URL...: each over a connection of its own
   # name look-up included: a resolver asks again after two seconds at the earliest
   curl -sS -g --fail --fail-early --noproxy '*' -H 'Connection: close' "-$family" --max-time "$((seconds + 1))" --connect-timeout "$seconds" -w ' %{remote_ip} ' "$@" 2>&1
 }
-route_mtu() { # FAMILY ADDRESS: what the kernel has been told of the way there, "" where nothing
+route_mtu() { # FAMILY ADDRESS: what the route itself says, "" where nothing; not what was learnt of the path lately, which expires
+  ip "-$1" route get "$2" 2>&1 | grep -v expires | grep -o 'mtu [0-9]*' | grep -o '[0-9]*'
+}
+path_mtu() { # FAMILY ADDRESS: what the kernel goes by
   ip "-$1" route get "$2" 2>&1 | grep -o 'mtu [0-9]*' | grep -o '[0-9]*'
 }
 large() { # FAMILY ADDRESS OCTETS: one packet of that size, headers included
@@ -37,7 +40,7 @@ mtu_of() { # FAMILY ADDRESS: `OCTETS of WANTED`, the largest packet that came th
     done
   fi
   # a router that refused one has said how large they may be, and the kernel has cut those that followed
-  told=$(route_mtu "$1" "$2")
+  told=$(path_mtu "$1" "$2")
   [ -z "$told" ] || [ "$told" -ge "$largest" ] || largest=$told
   echo "$largest of $wanted"
   [ "$largest" -ge "$wanted" ]

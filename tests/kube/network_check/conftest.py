@@ -54,8 +54,8 @@ def check(cluster_api: KubeApi, expected: ExpectedNetwork, image: str) -> Callab
     return checked
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="class")
 def probing(cluster_api: KubeApi, expected: ExpectedNetwork, image: str) -> Iterator[NetworkCheck]:
-    """Probe pods that stay up, less patient than those of a user's check: each fault would cost three tries of three seconds."""
+    """Probe pods that stay up while a class of tests lasts (a node has room for one such pod), less patient than those of a user's check: each fault would cost three tries of three seconds."""
     with network_check(cluster_api, expected, Settings(image, tries=2, seconds=1)) as check:
         yield check

@@ -122,6 +122,10 @@ def route_lost(cluster: Cluster) -> Iterator[None]:
         cluster.sh(2, f"ip {version} route replace {route}")
 
 
+# what pods and nodes have learnt of a path's MTU, which they would remember for ten minutes
+_FORGET = "for pid in 1 $(pgrep -x agnhost); do for family in -4 -6; do nsenter -t $pid -n ip $family route flush cache; done; done"
+
+
 @contextmanager
 def _mtu(cluster: Cluster, number: int, link: str, mtu: int) -> Iterator[None]:
     was = cluster.sh(number, f"cat /sys/class/net/{link}/mtu").strip()
@@ -130,6 +134,8 @@ def _mtu(cluster: Cluster, number: int, link: str, mtu: int) -> Iterator[None]:
         yield
     finally:
         cluster.sh(number, f"ip link set {link} mtu {was}")
+        for other in range(len(cluster.names)):
+            cluster.sh(other, _FORGET)
 
 
 def tunnel_too_small(cluster: Cluster) -> AbstractContextManager[object]:
@@ -154,11 +160,16 @@ def coredns_hangs(cluster: Cluster) -> Iterator[None]:
             cluster.sh(number, "pkill -CONT -x coredns")
 
 
+def _without_coredns(cluster: Cluster) -> int:
+    """The last node that CoreDNS does not run on: on one where it does, all questions arrive."""
+    return max({*range(len(cluster.names))} - {*cluster.coredns()})
+
+
 @contextmanager
 def dns_blocked(cluster: Cluster) -> Iterator[None]:
-    """A firewall on the third node drops questions to name servers."""
-    rule = "meta l4proto { tcp, udp } th dport 53 drop"
-    with _ruled(cluster, 2, "prerouting", rule), _ruled(cluster, 2, "output", rule):
+    """A firewall on a node drops questions to name servers."""
+    rule, number = "meta l4proto { tcp, udp } th dport 53 drop", _without_coredns(cluster)
+    with _ruled(cluster, number, "prerouting", rule), _ruled(cluster, number, "output", rule):
         yield
 
 
@@ -235,12 +246,11 @@ FAULTS = {
     "route lost": Fault(route_lost, Layer.POD_NETWORK, lambda cluster: (cluster.names[1], cluster.names[2]), _the_last),
     "forwarding off": Fault(forwarding_off, Layer.POD_NETWORK, _at(2), _the_last),
     "CoreDNS hangs": Fault(coredns_hangs, Layer.DNS, lambda _: (), _all),
-    "DNS blocked": Fault(dns_blocked, Layer.DNS, _at(2), _all),
+    "DNS blocked": Fault(dns_blocked, Layer.DNS, lambda cluster: (cluster.names[_without_coredns(cluster)],), _all),
     "kube-proxy dead": Fault(proxy_dead, Layer.SERVICE, _at(1), _all),
     "NodePorts blocked": Fault(node_ports_blocked, Layer.SERVICE, _at(1), _the_last),
     "label wrong": Fault(label_wrong, Layer.LABELS, _at(2), lambda _: set()),
     "masquerade lost": Fault(masquerade_lost, Layer.EGRESS, _at(1), _the_last, frozenset({CheckKind.SOURCE_ADDRESS})),
-    # last: pods remember for minutes what they were told of a path's MTU
     "tunnel too small": Fault(tunnel_too_small, Layer.POD_NETWORK, _at(2), _the_last, _MTU),
     "link too small": Fault(link_too_small, Layer.POD_NETWORK, _at(1), _all, _MTU),
 }

@@ -50,22 +50,24 @@ def test_what_the_api_says_is_what_the_file_asked_for(cluster_api: KubeApi, expe
     assert found.cni.lower().startswith("flannel")
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_found_and_it_alone(name: str, probing: NetworkCheck) -> None:
-    """Its layer, its family, its node; what merely follows from it accuses nobody else. A second look, without it, is green."""
-    fault: Fault = FAULTS[name]
-    cluster = Cluster(probing.api, probing.expected)
-    with fault.put(cluster):
+class TestFaults:
+    """Thirteen of them, one after another, looked for by the same probe pods."""
+
+    @pytest.mark.parametrize("name", FAULTS)
+    def test_a_fault_is_found_and_it_alone(self, name: str, probing: NetworkCheck) -> None:
+        """Its layer, its family, its node; what merely follows from it accuses nobody else. A second look, without it, is green."""
+        fault: Fault = FAULTS[name]
+        cluster = Cluster(probing.api, probing.expected)
+        with fault.put(cluster):
+            report = probing.report()
+        found = {(finding.layer, finding.subject, finding.nodes, frozenset(finding.families)) for finding in report.findings}
+        wanted = {(fault.layer, subject, fault.nodes(cluster), frozenset(fault.families(cluster))) for subject in fault.subjects}
+        assert found == wanted, "\n".join(map(str, report.failures))
+
+    def test_no_fault_is_left_when_all_are_taken_away(self, probing: NetworkCheck) -> None:
+        """The same pods find the network well again."""
         report = probing.report()
-    found = {(finding.layer, finding.subject, finding.nodes, frozenset(finding.families)) for finding in report.findings}
-    wanted = {(fault.layer, subject, fault.nodes(cluster), frozenset(fault.families(cluster))) for subject in fault.subjects}
-    assert found == wanted, "\n".join(map(str, report.failures))
-
-
-def test_no_fault_is_left_when_all_are_taken_away(probing: NetworkCheck) -> None:
-    """The same pods find the network well again."""
-    report = probing.report()
-    assert report.ok, "\n".join(map(str, report.failures))
+        assert report.ok, "\n".join(map(str, report.failures))
 
 
 @one_mode
