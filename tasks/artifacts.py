@@ -53,7 +53,9 @@ def host_network_artifact(where: Where, rows: Sequence[dict[str, str]], *, undo:
     """The Deployments as they were found, before any of them is touched."""
     asked = "what they had before" if undo else "their nodes' network"
     create_table_artifact(
-        table=list(rows), key=f"{where.cluster}-host-network", description=f"Deployments of cluster **{where.cluster}** that are to get {asked}"
+        table=list(rows),
+        key=f"{where.cluster}-host-network",
+        description=f"Deployments of cluster **{where.cluster}** that are to get {asked}",
     )
 
 
