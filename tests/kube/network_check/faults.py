@@ -162,7 +162,8 @@ def coredns_hangs(cluster: Cluster) -> Iterator[None]:
 
 def _without_coredns(cluster: Cluster) -> int:
     """The last node that CoreDNS does not run on: on one where it does, all questions arrive."""
-    return max({*range(len(cluster.names))} - {*cluster.coredns()})
+    taken = cluster.coredns()
+    return max(number for number in range(len(cluster.names)) if number not in taken)
 
 
 @contextmanager
