@@ -60,7 +60,7 @@ def test_the_form_describes_every_field(prefect_server: Workplace, name: str) ->
     """Parameters, and every field of the nested models, have a description."""
     schema = prefect_server.api(f"/deployments/name/{name}")["parameter_openapi_schema"]
     silent = [field for field, text in schema["properties"].items() if not text.get("description")]
-    for model, definition in schema["definitions"].items():
+    for model, definition in schema.get("definitions", {}).items():
         if "enum" not in definition:
             silent += [f"{model}.{field}" for field, text in definition.get("properties", {}).items() if not text.get("description")]
     assert silent == []
@@ -74,4 +74,4 @@ def test_choices_are_drop_downs(prefect_server: Workplace) -> None:
     assert {"ipv4", "dual-stack", "ipv6"} in enums.values()
     assert {"ipv4", "ipv6"} in enums.values()
     assert {"control-plane", "worker"} in enums.values()
-    assert {"flannel", "none"} in enums.values()
+    assert {"flannel", "calico", "manifests", "none"} in enums.values()
