@@ -6,6 +6,7 @@ PyYAML's own constructor speaks YAML 1.1, where `1:20` is 80, `010` is 8, `on` i
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 import yaml
@@ -60,10 +61,12 @@ def parse_document(text: str) -> Document:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
     problems: list[Problem] = []
     torn = False
+    aside: set[int] = set()
     for number, line in enumerate(lines):
         if (odd := _FORBIDDEN.search(line)) is not None:
             problems.append(_syntax(number, f"the character U+{ord(odd[0]):04X} is not allowed in YAML", "take it out"))
             lines[number] = _set_aside(line)
+            aside.add(number)
             torn = torn or not lines[number]
     while len(problems) < _MOST_SYNTAX_FAULTS:
         try:
@@ -81,21 +84,23 @@ def parse_document(text: str) -> Document:
             if "single document" in str(error.context) or not lines[number]:
                 break
             lines[number] = _set_aside(lines[number])
+            aside.add(number)
             torn = torn or not lines[number]
             continue
         except (yaml.YAMLError, RecursionError):
             problems.append(_syntax(0, "this is not YAML that can be read", "write plain YAML, without deep nesting"))
             break
-        constructor = _Constructor()
+        constructor = _Constructor(aside)
         data = constructor.data(node, "")
         return Document(data, (*problems, *constructor.problems), torn, constructor.lines)
     return Document(UNREAD, tuple(problems), torn)
 
 
 class _Constructor:
-    """Plain data from YAML's nodes."""
+    """Plain data from YAML's nodes; `aside`: the lines, from 0, whose value is marked unread."""
 
-    def __init__(self) -> None:
+    def __init__(self, aside: Set[int]) -> None:
+        self._aside = aside
         self.problems: list[Problem] = []
         self.lines: dict[str, int] = {}
         self._nodes = 0
@@ -111,7 +116,7 @@ class _Constructor:
             if not any(problem.code == "too-deep" for problem in self.problems):
                 self._fault("too-deep", node, path, "nested too deep, or aliases that multiply", "write the values out")
             return UNREAD
-        if node.tag == "!unread":
+        if node.tag == "!unread" and node.start_mark.line in self._aside:  # anywhere else it is the user's own word
             return UNREAD
         if not node.tag.startswith(_TAG) or node.tag.removeprefix(_TAG) not in _KNOWN_TAGS:
             return self._fault(
@@ -121,7 +126,6 @@ class _Constructor:
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self.data(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(node.value)]
-        assert isinstance(node, yaml.ScalarNode)
         assert isinstance(node, yaml.ScalarNode)  # YAML has three kinds of nodes
         return _scalar(node)
 

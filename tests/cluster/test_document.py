@@ -110,6 +110,11 @@ class TestFaults:
         """Nothing is ever constructed from a tag."""
         assert [problem.code for problem in parse_document("a: !!python/object/apply:os.system [x]").problems] == ["unknown-tag"]
 
+    @pytest.mark.parametrize("text", ["!unread", "!unread x", "!unread {}", "hosts: !unread", "hosts: !unread ''"])
+    def test_the_mark_of_a_line_set_aside_is_not_for_users(self, text: str) -> None:
+        """It would pass for a value that another problem tells of."""
+        assert [problem.code for problem in parse_document(text).problems] == ["unknown-tag"]
+
     def test_two_documents_are_a_fault(self) -> None:
         """Which of them would be meant?"""
         (problem,) = parse_document("---\na: 1\n---\na: 2\n").problems
