@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.server, pytest.mark.parametrize("made
 def page_of(made: MadeCluster, run: str) -> str:
     """The text of the network artifact of a run."""
     found = made.place.api("/artifacts/filter", {"limit": 200, "sort": "CREATED_DESC"})
-    return str(next(artifact["data"] for artifact in found if artifact["flow_run_id"] == run and artifact["key"].endswith("-network")))
+    return str(next(artifact["data"] for artifact in found if artifact["flow_run_id"] == run and str(artifact["key"]).endswith("-network")))
 
 
 def namespaces(made: MadeCluster) -> list[str]:
