@@ -73,8 +73,11 @@ class Bridge:
                 self._inner.close()
 
     def _end(self) -> None:
-        for side in (self._inner, self._channel):
-            with suppress(Exception):
-                side.shutdown(socket.SHUT_RDWR)
+        with suppress(Exception):
+            self._inner.shutdown(socket.SHUT_RDWR)
+        # Only the reading half: closing says EOF itself. paramiko sends an EOF of its own outside of its lock, so another thread's close
+        # could overtake it, and sshd ends the whole connection over an EOF for a channel that is gone.
+        with suppress(Exception):
+            self._channel.shutdown(socket.SHUT_RD)
         with suppress(Exception):
             self._channel.close()
