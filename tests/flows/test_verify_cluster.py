@@ -9,12 +9,9 @@ from typing import Any
 
 import pytest
 
-from cluster.expected_network import ExpectedNetwork
-from kube.client import KubeApi
 from lab import hosts
 from tests.conftest import LAB, MODES, MadeCluster, run_id
-from tests.kube.network_check.conftest import cluster_api, expected  # noqa: F401 fixtures
-from tests.kube.network_check.faults import FAULTS, Cluster
+from tests.kube.network_check.faults import FAULTS, Cluster, expected_of, lab_api
 
 pytestmark = [pytest.mark.lab, pytest.mark.server, pytest.mark.parametrize("made", MODES[:1], indirect=True, ids=str)]
 
@@ -75,15 +72,12 @@ def test_a_cluster_of_somebody_else_is_verified_by_what_its_api_says(made: MadeC
     assert (refused.returncode, "is a cluster of ours" in refused.stderr) == (2, True)
 
 
-def test_a_broken_network_fails_the_run_and_is_named(
-    made: MadeCluster,
-    cluster_api: KubeApi,
-    expected: ExpectedNetwork,  # noqa: F811 fixtures
-) -> None:
+def test_a_broken_network_fails_the_run_and_is_named(made: MadeCluster) -> None:
     """Exit code 1, what is broken and where to look, on the terminal and on the page; nothing stays of the check."""
-    cluster = Cluster(cluster_api, expected)
-    with FAULTS["overlay dropped"].put(cluster):
-        done = made.place.sixstack("verify", made.file)
+    with lab_api(made) as api:
+        cluster = Cluster(api, expected_of(made))
+        with FAULTS["overlay dropped"].put(cluster):
+            done = made.place.sixstack("verify", made.file)
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"pod network over IPv6 at {cluster.names[2]}" in done.stdout
     assert "look at the CNI plug-in" in done.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,31 +10,23 @@ import pytest
 from bundle.manifest import read_manifest
 from cluster.expected_network import ExpectedNetwork
 from cluster.network_report import NetworkReport
-from cluster.reader import read_document
-from kube.client import KubeApi, connect
+from kube.client import KubeApi
 from kube.network_check import NetworkCheck, Settings, network_check, run
-from lab import hosts
-from tests.conftest import LAB, MadeCluster
+from tests.conftest import MadeCluster
+from tests.kube.network_check.faults import expected_of, lab_api
 
 
 @pytest.fixture(scope="session")
 def cluster_api(made: MadeCluster) -> Iterator[KubeApi]:
     """The cluster's API, over the lab's bridge."""
-    config = hosts.run_in(str(made.document["hosts"][0]["name"]), ["cat", "/etc/kubernetes/admin.conf"], LAB).stdout
-
-    def dial(host: str, port: int) -> socket.socket:
-        return socket.create_connection((host, port), timeout=None)
-
-    with connect(config, dial) as api:
+    with lab_api(made) as api:
         yield api
 
 
 @pytest.fixture(scope="session")
 def expected(made: MadeCluster) -> ExpectedNetwork:
     """What the cluster file asks for."""
-    spec = read_document(made.document).spec
-    assert spec is not None
-    return ExpectedNetwork.of(spec)
+    return expected_of(made)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -10,9 +11,29 @@ from cluster.expected_network import ExpectedNetwork
 from cluster.families import Family, family_of
 from cluster.labels import KEYS
 from cluster.network_checks import CheckKind, Layer
-from kube.client import KubeApi
+from cluster.reader import read_document
+from kube.client import KubeApi, connect
 from lab import hosts
-from tests.conftest import LAB
+from tests.conftest import LAB, MadeCluster
+
+
+@contextmanager
+def lab_api(made: MadeCluster) -> Iterator[KubeApi]:
+    """A made cluster's API, over the lab's bridge."""
+    config = hosts.run_in(str(made.document["hosts"][0]["name"]), ["cat", "/etc/kubernetes/admin.conf"], LAB).stdout
+
+    def dial(host: str, port: int) -> socket.socket:
+        return socket.create_connection((host, port), timeout=None)
+
+    with connect(config, dial) as api:
+        yield api
+
+
+def expected_of(made: MadeCluster) -> ExpectedNetwork:
+    """What a made cluster's file asks for."""
+    spec = read_document(made.document).spec
+    assert spec is not None
+    return ExpectedNetwork.of(spec)
 
 
 @dataclass(frozen=True)
