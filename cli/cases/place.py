@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -41,10 +42,14 @@ class Place:
         return self._run([sys.executable, "-c", SIXSTACK, *arguments], shown=False)
 
     def deploy(self, deployment: str, **parameters: Any) -> None:
-        """Run a deployment to its end; ClusterError when the run fails."""
+        """Run a deployment to its end, a line a step; ClusterError when the run fails."""
         text = json.dumps(parameters)
-        print(f"$ prefect deployment run {deployment} --params '{text}' --watch", flush=True)
-        self._run([sys.executable, "-m", "prefect", "deployment", "run", deployment, "--params", text, "--watch"])
+        print(f"$ prefect deployment run {deployment} --params '{text}'", flush=True)
+        started = self._run([sys.executable, "-m", "prefect", "deployment", "run", deployment, "--params", text], shown=False)
+        run = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", started)
+        if run is None:
+            raise ClusterError(f"prefect names no run:\n{started}")
+        self.do("follow", run[0])
 
     def _run(self, command: list[str], *, shown: bool = True) -> str:
         pipe = None if shown else subprocess.PIPE
