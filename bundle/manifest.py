@@ -100,7 +100,9 @@ class BundleFile(BaseModel):
     )
     mode: int = Field(default=0o644, ge=0, le=0o777)
     roles: Annotated[tuple[str, ...], AfterValidator(_known_roles)] = ROLES
-    cni: Name | None = Field(default=None, description="The CNI whose image it is, needed only by pod networks that run it; none: needed by every host.")
+    cni: Name | None = Field(
+        default=None, description="The CNI whose image it is, needed only by pod networks that run it; none: needed by every host."
+    )
     images: tuple[str, ...] = Field(default=(), description="Full references of the archive's images; image files only.")
 
     @model_validator(mode="after")
