@@ -107,7 +107,9 @@ def test_a_node_that_joins_again_is_not_ready_until_it_says_so(api: KubeApi) -> 
     path = "/api/v1/nodes/rejoining"
     api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "rejoining"}})
     pressure = {"type": "DiskPressure", "status": "False", "reason": "test", "message": ""}
-    api.merge(f"{path}/status", {"status": {"conditions": [pressure, {"type": "Ready", "status": "True", "reason": "test", "message": ""}]}})
+    api.merge(
+        f"{path}/status", {"status": {"conditions": [pressure, {"type": "Ready", "status": "True", "reason": "test", "message": ""}]}}
+    )
     expect_rejoin(api, "rejoining")
     states = {condition["type"]: condition["status"] for condition in api.get(path)["status"]["conditions"]}
     assert states == {"DiskPressure": "False", "Ready": "Unknown"}
