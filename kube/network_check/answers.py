@@ -59,7 +59,9 @@ def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answ
             return _name_fault(probe.addresses, code, text)
         case CheckKind.HEADLESS:
             if not probe.addresses:
-                return "" if code == 0 else f"it has one: {text}"
+                if code == 0 or "Resolving timed out" in text:
+                    return "" if code == 0 else _curl_said(text)
+                return f"it has one: {text}"
             return _name_fault(probe.addresses, code, text)
         case CheckKind.REVERSE_DNS:
             return _reverse_fault(probe.name, code, text)

@@ -81,6 +81,7 @@ def test_a_headless_name_has_any_pods_address() -> None:
     none = probe_of(CheckKind.HEADLESS, Family.IPV6, "no AAAA")
     assert verdict(none, "0 0 1 curl: (6) Could not resolve host").ok
     assert verdict(none, "0 1 3 pod-b fd44::2").detail == "it has one: pod-b fd44::2"
+    assert verdict(none, "0 1 3 curl: (28) Resolving timed out after 4000 milliseconds").detail.startswith("(28) Resolving timed out")
 
 
 def test_an_address_has_its_services_name() -> None:
