@@ -38,11 +38,12 @@ def apply(
                 wait_established(api, definitions, limit)
                 definitions = []
             # objects of one kind do not need each other
-            paths = [(resources.path(document), document) for document in group]
-            for phrases in pool.map(lambda pair: _apply_one(api, *pair, field_manager), paths):
+            these = list(group)
+            paths = [resources.path(document) for document in these]
+            for phrases in pool.map(lambda path, document: _apply_one(api, path, document, field_manager), paths, these):
                 changes.extend(phrases)
             if kind == "CustomResourceDefinition":
-                definitions = [document["metadata"]["name"] for _, document in paths]
+                definitions = [document["metadata"]["name"] for document in these]
     if definitions:
         wait_established(api, definitions, limit)
     return tuple(changes)
