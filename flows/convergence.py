@@ -60,7 +60,9 @@ def _run_steps(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> 
         chains[first.name] += api
     if planned := plan.step("install-cni"):
         cluster_wide["install-cni"] = install_cni.submit(planned, spec, where, wait_for=[*api, *loaded[first.name]])
-        cluster_wide["wait-network"] = wait_network.submit(cluster_wide["install-cni"], spec, where)
+        # a new node is Ready by flannel alone; a network applied anew, and controllers, say themselves when they run
+        if spec.cni.kind is not CniKind.FLANNEL or not plan.step("init-control-plane", first.name):
+            cluster_wide["wait-network"] = wait_network.submit(cluster_wide["install-cni"], spec, where)
     if plan.step("publish-kubeconfig"):
         cluster_wide["publish-kubeconfig"] = publish_kubeconfig.submit(spec, where, wait_for=api)
     for host in spec.workers:
