@@ -57,15 +57,14 @@ filled() { # HOST...: waits until these hosts have what kubeadm needs
   for host in "$@"; do until [ -e "$host.filled" ]; do sleep 0.05; done; done
 }
 
-fill() { # HOST [AFTER]: everything that kubeadm needs; most of it only when host AFTER has got all
+fill() { # HOST [AFTER]: everything that kubeadm needs; only when host AFTER has got all
   local host=$1 after=("${@:2}")
+  filled "${after[@]}"
   {
     send "$host" runtime "$(<"$host.settings")$start_runtime"
-    filled "${after[@]}"
     send "$host" images
   } &
   local images=$!
-  filled "${after[@]}"
   send "$host" programs
   wait $images
   mark "prepared $host"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from prefect import allow_failure
 from prefect.futures import PrefectFuture, as_completed
 
 from cluster.errors import ClusterError
@@ -46,10 +47,13 @@ def _run_steps(spec: ClusterSpec, plan: Plan, where: Where, *, verify: bool) -> 
     loaded: dict[str, list[Future]] = {host.name: [] for host in spec.hosts}
     cluster_wide: dict[str, Future] = {}
 
-    for host in spec.hosts:
-        if planned := plan.step("prepare-host", host.name):
-            chains[host.name].append(prepare_host.submit(planned, spec, host, where))
+    if planned := plan.step("prepare-host", first.name):
+        chains[first.name].append(prepare_host.submit(planned, spec, first, where))
     api = chains[first.name][:]  # the last step before the API answers; none: it does already
+    for host in spec.workers:
+        if planned := plan.step("prepare-host", host.name):
+            # kubeadm init gives workers time enough; one that is busy or broken keeps nobody from being prepared
+            chains[host.name].append(prepare_host.submit(planned, spec, host, where, wait_for=[allow_failure(one) for one in api]))
     for host in spec.hosts:
         if chains[host.name]:
             loaded[host.name].append(load_bundle.submit(spec, host, where, wait_for=[*chains[host.name], *api]))
