@@ -22,6 +22,9 @@ from templates import render
 NOT_OURS = 64
 LACKING = 65
 
+# kubeadm's preflight colours what it says, which a log page shows as it is
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
 # how kubeadm, kubectl, ctr, systemctl and our own scripts begin a line that says what is wrong
 _FAULT = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
 
@@ -58,7 +61,7 @@ def run_detached_script(
         script=script,
         inputs=inputs or {},
         limit=limit,
-        on_line=lambda line: log.info(redact(line, this.secrets)),
+        on_line=lambda line: log.info(redact(_COLOUR.sub("", line), this.secrets)),
     )
     this.exit_code = done.exit_code
     this.output += done.output

@@ -70,6 +70,7 @@ class TestCluster:
         (task_run,) = made.place.api("/task_runs/filter", of_run)
         logs = made.place.api("/logs/filter", {"logs": {"task_run_id": {"any_": [task_run["id"]]}}, "limit": 200})
         assert any("control-plane has initialized successfully" in log["message"] for log in logs)
+        assert not any("\x1b" in log["message"] for log in logs)
 
     def test_a_second_run_finds_nothing_to_do(self, made: MadeCluster) -> None:
         """Creating again plans no step."""
