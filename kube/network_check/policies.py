@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from cluster.families import family_of
 from cluster.network_checks import Check, CheckKind, Layer
 from kube.client import Document, KubeApi, segment
 from kube.network_check.pods import PORT, Endpoint
-from kube.network_check.probes import Field, Probe
+from kube.network_check.probes import Field, Probe, endpoint_probe, url
 from kube.network_check.services import SERVES
 
 NAME = "probe"
@@ -36,18 +35,7 @@ def policy_probes(field: Field) -> dict[str, list[Probe]]:
 
 def _to(source: Endpoint, target: Endpoint) -> list[Probe]:
     return [
-        Probe(
-            kind=CheckKind.NETWORK_POLICY,
-            layer=Layer.NETWORK_POLICY,
-            family=family_of(address),
-            source=source.name,
-            target=f"{target.name} {address}",
-            method="http",
-            address=f"http://[{address}]:{PORT}/" if address.version == 6 else f"http://{address}:{PORT}/",
-            source_node=source.node,
-            target_node=target.node,
-            answers=frozenset({target.pod}),
-        )
+        endpoint_probe(CheckKind.NETWORK_POLICY, Layer.NETWORK_POLICY, address, source, target, "http", url(address, PORT))
         for address in target.addresses
     ]
 
@@ -81,13 +69,7 @@ def check_policies(
             break
     if field.expected.policy is None and not any(check.ok for check in denied):
         return [], "NetworkPolicy is not enforced: a pod that is shut was reached from every other"
-    api.request(
-        "PATCH",
-        f"{path}/{NAME}",
-        query={"fieldManager": "sixstack", "force": "true"},
-        body=policy_document(field.namespace, opened=True),
-        content_type="application/apply-patch+yaml",
-    )
+    api.merge(f"{path}/{NAME}", {"spec": policy_document(field.namespace, opened=True)["spec"]})
     allowed = trial(probes, True)
     api.delete(f"{path}/{NAME}")
     return [*denied, *allowed], ""

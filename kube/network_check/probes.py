@@ -105,7 +105,7 @@ def mtu_probes(source: Endpoint, field: Field, lost: Collection[tuple[str, str]]
     `lost` are paths (source and target as in Probe) that carry not even small ones: what is too large for them says nothing.
     """
     probes = [
-        _probe(CheckKind.MTU, Layer.POD_NETWORK, address, source, target, "mtu", str(address))
+        endpoint_probe(CheckKind.MTU, Layer.POD_NETWORK, address, source, target, "mtu", str(address))
         for target in field.ordinary
         if not source.host_network and target.node in field.pairs.get(source.node, frozenset())
         for address in target.addresses
@@ -113,7 +113,8 @@ def mtu_probes(source: Endpoint, field: Field, lost: Collection[tuple[str, str]]
     return [probe for probe in probes if (probe.source, probe.target) not in lost]
 
 
-def _probe(kind: CheckKind, layer: Layer, address: Address, source: Endpoint, target: Endpoint, method: str, given: str) -> Probe:
+def endpoint_probe(kind: CheckKind, layer: Layer, address: Address, source: Endpoint, target: Endpoint, method: str, given: str) -> Probe:
+    """One try from a probe pod to an address of another, which must answer itself where the method is http."""
     return Probe(
         kind=kind,
         layer=layer,
@@ -138,8 +139,8 @@ def _to_endpoint(source: Endpoint, target: Endpoint) -> list[Probe]:
         probe
         for address in target.addresses
         for probe in (
-            _probe(CheckKind.PING, layer, address, source, target, "ping", str(address)),
-            _probe(CheckKind.HTTP, layer, address, source, target, "http", _url(address, PORT)),
+            endpoint_probe(CheckKind.PING, layer, address, source, target, "ping", str(address)),
+            endpoint_probe(CheckKind.HTTP, layer, address, source, target, "http", url(address, PORT)),
         )
     ]
 
@@ -182,7 +183,7 @@ def _cluster_ips(source: Endpoint, service: ProbeService, field: Field) -> list[
             source=source.name,
             target=f"service {address} ({service.kind.name})",
             method=method,
-            address=_url(address, 80),
+            address=url(address, 80),
             source_node=source.node,
             answers=field.behind,
         )
@@ -199,7 +200,7 @@ def _node_ports(source: Endpoint, service: ProbeService, field: Field) -> list[P
             source=source.name,
             target=f"node {node['metadata']['name']} {address} port {service.node_port}",
             method="http",
-            address=_url(address, service.node_port),
+            address=url(address, service.node_port),
             source_node=source.node,
             target_node=node["metadata"]["name"],
             answers=field.behind,
@@ -257,5 +258,6 @@ def _record(family: Family) -> str:
     return "A" if family is Family.IPV4 else "AAAA"
 
 
-def _url(address: Address, port: int) -> str:
+def url(address: Address, port: int) -> str:
+    """http:// and an address, IPv6 in brackets (RFC 3986)."""
     return f"http://[{address}]:{port}/" if address.version == 6 else f"http://{address}:{port}/"

@@ -109,7 +109,3 @@ def check_service(kind: ServiceKind, made: ProbeService | None, refused: str, fa
     else:
         detail = ""
     return Check(CheckKind.SERVICE_FAMILIES, None, name, "", Layer.SERVICE, not detail, detail)
-
-
-def _api_name(family: Family) -> str:
-    return "IPv4" if family is Family.IPV4 else "IPv6"
