@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from cluster.families import Family
@@ -10,7 +11,7 @@ from cluster.network_checks import Check, CheckKind, Layer, family_name, family_
 from cluster.network_diagnosis import Finding, diagnose
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NetworkReport:
     """All results of one network check."""
 
@@ -25,7 +26,7 @@ class NetworkReport:
         """The results that are not ok."""
         return tuple(check for check in self.checks if not check.ok)
 
-    @property
+    @cached_property  # verdict, page, table and JSON ask for it, and it compares all failures with each other
     def findings(self) -> tuple[Finding, ...]:
         """What is broken, deepest layer first."""
         return diagnose(self.checks, self.families, self.nodes)

@@ -41,7 +41,9 @@ class ClusterState:
     kubeadm: dict[str, Any] = field(default_factory=dict)
     kubelet: dict[str, Any] = field(default_factory=dict)
     kube_proxy: dict[str, Any] = field(default_factory=dict)
-    dns_upstreams: tuple[str, ...] = ()  # where CoreDNS forwards to, as its Corefile has it; () when that is not known
+    # of CoreDNS's Corefile, empty where it is not known: the cluster's domain, and where the rest is forwarded to
+    dns_domain: str = ""
+    dns_upstreams: tuple[str, ...] = ()
 
     def node(self, name: str) -> NodeState | None:
         """The node of that name."""

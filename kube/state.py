@@ -40,6 +40,7 @@ def read_state(api: KubeApi) -> ClusterState:
     cni, detail, digest = _network(workloads)
     coredns = api.get("/apis/apps/v1/namespaces/kube-system/deployments", labelSelector="k8s-app=kube-dns")["items"]
     maps = {found["metadata"]["name"]: found for found in api.get("/api/v1/namespaces/kube-system/configmaps")["items"]}
+    corefile = maps.get("coredns", {}).get("data", {}).get("Corefile", "")
     return ClusterState(
         nodes=tuple(node_state(node) for node in nodes),
         cni=cni,
@@ -50,7 +51,8 @@ def read_state(api: KubeApi) -> ClusterState:
         kubeadm=_kubeadm(maps, "kubeadm-config", "ClusterConfiguration"),
         kubelet=_kubeadm(maps, "kubelet-config", "kubelet"),
         kube_proxy=_kubeadm(maps, "kube-proxy", "config.conf"),
-        dns_upstreams=_upstreams(maps.get("coredns", {}).get("data", {}).get("Corefile", "")),
+        dns_domain=_domain(corefile),
+        dns_upstreams=_upstreams(corefile),
     )
 
 
@@ -104,6 +106,12 @@ def _kubeadm(maps: dict[str, Document], name: str, key: str) -> dict[str, Any]:
     except yaml.YAMLError:
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _domain(corefile: str) -> str:
+    """The first zone of CoreDNS's kubernetes plug-in, if that is no reverse zone."""
+    found = re.search(r"(?m)^\s*kubernetes\s+([^\s{]+)", corefile)
+    return found[1].rstrip(".") if found and not found[1].endswith(".arpa") else ""
 
 
 def _upstreams(corefile: str) -> tuple[str, ...]:

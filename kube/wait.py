@@ -82,21 +82,7 @@ def wait_nodes_ready(api: KubeApi, names: Iterable[str], limit: timedelta, on_ch
 
 def wait_rolled_out(api: KubeApi, kind: str, namespace: str, name: str, *, limit: timedelta, on_change: OnChange | None = None) -> None:
     """Waits until a DaemonSet or Deployment runs its newest version everywhere."""
-    plural = {"DaemonSet": "daemonsets", "Deployment": "deployments"}[kind]
-
-    def pending(found: dict[str, Document]) -> dict[str, str]:
-        reason = _rollout_missing(kind, found.get(name))
-        return {f"{namespace}/{name}": reason} if reason else {}
-
-    wait_until(
-        api,
-        f"/apis/apps/v1/namespaces/{segment(namespace)}/{plural}",
-        pending,
-        what=f"{kind} {namespace}/{name} rolled out",
-        limit=limit,
-        on_change=on_change,
-        query={"fieldSelector": f"metadata.name={name}"},
-    )
+    _wait_workload(api, kind, namespace, name, _rollout_missing, what="rolled out", limit=limit, on_change=on_change)
 
 
 def deployment_available(deployment: Document | None) -> bool:
@@ -111,15 +97,35 @@ def deployment_available(deployment: Document | None) -> bool:
 def wait_available(api: KubeApi, namespace: str, name: str, *, limit: timedelta, on_change: OnChange | None = None) -> None:
     """Waits until a Deployment is Available."""
 
+    def missing(kind: str, deployment: Document | None) -> str:
+        return "" if deployment_available(deployment) else _rollout_missing(kind, deployment) or "not Available"
+
+    _wait_workload(api, "Deployment", namespace, name, missing, what="available", limit=limit, on_change=on_change)
+
+
+def _wait_workload(
+    api: KubeApi,
+    kind: str,
+    namespace: str,
+    name: str,
+    missing: Callable[[str, Document | None], str],
+    *,
+    what: str,
+    limit: timedelta,
+    on_change: OnChange | None,
+) -> None:
+    """Waits until `missing` (kind, object -> what it lacks) says "" of one workload."""
+    plural = {"DaemonSet": "daemonsets", "Deployment": "deployments"}[kind]
+
     def pending(found: dict[str, Document]) -> dict[str, str]:
-        reason = _rollout_missing("Deployment", found.get(name)) or "not Available"
-        return {} if deployment_available(found.get(name)) else {f"{namespace}/{name}": reason}
+        reason = missing(kind, found.get(name))
+        return {f"{namespace}/{name}": reason} if reason else {}
 
     wait_until(
         api,
-        f"/apis/apps/v1/namespaces/{segment(namespace)}/deployments",
+        f"/apis/apps/v1/namespaces/{segment(namespace)}/{plural}",
         pending,
-        what=f"Deployment {namespace}/{name} available",
+        what=f"{kind} {namespace}/{name} {what}",
         limit=limit,
         on_change=on_change,
         query={"fieldSelector": f"metadata.name={name}"},

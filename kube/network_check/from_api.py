@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from ipaddress import ip_network
 
@@ -13,8 +12,6 @@ from cluster.spec import CniKind
 from cluster.state import ClusterState
 from kube.client import ApiRefused, Document, KubeApi
 from kube.state import read_state
-
-CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
 
 # plug-ins of other people that are known to enforce NetworkPolicy; of the others it is found out
 ENFORCING = ("Antrea", "Calico", "Canal", "Cilium", "Kube-OVN", "kube-router", "OVN-Kubernetes", "Weave Net")
@@ -28,11 +25,10 @@ def expected_from_api(api: KubeApi) -> ExpectedNetwork:
     families = families_in_use(primary, _service_families(api), state)
     networking = state.kubeadm.get("networking", {})
     ranges = [text for text in str(networking.get("podSubnet", "")).split(",") if text]
-    corefile = (api.find(f"{CONFIG_MAPS}/coredns") or {}).get("data", {}).get("Corefile", "")
     return ExpectedNetwork(
         families=families,
         nodes={node.name: () for node in state.nodes},
-        dns_domain=str(networking.get("dnsDomain") or domain_in(corefile) or "cluster.local"),
+        dns_domain=str(networking.get("dnsDomain") or state.dns_domain or "cluster.local"),
         pod_ranges=tuple(ip_network(text) for text in ranges),
         # whoever labels nodes by their addresses means them to be right
         labels={
@@ -50,12 +46,6 @@ def families_in_use(primary: Sequence[Family], of_services: Sequence[Family], st
     """Those of the service ranges; where the API server does not list these, those of the nodes' pod ranges, else of the primary alone."""
     of_pods = [family_of(pods) for node in state.nodes[:1] for pods in node.pod_ranges]
     return tuple(dict.fromkeys([*primary, *(of_services or of_pods)]))
-
-
-def domain_in(corefile: str) -> str:
-    """The first zone of CoreDNS's kubernetes plug-in that is no reverse zone; "" where there is none."""
-    found = re.search(r"(?m)^\s*kubernetes\s+([^\s{]+)", corefile)
-    return found[1].rstrip(".") if found and not found[1].endswith(".arpa") else ""
 
 
 def _service_families(api: KubeApi) -> list[Family]:

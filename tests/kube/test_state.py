@@ -66,7 +66,9 @@ def test_the_network_plug_in_is_recognised(api: KubeApi) -> None:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "coredns", "namespace": "kube-system"},
-        "data": {"Corefile": ".:53 {\n    errors\n    forward . 192.0.2.53:53 [fd00::53]:53 {\n       max_concurrent 1000\n    }\n}\n"},
+        "data": {
+            "Corefile": ".:53 {\n    errors\n    kubernetes cluster.example. in-addr.arpa {\n    }\n    forward . 192.0.2.53:53 [fd00::53]:53 {\n       max_concurrent 1000\n    }\n}\n"
+        },
     }
     assert (read_state(api).cni, read_state(api).kubeadm) == (None, {})
     apply(api, [daemon_set("calico-node"), kubeadm, coredns])
@@ -74,6 +76,7 @@ def test_the_network_plug_in_is_recognised(api: KubeApi) -> None:
     assert (state.cni, state.cni_detail, state.cni_digest) == (CniKind.NONE, "Calico (calico-node:v3)", "")
     assert state.kubeadm == {"networking": {"podSubnet": "fd44::/56"}}
     assert (state.kubelet, state.dns_upstreams) == ({}, ("192.0.2.53:53", "[fd00::53]:53"))
+    assert state.dns_domain == "cluster.example"
     api.delete("/apis/apps/v1/namespaces/kube-system/daemonsets/calico-node")
     apply(api, [daemon_set("kube-flannel-ds")])
     assert (read_state(api).cni, read_state(api).cni_digest) == (CniKind.FLANNEL, "")
