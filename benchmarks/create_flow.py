@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.inputs import write_inputs
 from benchmarks.processes import Watch, descendants, ended_children_cpu, machine_busy, own_cpu
 from benchmarks.report import phases_of_records, show
-from cli.local_prefect import LocalPrefect
+from cli.local_prefect import SIXSTACK, LocalPrefect
 from cluster.families import StackMode
 from cluster.reader import read_document
 from lab import hosts
@@ -36,7 +36,6 @@ LAB = "bench"
 ROOT = Path(__file__).parent.parent
 SCRIPT = Path(__file__).with_name("by_hand.sh")
 EXAMPLES = ROOT / "deployments" / "examples"
-SIXSTACK = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())"]
 LIMIT = 600
 _RUN_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.cases.place import SIXSTACK
 from cli.exit_codes import GOOD
-from cluster.errors import EnvironmentFault
+from cli.local_prefect import SIXSTACK
 from cluster.families import Family, StackMode
 
 if TYPE_CHECKING:
@@ -143,27 +140,13 @@ def _register(prefect: LocalPrefect, bundle: Path, name: str) -> None:
 def _create(prefect: LocalPrefect, file: Path) -> int:
     """Run the deployment as its users do, and follow the run."""
     _say(f"running: sixstack params {file.relative_to(prefect.root)} | prefect deployment run create-cluster/default --params -")
-    params = subprocess.run(
-        [sys.executable, "-c", SIXSTACK, "params", str(file)], cwd=prefect.root, capture_output=True, text=True, check=True, timeout=60
-    ).stdout
-    started = subprocess.run(
-        [sys.executable, "-m", "prefect", "deployment", "run", "create-cluster/default", "--params", "-"],
-        cwd=prefect.root,
-        env=prefect.environment(),
-        input=params,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    found = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", started.stdout)
-    if started.returncode or found is None:
-        raise EnvironmentFault(f"prefect deployment run failed:\n{started.stdout}{started.stderr}")
-    return _in_demo(prefect, "follow", found[0])
+    command = [*SIXSTACK, "params", str(file)]
+    params = subprocess.run(command, cwd=prefect.root, capture_output=True, text=True, check=True, timeout=60).stdout
+    return _in_demo(prefect, "follow", prefect.run_deployment("create-cluster/default", params))
 
 
 def _in_demo(prefect: LocalPrefect, *arguments: str) -> int:
-    command = [sys.executable, "-c", SIXSTACK, *arguments]
+    command = [*SIXSTACK, *arguments]
     return subprocess.run(command, cwd=prefect.root, env=prefect.environment(), check=False).returncode
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from pathlib import Path
 from cluster.errors import EnvironmentFault
 
 POOL = "sixstack"
+SIXSTACK = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())"]  # the command, of this very checkout
 NICE = 10  # of the server
 SERVER_START_LIMIT = 120.0  # seconds; a fresh database takes 10 to 14 s on two cores
 Say = Callable[[str], None]
@@ -86,6 +88,14 @@ class LocalPrefect:
         blocks = {"bundle": ["lab", str(bundle)], "credential": [credential, str(key_file)], "audit": ["default", str(audit)]}
         # a process of its own, in the folder with prefect.toml: this one has no Prefect settings loaded
         self._python("cli.register_blocks", json.dumps(blocks))
+
+    def run_deployment(self, deployment: str, parameters: str) -> str:
+        """Start a run with `prefect deployment run`, as users do; `parameters` are JSON. The flow run's id."""
+        said = self._python("prefect", "deployment", "run", deployment, "--params", "-", feed=parameters)
+        found = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", said)
+        if found is None:
+            raise EnvironmentFault(f"prefect names no run:\n{said}")
+        return found[0]
 
     def registration(self) -> str:
         """Changes when what `deploy` registers does."""
@@ -203,11 +213,12 @@ query_seconds = 2
     def _prefect(self, *arguments: str) -> None:
         self._python("prefect", *arguments)
 
-    def _python(self, module: str, *arguments: str) -> None:
+    def _python(self, module: str, *arguments: str, feed: str | None = None) -> str:
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=self.root,
             env=self.environment(),
+            input=feed,
             capture_output=True,
             text=True,
             timeout=120,
@@ -215,6 +226,7 @@ query_seconds = 2
         )
         if done.returncode:
             raise EnvironmentFault(f"{module} {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def _await_health(self) -> None:
         deadline = time.monotonic() + SERVER_START_LIMIT

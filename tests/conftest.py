@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from cli.local_prefect import LocalPrefect
+from cli.local_prefect import SIXSTACK, LocalPrefect
 from cluster.families import Family, StackMode
 from lab import hosts
 from lab.base import OPS_USER
@@ -66,9 +66,7 @@ class Workplace:
 
     def sixstack(self, *arguments: str, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run the command; never raises on its exit code."""
-        return self.run(
-            [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments], limit=limit, feed=feed
-        )
+        return self.run([*SIXSTACK, *arguments], limit=limit, feed=feed)
 
     def run(self, command: list[str], *, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run any command in the folder."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.local_prefect import SIXSTACK
 from cluster.errors import ClusterError
 
 if TYPE_CHECKING:
     from cli.local_prefect import LocalPrefect
 
-SIXSTACK = "import sys; from cli.main import main; sys.exit(main())"
 _LIMIT_SECONDS = 900
 
 
@@ -35,21 +33,17 @@ class Place:
     def do(self, *arguments: str) -> None:
         """Run `sixstack ARGUMENTS` for people to see; ClusterError when it fails."""
         print(f"$ sixstack {' '.join(arguments)}", flush=True)
-        self._run([sys.executable, "-c", SIXSTACK, *arguments])
+        self._run([*SIXSTACK, *arguments])
 
     def read(self, *arguments: str) -> str:
         """What `sixstack ARGUMENTS` prints; ClusterError when it fails."""
-        return self._run([sys.executable, "-c", SIXSTACK, *arguments], shown=False)
+        return self._run([*SIXSTACK, *arguments], shown=False)
 
     def deploy(self, deployment: str, **parameters: Any) -> None:
         """Run a deployment to its end, a line a step; ClusterError when the run fails."""
         text = json.dumps(parameters)
         print(f"$ prefect deployment run {deployment} --params '{text}'", flush=True)
-        started = self._run([sys.executable, "-m", "prefect", "deployment", "run", deployment, "--params", text], shown=False)
-        run = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", started)
-        if run is None:
-            raise ClusterError(f"prefect names no run:\n{started}")
-        self.do("follow", run[0])
+        self.do("follow", self.prefect.run_deployment(deployment, text))
 
     def _run(self, command: list[str], *, shown: bool = True) -> str:
         pipe = None if shown else subprocess.PIPE
