@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from cli.exit_codes import GOOD, PROBLEMS, USAGE
-from cluster.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -13,12 +13,12 @@ from cli.cluster_file import add_file, problem_lines, read
 from cli.exit_codes import GOOD, PROBLEMS
 
 if TYPE_CHECKING:
-    from cluster.errors import NotPossible
-    from cluster.facts import HostFacts
-    from cluster.migration import Migration
-    from cluster.problems import Problem
-    from cluster.spec import ClusterSpec, Host
-    from tasks.attempt import Where
+    from cluster.facts.host_facts import HostFacts
+    from cluster.vocabulary.errors import NotPossible
+    from cluster.vocabulary.migration import Migration
+    from cluster.vocabulary.problems import Problem
+    from cluster.vocabulary.spec import ClusterSpec, Host
+    from runs.attempts import Where
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +39,11 @@ def run(options: argparse.Namespace) -> int:
             _print_problems(reading.problems)
         return PROBLEMS
     from cli.server import need_server
-    from cluster.errors import NotPossible
-    from hosts.registry import close_registry
-    from tasks.attempt import Where
-    from tasks.connection import open_sessions
-    from tasks.decide import make_decision, try_connectivity
+    from cluster.vocabulary.errors import NotPossible
+    from hosts.session_pool import close_registry
+    from runs.attempts import Where
+    from runs.sessions import open_sessions
+    from tasks.plan import make_decision, try_connectivity
 
     need_server()
     where = Where(cluster=spec.name, run=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
@@ -67,9 +67,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _inspect(spec: ClusterSpec, where: Where) -> tuple[dict[str, HostFacts], list[Problem]]:
     """The facts of the hosts, gathered side by side, and a problem for each host that could not be looked at."""
-    from cluster.errors import EnvironmentFault, SixstackError
+    from cluster.vocabulary.errors import EnvironmentFault, SixstackError
     from hosts.facts import gather
-    from tasks.connection import session
+    from runs.sessions import session
     from tasks.inspect_host import not_inspected
 
     def look(host: Host) -> HostFacts | SixstackError:
@@ -87,7 +87,7 @@ def _inspect(spec: ClusterSpec, where: Where) -> tuple[dict[str, HostFacts], lis
 
 
 def _refused(error: NotPossible, output: str) -> int:
-    from cluster.errors import NotChangeable
+    from cluster.vocabulary.errors import NotChangeable
 
     migration = error.migration if isinstance(error, NotChangeable) else None
     if output == "json":

@@ -25,10 +25,10 @@ def saved(cluster: str) -> SavedKubeconfig:
 @contextmanager
 def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
     """An SSH session to the cluster's control plane, closed afterwards; the block must know the way there."""
-    from cluster.errors import EnvironmentFault
-    from cluster.spec import Host, Role
-    from hosts.registry import close_registry, open_registry
-    from tasks.connection import credential
+    from cluster.vocabulary.errors import EnvironmentFault
+    from cluster.vocabulary.spec import Host, Role
+    from hosts.session_pool import close_registry, open_registry
+    from runs.sessions import credential
 
     if block.ssh is None:
         raise EnvironmentFault(f"the saved kubeconfig of {block.cluster} has no SSH endpoint")

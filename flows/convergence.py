@@ -7,13 +7,13 @@ from typing import Any
 from prefect import allow_failure
 from prefect.futures import PrefectFuture, as_completed
 
-from cluster.errors import ClusterError
-from cluster.plan import Plan
-from cluster.spec import ClusterSpec, CniKind
-from flows.outcome import Fate, NotStarted, fate, fates
-from tasks.artifacts import show_progress, start_progress, summary_artifact
-from tasks.attempt import Where, tell
-from tasks.connection import close_sessions
+from cluster.plan.plan import Plan
+from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.spec import ClusterSpec, CniKind
+from runs.artifacts import show_progress, start_progress, summary_artifact
+from runs.attempts import Where, tell
+from runs.outcomes import Fate, NotStarted, fate, fates
+from runs.sessions import close_sessions
 from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni, wait_network
 from tasks.join_worker import join_worker

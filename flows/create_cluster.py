@@ -5,15 +5,15 @@ from __future__ import annotations
 from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from cluster.families import StackMode
-from cluster.spec import ClusterSpec
+from cluster.vocabulary.families import StackMode
+from cluster.vocabulary.spec import ClusterSpec
 from flows.create_dual_stack_cluster import create_dual_stack_cluster
 from flows.create_ipv4_cluster import create_ipv4_cluster
 from flows.create_ipv6_cluster import create_ipv6_cluster
 from flows.inspection import inspect
-from flows.names import run_name
-from flows.run_of_cluster import where_of, working_on
-from tasks.decide import decide, outcome_of
+from runs.cluster_run import where_of, working_on
+from runs.run_names import run_name
+from tasks.plan import decide, outcome_of
 from tasks.validate import spec_of, validate
 
 SUBFLOWS = {

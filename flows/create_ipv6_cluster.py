@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.plan import Plan
-from cluster.spec import ClusterSpec
+from cluster.plan.plan import Plan
+from cluster.vocabulary.spec import ClusterSpec
 from flows.convergence import converge
-from flows.names import run_name
-from tasks.attempt import Where
+from runs.attempts import Where
+from runs.run_names import run_name
 
 
 @flow(

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.errors import ClusterError, SpecError
-from cluster.plan import make_reset_plan
-from cluster.problems import Problem
-from cluster.spec import ClusterSpec
+from cluster.plan.plan import make_reset_plan
+from cluster.vocabulary.errors import ClusterError, SpecError
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec
 from flows.inspection import inspect
-from flows.names import run_name
-from flows.outcome import fates
-from flows.run_of_cluster import where_of, working_on
-from tasks.artifacts import summary_artifact
-from tasks.attempt import tell
-from tasks.forget_kubeconfig import forget_kubeconfig
+from runs.artifacts import summary_artifact
+from runs.attempts import tell
+from runs.cluster_run import where_of, working_on
+from runs.outcomes import fates
+from runs.run_names import run_name
+from tasks.remove_kubeconfig import forget_kubeconfig
 from tasks.reset_host import reset_host
 from tasks.validate import spec_of, validate
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cluster.facts import HostFacts
-from cluster.problems import Problem
-from cluster.spec import Host
-from flows.outcome import fates
-from tasks.attempt import Where
+from cluster.facts.host_facts import HostFacts
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import Host
+from runs.attempts import Where
+from runs.outcomes import fates
 from tasks.inspect_host import Inspection, inspect_host, not_inspected
 
 

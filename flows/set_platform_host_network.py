@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.errors import ClusterError
-from cluster.records import Outcome
-from flows.names import run_name
-from flows.outcome import Fate, fates
-from flows.run_of_cluster import where_of, working_on
-from tasks.artifacts import summary_artifact
-from tasks.attempt import tell
+from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.records import Outcome
+from runs.artifacts import summary_artifact
+from runs.attempts import tell
+from runs.cluster_run import where_of, working_on
+from runs.outcomes import Fate, fates
+from runs.run_names import run_name
 from tasks.check_host_network import check_host_network
 from tasks.set_host_network import set_deployment, undo_deployment
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from prefect import flow
 
-from cluster.spec import ClusterSpec
-from cluster.verification import read_verification
-from flows.names import run_name
-from flows.run_of_cluster import where_of, working_on
+from cluster.file.verify_parameters import read_verification
+from cluster.vocabulary.spec import ClusterSpec
+from runs.cluster_run import where_of, working_on
+from runs.run_names import run_name
 from tasks.validate import spec_of, validate
 from tasks.verify_network import verify_saved_cluster
 

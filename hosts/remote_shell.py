@@ -14,7 +14,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hosts.sudo import Elevation, Way
+from hosts.privilege import Elevation, Way
 
 TIMED_OUT = 124  # exit code of timeout(1)
 BROKEN = 97  # the script did not arrive whole

@@ -11,14 +11,14 @@ from pathlib import Path, PurePosixPath
 
 import paramiko
 
-from cluster.credentials import Credential
-from cluster.errors import HostError, HostUnreachable, LoginRefused, StepTimedOut
-from cluster.redaction import redact
-from cluster.spec import SSH
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.errors import HostError, HostUnreachable, LoginRefused, StepTimedOut
+from cluster.vocabulary.redaction import redact
+from cluster.vocabulary.spec import SSH
 from hosts.channels import ChannelSlots
 from hosts.exchange import Exchange
+from hosts.privilege import PROBE, Elevation, Way, read_probe
 from hosts.remote_shell import TIMED_OUT, RemoteShell
-from hosts.sudo import PROBE, Elevation, Way, read_probe
 from hosts.transport import Connection, open_connection, open_forward
 
 _GRACE_SECONDS = 15.0  # the far side's own time limit should speak first

@@ -23,7 +23,7 @@ from urllib3 import BaseHTTPResponse, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from cluster.errors import ApiUnavailable, ClusterError, EnvironmentFault, SixstackError, TryAgain
+from cluster.vocabulary.errors import ApiUnavailable, ClusterError, EnvironmentFault, SixstackError, TryAgain
 from kube.channel import Bridge, Dial
 from kube.kubeconfig import Kubeconfig, read_kubeconfig
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.errors import SpecError
-from cluster.problems import Problem, errors_in
-from cluster.records import StepRecord
+from cluster.vocabulary.errors import SpecError
+from cluster.vocabulary.problems import Problem, errors_in
+from cluster.vocabulary.records import StepRecord
 from kube.host_network import DeploymentName, look_at, read_names
-from tasks.artifacts import host_network_artifact
-from tasks.attempt import Where, attempt, step, tell
-from tasks.saved_cluster import saved_api
+from runs.artifacts import host_network_artifact
+from runs.attempts import Where, attempt, step, tell
+from runs.saved_cluster import saved_api
 
 
 class HostNetworkRefused(SpecError):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cluster.plan import PlannedStep
-from cluster.records import StepRecord
-from cluster.spec import Host
-from tasks.attempt import Where, attempt, step
-from tasks.connection import forget_api, locked_session
-from tasks.script import run_detached_script
+from cluster.plan.plan import PlannedStep
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import Host
+from runs.attempts import Where, attempt, step
+from runs.scripts import run_detached_script
+from runs.sessions import forget_api, locked_session
 
 
 @step("init-control-plane", "host.name")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cluster.facts import HostFacts
-from cluster.problems import Problem
-from cluster.records import StepRecord
-from cluster.spec import Host
+from cluster.facts.host_facts import HostFacts
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import Host
 from hosts.facts import gather
-from tasks.attempt import Where, attempt, step
-from tasks.connection import session
+from runs.attempts import Where, attempt, step
+from runs.sessions import session
 
 
 class Inspection(StepRecord):

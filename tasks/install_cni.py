@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cluster.plan import PlannedStep
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec
-from cluster.steps import WAIT_READY
-from kube.cni import install, wait_installed
+from cluster.plan.plan import PlannedStep
+from cluster.plan.steps import WAIT_READY
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec
+from kube.pod_networks import install, wait_installed
 from kube.wait import NODES, wait_nodes_ready
-from tasks.attempt import Where, attempt, step, tell
-from tasks.connection import cluster_api
+from runs.attempts import Where, attempt, step, tell
+from runs.sessions import cluster_api
 
 
 @step("install-cni")

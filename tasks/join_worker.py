@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from cluster.fact_parsers.kubernetes import ca_hash
-from cluster.kubeadm import join_configuration
-from cluster.plan import PlannedStep
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec, Host
+from cluster.facts.parsers.kubernetes import ca_hash
+from cluster.kubeadm.documents import join_configuration
+from cluster.plan.plan import PlannedStep
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec, Host
 from kube.bootstrap_token import bootstrap_token
 from kube.nodes import expect_rejoin
-from tasks.attempt import Where, attempt, step
-from tasks.connection import cluster_api, locked_session
-from tasks.script import run_detached_script
+from runs.attempts import Where, attempt, step
+from runs.scripts import run_detached_script
+from runs.sessions import cluster_api, locked_session
 from templates import render
 
 

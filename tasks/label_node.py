@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cluster.plan import PlannedStep, wanted_labels
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec, Host
+from cluster.plan.plan import PlannedStep
+from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec, Host
 from kube.nodes import label_node as converge_labels
-from tasks.attempt import Where, attempt, step
-from tasks.connection import cluster_api
+from runs.attempts import Where, attempt, step
+from runs.sessions import cluster_api
 
 
 @step("label-node", "host.name")
@@ -15,6 +16,6 @@ def label_node(planned: PlannedStep, spec: ClusterSpec, host: Host, where: Where
     """Bring a node's labels and taints to the spec; what others set stays."""
     with attempt("label-node", host.name, where, StepRecord) as this:
         api = cluster_api(spec.control_planes[0], where)
-        this.change(*converge_labels(api, host.name, wanted_labels(spec, host), host.taints))
+        this.change(*converge_labels(api, host.name, node_labels(spec, host), host.taints))
         this.found = planned.reason
     return this.record

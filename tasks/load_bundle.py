@@ -9,15 +9,15 @@ from pathlib import Path
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from bundle.manifest import BundleFile, FileKind
-from cluster.facts import Holding
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec, Host, Role
+from cluster.facts.host_facts import Holding
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec, Host, Role
 from hosts.facts import gather_holding
 from hosts.session import Session
 from hosts.upload import import_images, upload_files
-from kube.cni import network_images
-from tasks.attempt import Where, attempt, step
-from tasks.connection import locked_session
+from kube.pod_networks import network_images
+from runs.attempts import Where, attempt, step
+from runs.sessions import locked_session
 
 # all that the prepare script needs
 RUNTIME = frozenset({"containerd", "containerd-shim-runc-v2", "ctr", "runc"})

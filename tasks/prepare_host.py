@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
-from cluster.plan import PlannedStep
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec, Host
-from cluster.steps import CLAIM_TEMPLATE, SHORT, claim_values
+from cluster.plan.plan import PlannedStep
+from cluster.plan.steps import CLAIM_TEMPLATE, SHORT, claim_values
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec, Host
 from hosts.facts import gather_holding
-from kube.cni import network_images
-from tasks.attempt import Where, attempt, step
-from tasks.connection import locked_session
+from kube.pod_networks import network_images
+from runs.attempts import Where, attempt, step
+from runs.scripts import run_script
+from runs.sessions import locked_session
 from tasks.load_bundle import bring, lacking, needed_by_init, of_the_runtime
-from tasks.script import run_script
 
 
 @step("prepare-host", "host.name")

@@ -8,14 +8,14 @@ import yaml
 from pydantic import SecretStr
 
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
-from cluster.errors import ApiUnavailable
-from cluster.fact_parsers.kubernetes import ca_hash
-from cluster.kubeadm import control_plane_endpoint
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec
+from cluster.facts.parsers.kubernetes import ca_hash
+from cluster.kubeadm.documents import control_plane_endpoint
+from cluster.vocabulary.errors import ApiUnavailable
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec
 from kube.kubeconfig import read_kubeconfig
-from tasks.attempt import Where, attempt, step
-from tasks.connection import ADMIN_CONF, session
+from runs.attempts import Where, attempt, step
+from runs.sessions import ADMIN_CONF, session
 
 
 class Publication(StepRecord):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cluster.plan import PlannedStep
-from cluster.records import StepRecord
-from cluster.spec import Host
-from cluster.steps import FORGET_TEMPLATE, SHORT, forget_values
-from tasks.attempt import Where, attempt, step
-from tasks.connection import locked_session
-from tasks.script import run_detached_script, run_script
+from cluster.plan.plan import PlannedStep
+from cluster.plan.steps import FORGET_TEMPLATE, SHORT, forget_values
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import Host
+from runs.attempts import Where, attempt, step
+from runs.scripts import run_detached_script, run_script
+from runs.sessions import locked_session
 
 
 @step("reset-host", "host.name")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from cluster.records import StepRecord
+from cluster.vocabulary.records import StepRecord
 from kube.host_network import DeploymentName, set_host_network, undo_host_network
-from tasks.attempt import Where, attempt, step, tell
-from tasks.saved_cluster import saved_api
+from runs.attempts import Where, attempt, step, tell
+from runs.saved_cluster import saved_api
 
 
 @step("set-host-network", "deployment")

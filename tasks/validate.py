@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.errors import SpecError
-from cluster.problems import errors_in
-from cluster.reader import read_document
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec
-from tasks.attempt import Where, attempt, step, tell
+from cluster.file.reader import read_document
+from cluster.vocabulary.errors import SpecError
+from cluster.vocabulary.problems import errors_in
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec
+from runs.attempts import Where, attempt, step, tell
 
 
 class Validation(StepRecord):

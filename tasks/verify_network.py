@@ -13,20 +13,20 @@ from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from bundle.layout import Versions, image_references
 from bundle.manifest import PROBE
-from cluster.errors import ClusterError
-from cluster.expected_network import ExpectedNetwork
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec
-from cluster.steps import VERIFY_NETWORK
-from cluster.verification import Verification
+from cluster.file.verify_parameters import Verification
+from cluster.network.expected import ExpectedNetwork
+from cluster.plan.steps import VERIFY_NETWORK
+from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec
 from kube.client import KubeApi
 from kube.network_check import Settings, run
 from kube.network_check.from_api import expected_from_api
 from kube.state import read_state
-from tasks.artifacts import network_artifact, nodes_artifact
-from tasks.attempt import Where, attempt, step, tell
-from tasks.connection import cluster_api
-from tasks.saved_cluster import saved_api
+from runs.artifacts import network_artifact, nodes_artifact
+from runs.attempts import Where, attempt, step, tell
+from runs.saved_cluster import saved_api
+from runs.sessions import cluster_api
 
 
 class NetworkRecord(StepRecord):

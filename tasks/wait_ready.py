@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from cluster.errors import ClusterError
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec, Host
-from cluster.steps import WAIT_READY
-from kube.unwell_pods import unwell_pods
+from cluster.plan.steps import WAIT_READY
+from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec, Host
+from kube.failing_pods import unwell_pods
 from kube.wait import wait_available, wait_nodes_ready
-from tasks.attempt import Where, attempt, step, tell
-from tasks.connection import cluster_api
+from runs.attempts import Where, attempt, step, tell
+from runs.sessions import cluster_api
 
 
 @step("wait-ready", "host.name")

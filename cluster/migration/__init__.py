@@ -5,11 +5,11 @@ create-cluster does none of it (rule 27 refuses). The order is that of Kubernete
 
 from __future__ import annotations
 
-from cluster.migration.actions import Action, Migration
-from cluster.migration.anew import anew
 from cluster.migration.difference import Difference
 from cluster.migration.in_place import in_place
-from cluster.spec import ClusterSpec
+from cluster.migration.recreate import anew
+from cluster.vocabulary.migration import Action, Migration
+from cluster.vocabulary.spec import ClusterSpec
 
 __all__ = ["Action", "Migration", "migration"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.fields import join_path
-from cluster.nearest import nearest_name
-from cluster.problems import Severity
 from cluster.rules.component_arguments import ARGUMENTS, Takes
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.partial import join_path
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.spec import ClusterSpec
 
 # what Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration take
 _VALUES = {

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.families import family_of
-from cluster.fields import readable
-from cluster.hostport import join_host_port, split_host_port
-from cluster.rules.addresses import unusable
 from cluster.rules.families import in_words
 from cluster.rules.names import is_address, is_host_name
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, Role, parse_address
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.families import family_of
+from cluster.vocabulary.hostport import join_host_port, split_host_port
+from cluster.vocabulary.partial import readable
+from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.spec import ClusterSpec, Role, parse_address
+from cluster.vocabulary.special_ranges import unusable
 
 API_PORT = 6443
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.fields import join_path
-from cluster.nearest import nearest_name
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, ProxyMode
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.partial import join_path
+from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.spec import ClusterSpec, ProxyMode
 
 _CERTIFICATES = "kubeadm's own certificates"
 _CONNECTION = "kubeadm's own kubeconfig"

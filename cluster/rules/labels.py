@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.fields import join_path, readable
-from cluster.labels import PREFIX, TKESTACK_KEYS, tkestack_labels
-from cluster.problems import Severity
 from cluster.rules.names import is_subdomain
-from cluster.rules.registry import Finding, rule, rule_each
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, Host
+from cluster.rules.rule import Finding, rule, rule_each
+from cluster.vocabulary.labels import PREFIX, TKESTACK_KEYS, tkestack_labels
+from cluster.vocabulary.partial import join_path, readable
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.spec import ClusterSpec, Host
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 # key -> who sets it; what the kubelet or kubeadm sets would be set back, or break what relies on it

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.rules.registry import Finding, rule, rule_each
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, Host, parse_address
+from cluster.rules.rule import Finding, rule, rule_each
+from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.spec import ClusterSpec, Host, parse_address
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
 # a node's name becomes the value of the label kubernetes.io/hostname

@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from cluster.families import Address, StackMode, family_of
-from cluster.fields import join_path, readable
-from cluster.hostport import split_host_port
-from cluster.problems import Severity
-from cluster.rules.addresses import unusable
 from cluster.rules.families import in_words
 from cluster.rules.names import is_address, is_host_name
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, parse_address
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.families import Address, StackMode, family_of
+from cluster.vocabulary.hostport import split_host_port
+from cluster.vocabulary.partial import join_path, readable
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.spec import ClusterSpec, parse_address
+from cluster.vocabulary.special_ranges import unusable
 
 _PATH = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*", re.ASCII)
 # registries known to have no IPv6 address (2026)

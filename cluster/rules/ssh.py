@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_address
 
 from cluster.rules.names import is_host_name
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, Endpoint
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.spec import ClusterSpec, Endpoint
 
 TRUST_ON_FIRST_USE = "trust-on-first-use"
 # what OpenSSH shows as host keys and the SSH edge can verify; DSA is gone (OpenSSH 10)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from cluster.problems import Problem, Severity
-from cluster.rules.registry import Finding, rule
-from cluster.spec import ClusterSpec
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.problems import Problem, Severity
+from cluster.vocabulary.spec import ClusterSpec
 
 # The releases that Kubernetes itself still mends. All have kubeadm v1beta4 (1.31) and kube-proxy's nftables mode (1.33).
 OLDEST, NEWEST = (1, 34), (1, 36)

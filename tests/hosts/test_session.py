@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from cluster.errors import HostError, HostUnreachable, StepFailed, StepTimedOut
+from cluster.vocabulary.errors import HostError, HostUnreachable, StepFailed, StepTimedOut
+from hosts.privilege import Elevation, Way
 from hosts.remote_shell import RemoteShell
 from hosts.session import Session
-from hosts.sudo import Elevation, Way
 from tests.hosts.sshd import Sshd
 
 SOON = timedelta(seconds=20)

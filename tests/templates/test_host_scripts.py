@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from cluster import steps
-from cluster.kubeadm import join_configuration
-from cluster.reader import read_text
-from cluster.spec import ClusterSpec
+from cluster.file.reader import read_text
+from cluster.kubeadm.documents import join_configuration
+from cluster.plan import steps
+from cluster.vocabulary.spec import ClusterSpec
 from templates import render
 
 HERE = Path(__file__).parent
