@@ -84,9 +84,9 @@ def _cluster_file(imported: Imported, files: list[str]) -> str:
     """The document as YAML, with what was changed above it."""
     import yaml
 
-    from tkestack.report import Fate
+    from tkestack.report import StepOutcome
 
-    told = [str(change) for change in imported.changes if change.fate is not Fate.TAKEN]
+    told = [str(change) for change in imported.changes if change.fate is not StepOutcome.TAKEN]
     names = ", ".join("standard input" if file == "-" else Path(file).name for file in files)
     lines = [f"imported by sixstack from {names}", *told]
     comment = "".join(f"# {''.join(c if c.isprintable() else '?' for c in line)}\n" for line in lines)
@@ -126,16 +126,16 @@ def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str]
 
 def _tell(imported: Imported, outcomes: dict[str, str], args: argparse.Namespace, text: str) -> None:
     """The cluster file on standard output unless it went to a file; all else on standard error."""
-    from tkestack.report import Fate
+    from tkestack.report import StepOutcome
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)
 
-    taken = sum(change.fate is Fate.TAKEN for change in imported.changes)
+    taken = sum(change.fate is StepOutcome.TAKEN for change in imported.changes)
     if imported.document is not None:
         say(f"{taken} field{'s' if taken != 1 else ''} taken over as they are")
         for change in imported.changes:
-            if change.fate is not Fate.TAKEN:
+            if change.fate is not StepOutcome.TAKEN:
                 say(str(change))
     if imported.problems:
         say(cluster_file.problem_lines(imported.problems, imported.lines.get))

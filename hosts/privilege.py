@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Way(StrEnum):
+class Privilege(StrEnum):
     """How commands become root."""
 
     ROOT = "root"  # the login is root already
@@ -26,7 +26,7 @@ class Way(StrEnum):
 class Elevation:
     """The way, and the password where it needs one."""
 
-    way: Way
+    way: Privilege
     password: str | None = None
 
     def __repr__(self) -> str:
@@ -34,9 +34,9 @@ class Elevation:
 
     def words(self, prompt: str) -> str:
         """What stands before a command; `prompt` is what sudo prints when it wants the password."""
-        if self.way is Way.NO_PASSWORD:
+        if self.way is Privilege.NO_PASSWORD:
             return "sudo -k -n -- "
-        if self.way is Way.PASSWORD:
+        if self.way is Privilege.PASSWORD:
             return f"sudo -k -S -p {prompt} -- "
         return ""
 
@@ -49,8 +49,8 @@ if [ "$said" = 0 ]; then echo free; else echo "asks $said"; fi
 """
 
 
-def read_probe(printed: str) -> tuple[Way, str]:
+def read_probe(printed: str) -> tuple[Privilege, str]:
     """What PROBE found, and what sudo said where it wants a password (or is not there)."""
     word, _, said = printed.strip().partition(" ")
-    way = {"root": Way.ROOT, "free": Way.NO_PASSWORD}.get(word, Way.PASSWORD)
+    way = {"root": Privilege.ROOT, "free": Privilege.NO_PASSWORD}.get(word, Privilege.PASSWORD)
     return way, " ".join(said.split())[-200:]

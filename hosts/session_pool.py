@@ -11,7 +11,7 @@ from cluster.vocabulary.spec import Host
 from hosts.session import Session
 
 
-class SessionRegistry:
+class SessionPool:
     """One session a host, opened by whoever needs it first and opened again only when it is dead. Safe for threads."""
 
     def __init__(self) -> None:
@@ -51,28 +51,28 @@ class SessionRegistry:
             session.close()
 
 
-_registries: dict[str, SessionRegistry] = {}
+_pools: dict[str, SessionPool] = {}
 _guard = threading.Lock()
 
 
-def open_registry(key: str) -> SessionRegistry:
-    """The registry of a flow run (`key`: its id), made when there is none."""
+def open_pool(key: str) -> SessionPool:
+    """The pool of a flow run (`key`: its id), made when there is none."""
     with _guard:
-        return _registries.setdefault(key, SessionRegistry())
+        return _pools.setdefault(key, SessionPool())
 
 
-def registry(key: str) -> SessionRegistry:
-    """The registry that `open_registry` made; Bug when there is none."""
+def pool(key: str) -> SessionPool:
+    """The pool that `open_pool` made; Bug when there is none."""
     with _guard:
         try:
-            return _registries[key]
+            return _pools[key]
         except KeyError:
             raise Bug(f"no SSH sessions are open for run {key}") from None
 
 
-def close_registry(key: str) -> None:
+def close_pool(key: str) -> None:
     """Close all sessions of a run and forget them; harmless when there are none."""
     with _guard:
-        closing = _registries.pop(key, None)
+        closing = _pools.pop(key, None)
     if closing is not None:
         closing.close()

@@ -9,7 +9,7 @@ from kube.client import Document, KubeApi
 _ON_ITS_WAY = frozenset({"ContainerCreating", "PodInitializing"})
 
 
-def unwell_pods(api: KubeApi, node: str) -> tuple[str, ...]:
+def failing_pods(api: KubeApi, node: str) -> tuple[str, ...]:
     """A phrase a container that cannot start or does not stay up: `pod NAMESPACE/NAME: CONTAINER: REASON: MESSAGE`; () when the API is away."""
     try:
         pods = api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={node}")["items"]

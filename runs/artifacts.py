@@ -11,20 +11,20 @@ from cluster.facts.cluster_state import NodeState
 from cluster.network.matrix import markdown
 from cluster.network.report import NetworkReport
 from cluster.plan.plan import Plan
-from runs.attempts import Where
+from runs.context import RunContext
 
 
-def plan_artifact(where: Where, plan: Plan) -> None:
+def plan_artifact(run: RunContext, plan: Plan) -> None:
     """The plan as a table: where, what, why."""
     notes = "".join(f"\n- {note}" for note in plan.notes)
     create_table_artifact(
         table=plan.table_rows() or [{"step": "nothing to do", "host": "-", "why": "the cluster is as specified"}],
-        key=f"{where.cluster}-plan",
-        description=f"Plan for cluster **{where.cluster}**: {len(plan.steps)} steps{notes}",
+        key=f"{run.cluster}-plan",
+        description=f"Plan for cluster **{run.cluster}**: {len(plan.steps)} steps{notes}",
     )
 
 
-def nodes_artifact(where: Where, nodes: Sequence[NodeState]) -> None:
+def nodes_artifact(run: RunContext, nodes: Sequence[NodeState]) -> None:
     """The nodes with their addresses of every family."""
     create_table_artifact(
         table=[
@@ -37,36 +37,36 @@ def nodes_artifact(where: Where, nodes: Sequence[NodeState]) -> None:
             }
             for node in nodes
         ],
-        key=f"{where.cluster}-nodes",
-        description=f"Nodes of cluster **{where.cluster}**, InternalIP addresses in the order of the node's status",
+        key=f"{run.cluster}-nodes",
+        description=f"Nodes of cluster **{run.cluster}**, InternalIP addresses in the order of the node's status",
     )
 
 
-def network_artifact(where: Where, report: NetworkReport) -> None:
+def network_artifact(run: RunContext, report: NetworkReport) -> None:
     """The network check as a page: verdict, findings, node by node and family by family."""
     create_markdown_artifact(
-        markdown(report, where.cluster), key=f"{where.cluster}-network", description=f"Network check of cluster **{where.cluster}**"
+        markdown(report, run.cluster), key=f"{run.cluster}-network", description=f"Network check of cluster **{run.cluster}**"
     )
 
 
-def host_network_artifact(where: Where, rows: Sequence[dict[str, str]], *, undo: bool) -> None:
+def host_network_artifact(run: RunContext, rows: Sequence[dict[str, str]], *, undo: bool) -> None:
     """The Deployments as they were found, before any of them is touched."""
     asked = "what they had before" if undo else "their nodes' network"
     create_table_artifact(
         table=list(rows),
-        key=f"{where.cluster}-host-network",
-        description=f"Deployments of cluster **{where.cluster}** that are to get {asked}",
+        key=f"{run.cluster}-host-network",
+        description=f"Deployments of cluster **{run.cluster}** that are to get {asked}",
     )
 
 
-def summary_artifact(where: Where, text: str) -> None:
+def summary_artifact(run: RunContext, text: str) -> None:
     """The final word on a run."""
-    create_markdown_artifact(text, key=f"{where.cluster}-summary", description=f"What became of cluster {where.cluster}")
+    create_markdown_artifact(text, key=f"{run.cluster}-summary", description=f"What became of cluster {run.cluster}")
 
 
-def start_progress(where: Where) -> UUID:
+def start_progress(run: RunContext) -> UUID:
     """A progress bar of the run, at 0 %."""
-    artifact = create_progress_artifact(progress=0.0, key=f"{where.cluster}-progress", description=f"Progress of cluster {where.cluster}")
+    artifact = create_progress_artifact(progress=0.0, key=f"{run.cluster}-progress", description=f"Progress of cluster {run.cluster}")
     assert isinstance(artifact, UUID)
     return artifact
 

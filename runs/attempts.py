@@ -12,26 +12,15 @@ from typing import Any, Generic, TypeVar
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from prefect.events import emit_event
-from prefect.logging import get_logger
 from prefect.tasks import Task, exponential_backoff
 
 from blocks.audit_store import AuditStore
 from blocks.loading import NoBlock, load
-from cluster.vocabulary.errors import EnvironmentFault, SixstackError, TryAgain
+from cluster.vocabulary.errors import EnvironmentFault, Retryable, SixstackError
 from cluster.vocabulary.records import Outcome, StepRecord
 from cluster.vocabulary.redaction import redact
-
-
-@dataclass(frozen=True)
-class Where:
-    """What every task of a run knows: small, plain, secret-free."""
-
-    cluster: str
-    run: str  # id of the root flow run: the key of sessions and records, the same in subflows and in flow retries
-    audit: str  # name of the Audit store block
-    bundle: str  # name of the Artifact bundle block
-
+from runs.context import RunContext
+from runs.progress import report_progress
 
 Record = TypeVar("Record", bound=StepRecord)
 DEFAULT_STORE = "default"  # the block that a cluster file means when it names none
@@ -68,41 +57,41 @@ class Attempt(Generic[Record]):
 
 
 @contextmanager
-def attempt(step: str, host: str, where: Where, record_type: type[Record]) -> Iterator[Attempt[Record]]:
+def record_attempt(step: str, host: str, run: RunContext, record_type: type[Record]) -> Iterator[Attempt[Record]]:
     """Run one attempt: log one line for people, write one record, whatever happens inside."""
-    this = Attempt(step, host, record_type)
+    attempt = Attempt(step, host, record_type)
     start = datetime.now(UTC)
     error: str | None = None
-    clean = _Redactor(this.secrets)
+    clean = _Redactor(attempt.secrets)
     try:
-        yield this
+        yield attempt
     except BaseException as raised:
-        this.outcome = Outcome.FAILED
+        attempt.outcome = Outcome.FAILED
         clean.error(raised)  # Prefect keeps its text in states and logs
         error = str(raised) if isinstance(raised, SixstackError) else "".join(traceback.format_exception(raised))
-        this.exit_code = getattr(raised, "exit_code", this.exit_code)
-        this.output = getattr(raised, "output", "") or this.output
+        attempt.exit_code = getattr(raised, "exit_code", attempt.exit_code)
+        attempt.output = getattr(raised, "output", "") or attempt.output
         raise
     finally:
         record = record_type(
-            cluster=where.cluster,
+            cluster=run.cluster,
             host=host,
             step=step,
-            flow_run=where.run,
+            flow_run=run.id,
             attempt=1,  # the store gives the number
-            outcome=this.outcome,
-            found=clean(this.found),
-            changed=tuple(clean(change) for change in this.changed),
-            script_sha256=this.script_sha256,
-            exit_code=this.exit_code,
+            outcome=attempt.outcome,
+            found=clean(attempt.found),
+            changed=tuple(clean(change) for change in attempt.changed),
+            script_sha256=attempt.script_sha256,
+            exit_code=attempt.exit_code,
             start=start,
             end=datetime.now(UTC),
-            output=clean(this.output)[-20_000:],
+            output=clean(attempt.output)[-20_000:],
             error=clean(error) if error is not None else None,
-            **this.extra,
+            **attempt.extra,
         )
-        this.written = _write(where, record)
-        tell(where, _line(this.written), event=f"sixstack.step.{this.written.outcome}", about=f"{step} {host}")
+        attempt.written = _write(run, record)
+        report_progress(run, _line(attempt.written), event=f"sixstack.step.{attempt.written.outcome}", about=f"{step} {host}")
 
 
 class _Redactor:
@@ -129,53 +118,37 @@ def _line(record: StepRecord) -> str:
     return f"{record.step} {record.host}: {record.outcome.value} in {seconds:.1f} s: {what}"
 
 
-def _write(where: Where, record: Record) -> Record:
+def _write(run: RunContext, record: Record) -> Record:
     """Store the record; a step that leaves none has failed, whatever it did."""
-    store = _store(where)
+    store = _store(run)
     try:
         return store.write(record)
     except Exception as fault:  # each storage has its own
         did = f"the step itself failed: {record.error}" if record.error else f"the step itself was done: {record.outcome.value}"
-        raise EnvironmentFault(f"the audit store `{where.audit}` at {store.url} cannot be written ({fault}); {did}") from fault
+        raise EnvironmentFault(f"the audit store `{run.audit}` at {store.url} cannot be written ({fault}); {did}") from fault
 
 
 @cache
-def _store(where: Where) -> AuditStore:
+def _store(run: RunContext) -> AuditStore:
     """The run's audit store, looked up once; a first run has none yet, and gets the local folder that is the block's default."""
     try:
-        return load(AuditStore, where.audit)
+        return load(AuditStore, run.audit)
     except NoBlock:
-        if where.audit != DEFAULT_STORE:
+        if run.audit != DEFAULT_STORE:
             raise
     store = AuditStore()
     store.save(DEFAULT_STORE, overwrite=True)  # another first run may have saved the same meanwhile
-    tell(where, f"audit records go to {store.url} on the worker's machine: there was no Audit store block `{DEFAULT_STORE}`, now there is")
+    report_progress(
+        run, f"audit records go to {store.url} on the worker's machine: there was no Audit store block `{DEFAULT_STORE}`, now there is"
+    )
     return store
 
 
-def tell(where: Where, line: str, *, event: str = "sixstack.run.progress", about: str = "") -> None:
-    """Say a line, redacted, to whoever watches the run: in the root flow run's log, and as an event of that run.
-
-    The event reaches `prefect deployment run --watch`, `sixstack create` and automations on every server; log streams are off by default.
-    """
-    line = redact(line)
-    get_logger("prefect.flow_runs").info(line, extra={"flow_run_id": where.run, "flow_run_name": where.cluster, "flow_name": ""})
-    emit_event(
-        event,
-        resource={
-            "prefect.resource.id": f"sixstack.cluster.{where.cluster}",
-            "prefect.resource.name": about or line.splitlines()[0],
-        },
-        related=[{"prefect.resource.id": f"prefect.flow-run.{where.run}", "prefect.resource.role": "flow-run"}],
-        payload={"line": line},
-    )
-
-
-def may_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
+def is_retryable(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     """Prefect's retry condition: only errors that can pass by themselves are worth another attempt."""
     try:
         state.result()
-    except TryAgain:
+    except Retryable:
         return True
     except BaseException:
         return False
@@ -197,7 +170,7 @@ def step(name: str, subject: str = "", *, retries: int = 3) -> Callable[[Callabl
             retries=retries,
             retry_delay_seconds=exponential_backoff(backoff_factor=2),
             retry_jitter_factor=0.3,
-            retry_condition_fn=may_pass,
+            retry_condition_fn=is_retryable,
             cache_policy=NO_CACHE,
             persist_result=False,
         )

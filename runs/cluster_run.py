@@ -8,12 +8,12 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
-from runs.attempts import Where
-from runs.cluster_slot import only_run
+from runs.cluster_slot import exclusive_run
+from runs.context import RunContext
 from runs.sessions import close_sessions, open_sessions
 
 
-def where_of(document: Any) -> Where:
+def run_context(document: Any) -> RunContext:
     """The run's place in the world, out of a document that has not been checked yet."""
     fields = document if isinstance(document, Mapping) else {}
 
@@ -21,8 +21,8 @@ def where_of(document: Any) -> Where:
         value = fields.get(name, default)
         return value if isinstance(value, str) and value else default
 
-    return Where(
-        cluster=_plain(text("name", "unnamed")), run=str(flow_run.id), audit=text("audit", "default"), bundle=text("bundle", "default")
+    return RunContext(
+        cluster=_plain(text("name", "unnamed")), id=str(flow_run.id), audit=text("audit", "default"), bundle=text("bundle", "default")
     )
 
 
@@ -32,11 +32,11 @@ def _plain(name: str) -> str:
 
 
 @contextmanager
-def working_on(where: Where, wait_seconds: float) -> Iterator[None]:
+def cluster_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
     """Alone on the cluster, with sessions that are closed at the end, however it ends."""
-    with only_run(where, wait_seconds):
-        open_sessions(where)
+    with exclusive_run(run, wait_seconds):
+        open_sessions(run)
         try:
             yield
         finally:
-            close_sessions(where)
+            close_sessions(run)

@@ -19,24 +19,25 @@ from prefect.client.schemas.objects import ConcurrencyLeaseHolder, StateType
 from prefect.concurrency.sync import concurrency
 
 from cluster.vocabulary.errors import HostBusy
-from runs.attempts import Where, tell
+from runs.context import RunContext
+from runs.progress import report_progress
 
 LEASE_SECONDS = 60.0  # the shortest that Prefect allows: after a kill the slot is free again within about 71 s (measured)
 
 
 @contextmanager
-def only_run(where: Where, wait_seconds: float) -> Iterator[None]:
+def exclusive_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
     """Hold the cluster's slot; a second run waits up to `wait_seconds`, says for which run, then fails with HostBusy."""
-    name = f"sixstack-cluster-{where.cluster}"
-    tag = f"cluster:{where.cluster}"
+    name = f"sixstack-cluster-{run.cluster}"
+    tag = f"cluster:{run.cluster}"
     with get_client(sync_client=True) as client:
         client.upsert_global_concurrency_limit_by_name(name, 1)
-        mine = client.read_flow_run(UUID(where.run))
+        mine = client.read_flow_run(UUID(run.id))
         client.update_flow_run(mine.id, tags={*mine.tags, tag})
         taken = client.read_global_concurrency_limit_by_name(name).active_slots > 0
         holder = _holder(client, tag, mine.id) if taken else ""
     if taken:
-        tell(where, f"waiting up to {wait_seconds:.0f} s for another run on cluster {where.cluster}: {holder}")
+        report_progress(run, f"waiting up to {wait_seconds:.0f} s for another run on cluster {run.cluster}: {holder}")
     slot = concurrency(
         name,
         occupy=1,
@@ -50,7 +51,7 @@ def only_run(where: Where, wait_seconds: float) -> Iterator[None]:
     except TimeoutError as error:
         with get_client(sync_client=True) as client:
             holder = holder or _holder(client, tag, mine.id)
-        raise HostBusy(f"cluster {where.cluster} is worked on by another run: {holder}; waited {wait_seconds:.0f} s") from error
+        raise HostBusy(f"cluster {run.cluster} is worked on by another run: {holder}; waited {wait_seconds:.0f} s") from error
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ class NotStarted(ClusterError):
 
 
 @dataclass(frozen=True)
-class Fate:
+class StepOutcome:
     """How one step ended."""
 
     record: StepRecord | None
@@ -36,19 +36,19 @@ class Fate:
         return None if self.error is None else redact(str(self.error)) or type(self.error).__name__
 
 
-def fate(future: PrefectFuture[Any]) -> Fate:
+def fate(future: PrefectFuture[Any]) -> StepOutcome:
     """Wait for a step; its record, or why there is none."""
     future.wait()
     state = future.state
     if state.is_completed():
-        return Fate(state.result(), None)
+        return StepOutcome(state.result(), None)
     if state.is_failed() or state.is_crashed():
         raised = get_state_exception(state)
         assert isinstance(raised, BaseException)  # a coroutine only where an event loop runs, and no flow of ours is async
-        return Fate(None, raised)
-    return Fate(None, NotStarted("not started: a step it needs did not end well"))
+        return StepOutcome(None, raised)
+    return StepOutcome(None, NotStarted("not started: a step it needs did not end well"))
 
 
-def fates(futures: Mapping[str, PrefectFuture[Any]]) -> dict[str, Fate]:
+def fates(futures: Mapping[str, PrefectFuture[Any]]) -> dict[str, StepOutcome]:
     """The fate of each."""
     return {name: fate(future) for name, future in futures.items()}

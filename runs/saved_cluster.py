@@ -9,12 +9,12 @@ from blocks.loading import load
 from blocks.saved_kubeconfig import SavedKubeconfig
 from cluster.vocabulary.spec import Host, Role
 from kube.client import KubeApi, connect, connect_directly
-from runs.attempts import Where
+from runs.context import RunContext
 from runs.sessions import session
 
 
 @contextmanager
-def saved_api(block: str, where: Where) -> Iterator[KubeApi]:
+def saved_api(block: str, run: RunContext) -> Iterator[KubeApi]:
     """The API of the cluster that a Saved kubeconfig block is of."""
     saved = load(SavedKubeconfig, block)
     text = saved.kubeconfig.get_secret_value()
@@ -23,5 +23,5 @@ def saved_api(block: str, where: Where) -> Iterator[KubeApi]:
             yield api
         return
     control_plane = Host(name=saved.control_plane, role=Role.CONTROL_PLANE, ssh=saved.ssh)
-    with connect(text, lambda address, port: session(control_plane, where).dial(address, port)) as api:
+    with connect(text, lambda address, port: session(control_plane, run).dial(address, port)) as api:
         yield api

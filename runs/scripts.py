@@ -30,20 +30,20 @@ _FAULT = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|t
 
 
 def run_script(
-    this: Attempt[Any], session: Session, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
+    attempt: Attempt[Any], session: Session, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
 ) -> str:
     """Run a template's script in one round trip and return what it printed; `secret` output stays out of the record."""
-    script = _rendered(this, template, values)
+    script = _rendered(attempt, template, values)
     done = session.run(script, limit=limit)
-    this.exit_code = done.exit_code
+    attempt.exit_code = done.exit_code
     output = done.stderr if secret else done.stdout + done.stderr
-    this.output += output
-    _judge(this, session.host, done.exit_code, output)
+    attempt.output += output
+    _judge(attempt, session.host, done.exit_code, output)
     return done.stdout
 
 
 def run_detached_script(
-    this: Attempt[Any],
+    attempt: Attempt[Any],
     session: Session,
     cluster: str,
     template: str,
@@ -52,35 +52,35 @@ def run_detached_script(
     inputs: Mapping[str, bytes] | None = None,
 ) -> None:
     """Run a template's script as a unit of the host that outlives this connection, or attach to the one that runs already."""
-    script = _rendered(this, template, values)
+    script = _rendered(attempt, template, values)
     log = get_run_logger()
     done = run_detached(
         session,
         cluster=cluster,
-        step=this.step,
+        step=attempt.step,
         script=script,
         inputs=inputs or {},
         limit=limit,
-        on_line=lambda line: log.info(redact(_COLOUR.sub("", line), this.secrets)),
+        on_line=lambda line: log.info(redact(_COLOUR.sub("", line), attempt.secrets)),
     )
-    this.exit_code = done.exit_code
-    this.output += done.output
+    attempt.exit_code = done.exit_code
+    attempt.output += done.output
     if done.attached:
-        this.found = "attached to the step that was running on the host already"
-    _judge(this, session.host, done.exit_code, done.output)
+        attempt.found = "attached to the step that was running on the host already"
+    _judge(attempt, session.host, done.exit_code, done.output)
 
 
-def _rendered(this: Attempt[Any], template: str, values: Mapping[str, Any]) -> str:
+def _rendered(attempt: Attempt[Any], template: str, values: Mapping[str, Any]) -> str:
     script = render(template, **values)
-    this.script_sha256 = hashlib.sha256(script.encode()).hexdigest()
+    attempt.script_sha256 = hashlib.sha256(script.encode()).hexdigest()
     return script
 
 
-def _judge(this: Attempt[Any], host: str, exit_code: int, said: str) -> None:
+def _judge(attempt: Attempt[Any], host: str, exit_code: int, said: str) -> None:
     if exit_code == 0:
         return
     # an exception's text goes where records do not: Prefect's log and states, events, the summary
-    output = redact(said, this.secrets)
+    output = redact(said, attempt.secrets)
     last = _telling(output)
     if exit_code in {NOT_OURS, LACKING}:
         raise HostRefused(
@@ -93,7 +93,7 @@ def _judge(this: Attempt[Any], host: str, exit_code: int, said: str) -> None:
         )
     raise StepFailed(
         host,
-        f"step {this.step} failed with exit code {exit_code}:\n{last}",
+        f"step {attempt.step} failed with exit code {exit_code}:\n{last}",
         f"the whole output is in the audit record; `journalctl -u 'sixstack-*'` on {host} has it too. Running again starts this step anew",
         exit_code=exit_code,
         output=output,

@@ -20,7 +20,7 @@ from cluster.plan.steps import INIT_CONTROL_PLANE
 from cluster.rules.on_facts import check_facts
 from cluster.rules.on_facts.host_paths import paths_to_try
 from cluster.rules.versions import bundle_problems, image_problems
-from cluster.vocabulary.errors import NotChangeable, NotPossible, TryAgain
+from cluster.vocabulary.errors import CannotApply, ImmutableChange, Retryable
 from cluster.vocabulary.problems import Problem, errors_in
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.spec import ClusterSpec
@@ -28,7 +28,9 @@ from hosts.probe_paths import try_paths
 from kube.pod_networks import network_digest, network_documents, network_images
 from kube.state import read_state
 from runs.artifacts import plan_artifact
-from runs.attempts import Where, attempt, step, tell
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.progress import report_progress
 from runs.sessions import cluster_api, session
 
 
@@ -41,19 +43,19 @@ class Decision(StepRecord):
 
 
 @step("plan")
-def decide(spec: ClusterSpec, facts: Mapping[str, HostFacts], unseen: Sequence[Problem], where: Where) -> Decision:
+def plan_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], run: RunContext) -> Decision:
     """Check the facts, then make the plan; every problem of every host is reported at once and nothing has been changed."""
-    with attempt("plan", "cluster", where, Decision) as this:
-        tried = try_connectivity(spec, facts, where)
-        resolved, plan, warnings = make_decision(spec, facts, unseen, tried, where)
-        this.extra |= {"spec": resolved, "plan": plan, "connectivity": tried}
-        this.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
+    with record_attempt("plan", "cluster", run, Decision) as attempt:
+        tried = try_connectivity(spec, facts, run)
+        resolved, plan, warnings = make_decision(spec, facts, uninspected, tried, run)
+        attempt.extra |= {"spec": resolved, "plan": plan, "connectivity": tried}
+        attempt.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
         remarks = [*map(str, warnings), *plan.notes]
-        this.output = "\n".join(remarks)
+        attempt.output = "\n".join(remarks)
         for remark in remarks:
-            tell(where, f"note: {remark}")
-        plan_artifact(where, plan)
-    return this.record
+            report_progress(run, f"note: {remark}")
+        plan_artifact(run, plan)
+    return attempt.record
 
 
 def outcome_of(decision: Decision) -> tuple[ClusterSpec, Plan]:
@@ -63,36 +65,36 @@ def outcome_of(decision: Decision) -> tuple[ClusterSpec, Plan]:
     return decision.spec, decision.plan
 
 
-def try_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> Connectivity:
+def try_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> Connectivity:
     """What comes of it when the hosts themselves try to reach each other; costs nothing where no host is new."""
     paths = paths_to_try(spec, facts)
     hosts = {name for path in paths for name in (path.source, path.target)}
-    return try_paths(paths, {name: session(spec.host(name), where) for name in hosts})
+    return try_paths(paths, {name: session(spec.host(name), run) for name in hosts})
 
 
 def make_decision(
-    spec: ClusterSpec, facts: Mapping[str, HostFacts], unseen: Sequence[Problem], tried: Connectivity, where: Where
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], tried: Connectivity, run: RunContext
 ) -> tuple[ClusterSpec, Plan, tuple[Problem, ...]]:
     """The spec with all addresses, the plan and the warnings.
 
-    NotPossible with every problem that the facts and `tried` show, and `unseen`: hosts without facts.
+    NotPossible with every problem that the facts and `tried` show, and `uninspected`: hosts without facts.
 
     NotChangeable, with migration help, when it is the cluster that is there which does not fit.
     """
-    manifest = load(ArtifactBundle, where.bundle).manifest()
+    manifest = load(ArtifactBundle, run.bundle).manifest()
     problems = (
         *bundle_problems(spec, manifest.kubernetes_version),
         *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, tried=tried),
     )
-    errors = (*unseen, *errors_in(problems))
+    errors = (*uninspected, *errors_in(problems))
     # a file that asks for another family finds hosts without its addresses too: what the cluster is then stands in the hosts' own files
-    state = None if errors else _state(spec, facts, where)
+    state = None if errors else _state(spec, facts, run)
     resolved = spec if errors else resolve(spec, facts)
     existing = found_cluster(resolved, facts, state)
     if changed := immutable_changes(resolved, existing):
-        raise NotChangeable((*errors, *changed), migration(existing.written_as(resolved), resolved))
+        raise ImmutableChange((*errors, *changed), migration(existing.written_as(resolved), resolved))
     if errors:
-        raise NotPossible(errors)
+        raise CannotApply(errors)
     network = network_digest(network_documents(resolved))
     wanted = _wanted(resolved, manifest)
     plan = make_plan(resolved, facts, wanted, state, network=network, kubeconfig_saved=_kubeconfig_saved(resolved, facts))
@@ -108,7 +110,7 @@ def _kubeconfig_saved(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> bool
     return block.ca_hash == facts[spec.control_planes[0].name].kubernetes.ca_hash
 
 
-def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> ClusterState | None:
+def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
     """What the API says, when a control plane of this cluster runs one; None when there is none yet or it does not answer."""
     for host in spec.control_planes:
         found = facts[host.name]
@@ -116,8 +118,8 @@ def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], where: Where) -> C
         unfinished = any(step.name == INIT_CONTROL_PLANE.name and step.exit_code != 0 for step in found.steps)
         if found.kubernetes.admin_config and found.owner == spec.name and not unfinished:
             try:
-                return read_state(cluster_api(host, where))
-            except TryAgain:
+                return read_state(cluster_api(host, run))
+            except Retryable:
                 return None  # a half-finished or stopped control plane: the plan then starts from the hosts' own facts
     return None
 

@@ -10,7 +10,7 @@ from cluster.file.reader import read_document
 from cluster.rules.ssh import TRUST_ON_FIRST_USE
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.problems import Problem, errors_in
-from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import Role
 from tkestack.cluster import read_dns_domain, read_interface, read_name, read_settings, read_version
 from tkestack.documents import Documents, Kind, Resource, Source, read_sources
@@ -140,7 +140,7 @@ def _check_clusters(workers: Sequence[Resource], wanted: str, report: Report) ->
         written, path = worker.spec.text("clusterName"), worker.spec.at("clusterName")
         if written and written != wanted:
             hint = f"write {wanted}, or take the document out"
-            report.fault("other-cluster", path, f"{shown(written)} is another cluster than {shown(wanted)}", hint)
+            report.fault("other-cluster", path, f"{quoted(written)} is another cluster than {quoted(wanted)}", hint)
         elif written:
             report.taken(path, "name")
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from cluster.file.document import parse_document
 from cluster.vocabulary.partial import UNREAD
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.quoting import quoted
 from tkestack.fields import Fields, child_path
 from tkestack.report import Report
 
@@ -119,5 +119,5 @@ def _resources(data: object, path: str, report: Report) -> Iterator[Resource]:
         report.taken(child_path(path, "kind"), "a cluster file" if kind == Kind.CLUSTER else "hosts[]")
         yield Resource(Kind(kind), fields)
     else:
-        says = f"{shown(kind)} of {shown(version)} is neither Cluster nor Machine of {API}" if kind else "it has no kind"
+        says = f"{quoted(kind)} of {quoted(version)} is neither Cluster nor Machine of {API}" if kind else "it has no kind"
         report.fault("document-kind", path.removesuffix(": "), says, "take it out: an import reads Cluster and Machine documents")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from cluster.vocabulary.partial import UNREAD, join_path
-from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.quoting import quoted
 from tkestack.report import Report
 
 Kind = TypeVar("Kind")
@@ -42,7 +42,7 @@ class Fields:
         found = self._typed(name, int, "a whole number")
         if found is None or low <= found <= high:
             return found
-        self.report.fault("out-of-range", self.at(name), f"{shown(found)} is not within {low} to {high}", "write a number of that range")
+        self.report.fault("out-of-range", self.at(name), f"{quoted(found)} is not within {low} to {high}", "write a number of that range")
         return None
 
     def section(self, name: str) -> Fields:

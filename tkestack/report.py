@@ -8,7 +8,7 @@ from enum import StrEnum
 from cluster.vocabulary.problems import Problem
 
 
-class Fate(StrEnum):
+class StepOutcome(StrEnum):
     """What became of a field; `added` is what no document says and the cluster file needs."""
 
     TAKEN = "taken over"
@@ -21,7 +21,7 @@ class Fate(StrEnum):
 class Change:
     """One field: where it stood (`FILE: spec.x`), what came of it in the cluster file, and why."""
 
-    fate: Fate
+    fate: StepOutcome
     path: str  # "" for what was added
     to: str  # "" for what was not taken over
     why: str = ""
@@ -31,9 +31,9 @@ class Change:
         return {"fate": self.fate.value, "path": self.path, "to": self.to, "why": self.why}
 
     def __str__(self) -> str:
-        if self.fate is Fate.LEFT:
+        if self.fate is StepOutcome.LEFT:
             return f"not taken over: {self.path}: {self.why}"
-        if self.fate is Fate.ADDED:
+        if self.fate is StepOutcome.ADDED:
             return f"added: {self.to}: {self.why}"
         return f"{self.fate}: {self.path} -> {self.to}" + (f": {self.why}" if self.why else "")
 
@@ -49,19 +49,19 @@ class Report:
 
     def taken(self, path: str, to: str) -> None:
         """The field says the same in the cluster file, at `to`."""
-        self._change(Change(Fate.TAKEN, path, to))
+        self._change(Change(StepOutcome.TAKEN, path, to))
 
     def changed(self, path: str, to: str, why: str) -> None:
         """The field was taken over with another value or meaning."""
-        self._change(Change(Fate.CHANGED, path, to, why))
+        self._change(Change(StepOutcome.CHANGED, path, to, why))
 
     def left(self, path: str, why: str) -> None:
         """Nothing in the cluster file comes of the field."""
-        self._change(Change(Fate.LEFT, path, "", why))
+        self._change(Change(StepOutcome.LEFT, path, "", why))
 
     def added(self, to: str, why: str) -> None:
         """The cluster file says something that no field does."""
-        self.changes.append(Change(Fate.ADDED, "", to, why))
+        self.changes.append(Change(StepOutcome.ADDED, "", to, why))
 
     def fault(self, code: str, path: str, says: str, hint: str) -> None:
         """The field cannot be used."""

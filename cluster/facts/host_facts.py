@@ -66,7 +66,7 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignThing:
+class Conflict:
     """Something on the host that is not ours and in the way."""
 
     kind: str  # package, unit, binary, process, file
@@ -168,7 +168,7 @@ class HostFacts:
     sockets: tuple[Socket, ...] = ()
     nat: dict[Family, bool] = field(default_factory=dict)  # nft, or iptable_nat / ip6table_nat can be had; a family left out: can't be told
     nftables: bool | None = None  # the kernel has nf_tables; None: can't be told
-    foreign: tuple[ForeignThing, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
     firewall: tuple[FirewallRule, ...] = ()
     missing_commands: tuple[str, ...] = ()  # executables kubeadm wants and the host lacks
     owner: str | None = None  # cluster name in /var/lib/sixstack/owner: we prepared this host for it

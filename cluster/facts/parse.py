@@ -110,7 +110,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         sockets=reading.read_all("sockets", sockets),
         nat=nat.nat,
         nftables=nat.nftables,
-        foreign=foreign.not_ours(
+        conflicts=foreign.not_ours(
             owned=own.owner is not None,
             installed=installed.paths,
             from_packages=reading.read_all("packages", foreign.packages),

@@ -20,8 +20,8 @@ from cluster.file.literals import Fault, colon_trap, read_address, read_network
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import UNREAD, PartialTuple, Unread, join_path
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.quoting import shown
-from cluster.vocabulary.spec import Meaning, SpecModel
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.spec import Describe, SpecModel
 
 Model = TypeVar("Model", bound=SpecModel)
 
@@ -58,12 +58,12 @@ class FieldReader:
         if isinstance(value, Unread):
             return None
         if not isinstance(value, dict):
-            says = "there is nothing" if value is None else f"{shown(value)} where a mapping of fields belongs"
+            says = "there is nothing" if value is None else f"{quoted(value)} where a mapping of fields belongs"
             self._fault("wrong-type", path, says, f"write {_fields(kind)} here")
             return None
         for name in value:
             if not isinstance(name, str):
-                self._fault("unknown-field", path, f"the field name {shown(name)} is not a text", f"known here: {_fields(kind)}")
+                self._fault("unknown-field", path, f"the field name {quoted(name)} is not a text", f"known here: {_fields(kind)}")
             elif name not in kind.model_fields:
                 self._unknown(kind, name, path)
         return value
@@ -116,23 +116,23 @@ class FieldReader:
         else:
             hint = f"known here: {_fields(kind)}"
         # the value is not shown: it may be a password
-        self._fault("unknown-field", join_path(path, name), f"there is no field {shown(name)} here", hint)
+        self._fault("unknown-field", join_path(path, name), f"there is no field {quoted(name)} here", hint)
 
     def _bool(self, _metadata: Sequence[Any], value: object, path: str) -> bool | Unread:
         if isinstance(value, bool):
             return value
-        return self._fault("wrong-type", path, f"{shown(value)} where true or false belongs", "write true or false, without quotes")
+        return self._fault("wrong-type", path, f"{quoted(value)} where true or false belongs", "write true or false, without quotes")
 
     def _int(self, metadata: Sequence[Any], value: object, path: str) -> int | Unread:
         if isinstance(value, bool) or not isinstance(value, int):
-            quoted = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
-            hint = f"write {value} without quotes" if quoted else "write a whole number"
-            return self._fault("wrong-type", path, f"{shown(value)} where a whole number belongs", hint)
+            digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
+            hint = f"write {value} without quotes" if digits else "write a whole number"
+            return self._fault("wrong-type", path, f"{quoted(value)} where a whole number belongs", hint)
         low = max((item.ge for item in metadata if hasattr(item, "ge")), default=None)
         high = min((item.le for item in metadata if hasattr(item, "le")), default=None)
         if (low is not None and value < low) or (high is not None and value > high):
             return self._fault(
-                "out-of-range", path, f"{shown(value)} is not within {low} to {high}", f"write a number from {low} to {high}"
+                "out-of-range", path, f"{quoted(value)} is not within {low} to {high}", f"write a number from {low} to {high}"
             )
         return value
 
@@ -140,16 +140,16 @@ class FieldReader:
         if not isinstance(value, str):
             plain = isinstance(value, bool | int | float)
             hint = colon_trap(value) or ('put it in quotes: "..."' if plain else "write one text")
-            return self._fault("wrong-type", path, f"{shown(value)} where a text belongs", hint)
+            return self._fault("wrong-type", path, f"{quoted(value)} where a text belongs", hint)
         odd = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
         if odd is not None:
-            return self._fault("control-character", path, f"{shown(value)} holds the character U+{ord(odd):04X}", "take it out")
+            return self._fault("control-character", path, f"{quoted(value)} holds the character U+{ord(odd):04X}", "take it out")
         shortest = max((item.min_length or 0 for item in metadata if hasattr(item, "min_length")), default=0)
         longest = min((item.max_length for item in metadata if getattr(item, "max_length", None)), default=None)
         if len(value) < shortest:
             return self._fault("missing-value", path, "the text is empty", "write one, or take the line out to get the default")
         if longest is not None and len(value) > longest:
-            return self._fault("too-long", path, f"{shown(value)} has {len(value)} characters", f"use at most {longest}")
+            return self._fault("too-long", path, f"{quoted(value)} has {len(value)} characters", f"use at most {longest}")
         for item in metadata:
             if isinstance(item, StringConstraints) and item.pattern is not None:
                 return self._matching(item.pattern, metadata, value, path)
@@ -161,8 +161,8 @@ class FieldReader:
         # \Z: pydantic's engine and ours differ in what `$` makes of a line feed at the end
         if re.search(str(pattern).removesuffix("$") + r"\Z", value, re.ASCII):
             return value
-        words = next((item.words for item in metadata if isinstance(item, Meaning)), f"a text like {pattern}")
-        return self._fault("malformed", path, f"{shown(value)} is not {words}", f"write {words}")
+        words = next((item.words for item in metadata if isinstance(item, Describe)), f"a text like {pattern}")
+        return self._fault("malformed", path, f"{quoted(value)} is not {words}", f"write {words}")
 
     def _choice(self, choices: tuple[str, ...], value: object, path: str) -> str | Unread:
         if isinstance(value, str) and value in choices:
@@ -170,12 +170,12 @@ class FieldReader:
         near = nearest_name(value, choices) if isinstance(value, str) else None
         listed = ", ".join(choices)
         hint = f"did you mean {near}? Known: {listed}" if near else f"write one of {listed}"
-        return self._fault("not-in-choices", path, f"{shown(value)} is not one of {listed}", hint)
+        return self._fault("not-in-choices", path, f"{quoted(value)} is not one of {listed}", hint)
 
     def _tuple(self, item: Any, metadata: Sequence[Any], value: object, path: str) -> tuple[Any, ...] | Unread:
         if not isinstance(value, list | tuple):
             hint = f"write a list: [{value}]" if isinstance(value, str) and len(value) < 60 and value.isprintable() else "write a list"
-            return self._fault("wrong-type", path, f"{shown(value)} where a list belongs", hint)
+            return self._fault("wrong-type", path, f"{quoted(value)} where a list belongs", hint)
         if len(value) < max((limit.min_length for limit in metadata if hasattr(limit, "min_length")), default=0):
             return self._fault("missing-value", path, "the list is empty", "write at least one")
         read = tuple(self.value(item, (), one, f"{path}[{index}]") for index, one in enumerate(value))
@@ -184,12 +184,12 @@ class FieldReader:
     def _mapping(self, key_and_item: tuple[Any, ...], value: object, path: str) -> dict[str, Any] | Unread:
         key, item = key_and_item
         if not isinstance(value, dict):
-            return self._fault("wrong-type", path, f"{shown(value)} where a mapping belongs", "write `name: value` lines below it")
+            return self._fault("wrong-type", path, f"{quoted(value)} where a mapping belongs", "write `name: value` lines below it")
         read: dict[str, Any] = {}
         whole = True
         for name, one in value.items():
             if not isinstance(name, str):
-                self._fault("wrong-type", path, f"the name {shown(name)} is not a text", 'put it in quotes: "..."')
+                self._fault("wrong-type", path, f"the name {quoted(name)} is not a text", 'put it in quotes: "..."')
                 whole = False
                 continue
             known = self.value(key, (), name, join_path(path, name))
@@ -211,7 +211,7 @@ class FieldReader:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
-            return value if abs(value) < 2**63 else self._fault("out-of-range", path, f"{shown(value)} is too large", "use 64 bits")
+            return value if abs(value) < 2**63 else self._fault("out-of-range", path, f"{quoted(value)} is too large", "use 64 bits")
         if isinstance(value, float):
             return (
                 value if math.isfinite(value) else self._fault("wrong-type", path, f"{value} is not a number JSON knows", "write a number")
@@ -224,13 +224,13 @@ class FieldReader:
             items = [self._anything(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
             return UNREAD if any(isinstance(item, Unread) for item in items) else items
         if not isinstance(value, dict):
-            return self._fault("wrong-type", path, f"{shown(value)} is nothing a file can hold", "write a text, number, list or mapping")
+            return self._fault("wrong-type", path, f"{quoted(value)} is nothing a file can hold", "write a text, number, list or mapping")
         pairs = {}
         for name, item in value.items():
             if isinstance(name, str):
                 pairs[name] = self._anything(item, join_path(path, name), depth + 1)
             else:
-                pairs[""] = self._fault("wrong-type", path, f"the name {shown(name)} is not a text", 'put it in quotes: "..."')
+                pairs[""] = self._fault("wrong-type", path, f"the name {quoted(name)} is not a text", 'put it in quotes: "..."')
         return UNREAD if any(isinstance(item, Unread) for item in pairs.values()) else pairs
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_interface
 
 from cluster.vocabulary.families import Address, Network
-from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import parse_address, parse_network
 
 
@@ -24,7 +24,7 @@ def read_address(value: object) -> tuple[Address | None, Fault | None]:
     try:
         return parse_address(value), None
     except ValueError:
-        return None, Fault("not-an-address", f"{shown(value)} is not an IP address", _address_hint(value))
+        return None, Fault("not-an-address", f"{quoted(value)} is not an IP address", _address_hint(value))
 
 
 def read_network(value: object) -> tuple[Network | None, Fault | None]:
@@ -34,10 +34,10 @@ def read_network(value: object) -> tuple[Network | None, Fault | None]:
     except ValueError:
         meant = _network_meant(value)
     if meant is None:
-        return None, Fault("not-a-network", f"{shown(value)} is not a network", _network_hint(value))
+        return None, Fault("not-a-network", f"{quoted(value)} is not a network", _network_hint(value))
     if isinstance(value, str) and value.partition("/")[2].isdigit():
-        return meant, Fault("host-bits-set", f"{shown(value)} has host bits set", f"use {meant}")
-    return None, Fault("not-a-network", f"{shown(value)} has a netmask, not a prefix length", f"use {meant}")
+        return meant, Fault("host-bits-set", f"{quoted(value)} has host bits set", f"use {meant}")
+    return None, Fault("not-a-network", f"{quoted(value)} has a netmask, not a prefix length", f"use {meant}")
 
 
 def colon_trap(value: object) -> str | None:

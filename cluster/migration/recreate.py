@@ -8,7 +8,7 @@ from cluster.migration.difference import Difference
 from cluster.vocabulary.migration import NOTHING, SERVICE_RANGES, WITH_KUBEADM, Action
 
 
-def anew(this: Difference) -> Iterator[Action]:
+def recreate(this: Difference) -> Iterator[Action]:
     """Beside the old one where there are other hosts."""
     old, new = tuple(host.name for host in this.was.hosts), tuple(host.name for host in this.now.hosts)
     yield Action(

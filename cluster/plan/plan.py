@@ -214,20 +214,20 @@ def _join(spec: ClusterSpec, host: Host, facts: HostFacts | None, control_plane:
         return
     found = facts.kubernetes
     last = next((step for step in facts.steps if step.name == JOIN_WORKER.name), None)
-    anew = False
+    recreate = False
     if last is not None and last.running:
         reason = "kubeadm join runs there already: attach to it"
     elif not found.kubelet_config:
         reason = "it is not part of the cluster"
     elif control_plane is not None and found.ca_hash != control_plane.kubernetes.ca_hash:
-        anew, reason = True, "it was joined to a control plane that is no more"
+        recreate, reason = True, "it was joined to a control plane that is no more"
     elif lost:
-        anew, reason = True, "the cluster has no node of this name"
+        recreate, reason = True, "the cluster has no node of this name"
     elif not found.kubelet_active:
         reason = "its kubelet does not run"
     else:
         return
-    yield _planned(JOIN_WORKER, host.name, join_values(spec, host, anew=anew), reason)
+    yield _planned(JOIN_WORKER, host.name, join_values(spec, host, recreate=recreate), reason)
 
 
 def _label(spec: ClusterSpec, host: Host, node: NodeState | None) -> Iterator[PlannedStep]:

@@ -48,7 +48,7 @@ RESET_HOST = Step("reset-host", "host/reset.sh.j2", timedelta(minutes=5), detach
 
 # scripts that a step runs beside its own
 CLAIM_TEMPLATE = "host/claim.sh.j2"  # before anything is uploaded
-FORGET_TEMPLATE = "host/remove-step-state.sh.j2"  # on a host whose reset has ended well and was recorded
+REMOVE_STEP_STATE_TEMPLATE = "host/remove-step-state.sh.j2"  # on a host whose reset has ended well and was recorded
 SHORT = timedelta(minutes=1)  # the limit of each of those
 
 
@@ -125,12 +125,12 @@ def init_values(spec: ClusterSpec) -> dict[str, Any]:
     }
 
 
-def join_values(spec: ClusterSpec, host: Host, *, anew: bool = False) -> dict[str, Any]:
-    """For host/join.sh.j2; `anew`: what an earlier join left is of no use (its control plane or its Node is gone)."""
-    return {"cluster": spec.name, "host": host.name, "anew": anew}
+def join_values(spec: ClusterSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:
+    """For host/join.sh.j2; `recreate`: what an earlier join left is of no use (its control plane or its Node is gone)."""
+    return {"cluster": spec.name, "host": host.name, "recreate": recreate}
 
 
-def forget_values(cluster: str) -> dict[str, Any]:
+def remove_step_state_values(cluster: str) -> dict[str, Any]:
     """For host/remove-step-state.sh.j2."""
     return {"cluster": cluster}
 

@@ -10,7 +10,7 @@ from cluster.rules.rule import Finding, rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.problems import Severity
-from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec
 
 # what Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration take
@@ -29,7 +29,7 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Finding]:
     for component, name, value, at in _arguments(spec):
         takes = ARGUMENTS[component].get(name, Takes.TEXT)
         if not _VALUES[takes].fullmatch(value):
-            yield Finding(at, f"{shown(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
+            yield Finding(at, f"{quoted(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
 
 
 @rule("unknown-argument", Severity.WARNING)

@@ -44,13 +44,13 @@ class SpecError(SixstackError):
         super().__init__(_listed(self.headline, self.problems))
 
 
-class NotPossible(SpecError):
+class CannotApply(SpecError):
     """The file is well in itself, and does not fit these hosts or this cluster: mend the one or the other."""
 
     headline = "the cluster cannot be made so; nothing was changed on any host"
 
 
-class NotChangeable(NotPossible):
+class ImmutableChange(CannotApply):
     """The cluster that is there cannot become the one in the file; `migration`: what that asks for by hand, where families or ranges change."""
 
     def __init__(self, problems: Sequence[Problem], migration: Migration | None) -> None:
@@ -59,7 +59,7 @@ class NotChangeable(NotPossible):
         if migration is not None:
             self.args = (f"{self.args[0]}\n{migration}",)
 
-    def __reduce__(self) -> tuple[type[NotChangeable], tuple[Sequence[Problem], Migration | None]]:
+    def __reduce__(self) -> tuple[type[ImmutableChange], tuple[Sequence[Problem], Migration | None]]:
         return type(self), (self.problems, self.migration)
 
 
@@ -105,11 +105,11 @@ class StepFailed(HostError):
         super().__init__(host, found, do)
 
 
-class TryAgain(SixstackError):
+class Retryable(SixstackError):
     """May pass by itself; the only errors that tasks retry."""
 
 
-class HostUnreachable(TryAgain):
+class HostUnreachable(Retryable):
     """No connection to the host, or it was lost in the middle."""
 
     def __init__(self, host: str, found: str, do: str = "") -> None:
@@ -117,15 +117,15 @@ class HostUnreachable(TryAgain):
         super().__init__(f"{host}: {found}. {do}" if do else f"{host}: {found}")
 
 
-class StepTimedOut(TryAgain):
+class StepTimedOut(Retryable):
     """A step did not end within its time limit and was stopped."""
 
 
-class HostBusy(TryAgain):
+class HostBusy(Retryable):
     """Another run works on this host; the message names it."""
 
 
-class ApiUnavailable(TryAgain):
+class ApiUnavailable(Retryable):
     """The Kubernetes API server does not answer."""
 
 

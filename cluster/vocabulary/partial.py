@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
-from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import Unparsed
 
 
@@ -39,5 +39,5 @@ def readable(items: tuple[Item, ...]) -> Iterator[tuple[int, Item]]:
 def join_path(path: str, name: str) -> str:
     """The path of a field of what lies at `path`; a name with odd characters stands in brackets and quotes."""
     if not all(c.isalnum() or c in "_-" for c in name) or not 0 < len(name) <= 64:
-        return f"{path}[{shown(name)}]"
+        return f"{path}[{quoted(name)}]"
     return f"{path}.{name}" if path else name

@@ -7,7 +7,7 @@ import re
 _LONGEST = 60
 
 
-def shown(value: object) -> str:  # noqa: PLR0911 one a kind
+def quoted(value: object) -> str:  # noqa: PLR0911 one a kind
     """`value` in the words of YAML: texts in quotes, containers by their size; never fails, whatever it is given."""
     if value is None:
         return "nothing"

@@ -59,7 +59,7 @@ class Unparsed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class Describe:
     """What a text with a pattern looks like, in words: for hints."""
 
     words: str
@@ -97,21 +97,21 @@ NodeName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 BlockName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63),
-    Meaning("the name of a block: lower-case letters, digits and inner hyphens"),
+    Describe("the name of a block: lower-case letters, digits and inner hyphens"),
 ]
 ClusterName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40),
-    Meaning("a name of lower-case letters, digits and inner hyphens that begins with a letter"),
+    Describe("a name of lower-case letters, digits and inner hyphens that begins with a letter"),
 ]
-Version = Annotated[str, StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"), Meaning("a version of three numbers such as 1.36.3")]
+Version = Annotated[str, StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"), Describe("a version of three numbers such as 1.36.3")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ImageReference = Annotated[
     str,
     StringConstraints(
         pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$", max_length=255
     ),
-    Meaning("a full image reference such as registry.example.org/calico/node:v3.31.0"),
+    Describe("a full image reference such as registry.example.org/calico/node:v3.31.0"),
 ]
 
 

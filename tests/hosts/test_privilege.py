@@ -8,7 +8,7 @@ import pytest
 
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.errors import LoginRefused
-from hosts.privilege import Elevation, Way, read_probe
+from hosts.privilege import Elevation, Privilege, read_probe
 from hosts.remote_shell import RemoteShell
 from hosts.session import Session
 from tests.hosts.conftest import LabMachine
@@ -18,15 +18,15 @@ SOON = timedelta(seconds=30)
 
 def test_what_the_probe_found_is_read() -> None:
     """Root, sudo without a password, and everything else, which counts as a password."""
-    assert read_probe("root\n") == (Way.ROOT, "")
-    assert read_probe("free\n") == (Way.NO_PASSWORD, "")
-    assert read_probe("asks sudo: a password\nis required\n") == (Way.PASSWORD, "sudo: a password is required")
-    assert read_probe("asks sh: sudo: not found") == (Way.PASSWORD, "sh: sudo: not found")
+    assert read_probe("root\n") == (Privilege.ROOT, "")
+    assert read_probe("free\n") == (Privilege.NO_PASSWORD, "")
+    assert read_probe("asks sudo: a password\nis required\n") == (Privilege.PASSWORD, "sudo: a password is required")
+    assert read_probe("asks sh: sudo: not found") == (Privilege.PASSWORD, "sh: sudo: not found")
 
 
 def test_no_command_line_holds_the_password_and_every_login_shell_can_read_it() -> None:
     """A csh and a fish read quotes, backslashes and exclamation marks in their own way."""
-    for way in Way:
+    for way in Privilege:
         elevation = Elevation(way, "s3cret-word")
         command = RemoteShell("echo it's", SOON, elevation).command
         assert "s3cret" not in command + repr(elevation)
@@ -49,14 +49,14 @@ class TestCanary:
     def test_with_nopasswd_a_password_of_the_credential_is_never_sent(self, machine: LabMachine) -> None:
         """sudo would not read it: it would be the script's first line."""
         session = machine.open("deploy", credential=Credential(private_key=machine.key, sudo_password="canary-word"))
-        assert session.way is Way.NO_PASSWORD
+        assert session.way is Privilege.NO_PASSWORD
         assert "canary-word" not in self.everything(session)
         session.close()
 
     def test_a_password_is_given_when_sudo_asks(self, machine: LabMachine) -> None:
         """And stands neither in the script's input, nor its variables, nor what it prints."""
         session = machine.open("ops", credential=Credential(private_key=machine.key, sudo_password=machine.password))
-        assert session.way is Way.PASSWORD
+        assert session.way is Privilege.PASSWORD
         assert machine.password not in self.everything(session)
         assert session.run("exit 7", limit=SOON).exit_code == 7
         session.close()
@@ -70,7 +70,7 @@ class TestCanary:
             remembered = root_session.run(plain, limit=SOON)
             assert remembered.ok, remembered.stderr
             session = machine.open("ops", credential=Credential(private_key=machine.key, sudo_password=machine.password))
-            assert session.way is Way.PASSWORD
+            assert session.way is Privilege.PASSWORD
             assert machine.password not in self.everything(session)
             session.close()
         finally:

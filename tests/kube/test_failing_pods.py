@@ -6,7 +6,7 @@ import pytest
 
 from cluster.vocabulary.errors import ApiUnavailable
 from kube.client import Document, KubeApi
-from kube.failing_pods import unwell_pods
+from kube.failing_pods import failing_pods
 
 PODS = "/api/v1/namespaces/default/pods"
 
@@ -37,11 +37,11 @@ def test_only_pods_that_do_not_get_on_are_named(api: KubeApi) -> None:
     for document in pods:
         api.create(PODS, document)
         api.merge(f"{PODS}/{document['metadata']['name']}/status", {"status": document["status"]})
-    assert sorted(unwell_pods(api, "n1")) == [
+    assert sorted(failing_pods(api, "n1")) == [
         "pod default/bare: daemon: CreateContainerError: ended with exit code 2",
         "pod default/crashing: daemon: CrashLoopBackOff: back-off 40s restarting failed container",
     ]
-    assert unwell_pods(api, "n2") == ()
+    assert failing_pods(api, "n2") == ()
     for document in pods:
         api.delete(f"{PODS}/{document['metadata']['name']}", grace_seconds=0)
 
@@ -53,4 +53,4 @@ def test_an_api_that_is_away_hides_nothing_else() -> None:
         def get(self, *_: str, **__: str) -> Document:
             raise ApiUnavailable("away")
 
-    assert unwell_pods(Away(), "n1") == ()  # type: ignore[arg-type]
+    assert failing_pods(Away(), "n1") == ()  # type: ignore[arg-type]

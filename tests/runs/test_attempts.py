@@ -11,7 +11,8 @@ from prefect import flow
 
 from cluster.vocabulary.errors import HostError, HostUnreachable
 from cluster.vocabulary.records import StepRecord
-from runs.attempts import Where, attempt, step
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
 from tests.conftest import Workplace
 
 pytestmark = pytest.mark.server
@@ -24,22 +25,22 @@ steps(sys.argv[1])
 
 
 @step("flaky", "host", retries=2)
-def flaky(host: str, where: Where) -> StepRecord:
+def flaky(host: str, run: RunContext) -> StepRecord:
     """Fails in a way that may pass, once."""
-    with attempt("flaky", host, where, StepRecord) as this:
-        this.secrets.add("canary-of-a-token")
-        this.output = "joining with canary-of-a-token"
+    with record_attempt("flaky", host, run, StepRecord) as attempt:
+        attempt.secrets.add("canary-of-a-token")
+        attempt.output = "joining with canary-of-a-token"
         if not (place := Path(f"tried-{host}")).exists():
             place.touch()
             raise HostUnreachable(host, "the connection was lost with canary-of-a-token")
-        this.change("joined")
-    return this.record
+        attempt.change("joined")
+    return attempt.record
 
 
 @step("hopeless", "host", retries=2)
-def hopeless(host: str, where: Where) -> StepRecord:
+def hopeless(host: str, run: RunContext) -> StepRecord:
     """Fails in a way that cannot pass."""
-    with attempt("hopeless", host, where, StepRecord):
+    with record_attempt("hopeless", host, run, StepRecord):
         raise HostError(host, "its disk is full", "make room")
 
 
@@ -50,9 +51,9 @@ def steps(audit: str) -> None:
     def two_steps() -> None:
         from prefect.runtime import flow_run
 
-        where = Where(cluster="attempts", run=str(flow_run.id), audit=audit, bundle="none")
-        flaky.submit("worker-1", where).wait()
-        hopeless.submit("worker-2", where).wait()
+        run = RunContext(cluster="attempts", id=str(flow_run.id), audit=audit, bundle="none")
+        flaky.submit("worker-1", run).wait()
+        hopeless.submit("worker-2", run).wait()
 
     two_steps()
 

@@ -96,7 +96,7 @@ class Machine:
     def reset(self, *, ok: bool = True) -> Output:
         """Take the cluster off, and forget it."""
         done = self.run(render("host/reset.sh.j2", **steps.reset_values(self.spec, self.host)), ok=ok)
-        self.run(render(steps.FORGET_TEMPLATE, **steps.forget_values(self.spec.name)))
+        self.run(render(steps.REMOVE_STEP_STATE_TEMPLATE, **steps.remove_step_state_values(self.spec.name)))
         return done
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cluster.facts.host_facts import ForeignThing
+from cluster.facts.host_facts import Conflict
 from cluster.facts.parsers.sections import pairs
 
 # package -> the program it brings, so that one fault is not told three times
@@ -22,9 +22,9 @@ _PROGRAM = {
 }
 
 
-def packages(text: str) -> tuple[ForeignThing, ...]:
+def packages(text: str) -> tuple[Conflict, ...]:
     """Part packages: nothing of ours is a package."""
-    return tuple(ForeignThing("package", rest.split()[0], f"{kind} {rest}") for kind, rest in pairs(text) if rest)
+    return tuple(Conflict("package", rest.split()[0], f"{kind} {rest}") for kind, rest in pairs(text) if rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,20 @@ def units(text: str) -> tuple[Unit, ...]:
     return tuple(found)
 
 
-def programs(text: str) -> tuple[ForeignThing, ...]:
+def programs(text: str) -> tuple[Conflict, ...]:
     """Part programs: every container runtime and kubelet on the host, ours too: `detail` is the path of the executable."""
     found = []
     for kind, rest in pairs(text):
         if kind not in ("binary", "process"):
             raise ValueError(f"{kind!r} is neither a binary nor a process")
         name, _, path = rest.partition(" ")
-        found.append(ForeignThing(kind, name, path.removesuffix(" (deleted)")))
+        found.append(Conflict(kind, name, path.removesuffix(" (deleted)")))
     return tuple(dict.fromkeys(found))
 
 
-def leftovers(text: str) -> tuple[ForeignThing, ...]:
+def leftovers(text: str) -> tuple[Conflict, ...]:
     """Part leftovers: files that another installer left; ours too."""
-    return tuple(ForeignThing("file", line.strip()) for line in text.splitlines() if line.strip())
+    return tuple(Conflict("file", line.strip()) for line in text.splitlines() if line.strip())
 
 
 # Where the bundle's files go. On a host that a cluster of ours owns, a file there may still lack its marker: the power failed in between.
@@ -70,11 +70,11 @@ def not_ours(
     *,
     owned: bool,
     installed: frozenset[str],
-    from_packages: tuple[ForeignThing, ...],
+    from_packages: tuple[Conflict, ...],
     from_units: tuple[Unit, ...],
-    from_programs: tuple[ForeignThing, ...],
-    from_leftovers: tuple[ForeignThing, ...],
-) -> tuple[ForeignThing, ...]:
+    from_programs: tuple[Conflict, ...],
+    from_leftovers: tuple[Conflict, ...],
+) -> tuple[Conflict, ...]:
     """All of it but what lies where we installed it (`installed`: target paths of our markers), each thing named once.
 
     `owned`: a cluster of ours has this host, so that the files a cluster leaves are no stranger's.
@@ -85,11 +85,11 @@ def not_ours(
 
     packaged = {_PROGRAM.get(package.name, package.name) for package in from_packages}
 
-    def told() -> Iterator[ForeignThing]:
+    def told() -> Iterator[Conflict]:
         yield from from_packages
         for unit in from_units:
             if not ours(unit.path) and not (unit.path and _program_of(unit.name) in packaged):
-                yield ForeignThing("unit", unit.name, unit.path)
+                yield Conflict("unit", unit.name, unit.path)
         binaries = {thing.detail for thing in from_programs if thing.kind == "binary"}
         for thing in from_programs:
             named = thing.name in packaged or (thing.kind == "process" and thing.detail in binaries)

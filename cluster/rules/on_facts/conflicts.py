@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.facts.host_facts import ForeignThing, HostFacts
+from cluster.facts.host_facts import Conflict, HostFacts
 from cluster.rules.on_facts.rule import Inspected, host_rule
 from cluster.rules.rule import Finding
 from cluster.vocabulary.spec import Host, Role
@@ -68,7 +68,7 @@ def no_foreign_runtime(cluster: Inspected, host: Host, found: HostFacts) -> Iter
     """No containerd, docker, other runtime or kubelet that this project did not put there: two of them fight over sockets and cgroups."""
     if another_cluster(cluster, host, found) is not None:
         return  # they are that cluster's
-    for thing in found.foreign:
+    for thing in found.conflicts:
         if thing.kind != "file":
             yield Finding("foreign", f"{_in_words(thing)} is not ours", _hint(thing))
 
@@ -78,14 +78,14 @@ def no_leftovers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[F
     """No files of an earlier cluster or runtime that kubeadm or the pod network would stumble over."""
     if another_cluster(cluster, host, found) is not None:
         return
-    for thing in found.foreign:
+    for thing in found.conflicts:
         if thing.kind == "file":
             yield Finding("leftovers", f"{thing.name} is there, and not ours", _hint(thing))
 
 
-def _in_words(thing: ForeignThing) -> str:
+def _in_words(thing: Conflict) -> str:
     return f"{thing.kind} {thing.name}" + (f" ({thing.detail})" if thing.detail else "")
 
 
-def _hint(thing: ForeignThing) -> str:
+def _hint(thing: Conflict) -> str:
     return _DO[thing.kind].format(name=thing.name, detail=thing.detail or thing.name)

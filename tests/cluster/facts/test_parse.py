@@ -45,7 +45,7 @@ def test_a_bare_host_is_read_whole(recorded: Recorded) -> None:
     assert facts.link_of(ip_address("198.18.0.43")) is facts.link_of(ip_address("fd9c:5a17:e0b4:1::11")) is facts.link("host0")
     assert [(route.family, route.interface) for route in facts.default_routes] == [(Family.IPV4, "host0"), (Family.IPV6, "host0")]
     assert facts.nat == {Family.IPV4: True, Family.IPV6: True}
-    assert (facts.owner, facts.prepared, facts.foreign, facts.firewall, facts.steps) == (None, None, (), (), ())
+    assert (facts.owner, facts.prepared, facts.conflicts, facts.firewall, facts.steps) == (None, None, (), (), ())
     assert not facts.kubernetes.present
 
 
@@ -54,7 +54,7 @@ def test_a_control_plane_is_read_whole(recorded: Recorded) -> None:
     facts = facts_of(recorded("control-plane"))
     assert facts.unknown == ()
     assert facts.owner == "stepsdev"
-    assert facts.foreign == ()
+    assert facts.conflicts == ()
     assert len(facts.bundle_files) == 18
     assert "registry.k8s.io/kube-apiserver:v1.36.3" in facts.images
     assert not any(image.startswith("sha256:") for image in facts.images)

@@ -12,7 +12,7 @@ from cluster.facts.cluster_state import ClusterState
 from cluster.file.reader import read_document, read_text
 from cluster.migration import migration
 from cluster.plan.existing import ExistingCluster, found_cluster, specified_cluster
-from cluster.vocabulary.errors import NotChangeable
+from cluster.vocabulary.errors import ImmutableChange
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.migration import Migration
 from cluster.vocabulary.spec import ClusterSpec, Cni, CniKind
@@ -207,8 +207,8 @@ def test_a_cluster_as_found_is_written_like_a_file() -> None:
 def test_the_refusal_carries_the_help() -> None:
     """In its text, for run states and logs, and as data."""
     found = wanted(cluster("ipv4"), cluster("ipv4", "ipv6"))
-    assert str(found) in str(NotChangeable((), found))
-    assert NotChangeable((), None).migration is None
+    assert str(found) in str(ImmutableChange((), found))
+    assert ImmutableChange((), None).migration is None
 
 
 def test_any_two_accepted_files_can_be_compared() -> None:

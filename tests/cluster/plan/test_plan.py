@@ -168,7 +168,7 @@ def test_a_reset_worker_joins_again_though_its_node_is_still_there() -> None:
     plan = make_plan(SPEC, {"a": member("a"), "b": prepared("b")}, WANTED, STATE)
     step = plan.step("join-worker", "b")
     assert step is not None
-    assert step.values["anew"] is False
+    assert step.values["recreate"] is False
 
 
 def test_a_worker_of_an_earlier_control_plane_joins_anew() -> None:
@@ -177,7 +177,7 @@ def test_a_worker_of_an_earlier_control_plane_joins_anew() -> None:
     step = make_plan(SPEC, {"a": member("a"), "b": old}, WANTED, STATE).step("join-worker", "b")
     assert step is not None
     assert "no more" in step.reason
-    assert step.values["anew"] is True
+    assert step.values["recreate"] is True
 
 
 def test_a_worker_outlives_its_control_plane_only_to_be_joined_anew() -> None:
@@ -199,7 +199,7 @@ def test_a_node_that_was_deleted_joins_again() -> None:
     step = make_plan(SPEC, FACTS, WANTED, replace(STATE, nodes=(node("a"),))).step("join-worker", "b")
     assert step is not None
     assert step.reason == "the cluster has no node of this name"
-    assert step.values["anew"] is True
+    assert step.values["recreate"] is True
 
 
 def test_a_worker_whose_kubelet_is_stopped_is_started_and_not_reset() -> None:
@@ -207,7 +207,7 @@ def test_a_worker_whose_kubelet_is_stopped_is_started_and_not_reset() -> None:
     stopped = replace(member("b"), kubernetes=replace(member("b").kubernetes, kubelet_active=False))
     step = make_plan(SPEC, {"a": member("a"), "b": stopped}, WANTED, STATE).step("join-worker", "b")
     assert step is not None
-    assert step.values["anew"] is False
+    assert step.values["recreate"] is False
     assert step.reason == "its kubelet does not run"
 
 

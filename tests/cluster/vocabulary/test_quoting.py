@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cluster.vocabulary.quoting import shown
+from cluster.vocabulary.quoting import quoted
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ from cluster.vocabulary.quoting import shown
 )
 def test_a_value(value: object, text: str) -> None:
     """Short, on one line, without secrets."""
-    assert shown(value) == text
+    assert quoted(value) == text
 
 
 def test_a_number_too_long_to_print_is_not_printed() -> None:
     """Python refuses to print more than 4300 digits."""
-    assert shown(10**5000) == "a number of more than 20 digits"
+    assert quoted(10**5000) == "a number of more than 20 digits"
 
 
 def test_a_long_text_is_cut() -> None:
     """Sixty characters tell enough."""
-    assert len(shown("x" * 10000)) < 70
+    assert len(quoted("x" * 10000)) < 70

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cluster.facts.host_facts import ForeignThing, StepState
+from cluster.facts.host_facts import Conflict, StepState
 from cluster.facts.parsers.foreign import not_ours, packages, programs, units
 from cluster.facts.parsers.kubernetes import kubernetes
 from cluster.facts.parsers.own_state import installed_files, own_state
@@ -43,7 +43,7 @@ file /usr/local/bin/kubeadm 100 1700000099"""
     assert installed.paths == {"/usr/local/bin/kubelet", "/usr/local/bin/kubeadm", "/opt/cni/bin/bridge"}
 
 
-def foreign(text: str, *, owned: bool = False, installed: frozenset[str] = frozenset()) -> tuple[ForeignThing, ...]:
+def foreign(text: str, *, owned: bool = False, installed: frozenset[str] = frozenset()) -> tuple[Conflict, ...]:
     """What is not ours by the recorded or written sections of an answer."""
     parts = sections_of(text)
     return not_ours(
@@ -85,16 +85,16 @@ process containerd /usr/bin/containerd
 def test_a_packaged_runtime_is_told_as_its_packages() -> None:
     """Not once more as unit, binary and process; a masked unit can't start."""
     assert foreign(DOCKER) == (
-        ForeignThing("package", "docker-ce", "deb docker-ce 5:28.0"),
-        ForeignThing("package", "containerd.io", "deb containerd.io 1.7.27"),
+        Conflict("package", "docker-ce", "deb docker-ce 5:28.0"),
+        Conflict("package", "containerd.io", "deb containerd.io 1.7.27"),
     )
 
 
 def test_a_runtime_put_there_by_hand_is_told_as_unit_and_binary(recorded: Recorded) -> None:
     """Its process runs that binary, and is not told again."""
     assert foreign(recorded("foreign-kubelet")) == (
-        ForeignThing("unit", "kubelet.service", "/etc/systemd/system/kubelet.service"),
-        ForeignThing("binary", "kubelet", "/usr/local/bin/kubelet"),
+        Conflict("unit", "kubelet.service", "/etc/systemd/system/kubelet.service"),
+        Conflict("binary", "kubelet", "/usr/local/bin/kubelet"),
     )
 
 
@@ -109,7 +109,7 @@ def test_what_a_claimed_host_holds_where_we_install_is_ours(recorded: Recorded) 
 
 def test_a_process_of_a_program_that_is_gone_is_told() -> None:
     """Removed, and still running."""
-    assert foreign("@@ sixstack programs\nprocess k3s /opt/k3s (deleted)\n") == (ForeignThing("process", "k3s", "/opt/k3s"),)
+    assert foreign("@@ sixstack programs\nprocess k3s /opt/k3s (deleted)\n") == (Conflict("process", "k3s", "/opt/k3s"),)
 
 
 def test_a_foreign_cluster_is_known_by_its_certificate_authority(recorded: Recorded) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cluster.facts.host_facts import ForeignThing, HostFacts, KubernetesState, Socket
+from cluster.facts.host_facts import Conflict, HostFacts, KubernetesState, Socket
 from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.spec import ClusterSpec
 
@@ -59,7 +59,7 @@ def test_a_cluster_that_nobody_here_made_is_refused_once(a_spec: Make, some_fact
         2,
         kubernetes=replace(JOINED, endpoint="https://10.0.0.9:6443"),
         sockets=(Socket("tcp", None, None, 10250, "kubelet"),),
-        foreign=(ForeignThing("package", "kubelet", "deb kubelet 1.31.0"), ForeignThing("file", "/etc/cni/net.d/10-calico.conflist")),
+        conflicts=(Conflict("package", "kubelet", "deb kubelet 1.31.0"), Conflict("file", "/etc/cni/net.d/10-calico.conflist")),
     )
     (problem,) = check_facts(a_spec(), {"node-2": occupied}, bundle_architecture="amd64", bundle_size=1)
     assert problem.code == "host-has-another-cluster"
@@ -78,16 +78,16 @@ def test_a_worker_of_an_earlier_cluster_of_the_same_name_is_refused(a_spec: Make
 @pytest.mark.parametrize(
     ("thing", "do"),
     [
-        (ForeignThing("package", "docker-ce", "deb docker-ce 28.0"), "apt-get purge docker-ce"),
-        (ForeignThing("unit", "kubelet.service", "/lib/systemd/system/kubelet.service"), "systemctl disable --now kubelet.service"),
-        (ForeignThing("binary", "containerd", "/usr/bin/containerd"), "remove /usr/bin/containerd"),
-        (ForeignThing("process", "dockerd", "/opt/docker/dockerd"), "/opt/docker/dockerd"),
+        (Conflict("package", "docker-ce", "deb docker-ce 28.0"), "apt-get purge docker-ce"),
+        (Conflict("unit", "kubelet.service", "/lib/systemd/system/kubelet.service"), "systemctl disable --now kubelet.service"),
+        (Conflict("binary", "containerd", "/usr/bin/containerd"), "remove /usr/bin/containerd"),
+        (Conflict("process", "dockerd", "/opt/docker/dockerd"), "/opt/docker/dockerd"),
     ],
-    ids=lambda value: value.kind if isinstance(value, ForeignThing) else "",
+    ids=lambda value: value.kind if isinstance(value, Conflict) else "",
 )
-def test_a_foreign_runtime_is_named_with_what_to_do(a_spec: Make, some_facts: Make, thing: ForeignThing, do: str) -> None:
+def test_a_foreign_runtime_is_named_with_what_to_do(a_spec: Make, some_facts: Make, thing: Conflict, do: str) -> None:
     """Package, unit, binary or process."""
-    facts = {"node-1": some_facts(1, foreign=(thing,))}
+    facts = {"node-1": some_facts(1, conflicts=(thing,))}
     (problem,) = check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1)
     assert (problem.code, problem.path) == ("foreign-runtime", "hosts/node-1/foreign")
     assert thing.name in problem.message
@@ -96,5 +96,5 @@ def test_a_foreign_runtime_is_named_with_what_to_do(a_spec: Make, some_facts: Ma
 
 def test_leftover_files_are_named(a_spec: Make, some_facts: Make) -> None:
     """etcd's data of an earlier cluster would stop kubeadm in the middle."""
-    left = some_facts(1, foreign=(ForeignThing("file", "/var/lib/etcd/member"),))
+    left = some_facts(1, conflicts=(Conflict("file", "/var/lib/etcd/member"),))
     assert codes(a_spec(), left) == [("leftovers", "hosts/node-1/leftovers")]
