@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
 
 import paramiko
 
@@ -144,27 +143,6 @@ class Session:
         finally:
             self._slots.give_back(channel)
         return self._output(shell, exchange, time.monotonic() - start)
-
-    def put(
-        self,
-        source: Path | bytes,
-        target: PurePosixPath,
-        *,
-        mode: int = 0o600,
-        sha256: str | None = None,
-        decode: bool = False,
-        content_sha256: str | None = None,
-    ) -> None:
-        """Put a file on the host, whole or not at all (hosts/files.py says how)."""
-        from hosts.files import put
-
-        put(self, source, target, mode=mode, sha256=sha256, decode=decode, content_sha256=content_sha256)
-
-    def pipe(self, source: Path, command: str, *, limit: timedelta) -> Output:
-        """Stream a file into a command."""
-        from hosts.files import pieces
-
-        return self.feed(command, pieces(source), limit=limit)
 
     def dial(self, host: str, port: int) -> paramiko.Channel:
         """A TCP connection made by the host (socket-like: send, recv, settimeout, close); HostUnreachable when it cannot be made."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from bundle.manifest import PROBE, BundleFile
-from cluster.vocabulary.errors import Bug, HostError, StepFailed
-from hosts.files import NO_SPACE, limit_for, pieces
+from cluster.vocabulary.errors import Bug, EnvironmentFault, HostError, StepFailed
 from hosts.session import Output, Session
 from templates import render
 
 Progress = Callable[[int, int], None]  # bytes sent so far, bytes of all
 
+# what fits into one SSH packet of OpenSSH's 32 KiB beside paramiko's allowance for its head: a piece is then never copied
+_PIECE = 32768 - 64
+_SLOWEST = 200_000  # bytes a second: a link slower than this is treated as broken
+_NO_SPACE = 28  # exit code of our scripts when a file system is too full
 _SLACK_KIB = 64 * 1024  # a file system that is full to the last block is of no use to the host
 _IMPORT_RATE = 2_000_000  # bytes a second: a host slower than this at unpacking images is taken for stuck
 
@@ -44,7 +48,7 @@ def upload_files(session: Session, folder: Path, files: Sequence[BundleFile], on
     folders = {str(file.target.parent): kib for file in files if file.target is not None}
     script = render("step/upload.sh.j2", files=described, folders=folders)
     size = sum(file.size for file in files)
-    output = session.feed(script, _stream(folder, files, on_progress), limit=limit_for(size))
+    output = session.feed(script, _stream(folder, files, on_progress), limit=_limit_for(size))
     _judge(session, "upload of the bundle's files", output)
     return tuple(f"installed {file.name} {file.version} as {file.target}" for file in files)
 
@@ -66,7 +70,7 @@ def import_images(session: Session, folder: Path, files: Sequence[BundleFile], o
     # containerd keeps the blobs, and next to them what it unpacks
     script = render("step/import-images.sh.j2", files=described, kib=3 * content // 1024 + _SLACK_KIB)
     size = sum(file.size for file in files)
-    limit = limit_for(size) + limit_for(content) * (200_000 / _IMPORT_RATE)
+    limit = _limit_for(size) + _limit_for(content) * (_SLOWEST / _IMPORT_RATE)
     output = session.feed(script, _stream(folder, files, on_progress), limit=limit)
     _judge(session, "import of images", output)
     return tuple(f"imported {', '.join(file.images)}" for file in files)
@@ -75,16 +79,31 @@ def import_images(session: Session, folder: Path, files: Sequence[BundleFile], o
 def _stream(folder: Path, files: Sequence[BundleFile], on_progress: Progress | None) -> Iterator[bytes]:
     total, sent = sum(file.size for file in files), 0
     for file in files:
-        yield from pieces(folder / file.path)
+        yield from _pieces(folder / file.path)
         sent += file.size
         if on_progress is not None:
             on_progress(sent, total)
+
+
+def _limit_for(size: int) -> timedelta:
+    """How long an upload of so many bytes may take."""
+    return timedelta(seconds=60 + size / _SLOWEST)
+
+
+def _pieces(source: Path) -> Iterator[bytes]:
+    """The file in packets; EnvironmentFault when it cannot be read."""
+    try:
+        with source.open("rb", buffering=_PIECE * 32) as stream:
+            while piece := stream.read(_PIECE):
+                yield piece
+    except OSError as error:
+        raise EnvironmentFault(f"{source} cannot be read: {error.strerror}") from None
 
 
 def _judge(session: Session, what: str, output: Output) -> None:
     if output.ok:
         return
     said = output.stderr.strip()[-500:] or f"exit code {output.exit_code}"
-    if output.exit_code == NO_SPACE:
+    if output.exit_code == _NO_SPACE:
         raise HostError(session.host, f"too little room for the {what}: {said}", "Make room on the host.")
     raise StepFailed(session.host, f"the {what} failed: {said}", "", exit_code=output.exit_code, output=output.stdout + output.stderr)

@@ -5,7 +5,7 @@ A label value takes no colon, so an IPv6 address is written as its 32 hexadecima
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
 from cluster.vocabulary.families import Address, Family, family_of
@@ -57,11 +57,6 @@ def node_labels(spec: ClusterSpec, host: Host) -> dict[str, str]:
     return {**address_labels(host.addresses), **others, **host.labels}
 
 
-def addresses_from(labels: Mapping[str, str]) -> tuple[Address, ...]:
-    """The addresses that a node's labels name, IPv4 first; the other labels are passed over, ValueError for one that is garbled."""
-    return tuple(_decoded(family, labels[key]) for family, key in KEYS.items() if key in labels)
-
-
 def selector_for(address: Address) -> str:
     """The label selector that finds the node of an address."""
     return f"{KEYS[family_of(address)]}={_encoded(address)}"
@@ -89,11 +84,3 @@ def _encoded(address: Address) -> str:
     if address.ipv4_mapped is not None or address.scope_id is not None:
         raise ValueError(f"{address} is no node address")
     return f"{int(address):032x}"
-
-
-def _decoded(family: Family, value: str) -> Address:
-    if family is Family.IPV4:
-        return IPv4Address(value)
-    if len(value) != 32 or not all(c in "0123456789abcdef" for c in value):
-        raise ValueError(f"{value!r} is not an IPv6 address in 32 lower-case hexadecimal digits")
-    return IPv6Address(int(value, 16))

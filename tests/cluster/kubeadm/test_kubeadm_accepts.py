@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from bundle.unpack import unpack, unpack_from_image
+from bundle.unpack import unpack
 from cluster.file.reader import read_document
 from cluster.kubeadm.documents import init_documents, join_configuration
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.spec import ClusterSpec
 from templates import render
+from tests.bundle.image_files import unpack_from_image
 
 pytestmark = pytest.mark.bundle
 
