@@ -23,7 +23,7 @@ from pathlib import Path
 from cluster.vocabulary.errors import EnvironmentFault
 
 POOL = "sixstack"
-SIXSTACK = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())"]  # the command, of this very checkout
+SIXSTACK = [sys.executable, "-m", "cli"]  # the `sixstack` command of this checkout
 NICE = 10  # of the server
 SERVER_START_LIMIT = 120.0  # seconds; a fresh database takes 10 to 14 s on two cores
 Say = Callable[[str], None]

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from cluster.file.reader import read_document
+from demo.local_prefect import SIXSTACK
 
 EXAMPLES = Path(__file__).parents[2] / "deployments/examples"
 GOOD = EXAMPLES / "dual-stack.yaml"
@@ -18,7 +19,7 @@ GOOD = EXAMPLES / "dual-stack.yaml"
 
 def sixstack(*arguments: str, feed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Run the command in a process of its own."""
-    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments]
+    command = [*SIXSTACK, *arguments]
     return subprocess.run(command, input=feed, capture_output=True, check=False, timeout=60, cwd=EXAMPLES.parents[1])
 
 
@@ -117,7 +118,7 @@ def test_check_is_quick() -> None:
 
     # the first run writes the bytecode that an installed command has
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "check", str(GOOD)]
+    command = [*SIXSTACK, "check", str(GOOD)]
     seconds = []
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

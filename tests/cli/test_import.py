@@ -12,6 +12,7 @@ import pytest
 
 from cli.main import main
 from cluster.file.reader import read_document, read_text
+from demo.local_prefect import SIXSTACK
 from tests.cli.test_commands import NOWHERE, without_server
 from tests.conftest import CommandLines, Workplace
 from tests.tkestack.samples import CASES, MASTER, PASSWORD, WORKER, dual_stack_cluster, encoded, worker
@@ -89,7 +90,7 @@ class TestClusterFile:
     def test_documents_come_from_standard_input(self, tmp_path: Path) -> None:
         """`kubectl get clusters,machines -o json | sixstack import -`."""
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(CASES["ipv6"])})
-        command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "import", "-", "--no-blocks"]
+        command = [*SIXSTACK, "import", "-", "--no-blocks"]
         done = subprocess.run(
             [*command, "--trust-on-first-use"], input=listed, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
         )
