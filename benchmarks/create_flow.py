@@ -212,7 +212,9 @@ def _by_flow(prefect: LocalPrefect) -> Run:
 
 
 def _process_of(prefect: LocalPrefect, name: str) -> int:
-    return int((prefect.state / f"{name}.pid").read_text(encoding="utf-8").split()[0])
+    process = prefect.process(name)
+    assert process is not None
+    return process.pid
 
 
 def _await_end(worker: int) -> None:
