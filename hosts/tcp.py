@@ -38,7 +38,7 @@ class QuickSocket:
 
     @property
     def _closed(self) -> bool:
-        # paramiko looks at this when it stops
+        # paramiko reads this attribute when it stops
         return self._socket.fileno() == -1
 
     def recv(self, size: int) -> bytes:
@@ -48,10 +48,10 @@ class QuickSocket:
 
 
 class WatchedChannel:
-    """A jump host's channel as a socket that gives up on a silent host.
+    """A channel of a jump host as a socket that detects a silent host.
 
-    The kernel watches only the connection to the jump host; whether the machine behind it lives, only its answers tell. paramiko reads
-    with a timeout of a tenth of a second, and every such timeout is an occasion to look at the clock.
+    The kernel watches the connection to the jump host only; answers are the only sign of the machine behind it. paramiko reads with a
+    timeout of a tenth of a second, and each timeout checks the clock.
     """
 
     SILENCE_SECONDS = 45.0
@@ -64,15 +64,15 @@ class WatchedChannel:
 
     @property
     def _closed(self) -> bool:
-        # paramiko looks at this when it stops
+        # paramiko reads this attribute when it stops
         return bool(self._channel.closed)  # type: ignore[attr-defined]
 
     def recv(self, size: int) -> bytes:
-        """As of a socket; EOFError after a silence in which keepalives went unanswered."""
+        """As of a socket; EOFError when keepalives were unanswered for SILENCE_SECONDS."""
         try:
             data = self._channel.recv(size)
         except TimeoutError:
-            self._give_up_on_silence()
+            self._check_silence()
             raise
         self._heard = time.monotonic()
         return data
@@ -82,16 +82,16 @@ class WatchedChannel:
         try:
             return self._channel.send(data)
         except TimeoutError:
-            self._give_up_on_silence()
+            self._check_silence()
             raise
 
-    def _give_up_on_silence(self) -> None:
+    def _check_silence(self) -> None:
         if time.monotonic() - self._heard > self.SILENCE_SECONDS:
             raise EOFError
 
 
 def connect(host: str, address: str, port: int) -> QuickSocket:
-    """A connection to the first of `address`'s IP addresses that answers; HostUnreachable names each of them and why it did not."""
+    """Connect to the first IP address of `address` that answers; HostUnreachable names each IP address with its error."""
     try:
         candidates = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -110,12 +110,12 @@ def connect(host: str, address: str, port: int) -> QuickSocket:
             if connection is not None:
                 connection.close()
             failures.append(f"{join_host_port(str(where[0]), port)}: {_reason(error)}")
-    raise HostUnreachable(host, "; ".join(failures), "Is the machine on, sshd running, and the way to it open?")
+    raise HostUnreachable(host, "; ".join(failures), "Check that the machine is on, that sshd runs, and that no firewall is in between.")
 
 
 def _reason(error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {CONNECT_SECONDS:.0f} s"
     if error.errno == errno.EHOSTUNREACH:
-        return "no route to the host, or nobody has this address"
+        return "no route to the host, or no machine has this address"
     return os.strerror(error.errno).lower() if error.errno else str(error)

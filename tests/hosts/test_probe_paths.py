@@ -183,7 +183,7 @@ def test_listening_ends_with_the_connection_and_with_its_limit(three: BareHosts,
         limit=2 if end == "limit" else 60,
     )
     held = session.hold(script, limit=LIMIT)
-    assert held.said == "listening"
+    assert held.first_line == "listening"
     assert three.run(1, "ss -Hlnt sport = :10250").count("10250") == len(host.addresses)
     if end == "connection":
         session.close()

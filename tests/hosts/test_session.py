@@ -188,7 +188,7 @@ class TestChannels:
         """Its first line is there, other scripts run beside it, its end follows ours."""
         gone = tmp_path / "gone"
         held = session.hold(f"echo ready; cat >/dev/null; touch {gone}", limit=SOON)
-        assert held.said == "ready"
+        assert held.first_line == "ready"
         assert held.alive
         assert session.run("echo beside", limit=SOON).stdout == "beside\n"
         held.close()
