@@ -97,6 +97,7 @@ class LocalPrefect:
             if process := self.process(name):
                 report(f"stopping the Prefect {name} (process {process.pid})")
                 _end(process)
+        _children[:] = [child for child in _children if child.poll() is None]
 
     def remove(self, report: Report) -> None:
         """Remove the settings and the state folder, except for the audit records."""

@@ -256,16 +256,7 @@ def test_reset_borrows_what_the_host_lacks_from_a_pod(bare: Machine) -> None:
     assert changes(before, legacy.look()) == []
 
 
-ADVERTISE = """
-import socket, struct, sys, time
-link = sys.argv[1]
-s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex(link))
-for _ in range(5):
-    s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, socket.if_nametoindex(link)))
-    time.sleep(0.3)
-"""
+ADVERTISE = str(Path(__file__).with_name("advertise_router.py"))
 
 
 def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) -> None:
@@ -282,7 +273,7 @@ def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) 
     try:
         leader = bare.run("ip netns exec router sleep 30 >/dev/null 2>&1 & echo $!").stdout.strip()
         outside = machine_pid(leader)
-        subprocess.run(["nsenter", "-t", outside, "-n", sys.executable, "-c", ADVERTISE, "ra1"], check=True, timeout=20)
+        subprocess.run(["nsenter", "-t", outside, "-n", sys.executable, ADVERTISE, "ra1"], check=True, timeout=20)
         assert "proto ra" in bare.run("ip -6 route show default dev ra0").stdout
         assert "set accept_ra of ra0 to 2" in bare.prepare().stdout
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra /proc/sys/net/ipv6/conf/all/forwarding").stdout.split() == ["2", "1"]
