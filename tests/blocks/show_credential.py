@@ -2,8 +2,9 @@
 
 import sys
 
+from blocks.loading import load
 from blocks.ssh_credential import SSHCredential
 
 if __name__ == "__main__":
-    credential = SSHCredential.load(sys.argv[1]).credential()
+    credential = load(SSHCredential, sys.argv[1]).credential()
     print(credential, credential.password == sys.stdin.read())

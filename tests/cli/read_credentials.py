@@ -3,7 +3,8 @@
 import json
 import sys
 
+from blocks.loading import load
 from blocks.ssh_credential import SSHCredential
 
 if __name__ == "__main__":
-    print(json.dumps([SSHCredential.load(name).credential().secrets for name in json.load(sys.stdin)]))
+    print(json.dumps([load(SSHCredential, name).credential().secrets for name in json.load(sys.stdin)]))

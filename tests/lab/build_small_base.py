@@ -6,5 +6,6 @@ from pathlib import Path
 from lab import base
 
 if __name__ == "__main__":
-    base.PACKAGES, base._CUSTOMIZE, base._HERE = ("procps",), "true", Path(sys.argv[1])
+    base.PACKAGES = ("procps",)  # type: ignore[assignment]
+    base._CUSTOMIZE, base._HERE = "true", Path(sys.argv[1])
     base.ensure_base(lambda line: print(line, flush=True))
