@@ -43,7 +43,7 @@ def test_what_is_written_is_read_again() -> None:
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"phase": "other"}', '{"phase": "set", "replicas": "many"}'])
 def test_an_annotation_that_is_not_ours_to_read_stops_everything(text: str) -> None:
     """The Deployment is named, and what to do."""
-    with pytest.raises(ClusterError, match=r"tke/api: annotation .* cannot be read"):
+    with pytest.raises(ClusterError, match=r"tke/api: annotation .* cannot be decoded"):
         decode_before(deployment(text))
 
 

@@ -40,7 +40,7 @@ def test_the_right_answer_is_ok() -> None:
 def test_an_answer_from_somebody_else_is_not() -> None:
     """A wrong route or a proxy in between answers too."""
     check = verdict(probe_of(CheckKind.HTTP), "0 0 1 <html> fd66::11")
-    assert (check.ok, check.detail) == (False, "'<html>' answered, which is somebody else")
+    assert (check.ok, check.detail) == (False, "'<html>' answered, which is another pod")
 
 
 def test_a_failed_connection_is_told_in_curls_words() -> None:
