@@ -178,6 +178,7 @@ class HostFacts:
     disk_free: int = 0  # bytes under /var/lib
     kubernetes: KubernetesState = field(default_factory=KubernetesState)
     steps: tuple[StepState, ...] = ()
+    foreign_authority: bool = False  # /etc/kubernetes/pki/ca.crt is not the one that init or join left
     unknown: tuple[Unknown, ...] = ()
 
     def link(self, name: str) -> Link | None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.server
 
 
 @step("flaky", "host", retries=2)
-def flaky(host: str, run: RunContext) -> StepRecord:
+def flaky(host: str, run: RunContext) -> None:
     """Fails in a way that may pass, once."""
     with record_attempt("flaky", host, run, StepRecord) as attempt:
         attempt.secrets.add("canary-of-a-token")
@@ -29,11 +29,10 @@ def flaky(host: str, run: RunContext) -> StepRecord:
             place.touch()
             raise HostUnreachable(host, "the connection was lost with canary-of-a-token")
         attempt.change("joined")
-    return attempt.record
 
 
 @step("hopeless", "host", retries=2)
-def hopeless(host: str, run: RunContext) -> StepRecord:
+def hopeless(host: str, run: RunContext) -> None:
     """Fails in a way that cannot pass."""
     with record_attempt("hopeless", host, run, StepRecord):
         raise HostError(host, "its disk is full", "make room")
