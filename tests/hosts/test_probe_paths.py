@@ -16,9 +16,10 @@ from cluster.vocabulary.families import Family
 from cluster.vocabulary.spec import SSH
 from hosts.probe_paths import LIMIT, PATIENCE_SECONDS, try_paths
 from hosts.session import Session
-from lab import faults, hosts
+from lab import hosts
 from lab.host import Machine
 from templates import render
+from tests.lab import faults
 from tests.templates.test_host_scripts_on_a_host import LOOK
 
 pytestmark = [pytest.mark.lab]

@@ -1,4 +1,4 @@
-"""Faults to put on a lab host and take away again, for tests: each is a context manager, and undone also when the test fails."""
+"""Faults of a lab host, as context managers that remove the fault also when the test fails."""
 
 from __future__ import annotations
 
