@@ -71,7 +71,7 @@ def pool(key: str) -> SessionPool:
 
 
 def close_pool(key: str) -> None:
-    """Close all sessions of a run and forget them; harmless when there are none."""
+    """Close all sessions of a run and remove its pool; no effect without a pool."""
     with _guard:
         closing = _pools.pop(key, None)
     if closing is not None:
