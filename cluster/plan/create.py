@@ -63,7 +63,7 @@ def plan_create(
     loaded: dict[str, tuple[str, ...]] = {}
     for host in (seed, *others):
         reason = "the programs and images of its role follow its preparation" if prepared[host.name] else None
-        loaded[host.name] = plan.add(LOAD_BUNDLE, host.name, reason=reason, needs=prepared[host.name], after=prepared[seed.name])
+        loaded[host.name] = plan.add(LOAD_BUNDLE, host.name, reason=reason, needs=prepared[host.name])
 
     reason = reasons.to_init(facts.get(seed.name), INIT_CONTROL_PLANE)
     initialized = plan.add(INIT_CONTROL_PLANE, seed.name, reason=reason, values=init_values(spec), needs=prepared[seed.name])
