@@ -8,8 +8,9 @@ from prefect import allow_failure
 from prefect.futures import PrefectFuture, as_completed
 
 from cluster.plan.plan import Plan
+from cluster.pod_networks.registry import pod_network
 from cluster.vocabulary.errors import ClusterError
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import show_progress, start_progress, summary_artifact
 from runs.context import RunContext
 from runs.outcomes import NotStarted, StepOutcome, fate, fates
@@ -65,8 +66,8 @@ def _run_steps(spec: ClusterSpec, plan: Plan, run: RunContext, *, verify: bool) 
         chains[first.name] += api
     if planned := plan.step("install-cni"):
         cluster_wide["install-cni"] = install_cni.submit(planned, spec, run, wait_for=[*api, *loaded[first.name]])
-        # a new node is Ready by flannel alone; a network applied anew, and controllers, say themselves when they run
-        if spec.cni.kind is not CniKind.FLANNEL or not plan.step("init-control-plane", first.name):
+        # a network applied anew, and controllers, say themselves when they run
+        if not pod_network(spec).ready_with_nodes or not plan.step("init-control-plane", first.name):
             cluster_wide["wait-network"] = wait_network.submit(cluster_wide["install-cni"], spec, run)
     if plan.step("publish-kubeconfig"):
         cluster_wide["publish-kubeconfig"] = publish_kubeconfig.submit(spec, run, wait_for=api)
@@ -115,7 +116,7 @@ def _conclude(spec: ClusterSpec, hosts: dict[str, StepOutcome], rest: dict[str, 
     lines += [f"- {name}: in" for name in hosts if name not in out]
     lines += [f"- {name}: NOT in: {why}" for name, why in out.items()]
     lines += [f"- {name} failed: {why}" for name, why in failed.items()]
-    if spec.cni.kind is CniKind.NONE:
+    if not pod_network(spec).installed:
         lines.append("- no pod network was asked for (cni: none): nodes stay NotReady and CoreDNS Pending until you apply one")
     if out or failed:
         lines.append("Running the flow again does only what is missing.")

@@ -15,11 +15,12 @@ from cluster.plan.existing import specified_cluster
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.plan import Plan, make_plan
 from cluster.plan.steps import prepare_values
+from cluster.pod_networks.registry import pod_network
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.migration import Migration
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Host, Role
+from cluster.vocabulary.spec import ClusterSpec, Host, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _member(was: ClusterSpec, host: Host) -> HostFacts:
 
 def _state(was: ClusterSpec) -> ClusterState:
     """What the API of a cluster says that is as `was`; of a pod network of its owner's, nothing is known."""
-    networked = was.cni.kind is not CniKind.NONE
+    networked = pod_network(was).installed
     nodes = tuple(
         NodeState(
             host.name,

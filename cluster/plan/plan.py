@@ -31,9 +31,10 @@ from cluster.plan.steps import (
     reset_values,
 )
 from cluster.plan.unapplied import unapplied
+from cluster.pod_networks.registry import pod_network
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.labels import node_labels
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Host, Role
+from cluster.vocabulary.spec import ClusterSpec, Host, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def make_plan(
     for host in spec.hosts:
         steps += _label(spec, host, state.node(host.name))
     steps += _ready(spec, state, moved=any(step.step in {INSTALL_CNI.name, JOIN_WORKER.name, INIT_CONTROL_PLANE.name} for step in steps))
-    if spec.cni.kind is not CniKind.NONE and any(step.step != LABEL_NODE.name for step in steps):
+    if pod_network(spec).installed and any(step.step != LABEL_NODE.name for step in steps):
         steps.append(_planned(VERIFY_NETWORK, CLUSTER, {}, "something that packets go through changes"))
     if not kubeconfig_saved or any(step.step == INIT_CONTROL_PLANE.name for step in steps):
         steps.append(_planned(PUBLISH_KUBECONFIG, CLUSTER, {}, "no kubeconfig of this cluster is saved yet"))
@@ -200,7 +201,7 @@ def _init(spec: ClusterSpec, facts: HostFacts | None) -> Iterator[PlannedStep]:
 
 def _cni(spec: ClusterSpec, state: ClusterState, network: str | None) -> Iterator[PlannedStep]:
     # another plug-in in its place is refused before (cluster/plan/immutable.py)
-    if spec.cni.kind is CniKind.NONE:
+    if not pod_network(spec).installed:
         return
     if state.cni is None:
         yield _planned(INSTALL_CNI, CLUSTER, {}, "no pod network is installed")
@@ -249,7 +250,7 @@ def _label(spec: ClusterSpec, host: Host, node: NodeState | None) -> Iterator[Pl
 
 
 def _ready(spec: ClusterSpec, state: ClusterState, *, moved: bool) -> Iterator[PlannedStep]:
-    if spec.cni.kind is CniKind.NONE and state.cni is None and not state.cni_detail:
+    if not pod_network(spec).installed and state.cni is None and not state.cni_detail:
         return  # nothing can become ready before the owner applies a pod network; the flow's summary says so
     waiting = [host.name for host in spec.hosts if (node := state.node(host.name)) is None or not node.ready]
     if waiting:
@@ -272,7 +273,7 @@ def _notes(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterStat
         found = facts.get(host.name)
         if found is not None and host.role is Role.CONTROL_PLANE and found.kubernetes.kubelet_active and not state.nodes:
             yield f"the API server on {host.name} did not answer: what it would say of nodes is not known"
-    if spec.cni.kind is CniKind.NONE and state.nodes and state.cni is None and not state.cni_detail:
+    if not pod_network(spec).installed and state.nodes and state.cni is None and not state.cni_detail:
         yield "no pod network is installed, as the file asks: nodes stay NotReady until you apply one"
     yield from unapplied(spec, state)
 

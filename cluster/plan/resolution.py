@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.node_addresses import node_addresses
-from cluster.pod_networks.pod_mtu import with_pod_mtu
+from cluster.pod_networks.registry import pod_network
 from cluster.vocabulary.spec import ClusterSpec
 
 
@@ -16,4 +16,4 @@ def resolve(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ClusterSpec:
         host.model_copy(update={"addresses": node_addresses(spec, host, facts[host.name])}) if host.name in facts else host
         for host in spec.hosts
     )
-    return with_pod_mtu(spec.model_copy(update={"hosts": hosts}), facts)
+    return pod_network(spec).with_pod_mtu(spec.model_copy(update={"hosts": hosts}), facts)

@@ -10,12 +10,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import merge
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
+from cluster.pod_networks.registry import leftover_folders, leftover_values, pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Host
+from cluster.vocabulary.spec import ClusterSpec, Host
 
 CLUSTER = "cluster"  # the `host` of a step that concerns no single host
 
@@ -52,8 +54,8 @@ REMOVE_STEP_STATE_TEMPLATE = "host/remove-step-state.sh.j2"  # on a host whose r
 SHORT = timedelta(minutes=1)  # the limit of each of those
 
 
-# what a cluster fills on a host; reset removes from them what was not there when the host was claimed (a folder before its parent)
-FOLDERS = (
+# what every cluster fills on a host; reset removes from them what was not there when the host was claimed (a folder before its parent)
+_FOLDERS = (
     "/etc/containerd/certs.d",
     "/etc/containerd",
     "/etc/cni/net.d",
@@ -64,21 +66,19 @@ FOLDERS = (
     "/opt/cni/bin",
     "/opt/cni",
     "/opt/containerd",
-    "/run/calico",
     "/run/containerd",
-    "/run/flannel",
     "/run/nri",
     "/usr/libexec/kubernetes",
-    "/var/lib/calico",
     "/var/lib/cni",
     "/var/lib/containerd",
     "/var/lib/etcd",
     "/var/lib/kubelet",
     "/var/lib/kube-proxy",
-    "/var/log/calico",
     "/var/log/containers",
     "/var/log/pods",
 )
+# those of the pod network plug-ins among them
+FOLDERS = tuple(merge(_FOLDERS, leftover_folders()))
 
 
 def claim_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def prepare_values(spec: ClusterSpec, host: Host, images: Iterable[str] = ()) ->
         "sysctls": sysctls(spec),
         "ipv6": Family.IPV6 in spec.families,
         "accept_ra": spec.prepare.accept_ra,
-        "bridge_filter": spec.cni.kind is CniKind.FLANNEL,  # flannel ends at once without br_netfilter
+        "bridge_filter": pod_network(spec).needs_bridge_filter,
         "swap_off": spec.prepare.swap_off,
         "pause": pause_image(spec, images),
         "systemd_cgroup": cgroup_driver(spec) == "systemd",
@@ -120,6 +120,7 @@ def init_values(spec: ClusterSpec) -> dict[str, Any]:
         "cluster": spec.name,
         "host": spec.control_planes[0].name,
         "documents": init_documents(spec),
+        "pod_network": leftover_values(),
         "api": join_host_port(str(spec.control_planes[0].addresses[0]), bind_port(spec)),
         "dns_upstreams": [join_host_port(str(address), 53) for address in spec.network.dns_upstreams],
     }
@@ -127,7 +128,7 @@ def init_values(spec: ClusterSpec) -> dict[str, Any]:
 
 def join_values(spec: ClusterSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:
     """For host/join.sh.j2; `recreate`: what an earlier join left is of no use (its control plane or its Node is gone)."""
-    return {"cluster": spec.name, "host": host.name, "recreate": recreate}
+    return {"cluster": spec.name, "host": host.name, "recreate": recreate, "pod_network": leftover_values()}
 
 
 def remove_step_state_values(cluster: str) -> dict[str, Any]:
@@ -142,6 +143,7 @@ def reset_values(spec: ClusterSpec, host: Host, *, ca_hash: str | None = None) -
         "host": host.name,
         "ca_hash": ca_hash,
         "folders": list(FOLDERS),
+        "pod_network": leftover_values(),
         "pods": [str(pods) for pods in spec.pod_ranges],
     }
 

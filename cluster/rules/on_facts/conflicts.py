@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.facts.host_facts import Conflict, HostFacts
-from cluster.rules.on_facts.rule import Inspected, host_rule
-from cluster.rules.rule import Finding
+from cluster.rules.inspected import Inspected
+from cluster.rules.registry import host_rule
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, Role
 
 
@@ -41,7 +42,7 @@ def another_cluster(cluster: Inspected, host: Host, found: HostFacts) -> str | N
 
 
 @host_rule("host-has-another-cluster")
-def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
+def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
     """A host carries no cluster, or this one: the owner's name and the certificate authority tell. It is never reset unasked."""
     if (held := another_cluster(cluster, host, found)) is None:
         return
@@ -51,7 +52,7 @@ def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterat
         hint = f"remove the earlier cluster first: `sixstack delete FILE --confirm {found.owner}`"
     else:
         hint = f"take {host.name} out of the file, or delete cluster {found.owner} first with its own file: `sixstack delete FILE --confirm {found.owner}`"
-    yield Finding("cluster", held, hint)
+    yield Violation("cluster", held, hint)
 
 
 _DO = {
@@ -64,23 +65,23 @@ _DO = {
 
 
 @host_rule("foreign-runtime")
-def no_foreign_runtime(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
+def no_foreign_runtime(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
     """No containerd, docker, other runtime or kubelet that this project did not put there: two of them fight over sockets and cgroups."""
     if another_cluster(cluster, host, found) is not None:
         return  # they are that cluster's
     for thing in found.conflicts:
         if thing.kind != "file":
-            yield Finding("foreign", f"{_in_words(thing)} is not ours", _hint(thing))
+            yield Violation("foreign", f"{_in_words(thing)} is not ours", _hint(thing))
 
 
 @host_rule("leftovers")
-def no_leftovers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
+def no_leftovers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
     """No files of an earlier cluster or runtime that kubeadm or the pod network would stumble over."""
     if another_cluster(cluster, host, found) is not None:
         return
     for thing in found.conflicts:
         if thing.kind == "file":
-            yield Finding("leftovers", f"{thing.name} is there, and not ours", _hint(thing))
+            yield Violation("leftovers", f"{thing.name} is there, and not ours", _hint(thing))
 
 
 def _in_words(thing: Conflict) -> str:
