@@ -1,4 +1,4 @@
-"""Rule 27: what cannot be changed on an existing cluster. A file that asks for it is refused before any host is touched."""
+"""What cannot be changed on an existing cluster (problem immutable-field). A file that asks for it is refused before any host is touched."""
 
 from __future__ import annotations
 

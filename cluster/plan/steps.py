@@ -155,7 +155,7 @@ def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
 
 
 def sysctls(spec: ClusterSpec) -> dict[str, str]:
-    """Kernel settings of the families in use (rule 11); one that this kernel has not got is passed over by the script."""
+    """Kernel settings of the families in use; one that this kernel has not got is passed over by the script."""
     settings: dict[str, str] = {}
     if Family.IPV4 in spec.families:
         settings |= {

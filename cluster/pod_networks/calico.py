@@ -68,7 +68,7 @@ def no_pool_of_an_absent_family(spec: ClusterSpec) -> Iterator[Violation]:
 
 
 def block_size_is_of_the_family(spec: ClusterSpec) -> Iterator[Violation]:
-    """A size of Calico's blocks is not within /20 to /32 for IPv4, /116 to /128 for IPv6."""
+    """The size of a Calico block is not within /20 to /32 for IPv4, /116 to /128 for IPv6."""
     for family in spec.families:
         size, sizes = spec.cni.pools.block_size(family), BLOCK_SIZES[family]
         if size not in sizes:

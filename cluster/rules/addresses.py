@@ -31,7 +31,7 @@ def ranges(spec: ClusterSpec) -> Iterator[tuple[str, Network, str]]:
 
 @item_rule("unusable-address", "hosts")
 def node_addresses_are_usable(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A node address is not loopback, multicast, link-local, unspecified or IPv4-mapped (kubernetes#130409)."""
+    """A node address is loopback, multicast, link-local, unspecified or IPv4-mapped (kubernetes#130409)."""
     for index, address in readable(host.addresses):
         if (word := unusable(address)) is not None:
             plain = address.ipv4_mapped if isinstance(address, IPv6Address) else None
@@ -41,7 +41,7 @@ def node_addresses_are_usable(_spec: ClusterSpec, host: Host, at: str) -> Iterat
 
 @spec_rule("unusable-range")
 def pod_ranges_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
-    """A pod or service range holds no loopback, multicast, link-local, unspecified or IPv4-mapped addresses."""
+    """A pod or service range holds loopback, multicast, link-local, unspecified or IPv4-mapped addresses."""
     for path, cidr, what in ranges(spec):
         if (word := unusable(cidr)) is not None:
             private = "10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16" if cidr.version == 4 else "fd00::/8"
@@ -50,7 +50,7 @@ def pod_ranges_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("site-local", Severity.WARNING)
 def ranges_are_not_site_local(spec: ClusterSpec) -> Iterator[Violation]:
-    """fec0::/10 is deprecated (RFC 3879) and treated as special by some software."""
+    """A range or address lies in fec0::/10, which is deprecated (RFC 3879) and treated as special by some software."""
     for path, cidr, _what in ranges(spec):
         if cidr.version == 6 and cidr.overlaps(_SITE_LOCAL):
             yield Violation(path, f"{cidr} is site-local, which RFC 3879 deprecates", "use a range inside fd00::/8 (RFC 4193)")
@@ -58,7 +58,7 @@ def ranges_are_not_site_local(spec: ClusterSpec) -> Iterator[Violation]:
 
 @item_rule("site-local", "hosts", Severity.WARNING)
 def node_addresses_are_not_site_local(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """fec0::/10 is deprecated (RFC 3879) and treated as special by some software."""
+    """A range or address lies in fec0::/10, which is deprecated (RFC 3879) and treated as special by some software."""
     for index, address in readable(host.addresses):
         if address in _SITE_LOCAL:
             yield Violation(
@@ -68,7 +68,7 @@ def node_addresses_are_not_site_local(_spec: ClusterSpec, host: Host, at: str) -
 
 @spec_rule("public-range", Severity.WARNING)
 def ranges_are_private(spec: ClusterSpec) -> Iterator[Violation]:
-    """A pod or service range of public addresses hides the real owner of them from the cluster."""
+    """A pod or service range has public addresses: it hides their real owner from the cluster."""
     for path, cidr, what in ranges(spec):
         private = any(cidr.subnet_of(each) for each in _PRIVATE) if isinstance(cidr, IPv4Network) else cidr.subnet_of(_UNIQUE_LOCAL)
         if not private and unusable(cidr) is None and not (isinstance(cidr, IPv6Network) and cidr.overlaps(_SITE_LOCAL)):
@@ -80,7 +80,7 @@ def ranges_are_private(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("duplicate-address")
 def no_address_twice(spec: ClusterSpec) -> Iterator[Violation]:
-    """No two hosts have one node address."""
+    """Two hosts have one node address."""
     owners: dict[Address, str] = {}
     for index, host in readable(spec.hosts):
         if not host.has("addresses"):

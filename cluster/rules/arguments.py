@@ -25,7 +25,7 @@ _READ_OFF = "v1.36."
 
 @spec_rule("argument-value")
 def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
-    """The value of a command-line argument is of the type that the component parses; it would not start otherwise."""
+    """The value of a command-line argument is of another type than the component parses: the component would not start."""
     for component, name, value, at in _arguments(spec):
         takes = ARGUMENTS[component].get(name, Takes.TEXT)
         if not _VALUES[takes].fullmatch(value):
@@ -34,7 +34,7 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("unknown-argument", Severity.WARNING)
 def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
-    """A command-line argument is one that the component's --help prints; it may be a hidden one, or the component does not start."""
+    """A command-line argument is not printed by the component's --help; it may be a hidden one, or the component does not start."""
     if not spec.version.startswith(_READ_OFF):
         return
     for component, name, _, at in _arguments(spec):

@@ -21,7 +21,7 @@ _MASK_DISTANCE = 16
 
 @item_rule("service-range-too-large", "network.services")
 def service_range_has_at_most_20_host_bits(_spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Violation]:
-    """A service CIDR has at most 20 host bits: IPv4 /12 or longer, IPv6 /108 or longer, /112 recommended (kube-apiserver)."""
+    """A service CIDR has more than 20 host bits, which kube-apiserver refuses: IPv4 /12 or longer, IPv6 /108 or longer, /112 recommended."""
     bits = cidr.max_prefixlen - cidr.prefixlen
     if bits > _SERVICE_HOST_BITS:
         best = 16 if cidr.version == 4 else 112
@@ -32,7 +32,7 @@ def service_range_has_at_most_20_host_bits(_spec: ClusterSpec, cidr: Network, at
 
 @item_rule("service-range-too-small", "network.services")
 def service_range_has_10_addresses(_spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Violation]:
-    """A service CIDR has at least 10 addresses: the cluster's DNS takes the tenth (kubeadm)."""
+    """A service CIDR has fewer than 10 addresses: the cluster's DNS takes the tenth (kubeadm)."""
     if cidr.num_addresses < _SERVICE_ADDRESSES:
         says = f"{cidr} holds {cidr.num_addresses} addresses, at least {_SERVICE_ADDRESSES} are needed"
         yield Violation(at, says, f"use {_wider(cidr, cidr.max_prefixlen - 4)} or larger")
@@ -40,7 +40,7 @@ def service_range_has_10_addresses(_spec: ClusterSpec, cidr: Network, at: str) -
 
 @item_rule("node-mask-too-long", "network.pods")
 def node_mask_is_of_the_family(_spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
-    """A node mask leaves at least 14 addresses to each node: /28 or shorter for IPv4, /124 or shorter for IPv6."""
+    """A node mask leaves fewer than 14 addresses to each node: use /28 or shorter for IPv4, /124 or shorter for IPv6."""
     longest = pods.cidr.max_prefixlen - 4
     if pods.mask > longest:
         count = 2 ** max(0, pods.cidr.max_prefixlen - pods.mask)
@@ -51,7 +51,7 @@ def node_mask_is_of_the_family(_spec: ClusterSpec, pods: PodNetwork, at: str) ->
 
 @item_rule("node-mask-too-short", "network.pods")
 def node_mask_is_inside_the_range(_spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
-    """A node's range is a part of the pod CIDR: pod mask <= node mask (kubeadm; the defaults are /24 and /64)."""
+    """A node's range is larger than the pod CIDR: pod mask <= node mask (kubeadm; the defaults are /24 and /64)."""
     if pods.mask < pods.cidr.prefixlen:
         given = f"node mask /{pods.mask}" if pods.node_mask is not None else f"the default node mask /{pods.mask}"
         longest = pods.cidr.max_prefixlen - 4
@@ -62,7 +62,7 @@ def node_mask_is_inside_the_range(_spec: ClusterSpec, pods: PodNetwork, at: str)
 
 @item_rule("node-mask-too-far", "network.pods")
 def node_mask_is_at_most_16_longer(_spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
-    """The node mask is at most 16 bits longer than the pod mask (kubernetes#112367): with /64 an IPv6 pod CIDR is /48 to /64."""
+    """The node mask is more than 16 bits longer than the pod mask (kubernetes#112367): with /64 an IPv6 pod CIDR is /48 to /64."""
     if pods.mask - pods.cidr.prefixlen > _MASK_DISTANCE:
         yield Violation(
             f"{at}.node_mask",
@@ -73,7 +73,7 @@ def node_mask_is_at_most_16_longer(_spec: ClusterSpec, pods: PodNetwork, at: str
 
 @item_rule("pod-range-too-small", "network.pods")
 def every_host_gets_a_pod_range(spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
-    """2^(node mask - pod mask) ranges must cover all hosts (kube-controller-manager, NodeIPAM)."""
+    """The pod CIDR has fewer node ranges than the cluster has hosts: there are 2^(node mask - pod mask) (kube-controller-manager, NodeIPAM)."""
     hosts = len(spec.hosts)
     if pods.mask < pods.cidr.prefixlen or pods.node_ranges >= hosts:
         return

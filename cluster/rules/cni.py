@@ -27,7 +27,7 @@ def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("cni-setting-unused")
 def every_setting_is_used(spec: ClusterSpec) -> Iterator[Violation]:
-    """A setting of `cni` is one that its kind makes no use of: who sets it expects something that does not come."""
+    """The file sets a field of `cni` that its kind does not use: the setting would have no effect."""
     plugin = pod_network(spec)
     for name in Cni.model_fields:
         if name == "kind" or name in plugin.settings or not spec.cni.has(name):
@@ -49,7 +49,7 @@ def images_are_those_of_the_kind(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("cni-version-unsupported")
 def version_is_one_our_manifest_fits(spec: ClusterSpec) -> Iterator[Violation]:
-    """The version of the plug-in is of another release than our manifests are written for."""
+    """The version of the plug-in belongs to another release than the manifests of sixstack are written for."""
     plugin = pod_network(spec)
     if plugin.release is None or spec.cni.version is None:
         return

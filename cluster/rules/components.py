@@ -22,7 +22,7 @@ _TYPE_META = ("apiVersion", "kind")
 
 @spec_rule("unknown-component-field")
 def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
-    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is one that Kubernetes has: kubeadm decodes strictly."""
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is unknown to Kubernetes: kubeadm decodes strictly."""
     for known, values, path in _components(spec):
         for name, at, _ in _walk(known, values, "", path):
             if name not in known and not _leads_on(known, name) and name not in _TYPE_META:
@@ -37,7 +37,7 @@ def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("component-field-type")
 def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Violation]:
-    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of the type that Kubernetes decodes there."""
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of another type than Kubernetes decodes there."""
     for known, values, path in _components(spec):
         for name, at, value in _walk(known, values, "", path):
             holds = Holds.MAPPING if _leads_on(known, name) else known.get(name)

@@ -8,26 +8,24 @@ from cluster.rules.families import in_words
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import family_of
-from cluster.vocabulary.hostport import join_host_port, split_host_port
+from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Role, parse_address
 from cluster.vocabulary.special_ranges import unusable
 
-API_PORT = 6443
-
 
 @spec_rule("no-control-plane")
 def there_is_a_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
-    """A cluster has a control plane."""
+    """The cluster has no control plane."""
     if spec.hosts and not spec.control_planes:
         yield Violation("hosts", f"all {len(spec.hosts)} hosts are workers", "give one of them role: control-plane")
 
 
 @spec_rule("control-planes-not-supported-yet")
 def there_is_one_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
-    """More than one control plane is not supported yet."""
+    """The file has more than one control plane, which sixstack does not support yet."""
     named = [(index, host) for index, host in enumerate(spec.hosts) if host.has("role") and host.role is Role.CONTROL_PLANE]
     if len(named) > 1:
         says = f"{len(named)} hosts have role control-plane, one is supported for now"
@@ -36,7 +34,7 @@ def there_is_one_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-endpoint")
 def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Violation]:
-    """The API endpoint is host or host:port, an IPv6 address with a port in brackets, a name a lowercase RFC 1123 subdomain."""
+    """The API endpoint is not host or host:port: an IPv6 address with a port stands in brackets, a name is a lowercase RFC 1123 subdomain."""
     text = spec.control_plane.endpoint
     if text is None:
         return
@@ -54,7 +52,7 @@ def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("endpoint-family")
 def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """An API endpoint that is an address is of a family in use and one that a host can have."""
+    """The API endpoint is an address of a family that is not in use, or one that no host can have."""
     if spec.control_plane.endpoint is None:
         return
     try:
@@ -70,7 +68,7 @@ def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-san")
 def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Violation]:
-    """An extra name in the API server's certificate is a bare IP address or a DNS name, perhaps with a leading `*.` (kubeadm, certSANs)."""
+    """An extra name in the API server's certificate is neither a bare IP address nor a DNS name, perhaps with a leading `*.` (kubeadm, certSANs)."""
     for index, name in readable(spec.control_plane.extra_sans):
         at = f"control_plane.extra_sans[{index}]"
         if is_address(name) or is_host_name(name.removeprefix("*.")):

@@ -21,45 +21,45 @@ def in_words(families: Sequence[Family]) -> str:
 
 @spec_rule("pod-families")
 def pods_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """One pod CIDR for each family in use and none for another (kubeadm, ValidateIPNetFromString)."""
+    """The pod CIDRs are not one for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.pods", [pods.cidr for pods in spec.network.pods], "pod CIDR", _POD_EXAMPLES)
 
 
 @spec_rule("service-families")
 def services_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """One service CIDR for each family in use and none for another (kubeadm, ValidateIPNetFromString)."""
+    """The service CIDRs are not one for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.services", spec.network.services, "service CIDR", _SERVICE_EXAMPLES)
 
 
 @item_rule("address-families", "hosts")
 def addresses_have_the_families_in_use(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A host's addresses are left out, or there is one for each family in use and none for another: the kubelet's --node-ip
-    takes one address, or exactly one of each family, and dual-stack on bare metal needs both on every host (kubernetes#100675)."""
+    """A host's addresses are not one for each family in use: the kubelet's --node-ip takes one address, or one of each family, and dual-stack on
+    bare metal needs both on every host (kubernetes#100675). They can be left out."""
     if host.addresses:
         yield from _families(spec, f"{at}.addresses", host.addresses, "node address", {})
 
 
 @spec_rule("pod-order")
 def pods_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
-    """The pod CIDR of the primary family comes first."""
+    """The first pod CIDR is not of the primary family."""
     yield from _order(spec, "network.pods", [pods.cidr for pods in spec.network.pods])
 
 
 @spec_rule("service-order")
 def services_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
-    """First service CIDR, advertise address and first node address are of one family (kubeadm#2754)."""
+    """First service CIDR, advertise address and first node address are not of one family (kubeadm#2754)."""
     yield from _order(spec, "network.services", spec.network.services)
 
 
 @item_rule("address-order", "hosts")
 def addresses_are_primary_first(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """First service CIDR, advertise address and first node address are of one family (kubeadm#2754)."""
+    """First service CIDR, advertise address and first node address are not of one family (kubeadm#2754)."""
     yield from _order(spec, f"{at}.addresses", host.addresses)
 
 
 @spec_rule("primary-family-unused", Severity.WARNING)
 def primary_family_is_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """In a cluster of one family `primary_family` has nothing to say."""
+    """`primary_family` has no effect in a cluster of one family."""
     if spec.stack is not StackMode.DUAL_STACK and "primary_family" in spec.model_fields_set and spec.primary_family not in spec.families:
         yield Violation("primary_family", f"{spec.primary_family} is not in use in a cluster with stack {spec.stack}", "take the line out")
 

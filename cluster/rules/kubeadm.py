@@ -140,7 +140,7 @@ def argument_owner(component: str, name: str) -> str | None:
 
 @spec_rule("owned-field")
 def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
-    """A field of KubeletConfiguration or KubeProxyConfiguration that the rest of the file decides is not set beside it."""
+    """The file sets a field of KubeletConfiguration or KubeProxyConfiguration that the rest of the file decides."""
     for part, fields, owned in (
         ("kubelet", spec.kubeadm.kubelet, _KUBELET_FIELDS),
         ("kube_proxy", spec.kubeadm.kube_proxy, _KUBE_PROXY_FIELDS),
@@ -152,7 +152,7 @@ def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violatio
 
 @spec_rule("owned-argument")
 def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
-    """A command-line argument that the rest of the file or kubeadm decides is not set beside it."""
+    """The file sets a command-line argument that the rest of the file or kubeadm decides."""
     for component, arguments in spec.kubeadm.extra_args.items():
         for name in arguments:
             if (owner := argument_owner(component, name)) is not None:
@@ -162,7 +162,7 @@ def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-argument")
 def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Violation]:
-    """An argument is named without its leading dashes and without `=`."""
+    """The name of an argument has leading dashes or `=`."""
     for component, arguments in spec.kubeadm.extra_args.items():
         for name in arguments:
             if not _ARGUMENT.fullmatch(name):
@@ -176,7 +176,7 @@ def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Violation]
 
 @spec_rule("kube-proxy-mode")
 def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Violation]:
-    """kube-proxy runs in mode nftables or iptables; Kubernetes deprecates ipvs."""
+    """kube-proxy's mode is neither nftables nor iptables; Kubernetes deprecates ipvs."""
     mode = spec.kubeadm.kube_proxy.get("mode", ProxyMode.NFTABLES.value)
     if mode not in tuple(ProxyMode):
         yield Violation("kubeadm.kube_proxy.mode", f"{quoted(mode)} is not one of nftables, iptables", "take it out to get nftables")
@@ -184,7 +184,7 @@ def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("cgroup-driver")
 def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Violation]:
-    """The kubelet's cgroup driver is systemd or cgroupfs; containerd gets the same."""
+    """The kubelet's cgroup driver is neither systemd nor cgroupfs; containerd gets the same."""
     driver = spec.kubeadm.kubelet.get("cgroupDriver", "systemd")
     if driver not in _CGROUP_DRIVERS:
         yield Violation("kubeadm.kubelet.cgroupDriver", f"{quoted(driver)} is not one of systemd, cgroupfs", "take it out to get systemd")
@@ -192,7 +192,7 @@ def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-preflight-check")
 def preflight_checks_are_names(spec: ClusterSpec) -> Iterator[Violation]:
-    """Checks to ignore are named as kubeadm prints them ([ERROR Swap]); `all` stands alone (kubeadm, ValidateIgnorePreflightErrors)."""
+    """A check to ignore is not named as kubeadm prints it ([ERROR Swap]), or `all` does not stand alone (kubeadm, ValidateIgnorePreflightErrors)."""
     names = spec.kubeadm.ignore_preflight
     for index, name in enumerate(names):
         at = f"kubeadm.ignore_preflight[{index}]"

@@ -71,7 +71,7 @@ def taint_owner(key: str) -> str | None:
 
 @item_rule("malformed-label", "hosts")
 def labels_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A label's key is a qualified name and its value at most 63 characters of [A-Za-z0-9._-] with an alphanumeric at both ends."""
+    """A label's key is not a qualified name, or its value not up to 63 characters of [A-Za-z0-9._-] with an alphanumeric at both ends."""
     for key, value in host.labels.items():
         if (fault := key_fault(key) or value_fault(value)) is not None:
             yield Violation(join_path(f"{at}.labels", key), fault, "write such as example.org/rack: r1")
@@ -79,7 +79,7 @@ def labels_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Itera
 
 @item_rule("owned-label", "hosts")
 def labels_have_no_other_owner(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """Labels that the kubelet, kubeadm or this program sets are not set in the file."""
+    """The file sets a label that the kubelet, kubeadm or sixstack sets."""
     for key in host.labels:
         if (owner := label_owner(key, tkestack=spec.tkestack_labels)) is not None:
             yield Violation(
@@ -89,7 +89,7 @@ def labels_have_no_other_owner(spec: ClusterSpec, host: Host, at: str) -> Iterat
 
 @spec_rule("tkestack-labels-alike", Severity.WARNING)
 def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Violation]:
-    """TKEStack's labels of an IPv6 address lose information: where two hosts get one pair, its tools take one for the other."""
+    """Two hosts get one pair of TKEStack's labels, which lose information of an IPv6 address: its tools take one host for the other."""
     if not spec.tkestack_labels:
         return
     owners: dict[tuple[str, ...], str] = {}
@@ -106,7 +106,7 @@ def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Violation]:
 
 @item_rule("malformed-taint", "hosts")
 def taints_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A taint's key is a qualified name and its value has the syntax of a label's value."""
+    """A taint's key is not a qualified name, or its value lacks the syntax of a label's value."""
     for index, taint in readable(host.taints):
         for field, fault in (("key", key_fault(taint.key)), ("value", value_fault(taint.value))):
             if fault is not None:
@@ -115,7 +115,7 @@ def taints_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Itera
 
 @item_rule("owned-taint", "hosts")
 def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """Taints that the node controllers set and remove are not set in the file."""
+    """The file sets a taint that the node controllers set and remove."""
     for index, taint in readable(host.taints):
         if (owner := taint_owner(taint.key)) is not None:
             yield Violation(
@@ -125,7 +125,7 @@ def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Itera
 
 @item_rule("duplicate-taint", "hosts")
 def no_taint_twice(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A node has at most one taint of a key and effect."""
+    """A node has two taints of one key and effect."""
     seen: set[tuple[str, str]] = set()
     for index, taint in readable(host.taints):
         if (taint.key, taint.effect) in seen:

@@ -36,7 +36,7 @@ def is_address(text: str) -> bool:
 
 @item_rule("malformed-node-name", "hosts")
 def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A node name is a lowercase RFC 1123 subdomain, at most 63 characters long (it becomes a label value), and never an IP address."""
+    """A node name is not a lowercase RFC 1123 subdomain of at most 63 characters (it becomes a label value), or it is an IP address."""
     if is_address(host.name):
         yield Violation(
             f"{at}.name", f'"{host.name}" is an IP address', "use the host's name; `sixstack node ADDRESS` finds a node by its address"
@@ -55,7 +55,7 @@ def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterato
 
 @spec_rule("duplicate-node-name")
 def no_name_twice(spec: ClusterSpec) -> Iterator[Violation]:
-    """No two hosts have one name."""
+    """Two hosts have one name."""
     owners: dict[str, int] = {}
     for index, host in enumerate(spec.hosts):
         if not host.has("name"):
@@ -69,7 +69,7 @@ def no_name_twice(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-dns-domain")
 def dns_domain_is_a_subdomain(spec: ClusterSpec) -> Iterator[Violation]:
-    """The cluster's DNS domain is a lowercase RFC 1123 subdomain (kubeadm, ValidateDNS1123Subdomain)."""
+    """The cluster's DNS domain is not a lowercase RFC 1123 subdomain (kubeadm, ValidateDNS1123Subdomain)."""
     domain = spec.network.dns_domain
     if not is_subdomain(domain) or is_address(domain):
         yield Violation(
@@ -81,7 +81,7 @@ def dns_domain_is_a_subdomain(spec: ClusterSpec) -> Iterator[Violation]:
 
 @item_rule("malformed-interface", "hosts")
 def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """An interface name is what Linux takes: 1 to 15 characters without slash or blank."""
+    """An interface name is not one that Linux takes: 1 to 15 characters without slash or blank."""
     name = host.interface
     if name is not None and (not re.fullmatch(r"[^\s/:]{1,15}", name) or name in (".", "..")):
         yield Violation(

@@ -17,7 +17,7 @@ from cluster.vocabulary.spec import ClusterSpec, Endpoint, SpecModel, parse_addr
 
 @spec_rule("ranges-overlap")
 def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Violation]:
-    """No two of the pod and service ranges share an address."""
+    """Two of the pod and service ranges share addresses."""
     for (_, one, what), (path, other, word) in combinations(ranges(spec), 2):
         if one.version == other.version and one.overlaps(other):
             yield Violation(path, f"the {word} range {other} overlaps the {what} range {one}", "use ranges that share no address")
@@ -25,8 +25,8 @@ def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("address-in-range")
 def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Violation]:
-    """Node addresses, SSH addresses, the API endpoint and upstream name servers lie outside of pod and service ranges: the hosts would
-    route them into the cluster."""
+    """A node address, SSH address, API endpoint or upstream name server lies inside a pod or service range: the hosts would route it into the
+    cluster."""
     known = list(ranges(spec))
     for at, address, what in _addresses(spec):
         for path, cidr, word in known:

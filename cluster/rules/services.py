@@ -24,7 +24,7 @@ _IPV4_ONLY = ("ghcr.io",)
 
 @spec_rule("unusable-name-server")
 def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
-    """CoreDNS runs in a pod: a loopback upstream is CoreDNS itself, a link-local IPv6 one has no zone there (kind#3114)."""
+    """An upstream name server is one that a pod cannot reach: loopback is CoreDNS itself, link-local IPv6 has no zone there (kind#3114)."""
     for index, address in readable(spec.network.dns_upstreams):
         word = unusable(address)
         if word is not None and not (word == "link-local" and address.version == 4):
@@ -33,7 +33,7 @@ def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("name-server-family")
 def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """An upstream name server is of a family that pods have (coredns#2087)."""
+    """An upstream name server is of a family that pods do not have (coredns#2087)."""
     for index, address in readable(spec.network.dns_upstreams):
         if family_of(address) not in spec.families:
             says = f"{address} is not of a family in use ({in_words(spec.families)}): no pod reaches it"
@@ -42,7 +42,7 @@ def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation
 
 @spec_rule("malformed-image-repository")
 def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Violation]:
-    """The image repository is HOST[:PORT][/PATH], without scheme."""
+    """The image repository is not HOST[:PORT][/PATH] without scheme."""
     text = spec.images.repository
     registry, slash, path = text.partition("/")
     if _registry(registry) is None or (slash and not _PATH.fullmatch(path)):
@@ -53,7 +53,7 @@ def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Viola
 
 @spec_rule("malformed-mirror")
 def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
-    """Mirrors are http or https URLs, by the registry they stand for."""
+    """A mirror is not an http or https URL, or the registry that it stands for is not one."""
     for registry, urls in spec.images.mirrors.items():
         at = join_path("images.mirrors", registry)
         if registry != "_default" and _registry(registry) is None:
@@ -65,7 +65,7 @@ def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-proxy")
 def proxies_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
-    """Proxies are http or https URLs; exceptions are names, addresses and CIDRs without blanks and commas."""
+    """A proxy is not an http or https URL, or an exception is not a name, an address or a CIDR without blanks and commas."""
     for path, url in _proxies(spec):
         if _url(url) is None:
             yield Violation(path, f"{quoted(url)} is not a URL", "write such as http://proxy.example.org:3128")
@@ -79,7 +79,7 @@ def proxies_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("secret-in-file")
 def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Violation]:
-    """A cluster file holds no secrets: it becomes flow parameters, which are shown in the UI."""
+    """The cluster file holds a secret: it becomes flow parameters, which are shown in the UI."""
     for path, url in _urls(spec):
         if "@" in url.partition("://")[2].partition("/")[0]:
             yield Violation(path, "the URL holds a user or password", "let the proxy or mirror admit the hosts by their addresses")
@@ -87,7 +87,7 @@ def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("url-family")
 def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """A proxy or mirror that is an address is of a family that the hosts have: an IPv6-only host reaches no IPv4 address, and inversely."""
+    """A proxy or mirror is an address of a family that the hosts do not have: an IPv6-only host reaches no IPv4 address, and inversely."""
     for path, url in _urls(spec):
         address = _literal(url)
         if address is not None and family_of(address) not in spec.families:
@@ -98,7 +98,7 @@ def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("registry-without-ipv6", Severity.WARNING)
 def registries_answer_over_ipv6(spec: ClusterSpec) -> Iterator[Violation]:
-    """Hosts with IPv6 alone pull from registries that answer over IPv6; the artifact bundle holds the cluster's own images."""
+    """IPv6-only hosts would pull from a registry that does not answer over IPv6; the artifact bundle holds the cluster's own images."""
     registry = spec.images.repository.partition("/")[0]
     if spec.stack is StackMode.IPV6 and registry in _IPV4_ONLY and registry not in spec.images.mirrors:
         yield Violation(

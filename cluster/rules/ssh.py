@@ -31,7 +31,7 @@ def endpoints(spec: ClusterSpec) -> Iterator[tuple[str, Endpoint]]:
 
 @spec_rule("malformed-ssh-address")
 def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
-    """An SSH address is an IP address without brackets, or a DNS name; a link-local one needs its zone."""
+    """An SSH address is neither an IP address without brackets nor a DNS name, or it is link-local and lacks its zone."""
     for path, endpoint in endpoints(spec):
         if not endpoint.has("address"):
             continue
@@ -55,7 +55,7 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-ssh-user")
 def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Violation]:
-    """The login is one that Linux takes."""
+    """The login is not a user name that Linux takes."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("user") and not _USER.fullmatch(endpoint.user):
             yield Violation(f"{path}.user", f"{quoted(endpoint.user)} is not a login", "write a user name such as root or admin")
@@ -63,7 +63,7 @@ def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("host-key-missing")
 def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Violation]:
-    """Each SSH endpoint has a pinned host key; trusting the first key that is shown is a choice to be written down."""
+    """An SSH endpoint has no pinned host key; `trust-on-first-use` must be written down."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("host_key") and endpoint.host_key is None:
             address = endpoint.address if endpoint.has("address") else "ADDRESS"
@@ -73,7 +73,7 @@ def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-host-key")
 def host_key_is_a_public_key(spec: ClusterSpec) -> Iterator[Violation]:
-    """A host key is `TYPE BASE64` of type ed25519, ecdsa or rsa, as in known_hosts without the host; or trust-on-first-use."""
+    """A host key is neither `TYPE BASE64` of type ed25519, ecdsa or rsa, as in known_hosts without the host, nor `trust-on-first-use`."""
     for path, endpoint in endpoints(spec):
         if not endpoint.has("host_key") or endpoint.host_key in (None, TRUST_ON_FIRST_USE):
             continue
@@ -85,7 +85,7 @@ def host_key_is_a_public_key(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("duplicate-ssh-endpoint")
 def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
-    """No two hosts are reached at one address and port (behind one jump host)."""
+    """Two hosts are reached at one address and port (behind one jump host)."""
     owners: dict[tuple[object, ...], int] = {}
     for index, host in enumerate(spec.hosts):
         if not host.has("ssh") or not all(host.ssh.has(name) for name in ("address", "port", "jump")):
@@ -103,7 +103,7 @@ def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("jump-to-itself")
 def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Violation]:
-    """A jump host is not the host itself."""
+    """A jump host is the host itself."""
     for index, host in enumerate(spec.hosts):
         if not (host.has("ssh") and host.ssh.has("jump") and host.ssh.has("address")) or host.ssh.jump is None:
             continue

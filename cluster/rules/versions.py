@@ -14,7 +14,7 @@ OLDEST, NEWEST = (1, 34), (1, 36)
 
 @spec_rule("kubernetes-version-unsupported")
 def version_is_supported(spec: ClusterSpec) -> Iterator[Violation]:
-    """The Kubernetes version is inside the supported window."""
+    """The Kubernetes version is outside the supported window."""
     minor = _numbers(spec.version)[:2]
     if not OLDEST <= minor <= NEWEST:
         says = f"{spec.version} is not within v{OLDEST[0]}.{OLDEST[1]} to v{NEWEST[0]}.{NEWEST[1]}"

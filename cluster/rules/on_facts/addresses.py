@@ -1,4 +1,4 @@
-"""Node addresses as the hosts really have them: there, stable, chosen without doubt (rules 7 and 13)."""
+"""Node addresses as the hosts really have them: there, stable, chosen without doubt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CURE = {
 
 @host_rule("address-not-on-host")
 def addresses_are_on_the_host(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A node address that the file names, or that the node has in this cluster, is on the host, on the named interface if there is one (kubernetes#130409)."""
+    """A node address that the file names, or that the node has in this cluster, is not on the host, or not on the named interface (kubernetes#130409)."""
     for address in cluster.addresses(host) if found.links else ():  # without any, rule facts-unknown says why
         family = family_of(address)
         link = found.link_of(address)
@@ -55,7 +55,7 @@ def _usual_length(found: HostFacts, family: Family) -> int:
 
 @host_rule("address-not-stable")
 def addresses_are_stable(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A node address is not tentative, failed in duplicate detection, deprecated or temporary (talos#9725)."""
+    """A node address is tentative, failed in duplicate detection, deprecated or temporary (talos#9725)."""
     for address in cluster.addresses(host):
         for held in found.addresses:
             if held.address == address and not held.stable:
@@ -65,7 +65,7 @@ def addresses_are_stable(cluster: Inspected, host: Host, found: HostFacts) -> It
 
 @host_rule("interface-not-on-host")
 def interface_is_on_the_host(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """The interface that the file names is on the host."""
+    """The interface that the file names is not on the host."""
     if host.interface is not None and found.links and found.link(host.interface) is None:
         names = ", ".join(link.name for link in found.links if link.kind not in ("loopback", "veth"))
         yield Violation(
@@ -75,7 +75,7 @@ def interface_is_on_the_host(_cluster: Inspected, host: Host, found: HostFacts) 
 
 @host_rule("no-node-address")
 def an_address_can_be_chosen(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Where the file names no addresses, the host has a stable global one of each family in use."""
+    """The file names no addresses, and the host has no stable global one of a family in use."""
     if host.addresses or settled_addresses(cluster.spec, found):
         return
     if not found.links or (host.interface is not None and found.link(host.interface) is None):
@@ -95,7 +95,7 @@ def an_address_can_be_chosen(cluster: Inspected, host: Host, found: HostFacts) -
 
 @host_rule("several-node-addresses")
 def the_choice_is_clear(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Where the file names no addresses, there is one candidate a family: which of several is meant, only the owner knows."""
+    """The file names no addresses, and the host has several candidates of a family: which is meant, only the owner knows."""
     if host.addresses or settled_addresses(cluster.spec, found):
         return
     for family in cluster.spec.families:
@@ -108,7 +108,7 @@ def the_choice_is_clear(cluster: Inspected, host: Host, found: HostFacts) -> Ite
 
 @cluster_rule("endpoint-not-on-control-plane")
 def endpoint_leads_to_the_control_plane(cluster: Inspected) -> Iterator[Violation]:
-    """An API endpoint that is an address held by a host of the file is the control plane's."""
+    """The API endpoint is an address of a host that is not a control plane."""
     endpoint = cluster.spec.control_plane.endpoint
     if endpoint is None:
         return

@@ -1,4 +1,4 @@
-"""Who has the host already: another cluster, or a container runtime and kubelet that are not ours (rule 31)."""
+"""Who has the host already: another cluster, or a container runtime and kubelet that are not ours."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def another_cluster(cluster: Inspected, host: Host, found: HostFacts) -> str | N
 
 @host_rule("host-has-another-cluster")
 def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A host carries no cluster, or this one: the owner's name and the certificate authority tell. It is never reset unasked."""
+    """A host carries another cluster, as the owner's name and the certificate authority tell. It is never reset unasked."""
     if (held := another_cluster(cluster, host, found)) is None:
         return
     if found.owner is None:
@@ -66,7 +66,7 @@ _DO = {
 
 @host_rule("foreign-runtime")
 def no_foreign_runtime(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """No containerd, docker, other runtime or kubelet that this project did not put there: two of them fight over sockets and cgroups."""
+    """A containerd, docker, other runtime or kubelet is there that sixstack did not install: two of them fight over sockets and cgroups."""
     if another_cluster(cluster, host, found) is not None:
         return  # they are that cluster's
     for thing in found.conflicts:
@@ -76,7 +76,7 @@ def no_foreign_runtime(cluster: Inspected, host: Host, found: HostFacts) -> Iter
 
 @host_rule("leftovers")
 def no_leftovers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """No files of an earlier cluster or runtime that kubeadm or the pod network would stumble over."""
+    """Files of an earlier cluster or runtime are there that kubeadm or the pod network would stumble over."""
     if another_cluster(cluster, host, found) is not None:
         return
     for thing in found.conflicts:

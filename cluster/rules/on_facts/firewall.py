@@ -1,4 +1,4 @@
-"""Firewalls in the way: what is closed is listed with the commands that open it; nothing is opened unasked (rule 34)."""
+"""Firewalls in the way: what is closed is listed with the commands that open it; nothing is opened unasked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Closed = dict[str, tuple[str, ...]]
 
 @host_rule("firewall-closed")
 def ports_are_open_to_peers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """No firewall drops what the other hosts send to this one, in any family in use."""
+    """A firewall drops what the other hosts send to this one, in a family in use."""
     for rule in found.firewall:
         if rule.family is not None and rule.family not in cluster.spec.families:
             continue

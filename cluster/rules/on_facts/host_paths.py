@@ -1,4 +1,4 @@
-"""Hosts that do not reach each other, as they have tried themselves, on the ports and in the families that the cluster will use (rule 30)."""
+"""Hosts that do not reach each other, as they have tried themselves, on the ports and in the families that the cluster will use."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _paths(cluster: Inspected, source: Host, target: Host, *, running: bool) -> 
 
 @cluster_rule("hosts-cannot-reach-each-other")
 def hosts_reach_each_other(cluster: Inspected) -> Iterator[Violation]:
-    """The hosts themselves reach each other on the ports of the cluster's parts, over every family in use (k0sctl#890)."""
+    """A host does not reach another one on the ports of the cluster's parts, in a family in use, as the hosts themselves have tried (k0sctl#890)."""
     closed = [one for one in cluster.connectivity.closed if not _is_told_by_the_firewall(cluster, one)]
     while closed:
         # the end that most of what is left has in common is what is said first: one closed host of twenty is one problem
@@ -98,7 +98,7 @@ def hosts_reach_each_other(cluster: Inspected) -> Iterator[Violation]:
 
 @cluster_rule("hosts-not-tried", Severity.WARNING)
 def every_host_could_try(cluster: Inspected) -> Iterator[Violation]:
-    """Whether hosts reach each other could be tried on every one of them."""
+    """Whether other hosts reach a host could not be tried."""
     for name, why in cluster.connectivity.untried:
         says, hint = _WHY_UNTRIED.get(why, (f"it says {why!r}", "see that perl works there"))
         yield Violation(f"hosts/{name}/connectivity", f"whether other hosts reach it was not tried: {says}", hint)

@@ -1,4 +1,4 @@
-"""Machines that must not be one another: host names, hardware ids, clocks (rules 28 and 31)."""
+"""Machines that must not be one another: host names, hardware ids, clocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLOCK_TOLERANCE = timedelta(seconds=30)
 
 @host_rule("hostname-differs", Severity.WARNING)
 def hostname_is_the_node_name(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """The machine's own host name is the node name, or begins with it: kubeadm is told the node name, so this only misleads people."""
+    """The machine's own host name is not the node name, nor begins with it: kubeadm is told the node name, so this only misleads people."""
     if found.hostname.lower() != host.name and found.hostname.lower().partition(".")[0] != host.name:
         says = f"the machine calls itself {found.hostname}; its node will be called {host.name}"
         yield Violation("hostname", says, f"`hostnamectl set-hostname {host.name}`, or write name: {found.hostname.lower()}")
@@ -25,7 +25,7 @@ def hostname_is_the_node_name(_cluster: Inspected, host: Host, found: HostFacts)
 
 @cluster_rule("hostname-twice")
 def hostnames_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """No two machines have one host name."""
+    """Two machines have one host name."""
     yield from _twice(
         cluster, "hostname", lambda _host, found: found.hostname, "give each machine a name of its own: `hostnamectl set-hostname NAME`"
     )
@@ -33,14 +33,14 @@ def hostnames_are_unique(cluster: Inspected) -> Iterator[Violation]:
 
 @cluster_rule("product-uuid-twice")
 def product_uuids_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """No two machines have one product_uuid, where it can be read."""
+    """Two machines have one product_uuid, where it can be read."""
     hint = "one machine under two names, or cloned virtual machines: give each its own UUID in the hypervisor"
     yield from _twice(cluster, "product_uuid", lambda _host, found: found.product_uuid, hint)
 
 
 @cluster_rule("mac-twice")
 def macs_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """No two machines have one MAC address on the links of their node addresses."""
+    """Two machines have one MAC address on the links of their node addresses."""
     hint = "one machine under two names, or cloned virtual machines: give each link its own MAC address in the hypervisor"
 
     def mac(host: Host, found: HostFacts) -> str | None:
@@ -52,7 +52,7 @@ def macs_are_unique(cluster: Inspected) -> Iterator[Violation]:
 
 @cluster_rule("machine-id-twice", Severity.WARNING)
 def machine_ids_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """No two machines have one /etc/machine-id: DHCP servers and log collectors take them for one."""
+    """Two machines have one /etc/machine-id: DHCP servers and log collectors take them for one."""
     hint = "cloned machines: `rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup` on all but one, and reboot"
     yield from _twice(cluster, "machine-id", lambda _host, found: found.machine_id, hint)
 
@@ -70,7 +70,7 @@ def _twice(cluster: Inspected, what: str, of: Callable[[Host, HostFacts], str | 
 
 @cluster_rule("clock-off")
 def clocks_agree(cluster: Inspected) -> Iterator[Violation]:
-    """Every clock is within 30 s of the median, either way, before certificates are made."""
+    """A clock is more than 30 s off the median: certificates would not be valid yet, or no more."""
     if not cluster.hosts:
         return
     median = median_low(found.clock_offset for _, found in cluster.hosts)

@@ -1,4 +1,4 @@
-"""What the kernel and its links must be able to do: NAT, kube-proxy's mode, VXLAN, MTU, router advertisements (rules 12, 15, 21, 22)."""
+"""What the kernel and its links must be able to do: NAT, kube-proxy's mode, VXLAN, MTU, router advertisements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IPV6_MINIMUM_MTU = 1280  # RFC 8200
 
 @host_rule("no-nat")
 def kernel_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Services need address translation in every family in use: nf_tables, or iptable_nat and ip6table_nat (kubernetes#133694)."""
+    """The kernel cannot translate addresses of a family in use, which services need: nf_tables, or iptable_nat and ip6table_nat (kubernetes#133694)."""
     for family in cluster.spec.families:
         if found.nat.get(family) is False:
             module = "ip6table_nat" if family is Family.IPV6 else "iptable_nat"
@@ -29,7 +29,7 @@ def kernel_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> I
 
 @host_rule("nat-unknown", Severity.WARNING)
 def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Whether the kernel can translate addresses can be told from what the host shows."""
+    """The host does not show whether its kernel can translate addresses."""
     for family in cluster.spec.families:
         if family not in found.nat:
             says = f"it can't be told whether its kernel translates {_word(family)} addresses: no nft, no kernel configuration, no /lib/modules"
@@ -38,7 +38,7 @@ def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, found:
 
 @host_rule("kernel-too-old-for-proxy")
 def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """kube-proxy in nftables mode needs nf_tables and a kernel of 5.13 or newer."""
+    """The kernel has no nf_tables, or is older than 5.13: kube-proxy's nftables mode needs both."""
     if proxy_mode(cluster.spec) is not ProxyMode.NFTABLES:
         return
     hint = "use a newer kernel, or write `kubeadm: {kube_proxy: {mode: iptables}}`"
@@ -50,14 +50,14 @@ def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, found: HostFacts
 
 @host_rule("kernel-too-old-for-vxlan")
 def kernel_does_vxlan_over_ipv6(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """VXLAN over IPv6 needs kernel 4.19.1."""
+    """The kernel is older than 4.19.1, which VXLAN over IPv6 needs."""
     if Family.IPV6 in pod_network(cluster.spec).vxlan_families(cluster.spec) and found.kernel < (4, 19, 1):
         yield Violation("kernel", f"kernel {_version(found)}: VXLAN over IPv6 needs 4.19.1", "use a newer kernel")
 
 
 @host_rule("mtu-too-small")
 def links_carry_pod_packets(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """With IPv6 a pod's MTU is at least 1280, and VXLAN takes 50 bytes of the link's over IPv4, 70 over IPv6; a pod MTU that the file sets fits as well."""
+    """A link's MTU is too small for pods: 1280 with IPv6, or the pod MTU that the file sets, and VXLAN's 50 bytes over IPv4, 70 over IPv6."""
     families = cluster.spec.families
     overhead = max((VXLAN_OVERHEAD[family] for family in pod_network(cluster.spec).vxlan_families(cluster.spec)), default=0)
     wanted = max(cluster.spec.cni.mtu or 0, IPV6_MINIMUM_MTU if Family.IPV6 in families else 0)
@@ -75,7 +75,7 @@ def links_carry_pod_packets(cluster: Inspected, host: Host, found: HostFacts) ->
 
 @host_rule("default-route-at-risk")
 def default_route_survives_forwarding(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """An IPv6 default route learnt by router advertisement is lost once forwarding is on, unless accept_ra is 2 before (talos#5632, kops#12418)."""
+    """An IPv6 default route learnt by router advertisement would be lost once forwarding is on: accept_ra is not 2 (talos#5632, kops#12418)."""
     if Family.IPV6 not in cluster.spec.families or cluster.spec.prepare.accept_ra:
         return
     for route in found.default_routes:

@@ -1,4 +1,4 @@
-"""What a machine must be: root, CPUs, memory, disk, architecture, commands, no swap (rule 31)."""
+"""What a machine must be: root, CPUs, memory, disk, architecture, commands, no swap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MIB = 2**20
 
 @host_rule("facts-unknown")
 def the_vital_facts_are_known(_cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """What decides whether a host can be used could be read from it."""
+    """Facts that decide whether a host can be used could not be read from it."""
     for unknown in found.unknown:
         if unknown.part not in _BEARABLE:
             yield Violation("facts", f"part {unknown.part} of its facts could not be read: {unknown.reason}", _cure(found))
@@ -28,7 +28,7 @@ _BEARABLE = {"resolver", "netfilter", "ufw", "firewalld", "nftables", "iptables"
 
 @host_rule("facts-incomplete", Severity.WARNING)
 def the_other_facts_are_known(_cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """What only warns of trouble could be read from it; nothing is said of it otherwise."""
+    """Facts that only warn of trouble could not be read from the host; that trouble would not be reported."""
     for unknown in found.unknown:
         if unknown.part in _BEARABLE:
             yield Violation("facts", f"part {unknown.part} of its facts could not be read: {unknown.reason}", _cure(found))
@@ -42,7 +42,7 @@ def _cure(found: HostFacts) -> str:
 
 @host_rule("not-root")
 def commands_run_as_root(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Commands run as root, directly or by sudo."""
+    """Commands do not run as root, neither directly nor by sudo."""
     if not found.root:
         yield Violation(
             "ssh", f"commands of user {host.ssh.user} do not run as root", "log in as root, or as a user who may use sudo for everything"
@@ -51,7 +51,7 @@ def commands_run_as_root(_cluster: Inspected, host: Host, found: HostFacts) -> I
 
 @host_rule("too-few-cpus")
 def control_planes_have_cpus(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A control plane has at least 2 CPUs (kubeadm)."""
+    """A control plane has fewer than 2 CPUs (kubeadm)."""
     if host.role is Role.CONTROL_PLANE and 0 < found.cpus < CONTROL_PLANE_CPUS:
         yield Violation(
             "cpus", f"{found.cpus} CPU, a control plane needs {CONTROL_PLANE_CPUS}", "give the machine another CPU, or make it a worker"
@@ -60,7 +60,7 @@ def control_planes_have_cpus(_cluster: Inspected, host: Host, found: HostFacts) 
 
 @host_rule("too-little-memory")
 def control_planes_have_memory(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A control plane has at least 1700 MB of memory (kubeadm)."""
+    """A control plane has less than 1700 MB of memory (kubeadm)."""
     mebibytes = found.memory // _MIB
     if host.role is Role.CONTROL_PLANE and 0 < mebibytes < CONTROL_PLANE_MEBIBYTES:
         says = f"{mebibytes} MB of memory, a control plane needs {CONTROL_PLANE_MEBIBYTES} MB"
@@ -69,7 +69,7 @@ def control_planes_have_memory(_cluster: Inspected, host: Host, found: HostFacts
 
 @host_rule("swap-on")
 def swap_is_off(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """No swap is in use, unless the file says that it may be switched off: kubelet does not start with it."""
+    """Swap is in use, and the file does not say that it may be switched off: kubelet does not start with it."""
     tolerated = cluster.spec.kubeadm.kubelet.get("failSwapOn") is False
     if found.swap and not cluster.spec.prepare.swap_off and not tolerated:
         hint = "switch it off (`swapoff -a`, and take it out of /etc/fstab), or write `prepare: {swap_off: true}`"
@@ -78,7 +78,7 @@ def swap_is_off(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[V
 
 @host_rule("wrong-architecture")
 def architecture_is_the_bundles(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """The bundle holds programs for the host's processor."""
+    """The bundle holds programs for another processor than the host's."""
     if found.architecture != cluster.bundle_architecture:
         says = f"it is {found.architecture}, the bundle {cluster.spec.bundle} is for {cluster.bundle_architecture}"
         yield Violation(
@@ -88,7 +88,7 @@ def architecture_is_the_bundles(cluster: Inspected, _host: Host, found: HostFact
 
 @host_rule("too-little-disk")
 def the_bundle_fits(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """There is room under /var/lib for the bundle: the files, the images, and the images unpacked."""
+    """There is too little room under /var/lib for the bundle: the files, the images, and the images unpacked."""
     needed = 3 * cluster.bundle_size
     if found.prepared is None and 0 < found.disk_free < needed:
         says = f"{found.disk_free // _MIB} MB are free under /var/lib, the bundle needs {needed // _MIB} MB unpacked"
@@ -109,7 +109,7 @@ _PACKAGE = {
 
 @host_rule("command-missing")
 def commands_are_there(_cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """The commands that kubeadm and this project's own scripts call are there."""
+    """A command that kubeadm or a script of sixstack calls is missing."""
     if found.missing_commands:
         packages = " ".join(sorted({_PACKAGE.get(command, "coreutils") for command in found.missing_commands}))
         yield Violation(

@@ -1,4 +1,4 @@
-"""Ports that the cluster's parts listen on: free, or held by this cluster itself (rule 29)."""
+"""Ports that the cluster's parts listen on: free, or held by this cluster itself."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from cluster.pod_networks.registry import POD_NETWORKS, pod_network
 from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.conflicts import another_cluster
 from cluster.rules.registry import host_rule
-from cluster.vocabulary.hostport import join_host_port, split_host_port
+from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, Role
 
-API_PORT = 6443
 _EVERYBODY = (Role.CONTROL_PLANE, Role.WORKER)
 NODE_PORTS = (30000, 32767)  # kube-apiserver's default --service-node-port-range
 
@@ -66,7 +65,7 @@ def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
 
 @host_rule("port-busy")
 def ports_are_free(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """The ports of the cluster's parts are free on every address: kubeadm refuses to start otherwise."""
+    """A port that a part of the cluster needs is taken: kubeadm refuses to start."""
     if another_cluster(cluster, host, found) is not None:
         return  # they are that cluster's
     for listener in listeners(cluster, host):
