@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.facts.host_facts import Conflict, HostFacts
+from cluster.operating_systems.registry import operating_system
 from cluster.rules.inspected import Inspected
 from cluster.rules.registry import host_rule
 from cluster.vocabulary.problems import Violation
@@ -56,7 +57,6 @@ def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterat
 
 
 _DO = {
-    "package": "remove it: `apt-get purge {name}` (or `dnf remove {name}`, `snap remove {name}`), then run again",
     "unit": "stop it and remove it: `systemctl disable --now {name}`, then remove {detail}",
     "binary": "remove {detail}, or what installed it",
     "process": "stop it, and see that nothing starts it again: {detail}",
@@ -71,7 +71,7 @@ def no_foreign_runtime(cluster: Inspected, host: Host, found: HostFacts) -> Iter
         return  # they are that cluster's
     for thing in found.conflicts:
         if thing.kind != "file":
-            yield Violation("foreign", f"{_in_words(thing)} is not ours", _hint(thing))
+            yield Violation("foreign", f"{_in_words(thing)} is not ours", _hint(thing, found))
 
 
 @host_rule("leftovers")
@@ -81,12 +81,16 @@ def no_leftovers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[V
         return
     for thing in found.conflicts:
         if thing.kind == "file":
-            yield Violation("leftovers", f"{thing.name} is there, and not ours", _hint(thing))
+            yield Violation("leftovers", f"{thing.name} is there, and not ours", _hint(thing, found))
 
 
 def _in_words(thing: Conflict) -> str:
     return f"{thing.kind} {thing.name}" + (f" ({thing.detail})" if thing.detail else "")
 
 
-def _hint(thing: Conflict) -> str:
+def _hint(thing: Conflict, found: HostFacts) -> str:
+    if thing.kind == "package":
+        # `detail` begins with the kind of package
+        snap = thing.detail.startswith("snap ")
+        return f"{f'remove it: `snap remove {thing.name}`' if snap else operating_system(found).remove_hint(thing.name)}, then run again"
     return _DO[thing.kind].format(name=thing.name, detail=thing.detail or thing.name)

@@ -8,6 +8,7 @@ from itertools import permutations
 
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.host_paths import ClosedPath, HostPath
+from cluster.operating_systems.registry import operating_system
 from cluster.pod_networks.registry import pod_network
 from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.conflicts import another_cluster
@@ -23,10 +24,6 @@ _NO_WAY = ("Network is unreachable", "No route to host")  # ENETUNREACH, EHOSTUN
 
 # one end, the other ends, the families: all with the same ports, closed in the same way
 _Group = tuple[str, tuple[str, ...], tuple[Family, ...], tuple[ClosedPath, ...]]
-_WHY_UNTRIED = {
-    "lacking perl": ("it has no perl, which tries them", "install package perl-base, which Debian and Ubuntu always have"),
-    "busy": ("another run works on it", "run again when that one has ended"),
-}
 
 
 def paths_to_try(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[HostPath, ...]:
@@ -100,7 +97,12 @@ def hosts_reach_each_other(cluster: Inspected) -> Iterator[Violation]:
 def every_host_could_try(cluster: Inspected) -> Iterator[Violation]:
     """Whether other hosts reach a host could not be tried."""
     for name, why in cluster.connectivity.untried:
-        says, hint = _WHY_UNTRIED.get(why, (f"it says {why!r}", "see that perl works there"))
+        if why == "lacking perl":
+            says, hint = "it has no perl, which tries them", operating_system(cluster.facts.get(name)).install_hint(["perl"])
+        elif why == "busy":
+            says, hint = "another run works on it", "run again when that one has ended"
+        else:
+            says, hint = f"it says {why!r}", "see that perl works there"
         yield Violation(f"hosts/{name}/connectivity", f"whether other hosts reach it was not tried: {says}", hint)
 
 

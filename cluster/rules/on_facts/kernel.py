@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.documents import proxy_mode
+from cluster.operating_systems.registry import operating_system
 from cluster.pod_networks.registry import pod_network
 from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
 from cluster.rules.inspected import Inspected
@@ -23,7 +24,7 @@ def kernel_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> I
     for family in cluster.spec.families:
         if found.nat.get(family) is False:
             module = "ip6table_nat" if family is Family.IPV6 else "iptable_nat"
-            hint = f"load nf_tables or {module} (`modprobe nf_tables`; on Ubuntu: linux-modules-extra-$(uname -r)); IPv6 must not be disabled in the kernel"
+            hint = f"load nf_tables or {module} with `modprobe nf_tables`{operating_system(found).kernel_modules_hint}; IPv6 must not be disabled in the kernel"
             yield Violation("kernel", f"its kernel can't translate {_word(family)} addresses: it has neither nf_tables nor {module}", hint)
 
 
@@ -33,7 +34,7 @@ def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, found:
     for family in cluster.spec.families:
         if family not in found.nat:
             says = f"it can't be told whether its kernel translates {_word(family)} addresses: no nft, no kernel configuration, no /lib/modules"
-            yield Violation("kernel", says, "`apt-get install nftables` on the host lets it be told")
+            yield Violation("kernel", says, f"{operating_system(found).install_hint(['nft'])} on the host lets it be told")
 
 
 @host_rule("kernel-too-old-for-proxy")

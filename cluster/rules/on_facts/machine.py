@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts
+from cluster.operating_systems.registry import operating_system
 from cluster.rules.inspected import Inspected
 from cluster.rules.registry import host_rule
 from cluster.vocabulary.problems import Severity, Violation
@@ -95,23 +96,9 @@ def the_bundle_fits(cluster: Inspected, _host: Host, found: HostFacts) -> Iterat
         yield Violation("disk", says, "make room (`df -h /var/lib`), or mount a larger file system at /var/lib/containerd")
 
 
-_PACKAGE = {
-    "ip": "iproute2",
-    "mount": "mount",
-    "losetup": "mount",
-    "systemctl": "systemd",
-    "systemd-run": "systemd",
-    "flock": "util-linux",
-    "gzip": "gzip",
-    "tar": "tar",
-}
-
-
 @host_rule("command-missing")
 def commands_are_there(_cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
     """A command that kubeadm or a script of sixstack calls is missing."""
     if found.missing_commands:
-        packages = " ".join(sorted({_PACKAGE.get(command, "coreutils") for command in found.missing_commands}))
-        yield Violation(
-            "commands", f"it lacks {', '.join(found.missing_commands)}", f"`apt-get install {packages}` (or what your system calls them)"
-        )
+        hint = operating_system(found).install_hint(found.missing_commands)
+        yield Violation("commands", f"it lacks {', '.join(found.missing_commands)}", hint)
