@@ -179,6 +179,7 @@ class HostFacts:
     os_ids: tuple[str, ...] = ()  # ID of /etc/os-release, then ID_LIKE, the closest first; (): not said
     kubernetes: KubernetesState = field(default_factory=KubernetesState)
     steps: tuple[StepState, ...] = ()
+    foreign_authority: bool = False  # /etc/kubernetes/pki/ca.crt is not the one that init or join left
     unknown: tuple[Unknown, ...] = ()
 
     def link(self, name: str) -> Link | None:

@@ -136,6 +136,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
             kubelet_active=any(unit.name == "kubelet.service" and unit.active for unit in units),
         ),
         steps=own.steps,
+        foreign_authority=own.foreign_authority,
         unknown=tuple(reading.unknown),
     )
 

@@ -9,9 +9,11 @@ from ipaddress import ip_network
 from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.documents import control_plane_endpoint, node_mask_args
+from cluster.plan.resolution import resolve_offline
 from cluster.pod_networks.registry import pod_network
 from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
 from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, Role
+from cluster.vocabulary.topology import topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def found_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: Clus
     Hosts of other clusters are not looked at (other rules refuse them).
     """
     ours = {name: found.kubernetes for name, found in facts.items() if found.owner == spec.name and found.kubernetes.present}
-    control_plane = ours.get(spec.control_planes[0].name)
+    control_plane = ours.get(topology(spec).seed.name)
     kubeadm = state.kubeadm if state else {}
     networking = kubeadm.get("networking", {})
     members = {name: found for name, found in ours.items() if found.kubelet_config}
@@ -98,7 +100,9 @@ def specified_cluster(spec: ClusterSpec) -> ExistingCluster:
 
 def known_endpoint(spec: ClusterSpec) -> str | None:
     """host:port of the API as the file alone tells it; None when it is an address that only the host knows."""
-    return control_plane_endpoint(spec) if spec.control_plane.endpoint or spec.control_planes[0].addresses else None
+    if spec.control_plane.endpoint is None and not topology(spec).seed.addresses:
+        return None
+    return control_plane_endpoint(resolve_offline(spec))
 
 
 def _masks(kubeadm: Mapping[str, object]) -> dict[str, str]:

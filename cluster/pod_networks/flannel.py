@@ -12,6 +12,7 @@ from cluster.kubeadm.documents import proxy_mode
 from cluster.pod_networks.protocol import Leftovers, PodNetworkPlugin, Release
 from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
 from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind, ProxyMode
 
 # what flannel takes off the MTU of its backend for the VXLAN header, in either family (pkg/backend/vxlan, encapOverhead)
@@ -92,16 +93,14 @@ class Flannel(PodNetworkPlugin):
         """In every family: flanneld runs with --ip-masq."""
         return dict.fromkeys(spec.families, True)
 
-    def with_pod_mtu(self, spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ClusterSpec:
-        """The spec with the pods' MTU, where flannel would choose one that is too large.
+    def pod_mtu(self, spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> int | None:
+        """The pods' MTU, where flannel would choose one that is too large.
 
         flannel takes 50 bytes off its link's MTU in either family (flannel-io/flannel, pkg/backend/vxlan/device.go). Over IPv6 VXLAN needs 70,
         and the first large packet of every connection is refused. With IPv6 the MTU is therefore named: the smallest link's, less 70.
         """
         if spec.cni.mtu is not None or Family.IPV6 not in spec.families:
-            return spec
+            return spec.cni.mtu
         links = [facts[host.name].link_of(address) for host in spec.hosts if host.name in facts for address in host.addresses]
         mtus = [link.mtu for link in links if link is not None]
-        if not mtus:
-            return spec
-        return spec.model_copy(update={"cni": spec.cni.model_copy(update={"mtu": min(mtus) - VXLAN_OVERHEAD[Family.IPV6]})})
+        return min(mtus) - VXLAN_OVERHEAD[Family.IPV6] if mtus else None

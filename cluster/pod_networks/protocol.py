@@ -11,6 +11,7 @@ from cluster.facts.host_facts import HostFacts
 from cluster.vocabulary.families import Family, Network
 from cluster.vocabulary.migration import DUAL_STACK, Action
 from cluster.vocabulary.problems import Severity, Violation
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind
 
 
@@ -123,9 +124,9 @@ class PodNetworkPlugin(ABC):
         """The prefix length of the blocks that nodes take, by pod range; {} for a plug-in without blocks."""
         return {}
 
-    def with_pod_mtu(self, spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ClusterSpec:  # noqa: ARG002
-        """The spec with the pods' MTU, where the plug-in would choose a wrong one; the addresses of the hosts must be known."""
-        return spec
+    def pod_mtu(self, spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> int | None:  # noqa: ARG002
+        """The pods' MTU to set: that of the file, or one for a plug-in that would choose a wrong one; None leaves it to the plug-in."""
+        return spec.cni.mtu
 
     def migration(self, now: ClusterSpec, gone: Sequence[Network], *, ranges_changed: bool) -> Iterator[Action]:  # noqa: ARG002
         """What a person does to this network by hand when the cluster's ranges change; `gone`: ranges that the new file lacks."""

@@ -142,7 +142,7 @@ class TestWas:
         done = sixstack("check", "-", "--was", str(GOOD), "--output", "json", feed=feed)
         assert done.returncode == 0
         told = json.loads(done.stdout)
-        assert [(step["step"], step["host"]) for step in told["steps"]] == [("label-node", "node-2")]
+        assert [step["id"] for step in told["steps"]] == ["label-node/node-2"]
         assert (told["problems"], told["was"], told["migration"]) == ([], {"problems": []}, None)
 
     def test_another_stack_mode_is_refused_with_the_list(self) -> None:

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.server
 
 SCRIPT = """
 import sys
-from tests.tasks.test_attempt import steps
+from tests.runs.test_attempts import steps
 steps(sys.argv[1])
 """
 
 
 @step("flaky", "host", retries=2)
-def flaky(host: str, run: RunContext) -> StepRecord:
+def flaky(host: str, run: RunContext) -> None:
     """Fails in a way that may pass, once."""
     with record_attempt("flaky", host, run, StepRecord) as attempt:
         attempt.secrets.add("canary-of-a-token")
@@ -34,11 +34,10 @@ def flaky(host: str, run: RunContext) -> StepRecord:
             place.touch()
             raise HostUnreachable(host, "the connection was lost with canary-of-a-token")
         attempt.change("joined")
-    return attempt.record
 
 
 @step("hopeless", "host", retries=2)
-def hopeless(host: str, run: RunContext) -> StepRecord:
+def hopeless(host: str, run: RunContext) -> None:
     """Fails in a way that cannot pass."""
     with record_attempt("hopeless", host, run, StepRecord):
         raise HostError(host, "its disk is full", "make room")

@@ -19,6 +19,7 @@ from cluster.kubeadm.documents import (
     kubelet_configuration,
     proxy_mode,
 )
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, ProxyMode
 
 IPV4 = {"node": "198.18.0.{}", "pods": {"cidr": "10.244.0.0/16"}, "services": "10.96.0.0/16"}
@@ -31,26 +32,28 @@ MODES: dict[str, tuple[str, str, list[dict[str, Any]]]] = {
 }
 
 
-def spec_of(mode: str, **changes: Any) -> ClusterSpec:
+def spec_of(mode: str, **changes: Any) -> ResolvedSpec:
     """Two hosts in a mode, reached over another IPv4 address than the node's."""
     stack, primary, families = MODES[mode]
-    return ClusterSpec.model_validate(
-        {
-            "name": "demo",
-            "stack": stack,
-            "primary_family": primary,
-            "hosts": [
-                {
-                    "name": f"node-{number}",
-                    "role": role,
-                    "ssh": {"address": f"203.0.113.{number}"},
-                    "addresses": [family["node"].format(number) for family in families],
-                }
-                for number, role in ((1, "control-plane"), (2, "worker"))
-            ],
-            "network": {"pods": [family["pods"] for family in families], "services": [family["services"] for family in families]},
-            **changes,
-        }
+    return ResolvedSpec.of(
+        ClusterSpec.model_validate(
+            {
+                "name": "demo",
+                "stack": stack,
+                "primary_family": primary,
+                "hosts": [
+                    {
+                        "name": f"node-{number}",
+                        "role": role,
+                        "ssh": {"address": f"203.0.113.{number}"},
+                        "addresses": [family["node"].format(number) for family in families],
+                    }
+                    for number, role in ((1, "control-plane"), (2, "worker"))
+                ],
+                "network": {"pods": [family["pods"] for family in families], "services": [family["services"] for family in families]},
+                **changes,
+            }
+        )
     )
 
 

@@ -29,7 +29,7 @@ def read(changes: dict[str, Any]) -> ClusterSpec:
 def steps(found: Comparison) -> set[tuple[str, str]]:
     """The steps of the plan, with their hosts."""
     assert found.plan is not None, found.problems
-    return {(step.step, step.host) for step in found.plan.steps}
+    return {(step.kind, step.subject) for step in found.plan.steps}
 
 
 def hosts(**changes: Any) -> list[dict[str, Any]]:
@@ -50,13 +50,19 @@ NEW_HOST = {"name": "c", "role": "worker", "ssh": {"address": "198.18.0.13", "ho
         ({"hosts": hosts(taints=[{"key": "busy", "effect": "NoSchedule"}])}, {("label-node", "b")}),
         (
             {"hosts": [*hosts(), NEW_HOST]},
-            {("prepare-host", "c"), ("join-worker", "c"), ("label-node", "c"), ("wait-ready", "cluster"), ("verify-network", "cluster")},
+            {
+                *((kind, "c") for kind in ("prepare-host", "load-bundle", "join-worker", "label-node", "wait-ready")),
+                *((kind, "cluster") for kind in ("wait-dns", "verify-network")),
+            },
         ),
         (
             {"proxy": {"http": "http://proxy.example.org:3128"}},
-            {("prepare-host", "a"), ("prepare-host", "b"), ("verify-network", "cluster")},
+            {
+                *((kind, host) for kind in ("prepare-host", "load-bundle") for host in ("a", "b")),
+                ("verify-network", "cluster"),
+            },
         ),
-        ({"cni": {"mtu": 1400}}, {("install-cni", "cluster"), ("wait-ready", "cluster"), ("verify-network", "cluster")}),
+        ({"cni": {"mtu": 1400}}, {(kind, "cluster") for kind in ("install-cni", "wait-network", "wait-dns", "verify-network")}),
     ],
     ids=["equal", "blocks", "label", "taint", "host", "proxy", "mtu"],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import templates
-from cluster.plan.steps import FOLDERS
+from cluster.plan.values import FOLDERS
 from cluster.pod_networks.protocol import PodNetworkPlugin
 from cluster.pod_networks.registry import POD_NETWORKS, leftover_values, pod_network
 from cluster.vocabulary.families import Family

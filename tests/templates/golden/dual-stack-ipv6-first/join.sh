@@ -34,6 +34,7 @@ for leftover in /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.c
     break
   fi
 done
-rm -f "$state/joined"
+rm -f "$state/joined" "$state/authority"
 kubeadm join --config "$SIXSTACK_STEP_DIR/join.yaml"
+sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset leaves a host with another one alone
 touch "$state/joined"

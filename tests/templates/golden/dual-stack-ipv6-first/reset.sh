@@ -17,9 +17,8 @@ if [ -z "$owner" ]; then
   echo "nothing of cluster $cluster is on this host"
   exit 0
 fi
-if [ -e /etc/kubernetes/pki/ca.crt ] && command -v openssl >/dev/null; then
-  found=$(openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum)
-  if [ "sha256:${found%% *}" != sha256:5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a ]; then refuse "another cluster's certificate authority is on this host"; fi
+if [ -s "$state/authority" ] && [ -e /etc/kubernetes/pki/ca.crt ] && [ "$(sha256sum </etc/kubernetes/pki/ca.crt)" != "$(cat "$state/authority")" ]; then
+  refuse "/etc/kubernetes/pki/ca.crt is not the one that this cluster put there; if you replaced it, remove $state/authority"
 fi
 
 have() { command -v "$1" >/dev/null; }

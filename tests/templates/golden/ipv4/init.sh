@@ -27,7 +27,7 @@ fi
 if [ -e "$state/initialized" ] && [ -e /var/lib/etcd/member ]; then
   refuse "the control plane's files are gone from /etc/kubernetes and the cluster's data is still in /var/lib/etcd: bring them back, or delete the cluster"
 fi
-rm -f "$state/initialized"
+rm -f "$state/initialized" "$state/authority"
 
 for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml; do
   if [ -e "$leftover" ]; then
@@ -73,4 +73,5 @@ mode: "nftables"
 clusterCIDR: "10.244.0.0/16"
 bindAddress: "0.0.0.0"' >"$config"
 kubeadm init --config "$config" --skip-token-print --skip-certificate-key-print
+sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset leaves a host with another one alone
 touch "$state/initialized"

@@ -1,4 +1,4 @@
-"""The steps that make a cluster, as data: name, template, time limit, and the values each template gets.
+"""The values of steps: what their templates and API calls get.
 
 Values are plain (JSON-able) and hold no secret: a join token goes to the host as an input file, never through here.
 """
@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from heapq import merge
 from typing import Any
 
@@ -17,9 +16,10 @@ from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, in
 from cluster.pod_networks.registry import leftover_folders, leftover_values, pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
+from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host
-
-CLUSTER = "cluster"  # the `host` of a step that concerns no single host
+from cluster.vocabulary.topology import topology
 
 # raise it when templates/host/prepare.sh.j2 brings hosts to another state from the same values: prepared hosts are then prepared again
 PREPARE_REVISION = 1
@@ -29,29 +29,11 @@ DEFAULT_PAUSE = "pause:3.10.2"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One kind of step; `template` is None where the work is API calls and no script."""
+class HostFiles:
+    """What the bundle wants on one host: content sha256 of files, references of images."""
 
-    name: str
-    template: str | None
-    limit: timedelta
-    detached: bool = False  # runs on the host as a transient systemd unit that outlives the connection
-
-
-PREPARE_HOST = Step("prepare-host", "host/prepare.sh.j2", timedelta(minutes=5))
-INIT_CONTROL_PLANE = Step("init-control-plane", "host/init.sh.j2", timedelta(minutes=10), detached=True)
-INSTALL_CNI = Step("install-cni", None, timedelta(minutes=3))
-JOIN_WORKER = Step("join-worker", "host/join.sh.j2", timedelta(minutes=8), detached=True)
-LABEL_NODE = Step("label-node", None, timedelta(minutes=2))
-WAIT_READY = Step("wait-ready", None, timedelta(minutes=5))
-VERIFY_NETWORK = Step("verify-network", None, timedelta(minutes=5))
-PUBLISH_KUBECONFIG = Step("publish-kubeconfig", None, timedelta(minutes=2))
-RESET_HOST = Step("reset-host", "host/reset.sh.j2", timedelta(minutes=5), detached=True)
-
-# scripts that a step runs beside its own
-CLAIM_TEMPLATE = "host/claim.sh.j2"  # before anything is uploaded
-REMOVE_STEP_STATE_TEMPLATE = "host/remove-step-state.sh.j2"  # on a host whose reset has ended well and was recorded
-SHORT = timedelta(minutes=1)  # the limit of each of those
+    files: frozenset[str] = frozenset()
+    images: frozenset[str] = frozenset()
 
 
 # what every cluster fills on a host; reset removes from them what was not there when the host was claimed (a folder before its parent)
@@ -81,12 +63,12 @@ _FOLDERS = (
 FOLDERS = tuple(merge(_FOLDERS, leftover_folders()))
 
 
-def claim_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
+def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
     """For host/claim.sh.j2, which writes down whose host this is before anything else is put on it."""
     return {"cluster": spec.name, "host": host.name, "folders": list(FOLDERS)}
 
 
-def prepare_values(spec: ClusterSpec, host: Host, images: Iterable[str] = ()) -> dict[str, Any]:
+def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -> dict[str, Any]:
     """For host/prepare.sh.j2; `images` are the references of the bundle, among which the pause image is found.
 
     `digest` covers all the others: a host whose record shows it was brought to exactly this.
@@ -114,21 +96,28 @@ def prepared_digest(values: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def init_values(spec: ClusterSpec) -> dict[str, Any]:
-    """For host/init.sh.j2 on the first control plane."""
+def init_values(spec: ResolvedSpec) -> dict[str, Any]:
+    """For host/init.sh.j2 on the seed control plane."""
+    seed = topology(spec).seed
     return {
         "cluster": spec.name,
-        "host": spec.control_planes[0].name,
+        "host": seed.name,
         "documents": init_documents(spec),
         "pod_network": leftover_values(),
-        "api": join_host_port(str(spec.control_planes[0].addresses[0]), bind_port(spec)),
+        "api": join_host_port(str(seed.addresses[0]), bind_port(spec)),
         "dns_upstreams": [join_host_port(str(address), 53) for address in spec.network.dns_upstreams],
     }
 
 
-def join_values(spec: ClusterSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:
+def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:
     """For host/join.sh.j2; `recreate`: what an earlier join left is of no use (its control plane or its Node is gone)."""
     return {"cluster": spec.name, "host": host.name, "recreate": recreate, "pod_network": leftover_values()}
+
+
+def label_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
+    """The labels and taints of a host's node."""
+    taints = [{"key": taint.key, "value": taint.value, "effect": taint.effect.value} for taint in host.taints]
+    return {"labels": node_labels(spec, host), "taints": taints}
 
 
 def remove_step_state_values(cluster: str) -> dict[str, Any]:
@@ -136,12 +125,11 @@ def remove_step_state_values(cluster: str) -> dict[str, Any]:
     return {"cluster": cluster}
 
 
-def reset_values(spec: ClusterSpec, host: Host, *, ca_hash: str | None = None) -> dict[str, Any]:
-    """For host/reset.sh.j2; `ca_hash` (sha256:HEX) is the cluster's identity where it is known: a host with another one is refused."""
+def reset_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
+    """For host/reset.sh.j2."""
     return {
         "cluster": spec.name,
         "host": host.name,
-        "ca_hash": ca_hash,
         "folders": list(FOLDERS),
         "pod_network": leftover_values(),
         "pods": [str(pods) for pods in spec.pod_ranges],
@@ -172,7 +160,7 @@ def sysctls(spec: ClusterSpec) -> dict[str, str]:
     return settings
 
 
-def proxy_environment(spec: ClusterSpec) -> dict[str, str]:
+def proxy_environment(spec: ResolvedSpec) -> dict[str, str]:
     """containerd's proxy variables; {} without a proxy. The cluster's own ranges and names never go through it."""
     proxy = spec.proxy
     environment = {name: value for name, value in (("HTTP_PROXY", proxy.http), ("HTTPS_PROXY", proxy.https)) if value}
