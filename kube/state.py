@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from cluster.facts.cluster_state import ClusterState, NodeState
+from cluster.pod_networks.plugins import POD_NETWORKS
 from cluster.pod_networks.recognition import Workload, installed_network
-from cluster.pod_networks.registry import POD_NETWORKS
 from cluster.vocabulary.families import Network
 from cluster.vocabulary.spec import Taint, TaintEffect
 from kube.client import Document, KubeApi

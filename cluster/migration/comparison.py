@@ -15,7 +15,7 @@ from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.resolution import resolve_offline
 from cluster.plan.values import prepare_values
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.migration import Migration
 from cluster.vocabulary.problems import Problem

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cluster.kubeadm.documents import kube_proxy_configuration, kubelet_configuration
 from cluster.migration.difference import Difference, by_family, changes
 from cluster.plan.values import sysctls
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.migration import (
     BACKUP,

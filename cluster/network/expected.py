@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Address, Family, Network
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.spec import ClusterSpec

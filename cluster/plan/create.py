@@ -14,7 +14,7 @@ from cluster.plan import reasons
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.plan.notes import notes
 from cluster.plan.values import HostFiles, init_values, join_values, label_values, prepare_values
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.topology import topology
 

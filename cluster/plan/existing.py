@@ -10,7 +10,7 @@ from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.documents import control_plane_endpoint, node_mask_args
 from cluster.plan.resolution import resolve_offline
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
 from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, Role
 from cluster.vocabulary.topology import topology

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cluster.kubeadm.documents import node_mask_args
 from cluster.plan.existing import ExistingCluster, known_endpoint
-from cluster.pod_networks.registry import POD_NETWORKS, pod_network
+from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.vocabulary.families import Family, Network, family_of
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Role

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.plan.unapplied import unapplied
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Role

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.plan.graph import CLUSTER, Plan
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.redaction import redact
 from cluster.vocabulary.spec import ClusterSpec

@@ -8,7 +8,7 @@ from typing import Any
 from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.facts.host_facts import HostFacts, StepState
 from cluster.plan.values import HostFiles
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 
 

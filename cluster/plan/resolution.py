@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.node_addresses import node_addresses
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.rules.offline import check_spec
 from cluster.vocabulary.families import Family, family_of
 from cluster.vocabulary.problems import Problem

@@ -55,7 +55,7 @@ class Leftovers:
 class PodNetworkRule:
     """A rule of one plug-in; cluster/rules/cni.py registers it, and runs it where the file names that plug-in.
 
-    `items`: the check gets each item of that list field (`network.pods`), and its path, as cluster.rules.registry.rule_each says.
+    `items`: the check gets each item of that list field (`network.pods`), and its path, as cluster.rules.registry.item_rule says.
     """
 
     code: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cluster.facts.cluster_state import ClusterState
 from cluster.pod_networks.none import NoPodNetwork
-from cluster.pod_networks.registry import POD_NETWORKS
+from cluster.pod_networks.plugins import POD_NETWORKS
 from cluster.vocabulary.spec import CniKind
 
 # annotations of workloads that sixstack applied: which kind of network they are part of, and the sha256 of all its documents

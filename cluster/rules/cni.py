@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.pod_networks.protocol import PodNetworkPlugin, PodNetworkRule
-from cluster.pod_networks.registry import POD_NETWORKS, pod_network
 from cluster.rules.registry import SpecRule, item_rule, spec_rule
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import ClusterSpec, Cni

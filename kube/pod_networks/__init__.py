@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable
 from datetime import timedelta
 
+from cluster.pod_networks.plugins import pod_network
 from cluster.pod_networks.recognition import DIGEST_MARK, KIND_MARK
-from cluster.pod_networks.registry import pod_network
 from cluster.vocabulary.spec import ClusterSpec
 from kube.apply import apply
 from kube.client import Document, KubeApi

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from cluster.pod_networks.registry import pod_network
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.errors import SpecError
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec

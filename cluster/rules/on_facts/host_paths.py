@@ -8,8 +8,8 @@ from itertools import permutations
 
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.host_paths import ClosedPath, HostPath
-from cluster.operating_systems.registry import operating_system
-from cluster.pod_networks.registry import pod_network
+from cluster.operating_systems.detection import operating_system
+from cluster.pod_networks.plugins import pod_network
 from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.conflicts import another_cluster
 from cluster.rules.on_facts.ports import listeners

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.documents import proxy_mode
-from cluster.operating_systems.registry import operating_system
-from cluster.pod_networks.registry import pod_network
+from cluster.operating_systems.detection import operating_system
+from cluster.pod_networks.plugins import pod_network
 from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
 from cluster.rules.inspected import Inspected
 from cluster.rules.registry import host_rule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts
-from cluster.operating_systems.registry import operating_system
+from cluster.operating_systems.detection import operating_system
 from cluster.rules.inspected import Inspected
 from cluster.rules.registry import host_rule
 from cluster.vocabulary.problems import Severity, Violation

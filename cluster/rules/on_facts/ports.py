@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cluster.facts.host_facts import HostFacts, Socket
-from cluster.pod_networks.registry import POD_NETWORKS, pod_network
+from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.conflicts import another_cluster
 from cluster.rules.registry import host_rule

@@ -1,4 +1,4 @@
-"""Calico's settings, as its programs are told them."""
+"""Calico's settings as its programs are told them, and the rules of its own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import pytest
 
 from cluster.pod_networks.calico import Calico
 from tests.cluster.pod_networks.specs import calico_spec_of as spec_of
+from tests.cluster.rules.conftest import Check
 
 CALICO = Calico()
+KIND = {"cni.kind": "calico"}
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,73 @@ def test_rules_are_written_by_the_program_that_kube_proxy_uses() -> None:
     """nftables by default, iptables when the file says so."""
     assert CALICO.environment(spec_of("ipv4"))["FELIX_NFTABLESMODE"] == "Enabled"
     assert CALICO.environment(spec_of("ipv4", kubeadm={"kube_proxy": {"mode": "iptables"}}))["FELIX_NFTABLESMODE"] == "Disabled"
+
+
+class TestSettingUnused:
+    """cni-setting-unused."""
+
+    def test_a_pool_of_a_family_that_is_not_there_is_refused(self, check: Check) -> None:
+        """In a cluster of one family."""
+        cni = {"kind": "calico", "pools": {"ipv6": {"block_size": 122}}}
+        assert ("cni-setting-unused", "cni.pools.ipv6") in check({"cni": cni}, "ipv4")
+        assert check({"cni": cni}, "ipv6") == {}
+
+
+class TestBlockSizeOutOfRange:
+    """block-size-out-of-range."""
+
+    @pytest.mark.parametrize(("family", "size"), [("ipv4", 33), ("ipv4", 116), ("ipv6", 26), ("ipv6", 115)])
+    def test_a_size_of_the_other_family_is_refused(self, check: Check, family: str, size: int) -> None:
+        """Calico's limits, with its default as the hint."""
+        problem = check({**KIND, f"cni.pools.{family}.block_size": size})["block-size-out-of-range", f"cni.pools.{family}.block_size"]
+        assert f"/{size}" in problem.message
+
+    @pytest.mark.parametrize(("family", "size"), [("ipv4", 20), ("ipv4", 32), ("ipv6", 116), ("ipv6", 128)])
+    def test_the_limits_are_accepted(self, check: Check, family: str, size: int) -> None:
+        """/20 to /32 and /116 to /128."""
+        assert check({**KIND, f"cni.pools.{family}.block_size": size}) == {}
+
+
+class TestPoolTooSmall:
+    """pool-too-small."""
+
+    @pytest.mark.parametrize("cidr", ["10.244.0.0/27", "10.244.0.0/26", "10.244.0.0/25"])
+    def test_a_pool_with_fewer_blocks_than_hosts_is_refused(self, check: Check, cidr: str) -> None:
+        """None, one and two blocks of /26 for three hosts; the hint gives a pod CIDR and a block size that do."""
+        found = check({**KIND, "network.pods[0]": {"cidr": cidr, "node_mask": 28}})
+        problem = found["pool-too-small", "network.pods[0].cidr"]
+        assert "/24 or shorter" in problem.hint
+        assert "block_size: " in problem.hint
+
+    def test_a_smaller_block_makes_room(self, check: Check) -> None:
+        """What the hint says is accepted."""
+        assert check({**KIND, "network.pods[0]": {"cidr": "10.244.0.0/25", "node_mask": 28}, "cni.pools.ipv4.block_size": 27}) == {}
+
+    def test_flannel_has_no_blocks(self, check: Check) -> None:
+        """Its ranges are the nodes' own."""
+        assert check({"network.pods[0]": {"cidr": "10.244.0.0/26", "node_mask": 28}}) == {}
+
+
+class TestEncapsulation:
+    """What is no choice is told as such."""
+
+    @pytest.mark.parametrize("word", ["IPIP", "always", "VXLANCrossSubnet"])
+    def test_what_calico_cannot_do_in_both_families_is_no_choice(self, check: Check, word: str) -> None:
+        """There is no IPIP for IPv6, and none without BGP."""
+        problem = check({**KIND, "cni.pools.ipv6.encapsulation": word})["not-in-choices", "cni.pools.ipv6.encapsulation"]
+        assert "Always, CrossSubnet, Never" in problem.hint + problem.message
+
+
+class TestPodsNeedARoute:
+    """pods-need-a-route."""
+
+    def test_a_pool_without_nat_is_warned_of(self, check: Check) -> None:
+        """Replies find pods only where the network knows the way; it is no error."""
+        problem = check({**KIND, "cni.pools.ipv6.nat_outgoing": False})["pods-need-a-route", "cni.pools.ipv6.nat_outgoing"]
+        assert "fd44::/56" in problem.message
+        assert problem.severity.value == "warning"
+
+    def test_a_pool_without_tunnels_is_warned_of(self, check: Check) -> None:
+        """A router between the nodes does not know the pods; what to write instead is said."""
+        problem = check({**KIND, "cni.pools.ipv4.encapsulation": "Never"})["pods-need-a-route", "cni.pools.ipv4.encapsulation"]
+        assert "CrossSubnet" in problem.hint

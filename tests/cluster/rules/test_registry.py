@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cluster.pod_networks.registry import POD_NETWORKS
+from cluster.pod_networks.plugins import POD_NETWORKS
 from cluster.rules import offline, on_facts
 from cluster.rules.registry import RULES, Scope
 
@@ -13,7 +13,7 @@ def test_every_rule_has_an_explanation_and_a_test() -> None:
     """A rule without tests, or without a sentence for docs/reference/problems.md, does not pass here."""
     assert callable(offline.check_spec)  # the import registers the rules
     assert callable(on_facts.check_facts)
-    of_specs = "".join(path.read_text() for path in HERE.glob("test_*.py"))
+    of_specs = "".join(path.read_text() for path in [*HERE.glob("test_*.py"), *(HERE.parent / "pod_networks").glob("test_*.py")])
     of_facts = "".join(path.read_text() for path in (HERE / "on_facts").glob("test_*.py"))
     for rule in RULES:
         assert rule.explanation

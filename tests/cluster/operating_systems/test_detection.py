@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from cluster.facts.host_facts import HostFacts
+from cluster.operating_systems.detection import OPERATING_SYSTEMS, operating_system
 from cluster.operating_systems.protocol import OperatingSystem
-from cluster.operating_systems.registry import OPERATING_SYSTEMS, operating_system
 
 Make = Callable[..., HostFacts]
 

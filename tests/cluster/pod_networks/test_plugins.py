@@ -8,8 +8,8 @@ import pytest
 
 import templates
 from cluster.plan.values import FOLDERS
+from cluster.pod_networks.plugins import POD_NETWORKS, leftover_values, pod_network
 from cluster.pod_networks.protocol import PodNetworkPlugin
-from cluster.pod_networks.registry import POD_NETWORKS, leftover_values, pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.spec import Cni, CniKind
 from tests.cluster.pod_networks.specs import MODES, spec_of
@@ -19,7 +19,7 @@ INSTALLED = [plugin for plugin in PLUGINS if plugin.template is not None]
 
 
 def test_every_kind_has_a_plug_in() -> None:
-    """A member of CniKind without a line in the registry would be a KeyError in front of a user."""
+    """A member of CniKind without a line in plugins.py would be a KeyError in front of a user."""
     assert set(POD_NETWORKS) == set(CniKind)
     assert pod_network(spec_of("ipv4")) is POD_NETWORKS[Cni().kind]
 
