@@ -16,8 +16,7 @@ from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host
-from kube.pod_networks import network_images
-from kube.pod_networks.flannel import flannel_documents
+from kube.pod_networks import network_documents, network_images
 from templates import render
 
 # the script puts the hash of the cluster's new certificate authority there
@@ -36,7 +35,7 @@ def write_inputs(folder: Path, spec: ResolvedSpec, bundle: Path, key_file: Path)
     _write(folder / "hosts", "".join(f"{host.name} {host.role.value}\n" for host in spec.hosts))
     _write(folder / "ssh_config", _ssh_config(folder, spec, key_file))
     _write(folder / "known_hosts", "".join(f"{_known_as(host)} {host.ssh.host_key}\n" for host in spec.hosts))
-    _write(folder / "flannel.yaml", "---\n".join(f"{json.dumps(document)}\n" for document in flannel_documents(spec)))
+    _write(folder / "flannel.yaml", "---\n".join(f"{json.dumps(document)}\n" for document in network_documents(spec)))
     _write(folder / "token-id", f"{token.partition('.')[0]}\n")
     _write(folder / "init.yaml", render("kubeadm/init.yaml.j2", documents=_init_documents(spec, token)))
     manifest = read_manifest(bundle)

@@ -58,8 +58,8 @@ class _Ended(PrefectTaskRunFuture[Any]):
 
     @property
     def state(self) -> State[Any]:
-        """Completed: only asked once `wait` has returned."""
-        return Completed()
+        """Completed: only asked once `wait` has returned. Prefect refuses a completed state without data."""
+        return Completed(data="ended")
 
     def wait(self, timeout: float | None = None) -> None:
         """Wait until the other future has ended."""

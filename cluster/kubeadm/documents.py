@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cluster.vocabulary.families import Family, StackMode, family_of
-from cluster.vocabulary.hostport import join_host_port, split_host_port
+from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host, ProxyMode, Taint
 from cluster.vocabulary.topology import topology
 
-API_PORT = 6443
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 KUBEADM_API = "kubeadm.k8s.io/v1beta4"
 
@@ -35,7 +34,7 @@ def api_endpoint(spec: ResolvedSpec) -> tuple[str, int]:
 
 
 def control_plane_endpoint(spec: ResolvedSpec) -> str:
-    """host:port with brackets around IPv6 (rule 9): kubeadm's controlPlaneEndpoint, the URL host in every kubeconfig."""
+    """host:port with brackets around IPv6 (RFC 3986): kubeadm's controlPlaneEndpoint, the URL host in every kubeconfig."""
     return join_host_port(*api_endpoint(spec))
 
 
@@ -56,8 +55,11 @@ def cgroup_driver(spec: ClusterSpec) -> str:
 
 
 def certificate_names(spec: ResolvedSpec) -> tuple[str, ...]:
-    """Rule 10: every address of every control plane in both families, SSH addresses, the endpoint, the first service address of each
-    family, and what the file adds; kubeadm adds the names of the `kubernetes` service itself. Bare IPv6 (rule 9)."""
+    """Every address of every control plane in both families, SSH addresses, the endpoint, the first service address of each
+    family, and what the file adds; kubeadm adds the names of the `kubernetes` service itself.
+
+    IPv6 is bare: certificates hold addresses, not URLs (RFC 5280, 4.2.1.6).
+    """
     names: list[str] = []
     for host in spec.control_planes:
         names += [host.name, *(str(address) for address in host.addresses)]
@@ -86,7 +88,9 @@ def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
     """ClusterConfiguration; the same for the cluster's whole life."""
     extra = spec.kubeadm.extra_args
     primary = spec.families[0]
-    loopback = {"bind-address": "::1"} if spec.stack is StackMode.IPV6 else {}  # rule 25; kubeadm's own default is 127.0.0.1
+    loopback = (
+        {"bind-address": "::1"} if spec.stack is StackMode.IPV6 else {}
+    )  # kubeadm's own default is 127.0.0.1, also where IPv6 is all there is
     everywhere = {"bind-address": "::"} if primary is Family.IPV6 else {}
     return {
         "apiVersion": KUBEADM_API,
@@ -107,13 +111,13 @@ def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
             "extraArgs": _args(loopback, ELECTION, CONTROLLER_RATE, node_mask_args(spec), extra.get("controller_manager", {}))
         },
         "scheduler": {"extraArgs": _args(loopback, ELECTION, extra.get("scheduler", {}))},
-        # etcd's URLs follow the advertise address: kubeadm writes [::1] where that is IPv6 (rule 25)
+        # etcd's URLs follow the advertise address: kubeadm writes [::1] where that is IPv6
         "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": _args(extra.get("etcd", {}))}},
     }
 
 
 def node_mask_args(spec: ClusterSpec) -> dict[str, str]:
-    """Rule 5: a flag per family; the one without a family is refused in dual-stack and means IPv4 elsewhere."""
+    """A flag per family; kube-controller-manager refuses the one without a family in dual-stack, and takes it for IPv4 elsewhere."""
     return {f"node-cidr-mask-size-{family_of(pods.cidr).value}": str(pods.mask) for pods in spec.network.pods}
 
 
@@ -139,7 +143,9 @@ def kube_proxy_configuration(spec: ClusterSpec) -> dict[str, Any]:
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": proxy_mode(spec).value,
-        "clusterCIDR": ",".join(str(pods) for pods in spec.pod_ranges),  # rule 16
+        "clusterCIDR": ",".join(
+            str(pods) for pods in spec.pod_ranges
+        ),  # every family, or kube-proxy takes pods of the other one for outsiders
         "bindAddress": "::" if primary_is_ipv6 else "0.0.0.0",
     }
     if spec.stack is StackMode.IPV6:
@@ -171,7 +177,7 @@ def _node_registration(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
         "criSocket": CRI_SOCKET,
         "imagePullPolicy": "IfNotPresent",
         "imagePullSerial": False,
-        # rule 8: both addresses on every init and join, primary family first
+        # both addresses on every init and join, primary family first
         "kubeletExtraArgs": _args(
             {"node-ip": ",".join(str(address) for address in host.addresses)}, spec.kubeadm.extra_args.get("kubelet", {})
         ),

@@ -15,11 +15,12 @@ from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.resolution import resolve_offline
 from cluster.plan.values import prepare_values
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.migration import Migration
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Host, Role
+from cluster.vocabulary.spec import ClusterSpec, Host, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def _member(was: ResolvedSpec, host: Host) -> HostFacts:
 
 def _state(was: ResolvedSpec) -> ClusterState:
     """What the API of a cluster says that is as `was`; of a pod network of its owner's, nothing is known."""
-    networked = was.cni.kind is not CniKind.NONE
+    networked = pod_network(was).installed
     nodes = tuple(
         NodeState(
             host.name,

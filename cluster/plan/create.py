@@ -14,8 +14,8 @@ from cluster.plan import reasons
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.plan.notes import notes
 from cluster.plan.values import HostFiles, init_values, join_values, label_values, prepare_values
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import CniKind
 from cluster.vocabulary.topology import topology
 
 PREPARE_HOST = "prepare-host"
@@ -63,15 +63,15 @@ def plan_create(
     loaded: dict[str, tuple[str, ...]] = {}
     for host in (seed, *others):
         reason = "the programs and images of its role follow its preparation" if prepared[host.name] else None
-        loaded[host.name] = plan.add(LOAD_BUNDLE, host.name, reason=reason, needs=prepared[host.name], after=prepared[seed.name])
+        loaded[host.name] = plan.add(LOAD_BUNDLE, host.name, reason=reason, needs=prepared[host.name])
 
     reason = reasons.to_init(facts.get(seed.name), INIT_CONTROL_PLANE)
     initialized = plan.add(INIT_CONTROL_PLANE, seed.name, reason=reason, values=init_values(spec), needs=prepared[seed.name])
     api = initialized or prepared[seed.name]
 
     network_applied = plan.add(INSTALL_CNI, reason=reasons.to_install_network(spec, known, network), needs=[*api, *loaded[seed.name]])
-    # On a new cluster, wait-ready sees all of Flannel: a node is Ready by it alone. Other networks have controllers.
-    awaited = network_applied and not (initialized and spec.cni.kind is CniKind.FLANNEL)
+    # On a new cluster, wait-ready sees all of a network without controllers: a node is Ready by it alone.
+    awaited = network_applied and not (initialized and pod_network(spec).ready_with_nodes)
     network_ready = plan.add(WAIT_NETWORK, reason="the pod network was applied" if awaited else None, needs=network_applied)
 
     published = plan.add(PUBLISH_KUBECONFIG, reason=reasons.to_publish(bool(initialized), saved=kubeconfig_saved), needs=api)

@@ -10,6 +10,7 @@ from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.documents import control_plane_endpoint, node_mask_args
 from cluster.plan.resolution import resolve_offline
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
 from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, Role
 from cluster.vocabulary.topology import topology
@@ -91,14 +92,10 @@ def specified_cluster(spec: ClusterSpec) -> ExistingCluster:
         roles={host.name: host.role for host in spec.hosts},
         addresses=addresses,
         nodes=addresses,
-        cni=spec.cni.kind if spec.cni.kind is not CniKind.NONE else None,
-        cni_detail=spec.cni.kind.value if spec.cni.kind is not CniKind.NONE else "",
-        block_sizes=_block_sizes(spec) if spec.cni.kind is CniKind.CALICO else {},
+        cni=spec.cni.kind if pod_network(spec).installed else None,
+        cni_detail=spec.cni.kind.value if pod_network(spec).installed else "",
+        block_sizes=pod_network(spec).block_sizes(spec),
     )
-
-
-def _block_sizes(spec: ClusterSpec) -> dict[Network, int]:
-    return {cidr: spec.cni.pools.block_size(family_of(cidr)) for cidr in spec.pod_ranges}
 
 
 def known_endpoint(spec: ClusterSpec) -> str | None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.plan.unapplied import unapplied
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import CniKind, Role
+from cluster.vocabulary.spec import Role
 
 
 def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterState) -> Iterator[str]:
@@ -27,7 +28,7 @@ def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterStat
         found = facts.get(host.name)
         if found is not None and host.role is Role.CONTROL_PLANE and found.kubernetes.kubelet_active and not state.nodes:
             yield f"the API server on {host.name} did not answer: what it would say of nodes is not known"
-    if spec.cni.kind is CniKind.NONE and state.nodes and state.cni is None and not state.cni_detail:
+    if not pod_network(spec).installed and state.nodes and state.cni is None and not state.cni_detail:
         yield "no pod network is installed, as the file asks: nodes stay NotReady until you apply one"
     yield from unapplied(spec, state)
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.plan.graph import CLUSTER, Plan
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.redaction import redact
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.vocabulary.spec import ClusterSpec
 
 
 class NotStarted(ClusterError):
@@ -57,7 +58,7 @@ def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
     lines += [f"- {name}: NOT joined: {failure}" for name, failure in missing.items()]
     lines += [f"- {kind} failed: {failure}" for kind, failure in failed.items()]
     lines += [f"- {step.kind}: not started" for step in plan.of(CLUSTER) if not outcomes[step.id].started]
-    if spec.cni.kind is CniKind.NONE:
+    if not pod_network(spec).installed:
         lines.append("- the file asks for no pod network (cni: none): nodes stay NotReady and CoreDNS Pending until you apply one")
     succeeded = all(outcome.succeeded for outcome in outcomes.values())
     if not succeeded:

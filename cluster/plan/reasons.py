@@ -8,8 +8,8 @@ from typing import Any
 from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.facts.host_facts import HostFacts, StepState
 from cluster.plan.values import HostFiles
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import CniKind
 
 
 def to_prepare(facts: HostFacts | None, wanted: HostFiles, digest: str) -> str | None:
@@ -48,7 +48,7 @@ def to_init(facts: HostFacts | None, kind: str) -> str | None:  # noqa: PLR0911 
 
 def to_install_network(spec: ResolvedSpec, state: ClusterState, digest: str | None) -> str | None:
     """Another plug-in in its place is refused before (cluster/plan/immutable.py)."""
-    if spec.cni.kind is CniKind.NONE:
+    if not pod_network(spec).installed:
         return None
     if state.cni is None:
         return "no pod network is installed"
@@ -121,12 +121,12 @@ def to_await_dns(spec: ResolvedSpec, state: ClusterState, *, changed: bool) -> s
 
 def to_verify(spec: ResolvedSpec, *, changed: bool) -> str | None:
     """`changed`: the plan changes more than labels and the saved kubeconfig."""
-    return "something that packets go through changes" if changed and spec.cni.kind is not CniKind.NONE else None
+    return "something that packets go through changes" if changed and pod_network(spec).installed else None
 
 
 def _can_become_ready(spec: ResolvedSpec, state: ClusterState) -> bool:
     """Without a pod network nothing becomes ready before the owner applies one; the run's summary says so."""
-    return spec.cni.kind is not CniKind.NONE or state.cni is not None or bool(state.cni_detail)
+    return pod_network(spec).installed or state.cni is not None or bool(state.cni_detail)
 
 
 def _last(facts: HostFacts, kind: str) -> StepState | None:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.node_addresses import node_addresses
-from cluster.pod_networks.pod_mtu import with_pod_mtu
+from cluster.pod_networks.plugins import pod_network
 from cluster.rules.offline import check_spec
 from cluster.vocabulary.families import Family, family_of
 from cluster.vocabulary.problems import Problem
@@ -22,7 +22,8 @@ def resolve(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ResolvedSpec:
     """The spec with the addresses of every host and the pods' MTU. The rules on facts have found no error: every host has facts."""
     found = {host.name: node_addresses(spec, host, facts[host.name]) for host in spec.hosts if host.name in facts}
     resolved = ResolvedSpec.of(spec, found)
-    return ResolvedSpec.of(resolved, cni=with_pod_mtu(resolved, facts).cni)
+    mtu = pod_network(spec).pod_mtu(resolved, facts)
+    return ResolvedSpec.of(resolved, cni=spec.cni.model_copy(update={"mtu": mtu}))
 
 
 def resolve_offline(spec: ClusterSpec, others: Sequence[Host] = ()) -> ResolvedSpec:

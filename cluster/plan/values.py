@@ -9,14 +9,16 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from heapq import merge
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
+from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Host
+from cluster.vocabulary.spec import ClusterSpec, Host
 from cluster.vocabulary.topology import topology
 
 # raise it when templates/host/prepare.sh.j2 brings hosts to another state from the same values: prepared hosts are then prepared again
@@ -34,8 +36,8 @@ class HostFiles:
     images: frozenset[str] = frozenset()
 
 
-# what a cluster fills on a host; reset removes from them what was not there when the host was claimed (a folder before its parent)
-FOLDERS = (
+# what every cluster fills on a host; reset removes from them what was not there when the host was claimed (a folder before its parent)
+_FOLDERS = (
     "/etc/containerd/certs.d",
     "/etc/containerd",
     "/etc/cni/net.d",
@@ -46,21 +48,19 @@ FOLDERS = (
     "/opt/cni/bin",
     "/opt/cni",
     "/opt/containerd",
-    "/run/calico",
     "/run/containerd",
-    "/run/flannel",
     "/run/nri",
     "/usr/libexec/kubernetes",
-    "/var/lib/calico",
     "/var/lib/cni",
     "/var/lib/containerd",
     "/var/lib/etcd",
     "/var/lib/kubelet",
     "/var/lib/kube-proxy",
-    "/var/log/calico",
     "/var/log/containers",
     "/var/log/pods",
 )
+# those of the pod network plug-ins among them
+FOLDERS = tuple(merge(_FOLDERS, leftover_folders()))
 
 
 def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
         "sysctls": sysctls(spec),
         "ipv6": Family.IPV6 in spec.families,
         "accept_ra": spec.prepare.accept_ra,
-        "bridge_filter": spec.cni.kind is CniKind.FLANNEL,  # flannel ends at once without br_netfilter
+        "bridge_filter": pod_network(spec).needs_bridge_filter,
         "swap_off": spec.prepare.swap_off,
         "pause": pause_image(spec, images),
         "systemd_cgroup": cgroup_driver(spec) == "systemd",
@@ -103,6 +103,7 @@ def init_values(spec: ResolvedSpec) -> dict[str, Any]:
         "cluster": spec.name,
         "host": seed.name,
         "documents": init_documents(spec),
+        "pod_network": leftover_values(),
         "api": join_host_port(str(seed.addresses[0]), bind_port(spec)),
         "dns_upstreams": [join_host_port(str(address), 53) for address in spec.network.dns_upstreams],
     }
@@ -110,7 +111,7 @@ def init_values(spec: ResolvedSpec) -> dict[str, Any]:
 
 def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:
     """For host/join.sh.j2; `recreate`: what an earlier join left is of no use (its control plane or its Node is gone)."""
-    return {"cluster": spec.name, "host": host.name, "recreate": recreate}
+    return {"cluster": spec.name, "host": host.name, "recreate": recreate, "pod_network": leftover_values()}
 
 
 def label_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
@@ -126,7 +127,13 @@ def remove_step_state_values(cluster: str) -> dict[str, Any]:
 
 def reset_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
     """For host/reset.sh.j2."""
-    return {"cluster": spec.name, "host": host.name, "folders": list(FOLDERS), "pods": [str(pods) for pods in spec.pod_ranges]}
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "folders": list(FOLDERS),
+        "pod_network": leftover_values(),
+        "pods": [str(pods) for pods in spec.pod_ranges],
+    }
 
 
 def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
@@ -136,7 +143,7 @@ def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
 
 
 def sysctls(spec: ClusterSpec) -> dict[str, str]:
-    """Kernel settings of the families in use (rule 11); one that this kernel has not got is passed over by the script."""
+    """Kernel settings of the families in use; one that this kernel has not got is passed over by the script."""
     settings: dict[str, str] = {}
     if Family.IPV4 in spec.families:
         settings |= {

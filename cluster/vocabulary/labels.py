@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
 from cluster.vocabulary.families import Address, Family, family_of
-from cluster.vocabulary.spec import ClusterSpec, Host
-from cluster.vocabulary.spec import parse_address as _parse_literal
+from cluster.vocabulary.spec import ClusterSpec, Host, parse_address
 
 PREFIX = "node.sixstack.io/"
 KEYS = {Family.IPV4: PREFIX + "ipv4", Family.IPV6: PREFIX + "ipv6"}
@@ -62,7 +61,7 @@ def selector_for(address: Address) -> str:
     return f"{KEYS[family_of(address)]}={_encoded(address)}"
 
 
-def parse_address(text: str) -> Address:
+def parse_node_address(text: str) -> Address:
     """An address in any spelling: brackets, upper case, leading zeros of IPv6 groups, blanks around it, or a label's 32 digits.
 
     An IPv4-mapped address is the IPv4 address inside. ValueError for anything else, a zone included.
@@ -72,7 +71,7 @@ def parse_address(text: str) -> Address:
         bare = bare[1:-1]
     if len(bare) == 32 and all(c in "0123456789abcdefABCDEF" for c in bare):
         return IPv6Address(int(bare, 16))
-    address = _parse_literal(bare)
+    address = parse_address(bare)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address

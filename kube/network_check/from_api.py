@@ -7,14 +7,11 @@ from ipaddress import ip_network
 
 from cluster.facts.cluster_state import ClusterState
 from cluster.network.expected import ExpectedNetwork
+from cluster.pod_networks.recognition import enforces_policy
 from cluster.vocabulary.families import Family, family_of
 from cluster.vocabulary.labels import KEYS, address_labels
-from cluster.vocabulary.spec import CniKind
 from kube.client import ApiRefused, Document, KubeApi
 from kube.state import read_state
-
-# other plug-ins that are known to enforce NetworkPolicy; the check finds out about the rest
-ENFORCING = ("Antrea", "Calico", "Canal", "Cilium", "Kube-OVN", "kube-router", "OVN-Kubernetes", "Weave Net")
 
 
 def expected_from_api(api: KubeApi) -> ExpectedNetwork:
@@ -37,7 +34,7 @@ def expected_from_api(api: KubeApi) -> ExpectedNetwork:
             if node.labels.keys() & set(KEYS.values())
         },
         nat={},
-        policy=_policy(state),
+        policy=enforces_policy(state),
         cni=state.cni_detail,
     )
 
@@ -56,9 +53,3 @@ def _service_families(api: KubeApi) -> list[Family]:
         return []
     items: list[Document] = found["items"]
     return [family_of(ip_network(cidr)) for item in items for cidr in item["spec"].get("cidrs", [])]
-
-
-def _policy(state: ClusterState) -> bool | None:
-    if state.cni is CniKind.FLANNEL:
-        return False
-    return True if state.cni is CniKind.CALICO or state.cni_detail.startswith(ENFORCING) else None

@@ -261,7 +261,7 @@ ADVERTISE = str(Path(__file__).with_name("advertise_router.py"))
 
 
 def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) -> None:
-    """Rule 12: accept_ra becomes 2 on that link before forwarding is switched on, and what it was after reset; a link with 0 keeps it."""
+    """accept_ra becomes 2 on that link before forwarding is switched on, and what it was after reset; a link with 0 keeps it."""
     bare.run(
         """
         ip link add ra0 type veth peer name ra1

@@ -134,7 +134,7 @@ def apiserver_of(bundle: Path, folder: Path) -> Path:
 
 def complaint(kubeadm: Path, text: str) -> str:
     """What `kubeadm config validate` says against a text; empty when it accepts it. A warning counts as well, but for the one that
-    recommends 127.0.0.1 for kubelet's health port where IPv6 is all there is (rule 25)."""
+    recommends 127.0.0.1 for kubelet's health port where IPv6 is all there is."""
     # /dev/stdin: thousands of files less
     result = subprocess.run(
         [kubeadm, "config", "validate", "--config", "/dev/stdin"], input=text, capture_output=True, text=True, check=False

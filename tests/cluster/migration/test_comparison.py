@@ -101,7 +101,7 @@ def test_what_a_run_does_not_apply_is_noted() -> None:
     ],
 )
 def test_a_change_that_cannot_be_is_refused_as_a_run_refuses_it(changes: dict[str, Any], at: str) -> None:
-    """Rule 27's code and path; no help where neither families nor ranges change."""
+    """The code and path of immutable-field; no help where neither families nor ranges change."""
     found = compare(read({}), read(changes))
     assert [(problem.code, problem.path) for problem in found.problems] == [("immutable-field", at)]
     assert found.plan is None

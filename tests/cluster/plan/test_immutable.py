@@ -1,4 +1,4 @@
-"""Rule 27: what an existing cluster cannot change is refused with the old and the new value."""
+"""What an existing cluster cannot change is refused with the old and the new value."""
 
 from __future__ import annotations
 

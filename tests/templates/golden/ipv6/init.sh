@@ -35,7 +35,7 @@ for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kub
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki
     for link in cni0 flannel.1 flannel-v6.1 vxlan.calico vxlan-v6.calico; do ip link delete "$link" 2>/dev/null || true; done
-    rm -rf /var/lib/cni /var/lib/calico /run/flannel /etc/cni/net.d/10-flannel.conflist /etc/cni/net.d/10-calico.conflist
+    rm -rf /var/lib/cni /run/flannel /etc/cni/net.d/10-flannel.conflist /var/lib/calico /etc/cni/net.d/10-calico.conflist
     break
   fi
 done
