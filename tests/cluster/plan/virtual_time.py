@@ -34,7 +34,7 @@ class Schedule:
 
 
 def run_in_virtual_time(plan: Plan, seconds: Mapping[str, float], failing: Collection[str] = ()) -> Schedule:
-    """`seconds` by kind of step; the steps of `failing`, by id, take their time and then fail."""
+    """`seconds` by id or by kind of step; the steps of `failing`, by id, take their time and then fail."""
     starts: dict[str, float] = {}
     ends: dict[str, float] = {}
     ended: dict[str, float] = {}  # also of steps that were not started: when that was known
@@ -44,7 +44,7 @@ def run_in_virtual_time(plan: Plan, seconds: Mapping[str, float], failing: Colle
             ended[step.id] = begin
             continue
         starts[step.id] = begin
-        ends[step.id] = ended[step.id] = begin + seconds[step.kind]
+        ends[step.id] = ended[step.id] = begin + seconds.get(step.id, seconds.get(step.kind, 0.0))
     return Schedule(plan, starts, ends)
 
 
