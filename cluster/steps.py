@@ -16,14 +16,12 @@ from cluster.families import Family
 from cluster.hostport import join_host_port
 from cluster.kubeadm import api_endpoint, bind_port, cgroup_driver, init_documents
 from cluster.spec import ClusterSpec, CniKind, Host
+from cluster.vocabulary.releases import release_for
 
 CLUSTER = "cluster"  # the `host` of a step that concerns no single host
 
 # raise it when templates/host/prepare.sh.j2 brings hosts to another state from the same values: prepared hosts are then prepared again
 PREPARE_REVISION = 1
-
-# what kubeadm 1.36 asks for when the bundle does not say which pause image it holds
-DEFAULT_PAUSE = "pause:3.10.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,7 @@ def reset_values(spec: ClusterSpec, host: Host, *, ca_hash: str | None = None) -
 def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
     """The sandbox image: the one the bundle holds, else kubeadm's under the file's repository."""
     held = sorted(image for image in images if image.rpartition("/")[2].startswith("pause:"))
-    return held[-1] if held else f"{spec.images.repository}/{DEFAULT_PAUSE}"
+    return held[-1] if held else f"{spec.images.repository}/pause:{release_for(spec.version).pause}"
 
 
 def sysctls(spec: ClusterSpec) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
-from bundle.layout import Versions, image_references
+from bundle.layout import image_references
 from bundle.manifest import PROBE
 from cluster.errors import ClusterError
 from cluster.expected_network import ExpectedNetwork
@@ -19,6 +19,7 @@ from cluster.records import StepRecord
 from cluster.spec import ClusterSpec
 from cluster.steps import VERIFY_NETWORK
 from cluster.verification import Verification
+from cluster.vocabulary.releases import DEFAULT_RELEASE
 from kube.client import KubeApi
 from kube.network_check import Settings, run
 from kube.network_check.from_api import expected_from_api
@@ -51,7 +52,7 @@ def verify_saved_cluster(asked: Verification, spec: ClusterSpec | None, where: W
     def expected(api: KubeApi) -> ExpectedNetwork:
         return expected_from_api(api) if spec is None else ExpectedNetwork.of(spec)
 
-    image = asked.image or (image_references(Versions())[PROBE] if spec is None else probe_image(where))
+    image = asked.image or (image_references(DEFAULT_RELEASE)[PROBE] if spec is None else probe_image(where))
     settings = Settings(image, asked.namespace, VERIFY_NETWORK.limit, outside=asked.outside)
     return _checked(lambda: saved_api(asked.cluster, where), expected, settings, where)
 

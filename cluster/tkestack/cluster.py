@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from cluster.hostport import join_host_port
-from cluster.rules.versions import NEWEST, OLDEST
 from cluster.spec import ClusterSpec
 from cluster.tkestack.arguments import read_arguments
 from cluster.tkestack.documents import Resource
 from cluster.tkestack.fields import Fields
+from cluster.vocabulary.releases import NEWEST_MINOR, OLDEST_MINOR, minor_text
 
 _VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})\.(\d{1,3})(.*)", re.ASCII | re.DOTALL)
 _LONGEST_NAME = 40
@@ -42,7 +42,7 @@ def read_version(spec: Fields) -> str:
     default = str(ClusterSpec.model_fields["kubernetes_version"].default)
     written, path = spec.text("version"), spec.at("version")
     match = _VERSION.fullmatch(written)
-    window = f"v{OLDEST[0]}.{OLDEST[1]} to v{NEWEST[0]}.{NEWEST[1]}"
+    window = f"v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
     if not written:
         return default
     if match is None:
@@ -50,7 +50,7 @@ def read_version(spec: Fields) -> str:
         return default
     numbers = tuple(int(part) for part in match.groups()[:3])
     version = ".".join(str(number) for number in numbers)
-    if not OLDEST <= numbers[:2] <= NEWEST:
+    if not OLDEST_MINOR <= numbers[:2] <= NEWEST_MINOR:
         spec.report.changed(path, f"kubernetes_version: {default}", f"v{version} is not within {window}; this is the version of the bundle")
         return default
     if match[4]:

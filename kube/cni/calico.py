@@ -9,12 +9,12 @@ from typing import Any
 from cluster.families import Family, StackMode, family_of
 from cluster.kubeadm import proxy_mode
 from cluster.spec import ClusterSpec, Encapsulation, ProxyMode
+from cluster.vocabulary.releases import release_for
 from kube.client import Document
 from kube.cni.documents import rendered
 from templates import render
 
 IMAGES = ("calico-cni", "calico-kube-controllers", "calico-node")
-_VERSION = "3.31.0"
 _REGISTRY = "quay.io/calico"
 
 # kinds of group crd.projectcalico.org, version v1 (libcalico-go/config/crd); felix reads on only once it can watch them all
@@ -76,7 +76,7 @@ def calico_documents(spec: ClusterSpec) -> list[Document]:
 
 def images(spec: ClusterSpec) -> dict[str, str]:
     """Image references by name: the published ones of the version, unless the file names others."""
-    version = (spec.cni.version or _VERSION).removeprefix("v")
+    version = (spec.cni.version or release_for(spec.version).calico).removeprefix("v")
     published = {name: f"{_REGISTRY}/{name.removeprefix('calico-')}:v{version}" for name in IMAGES}
     return published | spec.cni.images
 

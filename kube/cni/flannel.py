@@ -8,6 +8,7 @@ import json
 from cluster.families import Family, StackMode
 from cluster.kubeadm import proxy_mode
 from cluster.spec import ClusterSpec, ProxyMode
+from cluster.vocabulary.releases import release_for
 from kube.client import Document
 from kube.cni.documents import rendered
 from templates import render
@@ -16,8 +17,6 @@ from templates import render
 OVERHEAD = 50
 
 
-_VERSION = "0.28.10"
-_PLUGIN_VERSION = "1.9.1-flannel3"
 _REGISTRY = "ghcr.io/flannel-io"
 
 
@@ -39,8 +38,12 @@ def flannel_documents(spec: ClusterSpec) -> list[Document]:
 
 def images(spec: ClusterSpec) -> dict[str, str]:
     """Image references by name: the published ones of the version, unless the file names others; the bundle holds the same."""
-    version = (spec.cni.version or _VERSION).removeprefix("v")
-    published = {"flannel": f"{_REGISTRY}/flannel:v{version}", "flannel-cni-plugin": f"{_REGISTRY}/flannel-cni-plugin:v{_PLUGIN_VERSION}"}
+    release = release_for(spec.version)
+    version = (spec.cni.version or release.flannel).removeprefix("v")
+    published = {
+        "flannel": f"{_REGISTRY}/flannel:v{version}",
+        "flannel-cni-plugin": f"{_REGISTRY}/flannel-cni-plugin:v{release.flannel_cni_plugin}",
+    }
     return published | spec.cni.images
 
 

@@ -11,8 +11,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from bundle.layout import Versions, image_references
+from bundle.layout import image_references
 from cluster.spec import ClusterSpec
+from cluster.vocabulary.releases import DEFAULT_RELEASE
 from kube.client import Document
 from kube.cni.calico import calico_documents, cni_config, environment, images, pools
 from tests.kube.cni.test_flannel import MODES
@@ -124,7 +125,7 @@ def test_rules_are_written_by_the_program_that_kube_proxy_uses() -> None:
 
 def test_images_are_those_of_the_bundle_unless_the_file_names_others() -> None:
     """An image that the bundle has under another name would be pulled."""
-    held = image_references(Versions())
+    held = image_references(DEFAULT_RELEASE)
     assert images(spec_of("ipv4")) == {name: held[name] for name in held if name.startswith("calico")}
     found = images(spec_of("ipv4", {"version": "3.31.2", "images": {"calico-cni": "mirror.example.org/calico/cni:v1"}}))
     assert found == {

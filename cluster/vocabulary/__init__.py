@@ -1,0 +1,1 @@
+"""The words of the domain: address families, the cluster file's models, problems, errors, records."""
