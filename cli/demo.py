@@ -9,6 +9,8 @@ import argparse
 import json
 import subprocess
 import time
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from cli.local_prefect import LocalPrefect
 
 LAB = "demo"
+CNI = "flannel"
 CASES_LAB = "cases"  # hosts of their own: a case must not take those of the demo's cluster away
 PODS = "jsonpath={range .items[*]}{.spec.nodeName}{'\\t'}{.metadata.namespace}/{.metadata.name}{'\\t'}{.status.podIPs[*].ip}{'\\n'}{end}"
 
@@ -42,11 +45,16 @@ def run(options: argparse.Namespace) -> int:
     if options.clean:
         return _clean(prefect)
     started = time.monotonic()
-    bundle = _bundle()
-    prefect.start(_say)
     if options.case:
+        bundle = _bundle()
+        prefect.start(_say)
         return _play(prefect, options.case, bundle)
-    _hosts(prefect, options.stack, options.primary)
+    _install_packages()
+    # neither needs the bundle, and on two cores they take over a minute when everything is new
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(_server_and_hosts, prefect, options.stack, options.primary)
+        bundle = _bundle(networks=(CNI,))
+        waiting.result()
     _register(prefect, bundle, LAB)
     file = prefect.state / "demo.yaml"
     _say(f"cluster file: {file}")
@@ -66,14 +74,28 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _bundle() -> Path:
-    """The published releases when they answer within 5 s, else the lab's own build."""
+def _install_packages() -> None:
+    """The Debian packages of the lab and of the build: at once, as two calls of apt-get at a time would meet."""
+    from lab.build.debian import BUILDER_PACKAGES
+    from lab.packages import NEEDED, install_missing
+
+    install_missing(_say, {**NEEDED, **BUILDER_PACKAGES})
+
+
+def _server_and_hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) -> None:
+    """All that runs before the cluster does."""
+    prefect.start(_say)
+    _hosts(prefect, stack, primary)
+
+
+def _bundle(networks: Collection[str] | None = None) -> Path:
+    """The published releases when they answer within 5 s, else the lab's own build, with the images of `networks` (default: all)."""
     from bundle.fetch import fetch_default_bundle, reachable
-    from lab.build.bundle import build_bundle
+    from lab.build.bundle import NETWORKS, build_bundle
 
     if reachable():
         return fetch_default_bundle(_say)
-    return build_bundle(_say)
+    return build_bundle(_say, networks=NETWORKS if networks is None else networks)
 
 
 def _play(prefect: LocalPrefect, number: int, bundle: Path) -> int:
@@ -117,7 +139,7 @@ def _hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) -> None:
     # IPv6-only means hosts without any IPv4 address
     families = (Family.IPV6,) if stack is StackMode.IPV6 else (Family.IPV4, Family.IPV6)
     hosts.up(LAB, hosts=3, families=families, management=families, say=_say)
-    document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), stack, primary)
+    document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), stack, primary, cni=CNI)
     file.write_text(cluster_file(document), encoding="utf-8")
 
 

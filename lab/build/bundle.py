@@ -277,8 +277,9 @@ class _Builder:
 
 
 def _go_title(commands: list[GoCommand]) -> str:
-    """Module and commands: `go 1.36/kubernetes: kubelet kubeadm ...`."""
-    return f"go {commands[0].module}: {' '.join(command.name for command in commands)}"
+    """Module and commands, short enough for a line of progress."""
+    others = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
+    return f"go {commands[0].module}: {commands[0].name}{others}"
 
 
 def _go_rank(command: GoCommand) -> int:
