@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from cluster.fields import join_path
 from cluster.nearest import nearest_name
 from cluster.problems import Severity
-from cluster.rules.component_arguments import ARGUMENTS, Takes
+from cluster.rules.component_arguments import ARGUMENTS, Takes, arguments_of
 from cluster.rules.registry import Finding, rule
 from cluster.shown import shown
 from cluster.spec import ClusterSpec
+from cluster.vocabulary.releases import minor_of, minor_text
 
 # what Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration take
 _VALUES = {
@@ -20,7 +21,6 @@ _VALUES = {
     Takes.DURATION: re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII),
     Takes.TEXT: re.compile(r".*", re.DOTALL),
 }
-_READ_OFF = "v1.36."
 
 
 @rule("argument-value")
@@ -35,14 +35,13 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Finding]:
 @rule("unknown-argument", Severity.WARNING)
 def arguments_are_known(spec: ClusterSpec) -> Iterator[Finding]:
     """A command-line argument is one that the component's --help prints; it may be a hidden one, or the component does not start."""
-    if not spec.version.startswith(_READ_OFF):
-        return
+    minor = minor_of(spec.version)
     for component, name, _, at in _arguments(spec):
-        if name not in ARGUMENTS[component]:
-            near = nearest_name(name, ARGUMENTS[component])
-            yield Finding(
-                at, f"--{name} is not an argument that {component} prints with --help", f"did you mean {near}?" if near else "take it out"
-            )
+        known = arguments_of(component, minor)
+        if name not in known:
+            near = nearest_name(name, known)
+            says = f"--{name} is not an argument that {component} of Kubernetes {minor_text(minor)} prints with --help"
+            yield Finding(at, says, f"did you mean {near}?" if near else "remove it")
 
 
 def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:

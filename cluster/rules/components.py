@@ -8,10 +8,11 @@ from typing import Any
 
 from cluster.fields import join_path
 from cluster.nearest import nearest_name
-from cluster.rules.component_fields import KUBE_PROXY, KUBELET, Holds
+from cluster.rules.component_fields import KUBE_PROXY, Holds, kubelet_fields
 from cluster.rules.registry import Finding, rule
 from cluster.shown import shown
 from cluster.spec import ClusterSpec
+from cluster.vocabulary.releases import minor_of, minor_text
 
 # Go's time.ParseDuration
 _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)")
@@ -31,7 +32,7 @@ def component_fields_are_known(spec: ClusterSpec) -> Iterator[Finding]:
                     last, sorted({field[inside:].partition(".")[0] for field in known if field[:inside].rstrip(".") == parent})
                 )
                 hint = f"did you mean {near}?" if near else "see the reference of the component's configuration"
-                yield Finding(at, f"Kubernetes has no field {shown(name)} here", hint)
+                yield Finding(at, f"Kubernetes {minor_text(minor_of(spec.version))} has no field {shown(name)} here", hint)
 
 
 @rule("component-field-type")
@@ -45,7 +46,7 @@ def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Finding]:
 
 
 def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, Holds], dict[str, Any], str]]:
-    for part, known in (("kubelet", KUBELET), ("kube_proxy", KUBE_PROXY)):
+    for part, known in (("kubelet", kubelet_fields(minor_of(spec.version))), ("kube_proxy", KUBE_PROXY)):
         if spec.kubeadm.has(part):
             yield known, getattr(spec.kubeadm, part), f"kubeadm.{part}"
 

@@ -61,7 +61,7 @@ def read_version(spec: Fields) -> str:
     return version
 
 
-def read_settings(spec: Fields, *, cluster_has_own_names: bool) -> dict[str, Any]:
+def read_settings(spec: Fields, *, version: str, cluster_has_own_names: bool) -> dict[str, Any]:
     """`control_plane` and `kubeadm` of a cluster file, where the document sets something there."""
     report, features, properties = spec.report, spec.section("features"), spec.section("properties")
     kind = spec.text("type")
@@ -77,7 +77,7 @@ def read_settings(spec: Fields, *, cluster_has_own_names: bool) -> dict[str, Any
         kubeadm["kubelet"] = {"maxPods": pods}
         report.taken(properties.at("maxNodePodNum"), "kubeadm.kubelet.maxPods, and the IPv4 node mask")
         report.comes_from("kubeadm.kubelet.maxPods", properties.at("maxNodePodNum"))
-    if arguments := read_arguments(spec):
+    if arguments := read_arguments(spec, version):
         kubeadm["extra_args"] = arguments
     control_plane = {**_endpoint(features.section("ha").section("thirdParty")), **_sans(spec)}
     return {**({"control_plane": control_plane} if control_plane else {}), **({"kubeadm": kubeadm} if kubeadm else {})}
