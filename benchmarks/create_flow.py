@@ -25,9 +25,9 @@ from typing import Any
 from benchmarks.inputs import write_inputs
 from benchmarks.processes import Watch, descendants, ended_children_cpu, machine_busy, own_cpu
 from benchmarks.report import phases_of_records, show
-from cli.local_prefect import SIXSTACK, LocalPrefect
-from cluster.families import StackMode
-from cluster.reader import read_document
+from cluster.file.reader import read_document
+from cluster.vocabulary.families import StackMode
+from demo.local_prefect import SIXSTACK, LocalPrefect
 from lab import hosts
 from lab.build.bundle import build_bundle
 from lab.spec import cluster_document, cluster_file

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bundle.manifest import BundleFile, FileKind, read_manifest
-from cluster.hostport import join_host_port
-from cluster.kubeadm import join_configuration
-from cluster.plan import wanted_labels
-from cluster.spec import ClusterSpec, Host
-from cluster.steps import init_values, prepare_values
-from kube.cni import network_images
-from kube.cni.flannel import flannel_documents
+from cluster.kubeadm.documents import join_configuration
+from cluster.plan.steps import init_values, prepare_values
+from cluster.vocabulary.hostport import join_host_port
+from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.spec import ClusterSpec, Host
+from kube.pod_networks import network_images
+from kube.pod_networks.flannel import flannel_documents
 from templates import render
 
 # the script puts the hash of the cluster's new certificate authority there
@@ -47,7 +47,7 @@ def write_inputs(folder: Path, spec: ClusterSpec, bundle: Path, key_file: Path) 
         _write(folder / f"{host.name}.images", _listed(_images(files, late=False)))
         _write(folder / f"{host.name}.late-images", _listed(_images(files, late=True)))
         _write(folder / f"{host.name}.settings", _settings(values))
-        _write(folder / f"{host.name}.labels", " ".join(f"{key}={value}" for key, value in wanted_labels(spec, host).items()) + "\n")
+        _write(folder / f"{host.name}.labels", " ".join(f"{key}={value}" for key, value in node_labels(spec, host).items()) + "\n")
         if host in spec.workers:
             document = join_configuration(spec, host, token=token, ca_hash=CA_HASH)
             _write(folder / f"{host.name}.join.yaml", render("kubeadm/join.yaml.j2", document=document))

@@ -11,7 +11,7 @@ from prefect.blocks.core import Block
 from prefect.types import SecretDict
 from pydantic import Field
 
-from cluster.records import StepRecord
+from cluster.vocabulary.records import StepRecord
 
 Record = TypeVar("Record", bound=StepRecord)
 DEFAULT_FOLDER = "~/.local/share/sixstack/audit"

@@ -10,7 +10,7 @@ from prefect.blocks.core import Block
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 # loading a block sends an event; a short command that ends before it is sent would warn of it each time, and still sends it
 logging.getLogger("EventsWorker").setLevel(logging.ERROR)

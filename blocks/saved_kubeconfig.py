@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from cluster.spec import SSH
+from cluster.vocabulary.spec import SSH
 
 
 class SavedKubeconfig(Block):

@@ -8,8 +8,8 @@ from enum import StrEnum
 from prefect.blocks.core import Block
 
 from blocks.loading import NoBlock, load
-from cluster.errors import EnvironmentFault
-from cluster.redaction import redact
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.redaction import redact
 
 
 class Saved(StrEnum):

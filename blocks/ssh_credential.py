@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
-from cluster.credentials import Credential
+from cluster.vocabulary.credentials import Credential
 
 
 class SSHCredential(Block):

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from bundle.verify import sha256_of
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 # seconds before the second, third, ... try of what may pass: a lost connection, an overloaded server
 PAUSES = (1.0, 3.0, 8.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.errors import SpecError
+from cluster.vocabulary.errors import SpecError
 
 
 class BundleFault(SpecError):

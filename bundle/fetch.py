@@ -19,14 +19,14 @@ from bundle.archive import write_archive
 from bundle.cache import cache_folder
 from bundle.download import PAUSES, Downloader, checksum_in
 from bundle.faults import BundleFault
+from bundle.image_registry import pull
 from bundle.layout import UNITS, Place, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
 from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
-from bundle.registry import pull
 from bundle.sources import Release, Sources, read_sources
 from bundle.verify import verify_bundle
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 
 _AT_ONCE = 4

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bundle.faults import BundleFault
-from cluster.errors import EnvironmentFault
-from cluster.problems import Problem
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.problems import Problem
 
 MANIFEST_NAME = "manifest.json"
 FORMAT = 1

@@ -10,7 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bundle.faults import BundleFault
-from cluster.problems import Problem
+from cluster.vocabulary.problems import Problem
 
 DEFAULT_SOURCES = Path(__file__).parent / "sources.yaml"
 

@@ -16,7 +16,7 @@ import zstandard
 
 from bundle.manifest import Encoding, FileKind, read_manifest
 from bundle.verify import sha256_of
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 
 def unpack(folder: Path, name: str, target: Path) -> Path:

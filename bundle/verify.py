@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bundle.faults import BundleFault
 from bundle.manifest import BundleFile, BundleManifest
-from cluster.problems import Problem
+from cluster.vocabulary.problems import Problem
 
 
 def verify_bundle(folder: Path, manifest: BundleManifest, on_file: Callable[[BundleFile], None] | None = None) -> None:

@@ -81,7 +81,7 @@ def _fetch(args: argparse.Namespace) -> int:
 def _manifest(folder: Path) -> BundleManifest | None:
     """The manifest; none, after saying why, when there is none to read."""
     from bundle.manifest import read_manifest
-    from cluster.errors import SixstackError
+    from cluster.vocabulary.errors import SixstackError
 
     try:
         return read_manifest(folder)

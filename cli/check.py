@@ -10,8 +10,8 @@ from cli import cluster_file
 from cli.exit_codes import GOOD, PROBLEMS
 
 if TYPE_CHECKING:
-    from cluster.comparison import Comparison
-    from cluster.reader import Reading
+    from cluster.file.reader import Reading
+    from cluster.migration.comparison import Comparison
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def _print_reading(file: str, reading: Reading) -> None:
 
 def _compare(args: argparse.Namespace, was: Reading, reading: Reading) -> int:
     """Both files' own problems, then what keeps the one from becoming the other, or what would be done."""
-    from cluster.comparison import compare
+    from cluster.migration.comparison import compare
 
     found = compare(was.spec, reading.spec) if was.spec is not None and reading.spec is not None else None
     if args.output == "json":

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from cli.exit_codes import PROBLEMS, USAGE
 
 if TYPE_CHECKING:
-    from cluster.problems import Problem
-    from cluster.reader import Reading
-    from cluster.spec import ClusterSpec
+    from cluster.file.reader import Reading
+    from cluster.vocabulary.problems import Problem
+    from cluster.vocabulary.spec import ClusterSpec
 
-# cluster/document.py's limit in characters is less than this many octets
+# cluster/file/document.py's limit in characters is less than this many octets
 _MOST_OCTETS = 4_000_000
 
 
@@ -51,7 +51,7 @@ def read(file: str, *, manifests: bool = True) -> Reading | int:
 
     The files of `cni: {kind: manifests}` get whole paths, and are judged too unless `manifests` is False.
     """
-    from cluster.reader import read_text
+    from cluster.file.reader import read_text
 
     try:
         reading = read_text(file_text(file))

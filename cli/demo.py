@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.exit_codes import GOOD
-from cli.local_prefect import SIXSTACK
-from cluster.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode
+from demo.local_prefect import SIXSTACK
 
 if TYPE_CHECKING:
-    from cli.local_prefect import LocalPrefect
+    from demo.local_prefect import LocalPrefect
 
 LAB = "demo"
 CNI = "flannel"
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code of the create run."""
-    from cli.local_prefect import LocalPrefect
+    from demo.local_prefect import LocalPrefect
 
     prefect = LocalPrefect(Path.cwd())
     if options.clean:
@@ -101,8 +101,8 @@ def _bundle(networks: Collection[str] | None = None) -> Path:
 def _play(prefect: LocalPrefect, number: int, bundle: Path) -> int:
     """A case of the proposal, from beginning to end; the clusters stay, to look at. ClusterError from the step that is not as it should be."""
     from bundle.manifest import read_manifest
-    from cli.cases import CASES
-    from cli.cases.place import Place
+    from demo.cases import CASES
+    from demo.cases.place import Place
     from lab import hosts
 
     started = time.monotonic()
@@ -122,7 +122,7 @@ def _play(prefect: LocalPrefect, number: int, bundle: Path) -> int:
 
 def _hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) -> None:
     """The demo's hosts for that stack, and their cluster file; another stack's cluster and hosts are removed first."""
-    from cluster.families import families_of
+    from cluster.vocabulary.families import families_of
     from lab import hosts
     from lab.spec import cluster_document, cluster_file
 

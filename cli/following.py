@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import GOOD, PROBLEMS
 from cli.server import need_server
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 if TYPE_CHECKING:
     from uuid import UUID

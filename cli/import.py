@@ -12,10 +12,10 @@ from cli import cluster_file
 from cli.exit_codes import GOOD, PROBLEMS, USAGE
 
 if TYPE_CHECKING:
-    from cluster.families import Address
-    from cluster.tkestack.convert import Imported
-    from cluster.tkestack.hosts import Choices
-    from cluster.tkestack.logins import Login
+    from cluster.vocabulary.families import Address
+    from tkestack.convert import Imported
+    from tkestack.hosts import Choices
+    from tkestack.logins import Login
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the cluster file, save the logins; everything that was changed or not taken over is told. 0 when `sixstack check` is content."""
-    from cluster.problems import errors_in
-    from cluster.tkestack.convert import import_documents
-    from cluster.tkestack.documents import Source
+    from cluster.vocabulary.problems import errors_in
+    from tkestack.convert import import_documents
+    from tkestack.documents import Source
 
     try:
         sources = [Source(file, cluster_file.file_text(file)) for file in args.files]
@@ -64,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _choices(args: argparse.Namespace) -> Choices:
     """What the options add to the documents; ValueError or Unreadable for options that cannot be read."""
-    from cluster.labels import parse_address
-    from cluster.tkestack.hosts import Choices
+    from cluster.vocabulary.labels import parse_address
+    from tkestack.hosts import Choices
 
     names: dict[Address, str] = {}
     for text in args.name:
@@ -84,9 +84,9 @@ def _cluster_file(imported: Imported, files: list[str]) -> str:
     """The document as YAML, with what was changed above it."""
     import yaml
 
-    from cluster.tkestack.report import Fate
+    from tkestack.report import StepOutcome
 
-    told = [str(change) for change in imported.changes if change.fate is not Fate.TAKEN]
+    told = [str(change) for change in imported.changes if change.fate is not StepOutcome.TAKEN]
     names = ", ".join("standard input" if file == "-" else Path(file).name for file in files)
     lines = [f"imported by sixstack from {names}", *told]
     comment = "".join(f"# {''.join(c if c.isprintable() else '?' for c in line)}\n" for line in lines)
@@ -111,7 +111,7 @@ def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str]
     from blocks.saving import save
     from blocks.ssh_credential import SSHCredential
     from cli.server import need_server
-    from cluster.errors import EnvironmentFault
+    from cluster.vocabulary.errors import EnvironmentFault
 
     outcomes: dict[str, str] = {}
     try:
@@ -126,16 +126,16 @@ def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str]
 
 def _tell(imported: Imported, outcomes: dict[str, str], args: argparse.Namespace, text: str) -> None:
     """The cluster file on standard output unless it went to a file; all else on standard error."""
-    from cluster.tkestack.report import Fate
+    from tkestack.report import StepOutcome
 
     def say(line: str) -> None:
         print(line, file=sys.stderr)
 
-    taken = sum(change.fate is Fate.TAKEN for change in imported.changes)
+    taken = sum(change.fate is StepOutcome.TAKEN for change in imported.changes)
     if imported.document is not None:
         say(f"{taken} field{'s' if taken != 1 else ''} taken over as they are")
         for change in imported.changes:
-            if change.fate is not Fate.TAKEN:
+            if change.fate is not StepOutcome.TAKEN:
                 say(str(change))
     if imported.problems:
         say(cluster_file.problem_lines(imported.problems, imported.lines.get))

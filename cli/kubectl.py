@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     import yaml
 
     from cli.saved_cluster import control_plane_session, saved
-    from cluster.hostport import join_host_port, split_host_port
+    from cluster.vocabulary.hostport import join_host_port, split_host_port
     from hosts.forward import forwarded
 
     block = saved(options.cluster)

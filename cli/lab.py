@@ -7,7 +7,7 @@ import sys
 
 from cli.exit_codes import GOOD, PROBLEMS, USAGE
 from cli.release import add_release
-from cluster.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

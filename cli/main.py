@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explained(error: Exception) -> int:
     """Print an error of our tree and give its exit code; anything else is a bug and is raised."""
-    from cluster.errors import EnvironmentFault, SixstackError, SpecError
+    from cluster.vocabulary.errors import EnvironmentFault, SixstackError, SpecError
 
     if not isinstance(error, SixstackError):
         raise error

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster.problems import Severity, errors_in
+from cluster.vocabulary.problems import Severity, errors_in
 
 if TYPE_CHECKING:
-    from cluster.problems import Problem
-    from cluster.reader import Reading
-    from cluster.spec import ClusterSpec
+    from cluster.file.reader import Reading
+    from cluster.vocabulary.problems import Problem
+    from cluster.vocabulary.spec import ClusterSpec
 
 
 def with_manifests(reading: Reading, folder: Path, *, judge: bool) -> Reading:
@@ -25,7 +25,7 @@ def with_manifests(reading: Reading, folder: Path, *, judge: bool) -> Reading:
     spec: ClusterSpec = reading.spec.model_copy(update={"cni": reading.spec.cni.model_copy(update={"files": files})})
     if not judge:
         return replace(reading, spec=spec)
-    from kube.cni.manifests import manifest_problems
+    from kube.pod_networks.manifests import manifest_problems
 
     elsewhere = {f"cni.files[{index}]" for index, name in enumerate(names) if Path(name).is_absolute()}
     found = tuple(_softened(problem, elsewhere) for problem in manifest_problems(spec))

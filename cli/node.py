@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the node's name."""
-    from cluster.labels import parse_address
+    from cluster.vocabulary.labels import parse_address
 
     try:
         address = parse_address(options.address)

@@ -13,12 +13,12 @@ from cli.cluster_file import add_file, problem_lines, read
 from cli.exit_codes import GOOD, PROBLEMS
 
 if TYPE_CHECKING:
-    from cluster.errors import NotPossible
-    from cluster.facts import HostFacts
-    from cluster.migration import Migration
-    from cluster.problems import Problem
-    from cluster.spec import ClusterSpec, Host
-    from tasks.attempt import Where
+    from cluster.facts.host_facts import HostFacts
+    from cluster.vocabulary.errors import CannotApply
+    from cluster.vocabulary.migration import Migration
+    from cluster.vocabulary.problems import Problem
+    from cluster.vocabulary.spec import ClusterSpec, Host
+    from runs.context import RunContext
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,23 +39,23 @@ def run(options: argparse.Namespace) -> int:
             _print_problems(reading.problems)
         return PROBLEMS
     from cli.server import need_server
-    from cluster.errors import NotPossible
-    from hosts.registry import close_registry
-    from tasks.attempt import Where
-    from tasks.connection import open_sessions
-    from tasks.decide import make_decision, try_connectivity
+    from cluster.vocabulary.errors import CannotApply
+    from hosts.session_pool import close_pool
+    from runs.context import RunContext
+    from runs.sessions import open_sessions
+    from tasks.plan import make_decision, try_connectivity
 
     need_server()
-    where = Where(cluster=spec.name, run=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
-    open_sessions(where)
+    run = RunContext(cluster=spec.name, id=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
+    open_sessions(run)
     try:
-        facts, unseen = _inspect(spec, where)
+        facts, uninspected = _inspect(spec, run)
         try:
-            _, plan, warnings = make_decision(spec, facts, unseen, try_connectivity(spec, facts, where), where)
-        except NotPossible as error:
+            _, plan, warnings = make_decision(spec, facts, uninspected, try_connectivity(spec, facts, run), run)
+        except CannotApply as error:
             return _refused(error, options.output)
     finally:
-        close_registry(where.run)
+        close_pool(run.id)
     if options.output == "json":
         print(json.dumps({**plan.as_dict(), "problems": [problem.as_dict() for problem in (*reading.problems, *warnings)]}, indent=1))
         return GOOD
@@ -65,16 +65,16 @@ def run(options: argparse.Namespace) -> int:
     return GOOD
 
 
-def _inspect(spec: ClusterSpec, where: Where) -> tuple[dict[str, HostFacts], list[Problem]]:
+def _inspect(spec: ClusterSpec, run: RunContext) -> tuple[dict[str, HostFacts], list[Problem]]:
     """The facts of the hosts, gathered side by side, and a problem for each host that could not be looked at."""
-    from cluster.errors import EnvironmentFault, SixstackError
+    from cluster.vocabulary.errors import EnvironmentFault, SixstackError
     from hosts.facts import gather
-    from tasks.connection import session
-    from tasks.inspect_host import not_inspected
+    from runs.sessions import session
+    from tasks.inspect_host import inspection_problem
 
     def look(host: Host) -> HostFacts | SixstackError:
         try:
-            return gather(session(host, where), host)
+            return gather(session(host, run), host)
         except EnvironmentFault:
             raise
         except SixstackError as error:
@@ -82,14 +82,14 @@ def _inspect(spec: ClusterSpec, where: Where) -> tuple[dict[str, HostFacts], lis
 
     with ThreadPoolExecutor(min(8, len(spec.hosts))) as pool:
         found = dict(zip((host.name for host in spec.hosts), pool.map(look, spec.hosts), strict=True))
-    unseen = [not_inspected(name, one) for name, one in found.items() if isinstance(one, SixstackError)]
-    return {name: facts for name, facts in found.items() if not isinstance(facts, SixstackError)}, unseen
+    uninspected = [inspection_problem(name, one) for name, one in found.items() if isinstance(one, SixstackError)]
+    return {name: facts for name, facts in found.items() if not isinstance(facts, SixstackError)}, uninspected
 
 
-def _refused(error: NotPossible, output: str) -> int:
-    from cluster.errors import NotChangeable
+def _refused(error: CannotApply, output: str) -> int:
+    from cluster.vocabulary.errors import ImmutableChange
 
-    migration = error.migration if isinstance(error, NotChangeable) else None
+    migration = error.migration if isinstance(error, ImmutableChange) else None
     if output == "json":
         _print_problems(error.problems, migration)
     else:

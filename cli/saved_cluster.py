@@ -25,18 +25,18 @@ def saved(cluster: str) -> SavedKubeconfig:
 @contextmanager
 def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
     """An SSH session to the cluster's control plane, closed afterwards; the block must know the way there."""
-    from cluster.errors import EnvironmentFault
-    from cluster.spec import Host, Role
-    from hosts.registry import close_registry, open_registry
-    from tasks.connection import credential
+    from cluster.vocabulary.errors import EnvironmentFault
+    from cluster.vocabulary.spec import Host, Role
+    from hosts.session_pool import close_pool, open_pool
+    from runs.sessions import credential
 
     if block.ssh is None:
         raise EnvironmentFault(f"the saved kubeconfig of {block.cluster} has no SSH endpoint")
     key = f"command-line-{block.cluster}"
     try:
-        yield open_registry(key).session(Host(name=block.control_plane, role=Role.CONTROL_PLANE, ssh=block.ssh), credential)
+        yield open_pool(key).session(Host(name=block.control_plane, role=Role.CONTROL_PLANE, ssh=block.ssh), credential)
     finally:
-        close_registry(key)
+        close_pool(key)
 
 
 @contextmanager

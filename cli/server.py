@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 ANSWER_SECONDS = 5.0  # without this look first, a server that is silent keeps a command for minutes
 

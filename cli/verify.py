@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.exit_codes import ENVIRONMENT
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 # what a Saved kubeconfig block may be called; a file of such a name is written ./NAME
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from prefect import flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from cluster.families import StackMode
-from cluster.spec import ClusterSpec
+from cluster.vocabulary.families import StackMode
+from cluster.vocabulary.spec import ClusterSpec
 from flows.create_dual_stack_cluster import create_dual_stack_cluster
 from flows.create_ipv4_cluster import create_ipv4_cluster
 from flows.create_ipv6_cluster import create_ipv6_cluster
 from flows.inspection import inspect
-from flows.names import run_name
-from flows.run_of_cluster import where_of, working_on
-from tasks.decide import decide, outcome_of
+from runs.cluster_run import cluster_run, run_context
+from runs.run_names import run_name
+from tasks.plan import outcome_of, plan_cluster
 from tasks.validate import spec_of, validate
 
 SUBFLOWS = {
@@ -32,12 +32,12 @@ def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int 
         verify: Run the network check at the end when something was changed.
         wait_seconds: How long to wait for another run that works on the same cluster.
     """
-    where = where_of(cluster)
-    spec = spec_of(validate(cluster, where))
-    with working_on(where, wait_seconds):
-        facts, unseen = inspect(spec.hosts, where)
-        resolved, plan = outcome_of(decide(spec, facts, unseen, where))
+    run = run_context(cluster)
+    spec = spec_of(validate(cluster, run))
+    with cluster_run(run, wait_seconds):
+        facts, uninspected = inspect(spec.hosts, run)
+        resolved, plan = outcome_of(plan_cluster(spec, facts, uninspected, run))
         if not plan.empty:
             # this run's own heartbeat says that the process lives; the subflow's would cost a second at its end (measured)
             with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-                SUBFLOWS[spec.stack](resolved, plan, where, verify)
+                SUBFLOWS[spec.stack](resolved, plan, run, verify)

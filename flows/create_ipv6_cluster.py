@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.plan import Plan
-from cluster.spec import ClusterSpec
+from cluster.plan.plan import Plan
+from cluster.vocabulary.spec import ClusterSpec
 from flows.convergence import converge
-from flows.names import run_name
-from tasks.attempt import Where
+from runs.context import RunContext
+from runs.run_names import run_name
 
 
 @flow(
@@ -18,6 +18,6 @@ from tasks.attempt import Where
     persist_result=False,
     result_serializer="json",
 )
-def create_ipv6_cluster(cluster: ClusterSpec, plan: Plan, where: Where, verify: bool) -> None:
+def create_ipv6_cluster(cluster: ClusterSpec, plan: Plan, run: RunContext, verify: bool) -> None:
     """Apply a plan to machines whose cluster is IPv6-only."""
-    converge(cluster, plan, where, verify=verify)
+    converge(cluster, plan, run, verify=verify)

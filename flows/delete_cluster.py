@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.errors import ClusterError, SpecError
-from cluster.plan import make_reset_plan
-from cluster.problems import Problem
-from cluster.spec import ClusterSpec
+from cluster.plan.plan import make_reset_plan
+from cluster.vocabulary.errors import ClusterError, SpecError
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec
 from flows.inspection import inspect
-from flows.names import run_name
-from flows.outcome import fates
-from flows.run_of_cluster import where_of, working_on
-from tasks.artifacts import summary_artifact
-from tasks.attempt import tell
-from tasks.forget_kubeconfig import forget_kubeconfig
+from runs.artifacts import summary_artifact
+from runs.cluster_run import cluster_run, run_context
+from runs.outcomes import fates
+from runs.progress import report_progress
+from runs.run_names import run_name
+from tasks.remove_kubeconfig import remove_kubeconfig
 from tasks.reset_host import reset_host
 from tasks.validate import spec_of, validate
 
@@ -34,8 +34,8 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
         confirm: The cluster's name, typed again: everything the cluster holds will be gone.
         wait_seconds: How long to wait for another run that works on the same cluster.
     """
-    where = where_of(cluster)
-    spec = spec_of(validate(cluster, where))
+    run = run_context(cluster)
+    spec = spec_of(validate(cluster, run))
     if confirm != spec.name:
         raise NotConfirmed(
             [
@@ -44,26 +44,26 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
                 )
             ]
         )
-    with working_on(where, wait_seconds):
-        facts, unseen = inspect(spec.hosts, where)
-        if unseen:
+    with cluster_run(run, wait_seconds):
+        facts, uninspected = inspect(spec.hosts, run)
+        if uninspected:
             text = "\n".join(
                 [
                     f"cluster {spec.name} is not deleted, nothing was changed on any host: some cannot be looked at",
-                    *(f"- {problem}" for problem in unseen),
+                    *(f"- {problem}" for problem in uninspected),
                     "A machine that is gone for good: take it out of the file, then delete again.",
                 ]
             )
-            summary_artifact(where, text)
+            summary_artifact(run, text)
             raise ClusterError(text)
         # workers and control planes side by side: reset needs no API, and a dead control plane must not keep workers
         plan = make_reset_plan(spec, facts)
-        ended = fates({planned.host: reset_host.submit(planned, spec.host(planned.host), where) for planned in plan.steps})
+        ended = fates({planned.host: reset_host.submit(planned, spec.host(planned.host), run) for planned in plan.steps})
         if failed := [f"- {name}: {one.why_not}" for name, one in ended.items() if one.why_not]:
             text = "\n".join([f"cluster {spec.name} is not wholly deleted; running this again goes on:", *failed])
-            summary_artifact(where, text)
+            summary_artifact(run, text)
             raise ClusterError(text)
-        forget_kubeconfig(where)
+        remove_kubeconfig(run)
         text = "\n".join([f"cluster {spec.name} is deleted from {', '.join(ended) or 'no host'}", *(f"- {note}" for note in plan.notes)])
-        summary_artifact(where, text)
-        tell(where, text)
+        summary_artifact(run, text)
+        report_progress(run, text)

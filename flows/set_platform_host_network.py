@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.errors import ClusterError
-from cluster.records import Outcome
-from flows.names import run_name
-from flows.outcome import Fate, fates
-from flows.run_of_cluster import where_of, working_on
-from tasks.artifacts import summary_artifact
-from tasks.attempt import tell
+from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.records import Outcome
+from runs.artifacts import summary_artifact
+from runs.cluster_run import cluster_run, run_context
+from runs.outcomes import StepOutcome, fates
+from runs.progress import report_progress
+from runs.run_names import run_name
 from tasks.check_host_network import check_host_network
 from tasks.set_host_network import set_deployment, undo_deployment
 
@@ -42,35 +42,35 @@ def set_platform_host_network(
         wait_seconds: How long to wait for another run that works on the same cluster.
         audit: Name of an Audit store block.
     """
-    where = where_of({"name": cluster, "audit": audit})
+    run = run_context({"name": cluster, "audit": audit})
     change = undo_deployment if undo else set_deployment
-    with working_on(where, wait_seconds):
-        names = check_host_network(cluster, deployments, undo, available_seconds, where).deployments
-        ended = fates({name: change.submit(name, cluster, available_seconds, where) for name in names})
+    with cluster_run(run, wait_seconds):
+        names = check_host_network(cluster, deployments, undo, available_seconds, run).deployments
+        ended = fates({name: change.submit(name, cluster, available_seconds, run) for name in names})
         lines = [f"- {name}: {_told(one)}" for name, one in ended.items()]
         failed = [name for name, one in ended.items() if not one.done]
         if failed and not undo:
             # all or none: what this run has changed goes back too
             moved = [name for name, one in ended.items() if one.record is not None and one.record.outcome is Outcome.CHANGED]
-            back = fates({name: undo_deployment.submit(name, cluster, available_seconds, where) for name in moved})
+            back = fates({name: undo_deployment.submit(name, cluster, available_seconds, run) for name in moved})
             lines += [f"- {name}, as another one failed: {_told(one)}" for name, one in back.items()]
         done = "are as they were before" if undo else "have their nodes' network"
         text = "\n".join(
             [
-                f"cluster {where.cluster}: {len(failed)} of {len(names)} Deployments failed"
+                f"cluster {run.cluster}: {len(failed)} of {len(names)} Deployments failed"
                 if failed
-                else f"cluster {where.cluster}: all {done}",
+                else f"cluster {run.cluster}: all {done}",
                 *lines,
                 *(["Running this again goes on where it ended; with `undo` it gives back what was before."] if failed else []),
             ]
         )
-        summary_artifact(where, text)
+        summary_artifact(run, text)
         if failed:
             raise ClusterError(text)
-        tell(where, text)
+        report_progress(run, text)
 
 
-def _told(one: Fate) -> str:
+def _told(one: StepOutcome) -> str:
     """How a step ended, in words."""
     if one.record is None:
         return one.why_not or ""

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from prefect import flow
 
-from cluster.spec import ClusterSpec
-from cluster.verification import read_verification
-from flows.names import run_name
-from flows.run_of_cluster import where_of, working_on
+from cluster.file.verify_parameters import read_verification
+from cluster.vocabulary.spec import ClusterSpec
+from runs.cluster_run import cluster_run, run_context
+from runs.run_names import run_name
 from tasks.validate import spec_of, validate
 from tasks.verify_network import verify_saved_cluster
 
@@ -35,8 +35,8 @@ def verify_cluster(
         wait_seconds: How long to wait for another run that works on the same cluster.
         audit: Name of an Audit store block; a file names its own.
     """
-    where = where_of({"audit": audit, **(file if isinstance(file, Mapping) else {}), "name": cluster})
+    run = run_context({"audit": audit, **(file if isinstance(file, Mapping) else {}), "name": cluster})
     asked = read_verification(cluster, image, namespace, outside)
-    spec = None if file is None else spec_of(validate(file, where))
-    with working_on(where, wait_seconds):
-        verify_saved_cluster(asked, spec, where)
+    spec = None if file is None else spec_of(validate(file, run))
+    with cluster_run(run, wait_seconds):
+        verify_saved_cluster(asked, spec, run)

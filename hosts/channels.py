@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import paramiko
 
-from cluster.errors import HostError, HostUnreachable
+from cluster.vocabulary.errors import HostError, HostUnreachable
 
 AT_ONCE = 8  # sshd's MaxSessions is 10 by default
 _OPEN_SECONDS = 30.0

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from cluster.errors import Bug, HostBusy, HostError, HostUnreachable, StepTimedOut
-from cluster.redaction import redact
+from cluster.vocabulary.errors import Bug, HostBusy, HostError, HostUnreachable, StepTimedOut
+from cluster.vocabulary.redaction import redact
 from hosts.remote_shell import TIMED_OUT
 from hosts.session import Output, Session
 from templates import render

@@ -1,4 +1,4 @@
-"""Facts of one host: one script (templates/facts/), one round trip, parsed by the domain (cluster/facts_parser.py)."""
+"""Facts of one host: one script (templates/facts/), one round trip, parsed by the domain (cluster/facts/parse.py)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import time
 from datetime import timedelta
 from functools import cache
 
-from cluster.errors import HostError
-from cluster.facts import Holding, HostFacts
-from cluster.facts_parser import HOLDING_PARTS, PARTS, parse, parse_holding
-from cluster.spec import Host
+from cluster.facts.host_facts import Holding, HostFacts
+from cluster.facts.parse import HOLDING_PARTS, PARTS, parse, parse_holding
+from cluster.vocabulary.errors import HostError
+from cluster.vocabulary.spec import Host
 from hosts.session import Session
 from templates import render
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from cluster.errors import EnvironmentFault, StepFailed
+from cluster.vocabulary.errors import EnvironmentFault, StepFailed
 from templates import render
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import paramiko
 
-from cluster.errors import SixstackError
+from cluster.vocabulary.errors import SixstackError
 from hosts.channels import close_channel
 from hosts.session import Session
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import paramiko
 
-from cluster.errors import HostError
+from cluster.vocabulary.errors import HostError
 
 TRUST_ON_FIRST_USE = "trust-on-first-use"
 # a pinned `ssh-rsa` key signs with SHA-2 nowadays (RFC 8332)

@@ -11,7 +11,7 @@ import threading
 import weakref
 from datetime import timedelta
 
-from cluster.errors import Bug, HostBusy, HostUnreachable
+from cluster.vocabulary.errors import Bug, HostBusy, HostUnreachable
 from hosts.session import Held, Session
 from templates import render
 

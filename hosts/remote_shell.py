@@ -14,7 +14,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hosts.sudo import Elevation, Way
+from hosts.privilege import Elevation, Privilege
 
 TIMED_OUT = 124  # exit code of timeout(1)
 BROKEN = 97  # the script did not arrive whole
@@ -56,5 +56,5 @@ class RemoteShell:
             f's=$(head -c {len(self._body)}); case "$s" in *{self.mark}) ;; *) exit {BROKEN};; esac; '
             'unset l; eval "$s"'
         )
-        exec_word = "exec " if self.elevation.way is Way.ROOT else ""
+        exec_word = "exec " if self.elevation.way is Privilege.ROOT else ""
         return f"{exec_word}{self.elevation.words(self.prompt)}timeout -k {KILL_AFTER} {seconds} /bin/sh -c '{inner}'"

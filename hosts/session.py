@@ -11,14 +11,14 @@ from pathlib import Path, PurePosixPath
 
 import paramiko
 
-from cluster.credentials import Credential
-from cluster.errors import HostError, HostUnreachable, LoginRefused, StepTimedOut
-from cluster.redaction import redact
-from cluster.spec import SSH
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.errors import HostError, HostUnreachable, LoginRefused, StepTimedOut
+from cluster.vocabulary.redaction import redact
+from cluster.vocabulary.spec import SSH
 from hosts.channels import ChannelSlots
 from hosts.exchange import Exchange
+from hosts.privilege import PROBE, Elevation, Privilege, read_probe
 from hosts.remote_shell import TIMED_OUT, RemoteShell
-from hosts.sudo import PROBE, Elevation, Way, read_probe
 from hosts.transport import Connection, open_connection, open_forward
 
 _GRACE_SECONDS = 15.0  # the far side's own time limit should speak first
@@ -80,7 +80,7 @@ class Session:
         self._ssh = ssh
         self._credential = credential
         self._slots = ChannelSlots(host, connection.transport)
-        self._elevation = Elevation(Way.ROOT)
+        self._elevation = Elevation(Privilege.ROOT)
         if ssh.user != "root":
             self._elevation = self._find_elevation()
 
@@ -110,7 +110,7 @@ class Session:
         return self._connection.trusted_on_first_use
 
     @property
-    def way(self) -> Way:
+    def way(self) -> Privilege:
         """How commands become root here."""
         return self._elevation.way
 
@@ -196,7 +196,7 @@ class Session:
     def _find_elevation(self) -> Elevation:
         """Which way to root there is, found out once; LoginRefused when there is none."""
         way, said = read_probe(self.run(PROBE, limit=_PROBE_LIMIT).stdout)
-        if way is not Way.PASSWORD:
+        if way is not Privilege.PASSWORD:
             return Elevation(way)
         password = self._credential.for_sudo
         if password is None:
@@ -211,7 +211,7 @@ class Session:
 
     def _become_root(self, shell: RemoteShell, exchange: Exchange) -> None:
         """Answer sudo when, and only when, it asks; LoginRefused when it is not content."""
-        if shell.elevation.way is not Way.PASSWORD:
+        if shell.elevation.way is not Privilege.PASSWORD:
             return
         prompt = shell.prompt.encode()
         exchange.wait(lambda: exchange.begun or prompt in exchange.stderr)
@@ -238,11 +238,11 @@ class Session:
     def _not_begun(self, shell: RemoteShell, exchange: Exchange) -> LoginRefused:
         said = exchange.stderr.decode(errors="replace").replace(shell.prompt, " ")
         said = redact(" ".join(said.split()), self._credential.secrets)[-300:] or "it says nothing"
-        if shell.elevation.way is Way.ROOT:
+        if shell.elevation.way is Privilege.ROOT:
             return LoginRefused(
                 self.host, f"the login shell of user {self._ssh.user} runs no command: {said}", "Give the user a shell such as /bin/sh."
             )
-        what = "refuses the password" if shell.elevation.way is Way.PASSWORD else "runs no command"
+        what = "refuses the password" if shell.elevation.way is Privilege.PASSWORD else "runs no command"
         return LoginRefused(self.host, f"sudo {what} of user {self._ssh.user}: {said}", self._sudo_advice)
 
     def _lost(self, error: BaseException | None) -> HostUnreachable:

@@ -7,8 +7,8 @@ import os
 import socket
 import time
 
-from cluster.errors import HostUnreachable
-from cluster.hostport import join_host_port
+from cluster.vocabulary.errors import HostUnreachable
+from cluster.vocabulary.hostport import join_host_port
 
 CONNECT_SECONDS = 10.0
 # measured: with these a host whose power fails is noticed after 11 to 13 s; SSH keepalives alone hang for more than 40 s (paramiko#2463)

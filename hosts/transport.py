@@ -13,10 +13,10 @@ import paramiko
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
-from cluster.credentials import Credential
-from cluster.errors import HostError, HostKeyMismatch, HostUnreachable, LoginRefused
-from cluster.hostport import join_host_port
-from cluster.spec import SSH, Endpoint
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.errors import HostError, HostKeyMismatch, HostUnreachable, LoginRefused
+from cluster.vocabulary.hostport import join_host_port
+from cluster.vocabulary.spec import SSH, Endpoint
 from hosts.host_keys import Pin, described, public_text, read_pin
 from hosts.private_keys import UnusableKey, read_private_key
 from hosts.tcp import CONNECT_SECONDS, WatchedChannel, connect

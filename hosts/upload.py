@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bundle.manifest import PROBE, BundleFile
-from cluster.errors import Bug, HostError, StepFailed
+from cluster.vocabulary.errors import Bug, HostError, StepFailed
 from hosts.files import NO_SPACE, limit_for, pieces
 from hosts.session import Output, Session
 from templates import render

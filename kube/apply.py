@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import groupby
 
-from cluster.errors import ClusterError
+from cluster.vocabulary.errors import ClusterError
 from kube.client import APPLY_PATCH, ApiRefused, Document, KubeApi, segment
 from kube.wait import wait_established
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-from cluster.errors import SixstackError
+from cluster.vocabulary.errors import SixstackError
 from kube.client import Document, KubeApi, segment
 from kube.wait import wait_until
 

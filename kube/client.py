@@ -23,7 +23,7 @@ from urllib3 import BaseHTTPResponse, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from cluster.errors import ApiUnavailable, ClusterError, EnvironmentFault, SixstackError, TryAgain
+from cluster.vocabulary.errors import ApiUnavailable, ClusterError, EnvironmentFault, Retryable, SixstackError
 from kube.channel import Bridge, Dial
 from kube.kubeconfig import Kubeconfig, read_kubeconfig
 
@@ -192,7 +192,7 @@ class KubeApi:
         try:
             channel = self._dial(host, port)
         except Exception as error:  # each transport has its own classes: refused, administratively prohibited, EOF
-            if isinstance(error, SixstackError) and not isinstance(error, TryAgain):
+            if isinstance(error, SixstackError) and not isinstance(error, Retryable):
                 raise
             raise ApiUnavailable(f"the Kubernetes API at {host} port {port} is not reached: {_one_line(error)}") from error
         bridge = Bridge(channel)

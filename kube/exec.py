@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException, WebSocketTimeoutException
 
-from cluster.errors import ApiUnavailable, StepTimedOut
+from cluster.vocabulary.errors import ApiUnavailable, StepTimedOut
 from kube.client import KubeApi, refusal, segment
 from kube.kubeconfig import SERVER_NAME
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 # kubeadm puts this name into every API server's certificate, whatever address the server is reached by
 SERVER_NAME = "kubernetes"

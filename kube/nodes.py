@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_address
 
-from cluster.errors import ApiUnavailable, ClusterError
-from cluster.families import Address
-from cluster.labels import selector_for
-from cluster.spec import Taint
+from cluster.vocabulary.errors import ApiUnavailable, ClusterError
+from cluster.vocabulary.families import Address
+from cluster.vocabulary.labels import selector_for
+from cluster.vocabulary.spec import Taint
 from kube.client import STRATEGIC_PATCH, ApiRefused, Document, KubeApi, segment
 from kube.wait import NODES, wait_until
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from cluster.families import Network
-from cluster.spec import CniKind, Taint, TaintEffect
-from cluster.state import ClusterState, NodeState
+from cluster.facts.cluster_state import ClusterState, NodeState
+from cluster.vocabulary.families import Network
+from cluster.vocabulary.spec import CniKind, Taint, TaintEffect
 from kube.client import Document, KubeApi
-from kube.cni import DIGEST_MARK, KIND_MARK
 from kube.nodes import OURS, internal_addresses
+from kube.pod_networks import DIGEST_MARK, KIND_MARK
 from kube.wait import NODES, deployment_available
 
 FLANNEL = "kube-flannel-ds"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 
-from cluster.errors import ApiUnavailable, ClusterError
+from cluster.vocabulary.errors import ApiUnavailable, ClusterError
 from kube.client import ApiRefused, Document, KubeApi, segment
 
 OnChange = Callable[[str], None]

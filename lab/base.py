@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bundle.cache import cache_folder
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 from lab.command import command
 from lab.mounts import remove_tree
 

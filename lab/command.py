@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 
 def command(argv: Sequence[str], *, limit: float = 60, feed: str | None = None, may_fail: bool = False) -> str:

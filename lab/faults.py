@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cluster.errors import EnvironmentFault
-from cluster.families import Address, Family
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Address, Family
 from lab.host import Machine, run_in
 
 _TABLE = "sixstack_lab_fault"

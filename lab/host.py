@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.errors import EnvironmentFault
-from cluster.families import Address, Family
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Address, Family
 from lab import cgroup
 from lab.base import DEPLOY_USER, OPS_USER
 from lab.command import command

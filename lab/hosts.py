@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from cluster.errors import EnvironmentFault
-from cluster.families import Family
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Family
 from lab import cgroup, host, state
 from lab.base import ensure_base
 from lab.host import Machine

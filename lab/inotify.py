@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 # measured with Kubernetes 1.36: systemd 3, dbus 1; containerd 2, kubelet 7, kube-proxy 1; API server 6, controller manager 6
 _BARE = 4

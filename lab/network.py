@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from cluster.families import Address, Family, Network, family_of
+from cluster.vocabulary.families import Address, Family, Network, family_of
 from lab.command import command
 
 IPV4_RANGE = IPv4Network("198.18.0.0/24")

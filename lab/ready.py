@@ -12,8 +12,8 @@ import time
 
 import paramiko
 
-from cluster.errors import EnvironmentFault
-from cluster.families import Address, Family, family_of
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Address, Family, family_of
 from lab.host import Machine, init_pid, is_running, run_in
 
 _CLONE_NEWNET = 0x40000000

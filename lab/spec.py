@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from cluster.errors import EnvironmentFault
-from cluster.families import Family, StackMode, families_of
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Family, StackMode, families_of
 from lab import cgroup
 from lab.state import Lab, LabHost
 

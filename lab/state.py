@@ -16,8 +16,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_ssh_private_key
 
-from cluster.errors import EnvironmentFault
-from cluster.families import Address, Family
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Address, Family
 from lab.base import OPS_USER
 from lab.network import IPV4_RANGE, LabNetwork, free_index, lab_network, read_machine_networks
 

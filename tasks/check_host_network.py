@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.errors import SpecError
-from cluster.problems import Problem, errors_in
-from cluster.records import StepRecord
+from cluster.vocabulary.errors import SpecError
+from cluster.vocabulary.problems import Problem, errors_in
+from cluster.vocabulary.records import StepRecord
 from kube.host_network import DeploymentName, look_at, read_names
-from tasks.artifacts import host_network_artifact
-from tasks.attempt import Where, attempt, step, tell
-from tasks.saved_cluster import saved_api
+from runs.artifacts import host_network_artifact
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.progress import report_progress
+from runs.saved_cluster import saved_api
 
 
 class HostNetworkRefused(SpecError):
@@ -26,23 +28,23 @@ class HostNetworkCheck(StepRecord):
 
 
 @step("check-host-network")
-def check_host_network(block: Any, deployments: Any, undo: Any, available_seconds: Any, where: Where) -> HostNetworkCheck:
+def check_host_network(block: Any, deployments: Any, undo: Any, available_seconds: Any, run: RunContext) -> HostNetworkCheck:
     """The flow's parameters and the cluster's state; HostNetworkRefused lists all that is wrong at once."""
-    with attempt("check-host-network", "cluster", where, HostNetworkCheck) as this:
+    with record_attempt("check-host-network", "cluster", run, HostNetworkCheck) as attempt:
         names, wrong = read_parameters(block, deployments, undo=undo, available_seconds=available_seconds)
         if wrong:
             raise HostNetworkRefused(wrong)
-        with saved_api(block, where) as api:
+        with saved_api(block, run) as api:
             seen, problems = look_at(api, names, undo=undo)
-        this.output = "\n".join(map(str, problems))
+        attempt.output = "\n".join(map(str, problems))
         if errors := errors_in(problems):
             raise HostNetworkRefused(errors)
         for problem in problems:
-            tell(where, f"note: {problem}")
-        host_network_artifact(where, [one.as_row() for one in seen], undo=undo)
-        this.found = "; ".join(f"{one.name}: {'host' if one.host_network else 'pod'} network, {one.replicas} replica(s)" for one in seen)
-        this.extra["deployments"] = tuple(map(str, names))
-    return this.record
+            report_progress(run, f"note: {problem}")
+        host_network_artifact(run, [one.as_row() for one in seen], undo=undo)
+        attempt.found = "; ".join(f"{one.name}: {'host' if one.host_network else 'pod'} network, {one.replicas} replica(s)" for one in seen)
+        attempt.extra["deployments"] = tuple(map(str, names))
+    return attempt.record
 
 
 def read_parameters(

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from cluster.plan import PlannedStep
-from cluster.records import StepRecord
-from cluster.spec import Host
-from tasks.attempt import Where, attempt, step
-from tasks.connection import forget_api, locked_session
-from tasks.script import run_detached_script
+from cluster.plan.plan import PlannedStep
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import Host
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.scripts import run_detached_script
+from runs.sessions import close_api, locked_session
 
 
 @step("init-control-plane", "host.name")
-def init_control_plane(planned: PlannedStep, host: Host, where: Where) -> StepRecord:
+def init_control_plane(planned: PlannedStep, host: Host, run: RunContext) -> StepRecord:
     """Make the host a control plane; a finished one stays as it is, a half-finished one is reset first."""
-    with attempt("init-control-plane", host.name, where, StepRecord) as this:
+    with record_attempt("init-control-plane", host.name, run, StepRecord) as attempt:
         assert planned.template is not None
-        run_detached_script(this, locked_session(host, where), where.cluster, planned.template, planned.values, planned.limit)
-        forget_api(where)  # what answered before had other keys
-        this.change("control plane initialized")
-        this.found = this.found or planned.reason
-    return this.record
+        run_detached_script(attempt, locked_session(host, run), run.cluster, planned.template, planned.values, planned.limit)
+        close_api(run)  # what answered before had other keys
+        attempt.change("control plane initialized")
+        attempt.found = attempt.found or planned.reason
+    return attempt.record

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from cluster.plan import PlannedStep, wanted_labels
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec, Host
+from cluster.plan.plan import PlannedStep
+from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec, Host
 from kube.nodes import label_node as converge_labels
-from tasks.attempt import Where, attempt, step
-from tasks.connection import cluster_api
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.sessions import cluster_api
 
 
 @step("label-node", "host.name")
-def label_node(planned: PlannedStep, spec: ClusterSpec, host: Host, where: Where) -> StepRecord:
+def label_node(planned: PlannedStep, spec: ClusterSpec, host: Host, run: RunContext) -> StepRecord:
     """Bring a node's labels and taints to the spec; what others set stays."""
-    with attempt("label-node", host.name, where, StepRecord) as this:
-        api = cluster_api(spec.control_planes[0], where)
-        this.change(*converge_labels(api, host.name, wanted_labels(spec, host), host.taints))
-        this.found = planned.reason
-    return this.record
+    with record_attempt("label-node", host.name, run, StepRecord) as attempt:
+        api = cluster_api(spec.control_planes[0], run)
+        attempt.change(*converge_labels(api, host.name, node_labels(spec, host), host.taints))
+        attempt.found = planned.reason
+    return attempt.record

@@ -9,15 +9,16 @@ from pathlib import Path
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from bundle.manifest import BundleFile, FileKind
-from cluster.facts import Holding
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec, Host, Role
+from cluster.facts.host_facts import Holding
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec, Host, Role
 from hosts.facts import gather_holding
 from hosts.session import Session
 from hosts.upload import import_images, upload_files
-from kube.cni import network_images
-from tasks.attempt import Where, attempt, step
-from tasks.connection import locked_session
+from kube.pod_networks import network_images
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.sessions import locked_session
 
 # all that the prepare script needs
 RUNTIME = frozenset({"containerd", "containerd-shim-runc-v2", "ctr", "runc"})
@@ -26,15 +27,15 @@ INIT_IMAGES = frozenset({"coredns", "etcd", "kube-apiserver", "kube-controller-m
 
 
 @step("load-bundle", "host.name")
-def load_bundle(spec: ClusterSpec, host: Host, where: Where) -> StepRecord:
+def load_bundle(spec: ClusterSpec, host: Host, run: RunContext) -> StepRecord:
     """Bring what the host lacks of all that its role needs."""
-    with attempt("load-bundle", host.name, where, StepRecord) as this:
-        bundle = load(ArtifactBundle, where.bundle)
-        session = locked_session(host, where)
-        missing = lacking(bundle.manifest().for_host(host.role.value, network_images(spec)), gather_holding(session, host))
-        this.found = f"{len(missing)} files were missing"
-        this.change(*bring(session, bundle.path, missing))
-    return this.record
+    with record_attempt("load-bundle", host.name, run, StepRecord) as attempt:
+        bundle = load(ArtifactBundle, run.bundle)
+        session = locked_session(host, run)
+        missing = missing_artifacts(bundle.manifest().for_host(host.role.value, network_images(spec)), gather_holding(session, host))
+        attempt.found = f"{len(missing)} files were missing"
+        attempt.change(*install_artifacts(session, bundle.path, missing))
+    return attempt.record
 
 
 def of_the_runtime(file: BundleFile) -> bool:
@@ -47,7 +48,7 @@ def needed_by_init(file: BundleFile, host: Host) -> bool:
     return host.role is Role.CONTROL_PLANE and (file.kind is not FileKind.IMAGE or file.name in INIT_IMAGES)
 
 
-def lacking(files: Sequence[BundleFile], holding: Holding) -> list[BundleFile]:
+def missing_artifacts(files: Sequence[BundleFile], holding: Holding) -> list[BundleFile]:
     """What of `files` the host has not got: a file that is not there unchanged, an archive of which an image is missing."""
     return [
         file
@@ -56,7 +57,7 @@ def lacking(files: Sequence[BundleFile], holding: Holding) -> list[BundleFile]:
     ]
 
 
-def bring(session: Session, folder: Path, files: Sequence[BundleFile]) -> tuple[str, ...]:
+def install_artifacts(session: Session, folder: Path, files: Sequence[BundleFile]) -> tuple[str, ...]:
     """Install files and import images side by side: unpacking waits for the disk while the next file arrives. One phrase a file."""
     images = [file for file in files if file.kind is FileKind.IMAGE]
     with ThreadPoolExecutor(1) as pool:

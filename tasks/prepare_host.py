@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
-from cluster.plan import PlannedStep
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec, Host
-from cluster.steps import CLAIM_TEMPLATE, SHORT, claim_values
+from cluster.plan.plan import PlannedStep
+from cluster.plan.steps import CLAIM_TEMPLATE, SHORT, claim_values
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec, Host
 from hosts.facts import gather_holding
-from kube.cni import network_images
-from tasks.attempt import Where, attempt, step
-from tasks.connection import locked_session
-from tasks.load_bundle import bring, lacking, needed_by_init, of_the_runtime
-from tasks.script import run_script
+from kube.pod_networks import network_images
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.scripts import run_script
+from runs.sessions import locked_session
+from tasks.load_bundle import install_artifacts, missing_artifacts, needed_by_init, of_the_runtime
 
 
 @step("prepare-host", "host.name")
-def prepare_host(planned: PlannedStep, spec: ClusterSpec, host: Host, where: Where) -> StepRecord:
+def prepare_host(planned: PlannedStep, spec: ClusterSpec, host: Host, run: RunContext) -> StepRecord:
     """Bring a host to where kubeadm can start (a worker: to where load-bundle can go on); only what it lacks is uploaded."""
-    with attempt("prepare-host", host.name, where, StepRecord) as this:
+    with record_attempt("prepare-host", host.name, run, StepRecord) as attempt:
         assert planned.template is not None
-        bundle = load(ArtifactBundle, where.bundle)
-        session = locked_session(host, where)
-        run_script(this, session, CLAIM_TEMPLATE, claim_values(spec, host), SHORT)
+        bundle = load(ArtifactBundle, run.bundle)
+        session = locked_session(host, run)
+        run_script(attempt, session, CLAIM_TEMPLATE, claim_values(spec, host), SHORT)
         # looked at again here: an earlier attempt, or a run that died, may have brought a part of it
-        missing = lacking(bundle.manifest().for_host(host.role.value, network_images(spec)), gather_holding(session, host))
-        this.change(*bring(session, bundle.path, [file for file in missing if of_the_runtime(file)]))
-        run_script(this, session, planned.template, planned.values, planned.limit)
+        missing = missing_artifacts(bundle.manifest().for_host(host.role.value, network_images(spec)), gather_holding(session, host))
+        attempt.change(*install_artifacts(session, bundle.path, [file for file in missing if of_the_runtime(file)]))
+        run_script(attempt, session, planned.template, planned.values, planned.limit)
         rest = [file for file in missing if needed_by_init(file, host) and not of_the_runtime(file)]
-        this.change(*bring(session, bundle.path, rest))
-        this.change("prepared")
-        this.found = planned.reason
-    return this.record
+        attempt.change(*install_artifacts(session, bundle.path, rest))
+        attempt.change("prepared")
+        attempt.found = planned.reason
+    return attempt.record

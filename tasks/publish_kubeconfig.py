@@ -8,14 +8,15 @@ import yaml
 from pydantic import SecretStr
 
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
-from cluster.errors import ApiUnavailable
-from cluster.fact_parsers.kubernetes import ca_hash
-from cluster.kubeadm import control_plane_endpoint
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec
+from cluster.facts.parsers.kubernetes import ca_hash
+from cluster.kubeadm.documents import control_plane_endpoint
+from cluster.vocabulary.errors import ApiUnavailable
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec
 from kube.kubeconfig import read_kubeconfig
-from tasks.attempt import Where, attempt, step
-from tasks.connection import ADMIN_CONF, session
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.sessions import ADMIN_CONF, session
 
 
 class Publication(StepRecord):
@@ -25,16 +26,16 @@ class Publication(StepRecord):
 
 
 @step("publish-kubeconfig")
-def publish_kubeconfig(spec: ClusterSpec, where: Where) -> Publication:
+def publish_kubeconfig(spec: ClusterSpec, run: RunContext) -> Publication:
     """Save the kubeconfig as a block named after the cluster."""
-    with attempt("publish-kubeconfig", "cluster", where, Publication) as this:
+    with record_attempt("publish-kubeconfig", "cluster", run, Publication) as attempt:
         host = spec.control_planes[0]
-        opened = session(host, where)
+        opened = session(host, run)
         read = opened.run(f"cat {ADMIN_CONF}", limit=timedelta(seconds=20))
         if read.exit_code:
             raise ApiUnavailable(f"{host.name}: {ADMIN_CONF} cannot be read: {read.stderr.strip()}")
         document = yaml.safe_load(read.stdout)
-        this.secrets |= {str(value) for user in document["users"] for value in user["user"].values()}
+        attempt.secrets |= {str(value) for user in document["users"] for value in user["user"].values()}
         block = SavedKubeconfig(
             cluster=spec.name,
             kubeconfig=SecretStr(read.stdout),
@@ -44,6 +45,6 @@ def publish_kubeconfig(spec: ClusterSpec, where: Where) -> Publication:
             ssh=host.ssh,
         )
         block.save(block_name(spec.name), overwrite=True)
-        this.extra["block"] = block_name(spec.name)
-        this.change(f"kubeconfig saved as block saved-kubeconfig/{block_name(spec.name)}")
-    return this.record
+        attempt.extra["block"] = block_name(spec.name)
+        attempt.change(f"kubeconfig saved as block saved-kubeconfig/{block_name(spec.name)}")
+    return attempt.record

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from cluster.plan import PlannedStep
-from cluster.records import StepRecord
-from cluster.spec import Host
-from cluster.steps import FORGET_TEMPLATE, SHORT, forget_values
-from tasks.attempt import Where, attempt, step
-from tasks.connection import locked_session
-from tasks.script import run_detached_script, run_script
+from cluster.plan.plan import PlannedStep
+from cluster.plan.steps import REMOVE_STEP_STATE_TEMPLATE, SHORT, remove_step_state_values
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import Host
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.scripts import run_detached_script, run_script
+from runs.sessions import locked_session
 
 
 @step("reset-host", "host.name")
-def reset_host(planned: PlannedStep, host: Host, where: Where) -> StepRecord:
+def reset_host(planned: PlannedStep, host: Host, run: RunContext) -> StepRecord:
     """Undo everything this cluster put on the host; a host of another cluster is refused."""
-    with attempt("reset-host", host.name, where, StepRecord) as this:
+    with record_attempt("reset-host", host.name, run, StepRecord) as attempt:
         assert planned.template is not None
-        session = locked_session(host, where)
-        run_detached_script(this, session, where.cluster, planned.template, planned.values, planned.limit)
+        session = locked_session(host, run)
+        run_detached_script(attempt, session, run.cluster, planned.template, planned.values, planned.limit)
         # only now that the reset's end is known: its state on the host is what a lost connection would have been found by
-        run_script(this, session, FORGET_TEMPLATE, forget_values(where.cluster), SHORT)
-        this.change("the host is as it was before the cluster")
-        this.found = planned.reason
-    return this.record
+        run_script(attempt, session, REMOVE_STEP_STATE_TEMPLATE, remove_step_state_values(run.cluster), SHORT)
+        attempt.change("the host is as it was before the cluster")
+        attempt.found = planned.reason
+    return attempt.record

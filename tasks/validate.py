@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.errors import SpecError
-from cluster.problems import errors_in
-from cluster.reader import read_document
-from cluster.records import StepRecord
-from cluster.spec import ClusterSpec
-from tasks.attempt import Where, attempt, step, tell
+from cluster.file.reader import read_document
+from cluster.vocabulary.errors import SpecError
+from cluster.vocabulary.problems import errors_in
+from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.spec import ClusterSpec
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.progress import report_progress
 
 
 class Validation(StepRecord):
@@ -19,20 +21,20 @@ class Validation(StepRecord):
 
 
 @step("validate", retries=0)
-def validate(document: Any, where: Where) -> Validation:
+def validate(document: Any, run: RunContext) -> Validation:
     """Read and check the document offline; SpecError lists all that is wrong; warnings are told."""
-    with attempt("validate", "cluster", where, Validation) as this:
+    with record_attempt("validate", "cluster", run, Validation) as attempt:
         reading = read_document(document)
-        this.output = "\n".join(str(problem) for problem in reading.problems)
+        attempt.output = "\n".join(str(problem) for problem in reading.problems)
         if reading.spec is None:
             raise SpecError(errors_in(reading.problems))
         for problem in reading.problems:
-            tell(where, f"note: {problem}")
-        this.found = f"{len(reading.spec.hosts)} hosts, {reading.spec.stack}" + (
+            report_progress(run, f"note: {problem}")
+        attempt.found = f"{len(reading.spec.hosts)} hosts, {reading.spec.stack}" + (
             f", {len(reading.problems)} warnings" if reading.problems else ""
         )
-        this.extra["spec"] = reading.spec
-    return this.record
+        attempt.extra["spec"] = reading.spec
+    return attempt.record
 
 
 def spec_of(validation: Validation) -> ClusterSpec:

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from cli.local_prefect import SIXSTACK, LocalPrefect
-from cluster.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode
+from demo.local_prefect import SIXSTACK, LocalPrefect
 from lab import hosts
 from lab.base import OPS_USER
 from lab.spec import cluster_document, cluster_file

@@ -5,11 +5,11 @@ create-cluster does none of it (rule 27 refuses). The order is that of Kubernete
 
 from __future__ import annotations
 
-from cluster.migration.actions import Action, Migration
-from cluster.migration.anew import anew
 from cluster.migration.difference import Difference
 from cluster.migration.in_place import in_place
-from cluster.spec import ClusterSpec
+from cluster.migration.recreate import recreate
+from cluster.vocabulary.migration import Action, Migration
+from cluster.vocabulary.spec import ClusterSpec
 
 __all__ = ["Action", "Migration", "migration"]
 
@@ -22,7 +22,7 @@ def migration(was: ClusterSpec, now: ClusterSpec) -> Migration | None:
     change = f"from {_shape(was)} to {_shape(now)}"
     if difference.fixed:
         verdict = f"not possible in place: {'; '.join(difference.fixed)}. A second cluster takes the place of this one"
-        return Migration(change, False, verdict, tuple(anew(difference)))
+        return Migration(change, False, verdict, tuple(recreate(difference)))
     if difference.at_once:
         verdict = "possible by hand, with an interruption of the whole cluster; a new cluster beside this one has none"
     else:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from cluster.families import Family, Network, family_of
-from cluster.kubeadm import certificate_names, cluster_configuration, node_mask_args
-from cluster.spec import ClusterSpec, Host
+from cluster.kubeadm.documents import certificate_names, cluster_configuration, node_mask_args
+from cluster.vocabulary.families import Family, Network, family_of
+from cluster.vocabulary.spec import ClusterSpec, Host
 
 # what stands for an address that only its host knows; never shown
 UNKNOWN = {Family.IPV4: ip_address("0.0.0.0"), Family.IPV6: ip_address("::")}

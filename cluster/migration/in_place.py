@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.families import Family
-from cluster.kubeadm import kube_proxy_configuration, kubelet_configuration
-from cluster.migration.actions import (
+from cluster.kubeadm.documents import kube_proxy_configuration, kubelet_configuration
+from cluster.migration.difference import Difference, by_family, changes
+from cluster.plan.steps import sysctls
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.migration import (
     BACKUP,
     CALICO,
     DUAL_STACK,
@@ -20,9 +22,7 @@ from cluster.migration.actions import (
     WITH_KUBEADM,
     Action,
 )
-from cluster.migration.difference import Difference, by_family, changes
-from cluster.spec import CniKind
-from cluster.steps import sysctls
+from cluster.vocabulary.spec import CniKind
 
 MANIFESTS = "/etc/kubernetes/manifests"
 

@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
-from cluster.families import Address, Network
-from cluster.fields import readable
-from cluster.problems import Severity
-from cluster.rules.registry import Finding, rule, rule_each
-from cluster.spec import ClusterSpec, Host
+from cluster.rules.rule import Finding, rule, rule_each
+from cluster.vocabulary.families import Address, Network
+from cluster.vocabulary.partial import readable
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.vocabulary.special_ranges import unusable
 
-# what no host, pod or service can have, in words (IANA special-purpose registries)
-_UNUSABLE: dict[Network, str] = {
-    ip_network("0.0.0.0/8"): "unspecified",
-    ip_network("127.0.0.0/8"): "loopback",
-    ip_network("169.254.0.0/16"): "link-local",
-    ip_network("224.0.0.0/4"): "multicast",
-    ip_network("255.255.255.255/32"): "broadcast",
-    ip_network("::/128"): "unspecified",
-    ip_network("::1/128"): "loopback",
-    # Go reads it as the IPv4 address inside
-    ip_network("::ffff:0:0/96"): "IPv4-mapped",
-    ip_network("fe80::/10"): "link-local",
-    ip_network("ff00::/8"): "multicast",
-}
 _SITE_LOCAL = IPv6Network("fec0::/10")
 _UNIQUE_LOCAL = IPv6Network("fc00::/7")
 # RFC 1918, 6598, 2544
 _PRIVATE = [IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15")]
-
-
-def unusable(value: Address | Network) -> str | None:
-    """Why neither host, pod nor service can have this address or a part of this range; None when one can."""
-    network = ip_network(value) if not isinstance(value, IPv4Network | IPv6Network) else value
-    return next((word for special, word in _UNUSABLE.items() if special.version == network.version and special.overlaps(network)), None)
 
 
 def ranges(spec: ClusterSpec) -> Iterator[tuple[str, Network, str]]:

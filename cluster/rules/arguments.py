@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.fields import join_path
-from cluster.nearest import nearest_name
-from cluster.problems import Severity
 from cluster.rules.component_arguments import ARGUMENTS, Takes, arguments_of
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.partial import join_path
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.releases import minor_of, minor_text
+from cluster.vocabulary.spec import ClusterSpec
 
 # what Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration take
 _VALUES = {
@@ -29,7 +29,7 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Finding]:
     for component, name, value, at in _arguments(spec):
         takes = ARGUMENTS[component].get(name, Takes.TEXT)
         if not _VALUES[takes].fullmatch(value):
-            yield Finding(at, f"{shown(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
+            yield Finding(at, f"{quoted(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
 
 
 @rule("unknown-argument", Severity.WARNING)

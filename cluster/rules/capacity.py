@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.families import Network
-from cluster.rules.registry import Finding, rule_each
-from cluster.spec import ClusterSpec, PodNetwork
+from cluster.rules.rule import Finding, rule_each
+from cluster.vocabulary.families import Network
+from cluster.vocabulary.spec import ClusterSpec, PodNetwork
 
 # kube-apiserver's and kubeadm's limit on the host bits of a service range
 _SERVICE_HOST_BITS = 20

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.families import Family, Network, family_of
-from cluster.fields import readable
-from cluster.problems import Severity
-from cluster.rules.registry import Finding, rule, rule_each
-from cluster.spec import DEFAULT_BLOCKS, VXLAN_PORTS, ClusterSpec, Cni, CniKind, Encapsulation, PodNetwork
+from cluster.rules.rule import Finding, rule, rule_each
+from cluster.vocabulary.families import Family, Network, family_of
+from cluster.vocabulary.partial import readable
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.spec import DEFAULT_BLOCKS, VXLAN_PORTS, ClusterSpec, Cni, CniKind, Encapsulation, PodNetwork
 
 # kube-apiserver, --service-node-port-range
 _NODE_PORTS = range(30000, 32768)

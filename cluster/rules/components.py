@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.fields import join_path
-from cluster.nearest import nearest_name
 from cluster.rules.component_fields import KUBE_PROXY, Holds, kubelet_fields
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.partial import join_path
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.releases import minor_of, minor_text
+from cluster.vocabulary.spec import ClusterSpec
 
 # Go's time.ParseDuration
 _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)")
@@ -32,7 +32,7 @@ def component_fields_are_known(spec: ClusterSpec) -> Iterator[Finding]:
                     last, sorted({field[inside:].partition(".")[0] for field in known if field[:inside].rstrip(".") == parent})
                 )
                 hint = f"did you mean {near}?" if near else "see the reference of the component's configuration"
-                yield Finding(at, f"Kubernetes {minor_text(minor_of(spec.version))} has no field {shown(name)} here", hint)
+                yield Finding(at, f"Kubernetes {minor_text(minor_of(spec.version))} has no field {quoted(name)} here", hint)
 
 
 @rule("component-field-type")
@@ -42,7 +42,7 @@ def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Finding]:
         for name, at, value in _walk(known, values, "", path):
             holds = Holds.MAPPING if _leads_on(known, name) else known.get(name)
             if holds is not None and value is not None and not _fits(holds, value):
-                yield Finding(at, f"{shown(value)} where {holds.value} belongs", f"write {holds.value}")
+                yield Finding(at, f"{quoted(value)} where {holds.value} belongs", f"write {holds.value}")
 
 
 def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, Holds], dict[str, Any], str]]:

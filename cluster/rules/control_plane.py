@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.families import family_of
-from cluster.fields import readable
-from cluster.hostport import join_host_port, split_host_port
-from cluster.rules.addresses import unusable
 from cluster.rules.families import in_words
 from cluster.rules.names import is_address, is_host_name
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, Role, parse_address
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.families import family_of
+from cluster.vocabulary.hostport import join_host_port, split_host_port
+from cluster.vocabulary.partial import readable
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.spec import ClusterSpec, Role, parse_address
+from cluster.vocabulary.special_ranges import unusable
 
 API_PORT = 6443
 
@@ -44,11 +44,11 @@ def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Finding]:
     except ValueError as error:
         example = text.strip("[]") if is_address(text.strip("[]")) else "fd66::100"
         hint = f"write host or host:port, such as api.example.org:6443 or {join_host_port(example, API_PORT)}"
-        yield Finding("control_plane.endpoint", f"{shown(text)}: {error}", hint)
+        yield Finding("control_plane.endpoint", f"{quoted(text)}: {error}", hint)
         return
     if not is_address(host) and not is_host_name(host):
         hint = "write a name such as api.example.org, or an address; no scheme, no path"
-        yield Finding("control_plane.endpoint", f"{shown(host)} is neither an IP address nor a lowercase DNS name", hint)
+        yield Finding("control_plane.endpoint", f"{quoted(host)} is neither an IP address nor a lowercase DNS name", hint)
 
 
 @rule("endpoint-family")
@@ -76,4 +76,4 @@ def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Finding]:
             continue
         bare = name.strip("[]")
         hint = f"write {bare}, without brackets" if is_address(bare) else "write a lowercase DNS name or a bare IP address, without port"
-        yield Finding(at, f"{shown(name)} is neither a DNS name nor an IP address", hint)
+        yield Finding(at, f"{quoted(name)} is neither a DNS name nor an IP address", hint)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cluster.families import Address, Family, Network, StackMode, family_of
-from cluster.problems import Severity
-from cluster.rules.registry import Finding, rule, rule_each
-from cluster.spec import ClusterSpec, Host
+from cluster.rules.rule import Finding, rule, rule_each
+from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.spec import ClusterSpec, Host
 
 _WORDS = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 _POD_EXAMPLES = {Family.IPV4: "{cidr: 10.244.0.0/16}", Family.IPV6: '{cidr: "fd44::/56"}'}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.fields import join_path
-from cluster.nearest import nearest_name
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, ProxyMode
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.partial import join_path
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.spec import ClusterSpec, ProxyMode
 
 _CERTIFICATES = "kubeadm's own certificates"
 _CONNECTION = "kubeadm's own kubeconfig"
@@ -170,7 +170,7 @@ def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Finding]:
                     f"write {bare}: and its value" if _ARGUMENT.fullmatch(bare) else "write it as the component's --help does, without --"
                 )
                 at = join_path(f"kubeadm.extra_args.{component}", name)
-                yield Finding(at, f"{shown(name)} is not the name of an argument", hint)
+                yield Finding(at, f"{quoted(name)} is not the name of an argument", hint)
 
 
 @rule("kube-proxy-mode")
@@ -178,7 +178,7 @@ def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Finding]:
     """kube-proxy runs in mode nftables or iptables; Kubernetes deprecates ipvs."""
     mode = spec.kubeadm.kube_proxy.get("mode", ProxyMode.NFTABLES.value)
     if mode not in tuple(ProxyMode):
-        yield Finding("kubeadm.kube_proxy.mode", f"{shown(mode)} is not one of nftables, iptables", "take it out to get nftables")
+        yield Finding("kubeadm.kube_proxy.mode", f"{quoted(mode)} is not one of nftables, iptables", "take it out to get nftables")
 
 
 @rule("cgroup-driver")
@@ -186,7 +186,7 @@ def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Finding]:
     """The kubelet's cgroup driver is systemd or cgroupfs; containerd gets the same."""
     driver = spec.kubeadm.kubelet.get("cgroupDriver", "systemd")
     if driver not in _CGROUP_DRIVERS:
-        yield Finding("kubeadm.kubelet.cgroupDriver", f"{shown(driver)} is not one of systemd, cgroupfs", "take it out to get systemd")
+        yield Finding("kubeadm.kubelet.cgroupDriver", f"{quoted(driver)} is not one of systemd, cgroupfs", "take it out to get systemd")
 
 
 @rule("malformed-preflight-check")
@@ -197,6 +197,6 @@ def preflight_checks_are_names(spec: ClusterSpec) -> Iterator[Finding]:
         at = f"kubeadm.ignore_preflight[{index}]"
         if not re.fullmatch(r"[A-Za-z0-9._/-]+", name):
             near = nearest_name(name, ("Swap", "NumCPU", "Mem", "SystemVerification"))
-            yield Finding(at, f"{shown(name)} is not the name of a check", f"did you mean {near}?" if near else "write one such as NumCPU")
+            yield Finding(at, f"{quoted(name)} is not the name of a check", f"did you mean {near}?" if near else "write one such as NumCPU")
         elif name.lower() == "all" and len({each.lower() for each in names}) > 1:
             yield Finding(at, "`all` stands beside names of checks", "write all alone, or the names")

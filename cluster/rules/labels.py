@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.fields import join_path, readable
-from cluster.labels import PREFIX, TKESTACK_KEYS, tkestack_labels
-from cluster.problems import Severity
 from cluster.rules.names import is_subdomain
-from cluster.rules.registry import Finding, rule, rule_each
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, Host
+from cluster.rules.rule import Finding, rule, rule_each
+from cluster.vocabulary.labels import PREFIX, TKESTACK_KEYS, tkestack_labels
+from cluster.vocabulary.partial import join_path, readable
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.spec import ClusterSpec, Host
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 # key -> who sets it; what the kubelet or kubeadm sets would be set back, or break what relies on it
@@ -44,16 +44,16 @@ def key_fault(key: str) -> str | None:
     """What is wrong with a qualified name (`example.org/name`); None when nothing is."""
     prefix, slash, name = key.rpartition("/")
     if not _NAME.fullmatch(name):
-        return f"the name {shown(name)} must be 1 to 63 letters, digits, - _ . and begin and end with a letter or digit"
+        return f"the name {quoted(name)} must be 1 to 63 letters, digits, - _ . and begin and end with a letter or digit"
     if slash and not is_subdomain(prefix):
-        return f"the prefix {shown(prefix)} is not a lowercase DNS name"
+        return f"the prefix {quoted(prefix)} is not a lowercase DNS name"
     return None
 
 
 def value_fault(value: str) -> str | None:
     """What is wrong with a label's or taint's value; None when nothing is."""
     if value and not _NAME.fullmatch(value):
-        return f"{shown(value)} must be at most 63 letters, digits, - _ . and begin and end with a letter or digit"
+        return f"{quoted(value)} must be at most 63 letters, digits, - _ . and begin and end with a letter or digit"
     return None
 
 
@@ -83,7 +83,7 @@ def labels_have_no_other_owner(spec: ClusterSpec, host: Host, at: str) -> Iterat
     for key in host.labels:
         if (owner := label_owner(key, tkestack=spec.tkestack_labels)) is not None:
             yield Finding(
-                join_path(f"{at}.labels", key), f"{owner} sets the label {shown(key)}", "take it out, or use a key of your own domain"
+                join_path(f"{at}.labels", key), f"{owner} sets the label {quoted(key)}", "take it out, or use a key of your own domain"
             )
 
 
@@ -119,7 +119,7 @@ def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Itera
     for index, taint in readable(host.taints):
         if (owner := taint_owner(taint.key)) is not None:
             yield Finding(
-                f"{at}.taints[{index}].key", f"{owner} set the taint {shown(taint.key)}", "take it out, or use a key of your own domain"
+                f"{at}.taints[{index}].key", f"{owner} set the taint {quoted(taint.key)}", "take it out, or use a key of your own domain"
             )
 
 
@@ -129,5 +129,5 @@ def no_taint_twice(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]
     seen: set[tuple[str, str]] = set()
     for index, taint in readable(host.taints):
         if (taint.key, taint.effect) in seen:
-            yield Finding(f"{at}.taints[{index}]", f"{shown(taint.key)} with effect {taint.effect} is there twice", "keep one of the two")
+            yield Finding(f"{at}.taints[{index}]", f"{quoted(taint.key)} with effect {taint.effect} is there twice", "keep one of the two")
         seen.add((taint.key, taint.effect))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.rules.registry import Finding, rule, rule_each
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, Host, parse_address
+from cluster.rules.rule import Finding, rule, rule_each
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.spec import ClusterSpec, Host, parse_address
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
 # a node's name becomes the value of the label kubernetes.io/hostname
@@ -43,7 +43,7 @@ def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterato
     elif not is_subdomain(host.name):
         proposal = re.sub(r"[^a-z0-9.-]+", "-", host.name.lower()).strip("-.")[:_LONGEST_NODE_NAME].strip("-.")
         hint = f"use {proposal}" if is_subdomain(proposal) else "use lower-case letters, digits, hyphens and dots"
-        yield Finding(f"{at}.name", f"{shown(host.name)} is not a lowercase RFC 1123 subdomain", hint)
+        yield Finding(f"{at}.name", f"{quoted(host.name)} is not a lowercase RFC 1123 subdomain", hint)
     elif len(host.name) > _LONGEST_NODE_NAME:
         yield Finding(
             f"{at}.name",
@@ -71,7 +71,7 @@ def dns_domain_is_a_subdomain(spec: ClusterSpec) -> Iterator[Finding]:
     if not is_subdomain(domain) or is_address(domain):
         yield Finding(
             "network.dns_domain",
-            f"{shown(domain)} is not a DNS domain",
+            f"{quoted(domain)} is not a DNS domain",
             "use one such as cluster.local, in lower case, without a dot at its end",
         )
 
@@ -82,5 +82,5 @@ def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterato
     name = host.interface
     if name is not None and (not re.fullmatch(r"[^\s/:]{1,15}", name) or name in (".", "..")):
         yield Finding(
-            f"{at}.interface", f"{shown(name)} is not the name of a Linux interface", "use one that `ip link` prints, such as eth0"
+            f"{at}.interface", f"{quoted(name)} is not the name of a Linux interface", "use one that `ip link` prints, such as eth0"
         )

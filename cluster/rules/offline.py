@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cluster.problems import Problem
 from cluster.rules import (  # noqa: F401 each registers its rules
     addresses,
     arguments,
@@ -19,8 +18,9 @@ from cluster.rules import (  # noqa: F401 each registers its rules
     ssh,
     versions,
 )
-from cluster.rules.registry import run_rules
-from cluster.spec import ClusterSpec
+from cluster.rules.rule import run_rules
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec
 
 
 def check_spec(spec: ClusterSpec) -> tuple[Problem, ...]:

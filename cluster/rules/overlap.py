@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import combinations
 
-from cluster.families import Address
-from cluster.fields import readable
-from cluster.hostport import split_host_port
 from cluster.rules.addresses import ranges
-from cluster.rules.registry import Finding, rule
-from cluster.spec import ClusterSpec, Endpoint, SpecModel, parse_address
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.families import Address
+from cluster.vocabulary.hostport import split_host_port
+from cluster.vocabulary.partial import readable
+from cluster.vocabulary.spec import ClusterSpec, Endpoint, SpecModel, parse_address
 
 
 @rule("ranges-overlap")

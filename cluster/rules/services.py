@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from cluster.families import Address, StackMode, family_of
-from cluster.fields import join_path, readable
-from cluster.hostport import split_host_port
-from cluster.problems import Severity
-from cluster.rules.addresses import unusable
 from cluster.rules.families import in_words
 from cluster.rules.names import is_address, is_host_name
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, parse_address
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.families import Address, StackMode, family_of
+from cluster.vocabulary.hostport import split_host_port
+from cluster.vocabulary.partial import join_path, readable
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.spec import ClusterSpec, parse_address
+from cluster.vocabulary.special_ranges import unusable
 
 _PATH = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*", re.ASCII)
 # registries known to have no IPv6 address (2026)
@@ -47,7 +47,7 @@ def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Findi
     registry, slash, path = text.partition("/")
     if _registry(registry) is None or (slash and not _PATH.fullmatch(path)):
         yield Finding(
-            "images.repository", f"{shown(text)} is not a registry and path", "write such as registry.k8s.io, without https:// and /"
+            "images.repository", f"{quoted(text)} is not a registry and path", "write such as registry.k8s.io, without https:// and /"
         )
 
 
@@ -57,10 +57,10 @@ def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Finding]:
     for registry, urls in spec.images.mirrors.items():
         at = join_path("images.mirrors", registry)
         if registry != "_default" and _registry(registry) is None:
-            yield Finding(at, f"{shown(registry)} is not a registry", "write its host, such as docker.io")
+            yield Finding(at, f"{quoted(registry)} is not a registry", "write its host, such as docker.io")
         for index, url in readable(urls):
             if _url(url) is None:
-                yield Finding(f"{at}[{index}]", f"{shown(url)} is not a URL", "write such as https://mirror.example.org")
+                yield Finding(f"{at}[{index}]", f"{quoted(url)} is not a URL", "write such as https://mirror.example.org")
 
 
 @rule("malformed-proxy")
@@ -68,12 +68,12 @@ def proxies_are_urls(spec: ClusterSpec) -> Iterator[Finding]:
     """Proxies are http or https URLs; exceptions are names, addresses and CIDRs without blanks and commas."""
     for path, url in _proxies(spec):
         if _url(url) is None:
-            yield Finding(path, f"{shown(url)} is not a URL", "write such as http://proxy.example.org:3128")
+            yield Finding(path, f"{quoted(url)} is not a URL", "write such as http://proxy.example.org:3128")
     if spec.proxy.has("no_proxy"):
         for index, name in readable(spec.proxy.no_proxy):
             if not re.fullmatch(r"[A-Za-z0-9.:*/_\[\]-]+", name):
                 yield Finding(
-                    f"proxy.no_proxy[{index}]", f"{shown(name)} is not a name, address or CIDR", "write one for each item of the list"
+                    f"proxy.no_proxy[{index}]", f"{quoted(name)} is not a name, address or CIDR", "write one for each item of the list"
                 )
 
 

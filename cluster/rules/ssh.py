@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_address
 
 from cluster.rules.names import is_host_name
-from cluster.rules.registry import Finding, rule
-from cluster.shown import shown
-from cluster.spec import ClusterSpec, Endpoint
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.spec import ClusterSpec, Endpoint
 
 TRUST_ON_FIRST_USE = "trust-on-first-use"
 # what OpenSSH shows as host keys and the SSH edge can verify; DSA is gone (OpenSSH 10)
@@ -44,7 +44,7 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Finding]:
                     if text.startswith("[")
                     else "write an IP address or a DNS name; the port goes to `port`"
                 )
-                yield Finding(f"{path}.address", f"{shown(text)} is neither an IP address nor a DNS name", hint)
+                yield Finding(f"{path}.address", f"{quoted(text)} is neither an IP address nor a DNS name", hint)
             continue
         if address.is_unspecified or address.is_multicast:
             yield Finding(f"{path}.address", f"{address} is no host's address", "write the address where sshd answers")
@@ -57,7 +57,7 @@ def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Finding]:
     """The login is one that Linux takes."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("user") and not _USER.fullmatch(endpoint.user):
-            yield Finding(f"{path}.user", f"{shown(endpoint.user)} is not a login", "write a user name such as root or admin")
+            yield Finding(f"{path}.user", f"{quoted(endpoint.user)} is not a login", "write a user name such as root or admin")
 
 
 @rule("host-key-missing")
@@ -122,7 +122,7 @@ def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
     if kind not in KEY_TYPES:
         if parts[1] in KEY_TYPES:
             return "it begins with a host name"
-        return f"{shown(kind)} is not one of {', '.join(KEY_TYPES)}"
+        return f"{quoted(kind)} is not one of {', '.join(KEY_TYPES)}"
     try:
         blob = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):

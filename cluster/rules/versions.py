@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from cluster.problems import Problem, Severity
-from cluster.rules.registry import Finding, rule
-from cluster.spec import ClusterSpec
+from cluster.rules.rule import Finding, rule
+from cluster.vocabulary.problems import Problem, Severity
 from cluster.vocabulary.releases import (
     NEWEST_MINOR,
     OLDEST_MINOR,
@@ -16,6 +15,7 @@ from cluster.vocabulary.releases import (
     minor_text,
     release_of_minor,
 )
+from cluster.vocabulary.spec import ClusterSpec
 
 
 @rule("kubernetes-version-unsupported")

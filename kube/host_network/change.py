@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from cluster.errors import ApiUnavailable, ClusterError
+from cluster.vocabulary.errors import ApiUnavailable, ClusterError
 from kube.client import ApiRefused, Document, KubeApi
 from kube.host_network.memory import (
     Before,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cluster.errors import ClusterError
-from cluster.problems import Problem
+from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.problems import Problem
 from kube.client import Document, KubeApi, segment
 from kube.host_network.memory import Phase, before_of, has_host_network, replicas_of
 from kube.host_network.names import DeploymentName

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from cluster.errors import ClusterError
+from cluster.vocabulary.errors import ClusterError
 from kube.client import Document
 
 BEFORE = "sixstack.io/before-host-network"

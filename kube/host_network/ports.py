@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cluster.problems import Problem, Severity
+from cluster.vocabulary.problems import Problem, Severity
 from kube.client import Document
 from kube.host_network.change import runs_for
 from kube.host_network.names import DeploymentName

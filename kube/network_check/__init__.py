@@ -1,6 +1,6 @@
 """Proves a cluster's network: probe pods on every node try every path, and everything is removed afterwards.
 
-One ordinary and one hostNetwork pod a node; each runs all its probes in one exec, side by side. Results are cluster/network_report.py's.
+One ordinary and one hostNetwork pod a node; each runs all its probes in one exec, side by side. Results are cluster/network/report.py's.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from cluster.errors import SixstackError
-from cluster.expected_network import ExpectedNetwork
-from cluster.families import Family
-from cluster.network_checks import Check, CheckKind, Layer
-from cluster.network_report import NetworkReport
+from cluster.network.checks import Check, CheckKind, Layer
+from cluster.network.expected import ExpectedNetwork
+from cluster.network.report import NetworkReport
+from cluster.vocabulary.errors import SixstackError
+from cluster.vocabulary.families import Family
 from kube.client import Document, KubeApi
 from kube.exec import ExecOutput, run_in_pod
 from kube.network_check.answers import judge, said_of, written

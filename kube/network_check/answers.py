@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from cluster.families import Address, Family
-from cluster.network_checks import Check, CheckKind
+from cluster.network.checks import Check, CheckKind
+from cluster.vocabulary.families import Address, Family
 from kube.network_check.pods import PORT
 from kube.network_check.probes import Probe
 from kube.network_check.settings import Settings

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from cluster.families import Family
-from cluster.network_checks import Check, CheckKind, Layer
+from cluster.network.checks import Check, CheckKind, Layer
+from cluster.vocabulary.families import Family
 from kube.network_check.pods import Endpoint
 from kube.network_check.probes import Probe
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_network
 
-from cluster.expected_network import ExpectedNetwork
-from cluster.families import Family, family_of
-from cluster.labels import KEYS, address_labels
-from cluster.spec import CniKind
-from cluster.state import ClusterState
+from cluster.facts.cluster_state import ClusterState
+from cluster.network.expected import ExpectedNetwork
+from cluster.vocabulary.families import Family, family_of
+from cluster.vocabulary.labels import KEYS, address_labels
+from cluster.vocabulary.spec import CniKind
 from kube.client import ApiRefused, Document, KubeApi
 from kube.state import read_state
 

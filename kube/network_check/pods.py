@@ -12,9 +12,9 @@ from secrets import token_hex
 
 import yaml
 
-from cluster.errors import ClusterError, SixstackError
-from cluster.families import Address, Family
-from cluster.network_checks import Check, CheckKind, Layer
+from cluster.network.checks import Check, CheckKind, Layer
+from cluster.vocabulary.errors import ClusterError, SixstackError
+from cluster.vocabulary.families import Address, Family
 from kube.client import ApiRefused, Document, KubeApi, segment
 from kube.network_check.services import SERVES, ProbeService, ServiceKind, check_service, made_service, service_kinds
 from kube.network_check.settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from cluster.network_checks import Check, CheckKind, Layer
+from cluster.network.checks import Check, CheckKind, Layer
 from kube.client import Document, KubeApi, segment
 from kube.network_check.pods import PORT, Endpoint
 from kube.network_check.probes import Field, Probe, endpoint_probe, url

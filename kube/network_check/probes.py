@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from cluster.expected_network import ExpectedNetwork
-from cluster.families import Address, Family, family_of
-from cluster.network_checks import CheckKind, Layer
+from cluster.network.checks import CheckKind, Layer
+from cluster.network.expected import ExpectedNetwork
+from cluster.vocabulary.families import Address, Family, family_of
 from kube.client import Document
 from kube.network_check.pods import PORT, Endpoint
 from kube.network_check.services import MAIN, ProbeService

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cluster.families import Address
+from cluster.vocabulary.families import Address
 
 NAMESPACE = "sixstack-network-check"
 

@@ -16,7 +16,7 @@ from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManif
 from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
 from bundle.verify import sha256_of
-from cluster.errors import EnvironmentFault, SixstackError
+from cluster.vocabulary.errors import EnvironmentFault, SixstackError
 from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 from lab.build.commands import go_commands
 from lab.build.debian import BUILDER_PACKAGES, unpack_packages

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from blocks.audit_store import AuditStore
-from cluster.records import Outcome, StepRecord
+from cluster.vocabulary.records import Outcome, StepRecord
 
 
 def record(step: str = "join-worker", host: str = "worker-1", run: str = "run-1", cluster: str = "demo") -> StepRecord:

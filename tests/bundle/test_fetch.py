@@ -17,7 +17,7 @@ from bundle.manifest import Architecture, BundleManifest, read_manifest
 from bundle.sources import DEFAULT_SOURCES, Sources, read_sources
 from bundle.unpack import unpack, unpack_from_image
 from bundle.verify import verify_bundle
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 
 KUBELET = f"/release/v{DEFAULT_RELEASE.kubernetes}/bin/linux/amd64/kubelet"

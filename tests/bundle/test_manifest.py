@@ -12,7 +12,7 @@ from bundle.layout import image_references, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, Encoding, FileKind, read_manifest
 from bundle.pack import describe, write_manifest
 from bundle.verify import verify_bundle
-from cluster.errors import EnvironmentFault, SpecError
+from cluster.vocabulary.errors import EnvironmentFault, SpecError
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 
 FLANNEL, CALICO = (

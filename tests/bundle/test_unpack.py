@@ -10,7 +10,7 @@ from bundle.layout import Place
 from bundle.manifest import Architecture, BundleManifest, FileKind
 from bundle.pack import compress, describe, write_manifest
 from bundle.unpack import unpack, unpack_from_image
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cluster.reader import read_document
+from cluster.file.reader import read_document
 
 EXAMPLES = Path(__file__).parents[2] / "deployments/examples"
 GOOD = EXAMPLES / "dual-stack.yaml"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from cli.main import main
-from cluster.reader import read_document, read_text
+from cluster.file.reader import read_document, read_text
 from tests.cli.test_commands import NOWHERE, without_server
-from tests.cluster.tkestack.samples import CASES, MASTER, PASSWORD, WORKER, dual_stack_cluster, encoded, worker
 from tests.conftest import CommandLines, Workplace
+from tests.tkestack.samples import CASES, MASTER, PASSWORD, WORKER, dual_stack_cluster, encoded, worker
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqvnZS2eVUvBbLnbNYwNGqQSdPVqsLW5GzBkeyM3b0e"
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from cluster.facts import DefaultRoute, HostFacts, InterfaceAddress, Link
-from cluster.families import Family
-from cluster.reader import read_document
-from cluster.spec import ClusterSpec
+from cluster.facts.host_facts import DefaultRoute, HostFacts, InterfaceAddress, Link
+from cluster.file.reader import read_document
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.spec import ClusterSpec
 
-RECORDED = Path(__file__).parent / "recorded"
+RECORDED = Path(__file__).parent / "facts" / "recorded"
 
 SpecMaker = Callable[..., ClusterSpec]
 FactsMaker = Callable[..., HostFacts]

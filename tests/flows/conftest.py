@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cluster.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode
 from lab import hosts
 from lab.base import OPS_USER
 from lab.host import Machine

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cluster.records import StepRecord
+from cluster.vocabulary.records import StepRecord
 from tests.conftest import MODES, MadeCluster
 
 pytestmark = [pytest.mark.lab, pytest.mark.server, pytest.mark.parametrize("made", MODES[:1], indirect=True, ids=str)]

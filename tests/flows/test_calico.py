@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.families import Family, StackMode, family_of
-from cluster.network_checks import CheckKind
-from cluster.reader import read_document
-from kube.cni.calico import calico_documents
+from cluster.file.reader import read_document
+from cluster.network.checks import CheckKind
+from cluster.vocabulary.families import Family, StackMode, family_of
+from kube.pod_networks.calico import calico_documents
 from lab import hosts
 from lab.spec import cluster_document
 from tests.conftest import LAB, CommandLines, MadeCluster, Mode, Workplace, say

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from bundle.manifest import read_manifest
-from cli.cases import CaseStep, case_1, case_2, dual_stack_cluster, ipv6_cluster
-from cli.cases.management import ManagementCluster
-from cli.cases.place import Place
-from cluster.errors import ClusterError
-from cluster.families import Family
+from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.families import Family
+from demo.cases import CaseStep, case_1, case_2, dual_stack_cluster, ipv6_cluster
+from demo.cases.management import ManagementCluster
+from demo.cases.place import Place
 from lab import hosts
 from tests.conftest import LAB, Workplace, say
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from cluster.credentials import Credential
-from cluster.families import Family, StackMode
-from cluster.spec import SSH
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.spec import SSH
 from hosts.lock import HostLock
 from hosts.session import Session
 from lab import hosts

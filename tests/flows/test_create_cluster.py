@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from cluster.families import Family, family_of
+from cluster.vocabulary.families import Family, family_of
 from tests.conftest import MadeCluster
 
 pytestmark = [pytest.mark.lab, pytest.mark.server]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prefect.flows import Flow
 
-from cluster.reader import read_text
+from cluster.file.reader import read_text
 from tests.conftest import Workplace
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"

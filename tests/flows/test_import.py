@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.families import Family, StackMode
-from cluster.labels import tkestack_labels
-from cluster.spec import parse_address
+from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.labels import tkestack_labels
+from cluster.vocabulary.spec import parse_address
 from lab import hosts
 from lab.base import OPS_USER
 from lab.spec import cluster_document
-from tests.cluster.tkestack.samples import dual_stack_cluster, encoded, ipv6_cluster, worker
 from tests.conftest import LAB, Workplace, say
+from tests.tkestack.samples import dual_stack_cluster, encoded, ipv6_cluster, worker
 
 pytestmark = [pytest.mark.lab, pytest.mark.server]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 
 from bundle.layout import image_references
-from cluster.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode
 from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease, minor_text
 from lab import hosts
 from lab.build.bundle import build_bundle

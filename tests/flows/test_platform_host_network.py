@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from bundle.manifest import read_manifest
-from cluster.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode
 from flows.set_platform_host_network import PLATFORM
 from kube.apply import apply
 from kube.client import Document, KubeApi, connect

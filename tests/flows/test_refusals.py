@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from cluster.families import Family
+from cluster.vocabulary.families import Family
 from lab import faults, hosts
 from lab.host import Machine
 from tests.conftest import LAB

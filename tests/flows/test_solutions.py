@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode
 from lab import hosts
 from lab.command import command
 from lab.spec import cluster_document

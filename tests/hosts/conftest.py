@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster.credentials import Credential
-from cluster.families import Family
-from cluster.spec import SSH, Host, Role
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.spec import SSH, Host, Role
 from hosts.session import Session
 from tests.hosts.sshd import Sshd, start_sshd
 

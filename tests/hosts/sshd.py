@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.credentials import Credential
-from cluster.spec import SSH, Endpoint, Host, Role
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.spec import SSH, Endpoint, Host, Role
 
 
 def free_port(family: socket.AddressFamily = socket.AF_INET, address: str = "127.0.0.1") -> int:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from cluster.errors import Bug, HostBusy, HostUnreachable, StepTimedOut
+from cluster.vocabulary.errors import Bug, HostBusy, HostUnreachable, StepTimedOut
 from hosts.detached import StepResult, run_detached
 from hosts.session import Session
 from tests.hosts.conftest import LabMachine
@@ -143,7 +143,7 @@ class TestLeftovers:
 
     def test_a_power_failure_in_the_middle_leaves_no_secret_and_is_tried_again(self, session: Session, machine: LabMachine) -> None:
         """Neither unit nor exit code is there afterwards; the secret of the first attempt goes before the second begins."""
-        from cluster.families import Family
+        from cluster.vocabulary.families import Family
         from lab import hosts
         from tests.hosts.conftest import LAB
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.addresses import resolve
-from cluster.credentials import Credential
-from cluster.errors import HostError
-from cluster.facts import StepState
-from cluster.facts_parser import PARTS
-from cluster.families import Family
-from cluster.problems import Problem
-from cluster.reader import read_document
+from cluster.facts.host_facts import StepState
+from cluster.facts.parse import PARTS
+from cluster.file.reader import read_document
+from cluster.plan.resolution import resolve
 from cluster.rules.on_facts import check_facts
-from cluster.spec import ClusterSpec
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.errors import HostError
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec
 from hosts.detached import run_detached
 from hosts.facts import facts_script, gather
 from hosts.session import Session

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cluster.errors import HostBusy
+from cluster.vocabulary.errors import HostBusy
 from hosts import lock
 from hosts.lock import hold_host
 from hosts.session import Session

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from cluster.errors import HostError, HostUnreachable, StepFailed, StepTimedOut
+from cluster.vocabulary.errors import HostError, HostUnreachable, StepFailed, StepTimedOut
+from hosts.privilege import Elevation, Privilege
 from hosts.remote_shell import RemoteShell
 from hosts.session import Session
-from hosts.sudo import Elevation, Way
 from tests.hosts.sshd import Sshd
 
 SOON = timedelta(seconds=20)
@@ -134,7 +134,7 @@ class TestRun:
 
     def test_a_script_whose_end_was_lost_does_not_run_at_all(self) -> None:
         """Its first half could be the dangerous one (`rm -rf /var/lib/$unset...`)."""
-        shell = RemoteShell("echo first half; exit 0", timedelta(seconds=5), Elevation(Way.ROOT))
+        shell = RemoteShell("echo first half; exit 0", timedelta(seconds=5), Elevation(Privilege.ROOT))
         cut = subprocess.run(["/bin/sh", "-c", shell.command], input=shell.payload[:-20], capture_output=True, check=False)
         whole = subprocess.run(["/bin/sh", "-c", shell.command], input=shell.payload, capture_output=True, check=False)
         assert (cut.returncode, b"first" in cut.stdout) == (97, False)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.credentials import Credential
-from cluster.errors import HostError, HostKeyMismatch, HostUnreachable, LoginRefused
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.errors import HostError, HostKeyMismatch, HostUnreachable, LoginRefused
 from hosts.session import Session
 from hosts.transport import _Packets, open_connection
 from tests.hosts.sshd import Sshd, free_port, make_key

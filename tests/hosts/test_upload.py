@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from bundle.manifest import BundleFile, Encoding, FileKind
-from cluster.errors import HostError, StepFailed
+from cluster.vocabulary.errors import HostError, StepFailed
 from hosts.session import Session
 from hosts.upload import import_images, upload_files
 

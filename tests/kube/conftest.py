@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bundle.unpack import unpack_from_image
-from cluster.errors import ApiUnavailable
+from cluster.vocabulary.errors import ApiUnavailable
 from kube.client import ApiRefused, KubeApi, connect
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.errors import ClusterError
+from cluster.vocabulary.errors import ClusterError
 from kube.apply import apply
 from kube.client import ApiRefused, Document, KubeApi
 

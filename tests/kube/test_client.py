@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cluster.errors import ApiUnavailable, ClusterError, EnvironmentFault, HostUnreachable, LoginRefused
+from cluster.vocabulary.errors import ApiUnavailable, ClusterError, EnvironmentFault, HostUnreachable, LoginRefused
 from kube.client import ApiRefused, connect
 
 Server = Any  # conftest's TlsServer

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cluster.errors import ApiUnavailable
+from cluster.vocabulary.errors import ApiUnavailable
 from kube.client import ApiRefused, connect
 from kube.exec import exit_code_of, run_in_pod
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 from kube.kubeconfig import read_kubeconfig
 
 SECRET = base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode()

@@ -9,9 +9,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from cluster.errors import ClusterError
-from cluster.labels import address_labels
-from cluster.spec import Taint, TaintEffect
+from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.labels import address_labels
+from cluster.vocabulary.spec import Taint, TaintEffect
 from kube.client import Document, KubeApi
 from kube.nodes import OURS, expect_rejoin, find_node, label_node, node_patch
 

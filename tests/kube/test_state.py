@@ -6,14 +6,14 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from cluster.spec import CniKind
+from cluster.vocabulary.spec import CniKind
 from kube.apply import apply
 from kube.client import Document, KubeApi
-from kube.cni import DIGEST_MARK, KIND_MARK
-from kube.cni.calico import calico_documents
 from kube.nodes import OURS
+from kube.pod_networks import DIGEST_MARK, KIND_MARK
+from kube.pod_networks.calico import calico_documents
 from kube.state import node_state, read_state
-from tests.kube.cni.test_flannel import spec_of
+from tests.kube.pod_networks.test_flannel import spec_of
 
 POOLS = ("CustomResourceDefinition", "IPPool")
 NODE: Document = {

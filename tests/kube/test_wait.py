@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from cluster.errors import ClusterError
+from cluster.vocabulary.errors import ClusterError
 from kube.client import Document, KubeApi
 from kube.wait import wait_available, wait_gone, wait_nodes_ready, wait_rolled_out
 

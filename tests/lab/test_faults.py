@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from cluster.families import Family
+from cluster.vocabulary.families import Family
 from lab import faults, hosts
 from lab.host import Machine
 

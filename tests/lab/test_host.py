@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cluster.families import Family
+from cluster.vocabulary.families import Family
 from lab.host import Machine, network_file, nspawn_argv
 from lab.mounts import mount_points
 from lab.state import BOTH, Lab

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.errors import EnvironmentFault
-from cluster.families import Family
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Family
 from lab import hosts
 from lab.network import read_machine_networks
 from tests.lab.machine import remains, settings, ssh

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.families import Family
+from cluster.vocabulary.families import Family
 from lab import host, hosts, state
 from tests.lab.machine import remains
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 
 import pytest
 
-from cluster.families import Family
+from cluster.vocabulary.families import Family
 from lab.network import INDEXES, MAX_HOSTS, free_index, lab_network, machine_networks
 
 ALL = [lab_network("x", index) for index in INDEXES]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 from lab import packages
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cluster.errors import EnvironmentFault
-from cluster.families import Family, StackMode
-from cluster.reader import read_text
-from cluster.spec import Role
+from cluster.file.reader import read_text
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.spec import Role
 from lab.network import INDEXES, lab_network
 from lab.spec import cluster_document, cluster_file
 from lab.state import BOTH, Lab, LabHost

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.errors import EnvironmentFault
-from cluster.families import Family
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Family
 from lab import state
 from lab.state import BOTH, Lab
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from cluster import steps
-from cluster.kubeadm import join_configuration
-from cluster.reader import read_text
-from cluster.spec import ClusterSpec
+from cluster.file.reader import read_text
+from cluster.kubeadm.documents import join_configuration
+from cluster.plan import steps
+from cluster.vocabulary.spec import ClusterSpec
 from templates import render
 
 HERE = Path(__file__).parent
@@ -40,10 +40,10 @@ def rendered(spec: ClusterSpec) -> dict[str, str]:
         "prepare.sh": render("host/prepare.sh.j2", **steps.prepare_values(spec, worker, ["registry.k8s.io/pause:3.10.2"])),
         "init.sh": render("host/init.sh.j2", **steps.init_values(spec)),
         "join.sh": render("host/join.sh.j2", **steps.join_values(spec, worker)),
-        "rejoin.sh": render("host/join.sh.j2", **steps.join_values(spec, worker, anew=True)),
+        "rejoin.sh": render("host/join.sh.j2", **steps.join_values(spec, worker, recreate=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
         "reset.sh": render("host/reset.sh.j2", **steps.reset_values(spec, worker, ca_hash=CA_HASH)),
-        "forget.sh": render(steps.FORGET_TEMPLATE, **steps.forget_values(spec.name)),
+        "forget.sh": render(steps.REMOVE_STEP_STATE_TEMPLATE, **steps.remove_step_state_values(spec.name)),
     }
 
 

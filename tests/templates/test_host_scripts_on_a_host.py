@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from bundle.manifest import FileKind, read_manifest
-from cluster import steps
-from cluster.credentials import Credential
-from cluster.families import Family, StackMode
-from cluster.reader import read_document
-from cluster.spec import ClusterSpec, Host
+from cluster.file.reader import read_document
+from cluster.plan import steps
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.spec import ClusterSpec, Host
 from hosts.session import Output, Session
 from hosts.upload import import_images, upload_files
-from kube.cni import network_images
+from kube.pod_networks import network_images
 from lab import hosts
 from lab.spec import cluster_document
 from templates import render
@@ -96,7 +96,7 @@ class Machine:
     def reset(self, *, ok: bool = True) -> Output:
         """Take the cluster off, and forget it."""
         done = self.run(render("host/reset.sh.j2", **steps.reset_values(self.spec, self.host)), ok=ok)
-        self.run(render(steps.FORGET_TEMPLATE, **steps.forget_values(self.spec.name)))
+        self.run(render(steps.REMOVE_STEP_STATE_TEMPLATE, **steps.remove_step_state_values(self.spec.name)))
         return done
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cluster.connectivity import Connectivity
-from cluster.facts import HostFacts
-from cluster.problems import Problem
-from cluster.rules.on_facts import addresses, connectivity, firewall, identity, kernel, machine, name_servers, occupants, ports  # noqa: F401 each registers its rules
-from cluster.rules.on_facts.registry import Inspected, run_fact_rules
-from cluster.spec import ClusterSpec
+from cluster.facts.host_facts import HostFacts
+from cluster.facts.host_paths import Connectivity
+from cluster.rules.on_facts import addresses, conflicts, firewall, host_paths, identity, kernel, machine, name_servers, ports  # noqa: F401 each registers its rules
+from cluster.rules.on_facts.rule import Inspected, run_fact_rules
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec
 
 
 def check_facts(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.addresses import candidates, settled_addresses
-from cluster.facts import HostFacts, InterfaceAddress
-from cluster.families import Family, family_of
-from cluster.hostport import split_host_port
-from cluster.rules.on_facts.registry import Inspected, cluster_rule, host_rule
-from cluster.rules.registry import Finding
-from cluster.spec import Host, parse_address
+from cluster.facts.host_facts import HostFacts, InterfaceAddress
+from cluster.facts.node_addresses import candidates, settled_addresses
+from cluster.rules.on_facts.rule import Inspected, cluster_rule, host_rule
+from cluster.rules.rule import Finding
+from cluster.vocabulary.families import Family, family_of
+from cluster.vocabulary.hostport import split_host_port
+from cluster.vocabulary.spec import Host, parse_address
 
 _WORD = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 _CURE = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.facts import FirewallRule, HostFacts
-from cluster.families import Family
-from cluster.kubeadm import proxy_mode
+from cluster.facts.host_facts import FirewallRule, HostFacts
+from cluster.kubeadm.documents import proxy_mode
 from cluster.rules.on_facts.ports import NODE_PORTS, listeners
-from cluster.rules.on_facts.registry import Inspected, host_rule
-from cluster.rules.registry import Finding
-from cluster.spec import Host, ProxyMode
+from cluster.rules.on_facts.rule import Inspected, host_rule
+from cluster.rules.rule import Finding
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.spec import Host, ProxyMode
 
 # protocol -> ports, as nft and firewall-cmd write them: 6443, 30000-32767
 Closed = dict[str, tuple[str, ...]]

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from statistics import median_low
 
-from cluster.facts import HostFacts
-from cluster.problems import Severity
-from cluster.rules.on_facts.registry import Inspected, cluster_rule, host_rule
-from cluster.rules.registry import Finding
-from cluster.spec import Host
+from cluster.facts.host_facts import HostFacts
+from cluster.rules.on_facts.rule import Inspected, cluster_rule, host_rule
+from cluster.rules.rule import Finding
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.spec import Host
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.facts import HostFacts
-from cluster.families import Family
-from cluster.kubeadm import proxy_mode
-from cluster.pod_mtu import VXLAN_OVERHEAD
-from cluster.problems import Severity
-from cluster.rules.on_facts.registry import Inspected, host_rule
-from cluster.rules.registry import Finding
-from cluster.spec import Host, ProxyMode
+from cluster.facts.host_facts import HostFacts
+from cluster.kubeadm.documents import proxy_mode
+from cluster.pod_networks.pod_mtu import VXLAN_OVERHEAD
+from cluster.rules.on_facts.rule import Inspected, host_rule
+from cluster.rules.rule import Finding
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.spec import Host, ProxyMode
 
 IPV6_MINIMUM_MTU = 1280  # RFC 8200
 

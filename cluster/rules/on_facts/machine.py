@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.facts import HostFacts
-from cluster.problems import Severity
-from cluster.rules.on_facts.registry import Inspected, host_rule
-from cluster.rules.registry import Finding
-from cluster.spec import Host, Role
+from cluster.facts.host_facts import HostFacts
+from cluster.rules.on_facts.rule import Inspected, host_rule
+from cluster.rules.rule import Finding
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.spec import Host, Role
 
 CONTROL_PLANE_CPUS = 2  # kubeadm's own limits (NumCPU, Mem)
 CONTROL_PLANE_MEBIBYTES = 1700

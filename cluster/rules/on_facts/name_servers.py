@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.facts import HostFacts
-from cluster.families import Address, Family, StackMode, family_of
-from cluster.problems import Severity
-from cluster.rules.on_facts.registry import Inspected, host_rule
-from cluster.rules.registry import Finding
-from cluster.spec import Host
+from cluster.facts.host_facts import HostFacts
+from cluster.rules.on_facts.rule import Inspected, host_rule
+from cluster.rules.rule import Finding
+from cluster.vocabulary.families import Address, Family, StackMode, family_of
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.spec import Host
 
 _HINT = "write the ones to use as `network: {{dns_upstreams: [{example}]}}`, or mend the host's resolver"
 

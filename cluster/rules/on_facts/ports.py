@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cluster.facts import HostFacts, Socket
-from cluster.hostport import join_host_port, split_host_port
-from cluster.rules.on_facts.occupants import another_cluster
-from cluster.rules.on_facts.registry import Inspected, host_rule
-from cluster.rules.registry import Finding
-from cluster.spec import CniKind, Host, Role
+from cluster.facts.host_facts import HostFacts, Socket
+from cluster.rules.on_facts.conflicts import another_cluster
+from cluster.rules.on_facts.rule import Inspected, host_rule
+from cluster.rules.rule import Finding
+from cluster.vocabulary.hostport import join_host_port, split_host_port
+from cluster.vocabulary.spec import CniKind, Host, Role
 
 API_PORT = 6443
 _EVERYBODY = (Role.CONTROL_PLANE, Role.WORKER)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cluster.problems import Problem
-from cluster.reader import read_document
+from cluster.file.reader import read_document
+from cluster.vocabulary.problems import Problem
 
 Document = dict[str, Any]
 Check = Callable[..., dict[tuple[str, str], Problem]]

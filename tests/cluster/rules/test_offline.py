@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cluster.rules import offline
-from cluster.rules.registry import RULES
+from cluster.rules.rule import RULES
 
 
 def test_every_rule_has_an_explanation_and_a_test_class() -> None:

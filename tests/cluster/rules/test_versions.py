@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from cluster.problems import Severity
-from cluster.reader import read_document
+from cluster.file.reader import read_document
 from cluster.rules.versions import bundle_problems, image_problems
+from cluster.vocabulary.problems import Severity
 from tests.cluster.rules.conftest import Check, Document
 
 

@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 import pytest
 
-from cluster.spec import ClusterSpec
 from cluster.vocabulary.releases import (
     DEFAULT_RELEASE,
     NEWEST_MINOR,
@@ -19,6 +18,7 @@ from cluster.vocabulary.releases import (
     release_for,
     release_of_minor,
 )
+from cluster.vocabulary.spec import ClusterSpec
 
 
 def test_each_minor_has_one_release_and_none_is_left_out() -> None:

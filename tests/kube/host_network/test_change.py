@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from cluster.errors import ClusterError, SixstackError
+from cluster.vocabulary.errors import ClusterError, SixstackError
 from kube.client import ApiRefused, Document, KubeApi
 from kube.host_network import DeploymentName, look_at, set_host_network, undo_host_network
 from kube.host_network.memory import BEFORE, has_host_network

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cluster.errors import ClusterError
+from cluster.vocabulary.errors import ClusterError
 from kube.client import Document
 from kube.host_network.memory import (
     BEFORE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.problems import Problem, Severity
+from cluster.vocabulary.problems import Problem, Severity
 from kube.client import Document
 from kube.host_network.names import DeploymentName
 from kube.host_network.ports import Move, port_problems, ports_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bundle.manifest import read_manifest
-from cluster.expected_network import ExpectedNetwork
-from cluster.network_report import NetworkReport
+from cluster.network.expected import ExpectedNetwork
+from cluster.network.report import NetworkReport
 from kube.client import KubeApi
 from kube.network_check import NetworkCheck, Settings, network_check, run
 from tests.conftest import MadeCluster

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from cluster.expected_network import ExpectedNetwork
-from cluster.families import Family, family_of
-from cluster.labels import KEYS
-from cluster.network_checks import CheckKind, Layer
-from cluster.reader import read_document
+from cluster.file.reader import read_document
+from cluster.network.checks import CheckKind, Layer
+from cluster.network.expected import ExpectedNetwork
+from cluster.vocabulary.families import Family, family_of
+from cluster.vocabulary.labels import KEYS
 from kube.client import KubeApi, connect
 from lab import hosts
 from tests.conftest import LAB, MadeCluster

@@ -6,8 +6,8 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
-from cluster.expected_network import ExpectedNetwork
-from cluster.families import Family
+from cluster.network.expected import ExpectedNetwork
+from cluster.vocabulary.families import Family
 from kube.client import Document
 from kube.network_check.pairs import pairs_to_try
 from kube.network_check.pods import Endpoint

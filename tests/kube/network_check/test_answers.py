@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.families import Family
-from cluster.network_checks import Check, CheckKind, Layer
+from cluster.network.checks import Check, CheckKind, Layer
+from cluster.vocabulary.families import Family
 from kube.network_check.answers import judge, written
 from kube.network_check.probes import Probe, mtu_probes, plan_probes
 from kube.network_check.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.families import Family
+from cluster.vocabulary.families import Family
 from kube.network_check.fragments import check_fragments, fragments_created
 from kube.network_check.probes import mtu_probes
 from tests.kube.network_check.field import POD_A, field

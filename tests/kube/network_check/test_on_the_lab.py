@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from cluster.expected_network import ExpectedNetwork
-from cluster.network_checks import CheckKind
-from cluster.network_report import NetworkReport
+from cluster.network.checks import CheckKind
+from cluster.network.expected import ExpectedNetwork
+from cluster.network.report import NetworkReport
 from kube.client import KubeApi
 from kube.network_check import NetworkCheck
 from kube.network_check.from_api import expected_from_api

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from cluster.families import Family
-from cluster.network_checks import CheckKind, Layer
+from cluster.network.checks import CheckKind, Layer
+from cluster.vocabulary.families import Family
 from kube.network_check.pods import Endpoint
 from kube.network_check.probes import mtu_probes, plan_probes
 from kube.network_check.settings import Settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.families import Family
+from cluster.vocabulary.families import Family
 from kube.network_check.services import MAIN, REQUIRE, SINGLE, ProbeService, ServiceKind, check_service, made_service, service_kinds
 from tests.kube.network_check.field import BOTH
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from cluster.expected_network import ExpectedNetwork
-from cluster.families import Family
+from cluster.network.expected import ExpectedNetwork
+from cluster.vocabulary.families import Family
 from kube.client import Document
 from kube.network_check.pods import Endpoint
 from kube.network_check.static import check_labels, check_nodes, check_pods

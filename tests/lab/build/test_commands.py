@@ -10,7 +10,7 @@ import pytest
 
 from bundle.layout import places
 from bundle.manifest import FileKind
-from cluster.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease
 from lab.build.bundle import build_bundle
 from lab.build.commands import go_commands

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cluster.addresses import resolve
-from cluster.facts import DefaultRoute, HostFacts, InterfaceAddress, KubernetesState, Link
-from cluster.families import Family
-from cluster.problems import Problem
+from cluster.facts.host_facts import DefaultRoute, HostFacts, InterfaceAddress, KubernetesState, Link
+from cluster.plan.resolution import resolve
 from cluster.rules.on_facts import check_facts
-from cluster.spec import ClusterSpec
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec
 
 Make = Callable[..., Any]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cluster.facts import FirewallRule, PortRange
-from cluster.families import Family
+from cluster.facts.host_facts import FirewallRule, PortRange
 from cluster.rules.on_facts import check_facts
+from cluster.vocabulary.families import Family
 
 Make = Callable[..., Any]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cluster.problems import Severity
 from cluster.rules.on_facts import check_facts
+from cluster.vocabulary.problems import Severity
 
 Make = Callable[..., Any]
 

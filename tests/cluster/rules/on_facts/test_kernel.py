@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from cluster.facts import DefaultRoute, HostFacts
-from cluster.families import Family
+from cluster.facts.host_facts import DefaultRoute, HostFacts
 from cluster.rules.on_facts import check_facts
-from cluster.spec import ClusterSpec
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.spec import ClusterSpec
 
 Make = Callable[..., Any]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cluster.facts import Unknown
-from cluster.problems import Severity
+from cluster.facts.host_facts import Unknown
 from cluster.rules.on_facts import check_facts
+from cluster.vocabulary.problems import Severity
 
 Make = Callable[..., Any]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cluster.facts import Socket
-from cluster.families import Family
+from cluster.facts.host_facts import Socket
 from cluster.rules.on_facts import check_facts
+from cluster.vocabulary.families import Family
 
 Make = Callable[..., Any]
 

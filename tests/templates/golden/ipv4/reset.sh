@@ -196,6 +196,6 @@ if [ -n "$failed" ]; then
   echo "not everything of cluster $cluster could be removed: see above" >&2
   exit 1
 fi
-# last: from here on this host is nobody's. The caller's own step folder goes with host/forget.sh.j2
+# last: from here on this host is nobody's. The caller's own step folder goes with host/remove-step-state.sh.j2
 rm -rf "$state/before" "$state/bundle" "$state/kubectl" "$state/prepared" "$state/initialized" "$state/joined"
 rm -f "$state/owner"

@@ -1,0 +1,1 @@
+"""What is true of hosts and of the cluster's API at one moment."""

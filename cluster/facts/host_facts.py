@@ -1,0 +1,194 @@
+"""What is true of one host: gathered by one script in one round trip (hosts/), parsed here into frozen types.
+
+Nothing here is a decision. Rules (cluster/rules/) judge facts, the plan (cluster/plan/plan.py) compares them with the spec.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import IPv4Interface, IPv6Interface
+
+from cluster.vocabulary.families import Address, Family, Network
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceAddress:
+    """One address of one interface, with what the kernel says of it."""
+
+    interface: IPv4Interface | IPv6Interface
+    scope: str  # global, link, host, site
+    flags: frozenset[str] = frozenset()  # tentative, dadfailed, deprecated, temporary, dynamic, ...
+
+    @property
+    def address(self) -> Address:
+        """The address without its prefix length."""
+        return self.interface.ip
+
+    @property
+    def stable(self) -> bool:
+        """Usable as a node address: not tentative, failed, deprecated or temporary (talos#9725)."""
+        return not self.flags & {"tentative", "dadfailed", "deprecated", "temporary"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One network interface."""
+
+    name: str
+    mtu: int
+    mac: str | None
+    up: bool
+    kind: str = ""  # veth, bridge, vxlan, ... (empty for hardware)
+    addresses: tuple[InterfaceAddress, ...] = ()
+    accept_ra: int | None = None  # net.ipv6.conf.IF.accept_ra; None without IPv6
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultRoute:
+    """A default route."""
+
+    family: Family
+    interface: str
+    gateway: Address | None
+    protocol: str  # static, ra, dhcp, kernel, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A listening socket."""
+
+    protocol: str  # tcp or udp
+    address: Address | None  # None: every address
+    family: Family | None  # None: a dual-stack wildcard
+    port: int
+    process: str  # name of the process where root can see it, else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Something on the host that is not ours and in the way."""
+
+    kind: str  # package, unit, binary, process, file
+    name: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """Ports of one protocol, both ends included."""
+
+    protocol: str  # tcp or udp
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallRule:
+    """A firewall that drops packets coming in from other hosts: for certain, whatever their source or interface."""
+
+    program: str  # ufw, firewalld, nftables, iptables
+    family: Family | None  # None: both
+    detail: str  # table and chain, or zone, as the program names it
+    closed: tuple[PortRange, ...] = ()
+    hook: str = "input"  # or forward: packets on their way to and from pods
+
+    def closes(self, protocol: str, port: int) -> bool:
+        """Whether new packets to this port are dropped."""
+        return any(ports.protocol == protocol and ports.first <= port <= ports.last for ports in self.closed)
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesState:
+    """What of Kubernetes lies on the host; every field is read from kubeadm's own files, not from ours."""
+
+    ca_hash: str | None = None  # sha256:HEX of the SPKI of /etc/kubernetes/pki/ca.crt: the cluster's identity
+    kubelet_config: bool = False  # /etc/kubernetes/kubelet.conf
+    admin_config: bool = False  # /etc/kubernetes/admin.conf
+    api_manifest: bool = False  # /etc/kubernetes/manifests/kube-apiserver.yaml
+    kubelet_active: bool = False
+    service_ranges: tuple[Network, ...] = ()  # of the static pod manifests; empty on workers
+    pod_ranges: tuple[Network, ...] = ()
+    node_ips: tuple[Address, ...] = ()  # kubelet's --node-ip
+    dns_domain: str | None = None
+    endpoint: str | None = None  # server of kubelet.conf or admin.conf, as a URL
+
+    @property
+    def present(self) -> bool:
+        """Some cluster lies here, whole or half."""
+        return self.ca_hash is not None or self.kubelet_config or self.admin_config or self.api_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """A detached step that left something on the host (/var/lib/sixstack/steps/NAME)."""
+
+    name: str
+    attempt: int
+    running: bool
+    exit_code: int | None  # None while running, or when power failed in the middle
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A part of the facts that could not be read; the fields it fills are empty."""
+
+    part: str  # name of the script's part, templates/facts/
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What of the bundle a host has."""
+
+    files: frozenset[str] = frozenset()  # content sha256 of files installed and unchanged since
+    images: frozenset[str] = frozenset()  # references in containerd's k8s.io namespace
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """Everything known of one host at one moment."""
+
+    host: str  # name in the cluster file
+    hostname: str  # what the machine calls itself
+    machine_id: str
+    product_uuid: str | None  # None where unreadable
+    os: str  # e.g. "Debian GNU/Linux 12 (bookworm)"
+    kernel: tuple[int, int, int]
+    architecture: str  # amd64, arm64, or what uname says
+    cpus: int
+    memory: int  # bytes
+    swap: tuple[str, ...]  # active swap devices
+    clock_offset: timedelta  # host's clock minus ours, half the round trip taken off
+    root: bool  # commands run as root (directly or by sudo)
+    links: tuple[Link, ...]
+    default_routes: tuple[DefaultRoute, ...]
+    nameservers: tuple[Address, ...]
+    forwarding: dict[Family, bool] = field(default_factory=dict)
+    sockets: tuple[Socket, ...] = ()
+    nat: dict[Family, bool] = field(default_factory=dict)  # nft, or iptable_nat / ip6table_nat can be had; a family left out: can't be told
+    nftables: bool | None = None  # the kernel has nf_tables; None: can't be told
+    conflicts: tuple[Conflict, ...] = ()
+    firewall: tuple[FirewallRule, ...] = ()
+    missing_commands: tuple[str, ...] = ()  # executables kubeadm wants and the host lacks
+    owner: str | None = None  # cluster name in /var/lib/sixstack/owner: we prepared this host for it
+    prepared: str | None = None  # sha256 of the prepare step's inputs that this host was brought to; None: never
+    bundle_files: frozenset[str] = frozenset()  # content sha256 of bundle files installed and unchanged since
+    images: frozenset[str] = frozenset()  # references in containerd's k8s.io namespace
+    disk_free: int = 0  # bytes under /var/lib
+    kubernetes: KubernetesState = field(default_factory=KubernetesState)
+    steps: tuple[StepState, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+
+    def link(self, name: str) -> Link | None:
+        """The interface of that name."""
+        return next((link for link in self.links if link.name == name), None)
+
+    def link_of(self, address: Address) -> Link | None:
+        """The interface that carries an address."""
+        return next((link for link in self.links if any(held.address == address for held in link.addresses)), None)
+
+    @property
+    def addresses(self) -> tuple[InterfaceAddress, ...]:
+        """All addresses of all interfaces."""
+        return tuple(held for link in self.links for held in link.addresses)

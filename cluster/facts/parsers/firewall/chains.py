@@ -1,0 +1,147 @@
+"""What a packet filter does with a new packet from another host, for every port at once.
+
+The judgement is careful in one direction: a port is called closed only when a rule or policy drops it for certain. A condition that is not
+understood (a source, an interface, a rate) makes a drop uncertain, which is passed over, and an accept certain enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import pairwise
+
+from cluster.facts.host_facts import PortRange
+from cluster.vocabulary.families import Family
+
+Ports = tuple[tuple[int, int], ...]  # both ends included
+ALL_PORTS: Ports = ((0, 65535),)
+PROTOCOLS = ("tcp", "udp")
+EVERYTHING = tuple(PortRange(protocol, 0, 65535) for protocol in PROTOCOLS)
+
+
+class Verdict(Enum):
+    """What a rule does with what it matches."""
+
+    ACCEPT = "accept"
+    DROP = "drop"
+    JUMP = "jump"
+    GOTO = "goto"
+    RETURN = "return"
+    NONE = "none"  # counts, logs, marks
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Which new packets from another host a rule matches."""
+
+    families: frozenset[Family] = frozenset(Family)
+    protocols: frozenset[str] = frozenset(PROTOCOLS)
+    ports: Ports = ALL_PORTS
+    never: bool = False  # loopback, established connections, other protocols: not such packets
+    uncertain: bool = False  # something else must hold too
+
+    def holds(self, packet: Packet) -> bool | None:
+        """True, False, or None: perhaps."""
+        if self.never or packet.family not in self.families or packet.protocol not in self.protocols:
+            return False
+        if not any(first <= packet.port <= last for first, last in self.ports):
+            return False
+        return None if self.uncertain else True
+
+    def both(self, other: Condition) -> Condition:
+        """Packets that meet this condition and the other."""
+        ports = tuple((max(a, c), min(b, d)) for a, b in self.ports for c, d in other.ports if max(a, c) <= min(b, d))
+        return Condition(
+            self.families & other.families,
+            self.protocols & other.protocols,
+            ports,
+            self.never or other.never,
+            self.uncertain or other.uncertain,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule."""
+
+    condition: Condition
+    verdict: Verdict
+    target: str = ""  # chain of a jump or goto
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """The first packet of a connection."""
+
+    family: Family
+    protocol: str
+    port: int
+
+
+@dataclass
+class Chain:
+    """A chain; one that hangs on a hook has a policy."""
+
+    name: str
+    rules: list[Rule] = field(default_factory=list)
+    policy: Verdict = Verdict.ACCEPT
+
+
+Chains = Mapping[str, Chain]
+
+
+def outside(ports: Ports) -> Ports:
+    """All other ports."""
+    rest: list[tuple[int, int]] = []
+    start = 0
+    for first, last in sorted(ports):
+        if start < first:
+            rest.append((start, first - 1))
+        start = max(start, last + 1)
+    return tuple([*rest, (start, 65535)] if start <= 65535 else rest)
+
+
+def closed_ports(chain: Chain, chains: Chains, family: Family) -> tuple[PortRange, ...]:
+    """Ports of each protocol whose packets are dropped for certain by this chain; `chains`: those of its table."""
+    # between two ports that no rule names, all ports fare alike
+    edges = sorted({0, 65536} | {edge for port_range in _mentioned(chains) for edge in (port_range[0], port_range[1] + 1)})
+    closed: list[PortRange] = []
+    for protocol in PROTOCOLS:
+        for first, beyond in pairwise(edges):
+            if _fate(chain, chains, Packet(family, protocol, first)) is not Verdict.DROP:
+                continue
+            if closed and closed[-1].protocol == protocol and closed[-1].last == first - 1:
+                closed[-1] = PortRange(protocol, closed[-1].first, beyond - 1)
+            else:
+                closed.append(PortRange(protocol, first, beyond - 1))
+    return tuple(closed)
+
+
+def _mentioned(chains: Chains) -> Iterator[tuple[int, int]]:
+    for chain in chains.values():
+        for rule in chain.rules:
+            yield from rule.condition.ports
+
+
+def _fate(chain: Chain, chains: Chains, packet: Packet) -> Verdict:
+    return _walk(chain.rules, chains.get, packet, depth=0) or chain.policy
+
+
+def _walk(rules: Sequence[Rule], chain_named: Callable[[str], Chain | None], packet: Packet, *, depth: int) -> Verdict | None:
+    """ACCEPT or DROP where the rules decide, None where they leave it to whoever called."""
+    if depth > 16:  # the kernel's own limit of jumps
+        return None
+    for rule in rules:
+        holds = rule.condition.holds(packet)
+        if holds is False or rule.verdict is Verdict.NONE:
+            continue
+        fate: Verdict | None = rule.verdict
+        if rule.verdict in (Verdict.JUMP, Verdict.GOTO):
+            called = chain_named(rule.target)
+            fate = _walk(called.rules, chain_named, packet, depth=depth + 1) if called else None
+        if fate is Verdict.ACCEPT or (fate is Verdict.DROP and holds):
+            return fate
+        if rule.verdict in (Verdict.GOTO, Verdict.RETURN) and holds:
+            return None
+    return None

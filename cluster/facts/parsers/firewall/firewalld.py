@@ -1,0 +1,51 @@
+"""Part firewalld: what `firewall-cmd --list-all` prints of each active zone, as `word rest` lines."""
+
+from __future__ import annotations
+
+from cluster.facts.host_facts import FirewallRule
+from cluster.facts.parsers.firewall.chains import Chain, Condition, Rule, Verdict, closed_ports
+from cluster.facts.parsers.sections import pairs
+from cluster.vocabulary.families import Family
+
+# The services of firewalld that open ports of Kubernetes, as its own files define them.
+_SERVICES = {
+    "kube-api": ("6443/tcp",),
+    "kube-apiserver": ("6443/tcp",),
+    "kube-control-plane": ("2379-2380/tcp", "6443/tcp", "10250-10252/tcp"),
+    "kube-control-plane-secure": ("2379-2380/tcp", "6443/tcp", "10250/tcp", "10257/tcp", "10259/tcp"),
+    "kube-worker": ("10250/tcp", "30000-32767/tcp"),
+    "kubelet": ("10250/tcp",),
+    "kubelet-worker": ("10250/tcp",),
+    "etcd-client": ("2379/tcp",),
+    "etcd-server": ("2380/tcp",),
+}
+
+
+def firewalld(text: str) -> tuple[FirewallRule, ...]:
+    """What each active zone closes; a zone that accepts everything closes nothing. Rules for sources of its own leave a zone undecided."""
+    found = []
+    for zone, said in _zones(text):
+        if said.get("target", "default").strip("%") == "ACCEPT" or not said.get("interfaces"):
+            continue
+        opened = [_rule(one) for one in said.get("ports", "").split()]
+        opened += [_rule(one) for service in said.get("services", "").split() for one in _SERVICES.get(service, ())]
+        chain = Chain(zone, opened, Verdict.DROP)
+        for family in Family:
+            found.append(FirewallRule("firewalld", family, f"zone {zone}", closed_ports(chain, {zone: chain}, family)))
+    return tuple(found)
+
+
+def _zones(text: str) -> list[tuple[str, dict[str, str]]]:
+    zones: list[tuple[str, dict[str, str]]] = []
+    for word, rest in pairs(text):
+        if word == "zone":
+            zones.append((rest, {}))
+        elif zones:
+            zones[-1][1][word] = rest
+    return zones
+
+
+def _rule(port: str) -> Rule:
+    numbers, _, protocol = port.partition("/")
+    first, _, last = numbers.partition("-")
+    return Rule(Condition(protocols=frozenset({protocol}), ports=((int(first), int(last or first)),)), Verdict.ACCEPT)

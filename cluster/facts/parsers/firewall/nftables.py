@@ -1,0 +1,155 @@
+"""Part nftables: the ruleset as `nft -j list ruleset` prints it (libnftables-json(5))."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cluster.facts.host_facts import FirewallRule
+from cluster.facts.parsers.firewall.chains import EVERYTHING, Chain, Condition, Ports, Rule, Verdict, closed_ports, outside
+from cluster.vocabulary.families import Family
+
+Table = tuple[str, str]  # family and name
+Expression = dict[str, Any]
+
+_FAMILIES = {"ip": (Family.IPV4,), "ip6": (Family.IPV6,), "inet": (Family.IPV4, Family.IPV6)}
+# kube-proxy's own table (its name is Kubernetes'), which a host of a cluster has
+_OF_KUBERNETES = ("kube-proxy", "flannel-", "cali", "cilium")
+_NEVER = Condition(never=True)
+_PERHAPS = Condition(uncertain=True)
+
+
+def nftables(text: str) -> tuple[FirewallRule, ...]:
+    """Base chains that close ports on the input hook, or everything on the forward hook, one entry a chain and family."""
+    if not text.strip():
+        return ()
+    entries: list[Expression] = json.loads(text)["nftables"]
+    sets = {(_table(one), one["name"]): one.get("elem", []) for entry in entries for one in (entry.get("set"), entry.get("map")) if one}
+    chains: dict[Table, dict[str, Chain]] = {}
+    bases: list[tuple[Table, str, str]] = []
+    for entry in entries:
+        if chain := entry.get("chain"):
+            chains.setdefault(_table(chain), {})[chain["name"]] = Chain(chain["name"], policy=_policy(chain))
+            if chain.get("hook") in ("input", "forward") and chain.get("type") == "filter":
+                bases.append((_table(chain), chain["name"], chain["hook"]))
+        elif rule := entry.get("rule"):
+            table = _table(rule)
+            chains[table][rule["chain"]].rules += _rules(rule["expr"], table, sets)
+    return tuple(_judged(bases, chains))
+
+
+def _judged(bases: Iterable[tuple[Table, str, str]], chains: dict[Table, dict[str, Chain]]) -> Iterator[FirewallRule]:
+    for table, name, hook in bases:
+        if table[1].startswith(_OF_KUBERNETES):
+            continue
+        for family in _FAMILIES.get(table[0], ()):
+            closed = closed_ports(chains[table][name], chains[table], family)
+            if closed and (hook == "input" or closed == EVERYTHING):
+                yield FirewallRule("nftables", family, f"{table[0]} {table[1]} {name}", closed, hook)
+
+
+def _table(entry: Expression) -> Table:
+    return entry["family"], entry["table"]
+
+
+def _policy(chain: Expression) -> Verdict:
+    return Verdict.DROP if chain.get("policy") == "drop" else Verdict.ACCEPT
+
+
+_VERDICTS = {"accept": Verdict.ACCEPT, "drop": Verdict.DROP, "reject": Verdict.DROP, "return": Verdict.RETURN, "queue": Verdict.ACCEPT}
+
+
+def _rules(expressions: list[Expression], table: Table, sets: dict[tuple[Table, str], Any]) -> Iterator[Rule]:
+    """The rules that one rule's expressions amount to: one, or one for each entry of a verdict map."""
+    condition = Condition()
+    for expression in expressions:
+        kind, body = next(iter(expression.items()))
+        if kind == "match":
+            condition = condition.both(_condition(body, table, sets))
+        elif kind in _VERDICTS:
+            yield Rule(condition, _VERDICTS[kind])
+            return
+        elif kind in ("jump", "goto"):
+            yield Rule(condition, Verdict(kind), body["target"])
+            return
+        elif kind == "vmap":
+            for value, verdict in _elements(body["data"], table, sets):
+                narrowed = condition.both(_condition({"op": "==", "left": body["key"], "right": value}, table, sets))
+                yield from (Rule(narrowed.both(rule.condition), rule.verdict, rule.target) for rule in _rules([verdict], table, sets))
+        elif kind not in ("counter", "log", "comment"):
+            condition = condition.both(_PERHAPS)  # limits, xt matches of iptables-nft, and what is yet to be invented
+
+
+def _elements(right: Any, table: Table, sets: dict[tuple[Table, str], Any]) -> list[Any]:
+    """What is listed: of an anonymous set, a named one (@NAME), or a single value."""
+    if isinstance(right, str) and right.startswith("@"):
+        return list(sets.get((table, right[1:]), []))
+    if isinstance(right, dict) and "set" in right:
+        listed = right["set"]
+        return list(listed) if isinstance(listed, list) else [listed]
+    return list(right) if isinstance(right, list) else [right]
+
+
+def _condition(match: Expression, table: Table, sets: dict[tuple[Table, str], Any]) -> Condition:
+    left, elements = match["left"], _elements(match["right"], table, sets)
+    other_than = match.get("op") == "!="
+    kind, body = next(iter(left.items())) if isinstance(left, dict) else ("", {})
+    if kind == "payload":
+        return _of_payload(body.get("protocol"), body.get("field"), elements, other_than)
+    if kind == "meta":
+        return _of_meta(body.get("key"), elements, other_than)
+    if kind == "ct" and body.get("key") == "state":
+        return Condition(never=("new" in elements) is other_than)
+    return _PERHAPS
+
+
+_HEADERS = {"ip": Family.IPV4, "ip6": Family.IPV6}
+
+
+def _of_payload(protocol: str | None, header_field: str | None, elements: list[Any], other_than: bool) -> Condition:
+    if protocol in ("tcp", "udp", "th") and header_field == "dport":
+        return _of_ports(protocol, elements, other_than)
+    if protocol in ("icmp", "icmpv6", "igmp", "sctp", "dccp", "esp", "ah"):
+        return _NEVER
+    if protocol in _HEADERS:
+        of_family = Condition(families=frozenset({_HEADERS[protocol]}))
+        return of_family.both(_of_protocols(elements, other_than) if header_field in ("protocol", "nexthdr") else _PERHAPS)
+    return _PERHAPS
+
+
+def _of_ports(protocol: str | None, elements: list[Any], other_than: bool) -> Condition:
+    protocols = frozenset({protocol}) if protocol in ("tcp", "udp") else frozenset({"tcp", "udp"})
+    ports: list[tuple[int, int]] = []
+    for element in elements:
+        plain = element["elem"]["val"] if isinstance(element, dict) and "elem" in element else element
+        if isinstance(plain, int):
+            ports.append((plain, plain))
+        elif isinstance(plain, dict) and "range" in plain:
+            ports.append((int(plain["range"][0]), int(plain["range"][1])))
+        else:
+            return Condition(protocols=protocols, uncertain=True)
+    found: Ports = tuple(ports)
+    return Condition(protocols=protocols, ports=outside(found) if other_than else found)
+
+
+def _of_protocols(elements: list[Any], other_than: bool) -> Condition:
+    both = {"tcp", "udp"}
+    named = {{"6": "tcp", "17": "udp"}.get(str(element), str(element)) for element in elements}
+    return Condition(protocols=frozenset(both - named if other_than else both & named))
+
+
+def _of_meta(key: str | None, elements: list[Any], other_than: bool) -> Condition:
+    if key == "l4proto":
+        return _of_protocols(elements, other_than)
+    if key in ("nfproto", "protocol"):
+        named = {
+            {"ipv4": Family.IPV4, "ip": Family.IPV4, "ipv6": Family.IPV6, "ip6": Family.IPV6}.get(str(element)) for element in elements
+        }
+        return Condition(families=frozenset(family for family in Family if (family in named) is not other_than))
+    if key in ("iifname", "iif"):
+        # a packet from another host never comes in on loopback
+        if elements == ["lo"]:
+            return Condition() if other_than else _NEVER
+        return _PERHAPS
+    return _PERHAPS

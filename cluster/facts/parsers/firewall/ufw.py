@@ -1,0 +1,55 @@
+"""Part ufw: what `ufw status verbose` prints while ufw is switched on."""
+
+from __future__ import annotations
+
+import re
+
+from cluster.facts.host_facts import FirewallRule
+from cluster.facts.parsers.firewall.chains import Chain, Condition, Ports, Rule, Verdict, closed_ports
+from cluster.vocabulary.families import Family
+
+_ACTIONS = {"ALLOW": Verdict.ACCEPT, "LIMIT": Verdict.ACCEPT, "DENY": Verdict.DROP, "REJECT": Verdict.DROP}
+
+
+def ufw(text: str) -> tuple[FirewallRule, ...]:
+    """What ufw closes, by family; nothing when it is inactive."""
+    if not re.search(r"^Status: active", text, re.MULTILINE):
+        return ()
+    policy = re.search(r"^Default: (\w+) \(incoming\)", text, re.MULTILINE)
+    if policy is None:
+        raise ValueError("ufw is active and does not say what it does with incoming packets")
+    found = []
+    for family in Family:
+        chain = Chain("incoming", [rule for line in text.splitlines() if (rule := _rule(line, family))], _policy(policy[1]))
+        if closed := closed_ports(chain, {chain.name: chain}, family):
+            found.append(FirewallRule("ufw", family, f"{policy[1]} (incoming)", closed))
+    return tuple(found)
+
+
+def _policy(word: str) -> Verdict:
+    return Verdict.ACCEPT if word == "allow" else Verdict.DROP
+
+
+def _rule(line: str, family: Family) -> Rule | None:
+    """A line `22/tcp (v6)   ALLOW IN   Anywhere (v6)` as a rule; None for outgoing ones and for headings."""
+    found = re.match(r"(?P<to>\S.*?)\s{2,}(?P<action>ALLOW|DENY|REJECT|LIMIT)(?: IN)?\s{2,}(?P<source>\S.*?)\s*(?:#.*)?$", line)
+    if found is None:
+        return None
+    of_ipv6 = "(v6)" in line or re.search(r"[0-9a-f]*:[0-9a-f:]+", found["source"] + " " + found["to"].rpartition("/")[0]) is not None
+    if of_ipv6 is not (family is Family.IPV6):
+        return None
+    anywhere = found["source"].replace("(v6)", "").strip() == "Anywhere"
+    return Rule(_to(found["to"]).both(Condition(uncertain=not anywhere)), _ACTIONS[found["action"]])
+
+
+def _to(text: str) -> Condition:
+    """`Anywhere`, `22`, `22/tcp`, `80,443/tcp (Nginx Full)`, `6000:6007/tcp (v6)`, `198.18.0.11 6443/tcp`, `22/tcp on eth0`."""
+    plain = re.sub(r"\([^)]*\)", "", text).strip()
+    if plain == "Anywhere":
+        return Condition()
+    found = re.search(r"(?:^|\s)(?P<ports>\d[\d,:]*)(?:/(?P<protocol>tcp|udp))?(?=$|\s)", plain)
+    if found is None:
+        return Condition(uncertain=True)
+    ports: Ports = tuple((int(part.partition(":")[0]), int(part.rpartition(":")[2])) for part in found["ports"].split(","))
+    protocols = frozenset({found["protocol"]} if found["protocol"] else {"tcp", "udp"})
+    return Condition(protocols=protocols, ports=ports, uncertain=found[0].strip() != plain)

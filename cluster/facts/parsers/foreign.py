@@ -1,0 +1,106 @@
+"""What is on the host, is not ours and would be in the way: parts packages, units, programs and leftovers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cluster.facts.host_facts import Conflict
+from cluster.facts.parsers.sections import pairs
+
+# package -> the program it brings, so that one fault is not told three times
+_PROGRAM = {
+    "containerd.io": "containerd",
+    "docker.io": "dockerd",
+    "docker-ce": "dockerd",
+    "docker-engine": "dockerd",
+    "moby-engine": "dockerd",
+    "docker": "dockerd",
+    "cri-o": "crio",
+    "rke2-server": "rke2",
+    "rke2-agent": "rke2",
+}
+
+
+def packages(text: str) -> tuple[Conflict, ...]:
+    """Part packages: nothing of ours is a package."""
+    return tuple(Conflict("package", rest.split()[0], f"{kind} {rest}") for kind, rest in pairs(text) if rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A systemd unit that has a file."""
+
+    name: str
+    path: str
+    active: bool
+
+
+def units(text: str) -> tuple[Unit, ...]:
+    """Part units: blocks of `systemctl show`, those that systemd knows a file of; a masked one can never start."""
+    found = []
+    for block in text.split("\n\n"):
+        said = dict(line.partition("=")[::2] for line in block.splitlines())
+        if said.get("Id") and said.get("LoadState") not in (None, "not-found", "masked"):
+            found.append(Unit(said["Id"], said.get("FragmentPath", ""), said.get("ActiveState") in ("active", "activating", "reloading")))
+    return tuple(found)
+
+
+def programs(text: str) -> tuple[Conflict, ...]:
+    """Part programs: every container runtime and kubelet on the host, ours too: `detail` is the path of the executable."""
+    found = []
+    for kind, rest in pairs(text):
+        if kind not in ("binary", "process"):
+            raise ValueError(f"{kind!r} is neither a binary nor a process")
+        name, _, path = rest.partition(" ")
+        found.append(Conflict(kind, name, path.removesuffix(" (deleted)")))
+    return tuple(dict.fromkeys(found))
+
+
+def leftovers(text: str) -> tuple[Conflict, ...]:
+    """Part leftovers: files that another installer left; ours too."""
+    return tuple(Conflict("file", line.strip()) for line in text.splitlines() if line.strip())
+
+
+# Where the bundle's files go. On a host that a cluster of ours owns, a file there may still lack its marker: the power failed in between.
+_OUR_FOLDERS = ("/usr/local/bin/", "/etc/systemd/system/")
+
+
+def not_ours(
+    *,
+    owned: bool,
+    installed: frozenset[str],
+    from_packages: tuple[Conflict, ...],
+    from_units: tuple[Unit, ...],
+    from_programs: tuple[Conflict, ...],
+    from_leftovers: tuple[Conflict, ...],
+) -> tuple[Conflict, ...]:
+    """All of it but what lies where we installed it (`installed`: target paths of our markers), each thing named once.
+
+    `owned`: a cluster of ours has this host, so that the files a cluster leaves are no stranger's.
+    """
+
+    def ours(path: str) -> bool:
+        return path in installed or (owned and path.startswith(_OUR_FOLDERS))
+
+    packaged = {_PROGRAM.get(package.name, package.name) for package in from_packages}
+
+    def told() -> Iterator[Conflict]:
+        yield from from_packages
+        for unit in from_units:
+            if not ours(unit.path) and not (unit.path and _program_of(unit.name) in packaged):
+                yield Conflict("unit", unit.name, unit.path)
+        binaries = {thing.detail for thing in from_programs if thing.kind == "binary"}
+        for thing in from_programs:
+            named = thing.name in packaged or (thing.kind == "process" and thing.detail in binaries)
+            if not ours(thing.detail) and not named:
+                yield thing
+        if not owned:
+            yield from from_leftovers
+
+    return tuple(told())
+
+
+def _program_of(unit: str) -> str:
+    name = unit.rpartition(".")[0]
+    return "dockerd" if name == "docker" else name

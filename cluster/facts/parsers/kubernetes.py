@@ -1,0 +1,45 @@
+"""What of Kubernetes lies on the host: part kubernetes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from ipaddress import ip_address, ip_network
+
+from cluster.facts.host_facts import KubernetesState
+from cluster.facts.parsers.sections import value, values
+from cluster.vocabulary.families import Network
+
+
+def kubernetes(text: str) -> KubernetesState:
+    """Part kubernetes; whether kubelet runs is said by part units."""
+    files = set(values(text, "have"))
+    ranges = dict(line.partition("=")[::2] for manifest in ("kube-apiserver", "kube-controller-manager") for line in values(text, manifest))
+    return KubernetesState(
+        ca_hash=ca_hash(text),
+        kubelet_config="kubelet.conf" in files,
+        admin_config="admin.conf" in files,
+        api_manifest="kube-apiserver.yaml" in files,
+        service_ranges=_networks(ranges.get("service-cluster-ip-range", "")),
+        pod_ranges=_networks(ranges.get("cluster-cidr", "")),
+        node_ips=tuple(ip_address(one) for one in (value(text, "node-ip") or "").split(",") if one),
+        dns_domain=value(text, "domain"),
+        endpoint=value(text, "endpoint"),
+    )
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(cidr) for cidr in text.split(",") if cidr)
+
+
+def ca_hash(text: str) -> str | None:
+    """sha256:HEX of the public key (SPKI) of the first certificate in PEM text, as `kubeadm join --discovery-token-ca-cert-hash` has it."""
+    found = re.search(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL)
+    if found is None:
+        return None
+    # imported here: only hosts of a cluster have one, and `sixstack check` must not pay for it
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.x509 import load_pem_x509_certificate
+
+    key = load_pem_x509_certificate(found[0].encode()).public_key()
+    return "sha256:" + hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()

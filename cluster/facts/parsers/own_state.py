@@ -1,0 +1,63 @@
+"""What this project left on the host: parts sixstack, bundle and images."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cluster.facts.host_facts import StepState
+from cluster.facts.parsers.sections import pairs, value, values
+
+
+@dataclass(frozen=True, slots=True)
+class OwnState:
+    """Of /var/lib/sixstack: whose host this is, what it was brought to, and the detached steps."""
+
+    owner: str | None = None
+    prepared: str | None = None
+    steps: tuple[StepState, ...] = ()
+
+
+def own_state(text: str) -> OwnState:
+    """Part sixstack."""
+    if not any(word == "owner" for word, _ in pairs(text)):
+        raise ValueError("nothing said of an owner")
+    units = set(values(text, "unit"))
+    return OwnState(value(text, "owner"), value(text, "prepared"), tuple(_step(line, units) for line in values(text, "step")))
+
+
+def _step(line: str, units: set[str]) -> StepState:
+    found = re.fullmatch(r"(\S+) attempt=(\d*) exit=(\d*)", line)
+    if found is None:
+        raise ValueError(f"a step's line makes no sense: {line!r}")
+    name, attempt, code = found[1], int(found[2] or 0), found[3]
+    # the unit is named sixstack-STEP-CLUSTER-ATTEMPT
+    running = not code and any(unit.startswith(f"sixstack-{name}-") and unit.endswith(f"-{attempt}") for unit in units)
+    return StepState(name, attempt, running, int(code) if code else None)
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledFiles:
+    """Bundle files on the host: content sha256 of those unchanged since, and the path of every one we ever put there."""
+
+    intact: frozenset[str] = frozenset()
+    paths: frozenset[str] = frozenset()
+
+
+def installed_files(text: str) -> InstalledFiles:
+    """Part bundle: a file counts while its size and time are those of its marker; a marker that makes no sense counts as none."""
+    now = {place: (size, changed) for place, size, changed in (line.rsplit(" ", 2) for line in values(text, "file"))}
+    intact, paths = set(), set()
+    for line in values(text, "marker"):
+        sha256, _, place = line.partition(" ")
+        target, *then = place.rsplit(" ", 2)
+        if target:
+            paths.add(target)
+        if len(then) == 2 and now.get(target) == tuple(then):
+            intact.add(sha256)
+    return InstalledFiles(frozenset(intact), frozenset(paths))
+
+
+def images(text: str) -> frozenset[str]:
+    """Part images: references in containerd's k8s.io namespace; those that only name a digest or an image id are left out."""
+    return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("sha256:"))

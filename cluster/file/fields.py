@@ -1,0 +1,246 @@
+"""Reading plain data into the models of cluster/vocabulary/spec.py, each field on its own, so that all faults come out at once.
+
+Pydantic's own validation drops a whole model for one wrong field, and a rule that looks at another field then has nothing to look at.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+import unicodedata
+from collections.abc import Callable, Sequence
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
+
+from pydantic import StringConstraints
+from pydantic.fields import FieldInfo
+
+from cluster.file.literals import Fault, colon_trap, read_address, read_network
+from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.partial import UNREAD, PartialTuple, Unread, join_path
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.spec import Describe, SpecModel
+
+Model = TypeVar("Model", bound=SpecModel)
+
+# deeper than any field of the models, and than any sane KubeletConfiguration
+_DEEPEST = 32
+
+
+class FieldReader:
+    """Reads values by their annotation and collects every fault in `problems`."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def model(self, kind: type[Model], value: object, path: str) -> Model:
+        """The model with all fields that could be read; the others are absent (see SpecModel)."""
+        given = self._given(kind, value, path)
+        found: dict[str, Any] = {}
+        for name, field in kind.model_fields.items():
+            if given is not None and name in given:
+                read = self.value(field.annotation, field.metadata, given[name], join_path(path, name))
+                if not isinstance(read, Unread):
+                    found[name] = read
+            elif given is not None and field.is_required():
+                self._fault("missing-field", join_path(path, name), f"{name} is missing", f"add `{name}:` ({_described(field)})")
+        model = cast("Model", kind.model_construct(_fields_set=set(found), **found))
+        for name, field in kind.model_fields.items():
+            # model_construct fills in the default also of a field that was there and could not be read
+            if name not in found and (given is None or name in given or field.is_required()):
+                model.__dict__.pop(name, None)
+        return model
+
+    def _given(self, kind: type[SpecModel], value: object, path: str) -> dict[Any, Any] | None:
+        """The mapping of field names to values, its unknown names reported; None for what is no mapping."""
+        if isinstance(value, Unread):
+            return None
+        if not isinstance(value, dict):
+            says = "there is nothing" if value is None else f"{quoted(value)} where a mapping of fields belongs"
+            self._fault("wrong-type", path, says, f"write {_fields(kind)} here")
+            return None
+        for name in value:
+            if not isinstance(name, str):
+                self._fault("unknown-field", path, f"the field name {quoted(name)} is not a text", f"known here: {_fields(kind)}")
+            elif name not in kind.model_fields:
+                self._unknown(kind, name, path)
+        return value
+
+    def value(self, annotation: Any, metadata: Sequence[Any], value: object, path: str) -> Any:  # noqa: PLR0911, PLR0912 one a kind
+        """The value as its annotation wants it, or UNREAD."""
+        if isinstance(value, Unread):
+            return UNREAD
+        if get_origin(annotation) is Annotated:
+            inner, *more = get_args(annotation)
+            flat = [item for extra in more for item in (extra.metadata if isinstance(extra, FieldInfo) else [extra])]
+            return self.value(inner, [*metadata, *flat], value, path)
+        if annotation is Any:
+            return self._anything(value, path)
+        if get_origin(annotation) in (Union, types.UnionType):
+            members = get_args(annotation)
+            if members == get_args(IPv4Address | IPv6Address):
+                return self._literal(read_address, value, path)
+            if members == get_args(IPv4Network | IPv6Network):
+                return self._literal(read_network, value, path)
+            if value is None:
+                return None
+            (inner,) = [member for member in members if member is not type(None)]
+            return self.value(inner, metadata, value, path)
+        if value is None:
+            return self._fault("missing-value", path, "there is no value", "write one, or take the line out to get the default")
+        if get_origin(annotation) is tuple:
+            return self._tuple(get_args(annotation)[0], metadata, value, path)
+        if get_origin(annotation) is dict:
+            return self._mapping(get_args(annotation), value, path)
+        if get_origin(annotation) is Literal:
+            return self._choice(get_args(annotation), value, path)
+        if issubclass(annotation, SpecModel):
+            return self.model(annotation, value, path)
+        if issubclass(annotation, Enum):
+            chosen = self._choice(tuple(member.value for member in annotation), value, path)
+            return chosen if isinstance(chosen, Unread) else annotation(chosen)
+        return {bool: self._bool, int: self._int, str: self._str}[annotation](list(metadata), value, path)
+
+    def _fault(self, code: str, path: str, message: str, hint: str) -> Unread:
+        self.problems.append(Problem(code, path or "cluster file", message, hint))
+        return UNREAD
+
+    def _unknown(self, kind: type[SpecModel], name: str, path: str) -> None:
+        near = nearest_name(name, kind.model_fields)
+        if near is not None:
+            hint = f"did you mean `{near}`?"
+        elif any(word in name.lower() for word in ("password", "passphrase", "private_key", "secret", "token")):
+            hint = "secrets do not belong in the file: put them into an `SSH credential` block and name it in `credential`"
+        else:
+            hint = f"known here: {_fields(kind)}"
+        # the value is not shown: it may be a password
+        self._fault("unknown-field", join_path(path, name), f"there is no field {quoted(name)} here", hint)
+
+    def _bool(self, _metadata: Sequence[Any], value: object, path: str) -> bool | Unread:
+        if isinstance(value, bool):
+            return value
+        return self._fault("wrong-type", path, f"{quoted(value)} where true or false belongs", "write true or false, without quotes")
+
+    def _int(self, metadata: Sequence[Any], value: object, path: str) -> int | Unread:
+        if isinstance(value, bool) or not isinstance(value, int):
+            digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
+            hint = f"write {value} without quotes" if digits else "write a whole number"
+            return self._fault("wrong-type", path, f"{quoted(value)} where a whole number belongs", hint)
+        low = max((item.ge for item in metadata if hasattr(item, "ge")), default=None)
+        high = min((item.le for item in metadata if hasattr(item, "le")), default=None)
+        if (low is not None and value < low) or (high is not None and value > high):
+            return self._fault(
+                "out-of-range", path, f"{quoted(value)} is not within {low} to {high}", f"write a number from {low} to {high}"
+            )
+        return value
+
+    def _str(self, metadata: Sequence[Any], value: object, path: str) -> str | Unread:
+        if not isinstance(value, str):
+            plain = isinstance(value, bool | int | float)
+            hint = colon_trap(value) or ('put it in quotes: "..."' if plain else "write one text")
+            return self._fault("wrong-type", path, f"{quoted(value)} where a text belongs", hint)
+        odd = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
+        if odd is not None:
+            return self._fault("control-character", path, f"{quoted(value)} holds the character U+{ord(odd):04X}", "take it out")
+        shortest = max((item.min_length or 0 for item in metadata if hasattr(item, "min_length")), default=0)
+        longest = min((item.max_length for item in metadata if getattr(item, "max_length", None)), default=None)
+        if len(value) < shortest:
+            return self._fault("missing-value", path, "the text is empty", "write one, or take the line out to get the default")
+        if longest is not None and len(value) > longest:
+            return self._fault("too-long", path, f"{quoted(value)} has {len(value)} characters", f"use at most {longest}")
+        for item in metadata:
+            if isinstance(item, StringConstraints) and item.pattern is not None:
+                return self._matching(item.pattern, metadata, value, path)
+        return value
+
+    def _matching(self, pattern: Any, metadata: Sequence[Any], value: str, path: str) -> str | Unread:
+        import re
+
+        # \Z: pydantic's engine and ours differ in what `$` makes of a line feed at the end
+        if re.search(str(pattern).removesuffix("$") + r"\Z", value, re.ASCII):
+            return value
+        words = next((item.words for item in metadata if isinstance(item, Describe)), f"a text like {pattern}")
+        return self._fault("malformed", path, f"{quoted(value)} is not {words}", f"write {words}")
+
+    def _choice(self, choices: tuple[str, ...], value: object, path: str) -> str | Unread:
+        if isinstance(value, str) and value in choices:
+            return value
+        near = nearest_name(value, choices) if isinstance(value, str) else None
+        listed = ", ".join(choices)
+        hint = f"did you mean {near}? Known: {listed}" if near else f"write one of {listed}"
+        return self._fault("not-in-choices", path, f"{quoted(value)} is not one of {listed}", hint)
+
+    def _tuple(self, item: Any, metadata: Sequence[Any], value: object, path: str) -> tuple[Any, ...] | Unread:
+        if not isinstance(value, list | tuple):
+            hint = f"write a list: [{value}]" if isinstance(value, str) and len(value) < 60 and value.isprintable() else "write a list"
+            return self._fault("wrong-type", path, f"{quoted(value)} where a list belongs", hint)
+        if len(value) < max((limit.min_length for limit in metadata if hasattr(limit, "min_length")), default=0):
+            return self._fault("missing-value", path, "the list is empty", "write at least one")
+        read = tuple(self.value(item, (), one, f"{path}[{index}]") for index, one in enumerate(value))
+        return PartialTuple(read) if any(isinstance(one, Unread) for one in read) else read
+
+    def _mapping(self, key_and_item: tuple[Any, ...], value: object, path: str) -> dict[str, Any] | Unread:
+        key, item = key_and_item
+        if not isinstance(value, dict):
+            return self._fault("wrong-type", path, f"{quoted(value)} where a mapping belongs", "write `name: value` lines below it")
+        read: dict[str, Any] = {}
+        whole = True
+        for name, one in value.items():
+            if not isinstance(name, str):
+                self._fault("wrong-type", path, f"the name {quoted(name)} is not a text", 'put it in quotes: "..."')
+                whole = False
+                continue
+            known = self.value(key, (), name, join_path(path, name))
+            entry = self.value(item, (), one, join_path(path, name))
+            if isinstance(known, Unread) or isinstance(entry, Unread):
+                whole = False
+            else:
+                read[known] = entry
+        return read if whole else UNREAD
+
+    def _literal(self, read: Callable[[object], tuple[Any, Fault | None]], value: object, path: str) -> Any:
+        found, fault = read(value)
+        if fault is not None:
+            self._fault(fault.code, path, fault.says, fault.hint)
+        return UNREAD if found is None else found
+
+    def _anything(self, value: object, path: str, depth: int = 0) -> Any:  # noqa: PLR0911 one a kind
+        """Data as JSON knows it; what JSON cannot say would be lost on the way to the host."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return value if abs(value) < 2**63 else self._fault("out-of-range", path, f"{quoted(value)} is too large", "use 64 bits")
+        if isinstance(value, float):
+            return (
+                value if math.isfinite(value) else self._fault("wrong-type", path, f"{value} is not a number JSON knows", "write a number")
+            )
+        if isinstance(value, str):
+            return self._str([], value, path) if not value.isprintable() and not _multi_line(value) else value
+        if depth > _DEEPEST:
+            return self._fault("too-deep", path, f"nested more than {_DEEPEST} deep", "no setting needs that")
+        if isinstance(value, list | tuple):
+            items = [self._anything(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+            return UNREAD if any(isinstance(item, Unread) for item in items) else items
+        if not isinstance(value, dict):
+            return self._fault("wrong-type", path, f"{quoted(value)} is nothing a file can hold", "write a text, number, list or mapping")
+        pairs = {}
+        for name, item in value.items():
+            if isinstance(name, str):
+                pairs[name] = self._anything(item, join_path(path, name), depth + 1)
+            else:
+                pairs[""] = self._fault("wrong-type", path, f"the name {quoted(name)} is not a text", 'put it in quotes: "..."')
+        return UNREAD if any(isinstance(item, Unread) for item in pairs.values()) else pairs
+
+
+def _fields(kind: type[SpecModel]) -> str:
+    return ", ".join(kind.model_fields)
+
+
+def _described(field: FieldInfo) -> str:
+    return (field.description or "").rstrip(".")
+
+
+def _multi_line(value: str) -> bool:
+    return all(c.isprintable() or c in "\n\t" for c in value)

@@ -1,0 +1,1 @@
+"""The kubeadm documents of each stack mode."""

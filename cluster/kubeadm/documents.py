@@ -1,0 +1,201 @@
+"""The values of the kubeadm v1beta4 documents for each stack mode; templates/kubeadm/ writes them as YAML.
+
+Everything that a family decides is decided here: which address is advertised, what the certificate names, which masks the controller
+manager gets, what binds to IPv6. Rule numbers are those of docs/reference (facts of kubeadm, kubelet and kube-proxy 1.36).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+from cluster.vocabulary.families import Family, StackMode, family_of
+from cluster.vocabulary.hostport import join_host_port, split_host_port
+from cluster.vocabulary.spec import ClusterSpec, Host, ProxyMode, Taint
+
+API_PORT = 6443
+CRI_SOCKET = "unix:///run/containerd/containerd.sock"
+KUBEADM_API = "kubeadm.k8s.io/v1beta4"
+
+# At its start the controller manager makes some 130 requests for its controllers' service accounts; at its own limit of 20 a second
+# a new cluster waits 5 s for its first controller. The API server's priority and fairness still guards against too many.
+CONTROLLER_RATE = {"kube-api-qps": "100", "kube-api-burst": "200"}
+# The first try for the lease comes before RBAC is there and fails; each further one waits for this long (2 s by default).
+ELECTION = {"leader-elect-retry-period": "1s"}
+
+
+def api_endpoint(spec: ClusterSpec) -> tuple[str, int]:
+    """Host (bare IPv6) and port that every node uses for the API: the file's endpoint, else the control plane's first address."""
+    if spec.control_plane.endpoint is None:
+        return str(spec.control_planes[0].addresses[0]), API_PORT
+    return split_host_port(spec.control_plane.endpoint, API_PORT)
+
+
+def control_plane_endpoint(spec: ClusterSpec) -> str:
+    """host:port with brackets around IPv6 (rule 9): kubeadm's controlPlaneEndpoint, the URL host in every kubeconfig."""
+    return join_host_port(*api_endpoint(spec))
+
+
+def bind_port(spec: ClusterSpec) -> int:
+    """The port the API server itself listens on: the endpoint's where that is this machine, else 6443 behind whatever balances."""
+    host, port = api_endpoint(spec)
+    return port if _canonical(host) in {str(address) for address in spec.control_planes[0].addresses} else API_PORT
+
+
+def proxy_mode(spec: ClusterSpec) -> ProxyMode:
+    """How kube-proxy programs services: what `kubeadm.kube_proxy.mode` says, else nftables (one transaction, two tables to clean)."""
+    return ProxyMode(spec.kubeadm.kube_proxy.get("mode") or ProxyMode.NFTABLES)
+
+
+def cgroup_driver(spec: ClusterSpec) -> str:
+    """The cgroup driver that kubelet and containerd must share: systemd unless `kubeadm.kubelet.cgroupDriver` says otherwise."""
+    return str(spec.kubeadm.kubelet.get("cgroupDriver") or "systemd")
+
+
+def certificate_names(spec: ClusterSpec) -> tuple[str, ...]:
+    """Rule 10: every address of every control plane in both families, SSH addresses, the endpoint, the first service address of each
+    family, and what the file adds; kubeadm adds the names of the `kubernetes` service itself. Bare IPv6 (rule 9)."""
+    names: list[str] = []
+    for host in spec.control_planes:
+        names += [host.name, *(str(address) for address in host.addresses)]
+        if "%" not in host.ssh.address:  # a zone id means something on one machine only
+            names.append(host.ssh.address)
+    names.append(api_endpoint(spec)[0])
+    names += [str(services.network_address + 1) for services in spec.service_ranges]
+    names += spec.control_plane.extra_sans
+    return tuple(dict.fromkeys(_canonical(name) for name in names))
+
+
+def init_configuration(spec: ClusterSpec) -> dict[str, Any]:
+    """InitConfiguration of the first control plane."""
+    host = spec.control_planes[0]
+    return {
+        "apiVersion": KUBEADM_API,
+        "kind": "InitConfiguration",
+        # kubeadm always makes a token; ours for workers are made when needed, so this one dies at once (a random value, never printed)
+        "bootstrapTokens": [{"ttl": "1m0s", "description": "made by kubeadm init, not used"}],
+        "localAPIEndpoint": {"advertiseAddress": str(host.addresses[0]), "bindPort": bind_port(spec)},
+        "nodeRegistration": _node_registration(spec, host),
+    }
+
+
+def cluster_configuration(spec: ClusterSpec) -> dict[str, Any]:
+    """ClusterConfiguration; the same for the cluster's whole life."""
+    extra = spec.kubeadm.extra_args
+    primary = spec.families[0]
+    loopback = {"bind-address": "::1"} if spec.stack is StackMode.IPV6 else {}  # rule 25; kubeadm's own default is 127.0.0.1
+    everywhere = {"bind-address": "::"} if primary is Family.IPV6 else {}
+    return {
+        "apiVersion": KUBEADM_API,
+        "kind": "ClusterConfiguration",
+        "clusterName": spec.name,
+        "kubernetesVersion": spec.version,
+        "controlPlaneEndpoint": control_plane_endpoint(spec),
+        "imageRepository": spec.images.repository,
+        # EC keys are made in milliseconds and make every handshake cheaper; RSA costs seconds of init on a small machine
+        "encryptionAlgorithm": "ECDSA-P256",
+        "networking": {
+            "podSubnet": ",".join(str(pods) for pods in spec.pod_ranges),
+            "serviceSubnet": ",".join(str(services) for services in spec.service_ranges),
+            "dnsDomain": spec.network.dns_domain,
+        },
+        "apiServer": {"certSANs": list(certificate_names(spec)), "extraArgs": _args(everywhere, extra.get("apiserver", {}))},
+        "controllerManager": {
+            "extraArgs": _args(loopback, ELECTION, CONTROLLER_RATE, node_mask_args(spec), extra.get("controller_manager", {}))
+        },
+        "scheduler": {"extraArgs": _args(loopback, ELECTION, extra.get("scheduler", {}))},
+        # etcd's URLs follow the advertise address: kubeadm writes [::1] where that is IPv6 (rule 25)
+        "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": _args(extra.get("etcd", {}))}},
+    }
+
+
+def node_mask_args(spec: ClusterSpec) -> dict[str, str]:
+    """Rule 5: a flag per family; the one without a family is refused in dual-stack and means IPv4 elsewhere."""
+    return {f"node-cidr-mask-size-{family_of(pods.cidr).value}": str(pods.mask) for pods in spec.network.pods}
+
+
+def kubelet_configuration(spec: ClusterSpec) -> dict[str, Any]:
+    """KubeletConfiguration of every node; what the file says wins."""
+    document: dict[str, Any] = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": cgroup_driver(spec),
+        "clusterDomain": spec.network.dns_domain,
+    }
+    if spec.families[0] is Family.IPV6:
+        document["address"] = "::"
+    if spec.stack is StackMode.IPV6:
+        document["healthzBindAddress"] = "::1"
+    return {**document, **spec.kubeadm.kubelet}
+
+
+def kube_proxy_configuration(spec: ClusterSpec) -> dict[str, Any]:
+    """KubeProxyConfiguration; what the file says wins."""
+    primary_is_ipv6 = spec.families[0] is Family.IPV6
+    document: dict[str, Any] = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": proxy_mode(spec).value,
+        "clusterCIDR": ",".join(str(pods) for pods in spec.pod_ranges),  # rule 16
+        "bindAddress": "::" if primary_is_ipv6 else "0.0.0.0",
+    }
+    if spec.stack is StackMode.IPV6:
+        document |= {"healthzBindAddress": "[::]:10256", "metricsBindAddress": "[::1]:10249"}
+    return {**document, **spec.kubeadm.kube_proxy}
+
+
+def init_documents(spec: ClusterSpec) -> list[dict[str, Any]]:
+    """The documents of `kubeadm init --config`, in kubeadm's usual order."""
+    return [init_configuration(spec), cluster_configuration(spec), kubelet_configuration(spec), kube_proxy_configuration(spec)]
+
+
+def join_configuration(spec: ClusterSpec, host: Host, *, token: str, ca_hash: str) -> dict[str, Any]:
+    """JoinConfiguration of a worker. Holds the token: goes into a 0600 file on the host, never into a value, log or record."""
+    return {
+        "apiVersion": KUBEADM_API,
+        "kind": "JoinConfiguration",
+        "discovery": {
+            "bootstrapToken": {"apiServerEndpoint": control_plane_endpoint(spec), "token": token, "caCertHashes": [ca_hash]},
+        },
+        "nodeRegistration": _node_registration(spec, host),
+        "timeouts": {"discovery": "2m0s", "tlsBootstrap": "3m0s"},
+    }
+
+
+def _node_registration(spec: ClusterSpec, host: Host) -> dict[str, Any]:
+    registration: dict[str, Any] = {
+        "name": host.name,
+        "criSocket": CRI_SOCKET,
+        "imagePullPolicy": "IfNotPresent",
+        "imagePullSerial": False,
+        # rule 8: both addresses on every init and join, primary family first
+        "kubeletExtraArgs": _args(
+            {"node-ip": ",".join(str(address) for address in host.addresses)}, spec.kubeadm.extra_args.get("kubelet", {})
+        ),
+    }
+    if host in spec.workers:  # left out on a control plane: kubeadm's own taint; the file's come with label-node
+        registration["taints"] = [_taint(taint) for taint in host.taints]
+    if spec.kubeadm.ignore_preflight:
+        registration["ignorePreflightErrors"] = list(spec.kubeadm.ignore_preflight)
+    return registration
+
+
+def _taint(taint: Taint) -> dict[str, str]:
+    return {"key": taint.key, "value": taint.value, "effect": taint.effect.value}
+
+
+def _args(*layers: Mapping[str, str]) -> list[dict[str, str]]:
+    """Arguments in kubeadm's list form; later layers win."""
+    merged: dict[str, str] = {}
+    for layer in layers:
+        merged |= layer
+    return [{"name": name, "value": value} for name, value in sorted(merged.items())]
+
+
+def _canonical(name: str) -> str:
+    """One spelling of an address; a DNS name as it is, in lower case."""
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name.lower()

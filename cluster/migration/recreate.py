@@ -1,0 +1,50 @@
+"""A cluster that cannot be kept: how another one takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cluster.migration.difference import Difference
+from cluster.vocabulary.migration import NOTHING, SERVICE_RANGES, WITH_KUBEADM, Action
+
+
+def recreate(this: Difference) -> Iterator[Action]:
+    """Beside the old one where there are other hosts."""
+    old, new = tuple(host.name for host in this.was.hosts), tuple(host.name for host in this.now.hosts)
+    yield Action(
+        "write the new file with another cluster name and other hosts, then sixstack create",
+        ("hosts that no cluster has",),
+        NOTHING,
+        "the old cluster goes on meanwhile. Without other hosts: back up, sixstack delete with the old file, sixstack create with the new "
+        "one; nothing runs in between",
+        SERVICE_RANGES,
+    )
+    yield Action(
+        "apply the workloads there, and restore their data from a backup (not from a snapshot of etcd: it holds the old addresses)",
+        (f"cluster {this.was.name}", "the new cluster"),
+        "every pod starts anew there; Services get new addresses",
+        f"a Service keeps its address for life, and those of the new cluster are out of {', '.join(map(str, this.now.service_ranges))}",
+        SERVICE_RANGES,
+    )
+    yield Action(
+        "lead clients to the new cluster: DNS names, load balancers, kubeconfigs",
+        ("outside of both clusters",),
+        "connections of those clients",
+        "the API server and all Services have new addresses and certificates",
+        SERVICE_RANGES,
+    )
+    yield Action(
+        "sixstack delete with the old file",
+        old,
+        "everything that still runs in the old cluster",
+        "its hosts are free then",
+        SERVICE_RANGES,
+    )
+    if reused := tuple(name for name in new if name in old):
+        yield Action(
+            "add the freed hosts to the new file, then sixstack create",
+            reused,
+            NOTHING,
+            "a host belongs to one cluster",
+            WITH_KUBEADM,
+        )

@@ -1,0 +1,134 @@
+"""A network report as a page for people: verdict, what is broken, node by node and family by family, in colour and words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cluster.network.checks import Check, CheckKind, Layer, family_name, words
+from cluster.network.report import NetworkReport
+from cluster.vocabulary.families import Family
+
+GOOD, BAD, NONE = "🟢", "🔴", "⚪"
+_NOT_TRIED = f"{NONE}\N{NO-BREAK SPACE}not tried"
+
+# shown in full up to this many; the audit record and `--output json` have all
+MOST_NODES = 20
+MOST_FAILURES = 30
+
+# between two nodes, and at one: columns of the second table
+_BETWEEN = frozenset({Layer.NODE_NETWORK, Layer.POD_NETWORK, Layer.EGRESS})
+_COLUMNS: tuple[tuple[str, frozenset[CheckKind]], ...] = (
+    ("largest packet", frozenset({CheckKind.MTU})),
+    ("seen outside as", frozenset({CheckKind.SOURCE_ADDRESS, CheckKind.OUTSIDE})),
+    ("ClusterIP", frozenset({CheckKind.CLUSTER_IP, CheckKind.SESSION_AFFINITY})),
+    ("NodePort", frozenset({CheckKind.NODE_PORT})),
+    ("DNS", frozenset({CheckKind.DNS, CheckKind.HEADLESS})),
+    ("reverse DNS", frozenset({CheckKind.REVERSE_DNS})),
+    ("NetworkPolicy", frozenset({CheckKind.NETWORK_POLICY})),
+)
+
+
+def markdown(report: NetworkReport, cluster: str) -> str:
+    """The page."""
+    parts = [f"## {GOOD if report.ok else BAD} Network of cluster {cluster}", "", report.verdict, ""]
+    if report.findings:
+        parts += ["### What is broken", ""]
+        for finding in report.findings:
+            parts += [f"- {BAD} **{_cell(finding.says)}**", f"  Look at {finding.look_at}."]
+        parts.append("")
+    for family in report.families:
+        parts += [f"### Between nodes over {family_name(family)}", "", *_matrix(report, family), ""]
+    parts += ["### At each node", "", *_at_nodes(report), ""]
+    parts += ["### Nodes, pods and services as such", "", *_static(report), ""]
+    if report.failures:
+        parts += [f"### Failed checks ({len(report.failures)})", "", *_failed(report.failures), ""]
+    parts += [f"- {note}" for note in report.notes]
+    parts.append(
+        f"\n{len(report.checks)} checks in {report.seconds:.1f} s. "
+        "A row tries, a column is tried: ping and HTTP between the nodes' own addresses, and to and from pods on them."
+    )
+    return "\n".join(parts)
+
+
+def _matrix(report: NetworkReport, family: Family) -> list[str]:
+    between = [
+        check for check in report.checks if check.layer in _BETWEEN and check.family is family and check.source_node and check.target_node
+    ]
+    nodes = report.nodes[:MOST_NODES]
+    rows = [_row(_unbroken("from \\ to"), *nodes), _row(*["---"] * (len(nodes) + 1))]
+    for source in nodes:
+        cells = [_state([check for check in between if (check.source_node, check.target_node) == (source, target)]) for target in nodes]
+        rows.append(_row(f"**{source}**", *cells))
+    if len(report.nodes) > MOST_NODES:
+        rows += ["", f"{len(report.nodes) - MOST_NODES} more nodes are not shown; what failed there is listed below."]
+    return rows
+
+
+def _at_nodes(report: NetworkReport) -> list[str]:
+    columns = [(name, kinds) for name, kinds in _COLUMNS if any(check.kind in kinds for check in report.checks)]
+    rows = [_row("node", "family", *(name for name, _ in columns)), _row(*["---"] * (len(columns) + 2))]
+    for node in report.nodes[:MOST_NODES]:
+        for family in report.families:
+            here = [check for check in report.checks if check.family is family and check.source_node == node]
+            rows.append(_row(f"**{node}**", family_name(family), *(_measured(here, kinds) for _, kinds in columns)))
+    return rows
+
+
+def _static(report: NetworkReport) -> list[str]:
+    rows = [_row("what", "result"), _row("---", "---")]
+    for kind in CheckKind:
+        found = [check for check in report.checks if check.kind is kind and check.family is None]
+        if found:
+            rows.append(_row(words(kind), _state(found)))
+    return rows
+
+
+def _state(checks: Sequence[Check]) -> str:
+    if not checks:
+        return _NOT_TRIED
+    failed = [check for check in checks if not check.ok]
+    if not failed:
+        return _unbroken(f"{GOOD} {len(checks)} ok")
+    by_layer: dict[Layer, list[str]] = {}
+    for check in failed:
+        said = by_layer.setdefault(check.layer, [])
+        if words(check.kind) not in said:
+            said.append(words(check.kind))
+    what = "; ".join(f"{words(layer)}: {', '.join(kinds)}" for layer, kinds in by_layer.items())
+    return f"{BAD} {len(failed)} of {len(checks)}: {what}"
+
+
+def _measured(checks: Sequence[Check], kinds: Iterable[CheckKind]) -> str:
+    """The state of some kinds, and what they measured, where all of them measured the same."""
+    found = [check for check in checks if check.kind in kinds]
+    failed = [check for check in found if not check.ok]
+    if not found:
+        return _NOT_TRIED
+    if failed:
+        return _unbroken(f"{BAD} {len(failed)} of {len(found)} failed")
+    measured = list(dict.fromkeys(check.detail.removeprefix("seen as ") for check in found if check.detail and check.target))
+    return _unbroken(f"{GOOD} {measured[0] if len(measured) == 1 else f'{len(found)} ok'}")
+
+
+def _failed(failures: Sequence[Check]) -> list[str]:
+    rows = [_row("layer", "check", "family", "from", "to", "what came"), _row(*["---"] * 6)]
+    for check in failures[:MOST_FAILURES]:
+        family = family_name(check.family) if check.family else "all"
+        rows.append(_row(words(check.layer), words(check.kind), family, check.source, check.target or "-", check.detail))
+    if len(failures) > MOST_FAILURES:
+        rows += ["", f"... and {len(failures) - MOST_FAILURES} more, in the audit record of this run."]
+    return rows
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(map(_cell, cells)) + " |"
+
+
+def _cell(text: str) -> str:
+    """One line, and no bar that would end a cell."""
+    return text.replace("|", "/").replace("\n", " ")
+
+
+def _unbroken(text: str) -> str:
+    """A short cell stays on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

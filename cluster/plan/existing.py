@@ -1,0 +1,114 @@
+"""What a cluster that is there has of what cannot be changed: read off its hosts and its API, or off the file it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+
+from cluster.facts.cluster_state import ClusterState
+from cluster.facts.host_facts import HostFacts
+from cluster.kubeadm.documents import control_plane_endpoint, node_mask_args
+from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
+from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, Role
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingCluster:
+    """A cluster as it is; what is not known is empty or None, and is compared with nothing."""
+
+    name: str
+    services: tuple[Network, ...] = ()  # primary family first
+    pods: tuple[Network, ...] = ()
+    node_masks: Mapping[str, str] = field(default_factory=dict)  # the controller manager's arguments, by name
+    dns_domain: str | None = None
+    endpoint: str | None = None  # host:port
+    version: str | None = None  # with its leading v
+    roles: Mapping[str, Role] = field(default_factory=dict)  # of hosts that are in
+    addresses: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # what kubelet was told, by host
+    nodes: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # by Node object
+    cni: CniKind | None = None  # as ClusterState.cni
+    cni_detail: str = ""
+    block_sizes: Mapping[Network, int] = field(default_factory=dict)  # of Calico's pools, by their range
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Families in use, primary first; empty where no cluster is known."""
+        return tuple(family_of(network) for network in self.services or self.pods)
+
+    def written_as(self, spec: ClusterSpec) -> ClusterSpec:
+        """`spec` with this cluster's families, ranges and host addresses in place of its own."""
+        if not self.families:
+            return spec
+        stack = StackMode.DUAL_STACK if len(self.families) > 1 else StackMode(self.families[0].value)
+        masks = {Family(name.rpartition("-")[2]): int(mask) for name, mask in self.node_masks.items() if mask.isdigit()}
+        pods = tuple(PodNetwork(cidr=cidr, node_mask=masks.get(family_of(cidr))) for cidr in self.pods)
+        hosts = tuple(host.model_copy(update={"addresses": self.addresses.get(host.name, ())}) for host in spec.hosts)
+        network = spec.network.model_copy(update={"pods": pods or spec.network.pods, "services": self.services or spec.service_ranges})
+        return spec.model_copy(update={"stack": stack, "primary_family": self.families[0], "network": network, "hosts": hosts})
+
+
+def found_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterState | None) -> ExistingCluster:
+    """What hosts and API show of the cluster of that name: the static pods on the control plane's disk, and the API's state if it answers.
+
+    Hosts of other clusters are not looked at (other rules refuse them).
+    """
+    ours = {name: found.kubernetes for name, found in facts.items() if found.owner == spec.name and found.kubernetes.present}
+    control_plane = ours.get(spec.control_planes[0].name)
+    kubeadm = state.kubeadm if state else {}
+    networking = kubeadm.get("networking", {})
+    members = {name: found for name, found in ours.items() if found.kubelet_config}
+    return ExistingCluster(
+        name=spec.name,
+        services=_ranges(networking.get("serviceSubnet")) or (control_plane.service_ranges if control_plane else ()),
+        pods=_ranges(networking.get("podSubnet")) or (control_plane.pod_ranges if control_plane else ()),
+        node_masks=_masks(kubeadm),
+        dns_domain=networking.get("dnsDomain") or (control_plane.dns_domain if control_plane else None),
+        endpoint=kubeadm.get("controlPlaneEndpoint"),
+        version=kubeadm.get("kubernetesVersion"),
+        roles={name: Role.CONTROL_PLANE if found.api_manifest else Role.WORKER for name, found in members.items()},
+        addresses={name: found.node_ips for name, found in members.items() if found.node_ips},
+        nodes={node.name: node.addresses for node in state.nodes} if state else {},
+        cni=state.cni if state else None,
+        cni_detail=state.cni_detail if state else "",
+        block_sizes=state.block_sizes if state else {},
+    )
+
+
+def specified_cluster(spec: ClusterSpec) -> ExistingCluster:
+    """A cluster that is exactly as its file says; a pod network of its owner's (`none`) is not known."""
+    addresses = {host.name: host.addresses for host in spec.hosts if host.addresses}
+    return ExistingCluster(
+        name=spec.name,
+        services=spec.service_ranges,
+        pods=spec.pod_ranges,
+        node_masks=node_mask_args(spec),
+        dns_domain=spec.network.dns_domain,
+        endpoint=known_endpoint(spec),
+        version=spec.version,
+        roles={host.name: host.role for host in spec.hosts},
+        addresses=addresses,
+        nodes=addresses,
+        cni=spec.cni.kind if spec.cni.kind is not CniKind.NONE else None,
+        cni_detail=spec.cni.kind.value if spec.cni.kind is not CniKind.NONE else "",
+        block_sizes=_block_sizes(spec) if spec.cni.kind is CniKind.CALICO else {},
+    )
+
+
+def _block_sizes(spec: ClusterSpec) -> dict[Network, int]:
+    return {cidr: spec.cni.pools.block_size(family_of(cidr)) for cidr in spec.pod_ranges}
+
+
+def known_endpoint(spec: ClusterSpec) -> str | None:
+    """host:port of the API as the file alone tells it; None when it is an address that only the host knows."""
+    return control_plane_endpoint(spec) if spec.control_plane.endpoint or spec.control_planes[0].addresses else None
+
+
+def _masks(kubeadm: Mapping[str, object]) -> dict[str, str]:
+    manager = kubeadm.get("controllerManager")
+    arguments = manager.get("extraArgs") if isinstance(manager, Mapping) else None
+    return {str(one["name"]): str(one["value"]) for one in arguments or [] if str(one["name"]).startswith("node-cidr-mask-size-")}
+
+
+def _ranges(text: str | None) -> tuple[Network, ...]:
+    return tuple(ip_network(part) for part in text.split(",")) if text else ()

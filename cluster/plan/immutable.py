@@ -1,0 +1,122 @@
+"""Rule 27: what cannot be changed on an existing cluster. A file that asks for it is refused before any host is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from cluster.kubeadm.documents import node_mask_args
+from cluster.plan.existing import ExistingCluster, known_endpoint
+from cluster.vocabulary.families import Family, Network, family_of
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec, CniKind, Role
+
+CODE = "immutable-field"
+REMAKE = "put the old value back, or delete the cluster (delete-cluster) and create it anew"
+
+
+def immutable_changes(spec: ClusterSpec, existing: ExistingCluster) -> tuple[Problem, ...]:
+    """What `spec` would change of a cluster that is there, and that can't be; no cluster yet: no problems."""
+    return (
+        *_name(spec, existing),
+        *_networks(spec, existing),
+        *_control_plane(spec, existing),
+        *_hosts(spec, existing),
+        *_cni(spec, existing),
+        *_block_sizes(spec, existing),
+    )
+
+
+def _name(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    if existing.name != spec.name:
+        yield _changed("name", existing.name, spec.name)
+
+
+def _networks(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    families = existing.families
+    if families and families != spec.families:
+        if set(families) == set(spec.families):
+            yield _changed("primary_family", families[0].value, spec.families[0].value)
+        else:
+            yield _changed("stack", _stack(families), spec.stack.value)
+    yield from _same_ranges("network/pods", existing.pods, spec.pod_ranges)
+    yield from _same_ranges("network/services", existing.services, spec.service_ranges)
+    for name, mask in node_mask_args(spec).items():
+        if (held := existing.node_masks.get(name)) is not None and held != mask:
+            yield _changed("network/pods", f"a node mask of /{held}", f"/{mask}")
+    if existing.dns_domain and existing.dns_domain != spec.network.dns_domain:
+        yield _changed("network/dns_domain", existing.dns_domain, spec.network.dns_domain)
+
+
+def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    endpoint = known_endpoint(spec)
+    if existing.endpoint and endpoint and existing.endpoint != endpoint:
+        yield _changed("control_plane/endpoint", existing.endpoint, endpoint)
+    if existing.version and existing.version != spec.version:
+        yield Problem(
+            CODE,
+            "kubernetes_version",
+            f"the cluster runs {existing.version}, the file says {spec.version}",
+            f"write {existing.version.removeprefix('v')}: create-cluster does not upgrade",
+        )
+
+
+def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    for host in spec.hosts:
+        path = f"hosts/{host.name}"
+        was = existing.roles.get(host.name)
+        if was is not None and was is not host.role:
+            yield _changed(f"{path}/role", was.value, host.role.value)
+        held = existing.addresses.get(host.name)
+        if held and host.addresses and held != host.addresses:
+            yield _changed(f"{path}/addresses", _listed(held), _listed(host.addresses))
+        for node, addresses in existing.nodes.items():
+            if node != host.name and set(addresses) & set(host.addresses):
+                yield _changed(f"{path}/name", node, host.name)
+    names = {host.name for host in spec.hosts}
+    for name, role in existing.roles.items():
+        if role is Role.CONTROL_PLANE and name not in names:
+            yield _changed(f"hosts/{name}", "its control plane there", "nothing of that host")
+
+
+def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    if existing.cni not in (None, CniKind.NONE, spec.cni.kind):
+        yield _changed("cni/kind", existing.cni.value, spec.cni.kind.value)
+    elif existing.cni is CniKind.NONE and spec.cni.kind is not CniKind.NONE:
+        yield Problem(
+            CODE,
+            "cni/kind",
+            f"the cluster has a pod network already, {existing.cni_detail}; the file says {spec.cni.kind.value}",
+            "write `cni: {kind: none}`: two pod networks break each other",
+        )
+
+
+def _block_sizes(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    """Nodes hold blocks of the size that their pool had; Calico refuses another one for a pool that is there."""
+    if spec.cni.kind is not CniKind.CALICO:
+        return
+    for cidr in spec.pod_ranges:
+        family = family_of(cidr)
+        asked = spec.cni.pools.block_size(family)
+        if existing.block_sizes.get(cidr, asked) != asked:
+            yield _changed(f"cni/pools/{family.value}/block_size", f"blocks of /{existing.block_sizes[cidr]}", f"/{asked}")
+
+
+def _same_ranges(path: str, held: Sequence[Network], wanted: Sequence[Network]) -> Iterator[Problem]:
+    """Compares family by family: a change of families is told once, as such."""
+    by_family = {family_of(network): network for network in held}
+    for network in wanted:
+        was = by_family.get(family_of(network))
+        if was is not None and was != network:
+            yield _changed(path, str(was), str(network))
+
+
+def _stack(families: Sequence[Family]) -> str:
+    return "dual-stack" if len(families) > 1 else families[0].value
+
+
+def _changed(path: str, was: str, asked: str) -> Problem:
+    return Problem(CODE, path, f"the cluster has {was}, the file says {asked}", REMAKE)
+
+
+def _listed(values: Iterable[object]) -> str:
+    return ", ".join(str(value) for value in values)

@@ -1,0 +1,81 @@
+"""Settings that are read once, at init: a file that changes them later is not refused, and told that nothing comes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from cluster.facts.cluster_state import ClusterState
+from cluster.kubeadm.documents import cluster_configuration
+from cluster.vocabulary.hostport import join_host_port
+from cluster.vocabulary.spec import ClusterSpec
+
+_COMPONENTS = {
+    "kubeadm.extra_args.apiserver": ("apiServer",),
+    "kubeadm.extra_args.controller_manager": ("controllerManager",),
+    "kubeadm.extra_args.scheduler": ("scheduler",),
+    "kubeadm.extra_args.etcd": ("etcd", "local"),
+}
+
+# a duration as Go writes it: 90s, 1m30s (https://pkg.go.dev/time#ParseDuration)
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+")
+_SECONDS = {
+    "ns": Fraction(1, 10**9),
+    "us": Fraction(1, 10**6),
+    "ms": Fraction(1, 1000),
+    "s": Fraction(1),
+    "m": Fraction(60),
+    "h": Fraction(3600),
+}
+
+
+def unapplied(spec: ClusterSpec, state: ClusterState) -> Iterator[str]:
+    """One sentence for each setting of `spec` that differs from what the cluster was made with, as far as that is known."""
+    if state.kubeadm:
+        yield from _control_plane(spec, state.kubeadm)
+    for path, wanted, held, why in (
+        ("kubeadm.kubelet", spec.kubeadm.kubelet, state.kubelet, "nodes that join from now on get the cluster's"),
+        ("kubeadm.kube_proxy", spec.kubeadm.kube_proxy, state.kube_proxy, "edit the ConfigMap kube-proxy and restart its DaemonSet"),
+    ):
+        if held and (differing := sorted(key for key, value in wanted.items() if not _same(value, held.get(key)))):
+            yield f"{path} differs from the running cluster's in {', '.join(differing)}: create-cluster does not change that ({why})"
+    upstreams = [join_host_port(str(address), 53) for address in spec.network.dns_upstreams]
+    if upstreams and state.dns_upstreams and upstreams != [*state.dns_upstreams]:
+        yield (
+            f"network.dns_upstreams are {', '.join(upstreams)} and CoreDNS forwards to {', '.join(state.dns_upstreams)}: "
+            "create-cluster does not change that (edit the ConfigMap coredns: CoreDNS reads it again by itself)"
+        )
+
+
+def _control_plane(spec: ClusterSpec, kubeadm: Mapping[str, Any]) -> Iterator[str]:
+    wanted = cluster_configuration(spec)
+    for path, place in _COMPONENTS.items():
+        now, then = _arguments(wanted, place), _arguments(kubeadm, place)
+        if differing := sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)):
+            yield f"{path} differs from the running cluster's in {', '.join(differing)}: create-cluster does not change a control plane that runs"
+    held = set(kubeadm.get("apiServer", {}).get("certSANs") or ())
+    if missing := [name for name in wanted["apiServer"]["certSANs"] if name not in held]:
+        yield f"the API server's certificate lacks {', '.join(missing)}: create-cluster does not renew it"
+
+
+def _arguments(document: Mapping[str, Any], place: tuple[str, ...]) -> dict[str, str]:
+    for key in place:
+        document = document.get(key) or {}
+    return {str(argument["name"]): str(argument["value"]) for argument in document.get("extraArgs") or ()}
+
+
+def _same(wanted: object, held: object) -> bool:
+    """Whether kubeadm stored this: it fills in defaults within a mapping, and writes durations its own way (60s as 1m0s)."""
+    if isinstance(wanted, Mapping) and isinstance(held, Mapping):
+        return all(_same(value, held.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(held, list):
+        return len(wanted) == len(held) and all(map(_same, wanted, held))
+    if isinstance(wanted, str) and isinstance(held, str) and _DURATION.fullmatch(wanted) and _DURATION.fullmatch(held):
+        return _seconds(wanted) == _seconds(held)
+    return wanted == held
+
+
+def _seconds(duration: str) -> Fraction:
+    return sum((Fraction(number) * _SECONDS[unit] for number, unit in re.findall(r"([\d.]+)([a-z]+)", duration)), start=Fraction(0))

@@ -1,0 +1,1 @@
+"""The pod networks, one file per kind."""

@@ -1,0 +1,44 @@
+"""host:port and its inverse; an IPv6 address stands in brackets there and bare everywhere else (RFC 3986, RFC 5952)."""
+
+from __future__ import annotations
+
+from cluster.vocabulary.families import Address
+from cluster.vocabulary.spec import parse_address
+
+
+def join_host_port(host: str | Address, port: int) -> str:
+    """`[fd66::11]:6443`, `198.18.0.11:6443` or `api.example.org:6443`."""
+    text = str(host)
+    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
+
+
+def split_host_port(text: str, default_port: int | None = None) -> tuple[str, int]:
+    """Host (an IPv6 address without brackets, in its canonical spelling) and port; ValueError says what is wrong with `text`."""
+    if text.startswith("["):
+        inside, bracket, rest = text[1:].partition("]")
+        if not bracket:
+            raise ValueError("the bracket is not closed")
+        address = parse_address(inside)
+        if address.version != 6:
+            raise ValueError("brackets are for IPv6 addresses")
+        if rest and not rest.startswith(":"):
+            raise ValueError("only a port may follow the bracket")
+        host, port = str(address), rest[1:] if rest else None
+    elif text.count(":") > 1:
+        # a bare address is fine as long as no port can be meant
+        try:
+            host, port = str(parse_address(text)), None
+        except ValueError:
+            raise ValueError("an IPv6 address with a port needs brackets") from None
+    else:
+        host, colon, after = text.partition(":")
+        port = after if colon else None
+    if not host:
+        raise ValueError("there is no host")
+    if port is None:
+        if default_port is None:
+            raise ValueError("there is no port")
+        return host, default_port
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
+        raise ValueError("the port is not a number from 1 to 65535")
+    return host, int(port)

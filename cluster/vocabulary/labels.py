@@ -1,0 +1,99 @@
+"""Node addresses as node labels and back: a node is found from any spelling of its address by one equality selector.
+
+A label value takes no colon, so an IPv6 address is written as its 32 hexadecimal digits, which is lossless and one spelling an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv6Address
+
+from cluster.vocabulary.families import Address, Family, family_of
+from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.vocabulary.spec import parse_address as _parse_literal
+
+PREFIX = "node.sixstack.io/"
+KEYS = {Family.IPV4: PREFIX + "ipv4", Family.IPV6: PREFIX + "ipv6"}
+
+# TKEStack's own labels, by which its tools find the node of a machine; its proposal calls the second half `till`, its code `tail`
+TKESTACK_IPV4 = "platform.tkestack.io/machine-ip"
+TKESTACK_HEAD = "platform.tkestack.io/machine-ipv6-head"
+TKESTACK_TAILS = ("platform.tkestack.io/machine-ipv6-tail", "platform.tkestack.io/machine-ipv6-till")
+TKESTACK_KEYS = (TKESTACK_IPV4, TKESTACK_HEAD, *TKESTACK_TAILS)
+
+
+def address_labels(addresses: Iterable[Address]) -> dict[str, str]:
+    """The labels of a node that has these addresses; ValueError for two of one family or an IPv4-mapped one."""
+    labels: dict[str, str] = {}
+    for address in addresses:
+        key = KEYS[family_of(address)]
+        if key in labels:
+            raise ValueError(f"a node has one address of a family; {address} is a second")
+        labels[key] = _encoded(address)
+    return labels
+
+
+def tkestack_labels(addresses: Iterable[Address]) -> dict[str, str]:
+    """The labels by which TKEStack's tools find the node that has these addresses.
+
+    An IPv6 address is cut at half of its text and `a` stands for `:`, so two addresses can get one pair (fd00::1:1:1 and fd00::1a1:1):
+    they are written for others to read, and nothing here finds a node by them.
+    """
+    labels: dict[str, str] = {}
+    for address in addresses:
+        text = str(address)
+        if family_of(address) is Family.IPV4:
+            labels[TKESTACK_IPV4] = text
+        else:
+            halves = (text[: len(text) // 2], text[len(text) // 2 :])
+            head, tail = (half.replace(":", "a") for half in halves)
+            labels |= {TKESTACK_HEAD: head} | dict.fromkeys(TKESTACK_TAILS, tail)
+    return labels
+
+
+def node_labels(spec: ClusterSpec, host: Host) -> dict[str, str]:
+    """The labels a host's node has to carry: its addresses, in TKEStack's way too where the file asks for that, and the file's."""
+    others = tkestack_labels(host.addresses) if spec.tkestack_labels else {}
+    return {**address_labels(host.addresses), **others, **host.labels}
+
+
+def addresses_from(labels: Mapping[str, str]) -> tuple[Address, ...]:
+    """The addresses that a node's labels name, IPv4 first; the other labels are passed over, ValueError for one that is garbled."""
+    return tuple(_decoded(family, labels[key]) for family, key in KEYS.items() if key in labels)
+
+
+def selector_for(address: Address) -> str:
+    """The label selector that finds the node of an address."""
+    return f"{KEYS[family_of(address)]}={_encoded(address)}"
+
+
+def parse_address(text: str) -> Address:
+    """An address in any spelling: brackets, upper case, leading zeros of IPv6 groups, blanks around it, or a label's 32 digits.
+
+    An IPv4-mapped address is the IPv4 address inside. ValueError for anything else, a zone included.
+    """
+    bare = text.strip()
+    if bare.startswith("[") and bare.endswith("]"):
+        bare = bare[1:-1]
+    if len(bare) == 32 and all(c in "0123456789abcdefABCDEF" for c in bare):
+        return IPv6Address(int(bare, 16))
+    address = _parse_literal(bare)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _encoded(address: Address) -> str:
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None or address.scope_id is not None:
+        raise ValueError(f"{address} is no node address")
+    return f"{int(address):032x}"
+
+
+def _decoded(family: Family, value: str) -> Address:
+    if family is Family.IPV4:
+        return IPv4Address(value)
+    if len(value) != 32 or not all(c in "0123456789abcdef" for c in value):
+        raise ValueError(f"{value!r} is not an IPv6 address in 32 lower-case hexadecimal digits")
+    return IPv6Address(int(value, 16))

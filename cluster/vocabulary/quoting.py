@@ -1,0 +1,37 @@
+"""Values of a cluster file as they may stand in a message: short, on one line, and nothing that looks like a secret."""
+
+from __future__ import annotations
+
+import re
+
+_LONGEST = 60
+
+
+def quoted(value: object) -> str:  # noqa: PLR0911 one a kind
+    """`value` in the words of YAML: texts in quotes, containers by their size; never fails, whatever it is given."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        # printing an int of more than 4300 digits is an error in Python
+        return str(value) if abs(value) < 10**20 else "a number of more than 20 digits"
+    if isinstance(value, float):
+        return str(value)
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, dict):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}" if value else "an empty list"
+    return f"a value of type {type(value).__name__}"
+
+
+def _text(value: str) -> str:
+    if "PRIVATE KEY" in value:
+        return "a private key"
+    # a password inside a URL
+    short = re.sub(r"(?<=://)[^/@\s]*@", "...@", value[: _LONGEST * 4])
+    if len(short) > _LONGEST:
+        short = short[: _LONGEST - 3] + "..."
+    return '"' + "".join(c if c.isprintable() and c != '"' else ascii(c)[1:-1] for c in short) + '"'

@@ -1,0 +1,414 @@
+"""The cluster file as typed, frozen models: what a person writes, and what the Prefect UI renders as a form.
+
+Only shapes live here. Reading a document with all its faults at once is cluster/file/reader.py; what fits together is cluster/rules/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from cluster.vocabulary.families import Address, Family, Network, StackMode, families_of, family_of
+from cluster.vocabulary.releases import DEFAULT_RELEASE
+
+
+class Role(StrEnum):
+    """What a host is in the cluster."""
+
+    CONTROL_PLANE = "control-plane"
+    WORKER = "worker"
+
+
+class CniKind(StrEnum):
+    """The pod network; `none` leaves it to the owner (nodes stay NotReady until then)."""
+
+    FLANNEL = "flannel"
+    CALICO = "calico"
+    MANIFESTS = "manifests"
+    NONE = "none"
+
+
+class Encapsulation(StrEnum):
+    """Which pod packets between nodes travel inside VXLAN, in Calico's words."""
+
+    ALWAYS = "Always"
+    CROSS_SUBNET = "CrossSubnet"  # only between nodes that are no neighbours
+    NEVER = "Never"
+
+
+class TaintEffect(StrEnum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
+
+
+class ProxyMode(StrEnum):
+    """How kube-proxy programs services; ipvs is not offered: Kubernetes deprecates it."""
+
+    NFTABLES = "nftables"
+    IPTABLES = "iptables"
+
+
+class Unparsed(Exception):
+    """A rule touched a field that could not be read (cluster/file/reader.py reports why); the rule ends there, the others go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """What a text with a pattern looks like, in words: for hints."""
+
+    words: str
+
+
+def parse_address(value: object) -> Address:
+    """An IP address from its text; ValueError for anything else, an IPv6 zone (`%eth0`) included."""
+    if isinstance(value, IPv4Address | IPv6Address):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("not the text of an IP address")
+    address = ip_address(value)
+    if isinstance(address, IPv6Address) and address.scope_id is not None:
+        raise ValueError("a zone has a meaning on one machine only")
+    return address
+
+
+def parse_network(value: object) -> Network:
+    """A network in CIDR notation, host bits zero; ValueError for anything else, a missing prefix length or a dotted netmask included."""
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("not the text of a network")
+    address, slash, prefix = value.partition("/")
+    if not slash or not prefix.isdigit():
+        raise ValueError("a network ends with / and its prefix length")
+    parse_address(address)
+    return ip_network(value)
+
+
+# pydantic's IPvAny types would print as a format no form knows, and cost import time
+IPAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(parse_address), WithJsonSchema({"type": "string", "title": "IP address"})]
+IPNetwork = Annotated[IPv4Network | IPv6Network, BeforeValidator(parse_network), WithJsonSchema({"type": "string", "title": "CIDR"})]
+NodeName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+BlockName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63),
+    Describe("the name of a block: lower-case letters, digits and inner hyphens"),
+]
+ClusterName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40),
+    Describe("a name of lower-case letters, digits and inner hyphens that begins with a letter"),
+]
+Version = Annotated[
+    str,
+    StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"),
+    Describe(f"a version of three numbers such as {DEFAULT_RELEASE.kubernetes}"),
+]
+Port = Annotated[int, Field(ge=1, le=65535)]
+ImageReference = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$", max_length=255
+    ),
+    Describe("a full image reference such as registry.example.org/calico/node:v3.31.0"),
+]
+
+
+class SpecModel(BaseModel):
+    """Frozen, and an unknown field is a fault.
+
+    A spec that was read in part (cluster/file/reader.py) lacks the fields that could not be read; touching one raises Unparsed.
+    """
+
+    # the validators are built when something validates: reading a file needs none, and `sixstack check` is quick
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    def has(self, name: str) -> bool:
+        """The field could be read; always true of a spec without problems."""
+        return name in self.__dict__
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise Unparsed(name)
+            return super().__getattr__(name)
+
+
+class Endpoint(SpecModel):
+    """Where one machine answers SSH."""
+
+    address: str = Field(
+        description="IP address (IPv6 without brackets) or DNS name where sshd answers.", examples=["198.18.0.11", "fd66::11"]
+    )
+    port: Port = Field(22, description="TCP port of sshd.")
+    user: str = Field("root", min_length=1, description="Login; one that is not root needs sudo.")
+    credential: BlockName = Field("default", description="Name of an `SSH credential` block.")
+    host_key: str | None = Field(
+        None,
+        description="Pinned public key, `ssh-ed25519 AAAA...`; or `trust-on-first-use`, which is recorded.",
+        examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."],
+    )
+
+
+class SSH(Endpoint):
+    """How this project reaches a host; independent of the addresses the node uses."""
+
+    jump: Endpoint | None = Field(None, description="A jump host to go through.")
+
+
+class Taint(SpecModel):
+    """One taint of a node."""
+
+    key: str = Field(min_length=1, description="Taint key.")
+    value: str = Field("", description="Taint value.")
+    effect: TaintEffect = Field(description="Taint effect.")
+
+
+class Host(SpecModel):
+    """One machine of the cluster."""
+
+    name: NodeName = Field(description="Host name and node name: a lowercase RFC 1123 subdomain.", examples=["node-1"])
+    role: Role = Field(description="control-plane or worker.")
+    ssh: SSH = Field(description="How to reach the machine.")
+    addresses: tuple[IPAddress, ...] = Field(
+        (),
+        description="Node addresses, one per family in use, primary family first; left out: found on the host.",
+        examples=[["198.18.0.11", "fd66::11"]],
+    )
+    interface: str | None = Field(None, description="Interface that carries the node addresses; left out: that of the default route.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Extra node labels.")
+    taints: tuple[Taint, ...] = Field((), description="Extra node taints.")
+
+    def address(self, family: Family) -> Address | None:
+        """The node address of one family, if the file names it."""
+        return next((address for address in self.addresses if family_of(address) is family), None)
+
+
+class PodNetwork(SpecModel):
+    """A range for pods, cut into one range a node."""
+
+    cidr: IPNetwork = Field(description="Pod CIDR.", examples=["10.244.0.0/16", "fd44::/56"])
+    node_mask: Annotated[int, Field(ge=1, le=128)] | None = Field(
+        None, description="Prefix length of each node's range; default 24 (IPv4), 64 (IPv6)."
+    )
+
+    @property
+    def mask(self) -> int:
+        """The node mask in force (kube-controller-manager's defaults: 24 and 64)."""
+        return self.node_mask if self.node_mask is not None else (24 if self.cidr.version == 4 else 64)
+
+    @property
+    def node_ranges(self) -> int:
+        """How many nodes fit: 2^(node mask - pod mask)."""
+        return int(2 ** max(0, self.mask - self.cidr.prefixlen))
+
+    def mask_for(self, hosts: int) -> int:
+        """The longest pod mask that holds `hosts` node ranges of this node mask."""
+        return self.mask - max(0, (hosts - 1).bit_length())
+
+
+class NetworkSpec(SpecModel):
+    """Pod and service ranges, one per family in use, primary family first."""
+
+    pods: tuple[PodNetwork, ...] = Field(description="Pod ranges, primary family first.")
+    services: tuple[IPNetwork, ...] = Field(
+        description="Service ranges, primary family first.", examples=[["10.96.0.0/16", "fd44:0:0:ffff::/112"]]
+    )
+    dns_domain: str = Field("cluster.local", description="DNS domain of services.")
+    dns_upstreams: tuple[IPAddress, ...] = Field((), description="Name servers CoreDNS forwards to; left out: those of the node.")
+
+
+class Pool(SpecModel):
+    """Calico's pool of pod addresses of one family; its range is the pod range of that family."""
+
+    block_size: Annotated[int, Field(ge=20, le=128)] | None = Field(
+        None, description="Prefix length of the blocks that nodes take: 20 to 32 for IPv4, 116 to 128 for IPv6; default 26 and 122."
+    )
+    nat_outgoing: bool = Field(
+        True, description="Pods leave the cluster with their node's address; false where the network around routes the pod range."
+    )
+    encapsulation: Encapsulation = Field(
+        Encapsulation.ALWAYS, description="Which packets between nodes travel inside VXLAN: all, those across subnets, or none."
+    )
+
+
+# Calico's own
+DEFAULT_BLOCKS = {Family.IPV4: 26, Family.IPV6: 122}
+
+
+class Pools(SpecModel):
+    """Calico's pools, by family."""
+
+    ipv4: Pool = Field(default_factory=Pool, description="The pool of IPv4 pod addresses.")
+    ipv6: Pool = Field(default_factory=Pool, description="The pool of IPv6 pod addresses.")
+
+    def of(self, family: Family) -> Pool:
+        """The settings of one family."""
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+    def block_size(self, family: Family) -> int:
+        """The prefix length of a family's blocks in force."""
+        given = self.of(family).block_size
+        return given if given is not None else DEFAULT_BLOCKS[family]
+
+
+# the registered port, which Calico keeps to, and that of the Linux kernel's own beginnings, which flannel keeps to
+VXLAN_PORTS = {CniKind.CALICO: 4789, CniKind.FLANNEL: 8472}
+
+
+class Cni(SpecModel):
+    """The pod network plug-in."""
+
+    kind: CniKind = Field(CniKind.FLANNEL, description="flannel or calico (both with VXLAN), manifests (your own files), or none.")
+    version: Version | None = Field(
+        None, description="Version of flannel or Calico; left out: that of the bundle.", examples=[DEFAULT_RELEASE.calico]
+    )
+    images: dict[str, ImageReference] = Field(
+        default_factory=dict,
+        description="Other images than the published ones, by name: flannel, flannel-cni-plugin; calico-node, calico-cni, calico-kube-controllers.",
+        examples=[{"calico-node": "registry.example.org/calico/node:v3.31.0"}],
+    )
+    vxlan_port: Port | None = Field(None, description="UDP port of VXLAN; default 8472 for flannel, 4789 for Calico.")
+    mtu: Annotated[int, Field(ge=1280, le=65535)] | None = Field(None, description="Pod MTU; left out: from the link.")
+    pools: Pools = Field(default_factory=Pools, description="Calico's address pools.")
+    network_policy: bool | None = Field(
+        None, description="Whether NetworkPolicy is enforced, for plug-ins of your own; Calico does, flannel does not, left out: not known."
+    )
+    files: tuple[str, ...] = Field(
+        (),
+        description="For `manifests`: YAML or JSON files to apply, in order, on the machine of the Prefect worker; "
+        "`sixstack` takes relative paths from the cluster file's folder.",
+        examples=[["cilium.yaml"]],
+    )
+
+    @property
+    def udp_port(self) -> int:
+        """The UDP port of VXLAN in force; KeyError for kinds that are not ours."""
+        return self.vxlan_port if self.vxlan_port is not None else VXLAN_PORTS[self.kind]
+
+    @property
+    def enforces_policy(self) -> bool | None:
+        """Whether NetworkPolicy has an effect; None: not known."""
+        known = {CniKind.CALICO: True, CniKind.FLANNEL: False}
+        return known.get(self.kind, self.network_policy)
+
+
+class ControlPlane(SpecModel):
+    """How clients reach the API server."""
+
+    endpoint: str | None = Field(
+        None,
+        description="host or host:port all nodes use for the API; left out: the first control plane's address.",
+        examples=["api.example.org:6443"],
+    )
+    extra_sans: tuple[str, ...] = Field((), description="More names or addresses for the API server's certificate.")
+
+
+class Kubeadm(SpecModel):
+    """What is handed to kubeadm beyond what the spec implies."""
+
+    ignore_preflight: tuple[str, ...] = Field((), description="Names of kubeadm preflight checks to ignore.")
+    kubelet: dict[str, Any] = Field(default_factory=dict, description="Fields of KubeletConfiguration.")
+    kube_proxy: dict[str, Any] = Field(default_factory=dict, description="Fields of KubeProxyConfiguration.")
+    extra_args: dict[Literal["apiserver", "controller_manager", "scheduler", "etcd", "kubelet"], dict[str, str]] = Field(
+        default_factory=dict, description="Extra command-line arguments per component."
+    )
+
+
+class Images(SpecModel):
+    """Where images come from when the bundle does not hold them."""
+
+    repository: str = Field("registry.k8s.io", description="Registry and path of the Kubernetes images.")
+    mirrors: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Registry -> mirror URLs, tried in order.",
+        examples=[{"docker.io": ["https://mirror.example.org"]}],
+    )
+
+
+class Proxy(SpecModel):
+    """HTTP proxy for image pulls on the hosts."""
+
+    http: str | None = Field(None, description="http_proxy.")
+    https: str | None = Field(None, description="https_proxy.")
+    no_proxy: tuple[str, ...] = Field((), description="Names and CIDRs reached directly; the cluster's own ranges are added.")
+
+
+class Prepare(SpecModel):
+    """What may be changed on a host only when the file says so."""
+
+    swap_off: bool = Field(False, description="Switch swap off (now and at boot).")
+    accept_ra: bool = Field(True, description="Set accept_ra=2 where an IPv6 default route learnt by router advertisement would be lost.")
+
+
+class ClusterSpec(SpecModel):
+    """A Kubernetes cluster as its owner asks for it."""
+
+    name: ClusterName = Field(description="Name of the cluster.", examples=["demo"])
+    kubernetes_version: Version = Field(DEFAULT_RELEASE.kubernetes, description="Kubernetes version, that of the bundle.")
+    stack: StackMode = Field(description="ipv4, dual-stack or ipv6.")
+    primary_family: Family = Field(Family.IPV4, description="Which family comes first in dual-stack.")
+    hosts: tuple[Host, ...] = Field(min_length=1, description="The machines.")
+    network: NetworkSpec = Field(description="Pod and service ranges.")
+    cni: Cni = Field(default_factory=Cni, description="Pod network plug-in.")
+    tkestack_labels: bool = Field(False, description="Also write the node labels by which TKEStack's tools find a node.")
+    bundle: BlockName = Field("default", description="Name of an `Artifact bundle` block.")
+    audit: BlockName = Field("default", description="Name of an `Audit store` block.")
+    control_plane: ControlPlane = Field(default_factory=ControlPlane, description="API endpoint and certificate names.")
+    kubeadm: Kubeadm = Field(default_factory=Kubeadm, description="Extra kubeadm settings.")
+    images: Images = Field(default_factory=Images, description="Image sources.")
+    proxy: Proxy = Field(default_factory=Proxy, description="HTTP proxy of the hosts.")
+    prepare: Prepare = Field(default_factory=Prepare, description="What may be changed on hosts.")
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Families in use, primary first."""
+        return families_of(self.stack, self.primary_family)
+
+    @property
+    def version(self) -> str:
+        """The Kubernetes version with its leading v."""
+        return "v" + self.kubernetes_version.removeprefix("v")
+
+    @property
+    def control_planes(self) -> tuple[Host, ...]:
+        """Hosts with the control-plane role, in file order."""
+        return tuple(host for host in self.hosts if host.role is Role.CONTROL_PLANE)
+
+    @property
+    def workers(self) -> tuple[Host, ...]:
+        """Hosts with the worker role, in file order."""
+        return tuple(host for host in self.hosts if host.role is Role.WORKER)
+
+    def host(self, name: str) -> Host:
+        """The host of that name; KeyError otherwise."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+    @property
+    def service_ranges(self) -> tuple[Network, ...]:
+        """Service CIDRs, primary first."""
+        return self.network.services
+
+    @property
+    def vxlan_families(self) -> tuple[Family, ...]:
+        """Families whose pod packets travel inside VXLAN of ours, primary first."""
+        if self.cni.kind is CniKind.FLANNEL:
+            return self.families
+        if self.cni.kind is not CniKind.CALICO:
+            return ()
+        return tuple(family for family in self.families if self.cni.pools.of(family).encapsulation is not Encapsulation.NEVER)
+
+    @property
+    def pod_ranges(self) -> tuple[Network, ...]:
+        """Pod CIDRs, primary first."""
+        return tuple(pods.cidr for pods in self.network.pods)

@@ -1,0 +1,78 @@
+"""The sessions of one flow run: opened on first use, shared by its tasks, closed by the flow."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.errors import Bug
+from cluster.vocabulary.spec import Host
+from hosts.session import Session
+
+
+class SessionPool:
+    """One session a host, opened by whoever needs it first and opened again only when it is dead. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._host_locks: dict[str, threading.Lock] = {}
+        self._sessions: dict[str, Session] = {}
+        self._closed = False
+
+    def session(self, host: Host, credentials: Callable[[str], Credential]) -> Session:
+        """The live session of a host; raises as `Session.open` does. `credentials` gives the credential of a block name."""
+        with self._lock:
+            host_lock = self._host_locks.setdefault(host.name, threading.Lock())
+        # one thread opens, the others wait for it; hosts do not wait for each other
+        with host_lock:
+            with self._lock:
+                if self._closed:
+                    raise Bug(f"{host.name}: a session was asked for after the run had closed its sessions")
+                session = self._sessions.get(host.name)
+            if session is not None and session.alive:
+                return session
+            if session is not None:
+                session.close()
+            session = Session.open(host.name, host.ssh, credentials)
+            with self._lock:
+                if not self._closed:
+                    self._sessions[host.name] = session
+                    return session
+        session.close()
+        raise Bug(f"{host.name}: the run closed its sessions while this one was being opened")
+
+    def close(self) -> None:
+        """Close every session; harmless the second time."""
+        with self._lock:
+            self._closed = True
+            sessions, self._sessions = tuple(self._sessions.values()), {}
+        for session in sessions:
+            session.close()
+
+
+_pools: dict[str, SessionPool] = {}
+_guard = threading.Lock()
+
+
+def open_pool(key: str) -> SessionPool:
+    """The pool of a flow run (`key`: its id), made when there is none."""
+    with _guard:
+        return _pools.setdefault(key, SessionPool())
+
+
+def pool(key: str) -> SessionPool:
+    """The pool that `open_pool` made; Bug when there is none."""
+    with _guard:
+        try:
+            return _pools[key]
+        except KeyError:
+            raise Bug(f"no SSH sessions are open for run {key}") from None
+
+
+def close_pool(key: str) -> None:
+    """Close all sessions of a run and forget them; harmless when there are none."""
+    with _guard:
+        closing = _pools.pop(key, None)
+    if closing is not None:
+        closing.close()

@@ -1,0 +1,75 @@
+"""The pod network plug-ins that are installed through the API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+
+from cluster.vocabulary.spec import ClusterSpec, CniKind
+from kube.apply import apply
+from kube.client import Document, KubeApi
+from kube.pod_networks import calico, flannel
+from kube.pod_networks.documents import WORKLOADS
+from kube.pod_networks.manifests import manifest_documents
+from kube.wait import OnChange, wait_rolled_out
+
+# annotations of workloads that we applied: which kind of network they are part of, and the sha256 of all its documents
+KIND_MARK = "cni.sixstack.io/kind"
+DIGEST_MARK = "cni.sixstack.io/sha256"
+
+
+def network_documents(spec: ClusterSpec) -> list[Document]:
+    """The objects of the plug-in that the spec names, none for `none`; SpecError for files that hold something else."""
+    makers = {CniKind.FLANNEL: flannel.flannel_documents, CniKind.CALICO: calico.calico_documents, CniKind.MANIFESTS: manifest_documents}
+    return makers[spec.cni.kind](spec) if spec.cni.kind in makers else []
+
+
+def network_digest(documents: Iterable[Document]) -> str:
+    """sha256 of the documents, which says whether what is applied is what is asked for; Secrets leave no trace in it."""
+    open_ones = [document for document in documents if document["kind"] != "Secret"]
+    return hashlib.sha256(json.dumps(open_ones, sort_keys=True).encode()).hexdigest()
+
+
+def install(api: KubeApi, spec: ClusterSpec) -> tuple[str, ...]:
+    """Applies the plug-in that the spec names; one phrase per object created or changed, none for `none`."""
+    documents = network_documents(spec)
+    digest = network_digest(documents)
+    return apply(api, [_marked(document, spec.cni.kind, digest) for document in documents])
+
+
+def wait_installed(api: KubeApi, spec: ClusterSpec, limit: timedelta, on_change: OnChange | None = None) -> None:
+    """Waits until the plug-in's newest version runs on every node that has joined so far, its controllers included."""
+    end = time.monotonic() + limit.total_seconds()
+    for document in network_documents(spec):
+        if document["kind"] in WORKLOADS:
+            metadata = document["metadata"]
+            left = timedelta(seconds=max(1.0, end - time.monotonic()))
+            namespace = metadata.get("namespace", "default")
+            wait_rolled_out(api, document["kind"], namespace, metadata["name"], limit=left, on_change=on_change)
+
+
+def network_images(spec: ClusterSpec) -> frozenset[str]:
+    """References of every image that the plug-in's pods run; SpecError as network_documents."""
+    if spec.cni.kind is CniKind.FLANNEL:
+        return frozenset(flannel.images(spec).values())
+    if spec.cni.kind is CniKind.CALICO:
+        return frozenset(calico.images(spec).values())
+    return frozenset(reference for document in network_documents(spec) for reference in _images(document))
+
+
+def _images(value: object) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["image"]] if isinstance(value.get("image"), str) else []
+        return own + [reference for inner in value.values() for reference in _images(inner)]
+    return [reference for inner in value for reference in _images(inner)] if isinstance(value, list) else []
+
+
+def _marked(document: Document, kind: CniKind, digest: str) -> Document:
+    if document["kind"] not in WORKLOADS:
+        return document
+    metadata = document["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), KIND_MARK: kind.value, DIGEST_MARK: digest}
+    return {**document, "metadata": {**metadata, "annotations": annotations}}

@@ -1,0 +1,98 @@
+"""A pod network of the owner's own: the Kubernetes objects in files, read where the flow runs.
+
+The files' content never becomes a flow parameter, record or log line: network plug-ins come with Secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from cluster.vocabulary.errors import SpecError
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec, CniKind
+from kube.client import Document
+from kube.pod_networks.documents import WORKLOADS, parse
+
+# docs/reference/problems.md lists them
+CODES = {
+    "cni-file-missing": "A file of `cni.files` is not there; a warning where it was named by its whole path and only the worker must have it.",
+    "cni-file-unreadable": "A file of `cni.files` cannot be read: its path is relative to nothing, it is a folder, too large, or not UTF-8.",
+    "cni-file-malformed": "A file of `cni.files` is not YAML, or a document in it is no Kubernetes object; its text is not quoted, it may be a Secret.",
+    "cni-file-without-workload": "No object in `cni.files` is a DaemonSet or a Deployment, so nothing in them could be a pod network.",
+}
+_LARGEST = 10_000_000
+
+
+def manifest_documents(spec: ClusterSpec) -> list[Document]:
+    """The objects of all files, in order; SpecError with every problem of every file."""
+    found = [_read(index, Path(name)) for index, name in enumerate(spec.cni.files)]
+    problems = [problem for _, faults in found for problem in faults]
+    documents = [document for objects, _ in found for document in objects]
+    if not problems and not any(document["kind"] in WORKLOADS for document in documents):
+        hint = "name all files of the plug-in; a network that is no DaemonSet or Deployment cannot be waited for: use `kind: none`"
+        problems = [Problem("cni-file-without-workload", "cni.files", "no object in them is a DaemonSet or a Deployment", hint)]
+    if problems:
+        raise SpecError(tuple(problems))
+    return documents
+
+
+def manifest_problems(spec: ClusterSpec) -> tuple[Problem, ...]:
+    """Everything that is wrong with the files of a spec; none for other kinds."""
+    if spec.cni.kind is not CniKind.MANIFESTS:
+        return ()
+    try:
+        manifest_documents(spec)
+    except SpecError as error:
+        return tuple(error.problems)
+    return ()
+
+
+def _read(index: int, path: Path) -> tuple[list[Document], list[Problem]]:
+    at = f"cni.files[{index}]"
+    if not path.is_absolute():
+        hint = "write the whole path on the machine of the Prefect worker (`sixstack` does it for files beside the cluster file)"
+        return [], [Problem("cni-file-unreadable", at, f"{path} is a relative path, and nobody says to what", hint)]
+    try:
+        if path.stat().st_size > _LARGEST:
+            return [], [Problem("cni-file-unreadable", at, f"{path} has more than {_LARGEST // 1_000_000} MB", "no manifest is that large")]
+        loaded = parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "the file must be on the machine of the Prefect worker, readable for it"
+        code = "cni-file-missing" if isinstance(error, FileNotFoundError) else "cni-file-unreadable"
+        return [], [Problem(code, at, f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}", hint)]
+    except (yaml.YAMLError, RecursionError) as error:
+        # not the error's own words: they quote the text, which may be a Secret's
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark is not None else ""
+        return [], [Problem("cni-file-malformed", at, f"{path} is not YAML{where}", "apply it with `kubectl --dry-run=client` to see why")]
+    documents = list(_flat(loaded))
+    faults = [
+        Problem(
+            "cni-file-malformed", at, f"document {number} of {path} is no Kubernetes object", "each has apiVersion, kind and metadata.name"
+        )
+        for number, document in enumerate(documents, start=1)
+        if not _is_object(document)
+    ]
+    if not documents:
+        faults = [Problem("cni-file-malformed", at, f"{path} holds no object", "take it out, or fill it")]
+    return [document for document in documents if _is_object(document)], faults
+
+
+def _flat(loaded: list[object]) -> Iterator[Document]:
+    """Documents, with the items of a List in its place."""
+    for document in loaded:
+        if isinstance(document, dict) and document.get("kind") == "List" and isinstance(document.get("items"), list):
+            yield from _flat(document["items"])
+        else:
+            yield document  # type: ignore[misc] # _is_object looks at it
+
+
+def _is_object(document: object) -> bool:
+    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
+        return False
+    return all(
+        isinstance(value, str) and value for value in (document.get("apiVersion"), document.get("kind"), document["metadata"].get("name"))
+    )

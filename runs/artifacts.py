@@ -1,0 +1,76 @@
+"""What people look at in the Prefect UI: the plan, progress, the nodes, the network check, the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
+
+from cluster.facts.cluster_state import NodeState
+from cluster.network.matrix import markdown
+from cluster.network.report import NetworkReport
+from cluster.plan.plan import Plan
+from runs.context import RunContext
+
+
+def plan_artifact(run: RunContext, plan: Plan) -> None:
+    """The plan as a table: where, what, why."""
+    notes = "".join(f"\n- {note}" for note in plan.notes)
+    create_table_artifact(
+        table=plan.table_rows() or [{"step": "nothing to do", "host": "-", "why": "the cluster is as specified"}],
+        key=f"{run.cluster}-plan",
+        description=f"Plan for cluster **{run.cluster}**: {len(plan.steps)} steps{notes}",
+    )
+
+
+def nodes_artifact(run: RunContext, nodes: Sequence[NodeState]) -> None:
+    """The nodes with their addresses of every family."""
+    create_table_artifact(
+        table=[
+            {
+                "node": node.name,
+                "ready": "yes" if node.ready else f"no: {node.reason}",
+                "addresses": ", ".join(map(str, node.addresses)),
+                "pod ranges": ", ".join(map(str, node.pod_ranges)),
+                "kubelet": node.kubelet_version,
+            }
+            for node in nodes
+        ],
+        key=f"{run.cluster}-nodes",
+        description=f"Nodes of cluster **{run.cluster}**, InternalIP addresses in the order of the node's status",
+    )
+
+
+def network_artifact(run: RunContext, report: NetworkReport) -> None:
+    """The network check as a page: verdict, findings, node by node and family by family."""
+    create_markdown_artifact(
+        markdown(report, run.cluster), key=f"{run.cluster}-network", description=f"Network check of cluster **{run.cluster}**"
+    )
+
+
+def host_network_artifact(run: RunContext, rows: Sequence[dict[str, str]], *, undo: bool) -> None:
+    """The Deployments as they were found, before any of them is touched."""
+    asked = "what they had before" if undo else "their nodes' network"
+    create_table_artifact(
+        table=list(rows),
+        key=f"{run.cluster}-host-network",
+        description=f"Deployments of cluster **{run.cluster}** that are to get {asked}",
+    )
+
+
+def summary_artifact(run: RunContext, text: str) -> None:
+    """The final word on a run."""
+    create_markdown_artifact(text, key=f"{run.cluster}-summary", description=f"What became of cluster {run.cluster}")
+
+
+def start_progress(run: RunContext) -> UUID:
+    """A progress bar of the run, at 0 %."""
+    artifact = create_progress_artifact(progress=0.0, key=f"{run.cluster}-progress", description=f"Progress of cluster {run.cluster}")
+    assert isinstance(artifact, UUID)
+    return artifact
+
+
+def show_progress(artifact: UUID, done: int, total: int) -> None:
+    """Move the bar to done/total steps."""
+    update_progress_artifact(artifact, progress=100.0 * done / max(total, 1))

@@ -1,0 +1,178 @@
+"""One attempt of one step: what every task does around its own work, so that no attempt goes without a record."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task, exponential_backoff
+
+from blocks.audit_store import AuditStore
+from blocks.loading import NoBlock, load
+from cluster.vocabulary.errors import EnvironmentFault, Retryable, SixstackError
+from cluster.vocabulary.records import Outcome, StepRecord
+from cluster.vocabulary.redaction import redact
+from runs.context import RunContext
+from runs.progress import report_progress
+
+Record = TypeVar("Record", bound=StepRecord)
+DEFAULT_STORE = "default"  # the block that a cluster file means when it names none
+
+
+@dataclass
+class Attempt(Generic[Record]):
+    """What an attempt has found and done so far; its record is written when the attempt ends, however it ends."""
+
+    step: str
+    host: str
+    record_type: type[Record]
+    outcome: Outcome = Outcome.UNCHANGED
+    found: str = ""
+    changed: list[str] = field(default_factory=list)
+    script_sha256: str | None = None
+    exit_code: int | None = None
+    output: str = ""
+    secrets: set[str] = field(default_factory=set)
+    extra: dict[str, Any] = field(default_factory=dict)  # further fields of the record type
+    written: Record | None = None
+
+    @property
+    def record(self) -> Record:
+        """The record as stored; there is one once the attempt has ended."""
+        assert self.written is not None
+        return self.written
+
+    def change(self, *what: str) -> None:
+        """Note what was changed; the attempt then counts as one that changed something."""
+        self.changed += what
+        if what:
+            self.outcome = Outcome.CHANGED
+
+
+@contextmanager
+def record_attempt(step: str, host: str, run: RunContext, record_type: type[Record]) -> Iterator[Attempt[Record]]:
+    """Run one attempt: log one line for people, write one record, whatever happens inside."""
+    attempt = Attempt(step, host, record_type)
+    start = datetime.now(UTC)
+    error: str | None = None
+    clean = _Redactor(attempt.secrets)
+    try:
+        yield attempt
+    except BaseException as raised:
+        attempt.outcome = Outcome.FAILED
+        clean.error(raised)  # Prefect keeps its text in states and logs
+        error = str(raised) if isinstance(raised, SixstackError) else "".join(traceback.format_exception(raised))
+        attempt.exit_code = getattr(raised, "exit_code", attempt.exit_code)
+        attempt.output = getattr(raised, "output", "") or attempt.output
+        raise
+    finally:
+        record = record_type(
+            cluster=run.cluster,
+            host=host,
+            step=step,
+            flow_run=run.id,
+            attempt=1,  # the store gives the number
+            outcome=attempt.outcome,
+            found=clean(attempt.found),
+            changed=tuple(clean(change) for change in attempt.changed),
+            script_sha256=attempt.script_sha256,
+            exit_code=attempt.exit_code,
+            start=start,
+            end=datetime.now(UTC),
+            output=clean(attempt.output)[-20_000:],
+            error=clean(error) if error is not None else None,
+            **attempt.extra,
+        )
+        attempt.written = _write(run, record)
+        report_progress(run, _line(attempt.written), event=f"sixstack.step.{attempt.written.outcome}", about=f"{step} {host}")
+
+
+class _Redactor:
+    """redact() with this attempt's secrets."""
+
+    def __init__(self, secrets: set[str]) -> None:
+        self._secrets = secrets
+
+    def __call__(self, text: str) -> str:
+        return redact(text, self._secrets)
+
+    def error(self, raised: BaseException) -> None:
+        """Redact an exception in place: what it says, and the attributes that errors of ours carry."""
+        raised.args = tuple(self(each) if isinstance(each, str) else each for each in raised.args)
+        for name in ("found", "do", "output"):
+            if isinstance(text := getattr(raised, name, None), str):
+                setattr(raised, name, self(text))
+
+
+def _line(record: StepRecord) -> str:
+    seconds = (record.end - record.start).total_seconds()
+    changed = "; ".join(record.changed) if len(record.changed) < 4 else f"{len(record.changed)} changes, the last: {record.changed[-1]}"
+    what = record.error or changed or record.found or "nothing to do"
+    return f"{record.step} {record.host}: {record.outcome.value} in {seconds:.1f} s: {what}"
+
+
+def _write(run: RunContext, record: Record) -> Record:
+    """Store the record; a step that leaves none has failed, whatever it did."""
+    store = _store(run)
+    try:
+        return store.write(record)
+    except Exception as fault:  # each storage has its own
+        did = f"the step itself failed: {record.error}" if record.error else f"the step itself was done: {record.outcome.value}"
+        raise EnvironmentFault(f"the audit store `{run.audit}` at {store.url} cannot be written ({fault}); {did}") from fault
+
+
+@cache
+def _store(run: RunContext) -> AuditStore:
+    """The run's audit store, looked up once; a first run has none yet, and gets the local folder that is the block's default."""
+    try:
+        return load(AuditStore, run.audit)
+    except NoBlock:
+        if run.audit != DEFAULT_STORE:
+            raise
+    store = AuditStore()
+    store.save(DEFAULT_STORE, overwrite=True)  # another first run may have saved the same meanwhile
+    report_progress(
+        run, f"audit records go to {store.url} on the worker's machine: there was no Audit store block `{DEFAULT_STORE}`, now there is"
+    )
+    return store
+
+
+def is_retryable(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Prefect's retry condition: only errors that can pass by themselves are worth another attempt."""
+    try:
+        state.result()
+    except Retryable:
+        return True
+    except BaseException:
+        return False
+    return False
+
+
+Result = TypeVar("Result")
+
+
+def step(name: str, subject: str = "", *, retries: int = 3) -> Callable[[Callable[..., Result]], Task[..., Result]]:
+    """A task that is one step: its runs are named NAME SUBJECT for people, retried with backoff where it can pass, never cached or pickled."""
+
+    def decorate(function: Callable[..., Result]) -> Task[..., Result]:
+        # `...`: Prefect adds wait_for and return_state to submit, which a precise signature would refuse
+        return Task(
+            function,
+            name=name,
+            task_run_name=f"{name} {{{subject}}}" if subject else name,
+            retries=retries,
+            retry_delay_seconds=exponential_backoff(backoff_factor=2),
+            retry_jitter_factor=0.3,
+            retry_condition_fn=is_retryable,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+
+    return decorate

@@ -1,0 +1,42 @@
+"""What every flow on a cluster has around its steps: the cluster's slot, and sessions that are closed at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from prefect.runtime import flow_run
+
+from runs.cluster_slot import exclusive_run
+from runs.context import RunContext
+from runs.sessions import close_sessions, open_sessions
+
+
+def run_context(document: Any) -> RunContext:
+    """The run's place in the world, out of a document that has not been checked yet."""
+    fields = document if isinstance(document, Mapping) else {}
+
+    def text(name: str, default: str) -> str:
+        value = fields.get(name, default)
+        return value if isinstance(value, str) and value else default
+
+    return RunContext(
+        cluster=_plain(text("name", "unnamed")), id=str(flow_run.id), audit=text("audit", "default"), bundle=text("bundle", "default")
+    )
+
+
+def _plain(name: str) -> str:
+    """A name that can be part of a path and of an artifact's key, whatever the document says."""
+    return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())[:40].strip("-") or "unnamed"
+
+
+@contextmanager
+def cluster_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
+    """Alone on the cluster, with sessions that are closed at the end, however it ends."""
+    with exclusive_run(run, wait_seconds):
+        open_sessions(run)
+        try:
+            yield
+        finally:
+            close_sessions(run)

@@ -1,0 +1,107 @@
+"""Running a rendered script on a host, for a task: its sha256 and output go into the record, its exit code becomes an error of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from prefect.logging import get_run_logger
+
+from cluster.vocabulary.errors import HostRefused, StepFailed
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.redaction import redact
+from hosts.detached import run_detached
+from hosts.session import Session
+from runs.attempts import Attempt
+from templates import render
+
+# exit codes that templates/host/prologue.sh.j2 gives a meaning
+NOT_OURS = 64
+LACKING = 65
+
+# kubeadm's preflight colours what it says, which a log page shows as it is
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+# how kubeadm, kubectl, ctr, systemctl and our own scripts begin a line that says what is wrong
+_FAULT = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
+
+
+def run_script(
+    attempt: Attempt[Any], session: Session, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
+) -> str:
+    """Run a template's script in one round trip and return what it printed; `secret` output stays out of the record."""
+    script = _rendered(attempt, template, values)
+    done = session.run(script, limit=limit)
+    attempt.exit_code = done.exit_code
+    output = done.stderr if secret else done.stdout + done.stderr
+    attempt.output += output
+    _judge(attempt, session.host, done.exit_code, output)
+    return done.stdout
+
+
+def run_detached_script(
+    attempt: Attempt[Any],
+    session: Session,
+    cluster: str,
+    template: str,
+    values: Mapping[str, Any],
+    limit: timedelta,
+    inputs: Mapping[str, bytes] | None = None,
+) -> None:
+    """Run a template's script as a unit of the host that outlives this connection, or attach to the one that runs already."""
+    script = _rendered(attempt, template, values)
+    log = get_run_logger()
+    done = run_detached(
+        session,
+        cluster=cluster,
+        step=attempt.step,
+        script=script,
+        inputs=inputs or {},
+        limit=limit,
+        on_line=lambda line: log.info(redact(_COLOUR.sub("", line), attempt.secrets)),
+    )
+    attempt.exit_code = done.exit_code
+    attempt.output += done.output
+    if done.attached:
+        attempt.found = "attached to the step that was running on the host already"
+    _judge(attempt, session.host, done.exit_code, done.output)
+
+
+def _rendered(attempt: Attempt[Any], template: str, values: Mapping[str, Any]) -> str:
+    script = render(template, **values)
+    attempt.script_sha256 = hashlib.sha256(script.encode()).hexdigest()
+    return script
+
+
+def _judge(attempt: Attempt[Any], host: str, exit_code: int, said: str) -> None:
+    if exit_code == 0:
+        return
+    # an exception's text goes where records do not: Prefect's log and states, events, the summary
+    output = redact(said, attempt.secrets)
+    last = _telling(output)
+    if exit_code in {NOT_OURS, LACKING}:
+        raise HostRefused(
+            host,
+            [
+                Problem(
+                    "host-refused", f"hosts/{host}", last, "mend that on the host, then run again: nothing else was changed by this step"
+                )
+            ],
+        )
+    raise StepFailed(
+        host,
+        f"step {attempt.step} failed with exit code {exit_code}:\n{last}",
+        f"the whole output is in the audit record; `journalctl -u 'sixstack-*'` on {host} has it too. Running again starts this step anew",
+        exit_code=exit_code,
+        output=output,
+    )
+
+
+def _telling(output: str) -> str:
+    """The lines that say what went wrong, for people; the whole output is in the record."""
+    lines = [line.strip()[:400] for line in output.strip().splitlines() if line.strip()]
+    errors = [line for line in lines if _FAULT.search(line)]
+    return "\n".join(dict.fromkeys((errors or lines)[-6:]))

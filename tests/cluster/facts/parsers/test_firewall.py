@@ -1,0 +1,190 @@
+"""Real firewalls, recorded, and what they close."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cluster.facts.host_facts import FirewallRule, PortRange
+from cluster.facts.parsers import firewall
+from cluster.facts.parsers.firewall.chains import Chain, Condition, Rule, Verdict, closed_ports, outside
+from cluster.facts.parsers.sections import sections_of
+from cluster.vocabulary.families import Family
+
+Recorded = Callable[[str], str]
+
+
+def rules_in(text: str) -> tuple[FirewallRule, ...]:
+    """Everything that the four parts say."""
+    parts: dict[str, Any] = {
+        name: getattr(firewall, name)(sections_of(text)[name]) for name in ("ufw", "firewalld", "nftables", "iptables")
+    }
+    return firewall.of_one_host(**parts)
+
+
+def test_a_dropping_nft_policy_closes_what_no_rule_accepts(recorded: Recorded) -> None:
+    """Loopback, established connections and ICMP are accepted and open nothing; IPv4 from a whole network may be the peers'."""
+    incoming, *forwarded = rules_in(recorded("nft-drop-policy"))
+    assert (incoming.family, incoming.detail, incoming.hook) == (Family.IPV6, "inet filter input", "input")
+    assert [port for port in (22, 6443, 10250, 30000) if incoming.closes("tcp", port)] == [6443, 30000]
+    assert incoming.closes("udp", 8472)
+    assert [(rule.family, rule.detail, rule.hook) for rule in forwarded] == [
+        (Family.IPV4, "inet filter forward", "forward"),
+        (Family.IPV6, "inet filter forward", "forward"),
+    ]
+
+
+def test_rejecting_nft_rules_close_what_they_name(recorded: Recorded) -> None:
+    """Through a named set and a chain of its own; a port that some sources may reach is not called closed."""
+    (rule,) = rules_in(recorded("nft-ipv6-reject"))
+    assert (rule.family, rule.closed) == (
+        Family.IPV6,
+        (PortRange("tcp", 6443, 6443), PortRange("tcp", 30000, 32767), PortRange("udp", 8472, 8472)),
+    )
+
+
+def test_iptables_rules_are_read_from_iptables_itself(recorded: Recorded) -> None:
+    """nft shows their matches as opaque; a return for some sources does not open what is rejected for the others."""
+    first, second = rules_in(recorded("iptables"))
+    assert (first.program, first.family, first.detail) == ("iptables", Family.IPV4, "ip filter INPUT")
+    assert first.closed == (
+        PortRange("tcp", 0, 21),
+        PortRange("tcp", 23, 10249),
+        PortRange("tcp", 10251, 65535),
+        PortRange("udp", 0, 7999),
+        PortRange("udp", 9001, 65535),
+    )
+    assert (second.family, second.closed) == (Family.IPV6, (PortRange("tcp", 10250, 10250),))
+
+
+def test_a_legacy_table_counts(recorded: Recorded) -> None:
+    """iptables-legacy has tables of its own."""
+    (rule,) = rules_in(recorded("iptables-legacy"))
+    assert (rule.program, rule.family) == ("iptables", Family.IPV4)
+    assert rule.closes("tcp", 6443)
+    assert not rule.closes("tcp", 22)
+
+
+def test_ufw_is_told_once_by_its_own_name(recorded: Recorded) -> None:
+    """The iptables rules that it works by are not told as well; what it drops of forwarded packets shows only there."""
+    rules = rules_in(recorded("ufw"))
+    assert [(rule.program, rule.family, rule.hook) for rule in rules] == [
+        ("ufw", Family.IPV4, "input"),
+        ("ufw", Family.IPV6, "input"),
+        ("ufw", Family.IPV4, "forward"),
+        ("ufw", Family.IPV6, "forward"),
+    ]
+    for rule in rules[:2]:
+        assert [port for port in (22, 6443, 10250, 2379) if rule.closes("tcp", port)] == [2379]
+        assert [port for port in (8472, 10250) if rule.closes("udp", port)] == [10250]
+
+
+def test_an_inactive_ufw_closes_nothing() -> None:
+    """It is installed on every Ubuntu."""
+    assert firewall.ufw("Status: inactive\n") == ()
+    assert firewall.ufw("") == ()
+
+
+def test_firewalld_is_told_once_by_its_zone(recorded: Recorded) -> None:
+    """Ports and known services are open; its nft table is not told as well."""
+    rules = rules_in(recorded("firewalld"))
+    assert [(rule.program, rule.family, rule.detail) for rule in rules] == [
+        ("firewalld", Family.IPV4, "zone public"),
+        ("firewalld", Family.IPV6, "zone public"),
+    ]
+    assert [port for port in (6443, 10250, 30000) if rules[0].closes("tcp", port)] == [30000]
+
+
+def test_a_trusting_zone_closes_nothing() -> None:
+    """Target ACCEPT, or no interface."""
+    assert firewall.firewalld("zone trusted\ntarget ACCEPT\ninterfaces eth0\n") == ()
+    assert firewall.firewalld("zone drop\ntarget DROP\ninterfaces\n") == ()
+
+
+def test_no_firewall_is_no_fault(recorded: Recorded) -> None:
+    """An empty ruleset and no programs."""
+    assert rules_in(recorded("bare-debian-12")) == ()
+
+
+def nft(*rules: list[dict[str, Any]], policy: str = "accept", family: str = "inet", table: str = "filter") -> tuple[FirewallRule, ...]:
+    """What one input chain of these rules closes."""
+    place = {"family": family, "table": table}
+    entries: list[dict[str, Any]] = [{"chain": {**place, "name": "input", "type": "filter", "hook": "input", "prio": 0, "policy": policy}}]
+    entries += [{"rule": {**place, "chain": "input", "expr": list(expressions)}} for expressions in rules]
+    return firewall.nftables(json.dumps({"nftables": entries}))
+
+
+def match(left: dict[str, Any], right: Any, op: str = "==") -> dict[str, Any]:
+    """A match expression."""
+    return {"match": {"op": op, "left": left, "right": right}}
+
+
+DPORT = {"payload": {"protocol": "tcp", "field": "dport"}}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        match({"meta": {"key": "iifname"}}, "wlan0"),
+        match({"payload": {"protocol": "ip", "field": "saddr"}}, "203.0.113.7"),
+        match({"ct": {"key": "state"}}, ["invalid"], "in"),
+        {"limit": {"rate": 5, "per": "second"}},
+        {"xt": {"type": "match", "name": "recent"}},
+        match({"payload": {"protocol": "icmp", "field": "type"}}, "echo-request"),
+    ],
+    ids=["interface", "source", "invalid", "rate", "xt", "icmp"],
+)
+def test_a_drop_on_a_condition_is_not_certain(condition: dict[str, Any]) -> None:
+    """Only what is dropped whatever its source and interface is called closed."""
+    assert nft([condition, {"drop": None}]) == ()
+
+
+def test_a_port_range_that_is_excepted_stays_open() -> None:
+    """tcp dport != 6000-7000 drop."""
+    (ipv4, ipv6) = nft([match(DPORT, {"range": [6000, 7000]}, "!="), {"drop": None}])
+    assert ipv4.closed == ipv6.closed == (PortRange("tcp", 0, 5999), PortRange("tcp", 7001, 65535))
+
+
+def test_a_verdict_map_is_taken_apart() -> None:
+    """tcp dport vmap { 22 : accept, 6443 : drop }."""
+    table = {"set": [[22, {"accept": None}], [6443, {"drop": None}]]}
+    (ipv4, _) = nft([{"vmap": {"key": DPORT, "data": table}}])
+    assert ipv4.closed == (PortRange("tcp", 6443, 6443),)
+
+
+def test_kube_proxys_own_table_is_not_a_firewall() -> None:
+    """A host of a cluster has one."""
+    assert nft([{"drop": None}], table="kube-proxy") == ()
+
+
+def test_a_bridge_table_is_not_looked_at() -> None:
+    """It filters frames, not what arrives for this host."""
+    assert nft([{"drop": None}], family="bridge") == ()
+
+
+def test_goto_does_not_come_back() -> None:
+    """After a goto the policy decides, after a jump the next rule."""
+    everything = Condition()
+    chains = {"empty": Chain("empty"), "main": Chain("main", [], Verdict.DROP)}
+    chains["main"].rules = [Rule(everything, Verdict.GOTO, "empty"), Rule(everything, Verdict.ACCEPT)]
+    assert closed_ports(chains["main"], chains, Family.IPV4) != ()
+    chains["main"].rules[0] = Rule(everything, Verdict.JUMP, "empty")
+    assert closed_ports(chains["main"], chains, Family.IPV4) == ()
+
+
+def test_chains_that_call_each_other_end() -> None:
+    """The kernel refuses loops; a garbled answer may hold one."""
+    chains = {"a": Chain("a"), "b": Chain("b")}
+    chains["a"].rules = [Rule(Condition(), Verdict.JUMP, "b")]
+    chains["b"].rules = [Rule(Condition(), Verdict.JUMP, "a")]
+    assert closed_ports(chains["a"], chains, Family.IPV4) == ()
+
+
+def test_outside_is_everything_else() -> None:
+    """Overlaps and both ends included."""
+    assert outside(((0, 10), (5, 20), (65535, 65535))) == ((21, 65534),)
+    assert outside(()) == ((0, 65535),)
+    assert outside(((0, 65535),)) == ()

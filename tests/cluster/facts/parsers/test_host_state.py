@@ -1,0 +1,129 @@
+"""Parts sixstack, bundle, packages, units, programs, leftovers and kubernetes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cluster.facts.host_facts import Conflict, StepState
+from cluster.facts.parsers.foreign import not_ours, packages, programs, units
+from cluster.facts.parsers.kubernetes import kubernetes
+from cluster.facts.parsers.own_state import installed_files, own_state
+from cluster.facts.parsers.sections import sections_of
+
+Recorded = Callable[[str], str]
+
+
+def test_steps_tell_whether_they_run() -> None:
+    """A unit of this step and attempt means running; an exit code means ended; neither means that the power failed."""
+    text = """owner demo
+prepared 12ab
+step init-control-plane attempt=2 exit=
+step import-images attempt=1 exit=0
+step join-worker attempt=3 exit=
+unit sixstack-init-control-plane-demo-2"""
+    state = own_state(text)
+    assert (state.owner, state.prepared) == ("demo", "12ab")
+    assert state.steps == (
+        StepState("init-control-plane", 2, True, None),
+        StepState("import-images", 1, False, 0),
+        StepState("join-worker", 3, False, None),
+    )
+
+
+def test_a_file_that_was_changed_since_is_not_installed() -> None:
+    """Size and time are those of the marker, or the file counts as lacking; it is ours all the same."""
+    text = """marker aa /usr/local/bin/kubelet 100 1700000000
+marker bb /usr/local/bin/kubeadm 100 1700000000
+marker cc /opt/cni/bin/bridge 100 1700000000
+marker dd
+file /usr/local/bin/kubelet 100 1700000000
+file /usr/local/bin/kubeadm 100 1700000099"""
+    installed = installed_files(text)
+    assert installed.intact == {"aa"}
+    assert installed.paths == {"/usr/local/bin/kubelet", "/usr/local/bin/kubeadm", "/opt/cni/bin/bridge"}
+
+
+def foreign(text: str, *, owned: bool = False, installed: frozenset[str] = frozenset()) -> tuple[Conflict, ...]:
+    """What is not ours by the recorded or written sections of an answer."""
+    parts = sections_of(text)
+    return not_ours(
+        owned=owned,
+        installed=installed,
+        from_packages=packages(parts.get("packages", "")),
+        from_units=units(parts.get("units", "")),
+        from_programs=programs(parts.get("programs", "")),
+        from_leftovers=(),
+    )
+
+
+DOCKER = """@@ sixstack packages
+deb docker-ce 5:28.0
+deb containerd.io 1.7.27
+@@ sixstack units
+Id=docker.service
+LoadState=loaded
+ActiveState=active
+FragmentPath=/usr/lib/systemd/system/docker.service
+
+Id=containerd.service
+LoadState=loaded
+ActiveState=active
+FragmentPath=/usr/lib/systemd/system/containerd.service
+
+Id=crio.service
+LoadState=masked
+ActiveState=inactive
+FragmentPath=/etc/systemd/system/crio.service
+@@ sixstack programs
+binary containerd /usr/bin/containerd
+binary dockerd /usr/bin/dockerd
+process dockerd /usr/bin/dockerd
+process containerd /usr/bin/containerd
+"""
+
+
+def test_a_packaged_runtime_is_told_as_its_packages() -> None:
+    """Not once more as unit, binary and process; a masked unit can't start."""
+    assert foreign(DOCKER) == (
+        Conflict("package", "docker-ce", "deb docker-ce 5:28.0"),
+        Conflict("package", "containerd.io", "deb containerd.io 1.7.27"),
+    )
+
+
+def test_a_runtime_put_there_by_hand_is_told_as_unit_and_binary(recorded: Recorded) -> None:
+    """Its process runs that binary, and is not told again."""
+    assert foreign(recorded("foreign-kubelet")) == (
+        Conflict("unit", "kubelet.service", "/etc/systemd/system/kubelet.service"),
+        Conflict("binary", "kubelet", "/usr/local/bin/kubelet"),
+    )
+
+
+def test_what_a_claimed_host_holds_where_we_install_is_ours(recorded: Recorded) -> None:
+    """The power may fail between a file and its marker; a package is a stranger's even there."""
+    assert foreign(recorded("foreign-kubelet"), owned=True) == ()
+    assert (
+        foreign(recorded("foreign-kubelet"), installed=frozenset({"/usr/local/bin/kubelet", "/etc/systemd/system/kubelet.service"})) == ()
+    )
+    assert [thing.kind for thing in foreign(DOCKER, owned=True)] == ["package", "package"]
+
+
+def test_a_process_of_a_program_that_is_gone_is_told() -> None:
+    """Removed, and still running."""
+    assert foreign("@@ sixstack programs\nprocess k3s /opt/k3s (deleted)\n") == (Conflict("process", "k3s", "/opt/k3s"),)
+
+
+def test_a_foreign_cluster_is_known_by_its_certificate_authority(recorded: Recorded) -> None:
+    """The hash of the public key, as `openssl x509 -pubkey | openssl pkey -pubin -outform der | sha256sum` printed it."""
+    text = recorded("other-cluster")
+    state = kubernetes(sections_of(text)["kubernetes"])
+    assert state.ca_hash == "sha256:8e083685d9188d06a79f99934a9e16fb768fa2b337edc552ab9e9f5c9eec4e40"
+    assert (state.admin_config, state.kubelet_config, state.endpoint) == (True, False, "https://[fd00::9]:6443")
+
+
+def test_no_recorded_answer_holds_a_secret(recorded: Recorded) -> None:
+    """That host's ca.crt held the private key too, and its admin.conf a client key: neither left the host."""
+    for name in ("other-cluster", "control-plane"):
+        text = recorded(name)
+        assert "PRIVATE KEY" not in text
+        assert "SECRETKEYDATA" not in text
+        assert "key-data" not in text

@@ -1,0 +1,98 @@
+"""Parts links, routes, kernel-settings, resolver and sockets."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_address
+
+import pytest
+
+from cluster.facts.host_facts import Socket
+from cluster.facts.parsers.network import default_routes, kernel_settings, links, nameservers
+from cluster.facts.parsers.sockets import sockets
+from cluster.vocabulary.families import Family
+
+
+def test_flags_of_addresses_are_kept() -> None:
+    """`ip -j` has a key that is true for each."""
+    text = json.dumps(
+        [
+            {},
+            {
+                "ifname": "eth0",
+                "mtu": 1500,
+                "flags": ["UP"],
+                "link_type": "ether",
+                "address": "52:54:00:00:00:01",
+                "addr_info": [
+                    {},
+                    {"family": "inet6", "local": "fd66::1", "prefixlen": 64, "scope": "global", "tentative": True, "dadfailed": True},
+                    {"family": "inet6", "local": "fd66::2", "prefixlen": 64, "scope": "global", "dynamic": True, "mngtmpaddr": True},
+                ],
+            },
+        ]
+    )
+    (link,) = links(text)
+    assert [held.stable for held in link.addresses] == [False, True]
+    assert link.addresses[0].flags == {"tentative", "dadfailed"}
+    assert (link.mac, link.up, link.kind) == ("52:54:00:00:00:01", True, "")
+
+
+def test_default_routes_of_all_shapes_are_read() -> None:
+    """Through a gateway, without one, to several next hops, and IPv4 through an IPv6 gateway (RFC 5549)."""
+    ipv4 = [
+        {"dst": "default", "gateway": "10.0.0.1", "dev": "eth0", "protocol": "dhcp"},
+        {"dst": "default", "dev": "ppp0", "scope": "link"},
+        {"dst": "default", "via": {"family": "inet6", "host": "fe80::1"}, "dev": "eth1", "protocol": "static"},
+    ]
+    ipv6 = [
+        {"dst": "default", "protocol": "ra", "nexthops": [{"gateway": "fe80::1", "dev": "eth0"}, {"gateway": "fe80::2", "dev": "eth1"}]}
+    ]
+    found = default_routes(f"ipv4 {json.dumps(ipv4)}\nipv6 {json.dumps(ipv6)}")
+    assert [(route.family, route.interface, str(route.gateway), route.protocol) for route in found] == [
+        (Family.IPV4, "eth0", "10.0.0.1", "dhcp"),
+        (Family.IPV4, "ppp0", "None", ""),
+        (Family.IPV4, "eth1", "fe80::1", "static"),
+        (Family.IPV6, "eth0", "fe80::1", "ra"),
+        (Family.IPV6, "eth1", "fe80::2", "ra"),
+    ]
+    assert default_routes("ipv4 \nipv6 []") == ()
+
+
+def test_forwarding_needs_both_settings() -> None:
+    """conf.all alone leaves links that come later without it (kubeone#2778); a kernel without IPv6 says nothing of it."""
+    settings = kernel_settings("ipv4/conf/all/forwarding 1\nipv4/conf/default/forwarding 0\nipv6/conf/eth0.100/accept_ra 2")
+    assert settings.forwarding == {Family.IPV4: False}
+    assert settings.accept_ra == {"eth0.100": 2}
+
+
+def test_name_servers_lose_their_zone() -> None:
+    """fe80::1%eth0 is an address on one link of the host."""
+    assert nameservers("file /etc/resolv.conf\nnameserver fe80::1%eth0\nnameserver 9.9.9.9") == (
+        ip_address("fe80::1"),
+        ip_address("9.9.9.9"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "socket"),
+    [
+        ('tcp LISTEN 0 4096 *:6443 *:* users:(("kube-apiserver",pid=9,fd=3))', Socket("tcp", None, None, 6443, "kube-apiserver")),
+        ("tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:*", Socket("tcp", None, Family.IPV4, 22, "")),
+        ("tcp LISTEN 0 128 [::]:22 [::]:*", Socket("tcp", None, Family.IPV6, 22, "")),
+        ("tcp LISTEN 0 128 [::ffff:127.0.0.1]:9 *:*", Socket("tcp", ip_address("127.0.0.1"), Family.IPV4, 9, "")),
+        ('udp UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=1,fd=1))', Socket("udp", ip_address("127.0.0.53"), Family.IPV4, 53, "systemd-resolve")),
+        ("udp UNCONN 0 0 [fe80::1]%eth0:546 [::]:*", Socket("udp", ip_address("fe80::1"), Family.IPV6, 546, "")),
+        ("proc-tcp 0100007F:1F90 0A", Socket("tcp", ip_address("127.0.0.1"), Family.IPV4, 8080, "")),
+        ("proc-udp6 00000000000000000000000001000000:0035 07", Socket("udp", ip_address("::1"), Family.IPV6, 53, "")),
+        ("proc-tcp6 00000000000000000000000000000000:192B 0A", Socket("tcp", None, None, 6443, "")),
+    ],
+)  # fmt: skip
+def test_listening_sockets_are_read_in_every_spelling(line: str, socket: Socket) -> None:
+    """Of ss, and of the kernel's tables."""
+    assert sockets(line) == (socket,)
+
+
+def test_connections_are_no_listeners() -> None:
+    """The kernel's tables hold both."""
+    assert sockets("proc-tcp 0100007F:1F90 01\nproc-udp 0100007F:1F90 01") == ()

@@ -1,0 +1,144 @@
+"""The facts script's answers, recorded on real hosts, as facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.facts.host_facts import Holding, HostFacts
+from cluster.facts.parse import HOLDING_PARTS, PARTS, clock_offset, parse, parse_holding
+from cluster.facts.parsers.sections import MARKER
+from cluster.vocabulary.errors import HostError
+from cluster.vocabulary.families import Family
+
+Recorded = Callable[[str], str]
+_HERE = Path(__file__).parent
+
+
+def facts_of(text: str) -> HostFacts:
+    """Parsed at the moment at which it was recorded."""
+    begin, end = (float(text.split(f"{MARKER}{name}\n")[1].split(maxsplit=1)[0]) for name in ("begin", "end"))
+    return parse(text, "node-1", sent=begin - 0.01, received=end + 0.01)
+
+
+def test_a_bare_host_is_read_whole(recorded: Recorded) -> None:
+    """A bare Debian 12 says who it is, what it has, and that nothing is on it."""
+    facts = facts_of(recorded("bare-debian-12"))
+    assert facts.unknown == ()
+    assert (facts.hostname, facts.os, facts.kernel, facts.architecture) == (
+        "factsdev-1",
+        "Debian GNU/Linux 12 (bookworm)",
+        (6, 18, 44),
+        "amd64",
+    )
+    assert (facts.cpus, facts.root, facts.swap, facts.missing_commands) == (2, True, (), ())
+    assert facts.memory > 2**30
+    assert facts.disk_free > 2**30
+    assert abs(facts.clock_offset) < timedelta(seconds=1)
+    assert facts.link_of(ip_address("198.18.0.43")) is facts.link_of(ip_address("fd9c:5a17:e0b4:1::11")) is facts.link("host0")
+    assert [(route.family, route.interface) for route in facts.default_routes] == [(Family.IPV4, "host0"), (Family.IPV6, "host0")]
+    assert facts.nat == {Family.IPV4: True, Family.IPV6: True}
+    assert (facts.owner, facts.prepared, facts.conflicts, facts.firewall, facts.steps) == (None, None, (), (), ())
+    assert not facts.kubernetes.present
+
+
+def test_a_control_plane_is_read_whole(recorded: Recorded) -> None:
+    """A control plane that this project made shows its owner, files, images and cluster, and nothing foreign."""
+    facts = facts_of(recorded("control-plane"))
+    assert facts.unknown == ()
+    assert facts.owner == "stepsdev"
+    assert facts.conflicts == ()
+    assert len(facts.bundle_files) == 18
+    assert "registry.k8s.io/kube-apiserver:v1.36.3" in facts.images
+    assert not any(image.startswith("sha256:") for image in facts.images)
+    state = facts.kubernetes
+    assert state.ca_hash == "sha256:5216c3b6e731026165e4901883c0cb4d2979cf4cbf4b858a0e51832c69a032da"
+    assert state.kubelet_config
+    assert state.admin_config
+    assert state.api_manifest
+    assert state.kubelet_active
+    assert state.service_ranges == (ip_network("10.96.0.0/16"), ip_network("fd44:5a17:e0b4:ff00::/112"))
+    assert state.pod_ranges == (ip_network("10.244.0.0/16"), ip_network("fd44:5a17:e0b4::/56"))
+    assert state.node_ips == (ip_address("198.18.0.11"), ip_address("fd9c:5a17:e0b4::11"))
+    assert (state.dns_domain, state.endpoint) == ("cluster.local", "https://198.18.0.11:6443")
+
+
+def test_what_a_host_has_of_the_bundle_is_the_same_in_a_short_answer(recorded: Recorded) -> None:
+    """A second look reads these parts alone; one that makes no sense counts as nothing there, one that was cut short is an error."""
+    whole = recorded("control-plane")
+    facts = facts_of(whole)
+    short = "".join(f"{MARKER}{part}" for part in whole.split(MARKER)[1:] if part.split("\n")[0] in {*HOLDING_PARTS, "begin", "end"})
+    assert parse_holding(short, "node-1") == Holding(facts.bundle_files, facts.images)
+    assert facts.images
+    assert parse_holding(f"{MARKER}end\n0\n", "node-1") == Holding()
+    with pytest.raises(HostError, match="in the middle of part images"):
+        parse_holding(short.partition(f"{MARKER}end")[0], "node-1")
+
+
+def test_a_host_with_few_commands_is_read_as_far_as_it_goes(recorded: Recorded) -> None:
+    """Without ip, ss, systemctl and timeout, what they would have said is unknown or taken from /proc, and they are named as missing."""
+    facts = facts_of(recorded("few-commands"))
+    assert [unknown.part for unknown in facts.unknown] == ["links"]
+    assert facts.missing_commands == ("ip", "losetup", "systemctl", "timeout", "gzip")
+    assert {(one.protocol, one.family, one.port) for one in facts.sockets} == {("tcp", Family.IPV4, 22), ("tcp", None, 22)}
+    assert facts.nftables is True
+
+
+def test_a_login_banner_before_the_first_section_does_no_harm(recorded: Recorded) -> None:
+    """What a shell's profile prints comes before the first marker."""
+    text = recorded("bare-debian-12")
+    assert facts_of("Welcome to this host\n\n" + text) == facts_of(text)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_without_an_answer_is_no_traceback(recorded: Recorded, part: str) -> None:
+    """A part that the answer lacks is said to be unknown; without the part that names the machine the host is refused."""
+    text = recorded("control-plane").replace(f"{MARKER}{part}\n", f"{MARKER}something-else\n")
+    if part == "identity":
+        with pytest.raises(HostError, match="what machine it is"):
+            facts_of(text)
+    else:
+        assert [unknown.part for unknown in facts_of(text).unknown] == [part]
+
+
+def test_an_answer_that_was_cut_short_names_where(recorded: Recorded) -> None:
+    """The last section that came is named, so that the owner sees what hung or filled up."""
+    text = recorded("control-plane")
+    with pytest.raises(HostError, match="node-1: its answer ends in the middle of part images"):
+        parse(text[: text.index("registry.k8s.io/pause")], "node-1", sent=0, received=1)
+
+
+def test_an_answer_of_something_else_is_quoted() -> None:
+    """A host whose shell is not a shell says what it says."""
+    with pytest.raises(HostError, match="This account is currently not available"):
+        parse("This account is currently not available.\n", "node-1", sent=0, received=1)
+
+
+@given(st.data())
+def test_no_garbled_answer_gives_a_traceback(data: st.DataObject) -> None:
+    """Whatever is overwritten in a real answer, there are facts or a HostError."""
+    text = (_HERE / "recorded" / "control-plane.txt").read_text()
+    start = data.draw(st.integers(0, len(text)))
+    garbled = text[:start] + data.draw(st.text(max_size=40)) + text[start + data.draw(st.integers(0, 400)) :]
+    with suppress(HostError):
+        assert parse(garbled, "node-1", sent=0, received=1).host == "node-1"
+
+
+@pytest.mark.parametrize("ahead", [-40.0, 0.0, 3600.0])
+def test_the_clock_offset_leaves_the_round_trip_out(ahead: float) -> None:
+    """A slow line and a slow script are not taken for a wrong clock."""
+    # sent at 100, arrives at 102; the script takes 5 s; the answer arrives 2 s later
+    assert clock_offset(102 + ahead, 107 + ahead, sent=100, received=109) == timedelta(seconds=ahead)
+
+
+def test_a_clock_without_fractions_is_read() -> None:
+    """busybox's date prints the %N of its format as it is."""
+    text = "@@ sixstack begin\n1700000000.%N\n@@ sixstack identity\nhostname a\nkernel 6.1.0\nmachine x86_64\nuid 0\n@@ sixstack end\n1700000001.%N\n"
+    assert parse(text, "node-1", sent=1700000000, received=1700000001).clock_offset == timedelta()

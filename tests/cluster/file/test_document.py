@@ -1,0 +1,143 @@
+"""The text of a cluster file: YAML without its traps, and syntax faults with their lines."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import pytest
+
+from cluster.file.document import LONGEST, parse_document
+from cluster.vocabulary.partial import UNREAD
+
+
+class TestScalars:
+    """Scalars are YAML 1.2's: JSON's types, and texts otherwise."""
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("1:20", "1:20"),
+            ("::1", "::1"),
+            ("fd66::11", "fd66::11"),
+            ("010", "010"),
+            ("0x10", "0x10"),
+            ("1_000", "1_000"),
+            ("on", "on"),
+            ("yes", "yes"),
+            ("2026-01-01", "2026-01-01"),
+            ("=", "="),
+            ("12", 12),
+            ("-3", -3),
+            ("1.5", 1.5),
+            ("true", True),
+            ("null", None),
+            ("", None),
+            ("~", None),
+            ('"12"', "12"),
+            ("!!str 12", "12"),
+            ("9" * 5000, "9" * 5000),
+        ],
+    )
+    def test_a_scalar(self, text: str, value: object) -> None:
+        """Sexagesimals, octals, dates and `on` are the texts that they look like."""
+        document = parse_document(f"a: {text}")
+        assert document.problems == ()
+        assert document.data == {"a": value}
+        assert isinstance(document.data, dict)
+        assert type(document.data["a"]) is type(value)
+
+    def test_field_names_are_texts(self) -> None:
+        """A number as a key is its text."""
+        assert parse_document("{1: a, true: b, null: c}").data == {"1": "a", "true": "b", "null": "c"}
+
+    def test_json_is_read(self) -> None:
+        """Tabs for indentation included."""
+        assert parse_document('{\n\t"a": ["b", 1, null, {"c": "\\u00e9\\/"}]\n}').data == {"a": ["b", 1, None, {"c": "é/"}]}
+
+    def test_anchors_and_merges_are_followed(self) -> None:
+        """The nearer value wins."""
+        text = "base: &b {user: root, port: 22}\nhost: {<<: *b, port: 23}\nboth: {<<: [*b, {key: k, port: 1}]}"
+        data = parse_document(text).data
+        assert isinstance(data, dict)
+        assert data["host"] == {"user": "root", "port": 23}
+        assert data["both"] == {"user": "root", "port": 22, "key": "k"}
+
+
+class TestFaults:
+    """A fault of syntax is a problem with its line, and the other lines are read."""
+
+    @pytest.mark.parametrize(
+        ("text", "line", "words"),
+        [
+            ('a: 1\nb: "x\nc: 2\n', 2, "quote"),
+            ("a: 1\nb: [1, 2\nc: 2\n", 2, "["),
+            ("a: 1\n\tb: 1\nc: 2\n", 2, "spaces"),
+            ("a: 1\nb: @x\nc: 2\n", 2, "quotes"),
+            ("a: 1\nb: x: y\nc: 2\n", 2, "quotes"),
+            ("a: 1\nb: fd00::\nc: 2\n", 2, "quotes"),
+            ("a: 1\nb: [fd00::]\nc: 2\n", 2, "quotes"),
+            ("a: 1\nb 2\nc: 2\n", 2, "blank"),
+            ("a: 1\nb:2\nc: 2\n", 2, "blank"),
+            ("a: 1\n=======\nc: 2\n", 2, "blank"),
+            ("a: 1\nb: *nobody\nc: 2\n", 2, "anchor"),
+            ("a: 1\nb: \x07\nc: 2\n", 2, "take it out"),
+            ("a: 1\nb: x\u2028y\nc: 2\n", 2, "take it out"),
+            ("a: 1\r\nb: 'x\r\nc: 2\r\n", 2, "quote"),
+        ],
+    )
+    def test_a_fault_and_its_neighbours(self, text: str, line: int, words: str) -> None:
+        """One problem, and the lines before and after are data."""
+        document = parse_document(text)
+        (problem,) = document.problems
+        assert (problem.code, problem.path) == ("syntax", f"line {line}")
+        assert words in problem.hint
+        assert isinstance(document.data, dict)
+        assert document.data["a"] == 1
+        assert document.data["c"] == 2
+        assert document.data.get("b", UNREAD) is UNREAD
+
+    def test_equal_keys_are_a_fault(self) -> None:
+        """The first stays; both lines are named."""
+        document = parse_document("a: 1\nb: {c: 1}\nb: 2\n")
+        (problem,) = document.problems
+        assert (problem.code, problem.path) == ("duplicate-key", "b")
+        assert "line 3" in problem.message
+        assert "line 2" in problem.message
+        assert document.data == {"a": 1, "b": {"c": 1}}
+
+    def test_tags_are_a_fault(self) -> None:
+        """Nothing is ever constructed from a tag."""
+        assert [problem.code for problem in parse_document("a: !!python/object/apply:os.system [x]").problems] == ["unknown-tag"]
+
+    @pytest.mark.parametrize("text", ["!unread", "!unread x", "!unread {}", "hosts: !unread", "hosts: !unread ''"])
+    def test_the_mark_of_a_line_set_aside_is_not_for_users(self, text: str) -> None:
+        """It would pass for a value that another problem tells of."""
+        assert [problem.code for problem in parse_document(text).problems] == ["unknown-tag"]
+
+    def test_two_documents_are_a_fault(self) -> None:
+        """Which of them would be meant?"""
+        (problem,) = parse_document("---\na: 1\n---\na: 2\n").problems
+        assert "one document" in problem.hint
+
+    def test_an_alias_inside_its_anchor_is_a_fault(self) -> None:
+        """It has no end."""
+        assert [problem.code for problem in parse_document("a: &x [*x]").problems] == ["too-deep"]
+
+    def test_aliases_that_multiply_are_a_fault_within_a_second(self) -> None:
+        """Nine lines that stand for 10^9 values (the billion laughs)."""
+        names = "abcdefghij"
+        lines = ["a: &a [" + ",".join(["x"] * 10) + "]"]
+        lines += [f"{name}: &{name} [" + ",".join([f"*{before}"] * 10) + "]" for before, name in pairwise(names)]
+        start = time.monotonic()
+        assert [problem.code for problem in parse_document("\n".join(lines)).problems] == ["too-deep"]
+        assert time.monotonic() - start < 5
+
+    @pytest.mark.parametrize("text", ["[" * 5000, "a: " + "{b: " * 5000, "- " * 5000 + "x"])
+    def test_deep_nesting_is_a_fault(self, text: str) -> None:
+        """No recursion reaches its end."""
+        assert parse_document(text).problems
+
+    def test_a_text_that_is_too_long_is_a_fault(self) -> None:
+        """A million characters are no cluster file."""
+        assert [problem.code for problem in parse_document("a" * (LONGEST + 1)).problems] == ["too-long"]

@@ -1,0 +1,356 @@
+"""Reading a cluster file is total: a spec, or every problem there is, and never a traceback."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cluster.file.reader import SHAPES, Reading, read_document, read_text
+from cluster.rules.rule import RULES
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.spec import ClusterSpec, Unparsed
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "deployments/examples").glob("*.yaml"))
+GOOD: list[dict[str, Any]] = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in EXAMPLES]
+
+TEN_FAULTS = """\
+name: Demo
+kubernetes_version: 1.36.3
+stack: dual-stack
+hosts:
+  - name: node-1
+    role: control-plane
+    ssh: {address: 198.18.0.11, port: "22", host_key: trust-on-first-use}
+    addresses: [198.18.0.11, fd66::11::1]
+  - name: node-1
+    role: workr
+    ssh: {adress: 198.18.0.12, address: 198.18.0.12, host_key: trust-on-first-use}
+    interface: "eth0
+network:
+  pods: [{cidr: 10.244.1.0/16}, {cidr: "fd44::/64"}]
+  services: [10.96.0.0/16, "fd44::/112"]
+"""
+
+
+def codes(reading: Reading) -> list[tuple[str, str]]:
+    """Code and path of each problem."""
+    return [(problem.code, problem.path) for problem in reading.problems]
+
+
+class TestExamples:
+    """The example files are accepted, and mean what pydantic would read in them."""
+
+    @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+    def test_an_example_has_no_problem(self, path: Path) -> None:
+        """Not even a warning."""
+        assert read_text(path.read_text(encoding="utf-8")).problems == ()
+
+    @pytest.mark.parametrize("document", GOOD, ids=lambda document: document["stack"])
+    def test_pydantic_reads_the_same(self, document: dict[str, Any]) -> None:
+        """Two ways to read must not differ: the UI's form goes by the models' schema."""
+        reading = read_document(document)
+        assert reading.spec == ClusterSpec.model_validate(document)
+
+    @pytest.mark.parametrize("document", GOOD, ids=lambda document: document["stack"])
+    def test_a_spec_written_and_read_again_is_the_same(self, document: dict[str, Any]) -> None:
+        """spec -> data -> spec, with and without the defaults written out."""
+        spec = read_document(document).spec
+        assert spec is not None
+        assert read_document(spec.model_dump(mode="json")).spec == spec
+        assert read_text(json.dumps(spec.model_dump(mode="json", exclude_unset=True))).spec == spec
+
+    def test_there_is_one_for_each_mode(self) -> None:
+        """IPv4, dual-stack with either family first, IPv6."""
+        assert sorted((d["stack"], d.get("primary_family", "ipv4")) for d in GOOD) == [
+            ("dual-stack", "ipv4"),
+            ("dual-stack", "ipv6"),
+            ("ipv4", "ipv4"),
+            ("ipv6", "ipv4"),
+        ]
+
+
+class TestAllAtOnce:
+    """Faults of all kinds come out together."""
+
+    def test_ten_faults_of_mixed_kinds_are_all_listed(self) -> None:
+        """Syntax, type, choice, unknown field, malformed values and cross-field faults."""
+        reading = read_text(TEN_FAULTS)
+        assert reading.spec is None
+        assert set(codes(reading)) == {
+            ("syntax", "line 12"),
+            ("malformed", "name"),
+            ("wrong-type", "hosts[0].ssh.port"),
+            ("not-an-address", "hosts[0].addresses[1]"),
+            ("duplicate-node-name", "hosts[1].name"),
+            ("not-in-choices", "hosts[1].role"),
+            ("unknown-field", "hosts[1].ssh.adress"),
+            ("host-bits-set", "network.pods[0].cidr"),
+            ("pod-range-too-small", "network.pods[1].cidr"),
+            ("ranges-overlap", "network.services[1]"),
+        }
+
+    def test_a_fault_of_one_host_does_not_hide_those_of_the_next(self) -> None:
+        """A host that is no mapping, and one whose name cannot be read, leave the third to be judged."""
+        document = copy.deepcopy(GOOD[1])
+        document["hosts"][0] = "node-1"
+        document["hosts"][1]["name"] = 5
+        document["hosts"][2]["name"] = "Node 3"
+        found = codes(read_document(document))
+        assert ("wrong-type", "hosts[0]") in found
+        assert ("wrong-type", "hosts[1].name") in found
+        assert ("malformed-node-name", "hosts[2].name") in found
+
+    def test_a_warning_comes_with_the_spec(self) -> None:
+        """Only errors forbid going on."""
+        document = copy.deepcopy(GOOD[-1])
+        document["network"]["pods"][0]["cidr"] = "2001:db8:44::/56"
+        reading = read_document(document)
+        assert reading.spec is not None
+        assert [problem.severity for problem in reading.problems] == [Severity.WARNING]
+
+
+class TestMessages:
+    """A message names the value and what to write instead, and no secret."""
+
+    @pytest.mark.parametrize(
+        ("change", "code", "path", "words"),
+        [
+            ({"stak": "ipv4"}, "unknown-field", "stak", "`stack`"),
+            ({"hosts": []}, "missing-value", "hosts", "at least one"),
+            ({"hosts": None}, "missing-value", "hosts", "write one"),
+            ({"name": None}, "missing-value", "name", "write one"),
+            ({"name": ""}, "malformed", "name", "letter"),
+            ({"name": "a" * 41}, "too-long", "name", "40"),
+            ({"name": "a\n"}, "control-character", "name", "take it out"),
+            ({"kubernetes_version": 1.36}, "wrong-type", "kubernetes_version", "quotes"),
+            ({"kubernetes_version": "1.36"}, "malformed", "kubernetes_version", "three numbers"),
+            ({"stack": "dualstack"}, "not-in-choices", "stack", "dual-stack"),
+            ({"cni": {"kind": "cilium"}}, "not-in-choices", "cni.kind", "flannel, calico, manifests, none"),
+            ({"cni": {"mtu": 1279}}, "out-of-range", "cni.mtu", "1280"),
+            ({"cni": {"mtu": 10**30}}, "out-of-range", "cni.mtu", "1280"),
+            ({"cni": {"mtu": True}}, "wrong-type", "cni.mtu", "whole number"),
+            ({"cni": []}, "wrong-type", "cni", "kind"),
+            ({"prepare": {"swap_off": "yes"}}, "wrong-type", "prepare.swap_off", "true or false"),
+            ({"kubeadm": {"kubelet": {"x": math.nan}}}, "wrong-type", "kubeadm.kubelet.x", "number"),
+            ({"kubeadm": {"kubelet": {"x": {1}}}}, "wrong-type", "kubeadm.kubelet.x", "mapping"),
+            ({"kubeadm": {"kubelet": {"x": 2**64}}}, "out-of-range", "kubeadm.kubelet.x", "64"),
+            ({"kubeadm": {"extra_args": {"api": {}}}}, "not-in-choices", "kubeadm.extra_args.api", "apiserver"),
+            ({"kubeadm": {"extra_args": {"apiserver": {"v": 2}}}}, "wrong-type", "kubeadm.extra_args.apiserver.v", "quotes"),
+            ({"images": {"mirrors": {"a b": 1}}}, "wrong-type", 'images.mirrors["a b"]', "list"),
+            ({5: 1}, "unknown-field", "cluster file", "known here"),
+        ],
+    )
+    def test_a_fault_of_the_top(self, change: dict[object, object], code: str, path: str, words: str) -> None:
+        """Code, path and hint of faults of shape."""
+        (problem,) = [p for p in read_document(GOOD[1] | change).problems if p.path == path]
+        assert problem.code == code
+        assert words in problem.hint
+
+    @pytest.mark.parametrize(
+        ("services", "code", "words"),
+        [
+            ("10.96.0.0/16", "wrong-type", "[10.96.0.0/16]"),
+            (["10.96.0.0"], "not-a-network", "10.96.0.0/16"),
+            (["10.96.5.0/16"], "host-bits-set", "use 10.96.0.0/16"),
+            (["10.96.0.0/255.255.0.0"], "not-a-network", "use 10.96.0.0/16"),
+            (["fd44::%eth0/112"], "not-a-network", "network such as"),
+            ([{"fd00:": None}], "not-a-network", "quotes"),
+            ([7], "not-a-network", "network such as"),
+            (["10.96.0.0/33"], "not-a-network", "network such as"),
+        ],
+    )
+    def test_a_fault_of_a_network(self, services: object, code: str, words: str) -> None:
+        """What is meant is proposed where it can be told."""
+        document = copy.deepcopy(GOOD[2])
+        document["network"]["services"] = services
+        problem = next(p for p in read_document(document).problems if p.code == code)
+        assert words in problem.hint
+
+    @pytest.mark.parametrize(
+        ("address", "words"),
+        [("[fd66::11]", "brackets"), ("fd66::11%eth0", "zone"), ("fd66::11/64", "prefix"), ("198.18.0.011", "such as"), (5, "quotes")],
+    )
+    def test_a_fault_of_an_address(self, address: object, words: str) -> None:
+        """Brackets, zones, prefix lengths and leading zeros are told apart."""
+        document = copy.deepcopy(GOOD[2])
+        document["hosts"][0]["addresses"] = [address]
+        assert [words in p.hint for p in read_document(document).problems if p.code == "not-an-address"] == [True]
+
+    def test_an_unknown_fields_value_is_not_repeated(self) -> None:
+        """It may be a password; the hint says where that belongs."""
+        document = copy.deepcopy(GOOD[1])
+        document["hosts"][0]["ssh"]["password"] = "hunter2"
+        (problem,) = read_document(document).problems
+        assert "hunter2" not in str(problem)
+        assert "SSH credential" in problem.hint
+
+
+class TestLines:
+    """A problem's place in the text."""
+
+    @pytest.mark.parametrize(
+        ("path", "line"),
+        [
+            ("name", 1),
+            ("hosts[1].role", 10),
+            ("hosts[0].ssh.port", 7),
+            ("hosts[0].ssh.host_key", 7),
+            ("hosts[0].labels", 5),
+            ("network.services[1]", 15),
+            ("proxy", 1),
+            ('images.mirrors["a b"][0]', 1),
+        ],
+    )
+    def test_the_line_of_a_path(self, path: str, line: int) -> None:
+        """That of the field; of the nearest thing around it when the field is missing."""
+        assert read_text(TEN_FAULTS).line(path) == line
+
+    def test_data_has_no_lines(self) -> None:
+        """Prefect's parameters come without a text."""
+        assert read_document(GOOD[0]).line("hosts[0].name") is None
+
+
+class TestPartialSpec:
+    """A field that could not be read is absent, and who touches it is told so."""
+
+    def test_touching_an_absent_field_raises(self) -> None:
+        """Unparsed, also from a property that needs the field; a name that is no field is an AttributeError as ever."""
+        fields: dict[str, Any] = {"name": "demo"}
+        spec = ClusterSpec.model_construct(**fields)
+        for name in ("stack", "hosts", "network"):
+            spec.__dict__.pop(name, None)
+        with pytest.raises(Unparsed):
+            _ = spec.stack
+        with pytest.raises(Unparsed):
+            _ = spec.families
+        with pytest.raises(AttributeError):
+            _ = spec.nonsense  # type: ignore[attr-defined]
+        assert spec.primary_family is Family.IPV4
+
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    # Python refuses to print these
+    st.sampled_from([1, -1]).map(lambda sign: sign * 10**5000),
+    st.sampled_from([2**63, 0, -1]),
+    st.floats(),
+    st.text(),
+    st.sampled_from(
+        ["::", "::1", "fd00::/8", "0.0.0.0/0", "::/0", "10.0.0.0/8", "[::1]:1", "a/b", "\ud800", "trust-on-first-use", "ssh-rsa AA=="]
+    ),
+    st.dates(),
+    st.binary(max_size=4),
+)
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(SCALARS, inner, max_size=4)), max_leaves=12
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of all values inside."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, one in inner for place in places(one, (*path, key)))]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Any:
+    """A good document with up to five values replaced, taken out or added."""
+    document = copy.deepcopy(draw(st.sampled_from(GOOD)))
+    for field in draw(
+        st.lists(st.sampled_from(["control_plane", "kubeadm", "images", "proxy", "prepare", "cni"]), unique=True, max_size=3)
+    ):
+        document[field] = ClusterSpec.model_validate(GOOD[0]).model_dump(mode="json")[field]
+    for _ in range(draw(st.integers(1, 5))):
+        *parents, last = draw(st.sampled_from(places(document)[1:]))
+        holder = document
+        for part in parents:
+            holder = holder[part]
+        action = draw(st.sampled_from(["replace", "remove", "add"]))
+        if action == "replace":
+            holder[last] = draw(ANYTHING)
+        elif action == "remove":
+            del holder[last]
+        elif isinstance(holder, dict):
+            holder[draw(st.text(max_size=5))] = draw(ANYTHING)
+        else:
+            holder.append(draw(ANYTHING))
+        if not document:
+            break
+    return document
+
+
+KNOWN_CODES = {*SHAPES, *(rule.code for rule in RULES)}
+
+
+def judge(reading: Reading) -> None:
+    """What holds of every reading."""
+    errors = [problem for problem in reading.problems if problem.severity is Severity.ERROR]
+    assert (reading.spec is None) == bool(errors)
+    for problem in reading.problems:
+        reading.line(problem.path)
+        assert problem.code in KNOWN_CODES
+        assert problem.path
+        assert problem.message
+        assert problem.hint
+        assert len(problem.message) < 600
+    # what is printed and what Prefect stores
+    json.dumps([problem.as_dict() for problem in reading.problems]).encode()
+    "\n".join(map(str, reading.problems)).encode()
+    if reading.spec is not None:
+        assert ClusterSpec.model_validate(reading.spec.model_dump(mode="json")) == reading.spec
+
+
+class TestRandomDocuments:
+    """Whatever is thrown at it, the reader answers."""
+
+    @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @given(ANYTHING)
+    def test_any_data(self, document: object) -> None:
+        """Any nesting of any values."""
+        judge(read_document(document))
+
+    @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+    @given(mutated())
+    def test_good_documents_with_random_changes(self, document: object) -> None:
+        """Near misses reach the rules."""
+        judge(read_document(document))
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.text())
+    def test_any_text(self, text: str) -> None:
+        """Any characters, lone surrogates included."""
+        judge(read_text(text))
+
+    @settings(max_examples=600, deadline=None)
+    @given(
+        st.sampled_from([path.read_text(encoding="utf-8") for path in EXAMPLES]),
+        st.lists(
+            st.tuples(
+                st.integers(0, 2000), st.integers(0, 6), st.text(st.sampled_from("\t\n :-[]{}&*!|>'\"%@`#,?<~.a0\r\x00\u2028é"), max_size=4)
+            ),
+            max_size=6,
+        ),
+    )
+    def test_good_texts_with_random_changes(self, text: str, edits: list[tuple[int, int, str]]) -> None:
+        """Cut, spoilt and doubled lines reach the syntax's recovery."""
+        for position, cut, new in edits:
+            at = position % len(text)
+            text = text[:at] + new + text[at + cut :]
+        judge(read_text(text))
+
+    def test_a_document_that_holds_itself(self) -> None:
+        """Data from elsewhere can be a loop."""
+        loop: list[Any] = []
+        loop.append(loop)
+        judge(read_document({**GOOD[0], "kubeadm": {"kubelet": {"x": loop}}, "hosts": loop}))

@@ -1,0 +1,69 @@
+"""Settings that a running cluster does not take are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cluster.facts.cluster_state import ClusterState
+from cluster.kubeadm.documents import cluster_configuration, kube_proxy_configuration, kubelet_configuration
+from cluster.plan.unapplied import unapplied
+from cluster.vocabulary.spec import ClusterSpec
+from tests.cluster.plan.test_immutable import SPEC, changed
+
+
+def made_of(spec: ClusterSpec) -> ClusterState:
+    """A cluster that this file made."""
+    upstreams = tuple(f"{address}:53" for address in spec.network.dns_upstreams) or ("/etc/resolv.conf",)
+    return ClusterState(
+        kubeadm=cluster_configuration(spec),
+        kubelet=kubelet_configuration(spec),
+        kube_proxy=kube_proxy_configuration(spec),
+        dns_upstreams=upstreams,
+    )
+
+
+def test_the_same_file_has_nothing_to_tell() -> None:
+    """Nor has a cluster whose configuration is not known."""
+    assert list(unapplied(SPEC, made_of(SPEC))) == []
+    assert list(unapplied(changed("control_plane", to={"extra_sans": ["k8s.example"]}), ClusterState())) == []
+    assert list(unapplied(changed("kubeadm", "kubelet", to={"maxPods": 50}), ClusterState())) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "told"),
+    [
+        (("kubeadm", "extra_args"), {"apiserver": {"v": "4"}}, "kubeadm.extra_args.apiserver differs from the running cluster's in v"),
+        (("kubeadm", "extra_args"), {"etcd": {"snapshot-count": "5000"}}, "in snapshot-count"),
+        (("control_plane", "extra_sans"), ["k8s.example"], "the API server's certificate lacks k8s.example"),
+        (("kubeadm", "kubelet"), {"maxPods": 50}, "kubeadm.kubelet differs from the running cluster's in maxPods"),
+        (
+            ("kubeadm", "kube_proxy"),
+            {"nftables": {"syncPeriod": "7s"}},
+            "kubeadm.kube_proxy differs from the running cluster's in nftables",
+        ),
+        (("network", "dns_upstreams"), ["192.0.2.53"], "192.0.2.53:53 and CoreDNS forwards to /etc/resolv.conf"),
+    ],
+    ids=["argument", "etcd", "name", "kubelet", "kube-proxy", "upstream"],
+)
+def test_what_init_alone_reads_is_told(path: tuple[str, ...], to: Any, told: str) -> None:
+    """One sentence names the setting and what differs, whichever of the two has more; the file that made the cluster says nothing."""
+    later = changed(*path, to=to)
+    (sentence,) = unapplied(later, made_of(SPEC))
+    assert told in sentence
+    assert list(unapplied(later, made_of(later))) == []
+    if path == ("kubeadm", "extra_args"):
+        (sentence,) = unapplied(SPEC, made_of(later))
+        assert told in sentence
+
+
+def test_what_kubeadm_writes_its_own_way_is_the_same() -> None:
+    """Durations in other units, and defaults that it fills in beside what was asked for."""
+    later = changed(
+        "kubeadm", "kubelet", to={"syncFrequency": "60s", "memorySwap": {"swapBehavior": "NoSwap"}, "allowedUnsafeSysctls": ["net.*"]}
+    )
+    held = {"syncFrequency": "1m0s", "memorySwap": {"swapBehavior": "NoSwap", "more": 1}, "allowedUnsafeSysctls": ["net.*"]}
+    assert list(unapplied(later, ClusterState(kubelet=held))) == []
+    (sentence,) = unapplied(later, ClusterState(kubelet={**held, "syncFrequency": "61s", "allowedUnsafeSysctls": []}))
+    assert "in allowedUnsafeSysctls, syncFrequency" in sentence

@@ -1,0 +1,100 @@
+"""Whose host it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cluster.facts.host_facts import Conflict, HostFacts, KubernetesState, Socket
+from cluster.rules.on_facts import check_facts
+from cluster.vocabulary.spec import ClusterSpec
+
+OURS = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, admin_config=True, api_manifest=True, endpoint="https://198.18.0.11:6443")
+JOINED = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, endpoint="https://198.18.0.11:6443")
+
+Make = Callable[..., Any]
+
+
+def codes(spec: ClusterSpec, *facts: HostFacts) -> list[tuple[str, str]]:
+    """(code, path) of every problem."""
+    found = check_facts(spec, {one.host: one for one in facts}, bundle_architecture="amd64", bundle_size=2**30)
+    return [(problem.code, problem.path) for problem in found]
+
+
+def test_bare_hosts_have_no_problem(a_spec: Make, some_facts: Make) -> None:
+    """Two good machines may become a cluster."""
+    assert codes(a_spec(), some_facts(1), some_facts(2)) == []
+
+
+def test_a_finished_cluster_of_ours_has_no_problem(a_spec: Make, some_facts: Make) -> None:
+    """Our own kube-apiserver, kubelet and VXLAN socket, our owner file and our certificate authority are no fault."""
+    sockets = (
+        Socket("tcp", None, None, 6443, "kube-apiserver"),
+        Socket("tcp", None, None, 10257, "kube-controller"),
+        Socket("tcp", None, None, 10250, "kubelet"),
+        Socket("udp", None, None, 8472, ""),
+    )
+    first = some_facts(1, owner="demo", kubernetes=OURS, sockets=sockets)
+    second = some_facts(2, owner="demo", kubernetes=JOINED, sockets=sockets[2:])
+    assert codes(a_spec(), first, second) == []
+
+
+def test_a_half_finished_host_of_ours_has_no_problem(a_spec: Make, some_facts: Make) -> None:
+    """A control plane whose init stopped in the middle is for the plan to mend."""
+    half = KubernetesState(ca_hash="sha256:aa", admin_config=True)
+    assert codes(a_spec(), some_facts(1, owner="demo", kubernetes=half), some_facts(2, owner="demo")) == []
+
+
+def test_a_host_prepared_for_another_cluster_is_refused(a_spec: Make, some_facts: Make) -> None:
+    """The owner file names another cluster."""
+    assert codes(a_spec(), some_facts(1), some_facts(2, owner="other")) == [("host-has-another-cluster", "hosts/node-2/cluster")]
+
+
+def test_a_cluster_that_nobody_here_made_is_refused_once(a_spec: Make, some_facts: Make) -> None:
+    """Its busy ports, kubelet and files are not told as faults of their own; the message names its API, the hint how to leave it alone."""
+    occupied = some_facts(
+        2,
+        kubernetes=replace(JOINED, endpoint="https://10.0.0.9:6443"),
+        sockets=(Socket("tcp", None, None, 10250, "kubelet"),),
+        conflicts=(Conflict("package", "kubelet", "deb kubelet 1.31.0"), Conflict("file", "/etc/cni/net.d/10-calico.conflist")),
+    )
+    (problem,) = check_facts(a_spec(), {"node-2": occupied}, bundle_architecture="amd64", bundle_size=1)
+    assert problem.code == "host-has-another-cluster"
+    assert "https://10.0.0.9:6443" in problem.message
+    assert "/etc/kubernetes/kubelet.conf" in problem.message
+    assert "take node-2 out of the file" in problem.hint
+
+
+@pytest.mark.parametrize("control_plane", [KubernetesState(), replace(OURS, ca_hash="sha256:bb")], ids=["none", "another"])
+def test_a_worker_of_an_earlier_cluster_of_the_same_name_is_refused(a_spec: Make, some_facts: Make, control_plane: KubernetesState) -> None:
+    """The name is the same, the certificate authority is not: it must be deleted by its owner, not reset unasked."""
+    first = some_facts(1, owner="demo" if control_plane.present else None, kubernetes=control_plane)
+    assert codes(a_spec(), first, some_facts(2, owner="demo", kubernetes=JOINED)) == [("host-has-another-cluster", "hosts/node-2/cluster")]
+
+
+@pytest.mark.parametrize(
+    ("thing", "do"),
+    [
+        (Conflict("package", "docker-ce", "deb docker-ce 28.0"), "apt-get purge docker-ce"),
+        (Conflict("unit", "kubelet.service", "/lib/systemd/system/kubelet.service"), "systemctl disable --now kubelet.service"),
+        (Conflict("binary", "containerd", "/usr/bin/containerd"), "remove /usr/bin/containerd"),
+        (Conflict("process", "dockerd", "/opt/docker/dockerd"), "/opt/docker/dockerd"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Conflict) else "",
+)
+def test_a_foreign_runtime_is_named_with_what_to_do(a_spec: Make, some_facts: Make, thing: Conflict, do: str) -> None:
+    """Package, unit, binary or process."""
+    facts = {"node-1": some_facts(1, conflicts=(thing,))}
+    (problem,) = check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1)
+    assert (problem.code, problem.path) == ("foreign-runtime", "hosts/node-1/foreign")
+    assert thing.name in problem.message
+    assert do in problem.hint
+
+
+def test_leftover_files_are_named(a_spec: Make, some_facts: Make) -> None:
+    """etcd's data of an earlier cluster would stop kubeadm in the middle."""
+    left = some_facts(1, conflicts=(Conflict("file", "/var/lib/etcd/member"),))
+    assert codes(a_spec(), left) == [("leftovers", "hosts/node-1/leftovers")]

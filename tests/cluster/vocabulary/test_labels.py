@@ -1,0 +1,95 @@
+"""Node addresses as labels and back."""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from cluster.vocabulary.labels import address_labels, addresses_from, parse_address, selector_for, tkestack_labels
+
+# what the API server takes as a label's value
+VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+
+
+def test_the_labels_of_a_dual_stack_node() -> None:
+    """Both addresses are labelled, and either finds the node."""
+    addresses = (IPv6Address("fd66::11"), IPv4Address("198.18.0.11"))
+    assert address_labels(addresses) == {
+        "node.sixstack.io/ipv4": "198.18.0.11",
+        "node.sixstack.io/ipv6": "fd660000000000000000000000000011",
+    }
+    assert selector_for(addresses[0]) == "node.sixstack.io/ipv6=fd660000000000000000000000000011"
+    assert selector_for(addresses[1]) == "node.sixstack.io/ipv4=198.18.0.11"
+
+
+@given(st.ip_addresses(v=4), st.ip_addresses(v=6))
+def test_labels_of_any_addresses_are_read_again(ipv4: IPv4Address, ipv6: IPv6Address) -> None:
+    """Lossless, and a value that Kubernetes takes."""
+    assume(ipv6.ipv4_mapped is None)
+    labels = address_labels((ipv6, ipv4))
+    assert addresses_from({**labels, "other": "label"}) == (ipv4, ipv6)
+    assert all(VALUE.fullmatch(value) for value in labels.values())
+
+
+@given(st.ip_addresses(v=6))
+def test_every_spelling_gives_one_selector(address: IPv6Address) -> None:
+    """Exploded, upper case, in brackets, as the label's own digits."""
+    assume(address.ipv4_mapped is None)
+    spellings = [address.exploded, address.compressed.upper(), f"[{address}]", f" {address}\n", f"{int(address):032x}"]
+    assert {selector_for(parse_address(text)) for text in spellings} == {selector_for(address)}
+
+
+def test_addresses_that_collide_when_colons_become_letters_do_not_collide_here() -> None:
+    """fd00::1:1:1 and fd00::1a1:1 give one pair of labels when ':' is replaced by 'a'."""
+    assert selector_for(ip_address("fd00::1:1:1")) != selector_for(ip_address("fd00::1a1:1"))
+
+
+def test_a_mapped_address_is_the_address_inside() -> None:
+    """As an input; as a node address it is refused."""
+    assert parse_address("::ffff:198.18.0.11") == IPv4Address("198.18.0.11")
+    with pytest.raises(ValueError, match="no node address"):
+        selector_for(IPv6Address("::ffff:198.18.0.11"))
+
+
+@pytest.mark.parametrize("text", ["", "node-1", "fd66::11%eth0", "198.18.0.300", "fd66", "[198.18.0.11"])
+def test_other_texts_are_refused(text: str) -> None:
+    """ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        parse_address(text)
+
+
+def test_two_addresses_of_one_family_are_refused() -> None:
+    """A node has one of each."""
+    with pytest.raises(ValueError, match="second"):
+        address_labels((ip_address("::2"), ip_address("::3")))
+
+
+@pytest.mark.parametrize("value", ["fd66::11", "FD660000000000000000000000000011", "", "+" + "0" * 31])
+def test_a_garbled_label_is_refused(value: str) -> None:
+    """Only the canonical form is read."""
+    with pytest.raises(ValueError, match="32"):
+        addresses_from({"node.sixstack.io/ipv6": value})
+
+
+def test_tkestack_labels_are_those_its_tools_ask_for() -> None:
+    """The text cut at half its length, `a` for each colon, under both names of the second half; IPv4 as it is."""
+    addresses = (IPv6Address("240d:c000:1000:3400:0:91a2:3ff3:4b3e"), IPv4Address("172.22.0.67"))
+    assert tkestack_labels(addresses) == {
+        "platform.tkestack.io/machine-ip": "172.22.0.67",
+        "platform.tkestack.io/machine-ipv6-head": "240dac000a1000a340",
+        "platform.tkestack.io/machine-ipv6-tail": "0a0a91a2a3ff3a4b3e",
+        "platform.tkestack.io/machine-ipv6-till": "0a0a91a2a3ff3a4b3e",
+    }
+
+
+def test_tkestack_labels_of_two_addresses_can_be_alike() -> None:
+    """Why nothing here finds a node by them."""
+    assert tkestack_labels([ip_address("fd00::1:1:1")]) == tkestack_labels([ip_address("fd00::1a1:1")])
+
+
+@given(st.ip_addresses())
+def test_tkestack_labels_are_values_that_kubernetes_takes(address: IPv6Address) -> None:
+    """Whatever the address."""
+    assert all(VALUE.fullmatch(value) for value in tkestack_labels([address]).values())

@@ -1,0 +1,38 @@
+"""Values in messages."""
+
+import math
+
+import pytest
+
+from cluster.vocabulary.quoting import quoted
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "nothing"),
+        (True, "true"),
+        (22, "22"),
+        (math.inf, "inf"),
+        ("a\nb", '"a\\nb"'),
+        ({"password": "hunter2"}, "a mapping"),
+        ([1, 2], "a list of 2"),
+        (b"x", "a value of type bytes"),
+        ("http://me:hunter2@proxy", '"http://...@proxy"'),
+        ("-----BEGIN RSA PRIVATE KEY-----", "a private key"),
+        ("\ud800", '"\\ud800"'),
+    ],
+)
+def test_a_value(value: object, text: str) -> None:
+    """Short, on one line, without secrets."""
+    assert quoted(value) == text
+
+
+def test_a_number_too_long_to_print_is_not_printed() -> None:
+    """Python refuses to print more than 4300 digits."""
+    assert quoted(10**5000) == "a number of more than 20 digits"
+
+
+def test_a_long_text_is_cut() -> None:
+    """Sixty characters tell enough."""
+    assert len(quoted("x" * 10000)) < 70

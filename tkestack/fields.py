@@ -1,0 +1,104 @@
+"""Typed looks into a document; a value of another type is a fault, one that could not be read is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+from cluster.vocabulary.partial import UNREAD, join_path
+from cluster.vocabulary.quoting import quoted
+from tkestack.report import Report
+
+Kind = TypeVar("Kind")
+
+
+class Fields:
+    """A mapping of a document and its path. What is null counts as absent, as Kubernetes reads it."""
+
+    def __init__(self, data: Mapping[str, object], path: str, report: Report) -> None:
+        self.data = data
+        self.path = path
+        self.report = report
+
+    def at(self, name: str) -> str:
+        """The path of a field."""
+        return child_path(self.path, name)
+
+    def value(self, name: str) -> object:
+        """The value as it is; None where there is none, or none that could be read."""
+        found = self.data.get(name)
+        return None if found is UNREAD else found
+
+    def text(self, name: str) -> str:
+        """A text; "" where there is none."""
+        return self._typed(name, str, "a text") or ""
+
+    def flag(self, name: str) -> bool | None:
+        """true or false."""
+        return self._typed(name, bool, "true or false")
+
+    def number(self, name: str, low: int, high: int) -> int | None:
+        """A whole number from low to high."""
+        found = self._typed(name, int, "a whole number")
+        if found is None or low <= found <= high:
+            return found
+        self.report.fault("out-of-range", self.at(name), f"{quoted(found)} is not within {low} to {high}", "write a number of that range")
+        return None
+
+    def section(self, name: str) -> Fields:
+        """The fields of a mapping; none where there is no mapping."""
+        found: dict[str, object] | None = self._typed(name, dict, "a mapping")
+        return Fields(found or {}, self.at(name), self.report)
+
+    def sections(self, name: str) -> Iterator[Fields]:
+        """The mappings of a list."""
+        for path, item in self._items(name):
+            if isinstance(item, dict):
+                yield Fields(item, path, self.report)
+            else:
+                self._wrong(path, item, "a mapping")
+
+    def texts(self, name: str) -> Iterator[tuple[str, str]]:
+        """Path and text of each item of a list."""
+        for path, item in self._items(name):
+            if isinstance(item, str):
+                yield path, item
+            else:
+                self._wrong(path, item, "a text")
+
+    def pairs(self, name: str) -> Iterator[tuple[str, str, str]]:
+        """Path, key and text of each entry of a mapping."""
+        inner = self.section(name)
+        for key in inner.data:
+            if (text := inner._typed(key, str, 'a text in quotes ("...")')) is not None:
+                yield inner.at(key), key, text
+
+    def _items(self, name: str) -> Iterator[tuple[str, object]]:
+        found: list[object] = self._typed(name, list, "a list") or []
+        for index, item in enumerate(found):
+            if item is not UNREAD:
+                yield f"{self.at(name)}[{index}]", item
+
+    def _typed(self, name: str, kind: type[Kind], words: str) -> Kind | None:
+        found = self.value(name)
+        if found is None:
+            return None
+        # in Python true is a number
+        if isinstance(found, kind) and not (isinstance(found, bool) and kind is not bool):
+            return found
+        self._wrong(self.at(name), found, words)
+        return None
+
+    def _wrong(self, path: str, value: object, words: str) -> None:
+        self.report.fault("wrong-type", path, f"{_kind(value)} where {words} belongs", f"write {words}")
+
+
+def child_path(path: str, name: str) -> str:
+    """The path of a field of what lies at `path`; that of a whole file ends with a colon and a blank."""
+    return path + join_path("", name) if path.endswith(": ") else join_path(path, name)
+
+
+def _kind(value: object) -> str:
+    """A value by its kind alone: it may be a password in the wrong place."""
+    words = {bool: "true or false", int: "a number", float: "a number", str: "a text", dict: "a mapping", list: "a list"}
+    return words.get(type(value), "something else")

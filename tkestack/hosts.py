@@ -1,0 +1,180 @@
+"""The machines of documents as hosts of a cluster file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cluster.file.literals import read_address
+from cluster.rules.labels import label_owner, taint_owner
+from cluster.rules.names import is_subdomain
+from cluster.rules.ssh import TRUST_ON_FIRST_USE
+from cluster.vocabulary.credentials import Credential
+from cluster.vocabulary.families import Address, Family, family_of
+from cluster.vocabulary.partial import join_path
+from cluster.vocabulary.spec import Role
+from tkestack.fields import Fields
+from tkestack.known_hosts import known_host_key
+from tkestack.logins import Logins, read_credential
+
+_KUBEADM_TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a machine or its jump host answers SSH, and with what one logs in."""
+
+    fields: Fields
+    address: Address
+    port: int
+    user: str
+    credential: Credential | None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine as a document has it."""
+
+    role: Role
+    reach: Reach
+    jump: Reach | None
+    name: str  # of the Machine document; "" for those of a Cluster
+    labels: Mapping[str, str]
+    taints: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What documents do not say and their owner may: host names by address, host keys, whether to trust the first that is shown."""
+
+    names: Mapping[Address, str] = field(default_factory=dict)
+    known_hosts: str = ""
+    trust_on_first_use: bool = False
+    tkestack_labels: bool = False
+
+
+def read_machine(fields: Fields, role: Role, choices: Choices, name: str = "") -> Machine | None:
+    """A machine of a Cluster (or the spec of a Machine); None when it has no usable address."""
+    labels = _labels(fields, choices)
+    taints = _taints(fields)
+    jump = _jump(fields.section("proxy"))
+    reach = _reach(fields)
+    return None if reach is None else Machine(role, reach, jump, name, labels, taints)
+
+
+def host_document(
+    machine: Machine, index: int, families: tuple[Family, ...] | None, interface: str, logins: Logins, choices: Choices
+) -> dict[str, Any]:
+    """An item of `hosts`; `families` is None where the ranges are at fault."""
+    at, reach = f"hosts[{index}]", machine.reach
+    report = reach.fields.report
+    report.comes_from(at, reach.fields.path)
+    host: dict[str, Any] = {
+        "name": choices.names.get(reach.address) or _proposed_name(machine, index, logins.cluster),
+        "role": machine.role.value,
+        "ssh": _endpoint(reach, f"{at}.ssh", logins, choices),
+    }
+    if machine.jump is not None:
+        host["ssh"]["jump"] = _endpoint(machine.jump, f"{at}.ssh.jump", logins, choices)
+    if families == (family_of(reach.address),):
+        # the node's address in TKEStack too; in dual-stack it is one of two, and the file takes both or none
+        host["addresses"] = [str(reach.address)]
+    if interface:
+        host["interface"] = interface
+    if machine.labels:
+        host["labels"] = dict(machine.labels)
+    if machine.taints:
+        host["taints"] = list(machine.taints)
+    return host
+
+
+def _proposed_name(machine: Machine, index: int, cluster: str) -> str:
+    proposed = re.sub(r"[^a-z0-9.-]+", "-", machine.name.lower()).strip("-.")[:63].strip("-.")
+    return proposed if is_subdomain(proposed) else f"{cluster}-{index + 1}"
+
+
+def _reach(fields: Fields) -> Reach | None:
+    """Address, port, user and secrets; None without a usable address."""
+    report = fields.report
+    credential = read_credential(fields)
+    port = fields.number("port", 0, 65535)
+    if port == 0:
+        report.changed(fields.at("port"), "hosts[].ssh.port: 22", "0 is no port")
+    elif port is not None:
+        report.taken(fields.at("port"), "hosts[].ssh.port")
+    user = fields.text("username")
+    if user:
+        report.taken(fields.at("username"), "hosts[].ssh.user")
+    found = fields.value("ip")
+    if found is None or found == "":
+        report.fault("missing-field", fields.at("ip"), "ip is missing", "write the address where sshd of this machine answers")
+        return None
+    address, fault = read_address(found)
+    if fault is not None or address is None:
+        report.fault("not-an-address", fields.at("ip"), "it is not an IP address", "write an address such as 198.18.0.11 or fd66::11")
+        return None
+    if str(address) == found:
+        report.taken(fields.at("ip"), "hosts[].ssh.address")
+    else:
+        report.changed(fields.at("ip"), f"hosts[].ssh.address: {address}", "one spelling of each address")
+    return Reach(fields, address, port or 22, user or "root", credential)
+
+
+def _jump(proxy: Fields) -> Reach | None:
+    kind = proxy.text("type")
+    if not proxy.value("ip"):
+        return None
+    if kind in ("SSHJumpServer", ""):
+        if kind:
+            proxy.report.taken(proxy.at("type"), "hosts[].ssh.jump")
+        return _reach(proxy)
+    proxy.report.left(proxy.path, f"hosts are reached directly or through an SSH jump host, not by {kind}")
+    return None
+
+
+def _endpoint(reach: Reach, at: str, logins: Logins, choices: Choices) -> dict[str, Any]:
+    report = reach.fields.report
+    report.comes_from(f"{at}.address", reach.fields.at("ip"))
+    report.comes_from(f"{at}.user", reach.fields.at("username"))
+    endpoint: dict[str, Any] = {"address": str(reach.address)}
+    if reach.port != 22:
+        endpoint["port"] = reach.port
+    endpoint["user"] = reach.user
+    if reach.credential is not None:
+        endpoint["credential"] = logins.block(reach.user, reach.credential)
+    else:
+        endpoint["credential"] = "default"
+        report.added(f"{at}.credential: default", f"{reach.fields.path} has neither password nor privateKey")
+    if key := known_host_key(choices.known_hosts, reach.address, reach.port):
+        endpoint["host_key"] = key
+    elif choices.trust_on_first_use:
+        endpoint["host_key"] = TRUST_ON_FIRST_USE
+    return endpoint
+
+
+def _labels(fields: Fields, choices: Choices) -> dict[str, str]:
+    taken = {}
+    for path, key, value in fields.pairs("labels"):
+        if (owner := label_owner(key, tkestack=choices.tkestack_labels)) is not None:
+            fields.report.left(path, f"{owner.rstrip(',')} sets it")
+        else:
+            taken[key] = value
+            fields.report.taken(path, join_path("hosts[].labels", key))
+    return taken
+
+
+def _taints(fields: Fields) -> tuple[dict[str, str], ...]:
+    taken = []
+    for taint in fields.sections("taints"):
+        key = taint.text("key")
+        if key in _KUBEADM_TAINTS:
+            fields.report.left(taint.path, "kubeadm gives a control plane its own taint")
+        elif (owner := taint_owner(key)) is not None:
+            fields.report.left(taint.path, f"{owner} set it")
+        else:
+            taken.append({name: text for name in ("key", "value", "effect") if (text := taint.text(name))})
+            for name in taken[-1]:
+                fields.report.taken(taint.at(name), f"hosts[].taints[].{name}")
+    return tuple(taken)

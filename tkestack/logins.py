@@ -1,0 +1,87 @@
+"""The logins of machines: one `SSH credential` block for each distinct one."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+
+from cluster.vocabulary.credentials import Credential
+from tkestack.fields import Fields
+
+_LONGEST_BLOCK_NAME = 63
+_TO = "an SSH credential block"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What the block of that name holds, and who logs in with it; `repr` shows no secret."""
+
+    block: str
+    user: str
+    credential: Credential
+
+
+@dataclass
+class Logins:
+    """Gives each distinct login a block name: CLUSTER-USER, with a number where one user has several."""
+
+    cluster: str
+    found: dict[tuple[str, Credential], Login] = field(default_factory=dict)
+
+    def block(self, user: str, credential: Credential) -> str:
+        """The name of the block of this login."""
+        if (user, credential) not in self.found:
+            bare = re.sub(r"[^a-z0-9]+", "-", user.lower()).strip("-") or "user"
+            stem = f"{self.cluster}-{bare}"[: _LONGEST_BLOCK_NAME - 4].rstrip("-")
+            used = {login.block for login in self.found.values()}
+            names = (stem, *(f"{stem}-{number}" for number in range(2, len(used) + 3)))
+            name = next(name for name in names if name not in used)
+            self.found[user, credential] = Login(name, user, credential)
+        return self.found[user, credential].block
+
+
+def read_credential(fields: Fields) -> Credential | None:
+    """The password, private key and passphrase of a machine or its proxy; None when it has neither password nor key."""
+    password, key, passphrase = (_secret(fields, name) for name in ("password", "privateKey", "passPhrase"))
+    if password and password.endswith("\n"):
+        password = password.rstrip("\r\n")
+        fields.report.changed(fields.at("password"), _TO, "it ends with a line feed, as `echo ... | base64` makes it: taken without")
+    elif password:
+        fields.report.taken(fields.at("password"), _TO)
+    if key and "PRIVATE KEY-----" not in key:
+        hint = "write the base64 of the file that ssh-keygen made, without .pub"
+        fields.report.fault("not-a-private-key", fields.at("privateKey"), "it is the base64 of no private key", hint)
+        key = None
+    elif key:
+        fields.report.taken(fields.at("privateKey"), _TO)
+    if passphrase and key:
+        fields.report.taken(fields.at("passPhrase"), _TO)
+    elif passphrase:
+        fields.report.left(fields.at("passPhrase"), "there is no private key that it would open")
+        passphrase = None
+    if not (password or key):
+        return None
+    return Credential(password=password, private_key=key if key is None or key.endswith("\n") else key + "\n", passphrase=passphrase)
+
+
+def _secret(fields: Fields, name: str) -> str | None:
+    """The text inside of base64, as Go writes octets into JSON; a fault never shows it."""
+    found = fields.value(name)
+    if found is None or found == "":
+        return None
+    hint = "write its base64, on one line, as TKEStack wants it"
+    if not isinstance(found, str):
+        fields.report.fault("not-base64", fields.at(name), "it is no text", hint + "; in quotes")
+        return None
+    try:
+        octets = base64.b64decode(found.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError):
+        fields.report.fault("not-base64", fields.at(name), "it is not base64", hint)
+        return None
+    try:
+        return octets.decode() or None
+    except UnicodeDecodeError:
+        fields.report.fault("not-base64", fields.at(name), "it is the base64 of something that is no text", hint)
+        return None
