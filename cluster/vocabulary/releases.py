@@ -34,7 +34,7 @@ class KubernetesRelease:
     coredns: str
     pause: str
     agnhost: str
-    # one version serves all minors so far: kubelet 1.35 to 1.37 needs CRI v1, which containerd has since 1.6
+    # one version serves all minors so far: kubelet 1.36 and newer want containerd 2.x, and 1.35 takes it
     containerd: str = "2.2.1"
     runc: str = "1.3.4"
     cni_plugins: str = "1.9.1"

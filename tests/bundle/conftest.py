@@ -8,7 +8,7 @@ import json
 import re
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -145,12 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def published() -> Iterator[Published]:
     """Every release and image of the default release, for both architectures, small but with real digests."""
-    release, there = DEFAULT_RELEASE, Published()
-    for architecture in Architecture:
-        _put_releases(there, release, architecture.value)
-    for name, reference in image_references(release).items():
-        repository, _, tag = reference.partition("/")[2].rpartition(":")
-        there.put_image(repository, tag, {each.value: tar_of({name: f"{name} for {each}".encode()}) for each in Architecture})
+    there = Published()
+    _put_all(there, DEFAULT_RELEASE)
     handler = type("Handler", (_Handler,), {"published": there})
     there.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     there.server.daemon_threads = True
@@ -160,6 +156,20 @@ def published() -> Iterator[Published]:
     there.server.shutdown()
     there.server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def published_release(published: Published) -> Callable[[KubernetesRelease], None]:
+    """Call it to serve another release too."""
+    return lambda release: _put_all(published, release)
+
+
+def _put_all(there: Published, release: KubernetesRelease) -> None:
+    for architecture in Architecture:
+        _put_releases(there, release, architecture.value)
+    for name, reference in image_references(release).items():
+        repository, _, tag = reference.partition("/")[2].rpartition(":")
+        there.put_image(repository, tag, {each.value: tar_of({name: f"{name} for {each}".encode()}) for each in Architecture})
 
 
 def program(name: str, architecture: str) -> bytes:

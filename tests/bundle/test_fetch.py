@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from bundle.sources import DEFAULT_SOURCES, Sources, read_sources
 from bundle.unpack import unpack, unpack_from_image
 from bundle.verify import verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault
-from cluster.vocabulary.releases import DEFAULT_RELEASE
+from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease
 
 KUBELET = f"/release/v{DEFAULT_RELEASE.kubernetes}/bin/linux/amd64/kubelet"
 
@@ -194,3 +195,16 @@ def test_reachable_means_every_server_answers(published: Any) -> None:
     assert reachable(published.sources, timeout=5)
     elsewhere = published.sources.model_copy(update={"registries": {"registry.k8s.io": "http://127.0.0.1:9"}})
     assert not reachable(elsewhere, timeout=5)
+
+
+def test_another_release_is_fetched_whole(published: Any, published_release: Callable[[KubernetesRelease], None], tmp_path: Path) -> None:
+    """Every file has the version that the table of releases gives it; a folder of one release is not filled with another."""
+    release = RELEASES[0]
+    published_release(release)
+    fetch_bundle(tmp_path / "bundle", Architecture.AMD64, published.sources, lambda _: None, release=release)
+    manifest = read_manifest(tmp_path / "bundle")
+    verify_bundle(tmp_path / "bundle", manifest)
+    assert (manifest.name, manifest.kubernetes_version) == (f"v{release.kubernetes}-amd64", f"v{release.kubernetes}")
+    assert set(manifest.images) == set(image_references(release).values())
+    with pytest.raises(EnvironmentFault, match=f"holds bundle v{release.kubernetes}-amd64: name another folder"):
+        fetch(tmp_path / "bundle", published.sources)
