@@ -23,7 +23,12 @@ def version_is_supported(spec: ClusterSpec) -> Iterator[Finding]:
     """The Kubernetes version is inside the supported window."""
     if release_of_minor(spec.version) is None:
         says = f"{spec.version} is not within v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
-        yield Finding("kubernetes_version", says, "use the version of your artifact bundle (`sixstack bundle show`)")
+        known = ", ".join(release.kubernetes for release in RELEASES)
+        yield Finding(
+            "kubernetes_version",
+            says,
+            f"write the version of your artifact bundle (`sixstack bundle show`): {known}, or another patch release of these",
+        )
 
 
 def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ...]:

@@ -49,8 +49,8 @@ def build_bundle(
     """
     _refuse_missing_modules(release)
     store, architecture = Store(cache_folder()), Architecture.of_this_machine()
-    whole = _Builder(store, release, architecture, NETWORKS)
-    builder = _Builder(store, release, architecture, networks)
+    whole = BundleBuilder(store, release, architecture, NETWORKS)
+    builder = BundleBuilder(store, release, architecture, networks)
     if whole.finished:
         return whole.folder
     if not builder.finished:
@@ -68,7 +68,7 @@ def _refuse_missing_modules(release: KubernetesRelease) -> None:
         raise EnvironmentFault(f"Kubernetes {release.kubernetes} cannot be built, as these modules are missing: {says}")
 
 
-class _Builder:
+class BundleBuilder:
     """Makes one bundle from sources."""
 
     def __init__(self, store: Store, release: KubernetesRelease, architecture: Architecture, networks: Collection[str]) -> None:
