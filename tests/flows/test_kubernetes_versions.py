@@ -28,7 +28,7 @@ ArtifactBundle(folder=sys.argv[2]).save(sys.argv[1], overwrite=True)
 """
 MODES = (Mode(StackMode.DUAL_STACK, Family.IPV4), Mode(StackMode.IPV6, Family.IPV6))
 CASES = [
-    pytest.param(release, MODES[number % 2], id=f"{release.kubernetes}-{MODES[number % 2]}")
+    pytest.param((release, MODES[number % 2]), id=f"{release.kubernetes}-{MODES[number % 2]}")
     for number, release in enumerate(release for release in RELEASES if release is not DEFAULT_RELEASE)
 ]
 
