@@ -91,7 +91,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "log-text-split-stream permit-address-sharing permit-port-sharing profiling use-service-account-credentials "
             ),
             Takes.NUMBER: (
-                "concurrent-cron-job-syncs concurrent-daemonset-syncs concurrent-deployment-syncs "
+                "concurrent-cron-job-syncs concurrent-daemonset-syncs concurrent-deployment-syncs concurrent-disruption-syncs "
                 "concurrent-device-taint-eviction-syncs concurrent-endpoint-syncs concurrent-ephemeralvolume-syncs "
                 "concurrent-gc-syncs concurrent-horizontal-pod-autoscaler-syncs concurrent-job-syncs "
                 "concurrent-namespace-syncs concurrent-rc-syncs concurrent-replicaset-syncs concurrent-resource-quota-syncs "
