@@ -7,10 +7,10 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 SIXSTACK := .venv/bin/sixstack
 INSTALLED := .venv/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
-.PHONY: demo case-1 case-2 test check clean-demo lock bench help
+.PHONY: demo case-1 case-2 test test-long check clean-demo lock bench help
 
 help:
-	@sed -n '1p' Makefile; echo "targets: demo case-1 case-2 clean-demo test check bench lock"
+	@sed -n '1p' Makefile; echo "targets: demo case-1 case-2 clean-demo test test-long check bench lock"
 
 $(INSTALLED):
 	@if [ -z "$(PYTHON)" ]; then echo "installing: Debian package python3"; apt-get update -qq && apt-get install -y -qq python3 >/dev/null; fi
@@ -44,6 +44,11 @@ test: check
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	@$(SIXSTACK) lab bundle
 	.venv/bin/python -m pytest $(PYTEST)
+
+# clusters of every supported Kubernetes release; the first time it also builds their bundles
+test-long: $(INSTALLED)
+	@started=$$SECONDS; .venv/bin/python -m pytest -m long $(PYTEST); code=$$?; \
+	echo "make test-long took $$(( (SECONDS - started) / 60 )) min $$(( (SECONDS - started) % 60 )) s"; exit $$code
 
 bench: $(INSTALLED)
 	@$(SIXSTACK) lab bundle
