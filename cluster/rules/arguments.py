@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from cluster.rules.component_arguments import ARGUMENTS, Takes, arguments_of
-from cluster.rules.rule import Finding, rule
+from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.releases import minor_of, minor_text
 from cluster.vocabulary.spec import ClusterSpec
@@ -23,25 +23,25 @@ _VALUES = {
 }
 
 
-@rule("argument-value")
-def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Finding]:
-    """The value of a command-line argument is of the type that the component parses; it would not start otherwise."""
+@spec_rule("argument-value")
+def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
+    """The value of a command-line argument is of another type than the component parses: the component would not start."""
     for component, name, value, at in _arguments(spec):
         takes = ARGUMENTS[component].get(name, Takes.TEXT)
         if not _VALUES[takes].fullmatch(value):
-            yield Finding(at, f"{quoted(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
+            yield Violation(at, f"{quoted(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
 
 
-@rule("unknown-argument", Severity.WARNING)
-def arguments_are_known(spec: ClusterSpec) -> Iterator[Finding]:
-    """A command-line argument is one that the component's --help prints; it may be a hidden one, or the component does not start."""
+@spec_rule("unknown-argument", Severity.WARNING)
+def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
+    """A command-line argument is not printed by the component's --help; it may be a hidden one, or the component does not start."""
     minor = minor_of(spec.version)
     for component, name, _, at in _arguments(spec):
         known = arguments_of(component, minor)
         if name not in known:
             near = nearest_name(name, known)
             says = f"--{name} is not an argument that {component} of Kubernetes {minor_text(minor)} prints with --help"
-            yield Finding(at, says, f"did you mean {near}?" if near else "remove it")
+            yield Violation(at, says, f"did you mean {near}?" if near else "remove it")
 
 
 def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from cluster.rules.rule import Finding, rule
-from cluster.vocabulary.problems import Problem, Severity
+from cluster.rules.registry import spec_rule
+from cluster.vocabulary.problems import Problem, Severity, Violation
 from cluster.vocabulary.releases import (
     NEWEST_MINOR,
     OLDEST_MINOR,
@@ -18,13 +18,13 @@ from cluster.vocabulary.releases import (
 from cluster.vocabulary.spec import ClusterSpec
 
 
-@rule("kubernetes-version-unsupported")
-def version_is_supported(spec: ClusterSpec) -> Iterator[Finding]:
-    """The Kubernetes version is inside the supported window."""
+@spec_rule("kubernetes-version-unsupported")
+def version_is_supported(spec: ClusterSpec) -> Iterator[Violation]:
+    """The Kubernetes version is outside the supported window."""
     if release_of_minor(spec.version) is None:
         says = f"{spec.version} is not within v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
         known = ", ".join(release.kubernetes for release in RELEASES)
-        yield Finding(
+        yield Violation(
             "kubernetes_version",
             says,
             f"write the version of your artifact bundle (`sixstack bundle show`): {known}, or another patch release of these",

@@ -16,10 +16,11 @@ from bundle.fetch import fetch_bundle, reachable
 from bundle.layout import image_references
 from bundle.manifest import Architecture, BundleManifest, read_manifest
 from bundle.sources import DEFAULT_SOURCES, Sources, read_sources
-from bundle.unpack import unpack, unpack_from_image
+from bundle.unpack import unpack
 from bundle.verify import verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease
+from tests.bundle.image_files import unpack_from_image
 
 KUBELET = f"/release/v{DEFAULT_RELEASE.kubernetes}/bin/linux/amd64/kubelet"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 
 import pytest
 import yaml
 
+from demo.local_prefect import SIXSTACK
 from tests.cli.test_commands import EXAMPLE
 from tests.conftest import Workplace, run_id
 
@@ -17,7 +17,7 @@ from tests.conftest import Workplace, run_id
 def test_ctrl_c_leaves_the_run_and_says_so(prefect_server: Workplace) -> None:
     """130, and how to follow the run or end it; the run goes on (and fails, as its audit store is nobody's)."""
     document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")) | {"audit": "nobody"}
-    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "create"]
+    command = [*SIXSTACK, "create"]
     with subprocess.Popen(
         [*command, prefect_server.write("left.yaml", document)],
         cwd=prefect_server.prefect.root,

@@ -81,7 +81,7 @@ class TestResult:
 
     def test_a_time_limit_ends_the_step_and_all_it_started(self, session: Session) -> None:
         """Named with what it said last."""
-        with pytest.raises(StepTimedOut, match=r"step a-step \(attempt 1\) did not end within 1 s and was stopped; it last said: waiting"):
+        with pytest.raises(StepTimedOut, match=r"step a-step \(attempt 1\) did not end within 1 s and was stopped; its last line: waiting"):
             step(session, "sleep 4321 & echo waiting; sleep 4321", limit=timedelta(seconds=1))
         time.sleep(0.3)
         assert session.run("pgrep -f 'sleep 4321'", limit=SOON).stdout == ""

@@ -16,9 +16,10 @@ from cluster.vocabulary.families import Family
 from cluster.vocabulary.spec import SSH
 from hosts.probe_paths import LIMIT, PATIENCE_SECONDS, try_paths
 from hosts.session import Session
-from lab import faults, hosts
+from lab import hosts
 from lab.host import Machine
 from templates import render
+from tests.lab import faults
 from tests.templates.test_host_scripts_on_a_host import LOOK
 
 pytestmark = [pytest.mark.lab]
@@ -183,7 +184,7 @@ def test_listening_ends_with_the_connection_and_with_its_limit(three: BareHosts,
         limit=2 if end == "limit" else 60,
     )
     held = session.hold(script, limit=LIMIT)
-    assert held.said == "listening"
+    assert held.first_line == "listening"
     assert three.run(1, "ss -Hlnt sport = :10250").count("10250") == len(host.addresses)
     if end == "connection":
         session.close()

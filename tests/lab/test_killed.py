@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cluster.vocabulary.families import Family
+from demo.local_prefect import SIXSTACK
 from lab import host, hosts, state
 from tests.lab.machine import remains
 
@@ -23,8 +24,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 def _killed_up(lab: str, after: float) -> None:
     """Start `up` in a process of its own and kill it and its children some seconds later."""
-    program = f"from lab import hosts; hosts.up({lab!r}, hosts=2)"
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, start_new_session=True, stderr=subprocess.DEVNULL)
+    command = [*SIXSTACK, "lab", "up", "--lab", lab, "--hosts", "2"]
+    process = subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -76,14 +77,9 @@ def test_a_change_of_families_that_was_cut_short_is_done_by_the_next_up(own_lab:
 
 def test_a_base_whose_building_was_killed_is_built_anew(tmp_path: Path) -> None:
     """The half-built folder goes, its mounts too, and the lock does not outlive the builder. (A smaller base than the real one.)"""
-    program = f"""
-from pathlib import Path
-from lab import base
-base.PACKAGES, base._CUSTOMIZE, base._HERE = ("procps",), "true", Path({str(tmp_path / "none")!r})
-base.ensure_base(lambda line: print(line, flush=True))
-"""
+    command = [sys.executable, str(Path(__file__).with_name("build_small_base.py")), str(tmp_path / "none")]
     surroundings = {**os.environ, "SIXSTACK_CACHE": str(tmp_path / "cache")}
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, env=surroundings, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=surroundings, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
         if "installing essential" in line:
@@ -92,9 +88,7 @@ base.ensure_base(lambda line: print(line, flush=True))
     process.wait()
     process.stdout.close()
     assert list((tmp_path / "cache").glob("*.building"))
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPOSITORY, env=surroundings, capture_output=True, text=True, check=True, timeout=600
-    )
+    done = subprocess.run(command, cwd=REPOSITORY, env=surroundings, capture_output=True, text=True, check=True, timeout=600)
     assert "the base is built" in done.stdout
     (built,) = (tmp_path / "cache").iterdir()
     assert (built / "usr/bin/ps").exists()

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bundle.unpack import unpack, unpack_from_image
+from bundle.unpack import unpack
 from cluster.kubeadm.documents import init_documents, join_configuration
 from cluster.rules.component_arguments import ARGUMENTS, arguments_of
 from cluster.vocabulary.releases import RELEASES, KubernetesRelease
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from lab.build.bundle import build_bundle
 from templates import render
+from tests.bundle.image_files import unpack_from_image
 from tests.cluster.kubeadm.test_kubeadm_accepts import CA_HASH, accepted, apiserver_flags, complaint, refusal
 from tests.conftest import say
 
@@ -57,7 +59,7 @@ def test_kubeadm_accepts_our_documents(programs: Programs) -> None:
     kubeadm = programs.of("kubeadm")
     texts = []
     for _, some in accepted(SPECS):
-        spec = some.model_copy(update={"kubernetes_version": programs.release.kubernetes})
+        spec = ResolvedSpec.of(some.model_copy(update={"kubernetes_version": programs.release.kubernetes}))
         texts.append(render("kubeadm/init.yaml.j2", documents=init_documents(spec)))
         texts += [
             render("kubeadm/join.yaml.j2", document=join_configuration(spec, host, token="abcdef.0123456789abcdef", ca_hash=CA_HASH))

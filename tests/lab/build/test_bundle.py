@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from bundle.manifest import FileKind, read_manifest
 from bundle.unpack import unpack
 from bundle.verify import verify_bundle
+from demo.local_prefect import SIXSTACK
 from lab.build.bundle import build_bundle
 
 pytestmark = pytest.mark.bundle
@@ -110,13 +110,13 @@ def test_a_build_that_was_killed_is_finished_by_the_next(tmp_path: Path, bundle_
         if not packed and not part.name.startswith("."):
             os.link(part, parts / part.name)
     environment = {**os.environ, "SIXSTACK_CACHE": str(tmp_path)}
-    program = "from lab.build.bundle import build_bundle; print(build_bundle())"
+    command = [*SIXSTACK, "lab", "bundle"]
     for kill_after in (2.0, 5.0):
-        with subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.DEVNULL) as builder:
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as builder:
             time.sleep(kill_after)
             builder.kill()
     assert not list((tmp_path / "bundles").glob("lab-*"))
-    finished = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=600)
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=600)
     folder = Path(finished.stdout.strip())
     made, before = read_manifest(folder), read_manifest(bundle_folder)
     assert made.name == before.name
