@@ -59,13 +59,10 @@ def test_kubeadm_accepts_our_documents(programs: Programs) -> None:
     kubeadm = programs.of("kubeadm")
     texts = []
     for _, some in accepted(SPECS):
-        spec = some.model_copy(update={"kubernetes_version": programs.release.kubernetes})
-        texts.append(render("kubeadm/init.yaml.j2", documents=init_documents(ResolvedSpec.of(spec))))
+        spec = ResolvedSpec.of(some.model_copy(update={"kubernetes_version": programs.release.kubernetes}))
+        texts.append(render("kubeadm/init.yaml.j2", documents=init_documents(spec)))
         texts += [
-            render(
-                "kubeadm/join.yaml.j2",
-                document=join_configuration(ResolvedSpec.of(spec), host, token="abcdef.0123456789abcdef", ca_hash=CA_HASH),
-            )
+            render("kubeadm/join.yaml.j2", document=join_configuration(spec, host, token="abcdef.0123456789abcdef", ca_hash=CA_HASH))
             for host in spec.workers[:1]
         ]
     with ThreadPoolExecutor(2) as pool:
