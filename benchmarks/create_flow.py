@@ -27,6 +27,7 @@ from benchmarks.processes import Watch, descendants, ended_children_cpu, machine
 from benchmarks.report import phases_of_records, show
 from cluster.file.reader import read_document
 from cluster.vocabulary.families import StackMode
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from demo.local_prefect import SIXSTACK, LocalPrefect
 from lab import hosts
 from lab.build.bundle import build_bundle
@@ -122,7 +123,7 @@ def _bare_hosts(prefect: LocalPrefect) -> None:
     assert spec is not None
     for old in (prefect.root / "inputs").glob("*"):
         old.unlink()
-    write_inputs(prefect.root / "inputs", spec, bundle, lab.key_file)
+    write_inputs(prefect.root / "inputs", ResolvedSpec.of(spec), bundle, lab.key_file)
     prefect.register(bundle=bundle, credential=f"lab-{LAB}", key_file=lab.key_file, audit=prefect.root / "audit")
     os.sync()  # writing back what the last round left must not be paid by the next
 
@@ -212,7 +213,9 @@ def _by_flow(prefect: LocalPrefect) -> Run:
 
 
 def _process_of(prefect: LocalPrefect, name: str) -> int:
-    return int((prefect.state / f"{name}.pid").read_text(encoding="utf-8").split()[0])
+    process = prefect.process(name)
+    assert process is not None
+    return process.pid
 
 
 def _await_end(worker: int) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 from bundle.manifest import BundleFile, FileKind, read_manifest
 from cluster.kubeadm.documents import join_configuration
-from cluster.plan.steps import init_values, prepare_values
+from cluster.plan.values import init_values, prepare_values
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host
-from kube.pod_networks import network_images
-from kube.pod_networks.flannel import flannel_documents
+from kube.pod_networks import network_documents, network_images
 from templates import render
 
 # the script puts the hash of the cluster's new certificate authority there
@@ -27,7 +27,7 @@ _LATE_IMAGES = ("flannel-cni-plugin", "flannel", "coredns", "busybox", "probe")
 _RUNTIME = ("containerd", "runc", "containerd-shim-runc-v2", "ctr")
 
 
-def write_inputs(folder: Path, spec: ClusterSpec, bundle: Path, key_file: Path) -> Path:
+def write_inputs(folder: Path, spec: ResolvedSpec, bundle: Path, key_file: Path) -> Path:
     """Fill `folder` with the inputs of benchmarks/by_hand.sh for this cluster and return it. The folder holds a join token: mode 0700."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     token = f"{_random(6)}.{_random(16)}"
@@ -35,7 +35,7 @@ def write_inputs(folder: Path, spec: ClusterSpec, bundle: Path, key_file: Path) 
     _write(folder / "hosts", "".join(f"{host.name} {host.role.value}\n" for host in spec.hosts))
     _write(folder / "ssh_config", _ssh_config(folder, spec, key_file))
     _write(folder / "known_hosts", "".join(f"{_known_as(host)} {host.ssh.host_key}\n" for host in spec.hosts))
-    _write(folder / "flannel.yaml", "---\n".join(f"{json.dumps(document)}\n" for document in flannel_documents(spec)))
+    _write(folder / "flannel.yaml", "---\n".join(f"{json.dumps(document)}\n" for document in network_documents(spec)))
     _write(folder / "token-id", f"{token.partition('.')[0]}\n")
     _write(folder / "init.yaml", render("kubeadm/init.yaml.j2", documents=_init_documents(spec, token)))
     manifest = read_manifest(bundle)
@@ -63,7 +63,7 @@ def _random(length: int) -> str:
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(length))
 
 
-def _init_documents(spec: ClusterSpec, token: str) -> list[dict[str, Any]]:
+def _init_documents(spec: ResolvedSpec, token: str) -> list[dict[str, Any]]:
     """kubeadm's documents with one join token for all, which a person would make beforehand; the flow makes one for each worker."""
     documents: list[dict[str, Any]] = [dict(document) for document in init_values(spec)["documents"]]
     documents[0]["bootstrapTokens"] = [{"token": token, "ttl": "15m0s"}]

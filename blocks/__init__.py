@@ -1,1 +1,1 @@
-"""What an operator configures once: SSH credential, artifact bundle, audit store, saved kubeconfig."""
+"""Prefect blocks that an operator configures once: SSH credential, artifact bundle, audit store, saved kubeconfig."""

@@ -1,4 +1,4 @@
-"""Where the artifacts of one Kubernetes version lie."""
+"""The folder with the artifacts of one Kubernetes version."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ ArtifactBundle(folder="/srv/sixstack/bundle-v1.36.3-amd64").save("default", over
         return Path(self.folder).expanduser()
 
     def manifest(self) -> BundleManifest:
-        """The manifest, validated; errors as bundle.manifest.read_manifest."""
+        """The validated manifest; raises as bundle.manifest.read_manifest."""
         return read_manifest(self.path)

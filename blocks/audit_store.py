@@ -1,4 +1,4 @@
-"""Where the records of every attempt of every step are kept."""
+"""The storage for the records of every attempt of every step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_FOLDER = "~/.local/share/sixstack/audit"
 
 
 class AuditStore(Block):
-    """A folder, or any storage fsspec knows, that keeps one JSON document for each attempt."""
+    """A folder, or any fsspec storage, with one JSON document for each attempt."""
 
     _block_type_name = "Audit store"
     _block_type_slug = "audit-store"
@@ -38,7 +38,7 @@ AuditStore(url="/srv/sixstack/audit").save("default", overwrite=True)
     options: SecretDict | None = Field(default=None, description="Options for the fsspec file system (keys, endpoints); stored encrypted.")
 
     def write(self, record: Record) -> Record:
-        """Store a record under the next free attempt number and return it with that number; no record is ever overwritten."""
+        """Store a record with the next free attempt number and return the record with that number; no record is ever overwritten."""
         system, root = self._system()
         folder = f"{root}/{record.cluster}/{record.flow_run}"
         system.makedirs(folder, exist_ok=True)

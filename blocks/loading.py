@@ -1,4 +1,4 @@
-"""Loading a block by name with an error that says what is missing and how to make it."""
+"""Loading a block by name, with an error that names the missing block and how to create it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from prefect.settings import get_current_settings
 
 from cluster.vocabulary.errors import EnvironmentFault
 
-# loading a block sends an event; a short command that ends before it is sent would warn of it each time, and still sends it
+# loading a block sends an event; a short command would log a warning when it ends before the event is sent, although the event is sent
 logging.getLogger("EventsWorker").setLevel(logging.ERROR)
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 
 class NoBlock(EnvironmentFault):
-    """The server answers, and has no block of that type and name."""
+    """The server has no block of that type and name."""
 
 
 def load(kind: type[AnyBlock], name: str) -> AnyBlock:
-    """The block of that type and name; NoBlock when there is none, EnvironmentFault when the server does not answer."""
+    """Load a block; NoBlock when there is none of that name, EnvironmentFault when the server does not answer."""
     try:
         loaded = kind.load(name)
     except ValueError as error:
-        if not isinstance(error.__cause__, ObjectNotFound) and "Unable to find block document" not in str(error):
+        if not isinstance(error.__cause__, ObjectNotFound):
             raise EnvironmentFault(f"the {kind.get_block_type_slug()} block `{name}` cannot be read: {error}") from error
         raise NoBlock(
             f"there is no block `{name}` of type {kind._block_type_name}; make one in the Prefect UI (Blocks) "
@@ -40,5 +40,5 @@ def load(kind: type[AnyBlock], name: str) -> AnyBlock:
 
 
 def api_url() -> str:
-    """The Prefect API URL in force, as error messages name it."""
+    """The current Prefect API URL, for error messages."""
     return get_current_settings().api.url or "(no PREFECT_API_URL is set: run from the folder with prefect.toml, or set it)"

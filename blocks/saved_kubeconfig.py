@@ -1,4 +1,4 @@
-"""A cluster's kubeconfig, with the way to its API server."""
+"""The kubeconfig of a cluster, with the SSH endpoint of its control plane."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.vocabulary.spec import SSH
 
 
 class SavedKubeconfig(Block):
-    """A kubeconfig (encrypted at rest), and the control plane's SSH endpoint through which the API is reached if it is."""
+    """A kubeconfig (encrypted at rest), and the SSH endpoint of the control plane if the API is reached through it."""
 
     _block_type_name = "Saved kubeconfig"
     _block_type_slug = "saved-kubeconfig"

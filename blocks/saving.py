@@ -1,4 +1,4 @@
-"""Saving a block without harm to one of its name that is there already."""
+"""Saving a block without overwriting another block of that name unasked."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cluster.vocabulary.redaction import redact
 
 
 class Saved(StrEnum):
-    """What became of a block that was to be saved."""
+    """The outcome of saving a block."""
 
     CREATED = "created"
-    UNCHANGED = "unchanged"  # it was there with the same content
+    UNCHANGED = "unchanged"  # the block exists with the same content
     REPLACED = "replaced"
-    DIFFERS = "differs"  # it is there with other content, and was left alone
+    DIFFERS = "differs"  # the block exists with other content, and stays as it is
 
 
 def save(block: Block, name: str, *, overwrite: bool = False, secrets: Iterable[str] = ()) -> Saved:
-    """Save the block under that name; EnvironmentFault when the server refuses or does not answer, without `secrets` in its text."""
+    """Save a block; EnvironmentFault, with `secrets` redacted, when the server refuses or does not answer."""
     try:
         held = load(type(block), name)
         if _content(held) == _content(block):

@@ -1,4 +1,4 @@
-"""How this project logs in to machines; referred to by name in cluster files, never by value."""
+"""The login for machines; cluster files contain its name, never its values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.vocabulary.credentials import Credential
 
 
 class SSHCredential(Block):
-    """A private key or a password for SSH, and the password for sudo where one is needed."""
+    """A private key or a password for SSH, and the password for sudo if one is required."""
 
     _block_type_name = "SSH credential"
     _block_type_slug = "ssh-credential"
@@ -35,7 +35,7 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
 
     @classmethod
     def of(cls, credential: Credential) -> SSHCredential:
-        """The block that holds these plain values."""
+        """The block with these plain values."""
         return cls(
             private_key=_secret(credential.private_key),
             passphrase=_secret(credential.passphrase),
@@ -44,7 +44,7 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
         )
 
     def credential(self) -> Credential:
-        """The plain values, for hosts/; its repr shows none of them."""
+        """The plain values, for hosts/; the repr shows none of them."""
         return Credential(
             password=_plain(self.password),
             private_key=_plain(self.private_key),

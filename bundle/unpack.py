@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import shutil
-import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol
-
-import zstandard
+from typing import Protocol
 
 from bundle.manifest import Encoding, FileKind, read_manifest
 from bundle.verify import sha256_of
@@ -37,28 +31,6 @@ def unpack(folder: Path, name: str, target: Path) -> Path:
     return target
 
 
-def unpack_from_image(folder: Path, name: str, path: str, target: Path) -> Path:
-    """Put one file of an image (its name in the manifest, such as kube-apiserver) at `target`; `path` is relative to the image's root.
-
-    Returns `target`. EnvironmentFault when there is no such image or file.
-    """
-    file = next((file for file in read_manifest(folder).files if file.name == name and file.kind is FileKind.IMAGE), None)
-    if file is None:
-        raise EnvironmentFault(f"the bundle at {folder} has no image {name}")
-    with tarfile.open(folder / file.path) as archive:
-        index = json.load(_member(archive, "index.json"))
-        manifest = json.load(_blob(archive, index["manifests"][0]["digest"]))
-        # a later layer covers an earlier one
-        for described in reversed(manifest["layers"]):
-            with _layer(archive, described) as layer:
-                for found in layer:
-                    content = layer.extractfile(found) if found.isreg() and found.name.removeprefix("./") == path else None
-                    if content is not None:
-                        _place(content, target, found.mode)
-                        return target
-    raise EnvironmentFault(f"image {name} of the bundle at {folder} has no file {path}")
-
-
 class _Readable(Protocol):
     """What content is read from."""
 
@@ -73,26 +45,3 @@ def _place(source: _Readable, target: Path, mode: int) -> None:
         shutil.copyfileobj(source, out, 1 << 20)
     temporary.chmod(mode)
     temporary.replace(target)
-
-
-@contextmanager
-def _layer(archive: tarfile.TarFile, described: dict[str, str]) -> Iterator[tarfile.TarFile]:
-    """A layer's tar, read as a stream, whatever it is compressed with."""
-    stream = _blob(archive, described["digest"])
-    if described["mediaType"].endswith("zstd"):
-        with zstandard.ZstdDecompressor().stream_reader(stream) as content, tarfile.open(fileobj=content, mode="r|") as tar:
-            yield tar
-    else:
-        with tarfile.open(fileobj=stream, mode="r|*") as tar:
-            yield tar
-
-
-def _blob(archive: tarfile.TarFile, digest: str) -> IO[bytes]:
-    return _member(archive, f"blobs/{digest.replace(':', '/')}")
-
-
-def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    stream = archive.extractfile(name)
-    if stream is None:
-        raise EnvironmentFault(f"{archive.name!s} is not an OCI archive: {name} is not a file")
-    return stream

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from bundle.faults import BundleFault
@@ -11,15 +11,10 @@ from bundle.manifest import BundleFile, BundleManifest
 from cluster.vocabulary.problems import Problem
 
 
-def verify_bundle(folder: Path, manifest: BundleManifest, on_file: Callable[[BundleFile], None] | None = None) -> None:
-    """Read every file and compare size and sha256; BundleFault lists all that are missing or differ.
-
-    `on_file` is called before each file is read.
-    """
+def verify_bundle(folder: Path, manifest: BundleManifest) -> None:
+    """Read every file and compare size and sha256; BundleFault lists all that are missing or differ."""
     problems: list[Problem] = []
     for file in manifest.files:
-        if on_file is not None:
-            on_file(file)
         problems += _problems_of(folder, file)
     if problems:
         raise BundleFault(problems)

@@ -1,4 +1,4 @@
-"""What `sixstack` tells its caller by exiting."""
+"""Exit codes of `sixstack`."""
 
 GOOD = 0
 PROBLEMS = 1  # problems found, or the run failed

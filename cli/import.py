@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _choices(args: argparse.Namespace) -> Choices:
     """What the options add to the documents; ValueError or Unreadable for options that cannot be read."""
-    from cluster.vocabulary.labels import parse_address
+    from cluster.vocabulary.labels import parse_node_address
     from tkestack.hosts import Choices
 
     names: dict[Address, str] = {}
@@ -73,7 +73,7 @@ def _choices(args: argparse.Namespace) -> Choices:
         if not equals or not name:
             raise ValueError(f"--name {text!r} is not ADDRESS=NAME")
         try:
-            names[parse_address(address)] = name
+            names[parse_node_address(address)] = name
         except ValueError:
             raise ValueError(f"--name {text!r}: {address!r} is not an IP address") from None
     known = cluster_file.file_text(args.known_hosts) if args.known_hosts is not None else ""

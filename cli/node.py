@@ -16,10 +16,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the node's name."""
-    from cluster.vocabulary.labels import parse_address
+    from cluster.vocabulary.labels import parse_node_address
 
     try:
-        address = parse_address(options.address)
+        address = parse_node_address(options.address)
     except ValueError as error:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE

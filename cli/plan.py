@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_file(parser)
+    parser.add_argument("--no-verify", action="store_true", help="leave the network check out, as `sixstack create --no-verify` does")
     parser.add_argument("--output", choices=["text", "json"], default="text")
 
 
@@ -40,9 +41,9 @@ def run(options: argparse.Namespace) -> int:
         return PROBLEMS
     from cli.server import need_server
     from cluster.vocabulary.errors import CannotApply
-    from hosts.session_pool import close_pool
+    from runs.cluster_api import close_api
     from runs.context import RunContext
-    from runs.sessions import open_sessions
+    from runs.sessions import close_sessions, open_sessions
     from tasks.plan import make_decision, try_connectivity
 
     need_server()
@@ -51,11 +52,13 @@ def run(options: argparse.Namespace) -> int:
     try:
         facts, uninspected = _inspect(spec, run)
         try:
-            _, plan, warnings = make_decision(spec, facts, uninspected, try_connectivity(spec, facts, run), run)
+            tried = try_connectivity(spec, facts, run)
+            _, plan, warnings = make_decision(spec, facts, uninspected, tried, run, verify=not options.no_verify)
         except CannotApply as error:
             return _refused(error, options.output)
     finally:
-        close_pool(run.id)
+        close_api(run)
+        close_sessions(run)
     if options.output == "json":
         print(json.dumps({**plan.as_dict(), "problems": [problem.as_dict() for problem in (*reading.problems, *warnings)]}, indent=1))
         return GOOD

@@ -1,6 +1,6 @@
-"""A Prefect server and worker of this checkout's own, on loopback: settings in a generated prefect.toml, state in one folder.
+"""A Prefect server and worker for this checkout, on loopback: settings in a generated prefect.toml, state in one folder.
 
-The user's own Prefect profile is never touched: prefect.toml in the current folder wins over it for what it names.
+The settings in prefect.toml of the current folder win over the user's own Prefect profile, which stays as it is.
 """
 
 from __future__ import annotations
@@ -9,25 +9,38 @@ import contextlib
 import json
 import os
 import re
-import signal
+import shutil
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
 
 from cluster.vocabulary.errors import EnvironmentFault
 
+Report = Callable[[str], None]
+
+SIXSTACK = [sys.executable, "-m", "cli"]  # the `sixstack` command of this checkout
 POOL = "sixstack"
-SIXSTACK = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())"]  # the command, of this very checkout
-NICE = 10  # of the server
+NICE = 10  # of the server: the hosts of a lab share its machine, and their work goes first
 SERVER_START_LIMIT = 120.0  # seconds; a fresh database takes 10 to 14 s on two cores
-Say = Callable[[str], None]
-_children: dict[int, subprocess.Popen[bytes]] = {}  # what this very process has started, by process id
+STOP_LIMIT = 10.0  # seconds from SIGTERM to SIGKILL
+COMMANDS = {
+    "server": ["-m", "prefect", "server", "start"],
+    "worker": ["-m", "prefect", "worker", "start", "--pool", POOL, "--name", "sixstack", "--limit", "8"],
+}
+_SETTINGS = Path(__file__).parent / "prefect.toml.template"
+_CHECKOUT = Path(__file__).parent.parent
+_children: list[subprocess.Popen[bytes]] = []  # Python warns about a running process whose Popen object is gone
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class LocalPrefect:
 
     @property
     def state(self) -> Path:
-        """Folder of database, logs and pid files."""
+        """Folder of the database, the logs and the blocks' files."""
         return self.root / ".sixstack"
 
     @property
@@ -48,177 +61,159 @@ class LocalPrefect:
 
     @property
     def api(self) -> str:
-        """URL of the API, as the settings file has it."""
-        import tomllib
-
+        """URL of the API, from the settings file."""
         return str(tomllib.loads(self.settings_file.read_text(encoding="utf-8"))["api"]["url"])
 
     @property
     def ui(self) -> str:
-        """Address of the UI for people."""
+        """Address of the UI."""
         return self.api.removesuffix("/api")
 
-    def start(self, say: Say) -> None:
-        """Server and worker up; what already runs is reused."""
+    def environment(self) -> dict[str, str]:
+        """The environment of every Prefect process: without the user's own PREFECT_ variables."""
+        return {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+
+    def start(self, report: Report) -> None:
+        """Start the server and the worker; a running one is reused."""
         self.state.mkdir(mode=0o700, exist_ok=True)
         if self.healthy():
-            say(f"Prefect server runs already: {self.ui}")
+            report(f"the Prefect server is running: {self.ui}")
         else:
-            self.stop(say)
-            self._write_settings()
-            say(f"starting a Prefect server: {self.ui} (log: {self.state / 'server.log'})")
-            self._spawn("server", "server", "start")
-            self._await_health()
-        if not self._alive("worker"):
-            self._bury_dead_runs(say)
-            self._prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
-            say(f"starting a Prefect worker (log: {self.state / 'worker.log'})")
-            self._spawn("worker", "worker", "start", "--pool", POOL, "--name", "sixstack", "--limit", "8")
+            self.stop(report)
+            settings = Template(_SETTINGS.read_text(encoding="utf-8"))
+            home = json.dumps(str(self.state / "prefect"))
+            self.settings_file.write_text(settings.substitute(home=home, port=self._free_port()), encoding="utf-8")
+            report(f"starting a Prefect server: {self.ui} (log: {self.state / 'server.log'})")
+            self._wait_until_healthy(self._spawn("server"))
+        if not self.process("worker"):
+            self._crash_runs(report)
+            self._python("prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite")
+            report(f"starting a Prefect worker (log: {self.state / 'worker.log'})")
+            self._spawn("worker")
 
-    def deploy(self, say: Say) -> None:
-        """Register block types and deployments."""
-        say("registering blocks and deployments")
-        for module in ("ssh_credential", "artifact_bundle", "audit_store", "saved_kubeconfig"):
-            self._prefect("block", "register", "--module", f"blocks.{module}")
-        file = Path(__file__).parent.parent / "deployments" / "prefect.yaml"
-        self._prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
+    def stop(self, report: Report) -> None:
+        """End the worker, its flow runs and the server."""
+        for name in ("worker", "server"):
+            if process := self.process(name):
+                report(f"stopping the Prefect {name} (process {process.pid})")
+                _end(process)
+        _children[:] = [child for child in _children if child.poll() is None]
 
-    def register(self, *, bundle: Path, credential: str, key_file: Path, audit: Path) -> None:
-        """Save the blocks that a lab's cluster files name: bundle `lab`, the SSH credential, and where records go."""
-        blocks = {"bundle": ["lab", str(bundle)], "credential": [credential, str(key_file)], "audit": ["default", str(audit)]}
-        # a process of its own, in the folder with prefect.toml: this one has no Prefect settings loaded
-        self._python("demo.register_blocks", json.dumps(blocks))
-
-    def run_deployment(self, deployment: str, parameters: str) -> str:
-        """Start a run with `prefect deployment run`, as users do; `parameters` are JSON. The flow run's id."""
-        said = self._python("prefect", "deployment", "run", deployment, "--params", "-", feed=parameters)
-        found = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", said)
-        if found is None:
-            raise EnvironmentFault(f"prefect names no run:\n{said}")
-        return found[0]
-
-    def registration(self) -> str:
-        """Changes when what `deploy` registers does."""
-        import hashlib
-
-        room = Path(__file__).parent.parent
-        files = sorted(
-            [
-                room / "deployments" / "prefect.yaml",
-                *(room / "blocks").glob("*.py"),
-                *(room / "flows").glob("*.py"),
-                room / "cluster" / "spec.py",
-            ]
-        )
-        return hashlib.sha256(b"".join(file.read_bytes() for file in files) + self.api.encode()).hexdigest()
-
-    def remove(self, say: Say) -> None:
-        """Everything of the state folder but the audit records, which are nobody's to lose."""
-        import shutil
-
+    def remove(self, report: Report) -> None:
+        """Remove the settings and the state folder, except for the audit records."""
         self.settings_file.unlink(missing_ok=True)
         for entry in self.state.iterdir() if self.state.exists() else ():
             if entry.name == "audit":
-                say(f"kept: the audit records in {entry}")
+                report(f"kept: the audit records in {entry}")
             elif entry.is_dir():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
 
-    def stop(self, say: Say) -> None:
-        """Worker, its flow runs and the server are ended, by process id."""
-        for name in ("worker", "server"):
-            if pid := self._alive(name):
-                say(f"stopping the Prefect {name} (process {pid})")
-                _end(pid)
-                if child := _children.pop(pid, None):
-                    child.wait()  # one of our own stays a zombie until somebody asks
-            (self.state / f"{name}.pid").unlink(missing_ok=True)
+    def process(self, name: str) -> psutil.Process | None:
+        """The running `server` or `worker` of this folder.
+
+        Command line and working folder identify it, so no process id is stored, and none can be stale or belong to another process.
+        """
+        root, command = str(self.root.resolve()), COMMANDS[name]
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            if process.info["cwd"] == root and (process.info["cmdline"] or [])[1 : 1 + len(command)] == command:
+                return process
+        return None
 
     def healthy(self) -> bool:
-        """The server of our own settings file answers."""
-        if not self.settings_file.exists() or not self._alive("server"):
-            return False
-        try:
-            with urllib.request.urlopen(f"{self.api}/health", timeout=3) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        """Whether this folder's server answers."""
+        return self.settings_file.exists() and self.process("server") is not None and self._answers()
 
-    def _write_settings(self) -> None:
-        port = self._free_port()
-        self.settings_file.write_text(
-            f"""# generated by sixstack; git-ignored. `prefect` and `sixstack` use it when they are run from this folder.
-home = {json.dumps(str(self.state / "prefect"))}
+    def deploy(self, report: Report) -> None:
+        """Register block types and deployments."""
+        report("registering blocks and deployments")
+        for module in ("ssh_credential", "artifact_bundle", "audit_store", "saved_kubeconfig"):
+            self._python("prefect", "block", "register", "--module", f"blocks.{module}")
+        self._python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(_CHECKOUT / "deployments" / "prefect.yaml"))
 
-[api]
-url = "http://127.0.0.1:{port}/api"
-
-[server]
-analytics_enabled = false
-
-[server.api]
-host = "127.0.0.1"
-port = {port}
-
-[server.concurrency]
-# the default keeps leases in memory: a killed server would leave a cluster's slot taken for ever
-lease_storage = "prefect.server.concurrency.lease_storage.filesystem"
-
-[server.services.task_run_recorder]
-# one write for many task-run events: 2.3 to 2.8 times less server time (measured)
-batch_size = 100
-flush_interval = 1.0
-
-[worker]
-query_seconds = 2
-""",
-            encoding="utf-8",
+    def register(self, *, bundle: Path, credential: str, key_file: Path, audit: Path) -> None:
+        """Save the blocks that a lab's cluster files name: bundle `lab`, the SSH credential, and the audit store."""
+        self.save_blocks(
+            {
+                "artifact-bundle": {"lab": {"folder": str(bundle)}},
+                "ssh-credential": {credential: {"private_key": key_file.read_text(encoding="utf-8")}},
+                "audit-store": {"default": {"url": str(audit)}},
+            }
         )
 
+    def save_blocks(self, blocks: dict[str, dict[str, dict[str, Any]]]) -> None:
+        """Save blocks, each as type slug -> name -> fields; an existing block is overwritten. Secrets are on no command line."""
+        # in a process of its own, whose folder has prefect.toml: this process has read no Prefect settings
+        self._python("demo.register_blocks", stdin=json.dumps(blocks))
+
+    def run_deployment(self, deployment: str, parameters: str) -> str:
+        """Start a run with `prefect deployment run`, as users do; `parameters` are JSON. Returns the flow run's id."""
+        output = self._python("prefect", "deployment", "run", deployment, "--params", "-", stdin=parameters)
+        found = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", output)
+        if found is None:
+            raise EnvironmentFault(f"prefect printed no flow run id:\n{output}")
+        return found[0]
+
     def _free_port(self) -> int:
-        """The port of the last time when nobody took it meanwhile, else any free one."""
-        wanted = 0
-        if self.settings_file.exists():
-            with contextlib.suppress(Exception):
-                wanted = int(self.api.rsplit(":", 1)[1].split("/")[0])
-        for port in (wanted, 0):
+        """The port of the previous start if it is free, else any free port."""
+        previous = 0
+        with contextlib.suppress(OSError, ValueError, KeyError):  # no settings file yet, or an edited one
+            previous = urlsplit(self.api).port or 0
+        for port in (previous, 0):
             with socket.socket() as probe, contextlib.suppress(OSError):
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(("127.0.0.1", port))
                 return int(probe.getsockname()[1])
         raise EnvironmentFault("no free TCP port on 127.0.0.1")
 
-    def environment(self) -> dict[str, str]:
-        """The environment for our Prefect processes: the user's own PREFECT_ variables do not reach them."""
-        return {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
-
-    def _spawn(self, name: str, *arguments: str) -> None:
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         with (self.state / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "prefect", *arguments],
+                [sys.executable, *COMMANDS[name]],
                 cwd=self.root,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
+                start_new_session=True,  # Ctrl-C in the terminal does not reach it
             )
-        if name == "server":
-            # it keeps the books of what happens: on the machine that the lab's hosts share with it, they go first
-            os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
-        _children[process.pid] = process
-        (self.state / f"{name}.pid").write_text(f"{process.pid} {_started(process.pid)}", encoding="utf-8")
+        _children.append(process)
+        return process
 
-    def _prefect(self, *arguments: str) -> None:
-        self._python("prefect", *arguments)
+    def _wait_until_healthy(self, server: subprocess.Popen[bytes]) -> None:
+        psutil.Process(server.pid).nice(NICE)
+        deadline = time.monotonic() + SERVER_START_LIMIT
+        while not self._answers():
+            if server.poll() is not None or time.monotonic() > deadline:
+                tail = (self.state / "server.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+                raise EnvironmentFault(f"the Prefect server did not start:\n{tail}")
+            time.sleep(0.25)  # the server announces nothing when it is ready
 
-    def _python(self, module: str, *arguments: str, feed: str | None = None) -> str:
+    def _answers(self) -> bool:
+        try:
+            return self._request("GET", "/health").is_success
+        except httpx.TransportError:
+            return False
+
+    def _crash_runs(self, report: Report) -> None:
+        """Set the runs of a killed worker to Crashed: without a worker, no run of this server is active."""
+        active = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING", "SCHEDULED"]}}}
+        crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": "the worker was killed"}, "force": True}
+        for run in self._request("POST", "/flow_runs/filter", {"flow_runs": active}).raise_for_status().json():
+            self._request("POST", f"/flow_runs/{run['id']}/set_state", crashed).raise_for_status()
+            report(f"the worker of run `{run['name']}` was killed: the run is now Crashed")
+
+    def _request(self, method: str, path: str, body: object = None) -> httpx.Response:
+        # trust_env: a proxy of the user's environment does not reach this loopback address
+        return httpx.request(method, f"{self.api}{path}", json=body, timeout=30, trust_env=False)
+
+    def _python(self, module: str, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=self.root,
             env=self.environment(),
-            input=feed,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=120,
@@ -228,83 +223,14 @@ query_seconds = 2
             raise EnvironmentFault(f"{module} {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def _await_health(self) -> None:
-        deadline = time.monotonic() + SERVER_START_LIMIT
-        while not self.healthy():
-            if not self._alive("server") or time.monotonic() > deadline:
-                tail = (self.state / "server.log").read_text(encoding="utf-8", errors="replace")[-2000:]
-                raise EnvironmentFault(f"the Prefect server did not start:\n{tail}")
-            time.sleep(0.25)  # the server announces nothing when it is ready: asking is all there is
 
-    def _alive(self, name: str) -> int | None:
-        """The process id of ours that still runs; a number taken over by another process does not count."""
-        try:
-            pid, started = (self.state / f"{name}.pid").read_text(encoding="utf-8").split()
-        except (OSError, ValueError):
-            return None
-        return int(pid) if _started(int(pid)) == started else None
-
-    def _bury_dead_runs(self, say: Say) -> None:
-        """No worker of ours lives, so no run of ours does: runs that a kill left as running are set to Crashed."""
-        code = (
-            "from prefect.client.orchestration import get_client\n"
-            "from prefect.client.schemas.filters import *\n"
-            "from prefect.client.schemas.objects import StateType\n"
-            "from prefect.states import Crashed\n"
-            "kinds = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING, StateType.SCHEDULED]\n"
-            "with get_client(sync_client=True) as client:\n"
-            "    runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=kinds))))\n"
-            "    for run in runs:\n"
-            "        client.set_flow_run_state(run.id, Crashed(message='the worker was killed'), force=True)\n"
-            "        print(run.name)\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=self.root, env=self.environment(), capture_output=True, text=True, timeout=120, check=False
-        )
-        for name in done.stdout.splitlines():
-            say(f"the run `{name}` had died with its worker: marked as crashed")
-
-
-def _started(pid: int) -> str | None:
-    """When a process started, in clock ticks: together with its id it names the process for good."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
-def _family_of(pid: int) -> list[int]:
-    """A process and all its descendants."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError, IndexError):
-                parent = int((entry / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[1])
-                children.setdefault(parent, []).append(int(entry.name))
-    found = [pid]
-    for known in found:
-        found += children.get(known, [])
-    return found
-
-
-def _end(pid: int) -> None:
-    """End a process and its descendants: asked first, killed after ten seconds."""
-    family = {one: _started(one) for one in _family_of(pid)}
-    for number, ending in ((pid, signal.SIGTERM), *((one, signal.SIGKILL) for one in family)):
-        if _started(number) != family[number]:
-            continue
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(number, ending)
-        deadline = time.monotonic() + 10
-        while ending is signal.SIGTERM and _started(number) == family[number] and time.monotonic() < deadline:
-            if not _running(number):
-                break
-            time.sleep(0.05)
-
-
-def _running(pid: int) -> bool:
-    """Not gone and not a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
+def _end(process: psutil.Process) -> None:
+    """End a process and its descendants: SIGTERM to the process, and SIGKILL to the rest after STOP_LIMIT."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        tree = [process, *process.children(recursive=True)]
+        process.terminate()
+        psutil.wait_procs([process], timeout=STOP_LIMIT)
+        for remaining in tree:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                remaining.kill()
+        psutil.wait_procs(tree, timeout=STOP_LIMIT)

@@ -1,30 +1,29 @@
-"""Save the blocks of a lab's cluster: run as a process of its own, in the folder whose prefect.toml names the server.
+"""Save blocks in the Prefect server of the current folder's prefect.toml: `python -m demo.register_blocks`.
 
-Reads one JSON object: {"bundle": [name, folder], "credential": [name, key file], "audit": [name, url]}. The key itself is on no command line.
+Reads one JSON object from standard input: {TYPE SLUG: {NAME: {FIELD: VALUE}}}.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from typing import Any
 
-from pydantic import SecretStr
+from prefect.blocks.core import Block
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.audit_store import AuditStore
 from blocks.ssh_credential import SSHCredential
 
+TYPES: dict[str, type[Block]] = {kind.get_block_type_slug(): kind for kind in (ArtifactBundle, AuditStore, SSHCredential)}
 
-def register(blocks: dict[str, list[str]]) -> None:
-    """Save each block, over an older one of its name."""
-    name, folder = blocks["bundle"]
-    ArtifactBundle(folder=folder).save(name, overwrite=True)
-    name, key_file = blocks["credential"]
-    SSHCredential(private_key=SecretStr(Path(key_file).read_text(encoding="utf-8"))).save(name, overwrite=True)
-    name, url = blocks["audit"]
-    AuditStore(url=url).save(name, overwrite=True)
+
+def register(blocks: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """Save each block; an existing block of its name is overwritten."""
+    for slug, named in blocks.items():
+        for name, fields in named.items():
+            TYPES[slug](**fields).save(name, overwrite=True)
 
 
 if __name__ == "__main__":
-    register(json.loads(sys.argv[1]))
+    register(json.load(sys.stdin))

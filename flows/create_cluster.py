@@ -1,26 +1,26 @@
-"""Flow create-cluster: from a cluster file to a verified cluster, or to one that is finished, grown, converged."""
+"""Flow create-cluster: from a cluster file to a verified cluster, or to one that is finished, scaled or repaired."""
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect import Flow, flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from cluster.plan.graph import Plan
+from cluster.plan.outcome import create_summary
+from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.families import StackMode
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
-from flows.create_dual_stack_cluster import create_dual_stack_cluster
-from flows.create_ipv4_cluster import create_ipv4_cluster
-from flows.create_ipv6_cluster import create_ipv6_cluster
-from flows.inspection import inspect
+from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.context import RunContext, cluster_context
+from runs.executor import execute
+from runs.progress import report_progress
 from runs.run_names import run_name
-from tasks.plan import outcome_of, plan_cluster
-from tasks.validate import spec_of, validate
-
-SUBFLOWS = {
-    StackMode.IPV4: create_ipv4_cluster,
-    StackMode.DUAL_STACK: create_dual_stack_cluster,
-    StackMode.IPV6: create_ipv6_cluster,
-}
+from tasks.inspect_host import inspect_hosts
+from tasks.plan import plan_cluster
+from tasks.table import TASKS
+from tasks.validate import validate
 
 
 @flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False, result_serializer="json")
@@ -33,11 +33,26 @@ def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int 
         wait_seconds: How long to wait for another run that works on the same cluster.
     """
     run = run_context(cluster)
-    spec = spec_of(validate(cluster, run))
+    spec = validate(cluster, run)
     with cluster_run(run, wait_seconds):
-        facts, uninspected = inspect(spec.hosts, run)
-        resolved, plan = outcome_of(plan_cluster(spec, facts, uninspected, run))
+        facts, uninspected = inspect_hosts(spec.hosts, run)
+        resolved, plan = plan_cluster(spec, facts, uninspected, run, verify=verify)
         if not plan.empty:
             # this run's own heartbeat says that the process lives; the subflow's would cost a second at its end (measured)
             with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-                SUBFLOWS[spec.stack](resolved, plan, run, verify)
+                CONVERGE[spec.stack](resolved, plan, run)
+
+
+@flow(flow_run_name=run_name("converge"), validate_parameters=False, persist_result=False, result_serializer="json")
+def converge(cluster: ResolvedSpec, plan: Plan, run: RunContext) -> None:
+    """Execute a plan of create-cluster; ClusterError says which hosts joined, which did not, and why."""
+    outcomes = execute(plan, TASKS, cluster_context(run, cluster))
+    text, succeeded = create_summary(cluster, plan, outcomes)
+    summary_artifact(run, text)
+    report_progress(run, text)
+    if not succeeded:
+        raise ClusterError(text)
+
+
+# one subflow per stack mode, so that the UI shows and counts each mode by its own name
+CONVERGE: dict[StackMode, Flow[..., None]] = {stack: converge.with_options(name=f"create-{stack}-cluster") for stack in StackMode}

@@ -1,22 +1,23 @@
-"""Flow delete-cluster: take a cluster off its machines, and leave them as they were before."""
+"""Flow delete-cluster: remove a cluster from its machines, and leave them as they were before."""
 
 from __future__ import annotations
 
 from prefect import flow
 
-from cluster.plan.plan import make_reset_plan
+from cluster.plan.delete import plan_delete
+from cluster.plan.outcome import delete_summary
 from cluster.vocabulary.errors import ClusterError, SpecError
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec
-from flows.inspection import inspect
-from runs.artifacts import summary_artifact
+from runs.artifacts import plan_artifact, summary_artifact
 from runs.cluster_run import cluster_run, run_context
-from runs.outcomes import fates
+from runs.context import spec_context
+from runs.executor import execute
 from runs.progress import report_progress
 from runs.run_names import run_name
-from tasks.remove_kubeconfig import remove_kubeconfig
-from tasks.reset_host import reset_host
-from tasks.validate import spec_of, validate
+from tasks.inspect_host import inspect_hosts
+from tasks.table import TASKS
+from tasks.validate import validate
 
 
 class NotConfirmed(SpecError):
@@ -35,35 +36,24 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
         wait_seconds: How long to wait for another run that works on the same cluster.
     """
     run = run_context(cluster)
-    spec = spec_of(validate(cluster, run))
+    spec = validate(cluster, run)
     if confirm != spec.name:
-        raise NotConfirmed(
-            [
-                Problem(
-                    "not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", f"type `{spec.name}` to delete this cluster"
-                )
-            ]
-        )
+        hint = f"type `{spec.name}` to delete this cluster"
+        raise NotConfirmed([Problem("not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", hint)])
     with cluster_run(run, wait_seconds):
-        facts, uninspected = inspect(spec.hosts, run)
+        facts, uninspected = inspect_hosts(spec.hosts, run)
         if uninspected:
-            text = "\n".join(
-                [
-                    f"cluster {spec.name} is not deleted, nothing was changed on any host: some cannot be looked at",
-                    *(f"- {problem}" for problem in uninspected),
-                    "A machine that is gone for good: take it out of the file, then delete again.",
-                ]
-            )
-            summary_artifact(run, text)
-            raise ClusterError(text)
-        # workers and control planes side by side: reset needs no API, and a dead control plane must not keep workers
-        plan = make_reset_plan(spec, facts)
-        ended = fates({planned.host: reset_host.submit(planned, spec.host(planned.host), run) for planned in plan.steps})
-        if failed := [f"- {name}: {one.why_not}" for name, one in ended.items() if one.why_not]:
-            text = "\n".join([f"cluster {spec.name} is not wholly deleted; running this again goes on:", *failed])
-            summary_artifact(run, text)
-            raise ClusterError(text)
-        remove_kubeconfig(run)
-        text = "\n".join([f"cluster {spec.name} is deleted from {', '.join(ended) or 'no host'}", *(f"- {note}" for note in plan.notes)])
+            lines = [
+                f"cluster {spec.name} is not deleted, and nothing was changed on any host: some hosts could not be inspected",
+                *(f"- {problem}" for problem in uninspected),
+                "If a machine is gone for good, remove it from the file and delete again.",
+            ]
+            text, succeeded = "\n".join(lines), False
+        else:
+            plan = plan_delete(spec, facts)
+            plan_artifact(run, plan)
+            text, succeeded = delete_summary(spec, plan, execute(plan, TASKS, spec_context(run, spec)))
         summary_artifact(run, text)
+        if not succeeded:
+            raise ClusterError(text)
         report_progress(run, text)

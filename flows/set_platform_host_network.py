@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from prefect import flow
 
+from cluster.plan.host_network import host_network_summary, plan_host_network, restored_summary
 from cluster.vocabulary.errors import ClusterError
-from cluster.vocabulary.records import Outcome
 from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
-from runs.outcomes import StepOutcome, fates
+from runs.context import saved_cluster_context
+from runs.executor import execute
 from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.check_host_network import check_host_network
-from tasks.set_host_network import set_deployment, undo_deployment
+from tasks.table import TASKS
 
 PLATFORM = ("tke/tke-platform-api", "tke/tke-platform-controller")
 
@@ -43,35 +44,17 @@ def set_platform_host_network(
         audit: Name of an Audit store block.
     """
     run = run_context({"name": cluster, "audit": audit})
-    change = undo_deployment if undo else set_deployment
+    saved = saved_cluster_context(run, cluster)
     with cluster_run(run, wait_seconds):
-        names = check_host_network(cluster, deployments, undo, available_seconds, run).deployments
-        ended = fates({name: change.submit(name, cluster, available_seconds, run) for name in names})
-        lines = [f"- {name}: {_told(one)}" for name, one in ended.items()]
-        failed = [name for name, one in ended.items() if not one.done]
-        if failed and not undo:
-            # all or none: what this run has changed goes back too
-            moved = [name for name, one in ended.items() if one.record is not None and one.record.outcome is Outcome.CHANGED]
-            back = fates({name: undo_deployment.submit(name, cluster, available_seconds, run) for name in moved})
-            lines += [f"- {name}, as another one failed: {_told(one)}" for name, one in back.items()]
-        done = "are as they were before" if undo else "have their nodes' network"
-        text = "\n".join(
-            [
-                f"cluster {run.cluster}: {len(failed)} of {len(names)} Deployments failed"
-                if failed
-                else f"cluster {run.cluster}: all {done}",
-                *lines,
-                *(["Running this again goes on where it ended; with `undo` it gives back what was before."] if failed else []),
-            ]
-        )
+        names = check_host_network(deployments, undo, available_seconds, saved)
+        plan = plan_host_network(run.cluster, names, available_seconds, undo=undo, reason="it was asked for")
+        outcomes = execute(plan, TASKS, saved)
+        text, changed, succeeded = host_network_summary(plan, outcomes, undo=undo)
+        if not succeeded and not undo:
+            # all or none: what this run has changed is restored
+            back = plan_host_network(run.cluster, changed, available_seconds, undo=True, reason="another Deployment failed")
+            text += restored_summary(back, execute(back, TASKS, saved))
         summary_artifact(run, text)
-        if failed:
+        if not succeeded:
             raise ClusterError(text)
         report_progress(run, text)
-
-
-def _told(one: StepOutcome) -> str:
-    """How a step ended, in words."""
-    if one.record is None:
-        return one.why_not or ""
-    return "; ".join(one.record.changed) or one.record.found

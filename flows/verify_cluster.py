@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from prefect import flow
 
 from cluster.file.verify_parameters import read_verification
+from cluster.plan.verify import plan_verify
 from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import cluster_run, run_context
+from runs.context import saved_cluster_context
+from runs.executor import execute
 from runs.run_names import run_name
-from tasks.validate import spec_of, validate
-from tasks.verify_network import verify_saved_cluster
+from tasks.table import TASKS
+from tasks.validate import validate
 
 
 @flow(name="verify-cluster", flow_run_name=run_name("verify"), validate_parameters=False, persist_result=False, result_serializer="json")
@@ -36,7 +39,10 @@ def verify_cluster(
         audit: Name of an Audit store block; a file names its own.
     """
     run = run_context({"audit": audit, **(file if isinstance(file, Mapping) else {}), "name": cluster})
-    asked = read_verification(cluster, image, namespace, outside)
-    spec = None if file is None else spec_of(validate(file, run))
+    plan = plan_verify(read_verification(cluster, image, namespace, outside))
+    spec = None if file is None else validate(file, run)
     with cluster_run(run, wait_seconds):
-        verify_saved_cluster(asked, spec, run)
+        outcomes = execute(plan, TASKS, saved_cluster_context(run, cluster, spec))
+        for outcome in outcomes.values():
+            if outcome.error is not None:
+                raise outcome.error

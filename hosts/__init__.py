@@ -1,1 +1,1 @@
-"""The edge to machines: SSH sessions, scripts, facts and files."""
+"""Access to machines: SSH sessions, scripts, facts, files and locks."""

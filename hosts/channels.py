@@ -1,4 +1,4 @@
-"""Channels of one connection: no more at once than sshd allows, waiting rather than failing."""
+"""The channels of one connection: never more at once than sshd allows; a caller waits for a free one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE, _PAUSE_SECONDS = 10, 0.1
 
 
 def close_channel(channel: paramiko.Channel) -> None:
-    """Close a channel; paramiko tells the other side, and raises where the connection has just been lost: it is closed all the same."""
+    """Close a channel. paramiko raises when the connection was lost, but the channel is closed in that case too."""
     with suppress(EOFError, OSError, paramiko.SSHException):
         channel.close()
 
@@ -33,7 +33,7 @@ class ChannelSlots:
 
     @contextmanager
     def channel(self) -> Iterator[paramiko.Channel]:
-        """A channel for the length of a block."""
+        """A channel that is open inside the `with` block."""
         channel = self.take()
         try:
             yield channel
@@ -41,16 +41,17 @@ class ChannelSlots:
             self.give_back(channel)
 
     def take(self) -> paramiko.Channel:
-        """A new channel, once there is room for it; HostUnreachable when the connection is gone."""
+        """Open a channel as soon as one is free; HostUnreachable when the connection is lost."""
         refusals = 0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._taken < self._limit)
                 self._taken += 1
+            asked = time.monotonic()
             try:
                 return self._transport.open_session(timeout=_OPEN_SECONDS)
             except (paramiko.SSHException, EOFError, OSError) as error:
-                refused = self._is_refusal(error)
+                refused = self._is_refusal(error, time.monotonic() - asked)
                 alone = self._leave(lower=refused) == 0
                 if not refused:
                     raise HostUnreachable(self._host, f"the connection is lost, or the host too busy to answer ({_text(error)})") from None
@@ -59,22 +60,23 @@ class ChannelSlots:
                     raise HostError(
                         self._host, f"sshd opens no session ({_text(error)})", "Set MaxSessions in its sshd_config to 4 or more."
                     ) from None
-            # sshd may still be busy ending a session that we have let go
+            # sshd may still be ending a session that was closed here
             time.sleep(_PAUSE_SECONDS)
 
     def give_back(self, channel: paramiko.Channel) -> None:
-        """Close a channel and let the next one in."""
+        """Close a channel, which frees its slot."""
         close_channel(channel)
         self._leave()
 
-    def _is_refusal(self, error: Exception) -> bool:
-        if not isinstance(error, paramiko.SSHException) or "Timeout" in str(error):
+    def _is_refusal(self, error: Exception, seconds: float) -> bool:
+        # paramiko has no exception type for an open that timed out
+        if not isinstance(error, paramiko.SSHException) or seconds >= _OPEN_SECONDS:
             return False
-        # of two threads that are refused at once, paramiko tells only one why
+        # when sshd refuses two threads at once, paramiko raises ChannelException in one of them only
         return isinstance(error, paramiko.ChannelException) or self._transport.is_active()
 
     def _leave(self, *, lower: bool = False) -> int:
-        """One channel less; how many are left. `lower`: sshd allows fewer than we took it for, so keep to what it gave."""
+        """Free a slot and return the number of taken ones. `lower`: sshd refused, so the current number becomes the limit."""
         with self._changed:
             self._taken -= 1
             if lower:

@@ -1,7 +1,7 @@
-"""Long steps, which run on the host as a systemd unit and so do not end with the connection that started them.
+"""Long steps, which run on the host as a systemd unit and so outlive the connection that started them.
 
 In /var/lib/sixstack/steps/STEP: `attempt`, `cluster`, `log`, `exit_code` (written last, and synced), `lock` (held by the unit while it
-runs), and `work` (script and inputs, 0600 in a 0700 folder, gone when the step is). Whoever calls while the unit runs attaches to it.
+runs), and `work` (script and inputs, 0600 in a 0700 folder, removed at the end of the step). A call while the unit runs attaches to it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from templates import render
 
 STEPS = PurePosixPath("/var/lib/sixstack/steps")
 _KEEP = 1_000_000  # bytes of the log's end that a result holds
-_START_LIMIT = timedelta(seconds=90)  # to hand over, start, and wait for another caller's start
+_START_LIMIT = timedelta(seconds=90)  # to send the step, start it, and wait for another caller's start
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _INPUT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
 
@@ -50,9 +50,9 @@ def run_detached(
 ) -> StepResult:
     """Run `script` as unit sixstack-STEP-CLUSTER-ATTEMPT, or attach to the one that runs, and wait for its end.
 
-    The script finds each of `inputs` at "$SIXSTACK_STEP_DIR/NAME"; it looks itself at what an earlier attempt has left. `on_line` gets each
-    line it prints, as it comes. HostUnreachable when the connection breaks (the step goes on: call again to attach), StepTimedOut when
-    `limit` ended it, HostBusy when another cluster's step of that name runs.
+    The script reads each of `inputs` at "$SIXSTACK_STEP_DIR/NAME", and handles the state that an earlier attempt left. `on_line` receives each
+    printed line at once. HostUnreachable when the connection breaks (the step continues: call again to attach), StepTimedOut when
+    `limit` ended the step, HostBusy when a step of that name runs for another cluster.
     """
     if not _NAME.match(step) or not _NAME.match(cluster):
         raise Bug(f"not a name for a unit: {step!r} of {cluster!r}")
@@ -88,13 +88,13 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
     log.end()
     if exit_code == TIMED_OUT:
         raise StepTimedOut(
-            f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; it last said: {redact(log.last_line)}"
+            f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; its last line: {redact(log.last_line)}"
         )
     return StepResult(exit_code, log.text, int(rest), word != "started")
 
 
 class _Log:
-    """Takes the starter's output apart: its first line, then what the step prints."""
+    """Splits the output of the starter: its first line, then the lines of the step."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
@@ -106,7 +106,7 @@ class _Log:
         self._kept = bytearray()
 
     def take(self, data: bytes) -> None:
-        """The next bytes of the starter's standard output."""
+        """Read more of the starter's standard output."""
         if self._head is None:
             self.add(data)
             return
@@ -117,7 +117,7 @@ class _Log:
             self.add(rest)
 
     def add(self, data: bytes) -> None:
-        """The next bytes of the step's log."""
+        """Read more of the step's log."""
         self.size += len(data)
         self._kept += data
         del self._kept[:-_KEEP]
@@ -125,12 +125,12 @@ class _Log:
         *lines, rest = bytes(self._rest).split(b"\n")
         self._rest = bytearray(rest)
         for line in lines:
-            self._tell(line)
+            self._emit(line)
 
     def end(self) -> None:
-        """The log is complete, its last line too."""
+        """End the log, with its last line."""
         if self._rest:
-            self._tell(bytes(self._rest))
+            self._emit(bytes(self._rest))
             self._rest.clear()
 
     @property
@@ -138,7 +138,7 @@ class _Log:
         """The end of the log."""
         return self._kept.decode(errors="replace")
 
-    def _tell(self, line: bytes) -> None:
+    def _emit(self, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip("\r")
         if text.strip():
             self.last_line = text

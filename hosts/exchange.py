@@ -1,7 +1,7 @@
 """Both directions of one channel at once, with a deadline.
 
-Reading one stream to its end before the other stops the far side as soon as the other's window is full (paramiko#1778), and so does
-sending without reading. paramiko's own calls that wait for an exit code know no time limit.
+When one stream is read to its end before the other, the remote side stops as soon as the other stream's window is full (paramiko#1778).
+The same happens when data is sent without reading. paramiko's own calls that wait for an exit code have no time limit.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import paramiko
 _LINGER_SECONDS = 2.0
 _READ = 1 << 20
 _PACKET = 32768
-_STALL_SECONDS = 0.2  # how long one attempt to send may block before the other direction is looked at
+_STALL_SECONDS = 0.2  # how long one attempt to send may block before the other direction is read
 _DRAIN_EVERY = 16  # packets
 
 
 class _Signal:
-    """What paramiko's buffers set when they get something; they also clear it when read empty, each for itself, so that is left to us."""
+    """The event that paramiko's buffers set when data arrives. Each buffer also clears it when empty, which is a job for the reader of both."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -30,11 +30,11 @@ class _Signal:
         self.reset = self._event.clear
 
     def clear(self) -> None:
-        """Nothing: the other buffer may still hold something."""
+        """No effect: the other buffer may still hold data."""
 
 
 class Exchange:
-    """What goes over one channel; standard output counts from the line `mark` on."""
+    """The data of one channel; standard output starts after the line `mark`."""
 
     def __init__(self, channel: paramiko.Channel, mark: str, deadline: float, on_output: Callable[[bytes], None] | None = None) -> None:
         self._channel = channel
@@ -51,7 +51,7 @@ class Exchange:
             buffer.set_event(self._signal)  # type: ignore[arg-type]
 
     def send(self, data: Iterable[bytes]) -> None:
-        """Send every piece, reading meanwhile; stops quietly when the far side has stopped reading. TimeoutError at the deadline."""
+        """Send every piece and read in between; ends early when the remote side stops reading. TimeoutError at the deadline."""
         channel = self._channel
         channel.settimeout(_STALL_SECONDS)
         for number, piece in enumerate(data):
@@ -63,7 +63,7 @@ class Exchange:
                 except TimeoutError:
                     sent = -1
                 except OSError:
-                    return  # closed by the far side: its exit code tells why
+                    return  # closed by the remote side: the exit code gives the reason
                 if sent == 0:
                     return
                 if sent > 0:
@@ -75,12 +75,12 @@ class Exchange:
                         return
 
     def end(self) -> None:
-        """Say that nothing more will be sent, and read until the far side has ended; TimeoutError at the deadline."""
+        """Close the sending direction, and read until the remote side ends; TimeoutError at the deadline."""
         self._channel.shutdown_write()
         self.wait(lambda: False)
 
     def wait(self, until: Callable[[], bool]) -> bool:
-        """Read until a condition holds (True), or the far side has ended without it (False); TimeoutError at the deadline."""
+        """Read until a condition holds (True) or the remote side ends without it (False); TimeoutError at the deadline."""
         while True:
             self._signal.reset()
             self._drain()
@@ -90,14 +90,14 @@ class Exchange:
                 self._drain()
                 return until()
             self._check_deadline()
-            # the exit code alone wakes nobody: a stream that stays open behind it is looked at again after a moment
+            # the exit code alone sets no event: a stream that stays open after it is read again after a moment
             self._signal.wait(
                 min(_STALL_SECONDS, self._deadline - time.monotonic()) if self._channel.exit_status_ready() else self._pause()
             )
 
     @property
     def exit_code(self) -> int:
-        """-1 when it is not known: a signal, or a lost connection."""
+        """-1 when it is unknown: after a signal or a lost connection."""
         return self._channel.recv_exit_status() if self._channel.exit_status_ready() else -1
 
     def _pause(self) -> float:

@@ -18,14 +18,14 @@ LIMIT = timedelta(seconds=90)  # each command in it has 5 s; a healthy host need
 
 @cache
 def facts_script(parts: tuple[str, ...] = tuple(PARTS)) -> str:
-    """The script of some parts, or of all; the same for every host."""
+    """The script of some parts, or of all parts; every host runs the same script."""
     return render("facts/gather.sh.j2", parts=parts)
 
 
 def gather(session: Session, host: Host) -> HostFacts:
-    """Everything known of the host; changes nothing on it.
+    """All facts of the host; the script changes nothing there.
 
-    HostError when it answers and makes no sense; what the session raises (HostUnreachable, StepTimedOut) passes through.
+    HostError when the script fails. Errors of the session (HostUnreachable, StepTimedOut) pass through.
     """
     sent = time.time()
     answer = _answer(session, host, tuple(PARTS))
@@ -33,15 +33,17 @@ def gather(session: Session, host: Host) -> HostFacts:
 
 
 def gather_holding(session: Session, host: Host) -> Holding:
-    """What of the bundle the host has: a tenth of what all facts cost it. Raises as `gather`."""
+    """The artifacts of the bundle that the host has, for a tenth of the cost of all facts. Raises as `gather`."""
     return parse_holding(_answer(session, host, HOLDING_PARTS), host.name)
 
 
 def _answer(session: Session, host: Host, parts: tuple[str, ...]) -> str:
     output = session.run(facts_script(parts), limit=LIMIT)
     if output.exit_code != 0:
-        said = (output.stderr or output.stdout).strip()[-500:]
+        printed = (output.stderr or output.stdout).strip()[-500:]
         raise HostError(
-            host.name, f"the facts script ended with exit code {output.exit_code}: {said}", "See that `sh` and coreutils work there"
+            host.name,
+            f"the facts script ended with exit code {output.exit_code}: {printed}",
+            "Check that `sh` and coreutils work on the host",
         )
     return output.stdout

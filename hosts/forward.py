@@ -1,4 +1,4 @@
-"""A port on loopback that leads to where a host can go: for programs that know nothing of SSH."""
+"""A port on loopback that forwards to an address which a host reaches: for programs without SSH support."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _READ = 1 << 16
 
 @contextmanager
 def forwarded(session: Session, host: str, port: int) -> Iterator[tuple[str, int]]:
-    """Listen on loopback while the block runs; each connection is carried to `host`:`port`, as the session's host reaches it."""
+    """Listen on loopback inside the `with` block; the session's host forwards each connection to `host`:`port`."""
     listener = socket.create_server(("127.0.0.1", 0))
     forward = _Forward(session, host, port, listener)
     try:
@@ -36,7 +36,7 @@ class _Forward:
         self._closed = False
 
     def serve(self) -> None:
-        """Take connections until the listener is closed."""
+        """Accept connections until the listener is closed."""
         while True:
             try:
                 client, _ = self._listener.accept()
@@ -79,7 +79,7 @@ class _Forward:
 
 
 def _copy(source: socket.socket | paramiko.Channel, target: socket.socket | paramiko.Channel) -> None:
-    """One direction until its end, which the target hears of; a broken one ends both."""
+    """Copy one direction and forward its end; an error ends both directions."""
     try:
         while data := source.recv(_READ):
             target.sendall(data)

@@ -1,4 +1,4 @@
-"""Pinned SSH host keys: what a cluster file says, as keys to compare with."""
+"""Pinned SSH host keys of a cluster file."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """The keys that a host may show; without any, the first one it shows is taken and told to the caller."""
+    """The keys that a host may have; a pin without keys accepts the first key, and the caller records it."""
 
     keys: tuple[paramiko.PKey, ...] = ()
 
     @property
     def algorithms(self) -> tuple[str, ...]:
-        """Host key algorithms to ask for: a host with keys of several types must show the type that is pinned."""
+        """Host key algorithms to request: a host with keys of several types must use the pinned type."""
         return tuple(algorithm for key in self.keys for algorithm in _ALGORITHMS.get(key.get_name(), (key.get_name(),)))
 
     def allows(self, key: paramiko.PKey) -> bool:
-        """Whether a host that shows this key is the one that is meant."""
+        """Whether a host with this key matches the pin."""
         return not self.keys or any(pinned.asbytes() == key.asbytes() for pinned in self.keys)
 
     def __str__(self) -> str:
@@ -35,17 +35,17 @@ class Pin:
 
 
 def described(key: paramiko.PKey) -> str:
-    """Type and fingerprint, as `ssh-keygen -l` shows it."""
+    """Type and fingerprint in the form of `ssh-keygen -l`."""
     return f"{key.get_name()} {key.fingerprint}"
 
 
 def public_text(key: paramiko.PKey) -> str:
-    """The key as a cluster file holds it: `ssh-ed25519 AAAA...`."""
+    """The key in the form of a cluster file: `ssh-ed25519 AAAA...`."""
     return f"{key.get_name()} {key.get_base64()}"
 
 
 def read_pin(host: str, text: str | None) -> Pin:
-    """The pin of a cluster file: public keys, one a line, or the word for trust on first use; HostError when it is neither."""
+    """Read the pin of a cluster file: public keys, one per line, or `trust-on-first-use`; HostError for any other text."""
     if text is not None and text.strip() == TRUST_ON_FIRST_USE:
         return Pin()
     lines = [line for line in (text or "").splitlines() if line.strip()]
@@ -53,7 +53,7 @@ def read_pin(host: str, text: str | None) -> Pin:
         raise HostError(
             host,
             "no SSH host key is pinned",
-            f"Put the host's public key into ssh.host_key, or `{TRUST_ON_FIRST_USE}` to take the first it shows.",
+            f"Put the host's public key into ssh.host_key, or `{TRUST_ON_FIRST_USE}` to accept its first key.",
         )
     return Pin(tuple(_read_key(host, line) for line in lines))
 

@@ -1,7 +1,7 @@
 """One run at a time on a host: two cluster files may name the same machine.
 
-A script on the host holds an flock for as long as we send it a sign of life. A connection that breaks unnoticed thus frees the host after
-a minute, not after the two hours that the kernel gives a silent TCP connection.
+A script on the host holds an flock while this side sends heartbeats. A connection that breaks unnoticed frees the host after one minute,
+not after the two hours of the kernel's timeout for a silent TCP connection.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from cluster.vocabulary.errors import Bug, HostBusy, HostUnreachable
 from hosts.session import Held, Session
 from templates import render
 
-SIGN_SECONDS = 15.0
+HEARTBEAT_SECONDS = 15.0
 SILENCE_SECONDS = 60
 _LIMIT = timedelta(seconds=30)
 _WORD = re.compile(r"^[A-Za-z0-9._-]+$")
 
 
-class _Place:
-    """Where a session's lock is kept; two tasks that ask at once must not take it from each other."""
+class _Slot:
+    """The lock of one session; `guard` keeps two tasks from creating it at once."""
 
     def __init__(self) -> None:
         self.guard = threading.Lock()
         self.lock: HostLock | None = None
 
 
-_places: weakref.WeakKeyDictionary[Session, _Place] = weakref.WeakKeyDictionary()
+_slots: weakref.WeakKeyDictionary[Session, _Slot] = weakref.WeakKeyDictionary()
 _guard = threading.Lock()
 
 
 class HostLock:
-    """The lock of one host, held until `release`, or until the connection ends."""
+    """The lock of one host, held until `release` or the end of the connection."""
 
     def __init__(self, session: Session, cluster: str, run: str) -> None:
         if not (_WORD.match(cluster) and _WORD.match(run)):
@@ -42,26 +42,26 @@ class HostLock:
         self.host, self.run = session.host, run
         self._stop = threading.Event()
         self._held: Held = session.hold(render("step/lock.sh.j2", cluster=cluster, run=run, silence=SILENCE_SECONDS), limit=_LIMIT)
-        word, _, holder = self._held.said.partition(" ")
+        word, _, holder = self._held.first_line.partition(" ")
         if word != "held":
             self._held.close()
             if word != "busy":
-                raise HostUnreachable(self.host, f"the host's lock could not be taken: {self._held.said}")
+                raise HostUnreachable(self.host, f"the host's lock could not be taken: {self._held.first_line}")
             raise HostBusy(f"{self.host}: another run works on this host: {holder}")
-        threading.Thread(target=self._stay_alive, name=f"lock of {self.host}", daemon=True).start()
+        threading.Thread(target=self._send_heartbeats, name=f"lock of {self.host}", daemon=True).start()
 
     @property
     def alive(self) -> bool:
-        """Whether the host is still ours, as far as is known."""
+        """Whether the lock is still held, to the knowledge of this side."""
         return not self._stop.is_set() and self._held.alive
 
     def release(self) -> None:
-        """Let the host go; harmless the second time."""
+        """Release the host; a second call has no effect."""
         self._stop.set()
         self._held.close()
 
-    def _stay_alive(self) -> None:
-        while not self._stop.wait(SIGN_SECONDS):
+    def _send_heartbeats(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
             try:
                 self._held.send(b".\n")
             except (OSError, EOFError):
@@ -69,13 +69,13 @@ class HostLock:
 
 
 def hold_host(session: Session, cluster: str, run: str) -> HostLock:
-    """Hold a host for a run, for as long as its session lives; taken already by this run on this session, it is simply kept.
+    """Lock a host for a run until the end of the session; a lock that this run holds on this session already is returned.
 
-    HostBusy names the cluster and run that hold it. A lock that the same run left behind on a broken connection is taken over.
+    HostBusy names the cluster and the run that hold the lock. A lock of the same run on a broken connection is taken over.
     """
     with _guard:
-        place = _places.setdefault(session, _Place())
-    with place.guard:
-        if place.lock is None or not place.lock.alive or place.lock.run != run:
-            place.lock = HostLock(session, cluster, run)
-        return place.lock
+        slot = _slots.setdefault(session, _Slot())
+    with slot.guard:
+        if slot.lock is None or not slot.lock.alive or slot.lock.run != run:
+            slot.lock = HostLock(session, cluster, run)
+        return slot.lock

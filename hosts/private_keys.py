@@ -16,11 +16,11 @@ _CLASSES: tuple[tuple[type, type[paramiko.PKey]], ...] = (
 
 
 class UnusableKey(Exception):
-    """The key cannot be used; the message says why, and holds nothing of the key."""
+    """The key cannot be used; the message gives the reason and no part of the key."""
 
 
 def read_private_key(text: str, passphrase: str | None) -> paramiko.PKey:
-    """The key as paramiko signs with it; UnusableKey when it is none, of no known type, or the passphrase is missing or wrong."""
+    """Read a key for paramiko; UnusableKey for another text, an unknown type, or a missing or wrong passphrase."""
     key = _decrypted(text.strip().encode() + b"\n", passphrase.encode() if passphrase else None)
     for loaded, signing in _CLASSES:
         if isinstance(key, loaded):
@@ -35,14 +35,12 @@ def _decrypted(data: bytes, passphrase: bytes | None) -> object:
     load = serialization.load_ssh_private_key if openssh else serialization.load_pem_private_key
     try:
         return load(data, passphrase)
-    except TypeError as error:  # how the cryptography package tells both of these
+    except TypeError:  # of the cryptography package: an encrypted key without a passphrase, or a passphrase without an encrypted key
         if passphrase is None:
             raise UnusableKey("it is encrypted, and the credential holds no passphrase") from None
-        if openssh or "not encrypted" in str(error):
-            return load(data, None)  # a passphrase too many does no harm
-        raise UnusableKey("it cannot be read") from None
+        return _decrypted(data, None)
     except Exception as error:
-        # an unencrypted OpenSSH key with a passphrase raises TypeError above; what comes here is garbage or a passphrase that does not fit
+        # other text than a key, or a wrong passphrase
         if passphrase is not None and b"PRIVATE KEY" in data and not isinstance(error, ImportError):
             raise UnusableKey("the passphrase does not fit, or the key is damaged") from None
         raise UnusableKey("it is not a private key in OpenSSH or PEM format") from None

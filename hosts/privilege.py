@@ -1,11 +1,11 @@
-"""How a script becomes root on a host, and how a password for sudo never becomes part of a script.
+"""How a script runs as root on a host, without the sudo password ever becoming part of a script.
 
 `sudo -S` and a shell that reads its script both read standard input. With NOPASSWD, or within minutes of another sudo, sudo reads
-nothing: a password sent blindly would be the script's first line, run as a command, and stand in its errors. Hence
+nothing: a password that was sent anyway would be the first line of the script, would run as a command, and would appear in its errors. Hence
 
-- what a host wants is found out once, with `sudo -k -n`: -k, as a remembered password must not look like NOPASSWD;
-- where it wants a password, `-k -S` asks every time, with a prompt of ours, and the password is sent only after that prompt was seen;
-- the script is sent only after the far shell has said that it runs, and that shell skips everything before a line of our choosing.
+- `sudo -k -n` finds out once what a host requires. With -k, a cached password does not look like NOPASSWD.
+- Where sudo requires a password, `-k -S` asks each time with our own prompt. The password is sent only after that prompt was printed.
+- The script is sent only after the remote shell has reported its start. That shell skips everything before a marker line of ours.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ class Privilege(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Elevation:
-    """The way, and the password where it needs one."""
+    """The kind of privilege, and the password if sudo requires one."""
 
-    way: Privilege
+    privilege: Privilege
     password: str | None = None
 
     def __repr__(self) -> str:
-        return f"Elevation({self.way.value})"
+        return f"Elevation({self.privilege.value})"
 
     def words(self, prompt: str) -> str:
-        """What stands before a command; `prompt` is what sudo prints when it wants the password."""
-        if self.way is Privilege.NO_PASSWORD:
+        """The prefix of a command; sudo prints `prompt` when it requires the password."""
+        if self.privilege is Privilege.NO_PASSWORD:
             return "sudo -k -n -- "
-        if self.way is Privilege.PASSWORD:
+        if self.privilege is Privilege.PASSWORD:
             return f"sudo -k -S -p {prompt} -- "
         return ""
 
 
-# run as the login itself; one line, as `timeout` is what every later command starts with too
+# runs as the login user, with `timeout` as in every later command
 PROBE = """
 if [ "$(id -u)" = 0 ]; then echo root; exit; fi
 said=$(sudo -k -n -- timeout 10 id -u 2>&1 </dev/null)
@@ -50,7 +50,7 @@ if [ "$said" = 0 ]; then echo free; else echo "asks $said"; fi
 
 
 def read_probe(printed: str) -> tuple[Privilege, str]:
-    """What PROBE found, and what sudo said where it wants a password (or is not there)."""
-    word, _, said = printed.strip().partition(" ")
-    way = {"root": Privilege.ROOT, "free": Privilege.NO_PASSWORD}.get(word, Privilege.PASSWORD)
-    return way, " ".join(said.split())[-200:]
+    """The result of PROBE, and the message of sudo where a password is required or sudo is missing."""
+    word, _, message = printed.strip().partition(" ")
+    privilege = {"root": Privilege.ROOT, "free": Privilege.NO_PASSWORD}.get(word, Privilege.PASSWORD)
+    return privilege, " ".join(message.split())[-200:]

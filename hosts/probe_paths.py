@@ -1,7 +1,7 @@
-"""Trying the paths between hosts, by the hosts themselves: all listen, then all try at once, and nothing is left on any of them.
+"""Probes of the paths between hosts, by the hosts themselves: all listen, then all probe at once, and nothing stays on any host.
 
-TCP: whoever completes the handshake is reached; nobody has to accept. UDP: what counts is what the receiver has seen, so a path is proven
-in its own direction, and an answer that is lost says nothing of it.
+TCP: a completed handshake proves the path; no program has to accept. UDP: the packets that the receiver saw count, so each path is proven
+in its own direction, independent of lost answers.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from cluster.vocabulary.errors import HostUnreachable
 from hosts.session import Held, Session
 from templates import render
 
-PATIENCE_SECONDS = 2.5  # how long a silent path is tried: a first packet may be lost, and TCP repeats it after a second
+PATIENCE_SECONDS = 2.5  # for a path without an answer: a first packet may be lost, and TCP repeats it after one second
 LIMIT = timedelta(seconds=30)
 _AT_ONCE = 32
 _REFUSED = "Connection refused"  # ECONNREFUSED
 
 
 def try_paths(paths: Sequence[HostPath], sessions: Mapping[str, Session]) -> Connectivity:
-    """Try every path from its source itself; `sessions` has one a host that occurs in them. Costs two round trips when all are open.
+    """Probe every path from its source; `sessions` has one session for each host of the paths. Two round trips when all paths are open.
 
-    HostUnreachable when a connection breaks meanwhile.
+    HostUnreachable when a connection breaks.
     """
     start = time.monotonic()
     nonce = secrets.token_hex(8)
@@ -42,17 +42,17 @@ def try_paths(paths: Sequence[HostPath], sessions: Mapping[str, Session]) -> Con
             return held
 
         listening = dict(zip(hosts, pool.map(listen, hosts), strict=True))
-        able = {host: held for host, held in listening.items() if held.said == "listening"}
+        able = {host: held for host, held in listening.items() if held.first_line == "listening"}
         tried = {number: path for number, path in enumerate(paths) if path.source in able and path.target in able}
         left_out = " ".join(str(number) for number in range(len(paths)) if number not in tried)
-        for host, held in able.items():  # nobody tries before everybody listens
-            _tell(host, held, left_out)
-        said = {host: _results(host, held) for host, held in able.items()}
-    found = [(path, said[_witness(path)].get(number, "not tried")) for number, path in tried.items()]
+        for host, held in able.items():  # no host probes before all hosts listen
+            _send_line(host, held, left_out)
+        results = {host: _results(host, held) for host, held in able.items()}
+    found = [(path, results[_witness(path)].get(number, "not tried")) for number, path in tried.items()]
     return Connectivity(
         tried=len(tried),
         closed=tuple(ClosedPath(path, how) for path, how in found if not _is_open(path, how)),
-        untried=tuple((host, held.said) for host, held in listening.items() if host not in able),
+        untried=tuple((host, held.first_line) for host, held in listening.items() if host not in able),
         seconds=time.monotonic() - start,
     )
 
@@ -64,7 +64,7 @@ def _script(host: str, paths: Sequence[HostPath], nonce: str) -> str:
 
 
 def _lines(host: str, paths: Sequence[HostPath]) -> Iterator[str]:
-    """A host's part in it, as templates/host_paths/probe-paths.sh.j2 reads it."""
+    """The lines of one host for templates/host_paths/probe-paths.sh.j2."""
     for number, path in enumerate(paths):
         if path.source == host:
             if path.protocol == "tcp":
@@ -79,16 +79,16 @@ def _lines(host: str, paths: Sequence[HostPath]) -> Iterator[str]:
 
 
 def _witness(path: HostPath) -> str:
-    """The host that knows whether packets got through."""
+    """The host that sees whether packets arrived."""
     return path.source if path.protocol == "tcp" else path.target
 
 
 def _is_open(path: HostPath, found: str) -> bool:
-    # a running node's own port that refuses: its packets come back, and what became of the program is not for this to judge
+    # a running node's own port that refuses: the packets arrive, and the program behind the port is not part of this probe
     return found == "reached" or (path.running and found == _REFUSED)
 
 
-def _tell(host: str, held: Held, line: str) -> None:
+def _send_line(host: str, held: Held, line: str) -> None:
     try:
         held.send(f"{line}\n".encode())
     except (OSError, EOFError):
@@ -96,9 +96,9 @@ def _tell(host: str, held: Held, line: str) -> None:
 
 
 def _results(host: str, held: Held) -> dict[int, str]:
-    """Number of a path -> what was seen of it."""
+    """Number of a path -> its result."""
     try:
-        text = held.hear("done")
+        text = held.read_until("done")
     except TimeoutError:
         text = ""
     first, *lines = text.splitlines() or [""]

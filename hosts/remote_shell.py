@@ -1,10 +1,10 @@
-"""The command line that runs a script on a host: fixed text, whatever the script, so that no secret ever shows in `ps`.
+"""The command line that runs a script on a host: a fixed text for every script, so that `ps` shows no secret.
 
-    [sudo ...] timeout LIMIT /bin/sh -c '... say MARK; skip to MARK; read LENGTH bytes; are they whole?; eval them'
+    [sudo ...] timeout LIMIT /bin/sh -c '... print MARK; skip to MARK; read LENGTH bytes; check that they are complete; eval them'
 
-The script comes over standard input and its data right behind it. (`sh -s` would run the first half of a script whose second half was
-lost with the connection, and dash reads ahead, so that the data would be lost too.) The text holds no quote, newline, backslash or `!`:
-sshd hands it to the user's login shell, which may be a csh or a fish.
+The script arrives on standard input, followed by its data. (`sh -s` would run the first half of a script whose second half was
+lost with the connection, and dash reads ahead, so that the data would be lost too.) The text has no quote, newline, backslash or `!`,
+because sshd passes it to the user's login shell, which may be csh or fish.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import timedelta
 from hosts.privilege import Elevation, Privilege
 
 TIMED_OUT = 124  # exit code of timeout(1)
-BROKEN = 97  # the script did not arrive whole
+BROKEN = 97  # the script did not arrive complete
 KILL_AFTER = 5  # seconds between SIGTERM and SIGKILL
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -33,22 +33,22 @@ class RemoteShell:
 
     @property
     def prompt(self) -> str:
-        """What sudo prints when it wants its password."""
+        """The text that sudo prints when it requires the password."""
         return f"{self.mark}-password:"
 
     @property
     def _body(self) -> bytes:
-        # the mark at the end is how the far side knows that nothing is missing
+        # the mark at the end shows the remote shell that the script is complete
         return f"{self.script}\n#{self.mark}".encode()
 
     @property
     def payload(self) -> bytes:
-        """What goes over standard input before the data, once the far shell runs."""
+        """The bytes to send on standard input before the data, after the start of the remote shell."""
         return self.mark.encode() + b"\n" + self._body
 
     @property
     def command(self) -> str:
-        """What sshd is asked to run."""
+        """The command for sshd."""
         seconds = max(1, math.ceil(self.limit.total_seconds()))
         inner = (
             f"PATH={_PATH}; LC_ALL=C; export PATH LC_ALL; echo {self.mark}; "
@@ -56,5 +56,5 @@ class RemoteShell:
             f's=$(head -c {len(self._body)}); case "$s" in *{self.mark}) ;; *) exit {BROKEN};; esac; '
             'unset l; eval "$s"'
         )
-        exec_word = "exec " if self.elevation.way is Privilege.ROOT else ""
+        exec_word = "exec " if self.elevation.privilege is Privilege.ROOT else ""
         return f"{exec_word}{self.elevation.words(self.prompt)}timeout -k {KILL_AFTER} {seconds} /bin/sh -c '{inner}'"

@@ -12,7 +12,7 @@ from hosts.session import Session
 
 
 class SessionPool:
-    """One session a host, opened by whoever needs it first and opened again only when it is dead. Safe for threads."""
+    """One session for each host, opened on first use and again after its connection was lost. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,7 +21,7 @@ class SessionPool:
         self._closed = False
 
     def session(self, host: Host, credentials: Callable[[str], Credential]) -> Session:
-        """The live session of a host; raises as `Session.open` does. `credentials` gives the credential of a block name."""
+        """The open session of a host; raises as `Session.open` does. `credentials` maps a block name to its credential."""
         with self._lock:
             host_lock = self._host_locks.setdefault(host.name, threading.Lock())
         # one thread opens, the others wait for it; hosts do not wait for each other
@@ -43,7 +43,7 @@ class SessionPool:
         raise Bug(f"{host.name}: the run closed its sessions while this one was being opened")
 
     def close(self) -> None:
-        """Close every session; harmless the second time."""
+        """Close every session; a second call has no effect."""
         with self._lock:
             self._closed = True
             sessions, self._sessions = tuple(self._sessions.values()), {}
@@ -56,13 +56,13 @@ _guard = threading.Lock()
 
 
 def open_pool(key: str) -> SessionPool:
-    """The pool of a flow run (`key`: its id), made when there is none."""
+    """The pool of a flow run (`key`: its id); created on the first call."""
     with _guard:
         return _pools.setdefault(key, SessionPool())
 
 
 def pool(key: str) -> SessionPool:
-    """The pool that `open_pool` made; Bug when there is none."""
+    """The pool that `open_pool` created; Bug when there is none."""
     with _guard:
         try:
             return _pools[key]
@@ -71,7 +71,7 @@ def pool(key: str) -> SessionPool:
 
 
 def close_pool(key: str) -> None:
-    """Close all sessions of a run and forget them; harmless when there are none."""
+    """Close all sessions of a run and remove its pool; no effect without a pool."""
     with _guard:
         closing = _pools.pop(key, None)
     if closing is not None:

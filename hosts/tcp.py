@@ -1,4 +1,4 @@
-"""A TCP connection to sshd that answers quickly and notices a dead host."""
+"""A TCP connection to sshd without Nagle delays, which detects a dead host."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from cluster.vocabulary.errors import HostUnreachable
 from cluster.vocabulary.hostport import join_host_port
 
 CONNECT_SECONDS = 10.0
-# measured: with these a host whose power fails is noticed after 11 to 13 s; SSH keepalives alone hang for more than 40 s (paramiko#2463)
+# measured: with these settings a power failure of the host is detected after 11 to 13 s; SSH keepalives alone hang for more than 40 s (paramiko#2463)
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 5, 2, 3
 _USER_TIMEOUT_MS = 10_000
 
 
 class QuickSocket:
-    """A socket as paramiko wants one, which acknowledges at once.
+    """A socket for paramiko that acknowledges at once.
 
     paramiko sends a request and waits for its answer; with Nagle's algorithm and delayed acknowledgements on both ends each of these
-    costs 40 ms. Linux forgets TCP_QUICKACK by itself, so it is set again before each read.
+    costs 40 ms. Linux resets TCP_QUICKACK by itself, so it is set again before each read.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -38,20 +38,20 @@ class QuickSocket:
 
     @property
     def _closed(self) -> bool:
-        # paramiko looks at this when it stops
+        # paramiko reads this attribute when it stops
         return self._socket.fileno() == -1
 
     def recv(self, size: int) -> bytes:
-        """The next bytes, at most `size`; empty when the other end has closed."""
+        """Receive at most `size` bytes; empty when the other end has closed."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return self._socket.recv(size)
 
 
 class WatchedChannel:
-    """A jump host's channel as a socket that gives up on a silent host.
+    """A channel of a jump host as a socket that detects a silent host.
 
-    The kernel watches only the connection to the jump host; whether the machine behind it lives, only its answers tell. paramiko reads
-    with a timeout of a tenth of a second, and every such timeout is an occasion to look at the clock.
+    The kernel watches the connection to the jump host only; answers are the only sign of the machine behind it. paramiko reads with a
+    timeout of a tenth of a second, and each timeout checks the clock.
     """
 
     SILENCE_SECONDS = 45.0
@@ -64,15 +64,15 @@ class WatchedChannel:
 
     @property
     def _closed(self) -> bool:
-        # paramiko looks at this when it stops
+        # paramiko reads this attribute when it stops
         return bool(self._channel.closed)  # type: ignore[attr-defined]
 
     def recv(self, size: int) -> bytes:
-        """As of a socket; EOFError after a silence in which keepalives went unanswered."""
+        """As of a socket; EOFError when keepalives were unanswered for SILENCE_SECONDS."""
         try:
             data = self._channel.recv(size)
         except TimeoutError:
-            self._give_up_on_silence()
+            self._check_silence()
             raise
         self._heard = time.monotonic()
         return data
@@ -82,16 +82,16 @@ class WatchedChannel:
         try:
             return self._channel.send(data)
         except TimeoutError:
-            self._give_up_on_silence()
+            self._check_silence()
             raise
 
-    def _give_up_on_silence(self) -> None:
+    def _check_silence(self) -> None:
         if time.monotonic() - self._heard > self.SILENCE_SECONDS:
             raise EOFError
 
 
 def connect(host: str, address: str, port: int) -> QuickSocket:
-    """A connection to the first of `address`'s IP addresses that answers; HostUnreachable names each of them and why it did not."""
+    """Connect to the first IP address of `address` that answers; HostUnreachable names each IP address with its error."""
     try:
         candidates = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -110,12 +110,12 @@ def connect(host: str, address: str, port: int) -> QuickSocket:
             if connection is not None:
                 connection.close()
             failures.append(f"{join_host_port(str(where[0]), port)}: {_reason(error)}")
-    raise HostUnreachable(host, "; ".join(failures), "Is the machine on, sshd running, and the way to it open?")
+    raise HostUnreachable(host, "; ".join(failures), "Check that the machine is on, that sshd runs, and that no firewall is in between.")
 
 
 def _reason(error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {CONNECT_SECONDS:.0f} s"
     if error.errno == errno.EHOSTUNREACH:
-        return "no route to the host, or nobody has this address"
+        return "no route to the host, or no machine has this address"
     return os.strerror(error.errno).lower() if error.errno else str(error)

@@ -1,4 +1,4 @@
-"""An SSH connection to one host: logged in, its host key checked, through a jump host where the cluster file says so."""
+"""An SSH connection to one host, with a checked host key and a login, through a jump host if the cluster file names one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hosts.host_keys import Pin, described, public_text, read_pin
 from hosts.private_keys import UnusableKey, read_private_key
 from hosts.tcp import CONNECT_SECONDS, WatchedChannel, connect
 
-# the key exchanges over groups of integers cost 95 ms of CPU a connection, an elliptic curve 13: they are not offered
+# a key exchange over groups of integers costs 95 ms of CPU per connection, over an elliptic curve 13 ms: only the latter are offered
 _KEY_EXCHANGES = (
     "curve25519-sha256@libssh.org",
     "ecdh-sha2-nistp256",
@@ -29,7 +29,7 @@ _KEY_EXCHANGES = (
     "ecdh-sha2-nistp521",
     "mlkem768x25519-sha256",
 )
-# with AES-GCM the cipher is the MAC too: the least CPU a megabyte of what both ends have
+# with AES-GCM the cipher is the MAC too: the least CPU per megabyte of the ciphers that both ends have
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 _MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
 _BANNER_SECONDS = 10.0
@@ -37,7 +37,7 @@ _HANDSHAKE_SECONDS = 20.0
 _LOGIN_SECONDS = 30.0  # PAM answers a wrong password only after seconds
 _KEEPALIVE_SECONDS = 10
 
-# each of its complaints becomes one of our errors; its tracebacks in a flow's log would only hide them
+# each paramiko error becomes an error of this project; paramiko's tracebacks in the log of a flow add nothing
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
@@ -54,36 +54,36 @@ class _Packets(Packetizer):
     REKEY_PACKETS = 2**31
 
     def close(self) -> None:
-        """Close what is under it: behind a jump host a channel, which says so on a connection that may be gone already."""
+        """Close the socket; behind a jump host it is a channel, whose close sends on a connection that may be lost already."""
         with suppress(EOFError, OSError, paramiko.SSHException):
             super().close()
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A transport that is logged in, and the jump host's under it."""
+    """A transport with a login, and the connection to its jump host."""
 
     transport: paramiko.Transport
-    host_key: str  # as a cluster file holds it, for the record of a trust on first use
+    host_key: str  # in the form of a cluster file, for the record of a trust on first use
     trusted_on_first_use: bool
     jump: Connection | None = None
 
     @property
     def alive(self) -> bool:
-        """Whether it can still carry a channel."""
+        """Whether the connection can still carry a channel."""
         return self.transport.is_active() and (self.jump is None or self.jump.alive)
 
     def close(self) -> None:
-        """End it, and the jump host's after it; harmless when it is closed already."""
+        """End the connection, then that to the jump host; a second call has no effect."""
         self.transport.close()
         if self.jump is not None:
             self.jump.close()
 
 
 def open_connection(host: str, ssh: SSH, credentials: Callable[[str], Credential]) -> Connection:
-    """Log in to `host`; whatever was opened is closed again when it fails.
+    """Connect to `host` and log in; an error closes everything that was opened.
 
-    HostUnreachable when it does not answer, HostKeyMismatch when another key answers, LoginRefused when it lets nobody of this name in.
+    HostUnreachable when the host does not answer, HostKeyMismatch when it has another key, LoginRefused when it refuses the login.
     """
     if ssh.jump is None:
         return _log_in(host, ssh, credentials(ssh.credential), connect(host, ssh.address, ssh.port))
@@ -128,11 +128,11 @@ def _log_in(host: str, endpoint: Endpoint, credential: Credential, wire: _Wire, 
         _agree(host, endpoint, transport, pin, jump)
         _authenticate(host, endpoint, credential, transport)
         if jump is not None:
-            transport.packetizer.set_keepalive(_KEEPALIVE_SECONDS, lambda: _ask_for_life(transport))
+            transport.packetizer.set_keepalive(_KEEPALIVE_SECONDS, lambda: _send_keepalive(transport))
         key = transport.get_remote_server_key()
         return Connection(transport, public_text(key), not pin.keys, jump)
     except BaseException:
-        # also ends its thread: ten logins that failed would leave ten of them
+        # also ends the thread of the transport: ten failed logins would leave ten threads
         transport.close()
         raise
 
@@ -159,7 +159,8 @@ def _agree(host: str, endpoint: Endpoint, transport: paramiko.Transport, pin: Pi
         transport.start_client(timeout=_BANNER_SECONDS + _HANDSHAKE_SECONDS)
         key = transport.get_remote_server_key()
     except paramiko.ssh_exception.IncompatiblePeer as error:
-        shown = _shown_key(host, endpoint, jump) if pin.keys and "host key" in str(error) else None
+        # without the pinned key types the handshake succeeds: the host has no key of those types
+        shown = _shown_key(host, endpoint, jump) if pin.keys else None
         if shown is not None:
             raise _mismatch(host, where, pin, shown) from None
         raise HostError(
@@ -181,12 +182,12 @@ def _mismatch(host: str, where: str, pin: Pin, shown: paramiko.PKey) -> HostKeyM
     return HostKeyMismatch(
         host,
         f"the machine at {where} shows the host key {described(shown)}; pinned is {pin}",
-        "It may be another machine. If it was set up anew, put its new key into ssh.host_key.",
+        "It may be another machine. If it was reinstalled, put its new key into ssh.host_key.",
     )
 
 
 def _shown_key(host: str, endpoint: Endpoint, jump: Connection | None) -> paramiko.PKey | None:
-    """The key that a host shows which has none of the pinned type, for the message."""
+    """The key of a host without a key of the pinned types, for the message; None when the handshake fails with any type."""
     try:
         wire: _Wire
         if jump is None:
@@ -219,7 +220,7 @@ def _authenticate(host: str, endpoint: Endpoint, credential: Credential, transpo
                 return
         if credential.password:
             tried.append("the password")
-            # answers keyboard-interactive too, where sshd asks for the password that way
+            # also answers keyboard-interactive, which some sshd use to ask for the password
             if _accepted(transport, lambda: transport.auth_password(user, credential.password or "")):
                 return
         if not tried:
@@ -233,10 +234,11 @@ def _authenticate(host: str, endpoint: Endpoint, credential: Credential, transpo
 
 
 def _accepted(transport: paramiko.Transport, attempt: Callable[[], list[str]]) -> bool:
-    """Whether the login is complete; not so when it is refused, or when sshd wants a second method after this one."""
+    """Whether the login is complete: False when sshd refuses it or requires a second method."""
     try:
         attempt()
     except paramiko.AuthenticationException as error:
+        # paramiko has no exception type for a login that timed out
         if "timeout" in str(error).lower() or not transport.is_active():
             raise paramiko.SSHException(str(error)) from None
     return transport.is_authenticated()
@@ -252,8 +254,8 @@ def _offered(transport: paramiko.Transport, user: str) -> str:
     return ""
 
 
-def _ask_for_life(transport: paramiko.Transport) -> None:
-    """A keepalive that wants an answer (paramiko's own does not, so it cannot tell a dead host)."""
+def _send_keepalive(transport: paramiko.Transport) -> None:
+    """Send a keepalive that requires an answer: paramiko's own requires none, so it does not detect a dead host."""
     message = Message()
     message.add_byte(b"\x50")  # SSH_MSG_GLOBAL_REQUEST
     message.add_string("keepalive@openssh.com")

@@ -1,1 +1,1 @@
-"""The edge to the Kubernetes API: apply documents, wait, label nodes, prove the network. Reaches it by a `dial` that is injected."""
+"""Access to the Kubernetes API through an injected `dial(host, port)`: apply documents, wait, label nodes, check the network."""

@@ -1,4 +1,4 @@
-"""Server-side apply of any document: the API server merges, and only fields we sent are ours."""
+"""Server-side apply of any document: the API server merges, and sixstack owns only the fields that it sent."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from kube.wait import wait_established
 
 FIELD_MANAGER = "sixstack"
 
-# what others need goes first; the rest keeps its order
+# kinds that others need go first; the rest keeps its order
 FIRST = ("Namespace", "CustomResourceDefinition")
 
-# requests side by side: the server syncs each to its disk, and several in one go
+# parallel requests: the server syncs each to its disk, and several in one sync
 AT_ONCE = 4
 
 
-def apply(
-    api: KubeApi, documents: Iterable[Document], field_manager: str = FIELD_MANAGER, limit: timedelta = timedelta(seconds=60)
-) -> tuple[str, ...]:
-    """Applies the documents; returns one phrase per object that was created or changed, none for those that already were so.
+def apply(api: KubeApi, documents: Iterable[Document], limit: timedelta = timedelta(seconds=60)) -> tuple[str, ...]:
+    """Apply the documents; returns one phrase for each object that was created or changed.
 
-    Namespaces and resource definitions go first, and definitions are waited for (at most `limit`).
+    Namespaces and resource definitions go first, and `apply` waits at most `limit` until the definitions are established.
     Raises ApiRefused (invalid document), ClusterError (a kind that the server does not know), ApiUnavailable.
     """
     ordered = sorted(documents, key=lambda document: FIRST.index(document["kind"]) if document["kind"] in FIRST else len(FIRST))
@@ -40,7 +38,7 @@ def apply(
             # objects of one kind do not need each other
             these = list(group)
             paths = [resources.path(document) for document in these]
-            for phrases in pool.map(lambda path, document: _apply_one(api, path, document, field_manager), paths, these):
+            for phrases in pool.map(lambda path, document: _apply_one(api, path, document), paths, these):
                 changes.extend(phrases)
             if kind == "CustomResourceDefinition":
                 definitions = [document["metadata"]["name"] for document in these]
@@ -50,14 +48,14 @@ def apply(
 
 
 class Resources:
-    """Which path a kind has, asked once per group and version."""
+    """The API path of each kind; one request for each group and version."""
 
     def __init__(self, api: KubeApi) -> None:
         self._api = api
         self._known: dict[str, dict[str, Document]] = {}
 
     def path(self, document: Document) -> str:
-        """The path of the object that a document describes; namespace `default` where a namespaced one names none."""
+        """The path of the object in a document; a namespaced object without a namespace is in `default`."""
         version, kind, metadata = document["apiVersion"], document["kind"], document["metadata"]
         resource = self._resource(version, kind)
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
@@ -66,7 +64,7 @@ class Resources:
         return f"{root}/{resource['name']}/{segment(metadata['name'])}"
 
     def _resource(self, version: str, kind: str) -> Document:
-        if kind not in self._known.get(version, {}):  # asked again when unknown: its definition may be new
+        if kind not in self._known.get(version, {}):  # an unknown kind is requested again: its definition may be new
             self._known[version] = self._discover(version)
         try:
             return self._known[version][kind]
@@ -78,11 +76,11 @@ class Resources:
         return {resource["kind"]: resource for resource in found["resources"] if "/" not in resource["name"]}
 
 
-def _apply_one(api: KubeApi, path: str, document: Document, field_manager: str) -> tuple[str, ...]:
+def _apply_one(api: KubeApi, path: str, document: Document) -> tuple[str, ...]:
     name = "/".join(part for part in (document["metadata"].get("namespace"), document["metadata"]["name"]) if part)
     before = api.find(path)
     try:
-        after = api.request("PATCH", path, query={"fieldManager": field_manager, "force": "true"}, body=document, content_type=APPLY_PATCH)
+        after = api.request("PATCH", path, query={"fieldManager": FIELD_MANAGER, "force": "true"}, body=document, content_type=APPLY_PATCH)
     except ApiRefused as refusal:
         raise ApiRefused(f"apply {document['kind']} {name}", refusal.status, refusal.reason, refusal.message) from refusal
     if before is None:
@@ -91,7 +89,7 @@ def _apply_one(api: KubeApi, path: str, document: Document, field_manager: str) 
 
 
 def _content(document: Document) -> Document:
-    """What an object says, without the server's bookkeeping (who set what moves without a change) and what controllers report."""
+    """The content of an object without the fields that the API server and controllers maintain; those change without a change of content."""
     bookkeeping = ("resourceVersion", "managedFields", "generation")
     metadata = {key: value for key, value in document["metadata"].items() if key not in bookkeeping}
     return {**document, "metadata": metadata, "status": None}

@@ -1,6 +1,6 @@
-"""A bootstrap token for one join: a Secret that lives for minutes, and is removed when its join has ended.
+"""A bootstrap token for one join: a Secret that is valid for minutes, and is removed at the end of its join.
 
-Made through the API and not by `kubeadm token create`: that is half a second of the control plane's time for each worker, while all wait
+The API creates it, not `kubeadm token create`: that costs half a second of the control plane for each worker, while all workers wait
 (docs/benchmarks.md). The Secret's form: https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/
 """
 
@@ -19,7 +19,7 @@ from kube.wait import wait_until
 SECRETS = "/api/v1/namespaces/kube-system/secrets"
 LIFETIME = timedelta(minutes=15)
 
-# the group that kubeadm lets ask for a kubelet's certificate
+# the group that kubeadm allows to request a kubelet certificate
 GROUP = "system:bootstrappers:kubeadm:default-node-token"
 
 _LETTERS = string.ascii_lowercase + string.digits
@@ -27,7 +27,7 @@ _LETTERS = string.ascii_lowercase + string.digits
 
 @contextmanager
 def bootstrap_token(api: KubeApi, node: str) -> Iterator[str]:
-    """A token (ID.SECRET) that `node` can join with, at once; gone at the end, and useless after LIFETIME if the API is away then."""
+    """A token (ID.SECRET) with which `node` can join at once; removed at the end, and expired after LIFETIME if the API is unavailable then."""
     token_id, secret = _random(6), _random(16)
     name = f"bootstrap-token-{token_id}"
     api.create(SECRETS, _document(name, token_id, secret, node))
@@ -62,7 +62,7 @@ def _document(name: str, token_id: str, secret: str, node: str) -> Document:
 
 
 def _wait_signed(api: KubeApi, token_id: str) -> None:
-    """A join that looks before the controller manager has signed cluster-info for its token waits 5 s for its next look."""
+    """Wait for the signature of cluster-info: a join that reads cluster-info before its token's signature retries only after 5 s."""
     key = f"jws-kubeconfig-{token_id}"
 
     def pending(found: dict[str, Document]) -> dict[str, str]:

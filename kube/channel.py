@@ -1,7 +1,7 @@
-"""From a dialled channel (an SSH channel, say) to the real socket that TLS needs.
+"""A real socket, which TLS needs, for a dialled channel such as an SSH channel.
 
-A socket pair stands where a connection would: one end is given to the HTTP client, two threads carry bytes between the other end and
-the channel. No port is opened, not even on loopback, and a dial that fails raises where the request was made.
+A socket pair replaces the connection: the HTTP client has one end, and two threads copy bytes between the other end and the channel.
+No port is opened, not even on loopback, and a failed dial raises in the caller of the request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CHUNK = 1 << 16
 
 
 class Channel(Protocol):
-    """What `dial` returns: the part of a socket that paramiko's channels have too."""
+    """The type that `dial` returns: the part of a socket that paramiko's channels have too."""
 
     def recv(self, size: int, /) -> bytes:
         """Up to `size` bytes; b"" at the end."""
@@ -25,17 +25,17 @@ class Channel(Protocol):
         """All of `data`, or an error."""
 
     def shutdown(self, how: int, /) -> object:
-        """Wakes whoever waits in `recv`."""
+        """End a waiting `recv`."""
 
     def close(self) -> object:
-        """Ends the connection."""
+        """End the connection."""
 
 
 Dial = Callable[[str, int], Channel]  # (host, port); host is an address without brackets or a name that the far end resolves
 
 
 class Bridge:
-    """Carries bytes between a channel and `self.socket` until either side ends."""
+    """Copies bytes between a channel and `self.socket` until either side ends."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -51,18 +51,18 @@ class Bridge:
 
     @property
     def alive(self) -> bool:
-        """Some thread still carries."""
+        """Whether a thread still copies."""
         return self._carrying > 0
 
     def close(self) -> None:
-        """Ends both sides and waits for the threads."""
+        """End both sides and wait for the threads."""
         self._end()
         self.socket.close()
         for thread in self._threads:
             thread.join(timeout=5)
 
     def _carry(self, source: Channel, target: Channel) -> None:
-        # whatever ends a side (EOF, reset, a lost SSH transport, closing) ends the connection; the HTTP client sees EOF and says so
+        # any end of a side (EOF, reset, a lost SSH transport, closing) ends the connection; the HTTP client reports the EOF
         with suppress(Exception):
             while data := source.recv(CHUNK):
                 target.sendall(data)
@@ -75,8 +75,8 @@ class Bridge:
     def _end(self) -> None:
         with suppress(Exception):
             self._inner.shutdown(socket.SHUT_RDWR)
-        # Only the reading half: closing says EOF itself. paramiko sends an EOF of its own outside of its lock, so another thread's close
-        # could overtake it, and sshd ends the whole connection over an EOF for a channel that is gone.
+        # Only the reading half: closing sends EOF itself. paramiko sends its own EOF outside its lock, so the close of another thread
+        # could overtake it, and sshd ends the whole connection after an EOF for a channel that no longer exists.
         with suppress(Exception):
             self._channel.shutdown(socket.SHUT_RD)
         with suppress(Exception):

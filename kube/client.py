@@ -1,7 +1,7 @@
-"""The Kubernetes API as plain documents, over a connection that somebody else dials.
+"""The Kubernetes API as plain documents, over a connection that the caller dials.
 
-`kubernetes.client.ApiClient` makes the requests; its hundreds of models are never imported (they load lazily, and cost seconds and
-tens of megabytes when they do). Keys stay in memory: the client's own way would write them to files.
+`kubernetes.client.ApiClient` sends the requests. Its hundreds of models are never imported: they load lazily, and cost seconds and
+tens of megabytes. Keys stay in memory, while the client on its own writes them to files.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"  # lists of Kubernetes' own types by their keys
 APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML
 
-# answers that say "not now": overloaded, starting, etcd without a leader, a webhook that is not up yet
+# temporary answers: overloaded, starting, etcd without a leader, a webhook that has not started
 PASSING = frozenset({429, 500, 502, 503, 504})
 
 
 class ApiRefused(ClusterError):
-    """The API server answered and refused: `status` is the HTTP code, `reason` Kubernetes' own word (NotFound, Conflict, Invalid, ...)."""
+    """The API server refused a request: `status` is the HTTP code, `reason` that of Kubernetes (NotFound, Conflict, Invalid, ...)."""
 
     def __init__(self, request: str, status: int, reason: str, message: str) -> None:
         self.request, self.status, self.reason, self.message = request, status, reason, message
@@ -49,7 +49,7 @@ class ApiRefused(ClusterError):
 
 
 class KubeApi:
-    """One API server; threads may share it. Use `connect`."""
+    """One API server, for any number of threads. Use `connect`."""
 
     def __init__(self, config: Kubeconfig, dial: Dial) -> None:
         self.config = config
@@ -69,9 +69,9 @@ class KubeApi:
         content_type: str = "application/json",
         seconds: float = 30,
     ) -> Document:
-        """The JSON answer to one request; `seconds` bounds it.
+        """Send one request and return its JSON answer, within `seconds`.
 
-        Raises ApiUnavailable (may pass), ApiRefused (it will not), or what `dial` raises for a host that must be mended.
+        Raises ApiUnavailable (temporary), ApiRefused (permanent), or the error of `dial` for a host that must be fixed.
         """
         with self._errors(f"{method} {path}"):
             response = self._send(method, path, query, body, seconds=seconds, content_type=content_type)
@@ -85,7 +85,7 @@ class KubeApi:
         return self.request("GET", path, query=query)
 
     def find(self, path: str) -> Document | None:
-        """One object, None when there is none."""
+        """One object, or None."""
         try:
             return self.get(path)
         except ApiRefused as refusal:
@@ -98,16 +98,13 @@ class KubeApi:
         return self.request("POST", path, body=document)
 
     def merge(self, path: str, patch: Document) -> Document:
-        """JSON merge patch (RFC 7386); with `metadata.resourceVersion` in it a concurrent change is a Conflict."""
+        """Send a JSON merge patch (RFC 7386); with `metadata.resourceVersion` in the patch, a concurrent change is a Conflict."""
         return self.request("PATCH", path, body=patch, content_type=MERGE_PATCH)
 
-    def delete(self, path: str, *, grace_seconds: int | None = None) -> bool:
-        """Asks for removal, which goes on after this returns; False when there was nothing."""
-        options: Document = {"propagationPolicy": "Background"}
-        if grace_seconds is not None:
-            options["gracePeriodSeconds"] = grace_seconds
+    def delete(self, path: str) -> bool:
+        """Request a removal, which continues after the return; False when the object does not exist."""
         try:
-            self.request("DELETE", path, body=options)
+            self.request("DELETE", path, body={"propagationPolicy": "Background"})
         except ApiRefused as refusal:
             if refusal.status == 404:
                 return False
@@ -115,10 +112,10 @@ class KubeApi:
         return True
 
     def watch(self, path: str, query: Mapping[str, str], seconds: float) -> Iterator[Document]:
-        """Events of a collection until the server ends the watch, at the latest after `seconds`."""
+        """Events of a collection until the server ends the watch, after `seconds` at the latest."""
         asked = {**query, "watch": "1", "timeoutSeconds": str(max(1, int(seconds)))}
         with self._errors(f"WATCH {path}"):
-            # the read limit is for a connection that died unnoticed; the server's own limit ends a quiet watch
+            # the read timeout is for a connection that was lost unnoticed; the server's own timeout ends a quiet watch
             response = self._send("GET", path, asked, None, seconds=seconds + 10)
             try:
                 if response.status != 200:
@@ -130,7 +127,7 @@ class KubeApi:
                 response.close()
 
     def open_socket(self) -> ssl.SSLSocket:
-        """A TLS connection of its own to the server (for exec); closing it ends it."""
+        """Open a separate TLS connection to the server, for exec; the caller closes it."""
         with self._errors("connect"):
             plain = self._bridge()
             plain.settimeout(30)
@@ -142,11 +139,11 @@ class KubeApi:
 
     @property
     def authorization(self) -> dict[str, str]:
-        """The header that says who we are; empty where a client certificate does."""
+        """The Authorization header; empty with a client certificate."""
         return {"Authorization": f"Bearer {self.config.token}"} if self.config.token else {}
 
     def close(self) -> None:
-        """Ends every connection."""
+        """End every connection."""
         self._client.rest_client.pool_manager.clear()
         with self._guard:
             bridges, self._bridges = self._bridges, []
@@ -165,14 +162,14 @@ class KubeApi:
     ) -> BaseHTTPResponse:
         url = f"{self._client.configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "sixstack", **self.authorization}
-        # the client writes JSON bodies itself, and sends any other as the text it is given
+        # the client encodes JSON bodies itself, and sends any other body as text
         sent = json.dumps(body) if content_type == APPLY_PATCH else body
         response: BaseHTTPResponse = self._client.call_api(method, url, headers, body=sent, _request_timeout=(30, seconds)).response
         return response
 
     @contextmanager
     def _errors(self, request: str) -> Iterator[None]:
-        """Turns what the libraries raise into what a caller can act on; their own traces say nothing more."""
+        """Convert the exceptions of the libraries into errors that a caller can act on."""
         where = f"the Kubernetes API at {self.config.host} port {self.config.port}"
         try:
             yield
@@ -180,9 +177,9 @@ class KubeApi:
             raise
         except ssl.SSLCertVerificationError as error:
             raise _not_this_cluster(where, error) from None
-        except ApiException as error:  # how the client tells a failed TLS handshake
-            if "CERTIFICATE_VERIFY_FAILED" in str(error.reason):
-                raise _not_this_cluster(where, error.reason) from None
+        except ApiException as error:  # the client raises it for a failed TLS handshake
+            if unverified := _unverified_certificate(error):
+                raise _not_this_cluster(where, unverified) from None
             raise ApiUnavailable(f"{where} does not answer {request}: {_one_line(error.reason)}") from None
         except (HTTPError, OSError, ValueError) as error:  # ValueError: half a line of JSON
             raise ApiUnavailable(f"{where} does not answer {request}: {_one_line(error)}") from None
@@ -191,7 +188,7 @@ class KubeApi:
         host, port = self.config.host, self.config.port
         try:
             channel = self._dial(host, port)
-        except Exception as error:  # each transport has its own classes: refused, administratively prohibited, EOF
+        except Exception as error:  # each transport has its own exceptions: refused, administratively prohibited, EOF
             if isinstance(error, SixstackError) and not isinstance(error, Retryable):
                 raise
             raise ApiUnavailable(f"the Kubernetes API at {host} port {port} is not reached: {_one_line(error)}") from error
@@ -204,13 +201,13 @@ class KubeApi:
         open_bridge = self._bridge
 
         class Connection(HTTPSConnection):
-            """Dialled instead of connected."""
+            """A connection that is dialled instead of connected."""
 
             def _new_conn(self) -> Any:
                 return open_bridge()
 
         class Pool(HTTPSConnectionPool):
-            """Connections of that kind."""
+            """A pool of dialled connections."""
 
             ConnectionCls = Connection
 
@@ -224,9 +221,9 @@ class KubeApi:
 
 @contextmanager
 def connect(kubeconfig: str | Mapping[str, Any], dial: Dial) -> Iterator[KubeApi]:
-    """The API server of a kubeconfig, reached through `dial`; every connection is closed at the end.
+    """Connect to the API server of a kubeconfig through `dial`; every connection is closed at the end.
 
-    The server's certificate is verified against the kubeconfig's CA, under the name `kubernetes`.
+    The certificate of the server is verified against the CA of the kubeconfig, for the name `kubernetes`.
     """
     api = KubeApi(read_kubeconfig(kubeconfig), dial)
     try:
@@ -237,9 +234,9 @@ def connect(kubeconfig: str | Mapping[str, Any], dial: Dial) -> Iterator[KubeApi
 
 @contextmanager
 def connect_directly(kubeconfig: str | Mapping[str, Any], seconds: float = 10) -> Iterator[KubeApi]:
-    """The API server of a kubeconfig at its own URL, for a cluster that this machine has a route to.
+    """Connect to the API server of a kubeconfig at its own URL, for a cluster that this machine has a route to.
 
-    The server's certificate is verified as every client does: for `tls-server-name` if there is one, else for the URL's host.
+    The certificate of the server is verified as by every client: for `tls-server-name` if it is set, else for the host of the URL.
     """
 
     def dial(host: str, port: int) -> socket.socket:
@@ -256,18 +253,18 @@ def connect_directly(kubeconfig: str | Mapping[str, Any], seconds: float = 10) -
 
 
 def refusal(request: str, status: int, data: bytes) -> ApiRefused | ApiUnavailable:
-    """The error that an answer of the API server stands for; `data` is its body, a Status document mostly."""
-    told: Document = {}
+    """The error for an answer of the API server; `data` is the body, usually a Status document."""
+    answer: Document = {}
     with suppress(ValueError):
-        told = json.loads(data)
-    message = str(told.get("message") or data.decode(errors="replace")[:500].strip())
+        answer = json.loads(data)
+    message = str(answer.get("message") or data.decode(errors="replace")[:500].strip())
     if status in PASSING:
         return ApiUnavailable(f"the Kubernetes API cannot do {request} now: {status} {message}")
-    return ApiRefused(request, status, str(told.get("reason", "")), message)
+    return ApiRefused(request, status, str(answer.get("reason", "")), message)
 
 
 def segment(name: str) -> str:
-    """A name as one segment of a path."""
+    """A name, quoted as one segment of a path."""
     return quote(name, safe="")
 
 
@@ -275,9 +272,16 @@ def _one_line(error: object) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def _unverified_certificate(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """The failed verification in the chain of exceptions that led to `error`."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def _not_this_cluster(where: str, error: object) -> ClusterError:
     return ClusterError(
-        f"{where} shows a certificate that this cluster's CA did not sign ({_one_line(error)}). "
+        f"{where} has a certificate that this cluster's CA did not sign ({_one_line(error)}). "
         "Another cluster answers there: check the endpoint"
     )
 
@@ -288,7 +292,7 @@ def _tls_context(config: Kubeconfig) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cadata=config.authority)
         if config.certificate and config.key:
-            # OpenSSL's Python binding reads files only: this one lives in memory
+            # the ssl module reads files only: this file exists in memory
             with open(os.memfd_create("client", os.MFD_CLOEXEC), "w", encoding="ascii") as chain:
                 chain.write(f"{config.certificate}\n{config.key}\n")
                 chain.flush()

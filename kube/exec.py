@@ -1,4 +1,4 @@
-"""Running a command in a container: the API's exec over a WebSocket (KEP-4006), on a connection of its own."""
+"""Running a command in a container: exec of the API over a WebSocket (KEP-4006), on a separate connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROTOCOL = "v4.channel.k8s.io"
 
 @dataclass(frozen=True, slots=True)
 class ExecOutput:
-    """What a command left."""
+    """The result of a command."""
 
     exit_code: int
     stdout: str
@@ -30,9 +30,9 @@ class ExecOutput:
 
 
 def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *, stdin: str, limit: timedelta) -> ExecOutput:
-    """Runs `command` in a pod's only container; it must end by itself, as the protocol cannot close its stdin.
+    """Run `command` in the only container of a pod. The command must end by itself, because the protocol cannot close its stdin.
 
-    Raises StepTimedOut after `limit`, ApiRefused (no such pod, or not running), ApiUnavailable (connection lost, runtime cannot).
+    Raises StepTimedOut after `limit`, ApiRefused (no such pod, or not running), ApiUnavailable (connection lost, or an error of the runtime).
     """
     end = time.monotonic() + limit.total_seconds()
     query = urlencode([("stdin", "true"), ("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)])
@@ -40,7 +40,7 @@ def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *
     received: dict[int, bytes] = {STDOUT: b"", STDERR: b"", STATUS: b""}
     web_socket = WebSocket(skip_utf8_validation=True)
     try:
-        # the name is but a header here: the socket is connected, and its certificate verified
+        # the name is only a header here: the socket is connected, and its certificate is verified
         web_socket.connect(  # type: ignore[no-untyped-call]
             f"wss://{SERVER_NAME}{path}?{query}",
             socket=api.open_socket(),
@@ -69,7 +69,7 @@ def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *
 
 
 def exit_code_of(status: bytes, request: str) -> int:
-    """The exit code in the Status object that ends the stream; ApiUnavailable where the container did not run the command."""
+    """The exit code in the Status object at the end of the stream; ApiUnavailable when the container did not run the command."""
     if not status:
         raise ApiUnavailable(f"{request} was cut off")
     document = json.loads(status)

@@ -1,4 +1,4 @@
-"""A kubeconfig's current context as plain values; nothing of it is ever written to disk."""
+"""The current context of a kubeconfig as plain values, which are never written to disk."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import yaml
 
 from cluster.vocabulary.errors import EnvironmentFault
 
-# kubeadm puts this name into every API server's certificate, whatever address the server is reached by
+# kubeadm puts this name into the certificate of every API server
 SERVER_NAME = "kubernetes"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Kubeconfig:
-    """Where the API server is and what proves who we are; `repr` shows no secret."""
+    """The address of the API server and the credentials for it; the `repr` shows no secret."""
 
     host: str  # address (IPv6 without brackets) or DNS name
     port: int
@@ -34,15 +34,15 @@ class Kubeconfig:
 
 
 def read_kubeconfig(source: str | Mapping[str, Any], *, any_name: bool = True) -> Kubeconfig:
-    """The current context of a kubeconfig (YAML text or its document).
+    """Read the current context of a kubeconfig (YAML text or its document).
 
-    `any_name`: the server is reached by an address that its certificate need not carry, and is known by kubeadm's own name; else by the URL's.
+    With `any_name`, the certificate is verified for kubeadm's own name, because it need not contain the address; else for the host of the URL.
 
-    Raises EnvironmentFault when it is not self-contained: files and login programs it refers to are not on this machine.
+    Raises EnvironmentFault for a kubeconfig that refers to files or login programs, which this machine does not have.
     """
     try:
         document = yaml.safe_load(source) if isinstance(source, str) else source
-    except yaml.YAMLError:  # its message quotes the text, keys and all
+    except yaml.YAMLError:  # the message quotes the text with its keys
         document = None
     if not isinstance(document, Mapping):
         raise EnvironmentFault("the kubeconfig is empty or not a YAML mapping")
@@ -74,7 +74,7 @@ def read_kubeconfig(source: str | Mapping[str, Any], *, any_name: bool = True) -
 def _named(entries: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
     found = next((entry for entry in entries if entry["name"] == name), None)
     if found is None:
-        raise EnvironmentFault(f"the kubeconfig has no entry named {name!r} that its current context names")
+        raise EnvironmentFault(f"the kubeconfig has no entry {name!r}, which its current context names")
     return found
 
 

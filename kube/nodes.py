@@ -1,4 +1,4 @@
-"""Nodes: labels and taints that converge, and finding one by an address."""
+"""Nodes: labels and taints that converge, and the search for a node by an address."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cluster.vocabulary.spec import Taint
 from kube.client import STRATEGIC_PATCH, ApiRefused, Document, KubeApi, segment
 from kube.wait import NODES, wait_until
 
-# which label and taint keys we set, as JSON: only those are ever taken away again
+# the label and taint keys that sixstack set, as JSON: only these are ever removed
 OURS = "node.sixstack.io/managed"
 
 
 def label_node(
     api: KubeApi, name: str, labels: Mapping[str, str], taints: Sequence[Taint] = (), *, limit: timedelta = timedelta(seconds=60)
 ) -> tuple[str, ...]:
-    """Brings a node's labels and taints to what is asked; returns one phrase per change.
+    """Set the labels and taints of a node; returns one phrase for each change.
 
-    What we set earlier and is asked no more is removed; what others set stays. Raises ClusterError when the node does not appear
-    within `limit`: kubeadm join ends before kubelet has registered its node.
+    Keys that sixstack set earlier and that are no longer wanted are removed; keys of others stay. Raises ClusterError when the node does not
+    appear within `limit`: kubeadm join ends before kubelet has registered its node.
     """
     for _ in range(5):
         node = api.find(f"{NODES}/{segment(name)}")
@@ -45,7 +45,7 @@ def label_node(
 
 
 def expect_rejoin(api: KubeApi, name: str) -> None:
-    """Takes back a Node's word that it is Ready: kubeadm join refuses such a name, and a machine that was reset still has it for a while."""
+    """Set a Node to not Ready: kubeadm join refuses the name of a Ready node, and the node of a reset machine stays Ready for a while."""
     path = f"{NODES}/{segment(name)}"
     node = api.find(path)
     conditions = node["status"].get("conditions", []) if node else []
@@ -86,7 +86,7 @@ def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint
     remembered = json.dumps({"labels": sorted(labels), "taints": sorted(wanted_keys)})
     if not changes and metadata.get("annotations", {}).get(OURS) == remembered:
         return {}, ()
-    # the resource version makes a change by somebody else in between (taints come and go) a conflict instead of a loss
+    # with the resource version, a concurrent change (controllers set and remove taints) is a conflict and is not lost
     patch: Document = {
         "metadata": {"resourceVersion": metadata["resourceVersion"], "labels": label_patch, "annotations": {OURS: remembered}},
         "spec": {"taints": kept + wanted_taints},
@@ -95,7 +95,7 @@ def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint
 
 
 def find_node(api: KubeApi, address: Address) -> str | None:
-    """The name of the node that carries this address, by its label; None when none does."""
+    """The name of the node whose label has this address, or None."""
     found = api.get(NODES, labelSelector=selector_for(address))["items"]
     names = [str(node["metadata"]["name"]) for node in found]
     if len(names) > 1:
@@ -104,7 +104,7 @@ def find_node(api: KubeApi, address: Address) -> str | None:
 
 
 def internal_addresses(node: Document) -> tuple[Address, ...]:
-    """A Node object's InternalIPs, in the order of its status."""
+    """The InternalIPs of a Node object, in the order of its status."""
     entries: Iterable[Document] = node.get("status", {}).get("addresses", [])
     return tuple(ip_address(entry["address"]) for entry in entries if entry["type"] == "InternalIP")
 

@@ -10,43 +10,29 @@ from typing import Any
 import yaml
 
 from cluster.facts.cluster_state import ClusterState, NodeState
+from cluster.pod_networks.plugins import POD_NETWORKS
+from cluster.pod_networks.recognition import Workload, installed_network
 from cluster.vocabulary.families import Network
-from cluster.vocabulary.spec import CniKind, Taint, TaintEffect
+from cluster.vocabulary.spec import Taint, TaintEffect
 from kube.client import Document, KubeApi
 from kube.nodes import OURS, internal_addresses
-from kube.pod_networks import DIGEST_MARK, KIND_MARK
 from kube.wait import NODES, deployment_available
-
-FLANNEL = "kube-flannel-ds"
-
-# DaemonSets by which the usual network plug-ins of other people are known
-FOREIGN_CNI = {
-    "antrea-agent": "Antrea",
-    "calico-node": "Calico",
-    "canal": "Canal",
-    "cilium": "Cilium",
-    "kindnet": "kindnet",
-    "kube-ovn-cni": "Kube-OVN",
-    "kube-router": "kube-router",
-    "ovnkube-node": "OVN-Kubernetes",
-    "weave-net": "Weave Net",
-}
 
 
 def read_state(api: KubeApi) -> ClusterState:
     """Nodes, network plug-in, cluster DNS and kubeadm's own configuration, in four requests."""
     nodes = api.get(NODES)["items"]
     workloads = [*api.get("/apis/apps/v1/daemonsets")["items"], *api.get("/apis/apps/v1/deployments")["items"]]
-    cni, detail, digest = _network(workloads)
+    network = installed_network(_workload(document) for document in workloads)
     coredns = api.get("/apis/apps/v1/namespaces/kube-system/deployments", labelSelector="k8s-app=kube-dns")["items"]
     maps = {found["metadata"]["name"]: found for found in api.get("/api/v1/namespaces/kube-system/configmaps")["items"]}
     corefile = maps.get("coredns", {}).get("data", {}).get("Corefile", "")
     return ClusterState(
         nodes=tuple(node_state(node) for node in nodes),
-        cni=cni,
-        cni_detail=detail,
-        cni_digest=digest,
-        block_sizes=_block_sizes(api) if cni is CniKind.CALICO else {},
+        cni=network.kind,
+        cni_detail=network.detail,
+        cni_digest=network.digest,
+        block_sizes=_block_sizes(api, POD_NETWORKS[network.kind].pools_path) if network.kind is not None else {},
         coredns_ready=bool(coredns) and all(deployment_available(deployment) for deployment in coredns),
         kubeadm=_kubeadm(maps, "kubeadm-config", "ClusterConfiguration"),
         kubelet=_kubeadm(maps, "kubelet-config", "kubelet"),
@@ -78,24 +64,15 @@ def node_state(node: Document) -> NodeState:
     )
 
 
-def _network(workloads: list[Document]) -> tuple[CniKind | None, str, str]:
-    """The plug-in in use: one of ours by its mark, none of ours (the owner's), or nothing at all; in words with its image; its digest."""
-    foreign = ""
-    for workload in workloads:
-        metadata = workload["metadata"]
-        name, marks = metadata["name"], metadata.get("annotations", {})
-        image = workload["spec"]["template"]["spec"]["containers"][0]["image"]
-        if KIND_MARK in marks:
-            return CniKind(marks[KIND_MARK]), f"{marks[KIND_MARK]} ({image})", marks.get(DIGEST_MARK, "")
-        if name == FLANNEL:
-            return CniKind.FLANNEL, f"Flannel ({image})", ""
-        if name in FOREIGN_CNI:
-            foreign = f"{FOREIGN_CNI[name]} ({image})"
-    return (CniKind.NONE, foreign, "") if foreign else (None, "", "")
+def _workload(document: Document) -> Workload:
+    metadata = document["metadata"]
+    image = document["spec"]["template"]["spec"]["containers"][0]["image"]
+    return Workload(metadata["name"], image, metadata.get("annotations", {}))
 
 
-def _block_sizes(api: KubeApi) -> dict[Network, int]:
-    pools = (api.find("/apis/crd.projectcalico.org/v1/ippools") or {"items": []})["items"]
+def _block_sizes(api: KubeApi, pools_path: str) -> dict[Network, int]:
+    """Of the plug-in's address pools, by their range; {} for a plug-in without pools."""
+    pools = (api.find(pools_path) or {"items": []})["items"] if pools_path else []
     return {ip_network(pool["spec"]["cidr"]): int(pool["spec"]["blockSize"]) for pool in pools}
 
 

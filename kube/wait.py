@@ -1,4 +1,4 @@
-"""Waiting on the API by list and watch: nothing is asked twice, nothing sleeps while the server has nothing to say."""
+"""Waiting on the API by list and watch, without polling."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NODES = "/api/v1/nodes"
 def objects_as_they_change(
     api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, Document]]:
-    """A collection's objects by name: at once, then after each change, until `limit` is over; survives a lost connection."""
+    """The objects of a collection by name: at once, then after each change, until `limit`; a lost connection is opened again."""
     end = time.monotonic() + limit.total_seconds()
     lost: ApiUnavailable | None = None
     while (left := end - time.monotonic()) > 0:
@@ -28,7 +28,7 @@ def objects_as_they_change(
             yield held
             since = {**(query or {}), "resourceVersion": listed["metadata"]["resourceVersion"]}
             for event in api.watch(path, since, end - time.monotonic()):
-                if event["type"] == "ERROR":  # too old a version, mostly: list again
+                if event["type"] == "ERROR":  # usually a resource version that is too old: list again
                     break
                 name = event["object"]["metadata"]["name"]
                 if event["type"] == "DELETED":
@@ -38,7 +38,7 @@ def objects_as_they_change(
                 yield held
         except ApiUnavailable as error:
             lost = error
-            time.sleep(min(1.0, max(0.0, end - time.monotonic())))  # a server that is down has no watch to wait on
+            time.sleep(min(1.0, max(0.0, end - time.monotonic())))  # a server that is down offers no watch
     if lost is not None:
         raise lost
 
@@ -53,25 +53,25 @@ def wait_until(
     on_change: OnChange | None = None,
     query: Mapping[str, str] | None = None,
 ) -> None:
-    """Waits until `pending` (objects -> what is missing, by name) is empty.
+    """Wait until `pending` (objects -> reason why each is incomplete, by name) is empty.
 
-    `on_change` hears a sentence whenever what is missing changes. Raises ClusterError with what is still missing after `limit`.
+    `on_change` receives a sentence whenever these reasons change. Raises ClusterError with the remaining reasons after `limit`.
     """
     missing: Mapping[str, str] = {}
-    told = ""
+    reported = ""
     for objects in objects_as_they_change(api, path, limit, query):
         missing = pending(objects)
-        said = _sentence(missing)
-        if on_change is not None and said != told:
-            on_change(f"{what}: waiting for {said}" if missing else f"{what}: done")
-            told = said
+        sentence = _sentence(missing)
+        if on_change is not None and sentence != reported:
+            on_change(f"{what}: waiting for {sentence}" if missing else f"{what}: done")
+            reported = sentence
         if not missing:
             return
     raise ClusterError(f"{what}: not done after {limit.total_seconds():.0f} s: {_sentence(missing)}")
 
 
 def wait_nodes_ready(api: KubeApi, names: Iterable[str], limit: timedelta, on_change: OnChange | None = None) -> None:
-    """Waits until each named node is there and Ready; ClusterError names the others with kubelet's own reason."""
+    """Wait until each named node exists and is Ready; ClusterError names the others with the reason from kubelet."""
     wanted = tuple(names)
 
     def pending(nodes: dict[str, Document]) -> dict[str, str]:
@@ -81,21 +81,21 @@ def wait_nodes_ready(api: KubeApi, names: Iterable[str], limit: timedelta, on_ch
 
 
 def wait_rolled_out(api: KubeApi, kind: str, namespace: str, name: str, *, limit: timedelta, on_change: OnChange | None = None) -> None:
-    """Waits until a DaemonSet or Deployment runs its newest version everywhere."""
+    """Wait until a DaemonSet or Deployment runs its newest version everywhere."""
     _wait_workload(api, kind, namespace, name, _rollout_missing, what="rolled out", limit=limit, on_change=on_change)
 
 
 def deployment_available(deployment: Document | None) -> bool:
-    """Enough of its pods serve, by Kubernetes' own condition, and at least one (of none wanted, none is enough for that).
+    """Whether the condition Available is true and at least one replica is available (with 0 replicas the condition alone is true).
 
-    Others may still be on their way: kubelet first looks at each one up to a probe's period late.
+    Other replicas may still be starting: kubelet probes each one up to one probe period late.
     """
-    some = (deployment or {}).get("status", {}).get("availableReplicas", 0) > 0
-    return some and _condition(deployment, "Available").get("status") == "True"
+    has_available = (deployment or {}).get("status", {}).get("availableReplicas", 0) > 0
+    return has_available and _condition(deployment, "Available").get("status") == "True"
 
 
 def wait_available(api: KubeApi, namespace: str, name: str, *, limit: timedelta, on_change: OnChange | None = None) -> None:
-    """Waits until a Deployment is Available."""
+    """Wait until a Deployment is Available."""
 
     def missing(kind: str, deployment: Document | None) -> str:
         return "" if deployment_available(deployment) else _rollout_missing(kind, deployment) or "not Available"
@@ -114,7 +114,7 @@ def _wait_workload(
     limit: timedelta,
     on_change: OnChange | None,
 ) -> None:
-    """Waits until `missing` (kind, object -> what it lacks) says "" of one workload."""
+    """Wait until `missing` (kind, object -> reason) returns "" for one workload."""
     plural = {"DaemonSet": "daemonsets", "Deployment": "deployments"}[kind]
 
     def pending(found: dict[str, Document]) -> dict[str, str]:
@@ -133,7 +133,7 @@ def _wait_workload(
 
 
 def wait_established(api: KubeApi, names: Iterable[str], limit: timedelta) -> None:
-    """Waits until the named CustomResourceDefinitions serve their resources."""
+    """Wait until the named CustomResourceDefinitions serve their resources."""
     wanted = tuple(names)
 
     def pending(found: dict[str, Document]) -> dict[str, str]:
@@ -143,7 +143,7 @@ def wait_established(api: KubeApi, names: Iterable[str], limit: timedelta) -> No
 
 
 def wait_gone(api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None) -> None:
-    """Waits until a collection (narrowed by `query`) is empty; a path the server does not know is empty."""
+    """Wait until a collection (narrowed by `query`) is empty; a path that the server does not know counts as empty."""
     try:
         wait_until(api, path, lambda found: dict.fromkeys(found, "still there"), what=f"{path} removed", limit=limit, query=query)
     except ApiRefused as refusal:
@@ -156,7 +156,7 @@ def _sentence(missing: Mapping[str, str]) -> str:
 
 
 def _condition(document: Document | None, kind: str) -> Document:
-    # a definition that has only just been made shows `conditions: null`
+    # a definition that was just created has `conditions: null`
     conditions: list[Document] = (document or {}).get("status", {}).get("conditions") or []
     return next((condition for condition in conditions if condition["type"] == kind), {})
 

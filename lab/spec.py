@@ -81,10 +81,12 @@ def _kubeadm(cgroup_v1: bool) -> dict[str, Any]:
     """What a container that shares the machine's kernel needs; none of it is a default of the product.
 
     conntrack's table size is the machine's sysctl; on cgroup v1 kubelet 1.36 starts only when told so, and kubeadm's kernel check fails.
+    The disk is the machine's too: by kubelet's defaults, a machine whose disk is 85 % full loses images and pods of the lab.
     """
+    disk = {"imageGCHighThresholdPercent": 100, "evictionHard": {f"{signal}.available": "1%" for signal in ("nodefs", "imagefs")}}
     return {
         "ignore_preflight": ["SystemVerification"],
-        "kubelet": {"cgroupDriver": "cgroupfs", "failCgroupV1": False} if cgroup_v1 else {},
+        "kubelet": disk | ({"cgroupDriver": "cgroupfs", "failCgroupV1": False} if cgroup_v1 else {}),
         "kube_proxy": {
             "mode": "nftables",
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},

@@ -10,18 +10,15 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from cluster.facts.cluster_state import NodeState
 from cluster.network.matrix import markdown
 from cluster.network.report import NetworkReport
-from cluster.plan.plan import Plan
+from cluster.plan.graph import Plan
+from cluster.plan.page import plan_page
 from runs.context import RunContext
 
 
 def plan_artifact(run: RunContext, plan: Plan) -> None:
-    """The plan as a table: where, what, why."""
-    notes = "".join(f"\n- {note}" for note in plan.notes)
-    create_table_artifact(
-        table=plan.table_rows() or [{"step": "nothing to do", "host": "-", "why": "the cluster is as specified"}],
-        key=f"{run.cluster}-plan",
-        description=f"Plan for cluster **{run.cluster}**: {len(plan.steps)} steps{notes}",
-    )
+    """The plan as a page: notes, the graph, and the same as a table."""
+    key = f"{run.cluster}-plan"
+    create_markdown_artifact(plan_page(plan), key=key, description=f"Plan for cluster {run.cluster}: {len(plan.steps)} steps")
 
 
 def nodes_artifact(run: RunContext, nodes: Sequence[NodeState]) -> None:

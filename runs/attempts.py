@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
@@ -16,23 +15,23 @@ from prefect.tasks import Task, exponential_backoff
 
 from blocks.audit_store import AuditStore
 from blocks.loading import NoBlock, load
+from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.errors import EnvironmentFault, Retryable, SixstackError
 from cluster.vocabulary.records import Outcome, StepRecord
 from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
 from runs.progress import report_progress
 
-Record = TypeVar("Record", bound=StepRecord)
 DEFAULT_STORE = "default"  # the block that a cluster file means when it names none
+_stores: dict[str, AuditStore] = {}  # by run
 
 
 @dataclass
-class Attempt(Generic[Record]):
+class Attempt:
     """What an attempt has found and done so far; its record is written when the attempt ends, however it ends."""
 
     step: str
     host: str
-    record_type: type[Record]
     outcome: Outcome = Outcome.UNCHANGED
     found: str = ""
     changed: list[str] = field(default_factory=list)
@@ -41,13 +40,6 @@ class Attempt(Generic[Record]):
     output: str = ""
     secrets: set[str] = field(default_factory=set)
     extra: dict[str, Any] = field(default_factory=dict)  # further fields of the record type
-    written: Record | None = None
-
-    @property
-    def record(self) -> Record:
-        """The record as stored; there is one once the attempt has ended."""
-        assert self.written is not None
-        return self.written
 
     def change(self, *what: str) -> None:
         """Note what was changed; the attempt then counts as one that changed something."""
@@ -57,9 +49,9 @@ class Attempt(Generic[Record]):
 
 
 @contextmanager
-def record_attempt(step: str, host: str, run: RunContext, record_type: type[Record]) -> Iterator[Attempt[Record]]:
+def record_attempt(step: str, host: str, run: RunContext, record_type: type[StepRecord]) -> Iterator[Attempt]:
     """Run one attempt: log one line for people, write one record, whatever happens inside."""
-    attempt = Attempt(step, host, record_type)
+    attempt = Attempt(step, host)
     start = datetime.now(UTC)
     error: str | None = None
     clean = _Redactor(attempt.secrets)
@@ -90,8 +82,16 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Reco
             error=clean(error) if error is not None else None,
             **attempt.extra,
         )
-        attempt.written = _write(run, record)
-        report_progress(run, _line(attempt.written), event=f"sixstack.step.{attempt.written.outcome}", about=f"{step} {host}")
+        written = _write(run, record)
+        report_progress(run, _line(written), event=f"sixstack.step.{written.outcome}", about=f"{step} {host}")
+
+
+@contextmanager
+def record_step(planned: PlannedStep, run: RunContext, record_type: type[StepRecord] = StepRecord) -> Iterator[Attempt]:
+    """record_attempt() for a step of a plan; the plan's reason is what was found, unless the task finds more."""
+    with record_attempt(planned.kind, planned.subject, run, record_type) as attempt:
+        attempt.found = planned.reason
+        yield attempt
 
 
 class _Redactor:
@@ -118,7 +118,7 @@ def _line(record: StepRecord) -> str:
     return f"{record.step} {record.host}: {record.outcome.value} in {seconds:.1f} s: {what}"
 
 
-def _write(run: RunContext, record: Record) -> Record:
+def _write(run: RunContext, record: StepRecord) -> StepRecord:
     """Store the record; a step that leaves none has failed, whatever it did."""
     store = _store(run)
     try:
@@ -128,9 +128,15 @@ def _write(run: RunContext, record: Record) -> Record:
         raise EnvironmentFault(f"the audit store `{run.audit}` at {store.url} cannot be written ({fault}); {did}") from fault
 
 
-@cache
 def _store(run: RunContext) -> AuditStore:
-    """The run's audit store, looked up once; a first run has none yet, and gets the local folder that is the block's default."""
+    """The run's audit store, looked up once."""
+    if run.id not in _stores:
+        _stores[run.id] = _load_store(run)
+    return _stores[run.id]
+
+
+def _load_store(run: RunContext) -> AuditStore:
+    """The block; a first run has none yet, and gets the local folder that is the block's default."""
     try:
         return load(AuditStore, run.audit)
     except NoBlock:

@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
+from runs.cluster_api import close_api
 from runs.cluster_slot import exclusive_run
 from runs.context import RunContext
 from runs.sessions import close_sessions, open_sessions
@@ -39,4 +40,5 @@ def cluster_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
+            close_api(run)
             close_sessions(run)

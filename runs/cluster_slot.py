@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -46,20 +46,18 @@ def exclusive_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
         strict=True,
         holder=ConcurrencyLeaseHolder(type="flow_run", id=mine.id),
     )
-    try:
-        slot.__enter__()
-    except TimeoutError as error:
-        with get_client(sync_client=True) as client:
-            holder = holder or _holder(client, tag, mine.id)
-        raise HostBusy(f"cluster {run.cluster} is worked on by another run: {holder}; waited {wait_seconds:.0f} s") from error
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(slot)
+        except TimeoutError as error:
+            with get_client(sync_client=True) as client:
+                holder = holder or _holder(client, tag, mine.id)
+            raise HostBusy(f"another run holds cluster {run.cluster}: {holder}; waited {wait_seconds:.0f} s") from error
         yield
-    finally:
-        slot.__exit__(None, None, None)
 
 
 def _holder(client: SyncPrefectClient, tag: str, mine: UUID) -> str:
-    """Who has the slot, in words: the runs at work, else those that have died so lately that their lease still holds."""
+    """Who holds the slot, in words: the active runs, else those that ended so recently that their lease has not expired."""
     tagged = FlowRunFilterTags(all_=[tag])
     at_work = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=tagged, state=_state(StateType.RUNNING, StateType.CANCELLING)))
     if others := [f"{run.name} ({run.id})" for run in at_work if run.id != mine]:
@@ -68,8 +66,8 @@ def _holder(client: SyncPrefectClient, tag: str, mine: UUID) -> str:
     died = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(tags=tagged, state=_state(StateType.CRASHED, StateType.CANCELLED), end_time=lately)
     )
-    dead = ", ".join(f"{run.name} ({run.id})" for run in died if run.id != mine) or "one that has just ended"
-    return f"{dead}, which is dead: its lease ends within {LEASE_SECONDS + 15:.0f} s" if died else dead
+    names = ", ".join(f"{run.name} ({run.id})" for run in died if run.id != mine) or "a run that has just ended"
+    return f"{names} (crashed or cancelled; its lease expires within {LEASE_SECONDS + 15:.0f} s)" if died else names
 
 
 def _state(*types: StateType) -> FlowRunFilterState:

@@ -1,15 +1,59 @@
-"""What every task of a run knows."""
+"""What every task of a run knows: small, plain, without secrets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cluster.vocabulary.resolved_spec import ResolvedSpec
+from cluster.vocabulary.spec import ClusterSpec, Host
+
 
 @dataclass(frozen=True)
 class RunContext:
-    """What every task of a run knows: small, plain, without secrets."""
+    """A run on one cluster."""
 
     cluster: str
-    id: str  # id of the root flow run: the key of sessions and records, the same in subflows and in flow retries
+    id: str  # of the root flow run: the key of sessions and records, the same in subflows and in flow retries
     audit: str  # name of the Audit store block
     bundle: str  # name of the Artifact bundle block
+
+
+@dataclass(frozen=True)
+class SpecContext(RunContext):
+    """A run on the hosts of a cluster file."""
+
+    spec: ClusterSpec
+
+    def host(self, name: str) -> Host:
+        """The host of that name."""
+        return self.spec.host(name)
+
+
+@dataclass(frozen=True)
+class ClusterContext(SpecContext):
+    """A run on a cluster whose hosts were asked."""
+
+    spec: ResolvedSpec
+
+
+@dataclass(frozen=True)
+class SavedClusterContext(RunContext):
+    """A run on a cluster that is reached by its saved kubeconfig, whoever made the cluster."""
+
+    kubeconfig: str  # name of the Saved kubeconfig block
+    file: ClusterSpec | None = None  # the cluster file, where one was given
+
+
+def spec_context(run: RunContext, spec: ClusterSpec) -> SpecContext:
+    """The run, from the moment its cluster file was read."""
+    return SpecContext(run.cluster, run.id, run.audit, run.bundle, spec)
+
+
+def cluster_context(run: RunContext, spec: ResolvedSpec) -> ClusterContext:
+    """The run, from the moment its hosts were asked."""
+    return ClusterContext(run.cluster, run.id, run.audit, run.bundle, spec)
+
+
+def saved_cluster_context(run: RunContext, kubeconfig: str, file: ClusterSpec | None = None) -> SavedClusterContext:
+    """The run on a cluster that is reached by its saved kubeconfig."""
+    return SavedClusterContext(run.cluster, run.id, run.audit, run.bundle, kubeconfig, file)

@@ -18,6 +18,8 @@ from hosts.session import Session
 from runs.attempts import Attempt
 from templates import render
 
+SHORT_LIMIT = timedelta(minutes=1)  # of a script that writes a few files
+
 # exit codes that templates/host/prologue.sh.j2 gives a meaning
 NOT_OURS = 64
 LACKING = 65
@@ -30,7 +32,7 @@ _FAULT = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|t
 
 
 def run_script(
-    attempt: Attempt[Any], session: Session, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
+    attempt: Attempt, session: Session, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
 ) -> str:
     """Run a template's script in one round trip and return what it printed; `secret` output stays out of the record."""
     script = _rendered(attempt, template, values)
@@ -43,7 +45,7 @@ def run_script(
 
 
 def run_detached_script(
-    attempt: Attempt[Any],
+    attempt: Attempt,
     session: Session,
     cluster: str,
     template: str,
@@ -70,13 +72,13 @@ def run_detached_script(
     _judge(attempt, session.host, done.exit_code, done.output)
 
 
-def _rendered(attempt: Attempt[Any], template: str, values: Mapping[str, Any]) -> str:
+def _rendered(attempt: Attempt, template: str, values: Mapping[str, Any]) -> str:
     script = render(template, **values)
     attempt.script_sha256 = hashlib.sha256(script.encode()).hexdigest()
     return script
 
 
-def _judge(attempt: Attempt[Any], host: str, exit_code: int, said: str) -> None:
+def _judge(attempt: Attempt, host: str, exit_code: int, said: str) -> None:
     if exit_code == 0:
         return
     # an exception's text goes where records do not: Prefect's log and states, events, the summary

@@ -10,9 +10,9 @@ from cluster.vocabulary.records import StepRecord
 from kube.host_network import DeploymentName, look_at, read_names
 from runs.artifacts import host_network_artifact
 from runs.attempts import record_attempt, step
-from runs.context import RunContext
+from runs.cluster_api import saved_api
+from runs.context import SavedClusterContext
 from runs.progress import report_progress
-from runs.saved_cluster import saved_api
 
 
 class HostNetworkRefused(SpecError):
@@ -28,13 +28,13 @@ class HostNetworkCheck(StepRecord):
 
 
 @step("check-host-network")
-def check_host_network(block: Any, deployments: Any, undo: Any, available_seconds: Any, run: RunContext) -> HostNetworkCheck:
-    """The flow's parameters and the cluster's state; HostNetworkRefused lists all that is wrong at once."""
+def check_host_network(deployments: Any, undo: Any, available_seconds: Any, run: SavedClusterContext) -> tuple[str, ...]:
+    """The Deployments, NAMESPACE/NAME each; HostNetworkRefused lists at once all that is wrong with the parameters and the cluster."""
     with record_attempt("check-host-network", "cluster", run, HostNetworkCheck) as attempt:
-        names, wrong = read_parameters(block, deployments, undo=undo, available_seconds=available_seconds)
+        names, wrong = read_parameters(run.kubeconfig, deployments, undo=undo, available_seconds=available_seconds)
         if wrong:
             raise HostNetworkRefused(wrong)
-        with saved_api(block, run) as api:
+        with saved_api(run) as api:
             seen, problems = look_at(api, names, undo=undo)
         attempt.output = "\n".join(map(str, problems))
         if errors := errors_in(problems):
@@ -44,7 +44,7 @@ def check_host_network(block: Any, deployments: Any, undo: Any, available_second
         host_network_artifact(run, [one.as_row() for one in seen], undo=undo)
         attempt.found = "; ".join(f"{one.name}: {'host' if one.host_network else 'pod'} network, {one.replicas} replica(s)" for one in seen)
         attempt.extra["deployments"] = tuple(map(str, names))
-    return attempt.record
+    return tuple(map(str, names))
 
 
 def read_parameters(

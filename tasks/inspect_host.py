@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cluster.facts.host_facts import HostFacts
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.records import StepRecord
@@ -9,6 +11,7 @@ from cluster.vocabulary.spec import Host
 from hosts.facts import gather
 from runs.attempts import record_attempt, step
 from runs.context import RunContext
+from runs.outcomes import outcome_of
 from runs.sessions import session
 
 
@@ -19,7 +22,7 @@ class Inspection(StepRecord):
 
 
 @step("inspect-host", "host.name")
-def inspect_host(host: Host, run: RunContext) -> Inspection:
+def inspect_host(host: Host, run: RunContext) -> HostFacts:
     """Gather the facts of one host."""
     with record_attempt("inspect-host", host.name, run, Inspection) as attempt:
         facts = gather(session(host, run), host)
@@ -27,10 +30,18 @@ def inspect_host(host: Host, run: RunContext) -> Inspection:
         attempt.found = f"{facts.os}, {facts.cpus} CPUs, {facts.memory // 2**20} MiB" + (
             f", of cluster {facts.owner}" if facts.owner else ""
         )
-    return attempt.record
+    return facts
+
+
+def inspect_hosts(hosts: Sequence[Host], run: RunContext) -> tuple[dict[str, HostFacts], tuple[Problem, ...]]:
+    """The facts of every host that could be inspected, by name, and a problem for each host that could not. All hosts at the same time."""
+    futures = {host.name: inspect_host.submit(host, run) for host in hosts}
+    found = {name: outcome_of(future) for name, future in futures.items()}
+    facts = {name: outcome.result for name, outcome in found.items() if outcome.succeeded}
+    return facts, tuple(inspection_problem(name, outcome.error) for name, outcome in found.items() if outcome.error is not None)
 
 
 def inspection_problem(host: str, error: BaseException) -> Problem:
-    """Why a host could not be looked at, as one problem among those of the hosts that could."""
+    """Why a host could not be inspected, as one problem among those of the other hosts."""
     found, hint = getattr(error, "found", ""), getattr(error, "do", "")
-    return Problem("host-not-inspected", f"hosts/{host}", found or str(error) or type(error).__name__, hint or "mend that, then run again")
+    return Problem("host-not-inspected", f"hosts/{host}", found or str(error) or type(error).__name__, hint or "fix this and run again")

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 
-from cluster.plan.plan import PlannedStep
-from cluster.plan.steps import WAIT_READY
-from cluster.vocabulary.records import StepRecord
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.plan.create import INSTALL_CNI, WAIT_NETWORK
+from cluster.plan.graph import PlannedStep
 from kube.pod_networks import install, wait_installed
 from kube.wait import NODES, wait_nodes_ready
-from runs.attempts import record_attempt, step
-from runs.context import RunContext
+from runs.attempts import record_step, step
+from runs.cluster_api import cluster_api
+from runs.context import ClusterContext
 from runs.progress import report_progress
-from runs.sessions import cluster_api
+from tasks.wait_ready import LIMIT
 
 
-@step("install-cni")
-def install_cni(planned: PlannedStep, spec: ClusterSpec, run: RunContext) -> StepRecord:
-    """Apply the plug-in the spec names; nodes become Ready by it one by one, which wait-ready sees."""
-    with record_attempt("install-cni", "cluster", run, StepRecord) as attempt:
-        api = cluster_api(spec.control_planes[0], run)
-        attempt.change(*install(api, spec))
-        attempt.found = planned.reason
-    return attempt.record
+@step(INSTALL_CNI)
+def install_cni(planned: PlannedStep, run: ClusterContext) -> None:
+    """Apply the plug-in that the spec names; nodes become Ready by it one by one, which wait-ready sees."""
+    with record_step(planned, run) as attempt:
+        attempt.change(*install(cluster_api(run), run.spec))
 
 
-@step("wait-network")
-def wait_network(applied: StepRecord, spec: ClusterSpec, run: RunContext) -> StepRecord:
-    """Wait until the nodes that are there are Ready and the plug-in runs on each, its controllers too; says how long after its apply began."""
-    with record_attempt("wait-network", "cluster", run, StepRecord) as attempt:
-        api = cluster_api(spec.control_planes[0], run)
+@step(WAIT_NETWORK)
+def wait_network(planned: PlannedStep, run: ClusterContext) -> None:
+    """Wait until the nodes that are there are Ready and the plug-in runs on each, its controllers included."""
+    with record_step(planned, run) as attempt:
+        api, start = cluster_api(run), time.monotonic()
         names = [str(node["metadata"]["name"]) for node in api.get(NODES)["items"]]
-        wait_nodes_ready(api, names, WAIT_READY.limit)
-        ready = _since(applied)
-        wait_installed(api, spec, WAIT_READY.limit, lambda line: report_progress(run, line))
-        attempt.found = (
-            f"{len(names)} nodes Ready {ready:.1f} s, all of {spec.cni.kind} running {_since(applied):.1f} s after its apply began"
-        )
-    return attempt.record
-
-
-def _since(applied: StepRecord) -> float:
-    return (datetime.now(UTC) - applied.start).total_seconds()
+        wait_nodes_ready(api, names, LIMIT)
+        ready = time.monotonic() - start
+        wait_installed(api, run.spec, LIMIT, lambda line: report_progress(run, line))
+        running = time.monotonic() - start
+        attempt.found = f"{len(names)} nodes Ready after {ready:.1f} s, all of {run.spec.cni.kind} running after {running:.1f} s"

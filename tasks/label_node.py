@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from cluster.plan.plan import PlannedStep
-from cluster.vocabulary.labels import node_labels
-from cluster.vocabulary.records import StepRecord
-from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.plan.create import LABEL_NODE
+from cluster.plan.graph import PlannedStep
+from cluster.vocabulary.spec import Taint
 from kube.nodes import label_node as converge_labels
-from runs.attempts import record_attempt, step
-from runs.context import RunContext
-from runs.sessions import cluster_api
+from runs.attempts import record_step, step
+from runs.cluster_api import cluster_api
+from runs.context import ClusterContext
 
 
-@step("label-node", "host.name")
-def label_node(planned: PlannedStep, spec: ClusterSpec, host: Host, run: RunContext) -> StepRecord:
-    """Bring a node's labels and taints to the spec; what others set stays."""
-    with record_attempt("label-node", host.name, run, StepRecord) as attempt:
-        api = cluster_api(spec.control_planes[0], run)
-        attempt.change(*converge_labels(api, host.name, node_labels(spec, host), host.taints))
-        attempt.found = planned.reason
-    return attempt.record
+@step(LABEL_NODE, "planned.subject")
+def label_node(planned: PlannedStep, run: ClusterContext) -> None:
+    """Bring a node's labels and taints to the planned ones; what others set stays."""
+    with record_step(planned, run) as attempt:
+        taints = tuple(Taint.model_validate(taint) for taint in planned.values["taints"])
+        attempt.change(*converge_labels(cluster_api(run), planned.subject, planned.values["labels"], taints))

@@ -10,14 +10,15 @@ from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from bundle.manifest import BundleFile, FileKind
 from cluster.facts.host_facts import Holding
-from cluster.vocabulary.records import StepRecord
-from cluster.vocabulary.spec import ClusterSpec, Host, Role
+from cluster.plan.create import LOAD_BUNDLE
+from cluster.plan.graph import PlannedStep
+from cluster.vocabulary.spec import Host, Role
 from hosts.facts import gather_holding
 from hosts.session import Session
 from hosts.upload import import_images, upload_files
 from kube.pod_networks import network_images
-from runs.attempts import record_attempt, step
-from runs.context import RunContext
+from runs.attempts import record_step, step
+from runs.context import ClusterContext
 from runs.sessions import locked_session
 
 # all that the prepare script needs
@@ -26,16 +27,15 @@ RUNTIME = frozenset({"containerd", "containerd-shim-runc-v2", "ctr", "runc"})
 INIT_IMAGES = frozenset({"coredns", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "pause"})
 
 
-@step("load-bundle", "host.name")
-def load_bundle(spec: ClusterSpec, host: Host, run: RunContext) -> StepRecord:
-    """Bring what the host lacks of all that its role needs."""
-    with record_attempt("load-bundle", host.name, run, StepRecord) as attempt:
-        bundle = load(ArtifactBundle, run.bundle)
-        session = locked_session(host, run)
-        missing = missing_artifacts(bundle.manifest().for_host(host.role.value, network_images(spec)), gather_holding(session, host))
+@step(LOAD_BUNDLE, "planned.subject")
+def load_bundle(planned: PlannedStep, run: ClusterContext) -> None:
+    """Install what the host lacks of all that its role needs."""
+    with record_step(planned, run) as attempt:
+        host = run.host(planned.subject)
+        bundle, session = load(ArtifactBundle, run.bundle), locked_session(host, run)
+        missing = missing_artifacts(bundle.manifest().for_host(host.role.value, network_images(run.spec)), gather_holding(session, host))
         attempt.found = f"{len(missing)} files were missing"
         attempt.change(*install_artifacts(session, bundle.path, missing))
-    return attempt.record
 
 
 def of_the_runtime(file: BundleFile) -> bool:

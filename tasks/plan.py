@@ -12,42 +12,48 @@ from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.host_paths import Connectivity
 from cluster.migration import migration
+from cluster.plan.create import INIT_CONTROL_PLANE, plan_create
 from cluster.plan.existing import found_cluster
+from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
-from cluster.plan.plan import HostFiles, Plan, make_plan
-from cluster.plan.resolution import resolve
-from cluster.plan.steps import INIT_CONTROL_PLANE
+from cluster.plan.resolution import resolve, resolved_problems
+from cluster.plan.values import HostFiles
 from cluster.rules.on_facts import check_facts
 from cluster.rules.on_facts.host_paths import paths_to_try
 from cluster.rules.versions import bundle_problems, image_problems
 from cluster.vocabulary.errors import CannotApply, ImmutableChange, Retryable
-from cluster.vocabulary.problems import Problem, errors_in
+from cluster.vocabulary.problems import Problem, Severity, errors_in
 from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.topology import topology
 from hosts.probe_paths import try_paths
 from kube.pod_networks import network_digest, network_documents, network_images
 from kube.state import read_state
 from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
-from runs.context import RunContext
+from runs.cluster_api import cluster_api
+from runs.context import RunContext, cluster_context
 from runs.progress import report_progress
-from runs.sessions import cluster_api, session
+from runs.sessions import session
 
 
 class Decision(StepRecord):
-    """The record of a decision, with the plan, the spec whose host addresses are all known, and what came of the paths between the hosts."""
+    """The record of a decision: the plan, the resolved spec, and what came of the paths between the hosts."""
 
-    spec: ClusterSpec | None = None
+    spec: ResolvedSpec | None = None
     plan: Plan | None = None
     connectivity: Connectivity | None = None
 
 
 @step("plan")
-def plan_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], run: RunContext) -> Decision:
-    """Check the facts, then make the plan; every problem of every host is reported at once and nothing has been changed."""
+def plan_cluster(
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], run: RunContext, *, verify: bool = True
+) -> tuple[ResolvedSpec, Plan]:
+    """Check the facts, then make the plan. Every problem of every host is reported at once, before anything changes."""
     with record_attempt("plan", "cluster", run, Decision) as attempt:
         tried = try_connectivity(spec, facts, run)
-        resolved, plan, warnings = make_decision(spec, facts, uninspected, tried, run)
+        resolved, plan, warnings = make_decision(spec, facts, uninspected, tried, run, verify=verify)
         attempt.extra |= {"spec": resolved, "plan": plan, "connectivity": tried}
         attempt.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
         remarks = [*map(str, warnings), *plan.notes]
@@ -55,14 +61,7 @@ def plan_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected:
         for remark in remarks:
             report_progress(run, f"note: {remark}")
         plan_artifact(run, plan)
-    return attempt.record
-
-
-def outcome_of(decision: Decision) -> tuple[ClusterSpec, Plan]:
-    """The spec with all addresses, and the plan; there are both, as deciding raises otherwise."""
-    assert decision.spec is not None
-    assert decision.plan is not None
-    return decision.spec, decision.plan
+    return resolved, plan
 
 
 def try_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> Connectivity:
@@ -73,13 +72,18 @@ def try_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: Run
 
 
 def make_decision(
-    spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], tried: Connectivity, run: RunContext
-) -> tuple[ClusterSpec, Plan, tuple[Problem, ...]]:
-    """The spec with all addresses, the plan and the warnings.
+    spec: ClusterSpec,
+    facts: Mapping[str, HostFacts],
+    uninspected: Sequence[Problem],
+    tried: Connectivity,
+    run: RunContext,
+    *,
+    verify: bool = True,
+) -> tuple[ResolvedSpec, Plan, tuple[Problem, ...]]:
+    """The resolved spec, the plan and the warnings.
 
-    NotPossible with every problem that the facts and `tried` show, and `uninspected`: hosts without facts.
-
-    NotChangeable, with migration help, when it is the cluster that is there which does not fit.
+    CannotApply has every problem that the facts and `tried` show, and `uninspected`: hosts without facts. ImmutableChange, with migration
+    help, when the existing cluster cannot become the one in the file.
     """
     manifest = load(ArtifactBundle, run.bundle).manifest()
     problems = (
@@ -87,44 +91,49 @@ def make_decision(
         *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, tried=tried),
     )
     errors = (*uninspected, *errors_in(problems))
+    resolved = None if errors else resolve(spec, facts)
+    if resolved is not None:
+        found = resolved_problems(spec, resolved)
+        problems, errors = (*problems, *found), errors_in(found)
     # a file that asks for another family finds hosts without its addresses too: what the cluster is then stands in the hosts' own files
-    state = None if errors else _state(spec, facts, run)
-    resolved = spec if errors else resolve(spec, facts)
-    existing = found_cluster(resolved, facts, state)
-    if changed := immutable_changes(resolved, existing):
-        raise ImmutableChange((*errors, *changed), migration(existing.written_as(resolved), resolved))
-    if errors:
+    state = None if errors or resolved is None else _state(resolved, facts, run)
+    existing = found_cluster(resolved or spec, facts, state)
+    if changed := immutable_changes(resolved or spec, existing):
+        raise ImmutableChange((*errors, *changed), migration(existing.written_as(resolved or spec), resolved or spec))
+    if errors or resolved is None:
         raise CannotApply(errors)
-    network = network_digest(network_documents(resolved))
-    wanted = _wanted(resolved, manifest)
-    plan = make_plan(resolved, facts, wanted, state, network=network, kubeconfig_saved=_kubeconfig_saved(resolved, facts))
-    return resolved, plan, (*problems, *image_problems(network_images(resolved), manifest.images))
+    network, saved = network_digest(network_documents(resolved)), _kubeconfig_saved(resolved, facts)
+    plan = plan_create(resolved, facts, _wanted(resolved, manifest), state, network=network, kubeconfig_saved=saved, verify=verify)
+    warnings = tuple(problem for problem in problems if problem.severity is Severity.WARNING)
+    return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images))
 
 
-def _kubeconfig_saved(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> bool:
-    """A block of this cluster is there, and of this very cluster: one of an earlier life has another CA."""
+def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
+    """A block of this cluster is there, and of this very cluster: one of an earlier cluster of that name has another CA."""
     try:
         block = load(SavedKubeconfig, block_name(spec.name))
     except NoBlock:
         return False
-    return block.ca_hash == facts[spec.control_planes[0].name].kubernetes.ca_hash
+    return block.ca_hash == facts[topology(spec).seed.name].kubernetes.ca_hash
 
 
-def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
+def _state(spec: ResolvedSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
     """What the API says, when a control plane of this cluster runs one; None when there is none yet or it does not answer."""
-    for host in spec.control_planes:
-        found = facts[host.name]
-        # kubeadm writes admin.conf before it lets it do anything: the API of an unfinished init refuses us, and has nothing to tell
-        unfinished = any(step.name == INIT_CONTROL_PLANE.name and step.exit_code != 0 for step in found.steps)
-        if found.kubernetes.admin_config and found.owner == spec.name and not unfinished:
-            try:
-                return read_state(cluster_api(host, run))
-            except Retryable:
-                return None  # a half-finished or stopped control plane: the plan then starts from the hosts' own facts
-    return None
+    if not any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets):
+        return None
+    try:
+        return read_state(cluster_api(cluster_context(run, spec)))
+    except Retryable:
+        return None  # a half-finished or stopped control plane: the plan then starts from the hosts' own facts
 
 
-def _wanted(spec: ClusterSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+def _runs_api(spec: ResolvedSpec, found: HostFacts) -> bool:
+    """kubeadm writes admin.conf before it grants it any right: the API of an unfinished init refuses us, and has nothing to say."""
+    unfinished = any(step.name == INIT_CONTROL_PLANE and step.exit_code != 0 for step in found.steps)
+    return found.kubernetes.admin_config and found.owner == spec.name and not unfinished
+
+
+def _wanted(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
     images = network_images(spec)
     wanted = {}
     for host in spec.hosts:

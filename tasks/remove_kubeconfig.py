@@ -1,21 +1,21 @@
-"""Step remove-kubeconfig: the block of a deleted cluster is removed, so that nobody uses keys of a cluster that is no more."""
+"""Step remove-kubeconfig: the block of a deleted cluster goes, so that nobody uses keys of a cluster that no longer exists."""
 
 from __future__ import annotations
 
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
-from cluster.vocabulary.records import StepRecord
-from runs.attempts import record_attempt, step
-from runs.context import RunContext
+from cluster.plan.delete import REMOVE_KUBECONFIG
+from cluster.plan.graph import PlannedStep
+from runs.attempts import record_step, step
+from runs.context import SpecContext
 
 
-@step("remove-kubeconfig")
-def remove_kubeconfig(run: RunContext) -> StepRecord:
+@step(REMOVE_KUBECONFIG)
+def remove_kubeconfig(planned: PlannedStep, run: SpecContext) -> None:
     """Delete the kubeconfig block, if there is one."""
-    with record_attempt("remove-kubeconfig", "cluster", run, StepRecord) as attempt:
+    with record_step(planned, run) as attempt:
         try:
             SavedKubeconfig.delete(block_name(run.cluster))
         except ValueError:
             attempt.found = "no kubeconfig was saved"
         else:
             attempt.change(f"block saved-kubeconfig/{block_name(run.cluster)} deleted")
-    return attempt.record

@@ -1,41 +1,39 @@
-"""Steps set-host-network and undo-host-network: one Deployment's pods move to their nodes' own network, or back."""
+"""Steps set-host-network and undo-host-network: the pods of one Deployment move to their nodes' network, or back."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from cluster.vocabulary.records import StepRecord
+from cluster.plan.graph import PlannedStep
+from cluster.plan.host_network import SET_HOST_NETWORK, UNDO_HOST_NETWORK
 from kube.host_network import DeploymentName, set_host_network, undo_host_network
-from runs.attempts import record_attempt, step
-from runs.context import RunContext
+from runs.attempts import record_step, step
+from runs.cluster_api import saved_api
+from runs.context import SavedClusterContext
 from runs.progress import report_progress
-from runs.saved_cluster import saved_api
 
 
-@step("set-host-network", "deployment")
-def set_deployment(deployment: str, block: str, available_seconds: int, run: RunContext) -> StepRecord:
-    """Scale to 0, host network, scale back, available; put back as it was when it does not become available (ClusterError)."""
-    name = DeploymentName(*deployment.split("/"))
-    with record_attempt("set-host-network", _subject(name), run, StepRecord) as attempt:
-        with saved_api(block, run) as api:
-            limit = timedelta(seconds=available_seconds)
+@step(SET_HOST_NETWORK, "planned.subject")
+def set_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str, ...]:
+    """Scale to 0, host network, scale back, available; restored when it does not become available (ClusterError). What was changed."""
+    with record_step(planned, run) as attempt:
+        with saved_api(run) as api:
+            name, limit = _asked(planned)
             attempt.change(*set_host_network(api, name, limit, lambda line: report_progress(run, line)))
         attempt.found = "" if attempt.changed else "it has the host's network"
-    return attempt.record
+    return tuple(attempt.changed)
 
 
-@step("undo-host-network", "deployment")
-def undo_deployment(deployment: str, block: str, available_seconds: int, run: RunContext) -> StepRecord:
-    """Give back the network, DNS policy and number of pods that the Deployment remembers."""
-    name = DeploymentName(*deployment.split("/"))
-    with record_attempt("undo-host-network", _subject(name), run, StepRecord) as attempt:
-        with saved_api(block, run) as api:
-            limit = timedelta(seconds=available_seconds)
+@step(UNDO_HOST_NETWORK, "planned.subject")
+def undo_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str, ...]:
+    """Restore the network, DNS policy and number of pods that the Deployment remembers. What was changed."""
+    with record_step(planned, run) as attempt:
+        with saved_api(run) as api:
+            name, limit = _asked(planned)
             attempt.change(*undo_host_network(api, name, limit, lambda line: report_progress(run, line)))
         attempt.found = "" if attempt.changed else "nothing was changed on it before"
-    return attempt.record
+    return tuple(attempt.changed)
 
 
-def _subject(name: DeploymentName) -> str:
-    """For a record's key, which is a path."""
-    return f"{name.namespace}.{name.name}"
+def _asked(planned: PlannedStep) -> tuple[DeploymentName, timedelta]:
+    return DeploymentName(*planned.values["deployment"].split("/")), timedelta(seconds=planned.values["available_seconds"])

@@ -21,8 +21,8 @@ class Validation(StepRecord):
 
 
 @step("validate", retries=0)
-def validate(document: Any, run: RunContext) -> Validation:
-    """Read and check the document offline; SpecError lists all that is wrong; warnings are told."""
+def validate(document: Any, run: RunContext) -> ClusterSpec:
+    """Read and check the document offline; SpecError lists all that is wrong; warnings are reported."""
     with record_attempt("validate", "cluster", run, Validation) as attempt:
         reading = read_document(document)
         attempt.output = "\n".join(str(problem) for problem in reading.problems)
@@ -34,10 +34,4 @@ def validate(document: Any, run: RunContext) -> Validation:
             f", {len(reading.problems)} warnings" if reading.problems else ""
         )
         attempt.extra["spec"] = reading.spec
-    return attempt.record
-
-
-def spec_of(validation: Validation) -> ClusterSpec:
-    """The spec that a validation read; there is one, as it raises otherwise."""
-    assert validation.spec is not None
-    return validation.spec
+    return reading.spec

@@ -1,10 +1,10 @@
-"""Step verify-network: probe pods prove every path of every family, then are gone."""
+"""Step verify-network: probe pods prove every path of every family, then are removed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
@@ -13,23 +13,24 @@ from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from bundle.layout import Versions, image_references
 from bundle.manifest import PROBE
-from cluster.file.verify_parameters import Verification
 from cluster.network.expected import ExpectedNetwork
-from cluster.plan.steps import VERIFY_NETWORK
+from cluster.plan.create import VERIFY_NETWORK
+from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.records import StepRecord
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.spec import parse_address
 from kube.client import KubeApi
 from kube.network_check import Settings
 from kube.network_check import run as check_network
 from kube.network_check.from_api import expected_from_api
 from kube.state import read_state
 from runs.artifacts import network_artifact, nodes_artifact
-from runs.attempts import record_attempt, step
-from runs.context import RunContext
+from runs.attempts import record_step, step
+from runs.cluster_api import run_api
+from runs.context import ClusterContext, RunContext, SavedClusterContext
 from runs.progress import report_progress
-from runs.saved_cluster import saved_api
-from runs.sessions import cluster_api
+
+LIMIT = timedelta(minutes=5)
 
 
 class NetworkRecord(StepRecord):
@@ -38,45 +39,45 @@ class NetworkRecord(StepRecord):
     report: dict[str, Any] = Field(default_factory=dict)
 
 
-@step("verify-network")
-def verify_network(spec: ClusterSpec, nodes: tuple[str, ...], run: RunContext) -> NetworkRecord:
-    """Check the network among `nodes` that create-cluster has just joined, in its quicker form; ClusterError names each broken path."""
-    expected = ExpectedNetwork.of(spec)
-    asked = replace(expected, nodes={name: addresses for name, addresses in expected.nodes.items() if name in nodes})
-    settings = Settings(probe_image(run), limit=VERIFY_NETWORK.limit, full=False)
-    return _checked(lambda: nullcontext(cluster_api(spec.control_planes[0], run)), lambda _: asked, settings, run)
-
-
-@step("verify-network")
-def verify_saved_cluster(asked: Verification, spec: ClusterSpec | None, run: RunContext) -> NetworkRecord:
-    """Check the whole network of the cluster of a saved kubeconfig, against its cluster file or what its API says."""
-
-    def expected(api: KubeApi) -> ExpectedNetwork:
-        return expected_from_api(api) if spec is None else ExpectedNetwork.of(spec)
-
-    image = asked.image or (image_references(Versions())[PROBE] if spec is None else probe_image(run))
-    settings = Settings(image, asked.namespace, VERIFY_NETWORK.limit, outside=asked.outside)
-    return _checked(lambda: saved_api(asked.cluster, run), expected, settings, run)
-
-
-def probe_image(run: RunContext) -> str:
-    """The probe image of the run's artifact bundle."""
-    return load(ArtifactBundle, run.bundle).manifest().probe_image
-
-
-def _checked(
-    reach: Callable[[], AbstractContextManager[KubeApi]],
-    expected: Callable[[KubeApi], ExpectedNetwork],
-    settings: Settings,
-    run: RunContext,
-) -> NetworkRecord:
-    with record_attempt("verify-network", "cluster", run, NetworkRecord) as attempt:
-        with reach() as api:
-            report = check_network(api, expected(api), settings, lambda line: report_progress(run, line))
+@step(VERIFY_NETWORK)
+def verify_network(planned: PlannedStep, run: ClusterContext | SavedClusterContext) -> None:
+    """Check the network as the plan asks for; ClusterError names each broken path."""
+    with record_step(planned, run, NetworkRecord) as attempt:
+        with run_api(run) as api:
+            expected, settings = _expected(planned, run, api), _settings(planned, run)
+            if not expected.nodes and isinstance(run, ClusterContext):
+                attempt.found = "no node of the cluster is ready: nothing was checked"
+                return
+            report = check_network(api, expected, settings, lambda line: report_progress(run, line))
             nodes_artifact(run, read_state(api).nodes)
         attempt.extra["report"] = {**report.as_dict(), "table": report.table_rows()}
         attempt.found = report.verdict
         network_artifact(run, report)
         if not report.ok:
             raise ClusterError(report.verdict)
-    return attempt.record
+
+
+def _expected(planned: PlannedStep, run: ClusterContext | SavedClusterContext, api: KubeApi) -> ExpectedNetwork:
+    if isinstance(run, ClusterContext):
+        # a host that did not join is missing for a reason of its own, which its step says
+        ready = {node.name for node in read_state(api).nodes if node.ready}
+        return _only(ExpectedNetwork.of(run.spec), [name for name in planned.values["nodes"] if name in ready])
+    return expected_from_api(api) if run.file is None else ExpectedNetwork.of(run.file)
+
+
+def _only(expected: ExpectedNetwork, nodes: Sequence[str]) -> ExpectedNetwork:
+    return replace(expected, nodes={name: addresses for name, addresses in expected.nodes.items() if name in nodes})
+
+
+def _settings(planned: PlannedStep, run: ClusterContext | SavedClusterContext) -> Settings:
+    """After a change the check is quicker: only a check that was asked for tries everything."""
+    if isinstance(run, ClusterContext):
+        return Settings(_bundled_image(run), limit=LIMIT, full=False)
+    values = planned.values
+    image = values["image"] or (image_references(Versions())[PROBE] if run.file is None else _bundled_image(run))
+    return Settings(image, values["namespace"], LIMIT, outside=tuple(map(parse_address, values["outside"])))
+
+
+def _bundled_image(run: RunContext) -> str:
+    """The probe image of the run's artifact bundle."""
+    return load(ArtifactBundle, run.bundle).manifest().probe_image

@@ -1,39 +1,39 @@
-"""Step wait-ready: a node is Ready, or kubelet's own word on why it is not."""
+"""Steps wait-ready and wait-dns: a node is Ready, or kubelet's reason why it is not; CoreDNS answers."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from cluster.plan.steps import WAIT_READY
+from cluster.plan.create import WAIT_DNS, WAIT_READY
+from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.errors import ClusterError
-from cluster.vocabulary.records import StepRecord
-from cluster.vocabulary.spec import ClusterSpec, Host
 from kube.failing_pods import failing_pods
 from kube.wait import wait_available, wait_nodes_ready
-from runs.attempts import record_attempt, step
-from runs.context import RunContext
+from runs.attempts import record_step, step
+from runs.cluster_api import cluster_api
+from runs.context import ClusterContext
 from runs.progress import report_progress
-from runs.sessions import cluster_api
+
+LIMIT = timedelta(minutes=5)
+DNS_LIMIT = timedelta(minutes=3)
 
 
-@step("wait-ready", "host.name")
-def wait_ready(host: Host, spec: ClusterSpec, run: RunContext) -> StepRecord:
+@step(WAIT_READY, "planned.subject")
+def wait_ready(planned: PlannedStep, run: ClusterContext) -> None:
     """Wait for one node by a watch."""
-    with record_attempt("wait-ready", host.name, run, StepRecord) as attempt:
-        api = cluster_api(spec.control_planes[0], run)
+    with record_step(planned, run) as attempt:
+        api = cluster_api(run)
         try:
-            wait_nodes_ready(api, (host.name,), WAIT_READY.limit)
+            wait_nodes_ready(api, (planned.subject,), LIMIT)
         except ClusterError as error:
-            raise ClusterError("; ".join((str(error), *failing_pods(api, host.name)))) from error
+            raise ClusterError("; ".join((str(error), *failing_pods(api, planned.subject)))) from error
         attempt.found = "Ready"
-    return attempt.record
 
 
-@step("wait-dns")
-def wait_dns(spec: ClusterSpec, run: RunContext) -> StepRecord:
+@step(WAIT_DNS)
+def wait_dns(planned: PlannedStep, run: ClusterContext) -> None:
     """Wait until cluster DNS answers."""
-    with record_attempt("wait-dns", "cluster", run, StepRecord) as attempt:
-        api = cluster_api(spec.control_planes[0], run)
-        wait_available(api, "kube-system", "coredns", limit=timedelta(minutes=3), on_change=lambda line: report_progress(run, line))
+    with record_step(planned, run) as attempt:
+        api = cluster_api(run)
+        wait_available(api, "kube-system", "coredns", limit=DNS_LIMIT, on_change=lambda line: report_progress(run, line))
         attempt.found = "CoreDNS is available"
-    return attempt.record

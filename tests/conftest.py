@@ -30,13 +30,6 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")  # the num
 LAB = f"{LABS}-{WORKER}" if WORKER else LABS
 BOTH = (Family.IPV4, Family.IPV6)
 
-REGISTER = """
-import json, sys
-from blocks.ssh_credential import SSHCredential
-for name, fields in json.load(sys.stdin).items():
-    SSHCredential(**fields).save(name, overwrite=True)
-"""
-
 
 @dataclass(frozen=True)
 class Mode:
@@ -93,8 +86,7 @@ class Workplace:
 
     def register(self, credentials: dict[str, dict[str, str]]) -> None:
         """Save SSH credential blocks; their values go through standard input."""
-        done = self.run([sys.executable, "-c", REGISTER], feed=json.dumps(credentials))
-        assert done.returncode == 0, done.stdout + done.stderr
+        self.prefect.save_blocks({"ssh-credential": credentials})
 
     def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """One request to the Prefect API: POST with a body, else GET."""

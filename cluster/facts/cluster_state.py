@@ -32,7 +32,7 @@ class ClusterState:
     """The cluster as its API server shows it."""
 
     nodes: tuple[NodeState, ...] = ()
-    cni: CniKind | None = None  # None: no pod network was found; CniKind.NONE: one that is not of ours
+    cni: CniKind | None = None  # None: no pod network was found; `none`: one that sixstack did not install
     cni_digest: str = ""  # of the documents that were applied, where the network is ours
     block_sizes: Mapping[Network, int] = field(default_factory=dict)  # of Calico's pools, by their range
     cni_detail: str = ""  # what was found in words, also when it is not one of ours ("calico 3.31")

@@ -176,8 +176,10 @@ class HostFacts:
     bundle_files: frozenset[str] = frozenset()  # content sha256 of bundle files installed and unchanged since
     images: frozenset[str] = frozenset()  # references in containerd's k8s.io namespace
     disk_free: int = 0  # bytes under /var/lib
+    os_ids: tuple[str, ...] = ()  # ID of /etc/os-release, then ID_LIKE, the closest first; (): not said
     kubernetes: KubernetesState = field(default_factory=KubernetesState)
     steps: tuple[StepState, ...] = ()
+    foreign_authority: bool = False  # /etc/kubernetes/pki/ca.crt is not the one that init or join left
     unknown: tuple[Unknown, ...] = ()
 
     def link(self, name: str) -> Link | None:

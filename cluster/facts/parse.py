@@ -96,6 +96,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         machine_id=who.machine_id,
         product_uuid=who.product_uuid,
         os=who.os,
+        os_ids=who.os_ids,
         kernel=who.kernel,
         architecture=who.architecture,
         cpus=has.cpus,
@@ -135,6 +136,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
             kubelet_active=any(unit.name == "kubelet.service" and unit.active for unit in units),
         ),
         steps=own.steps,
+        foreign_authority=own.foreign_authority,
         unknown=tuple(reading.unknown),
     )
 

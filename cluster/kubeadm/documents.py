@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cluster.vocabulary.families import Family, StackMode, family_of
-from cluster.vocabulary.hostport import join_host_port, split_host_port
+from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host, ProxyMode, Taint
+from cluster.vocabulary.topology import topology
 
-API_PORT = 6443
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 KUBEADM_API = "kubeadm.k8s.io/v1beta4"
 
@@ -25,22 +26,22 @@ CONTROLLER_RATE = {"kube-api-qps": "100", "kube-api-burst": "200"}
 ELECTION = {"leader-elect-retry-period": "1s"}
 
 
-def api_endpoint(spec: ClusterSpec) -> tuple[str, int]:
+def api_endpoint(spec: ResolvedSpec) -> tuple[str, int]:
     """Host (bare IPv6) and port that every node uses for the API: the file's endpoint, else the control plane's first address."""
     if spec.control_plane.endpoint is None:
-        return str(spec.control_planes[0].addresses[0]), API_PORT
+        return str(topology(spec).seed.addresses[0]), API_PORT
     return split_host_port(spec.control_plane.endpoint, API_PORT)
 
 
-def control_plane_endpoint(spec: ClusterSpec) -> str:
-    """host:port with brackets around IPv6 (rule 9): kubeadm's controlPlaneEndpoint, the URL host in every kubeconfig."""
+def control_plane_endpoint(spec: ResolvedSpec) -> str:
+    """host:port with brackets around IPv6 (RFC 3986): kubeadm's controlPlaneEndpoint, the URL host in every kubeconfig."""
     return join_host_port(*api_endpoint(spec))
 
 
-def bind_port(spec: ClusterSpec) -> int:
+def bind_port(spec: ResolvedSpec) -> int:
     """The port the API server itself listens on: the endpoint's where that is this machine, else 6443 behind whatever balances."""
     host, port = api_endpoint(spec)
-    return port if _canonical(host) in {str(address) for address in spec.control_planes[0].addresses} else API_PORT
+    return port if _canonical(host) in {str(address) for address in topology(spec).seed.addresses} else API_PORT
 
 
 def proxy_mode(spec: ClusterSpec) -> ProxyMode:
@@ -53,9 +54,12 @@ def cgroup_driver(spec: ClusterSpec) -> str:
     return str(spec.kubeadm.kubelet.get("cgroupDriver") or "systemd")
 
 
-def certificate_names(spec: ClusterSpec) -> tuple[str, ...]:
-    """Rule 10: every address of every control plane in both families, SSH addresses, the endpoint, the first service address of each
-    family, and what the file adds; kubeadm adds the names of the `kubernetes` service itself. Bare IPv6 (rule 9)."""
+def certificate_names(spec: ResolvedSpec) -> tuple[str, ...]:
+    """Every address of every control plane in both families, SSH addresses, the endpoint, the first service address of each
+    family, and what the file adds; kubeadm adds the names of the `kubernetes` service itself.
+
+    IPv6 is bare: certificates hold addresses, not URLs (RFC 5280, 4.2.1.6).
+    """
     names: list[str] = []
     for host in spec.control_planes:
         names += [host.name, *(str(address) for address in host.addresses)]
@@ -67,9 +71,9 @@ def certificate_names(spec: ClusterSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_canonical(name) for name in names))
 
 
-def init_configuration(spec: ClusterSpec) -> dict[str, Any]:
+def init_configuration(spec: ResolvedSpec) -> dict[str, Any]:
     """InitConfiguration of the first control plane."""
-    host = spec.control_planes[0]
+    host = topology(spec).seed
     return {
         "apiVersion": KUBEADM_API,
         "kind": "InitConfiguration",
@@ -80,11 +84,13 @@ def init_configuration(spec: ClusterSpec) -> dict[str, Any]:
     }
 
 
-def cluster_configuration(spec: ClusterSpec) -> dict[str, Any]:
+def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
     """ClusterConfiguration; the same for the cluster's whole life."""
     extra = spec.kubeadm.extra_args
     primary = spec.families[0]
-    loopback = {"bind-address": "::1"} if spec.stack is StackMode.IPV6 else {}  # rule 25; kubeadm's own default is 127.0.0.1
+    loopback = (
+        {"bind-address": "::1"} if spec.stack is StackMode.IPV6 else {}
+    )  # kubeadm's own default is 127.0.0.1, also where IPv6 is all there is
     everywhere = {"bind-address": "::"} if primary is Family.IPV6 else {}
     return {
         "apiVersion": KUBEADM_API,
@@ -105,13 +111,13 @@ def cluster_configuration(spec: ClusterSpec) -> dict[str, Any]:
             "extraArgs": _args(loopback, ELECTION, CONTROLLER_RATE, node_mask_args(spec), extra.get("controller_manager", {}))
         },
         "scheduler": {"extraArgs": _args(loopback, ELECTION, extra.get("scheduler", {}))},
-        # etcd's URLs follow the advertise address: kubeadm writes [::1] where that is IPv6 (rule 25)
+        # etcd's URLs follow the advertise address: kubeadm writes [::1] where that is IPv6
         "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": _args(extra.get("etcd", {}))}},
     }
 
 
 def node_mask_args(spec: ClusterSpec) -> dict[str, str]:
-    """Rule 5: a flag per family; the one without a family is refused in dual-stack and means IPv4 elsewhere."""
+    """A flag per family; kube-controller-manager refuses the one without a family in dual-stack, and takes it for IPv4 elsewhere."""
     return {f"node-cidr-mask-size-{family_of(pods.cidr).value}": str(pods.mask) for pods in spec.network.pods}
 
 
@@ -137,7 +143,9 @@ def kube_proxy_configuration(spec: ClusterSpec) -> dict[str, Any]:
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": proxy_mode(spec).value,
-        "clusterCIDR": ",".join(str(pods) for pods in spec.pod_ranges),  # rule 16
+        "clusterCIDR": ",".join(
+            str(pods) for pods in spec.pod_ranges
+        ),  # every family, or kube-proxy takes pods of the other one for outsiders
         "bindAddress": "::" if primary_is_ipv6 else "0.0.0.0",
     }
     if spec.stack is StackMode.IPV6:
@@ -145,12 +153,12 @@ def kube_proxy_configuration(spec: ClusterSpec) -> dict[str, Any]:
     return {**document, **spec.kubeadm.kube_proxy}
 
 
-def init_documents(spec: ClusterSpec) -> list[dict[str, Any]]:
+def init_documents(spec: ResolvedSpec) -> list[dict[str, Any]]:
     """The documents of `kubeadm init --config`, in kubeadm's usual order."""
     return [init_configuration(spec), cluster_configuration(spec), kubelet_configuration(spec), kube_proxy_configuration(spec)]
 
 
-def join_configuration(spec: ClusterSpec, host: Host, *, token: str, ca_hash: str) -> dict[str, Any]:
+def join_configuration(spec: ResolvedSpec, host: Host, *, token: str, ca_hash: str) -> dict[str, Any]:
     """JoinConfiguration of a worker. Holds the token: goes into a 0600 file on the host, never into a value, log or record."""
     return {
         "apiVersion": KUBEADM_API,
@@ -163,13 +171,13 @@ def join_configuration(spec: ClusterSpec, host: Host, *, token: str, ca_hash: st
     }
 
 
-def _node_registration(spec: ClusterSpec, host: Host) -> dict[str, Any]:
+def _node_registration(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
     registration: dict[str, Any] = {
         "name": host.name,
         "criSocket": CRI_SOCKET,
         "imagePullPolicy": "IfNotPresent",
         "imagePullSerial": False,
-        # rule 8: both addresses on every init and join, primary family first
+        # both addresses on every init and join, primary family first
         "kubeletExtraArgs": _args(
             {"node-ip": ",".join(str(address) for address in host.addresses)}, spec.kubeadm.extra_args.get("kubelet", {})
         ),

@@ -1,6 +1,6 @@
 """Migration help: what a change of families or ranges of a cluster that is there asks for, in order, and what each action restarts.
 
-create-cluster does none of it (rule 27 refuses). The order is that of Kubernetes 1.36: its documentation, and where that is silent its code.
+create-cluster does none of it (it refuses with immutable-field). The order is that of Kubernetes 1.36: its documentation, and where that is silent its code.
 """
 
 from __future__ import annotations

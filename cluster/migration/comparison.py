@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -10,16 +9,18 @@ from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.facts.host_facts import HostFacts, KubernetesState
 from cluster.kubeadm.documents import cluster_configuration
 from cluster.migration import migration
-from cluster.migration.difference import UNKNOWN
+from cluster.plan.create import plan_create
 from cluster.plan.existing import specified_cluster
+from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
-from cluster.plan.plan import Plan, make_plan
-from cluster.plan.steps import prepare_values
-from cluster.vocabulary.families import Address
+from cluster.plan.resolution import resolve_offline
+from cluster.plan.values import prepare_values
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.migration import Migration
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Host, Role
+from cluster.vocabulary.resolved_spec import ResolvedSpec
+from cluster.vocabulary.spec import ClusterSpec, Host, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +37,10 @@ def compare(was: ClusterSpec, now: ClusterSpec) -> Comparison:
     if problems := immutable_changes(now, specified_cluster(was)):
         return Comparison(problems, migration(was, now), None)
     # an address that only the host knows is the same in both
-    was, now = _addressed(was, now.hosts), _addressed(now, was.hosts)
-    members = {host.name: _member(was, host) for host in was.hosts}
-    facts = {host.name: members.get(host.name) or _bare(host.name) for host in now.hosts}
-    return Comparison((), None, make_plan(now, facts, {}, _state(was), network=_settings(now)))
-
-
-def _addressed(spec: ClusterSpec, others: Sequence[Host]) -> ClusterSpec:
-    known = {host.name: host.addresses for host in others}
-    unknown: tuple[Address, ...] = tuple(UNKNOWN[family] for family in spec.families)
-    hosts = tuple(host if host.addresses else host.model_copy(update={"addresses": known.get(host.name) or unknown}) for host in spec.hosts)
-    return spec.model_copy(update={"hosts": hosts})
+    before, after = resolve_offline(was, now.hosts), resolve_offline(now, was.hosts)
+    members = {host.name: _member(before, host) for host in before.hosts}
+    facts = {host.name: members.get(host.name) or _bare(host.name) for host in after.hosts}
+    return Comparison((), None, plan_create(after, facts, {}, _state(before), network=_settings(after)))
 
 
 def _bare(name: str) -> HostFacts:
@@ -54,7 +48,7 @@ def _bare(name: str) -> HostFacts:
     return HostFacts(name, name, name, None, "", (0, 0, 0), "", 0, 0, (), timedelta(0), True, (), (), ())
 
 
-def _member(was: ClusterSpec, host: Host) -> HostFacts:
+def _member(was: ResolvedSpec, host: Host) -> HostFacts:
     """The facts of a host that create-cluster has brought to `was`."""
     control_plane = host.role is Role.CONTROL_PLANE
     kubernetes = KubernetesState(
@@ -63,9 +57,9 @@ def _member(was: ClusterSpec, host: Host) -> HostFacts:
     return replace(_bare(host.name), owner=was.name, prepared=prepare_values(was, host)["digest"], kubernetes=kubernetes)
 
 
-def _state(was: ClusterSpec) -> ClusterState:
+def _state(was: ResolvedSpec) -> ClusterState:
     """What the API of a cluster says that is as `was`; of a pod network of its owner's, nothing is known."""
-    networked = was.cni.kind is not CniKind.NONE
+    networked = pod_network(was).installed
     nodes = tuple(
         NodeState(
             host.name,

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any
 
 from cluster.kubeadm.documents import certificate_names, cluster_configuration, node_mask_args
+from cluster.plan.resolution import UNKNOWN, resolve_offline
 from cluster.vocabulary.families import Family, Network, family_of
 from cluster.vocabulary.spec import ClusterSpec, Host
-
-# what stands for an address that only its host knows; never shown
-UNKNOWN = {Family.IPV4: ip_address("0.0.0.0"), Family.IPV6: ip_address("::")}
 
 
 class Difference:
@@ -82,8 +79,8 @@ class Difference:
     @property
     def new_names(self) -> list[str]:
         """Names that the API server's certificate lacks."""
-        held = {*certificate_names(_addressed(self.was)), *map(str, UNKNOWN.values())}
-        return [name for name in certificate_names(_addressed(self.now)) if name not in held]
+        held = {*certificate_names(resolve_offline(self.was)), *map(str, UNKNOWN.values())}
+        return [name for name in certificate_names(resolve_offline(self.now)) if name not in held]
 
     def node_address(self, host: Host, family: Family) -> str:
         """A host's address of a family as either spec has it, or words for it."""
@@ -110,15 +107,8 @@ def _holds(outer: Network, inner: Network) -> bool:
     return inner.network_address in outer and inner.prefixlen >= outer.prefixlen
 
 
-def _addressed(spec: ClusterSpec) -> ClusterSpec:
-    """The spec with some address on every host, for what cannot be made without."""
-    unknown = tuple(UNKNOWN[family] for family in spec.families)
-    hosts = tuple(host if host.addresses else host.model_copy(update={"addresses": unknown}) for host in spec.hosts)
-    return spec.model_copy(update={"hosts": hosts})
-
-
 def _extra_arguments(spec: ClusterSpec, component: str) -> dict[str, str]:
-    document = cluster_configuration(_addressed(spec))[component]
+    document = cluster_configuration(resolve_offline(spec))[component]
     return {str(one["name"]): str(one["value"]) for one in document["extraArgs"]}
 
 

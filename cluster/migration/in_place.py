@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from cluster.kubeadm.documents import kube_proxy_configuration, kubelet_configuration
 from cluster.migration.difference import Difference, by_family, changes
-from cluster.plan.steps import sysctls
+from cluster.plan.values import sysctls
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.migration import (
     BACKUP,
-    CALICO,
     DUAL_STACK,
-    FLANNEL,
     NODE_RANGES,
     NODE_UPDATES,
     NOTHING,
@@ -22,7 +21,6 @@ from cluster.vocabulary.migration import (
     WITH_KUBEADM,
     Action,
 )
-from cluster.vocabulary.spec import CniKind
 
 MANIFESTS = "/etc/kubernetes/manifests"
 
@@ -228,27 +226,12 @@ def _proxy(this: Difference) -> Iterator[Action]:
 def _pod_network(this: Difference) -> Iterator[Action]:
     """What `sixstack create` does not do of it."""
     gone = [network for network in this.was.pod_ranges if network not in this.now.pod_ranges]
-    if this.now.cni.kind is CniKind.NONE and (this.added or this.removed or this.pods_changed):
-        yield Action(
-            f"your pod network: its families and ranges, {', '.join(map(str, this.now.pod_ranges))}, as its own documentation says",
-            ("the pod network's own objects",),
-            "its pods on every node",
-            "the file says `cni: {kind: none}`: it is yours",
-            DUAL_STACK,
-        )
-    elif this.now.cni.kind is CniKind.CALICO and gone:
-        yield Action(
-            f"delete Calico's IPPool of {' and of '.join(map(str, gone))}",
-            ("IPPools",),
-            NOTHING,
-            "a pool cannot change its range, and applying others does not remove it",
-            CALICO,
-        )
+    yield from pod_network(this.now).migration(this.now, gone, ranges_changed=bool(this.added or this.removed or this.pods_changed))
 
 
 def _create(this: Difference) -> Action:
     kind = this.now.cni.kind
-    networked = kind is not CniKind.NONE
+    networked = pod_network(this.now).installed
     return Action(
         "sixstack create with the new file: settings of the hosts"
         + (f", {kind.value} with {', '.join(map(str, this.now.pod_ranges))}" if networked else "")
@@ -257,7 +240,7 @@ def _create(this: Difference) -> Action:
         f"{kind.value} on every node; pods that are there keep their addresses" if networked else NOTHING,
         "it refuses as long as kubeadm's ConfigMap or a host's kubelet has old values, and names them"
         + ("; a pod network of more families has no way to nodes without ranges of them" if this.added and networked else ""),
-        FLANNEL if kind is CniKind.FLANNEL else DUAL_STACK,
+        pod_network(this.now).source,
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Address, Family, Network
 from cluster.vocabulary.labels import node_labels
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.vocabulary.spec import ClusterSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +29,14 @@ class ExpectedNetwork:
     @classmethod
     def of(cls, spec: ClusterSpec) -> ExpectedNetwork:
         """What a cluster file (with its hosts' addresses resolved) asks for."""
+        plugin = pod_network(spec)
         return cls(
             families=spec.families,
             nodes={host.name: host.addresses for host in spec.hosts},
             dns_domain=spec.network.dns_domain,
             pod_ranges=spec.pod_ranges,
             labels={host.name: node_labels(spec, host) for host in spec.hosts},
-            nat=_nat(spec),
-            policy=spec.cni.enforces_policy,
+            nat=plugin.nat(spec),
+            policy=plugin.enforces_policy(spec),
             cni=spec.cni.kind.value,
         )
-
-
-def _nat(spec: ClusterSpec) -> dict[Family, bool]:
-    if spec.cni.kind is CniKind.FLANNEL:
-        return dict.fromkeys(spec.families, True)  # flanneld --ip-masq
-    if spec.cni.kind is CniKind.CALICO:
-        return {family: spec.cni.pools.of(family).nat_outgoing for family in spec.families}
-    return {}

@@ -9,8 +9,11 @@ from ipaddress import ip_network
 from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.documents import control_plane_endpoint, node_mask_args
+from cluster.plan.resolution import resolve_offline
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
 from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, Role
+from cluster.vocabulary.topology import topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ def found_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: Clus
     Hosts of other clusters are not looked at (other rules refuse them).
     """
     ours = {name: found.kubernetes for name, found in facts.items() if found.owner == spec.name and found.kubernetes.present}
-    control_plane = ours.get(spec.control_planes[0].name)
+    control_plane = ours.get(topology(spec).seed.name)
     kubeadm = state.kubeadm if state else {}
     networking = kubeadm.get("networking", {})
     members = {name: found for name, found in ours.items() if found.kubelet_config}
@@ -89,19 +92,17 @@ def specified_cluster(spec: ClusterSpec) -> ExistingCluster:
         roles={host.name: host.role for host in spec.hosts},
         addresses=addresses,
         nodes=addresses,
-        cni=spec.cni.kind if spec.cni.kind is not CniKind.NONE else None,
-        cni_detail=spec.cni.kind.value if spec.cni.kind is not CniKind.NONE else "",
-        block_sizes=_block_sizes(spec) if spec.cni.kind is CniKind.CALICO else {},
+        cni=spec.cni.kind if pod_network(spec).installed else None,
+        cni_detail=spec.cni.kind.value if pod_network(spec).installed else "",
+        block_sizes=pod_network(spec).block_sizes(spec),
     )
-
-
-def _block_sizes(spec: ClusterSpec) -> dict[Network, int]:
-    return {cidr: spec.cni.pools.block_size(family_of(cidr)) for cidr in spec.pod_ranges}
 
 
 def known_endpoint(spec: ClusterSpec) -> str | None:
     """host:port of the API as the file alone tells it; None when it is an address that only the host knows."""
-    return control_plane_endpoint(spec) if spec.control_plane.endpoint or spec.control_planes[0].addresses else None
+    if spec.control_plane.endpoint is None and not topology(spec).seed.addresses:
+        return None
+    return control_plane_endpoint(resolve_offline(spec))
 
 
 def _masks(kubeadm: Mapping[str, object]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Rule 27: what cannot be changed on an existing cluster. A file that asks for it is refused before any host is touched."""
+"""What cannot be changed on an existing cluster (problem immutable-field). A file that asks for it is refused before any host is touched."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cluster.kubeadm.documents import node_mask_args
 from cluster.plan.existing import ExistingCluster, known_endpoint
+from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.vocabulary.families import Family, Network, family_of
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Role
+from cluster.vocabulary.spec import ClusterSpec, Role
 
 CODE = "immutable-field"
 REMAKE = "put the old value back, or delete the cluster (delete-cluster) and create it anew"
@@ -79,9 +80,11 @@ def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
 
 
 def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
-    if existing.cni not in (None, CniKind.NONE, spec.cni.kind):
+    if existing.cni is None or existing.cni is spec.cni.kind:
+        return
+    if POD_NETWORKS[existing.cni].installed:
         yield _changed("cni/kind", existing.cni.value, spec.cni.kind.value)
-    elif existing.cni is CniKind.NONE and spec.cni.kind is not CniKind.NONE:
+    else:
         yield Problem(
             CODE,
             "cni/kind",
@@ -91,14 +94,9 @@ def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
 
 
 def _block_sizes(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
-    """Nodes hold blocks of the size that their pool had; Calico refuses another one for a pool that is there."""
-    if spec.cni.kind is not CniKind.CALICO:
-        return
-    for cidr in spec.pod_ranges:
-        family = family_of(cidr)
-        asked = spec.cni.pools.block_size(family)
+    for cidr, asked in pod_network(spec).block_sizes(spec).items():
         if existing.block_sizes.get(cidr, asked) != asked:
-            yield _changed(f"cni/pools/{family.value}/block_size", f"blocks of /{existing.block_sizes[cidr]}", f"/{asked}")
+            yield _changed(f"cni/pools/{family_of(cidr).value}/block_size", f"blocks of /{existing.block_sizes[cidr]}", f"/{asked}")
 
 
 def _same_ranges(path: str, held: Sequence[Network], wanted: Sequence[Network]) -> Iterator[Problem]:

@@ -1,19 +1,39 @@
-"""What the cluster file leaves to the hosts: their addresses, and the pods' MTU."""
+"""From a spec and facts to the resolved spec: what the cluster file leaves to the hosts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.node_addresses import node_addresses
-from cluster.pod_networks.pod_mtu import with_pod_mtu
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.pod_networks.plugins import pod_network
+from cluster.rules.offline import check_spec
+from cluster.vocabulary.families import Family, family_of
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.resolved_spec import ResolvedSpec
+from cluster.vocabulary.spec import ClusterSpec, Host
+
+# stands for an address that only its host knows, where two files are compared without asking hosts; never shown, never sent anywhere
+UNKNOWN = {Family.IPV4: ip_address("0.0.0.0"), Family.IPV6: ip_address("::")}
 
 
-def resolve(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ClusterSpec:
-    """The spec with what its file leaves to the hosts: their addresses, where facts are known, and the pods' MTU; when the rules found no error."""
-    hosts = tuple(
-        host.model_copy(update={"addresses": node_addresses(spec, host, facts[host.name])}) if host.name in facts else host
-        for host in spec.hosts
-    )
-    return with_pod_mtu(spec.model_copy(update={"hosts": hosts}), facts)
+def resolve(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ResolvedSpec:
+    """The spec with the addresses of every host and the pods' MTU. The rules on facts have found no error: every host has facts."""
+    found = {host.name: node_addresses(spec, host, facts[host.name]) for host in spec.hosts if host.name in facts}
+    resolved = ResolvedSpec.of(spec, found)
+    mtu = pod_network(spec).pod_mtu(resolved, facts)
+    return ResolvedSpec.of(resolved, cni=spec.cni.model_copy(update={"mtu": mtu}))
+
+
+def resolve_offline(spec: ClusterSpec, others: Sequence[Host] = ()) -> ResolvedSpec:
+    """The spec without asking any host: an address that the file leaves out is that of `others`' host of the same name, else UNKNOWN."""
+    known = {host.name: host.addresses for host in (*others, *spec.hosts) if tuple(map(family_of, host.addresses)) == spec.families}
+    unknown = tuple(UNKNOWN[family] for family in spec.families)
+    return ResolvedSpec.of(spec, {host.name: known.get(host.name, unknown) for host in spec.hosts})
+
+
+def resolved_problems(spec: ClusterSpec, resolved: ResolvedSpec) -> tuple[Problem, ...]:
+    """What the offline rules find in the resolved spec and did not find in the file: addresses of hosts count from now on."""
+    before = set(check_spec(spec))
+    return tuple(problem for problem in check_spec(resolved) if problem not in before)

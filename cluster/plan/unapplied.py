@@ -10,7 +10,7 @@ from typing import Any
 from cluster.facts.cluster_state import ClusterState
 from cluster.kubeadm.documents import cluster_configuration
 from cluster.vocabulary.hostport import join_host_port
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 
 _COMPONENTS = {
     "kubeadm.extra_args.apiserver": ("apiServer",),
@@ -31,7 +31,7 @@ _SECONDS = {
 }
 
 
-def unapplied(spec: ClusterSpec, state: ClusterState) -> Iterator[str]:
+def unapplied(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
     """One sentence for each setting of `spec` that differs from what the cluster was made with, as far as that is known."""
     if state.kubeadm:
         yield from _control_plane(spec, state.kubeadm)
@@ -49,7 +49,7 @@ def unapplied(spec: ClusterSpec, state: ClusterState) -> Iterator[str]:
         )
 
 
-def _control_plane(spec: ClusterSpec, kubeadm: Mapping[str, Any]) -> Iterator[str]:
+def _control_plane(spec: ResolvedSpec, kubeadm: Mapping[str, Any]) -> Iterator[str]:
     wanted = cluster_configuration(spec)
     for path, place in _COMPONENTS.items():
         now, then = _arguments(wanted, place), _arguments(kubeadm, place)

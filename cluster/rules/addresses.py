@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
-from cluster.rules.rule import Finding, rule, rule_each
+from cluster.rules.registry import item_rule, spec_rule
 from cluster.vocabulary.families import Address, Network
 from cluster.vocabulary.partial import readable
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, Host
 from cluster.vocabulary.special_ranges import unusable
 
@@ -29,58 +29,58 @@ def ranges(spec: ClusterSpec) -> Iterator[tuple[str, Network, str]]:
             yield f"network.services[{index}]", cidr, "service"
 
 
-@rule_each("unusable-address", "hosts")
-def node_addresses_are_usable(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """A node address is not loopback, multicast, link-local, unspecified or IPv4-mapped (kubernetes#130409)."""
+@item_rule("unusable-address", "hosts")
+def node_addresses_are_usable(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """A node address is loopback, multicast, link-local, unspecified or IPv4-mapped (kubernetes#130409)."""
     for index, address in readable(host.addresses):
         if (word := unusable(address)) is not None:
             plain = address.ipv4_mapped if isinstance(address, IPv6Address) else None
             hint = f"write {plain}" if plain is not None else f"use an address of {_named(host)} that the other hosts can reach"
-            yield Finding(f"{at}.addresses[{index}]", f"{address} is {word}: no node can have it", hint)
+            yield Violation(f"{at}.addresses[{index}]", f"{address} is {word}: no node can have it", hint)
 
 
-@rule("unusable-range")
-def pod_ranges_are_usable(spec: ClusterSpec) -> Iterator[Finding]:
-    """A pod or service range holds no loopback, multicast, link-local, unspecified or IPv4-mapped addresses."""
+@spec_rule("unusable-range")
+def pod_ranges_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
+    """A pod or service range holds loopback, multicast, link-local, unspecified or IPv4-mapped addresses."""
     for path, cidr, what in ranges(spec):
         if (word := unusable(cidr)) is not None:
             private = "10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16" if cidr.version == 4 else "fd00::/8"
-            yield Finding(path, f"{cidr} holds {word} addresses: no {what} can have them", f"use a range inside {private}")
+            yield Violation(path, f"{cidr} holds {word} addresses: no {what} can have them", f"use a range inside {private}")
 
 
-@rule("site-local", Severity.WARNING)
-def ranges_are_not_site_local(spec: ClusterSpec) -> Iterator[Finding]:
-    """fec0::/10 is deprecated (RFC 3879) and treated as special by some software."""
+@spec_rule("site-local", Severity.WARNING)
+def ranges_are_not_site_local(spec: ClusterSpec) -> Iterator[Violation]:
+    """A range or address lies in fec0::/10, which is deprecated (RFC 3879) and treated as special by some software."""
     for path, cidr, _what in ranges(spec):
         if cidr.version == 6 and cidr.overlaps(_SITE_LOCAL):
-            yield Finding(path, f"{cidr} is site-local, which RFC 3879 deprecates", "use a range inside fd00::/8 (RFC 4193)")
+            yield Violation(path, f"{cidr} is site-local, which RFC 3879 deprecates", "use a range inside fd00::/8 (RFC 4193)")
 
 
-@rule_each("site-local", "hosts", Severity.WARNING)
-def node_addresses_are_not_site_local(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """fec0::/10 is deprecated (RFC 3879) and treated as special by some software."""
+@item_rule("site-local", "hosts", Severity.WARNING)
+def node_addresses_are_not_site_local(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """A range or address lies in fec0::/10, which is deprecated (RFC 3879) and treated as special by some software."""
     for index, address in readable(host.addresses):
         if address in _SITE_LOCAL:
-            yield Finding(
+            yield Violation(
                 f"{at}.addresses[{index}]", f"{address} is site-local, which RFC 3879 deprecates", "use one of fd00::/8 (RFC 4193)"
             )
 
 
-@rule("public-range", Severity.WARNING)
-def ranges_are_private(spec: ClusterSpec) -> Iterator[Finding]:
-    """A pod or service range of public addresses hides the real owner of them from the cluster."""
+@spec_rule("public-range", Severity.WARNING)
+def ranges_are_private(spec: ClusterSpec) -> Iterator[Violation]:
+    """A pod or service range has public addresses: it hides their real owner from the cluster."""
     for path, cidr, what in ranges(spec):
         private = any(cidr.subnet_of(each) for each in _PRIVATE) if isinstance(cidr, IPv4Network) else cidr.subnet_of(_UNIQUE_LOCAL)
         if not private and unusable(cidr) is None and not (isinstance(cidr, IPv6Network) and cidr.overlaps(_SITE_LOCAL)):
             use = "10.0.0.0/8" if cidr.version == 4 else "fd00::/8"
-            yield Finding(
+            yield Violation(
                 path, f"{cidr} is not private: {what}s that have it hide its owner", f"use a range inside {use}, unless it is yours"
             )
 
 
-@rule("duplicate-address")
-def no_address_twice(spec: ClusterSpec) -> Iterator[Finding]:
-    """No two hosts have one node address."""
+@spec_rule("duplicate-address")
+def no_address_twice(spec: ClusterSpec) -> Iterator[Violation]:
+    """Two hosts have one node address."""
     owners: dict[Address, str] = {}
     for index, host in readable(spec.hosts):
         if not host.has("addresses"):
@@ -88,7 +88,7 @@ def no_address_twice(spec: ClusterSpec) -> Iterator[Finding]:
         for position, address in readable(host.addresses):
             path = f"hosts[{index}].addresses[{position}]"
             if address in owners:
-                yield Finding(path, f"{address} is also at {owners[address]}", "each host has its own addresses")
+                yield Violation(path, f"{address} is also at {owners[address]}", "each host has its own addresses")
             owners.setdefault(address, path)
 
 

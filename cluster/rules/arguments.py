@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from cluster.rules.component_arguments import ARGUMENTS, Takes
-from cluster.rules.rule import Finding, rule
+from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec
 
@@ -23,24 +23,24 @@ _VALUES = {
 _READ_OFF = "v1.36."
 
 
-@rule("argument-value")
-def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Finding]:
-    """The value of a command-line argument is of the type that the component parses; it would not start otherwise."""
+@spec_rule("argument-value")
+def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
+    """The value of a command-line argument is of another type than the component parses: the component would not start."""
     for component, name, value, at in _arguments(spec):
         takes = ARGUMENTS[component].get(name, Takes.TEXT)
         if not _VALUES[takes].fullmatch(value):
-            yield Finding(at, f"{quoted(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
+            yield Violation(at, f"{quoted(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
 
 
-@rule("unknown-argument", Severity.WARNING)
-def arguments_are_known(spec: ClusterSpec) -> Iterator[Finding]:
-    """A command-line argument is one that the component's --help prints; it may be a hidden one, or the component does not start."""
+@spec_rule("unknown-argument", Severity.WARNING)
+def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
+    """A command-line argument is not printed by the component's --help; it may be a hidden one, or the component does not start."""
     if not spec.version.startswith(_READ_OFF):
         return
     for component, name, _, at in _arguments(spec):
         if name not in ARGUMENTS[component]:
             near = nearest_name(name, ARGUMENTS[component])
-            yield Finding(
+            yield Violation(
                 at, f"--{name} is not an argument that {component} prints with --help", f"did you mean {near}?" if near else "take it out"
             )
 

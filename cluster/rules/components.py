@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cluster.rules.component_fields import KUBE_PROXY, KUBELET, Holds
-from cluster.rules.rule import Finding, rule
+from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec
 
@@ -19,9 +20,9 @@ _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|
 _TYPE_META = ("apiVersion", "kind")
 
 
-@rule("unknown-component-field")
-def component_fields_are_known(spec: ClusterSpec) -> Iterator[Finding]:
-    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is one that Kubernetes has: kubeadm decodes strictly."""
+@spec_rule("unknown-component-field")
+def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is unknown to Kubernetes: kubeadm decodes strictly."""
     for known, values, path in _components(spec):
         for name, at, _ in _walk(known, values, "", path):
             if name not in known and not _leads_on(known, name) and name not in _TYPE_META:
@@ -31,17 +32,17 @@ def component_fields_are_known(spec: ClusterSpec) -> Iterator[Finding]:
                     last, sorted({field[inside:].partition(".")[0] for field in known if field[:inside].rstrip(".") == parent})
                 )
                 hint = f"did you mean {near}?" if near else "see the reference of the component's configuration"
-                yield Finding(at, f"Kubernetes has no field {quoted(name)} here", hint)
+                yield Violation(at, f"Kubernetes has no field {quoted(name)} here", hint)
 
 
-@rule("component-field-type")
-def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Finding]:
-    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of the type that Kubernetes decodes there."""
+@spec_rule("component-field-type")
+def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Violation]:
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of another type than Kubernetes decodes there."""
     for known, values, path in _components(spec):
         for name, at, value in _walk(known, values, "", path):
             holds = Holds.MAPPING if _leads_on(known, name) else known.get(name)
             if holds is not None and value is not None and not _fits(holds, value):
-                yield Finding(at, f"{quoted(value)} where {holds.value} belongs", f"write {holds.value}")
+                yield Violation(at, f"{quoted(value)} where {holds.value} belongs", f"write {holds.value}")
 
 
 def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, Holds], dict[str, Any], str]]:

@@ -6,36 +6,35 @@ from collections.abc import Iterator
 
 from cluster.rules.families import in_words
 from cluster.rules.names import is_address, is_host_name
-from cluster.rules.rule import Finding, rule
+from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import family_of
-from cluster.vocabulary.hostport import join_host_port, split_host_port
+from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
 from cluster.vocabulary.partial import readable
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Role, parse_address
 from cluster.vocabulary.special_ranges import unusable
 
-API_PORT = 6443
 
-
-@rule("no-control-plane")
-def there_is_a_control_plane(spec: ClusterSpec) -> Iterator[Finding]:
-    """A cluster has a control plane."""
+@spec_rule("no-control-plane")
+def there_is_a_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
+    """The cluster has no control plane."""
     if spec.hosts and not spec.control_planes:
-        yield Finding("hosts", f"all {len(spec.hosts)} hosts are workers", "give one of them role: control-plane")
+        yield Violation("hosts", f"all {len(spec.hosts)} hosts are workers", "give one of them role: control-plane")
 
 
-@rule("control-planes-not-supported-yet")
-def there_is_one_control_plane(spec: ClusterSpec) -> Iterator[Finding]:
-    """More than one control plane is not supported yet."""
+@spec_rule("control-planes-not-supported-yet")
+def there_is_one_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
+    """The file has more than one control plane, which sixstack does not support yet."""
     named = [(index, host) for index, host in enumerate(spec.hosts) if host.has("role") and host.role is Role.CONTROL_PLANE]
     if len(named) > 1:
         says = f"{len(named)} hosts have role control-plane, one is supported for now"
-        yield Finding(f"hosts[{named[1][0]}].role", says, "give the others role: worker")
+        yield Violation(f"hosts[{named[1][0]}].role", says, "give the others role: worker")
 
 
-@rule("malformed-endpoint")
-def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Finding]:
-    """The API endpoint is host or host:port, an IPv6 address with a port in brackets, a name a lowercase RFC 1123 subdomain."""
+@spec_rule("malformed-endpoint")
+def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Violation]:
+    """The API endpoint is not host or host:port: an IPv6 address with a port stands in brackets, a name is a lowercase RFC 1123 subdomain."""
     text = spec.control_plane.endpoint
     if text is None:
         return
@@ -44,16 +43,16 @@ def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Finding]:
     except ValueError as error:
         example = text.strip("[]") if is_address(text.strip("[]")) else "fd66::100"
         hint = f"write host or host:port, such as api.example.org:6443 or {join_host_port(example, API_PORT)}"
-        yield Finding("control_plane.endpoint", f"{quoted(text)}: {error}", hint)
+        yield Violation("control_plane.endpoint", f"{quoted(text)}: {error}", hint)
         return
     if not is_address(host) and not is_host_name(host):
         hint = "write a name such as api.example.org, or an address; no scheme, no path"
-        yield Finding("control_plane.endpoint", f"{quoted(host)} is neither an IP address nor a lowercase DNS name", hint)
+        yield Violation("control_plane.endpoint", f"{quoted(host)} is neither an IP address nor a lowercase DNS name", hint)
 
 
-@rule("endpoint-family")
-def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Finding]:
-    """An API endpoint that is an address is of a family in use and one that a host can have."""
+@spec_rule("endpoint-family")
+def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
+    """The API endpoint is an address of a family that is not in use, or one that no host can have."""
     if spec.control_plane.endpoint is None:
         return
     try:
@@ -61,19 +60,19 @@ def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Finding]:
     except ValueError:
         return
     if (word := unusable(address)) is not None:
-        yield Finding("control_plane.endpoint", f"{address} is {word}: no host can have it", "use an address that all hosts reach")
+        yield Violation("control_plane.endpoint", f"{address} is {word}: no host can have it", "use an address that all hosts reach")
     elif family_of(address) not in spec.families:
         says = f"{address} is not of a family in use ({in_words(spec.families)})"
-        yield Finding("control_plane.endpoint", says, "use an address of a family in use, or a DNS name")
+        yield Violation("control_plane.endpoint", says, "use an address of a family in use, or a DNS name")
 
 
-@rule("malformed-san")
-def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Finding]:
-    """An extra name in the API server's certificate is a bare IP address or a DNS name, perhaps with a leading `*.` (kubeadm, certSANs)."""
+@spec_rule("malformed-san")
+def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Violation]:
+    """An extra name in the API server's certificate is neither a bare IP address nor a DNS name, perhaps with a leading `*.` (kubeadm, certSANs)."""
     for index, name in readable(spec.control_plane.extra_sans):
         at = f"control_plane.extra_sans[{index}]"
         if is_address(name) or is_host_name(name.removeprefix("*.")):
             continue
         bare = name.strip("[]")
         hint = f"write {bare}, without brackets" if is_address(bare) else "write a lowercase DNS name or a bare IP address, without port"
-        yield Finding(at, f"{quoted(name)} is neither a DNS name nor an IP address", hint)
+        yield Violation(at, f"{quoted(name)} is neither a DNS name nor an IP address", hint)

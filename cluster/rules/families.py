@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cluster.rules.rule import Finding, rule, rule_each
+from cluster.rules.registry import item_rule, spec_rule
 from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, Host
 
 _WORDS = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
@@ -19,76 +19,76 @@ def in_words(families: Sequence[Family]) -> str:
     return " and ".join(_WORDS[family] for family in families)
 
 
-@rule("pod-families")
-def pods_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Finding]:
-    """One pod CIDR for each family in use and none for another (kubeadm, ValidateIPNetFromString)."""
+@spec_rule("pod-families")
+def pods_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
+    """The pod CIDRs are not one for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.pods", [pods.cidr for pods in spec.network.pods], "pod CIDR", _POD_EXAMPLES)
 
 
-@rule("service-families")
-def services_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Finding]:
-    """One service CIDR for each family in use and none for another (kubeadm, ValidateIPNetFromString)."""
+@spec_rule("service-families")
+def services_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
+    """The service CIDRs are not one for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.services", spec.network.services, "service CIDR", _SERVICE_EXAMPLES)
 
 
-@rule_each("address-families", "hosts")
-def addresses_have_the_families_in_use(spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """A host's addresses are left out, or there is one for each family in use and none for another: the kubelet's --node-ip
-    takes one address, or exactly one of each family, and dual-stack on bare metal needs both on every host (kubernetes#100675)."""
+@item_rule("address-families", "hosts")
+def addresses_have_the_families_in_use(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """A host's addresses are not one for each family in use: the kubelet's --node-ip takes one address, or one of each family, and dual-stack on
+    bare metal needs both on every host (kubernetes#100675). They can be left out."""
     if host.addresses:
         yield from _families(spec, f"{at}.addresses", host.addresses, "node address", {})
 
 
-@rule("pod-order")
-def pods_are_primary_first(spec: ClusterSpec) -> Iterator[Finding]:
-    """The pod CIDR of the primary family comes first."""
+@spec_rule("pod-order")
+def pods_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
+    """The first pod CIDR is not of the primary family."""
     yield from _order(spec, "network.pods", [pods.cidr for pods in spec.network.pods])
 
 
-@rule("service-order")
-def services_are_primary_first(spec: ClusterSpec) -> Iterator[Finding]:
-    """First service CIDR, advertise address and first node address are of one family (kubeadm#2754)."""
+@spec_rule("service-order")
+def services_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
+    """First service CIDR, advertise address and first node address are not of one family (kubeadm#2754)."""
     yield from _order(spec, "network.services", spec.network.services)
 
 
-@rule_each("address-order", "hosts")
-def addresses_are_primary_first(spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """First service CIDR, advertise address and first node address are of one family (kubeadm#2754)."""
+@item_rule("address-order", "hosts")
+def addresses_are_primary_first(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """First service CIDR, advertise address and first node address are not of one family (kubeadm#2754)."""
     yield from _order(spec, f"{at}.addresses", host.addresses)
 
 
-@rule("primary-family-unused", Severity.WARNING)
-def primary_family_is_in_use(spec: ClusterSpec) -> Iterator[Finding]:
-    """In a cluster of one family `primary_family` has nothing to say."""
+@spec_rule("primary-family-unused", Severity.WARNING)
+def primary_family_is_in_use(spec: ClusterSpec) -> Iterator[Violation]:
+    """`primary_family` has no effect in a cluster of one family."""
     if spec.stack is not StackMode.DUAL_STACK and "primary_family" in spec.model_fields_set and spec.primary_family not in spec.families:
-        yield Finding("primary_family", f"{spec.primary_family} is not in use in a cluster with stack {spec.stack}", "take the line out")
+        yield Violation("primary_family", f"{spec.primary_family} is not in use in a cluster with stack {spec.stack}", "take the line out")
 
 
 def _families(
     spec: ClusterSpec, path: str, values: Sequence[Address | Network], what: str, examples: dict[Family, str]
-) -> Iterator[Finding]:
+) -> Iterator[Violation]:
     wanted = f"stack {spec.stack} wants one {what} of {in_words(spec.families)}"
     seen: dict[Family, Address | Network] = {}
     for index, value in enumerate(values):
         family = family_of(value)
         if family not in spec.families:
-            yield Finding(f"{path}[{index}]", f"{value} is {_WORDS[family]}, {wanted}", "take it out, or change `stack`")
+            yield Violation(f"{path}[{index}]", f"{value} is {_WORDS[family]}, {wanted}", "take it out, or change `stack`")
         elif family in seen:
-            yield Finding(
+            yield Violation(
                 f"{path}[{index}]", f"{value} is a second {what} of {_WORDS[family]}, after {seen[family]}", "keep one of each family"
             )
         seen.setdefault(family, value)
     for family in spec.families:
         if family not in seen:
             example = f", for example {examples[family]}" if family in examples else ""
-            yield Finding(path, f"there is no {what} of {_WORDS[family]}: {wanted}", f"add one{example}, or change `stack`")
+            yield Violation(path, f"there is no {what} of {_WORDS[family]}: {wanted}", f"add one{example}, or change `stack`")
 
 
-def _order(spec: ClusterSpec, path: str, values: Sequence[Address | Network]) -> Iterator[Finding]:
+def _order(spec: ClusterSpec, path: str, values: Sequence[Address | Network]) -> Iterator[Violation]:
     families = tuple(family_of(value) for value in values)
     if set(families) == set(spec.families) and len(families) == 2 and families != spec.families:
         right = ", ".join(str(value) for value in reversed(values))
-        yield Finding(
+        yield Violation(
             path,
             f"{values[0]} comes first, but the primary family is {_WORDS[spec.families[0]]}",
             f"write {right}, or primary_family: {families[0]}",

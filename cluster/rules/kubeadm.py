@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.rules.rule import Finding, rule
+from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, ProxyMode
 
@@ -137,31 +138,31 @@ def argument_owner(component: str, name: str) -> str | None:
     return _ARGUMENTS[component].get(name.lstrip("-"))
 
 
-@rule("owned-field")
-def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Finding]:
-    """A field of KubeletConfiguration or KubeProxyConfiguration that the rest of the file decides is not set beside it."""
+@spec_rule("owned-field")
+def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
+    """The file sets a field of KubeletConfiguration or KubeProxyConfiguration that the rest of the file decides."""
     for part, fields, owned in (
         ("kubelet", spec.kubeadm.kubelet, _KUBELET_FIELDS),
         ("kube_proxy", spec.kubeadm.kube_proxy, _KUBE_PROXY_FIELDS),
     ):
         for field in fields:
             if field in owned:
-                yield Finding(join_path(f"kubeadm.{part}", field), f"{field} is decided by {owned[field]}", "take it out here")
+                yield Violation(join_path(f"kubeadm.{part}", field), f"{field} is decided by {owned[field]}", "take it out here")
 
 
-@rule("owned-argument")
-def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Finding]:
-    """A command-line argument that the rest of the file or kubeadm decides is not set beside it."""
+@spec_rule("owned-argument")
+def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
+    """The file sets a command-line argument that the rest of the file or kubeadm decides."""
     for component, arguments in spec.kubeadm.extra_args.items():
         for name in arguments:
             if (owner := argument_owner(component, name)) is not None:
                 at = join_path(f"kubeadm.extra_args.{component}", name)
-                yield Finding(at, f"--{name.lstrip('-')} is decided by {owner}", "take it out here")
+                yield Violation(at, f"--{name.lstrip('-')} is decided by {owner}", "take it out here")
 
 
-@rule("malformed-argument")
-def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Finding]:
-    """An argument is named without its leading dashes and without `=`."""
+@spec_rule("malformed-argument")
+def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Violation]:
+    """The name of an argument has leading dashes or `=`."""
     for component, arguments in spec.kubeadm.extra_args.items():
         for name in arguments:
             if not _ARGUMENT.fullmatch(name):
@@ -170,33 +171,35 @@ def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Finding]:
                     f"write {bare}: and its value" if _ARGUMENT.fullmatch(bare) else "write it as the component's --help does, without --"
                 )
                 at = join_path(f"kubeadm.extra_args.{component}", name)
-                yield Finding(at, f"{quoted(name)} is not the name of an argument", hint)
+                yield Violation(at, f"{quoted(name)} is not the name of an argument", hint)
 
 
-@rule("kube-proxy-mode")
-def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Finding]:
-    """kube-proxy runs in mode nftables or iptables; Kubernetes deprecates ipvs."""
+@spec_rule("kube-proxy-mode")
+def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Violation]:
+    """kube-proxy's mode is neither nftables nor iptables; Kubernetes deprecates ipvs."""
     mode = spec.kubeadm.kube_proxy.get("mode", ProxyMode.NFTABLES.value)
     if mode not in tuple(ProxyMode):
-        yield Finding("kubeadm.kube_proxy.mode", f"{quoted(mode)} is not one of nftables, iptables", "take it out to get nftables")
+        yield Violation("kubeadm.kube_proxy.mode", f"{quoted(mode)} is not one of nftables, iptables", "take it out to get nftables")
 
 
-@rule("cgroup-driver")
-def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Finding]:
-    """The kubelet's cgroup driver is systemd or cgroupfs; containerd gets the same."""
+@spec_rule("cgroup-driver")
+def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Violation]:
+    """The kubelet's cgroup driver is neither systemd nor cgroupfs; containerd gets the same."""
     driver = spec.kubeadm.kubelet.get("cgroupDriver", "systemd")
     if driver not in _CGROUP_DRIVERS:
-        yield Finding("kubeadm.kubelet.cgroupDriver", f"{quoted(driver)} is not one of systemd, cgroupfs", "take it out to get systemd")
+        yield Violation("kubeadm.kubelet.cgroupDriver", f"{quoted(driver)} is not one of systemd, cgroupfs", "take it out to get systemd")
 
 
-@rule("malformed-preflight-check")
-def preflight_checks_are_names(spec: ClusterSpec) -> Iterator[Finding]:
-    """Checks to ignore are named as kubeadm prints them ([ERROR Swap]); `all` stands alone (kubeadm, ValidateIgnorePreflightErrors)."""
+@spec_rule("malformed-preflight-check")
+def preflight_checks_are_names(spec: ClusterSpec) -> Iterator[Violation]:
+    """A check to ignore is not named as kubeadm prints it ([ERROR Swap]), or `all` does not stand alone (kubeadm, ValidateIgnorePreflightErrors)."""
     names = spec.kubeadm.ignore_preflight
     for index, name in enumerate(names):
         at = f"kubeadm.ignore_preflight[{index}]"
         if not re.fullmatch(r"[A-Za-z0-9._/-]+", name):
             near = nearest_name(name, ("Swap", "NumCPU", "Mem", "SystemVerification"))
-            yield Finding(at, f"{quoted(name)} is not the name of a check", f"did you mean {near}?" if near else "write one such as NumCPU")
+            yield Violation(
+                at, f"{quoted(name)} is not the name of a check", f"did you mean {near}?" if near else "write one such as NumCPU"
+            )
         elif name.lower() == "all" and len({each.lower() for each in names}) > 1:
-            yield Finding(at, "`all` stands beside names of checks", "write all alone, or the names")
+            yield Violation(at, "`all` stands beside names of checks", "write all alone, or the names")

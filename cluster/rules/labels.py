@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from cluster.rules.names import is_subdomain
-from cluster.rules.rule import Finding, rule, rule_each
+from cluster.rules.registry import item_rule, spec_rule
 from cluster.vocabulary.labels import PREFIX, TKESTACK_KEYS, tkestack_labels
 from cluster.vocabulary.partial import join_path, readable
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Host
 
@@ -69,27 +69,27 @@ def taint_owner(key: str) -> str | None:
     return "this program" if key.startswith(PREFIX) else _OWNED_TAINTS.get(key)
 
 
-@rule_each("malformed-label", "hosts")
-def labels_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """A label's key is a qualified name and its value at most 63 characters of [A-Za-z0-9._-] with an alphanumeric at both ends."""
+@item_rule("malformed-label", "hosts")
+def labels_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """A label's key is not a qualified name, or its value not up to 63 characters of [A-Za-z0-9._-] with an alphanumeric at both ends."""
     for key, value in host.labels.items():
         if (fault := key_fault(key) or value_fault(value)) is not None:
-            yield Finding(join_path(f"{at}.labels", key), fault, "write such as example.org/rack: r1")
+            yield Violation(join_path(f"{at}.labels", key), fault, "write such as example.org/rack: r1")
 
 
-@rule_each("owned-label", "hosts")
-def labels_have_no_other_owner(spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """Labels that the kubelet, kubeadm or this program sets are not set in the file."""
+@item_rule("owned-label", "hosts")
+def labels_have_no_other_owner(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """The file sets a label that the kubelet, kubeadm or sixstack sets."""
     for key in host.labels:
         if (owner := label_owner(key, tkestack=spec.tkestack_labels)) is not None:
-            yield Finding(
+            yield Violation(
                 join_path(f"{at}.labels", key), f"{owner} sets the label {quoted(key)}", "take it out, or use a key of your own domain"
             )
 
 
-@rule("tkestack-labels-alike", Severity.WARNING)
-def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Finding]:
-    """TKEStack's labels of an IPv6 address lose information: where two hosts get one pair, its tools take one for the other."""
+@spec_rule("tkestack-labels-alike", Severity.WARNING)
+def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Violation]:
+    """Two hosts get one pair of TKEStack's labels, which lose information of an IPv6 address: its tools take one host for the other."""
     if not spec.tkestack_labels:
         return
     owners: dict[tuple[str, ...], str] = {}
@@ -101,33 +101,35 @@ def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Finding]:
             first = owners.setdefault(tuple(tkestack_labels([address]).values()), path)
             if first != path and address.version == 6:
                 says = f"TKEStack's labels of {address} are those of {first} too"
-                yield Finding(path, says, "use an address that differs in more than its colons, or take tkestack_labels out")
+                yield Violation(path, says, "use an address that differs in more than its colons, or take tkestack_labels out")
 
 
-@rule_each("malformed-taint", "hosts")
-def taints_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """A taint's key is a qualified name and its value has the syntax of a label's value."""
+@item_rule("malformed-taint", "hosts")
+def taints_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """A taint's key is not a qualified name, or its value lacks the syntax of a label's value."""
     for index, taint in readable(host.taints):
         for field, fault in (("key", key_fault(taint.key)), ("value", value_fault(taint.value))):
             if fault is not None:
-                yield Finding(f"{at}.taints[{index}].{field}", fault, "write such as key: example.org/gpu, value: a100")
+                yield Violation(f"{at}.taints[{index}].{field}", fault, "write such as key: example.org/gpu, value: a100")
 
 
-@rule_each("owned-taint", "hosts")
-def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """Taints that the node controllers set and remove are not set in the file."""
+@item_rule("owned-taint", "hosts")
+def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """The file sets a taint that the node controllers set and remove."""
     for index, taint in readable(host.taints):
         if (owner := taint_owner(taint.key)) is not None:
-            yield Finding(
+            yield Violation(
                 f"{at}.taints[{index}].key", f"{owner} set the taint {quoted(taint.key)}", "take it out, or use a key of your own domain"
             )
 
 
-@rule_each("duplicate-taint", "hosts")
-def no_taint_twice(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """A node has at most one taint of a key and effect."""
+@item_rule("duplicate-taint", "hosts")
+def no_taint_twice(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """A node has two taints of one key and effect."""
     seen: set[tuple[str, str]] = set()
     for index, taint in readable(host.taints):
         if (taint.key, taint.effect) in seen:
-            yield Finding(f"{at}.taints[{index}]", f"{quoted(taint.key)} with effect {taint.effect} is there twice", "keep one of the two")
+            yield Violation(
+                f"{at}.taints[{index}]", f"{quoted(taint.key)} with effect {taint.effect} is there twice", "keep one of the two"
+            )
         seen.add((taint.key, taint.effect))

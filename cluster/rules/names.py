@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.rules.rule import Finding, rule, rule_each
+from cluster.rules.registry import item_rule, spec_rule
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Host, parse_address
 
@@ -33,54 +34,56 @@ def is_address(text: str) -> bool:
     return True
 
 
-@rule_each("malformed-node-name", "hosts")
-def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """A node name is a lowercase RFC 1123 subdomain, at most 63 characters long (it becomes a label value), and never an IP address."""
+@item_rule("malformed-node-name", "hosts")
+def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """A node name is not a lowercase RFC 1123 subdomain of at most 63 characters (it becomes a label value), or it is an IP address."""
     if is_address(host.name):
-        yield Finding(
+        yield Violation(
             f"{at}.name", f'"{host.name}" is an IP address', "use the host's name; `sixstack node ADDRESS` finds a node by its address"
         )
     elif not is_subdomain(host.name):
         proposal = re.sub(r"[^a-z0-9.-]+", "-", host.name.lower()).strip("-.")[:_LONGEST_NODE_NAME].strip("-.")
         hint = f"use {proposal}" if is_subdomain(proposal) else "use lower-case letters, digits, hyphens and dots"
-        yield Finding(f"{at}.name", f"{quoted(host.name)} is not a lowercase RFC 1123 subdomain", hint)
+        yield Violation(f"{at}.name", f"{quoted(host.name)} is not a lowercase RFC 1123 subdomain", hint)
     elif len(host.name) > _LONGEST_NODE_NAME:
-        yield Finding(
+        yield Violation(
             f"{at}.name",
             f"{host.name} has {len(host.name)} characters, the label kubernetes.io/hostname takes {_LONGEST_NODE_NAME}",
             "shorten it",
         )
 
 
-@rule("duplicate-node-name")
-def no_name_twice(spec: ClusterSpec) -> Iterator[Finding]:
-    """No two hosts have one name."""
+@spec_rule("duplicate-node-name")
+def no_name_twice(spec: ClusterSpec) -> Iterator[Violation]:
+    """Two hosts have one name."""
     owners: dict[str, int] = {}
     for index, host in enumerate(spec.hosts):
         if not host.has("name"):
             continue
         if host.name in owners:
-            yield Finding(f"hosts[{index}].name", f"hosts[{owners[host.name]}] has the name {host.name} too", "give each host its own name")
+            yield Violation(
+                f"hosts[{index}].name", f"hosts[{owners[host.name]}] has the name {host.name} too", "give each host its own name"
+            )
         owners.setdefault(host.name, index)
 
 
-@rule("malformed-dns-domain")
-def dns_domain_is_a_subdomain(spec: ClusterSpec) -> Iterator[Finding]:
-    """The cluster's DNS domain is a lowercase RFC 1123 subdomain (kubeadm, ValidateDNS1123Subdomain)."""
+@spec_rule("malformed-dns-domain")
+def dns_domain_is_a_subdomain(spec: ClusterSpec) -> Iterator[Violation]:
+    """The cluster's DNS domain is not a lowercase RFC 1123 subdomain (kubeadm, ValidateDNS1123Subdomain)."""
     domain = spec.network.dns_domain
     if not is_subdomain(domain) or is_address(domain):
-        yield Finding(
+        yield Violation(
             "network.dns_domain",
             f"{quoted(domain)} is not a DNS domain",
             "use one such as cluster.local, in lower case, without a dot at its end",
         )
 
 
-@rule_each("malformed-interface", "hosts")
-def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Finding]:
-    """An interface name is what Linux takes: 1 to 15 characters without slash or blank."""
+@item_rule("malformed-interface", "hosts")
+def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """An interface name is not one that Linux takes: 1 to 15 characters without slash or blank."""
     name = host.interface
     if name is not None and (not re.fullmatch(r"[^\s/:]{1,15}", name) or name in (".", "..")):
-        yield Finding(
+        yield Violation(
             f"{at}.interface", f"{quoted(name)} is not the name of a Linux interface", "use one that `ip link` prints, such as eth0"
         )

@@ -18,11 +18,11 @@ from cluster.rules import (  # noqa: F401 each registers its rules
     ssh,
     versions,
 )
-from cluster.rules.rule import run_rules
+from cluster.rules.registry import run_spec_rules
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec
 
 
 def check_spec(spec: ClusterSpec) -> tuple[Problem, ...]:
     """Every problem of a spec, also of one that was read in part."""
-    return tuple(run_rules(spec))
+    return tuple(run_spec_rules(spec))

@@ -7,30 +7,31 @@ from contextlib import suppress
 from itertools import combinations
 
 from cluster.rules.addresses import ranges
-from cluster.rules.rule import Finding, rule
+from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.hostport import split_host_port
 from cluster.vocabulary.partial import readable
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import ClusterSpec, Endpoint, SpecModel, parse_address
 
 
-@rule("ranges-overlap")
-def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Finding]:
-    """No two of the pod and service ranges share an address."""
+@spec_rule("ranges-overlap")
+def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Violation]:
+    """Two of the pod and service ranges share addresses."""
     for (_, one, what), (path, other, word) in combinations(ranges(spec), 2):
         if one.version == other.version and one.overlaps(other):
-            yield Finding(path, f"the {word} range {other} overlaps the {what} range {one}", "use ranges that share no address")
+            yield Violation(path, f"the {word} range {other} overlaps the {what} range {one}", "use ranges that share no address")
 
 
-@rule("address-in-range")
-def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Finding]:
-    """Node addresses, SSH addresses, the API endpoint and upstream name servers lie outside of pod and service ranges: the hosts would
-    route them into the cluster."""
+@spec_rule("address-in-range")
+def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Violation]:
+    """A node address, SSH address, API endpoint or upstream name server lies inside a pod or service range: the hosts would route it into the
+    cluster."""
     known = list(ranges(spec))
     for at, address, what in _addresses(spec):
         for path, cidr, word in known:
             if address.version == cidr.version and address in cidr:
-                yield Finding(
+                yield Violation(
                     at, f"the {what} {address} lies in the {word} range {cidr} ({path})", f"use another {word} range, or another address"
                 )
 

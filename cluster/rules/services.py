@@ -8,11 +8,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from cluster.rules.families import in_words
 from cluster.rules.names import is_address, is_host_name
-from cluster.rules.rule import Finding, rule
+from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import Address, StackMode, family_of
 from cluster.vocabulary.hostport import split_host_port
 from cluster.vocabulary.partial import join_path, readable
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, parse_address
 from cluster.vocabulary.special_ranges import unusable
@@ -22,86 +22,86 @@ _PATH = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*", re.ASCII)
 _IPV4_ONLY = ("ghcr.io",)
 
 
-@rule("unusable-name-server")
-def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Finding]:
-    """CoreDNS runs in a pod: a loopback upstream is CoreDNS itself, a link-local IPv6 one has no zone there (kind#3114)."""
+@spec_rule("unusable-name-server")
+def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
+    """An upstream name server is one that a pod cannot reach: loopback is CoreDNS itself, link-local IPv6 has no zone there (kind#3114)."""
     for index, address in readable(spec.network.dns_upstreams):
         word = unusable(address)
         if word is not None and not (word == "link-local" and address.version == 4):
-            yield Finding(f"network.dns_upstreams[{index}]", f"{address} is {word}: no pod reaches it", "use an address that pods reach")
+            yield Violation(f"network.dns_upstreams[{index}]", f"{address} is {word}: no pod reaches it", "use an address that pods reach")
 
 
-@rule("name-server-family")
-def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Finding]:
-    """An upstream name server is of a family that pods have (coredns#2087)."""
+@spec_rule("name-server-family")
+def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
+    """An upstream name server is of a family that pods do not have (coredns#2087)."""
     for index, address in readable(spec.network.dns_upstreams):
         if family_of(address) not in spec.families:
             says = f"{address} is not of a family in use ({in_words(spec.families)}): no pod reaches it"
-            yield Finding(f"network.dns_upstreams[{index}]", says, "use a name server of a family in use")
+            yield Violation(f"network.dns_upstreams[{index}]", says, "use a name server of a family in use")
 
 
-@rule("malformed-image-repository")
-def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Finding]:
-    """The image repository is HOST[:PORT][/PATH], without scheme."""
+@spec_rule("malformed-image-repository")
+def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Violation]:
+    """The image repository is not HOST[:PORT][/PATH] without scheme."""
     text = spec.images.repository
     registry, slash, path = text.partition("/")
     if _registry(registry) is None or (slash and not _PATH.fullmatch(path)):
-        yield Finding(
+        yield Violation(
             "images.repository", f"{quoted(text)} is not a registry and path", "write such as registry.k8s.io, without https:// and /"
         )
 
 
-@rule("malformed-mirror")
-def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Finding]:
-    """Mirrors are http or https URLs, by the registry they stand for."""
+@spec_rule("malformed-mirror")
+def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
+    """A mirror is not an http or https URL, or the registry that it stands for is not one."""
     for registry, urls in spec.images.mirrors.items():
         at = join_path("images.mirrors", registry)
         if registry != "_default" and _registry(registry) is None:
-            yield Finding(at, f"{quoted(registry)} is not a registry", "write its host, such as docker.io")
+            yield Violation(at, f"{quoted(registry)} is not a registry", "write its host, such as docker.io")
         for index, url in readable(urls):
             if _url(url) is None:
-                yield Finding(f"{at}[{index}]", f"{quoted(url)} is not a URL", "write such as https://mirror.example.org")
+                yield Violation(f"{at}[{index}]", f"{quoted(url)} is not a URL", "write such as https://mirror.example.org")
 
 
-@rule("malformed-proxy")
-def proxies_are_urls(spec: ClusterSpec) -> Iterator[Finding]:
-    """Proxies are http or https URLs; exceptions are names, addresses and CIDRs without blanks and commas."""
+@spec_rule("malformed-proxy")
+def proxies_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
+    """A proxy is not an http or https URL, or an exception is not a name, an address or a CIDR without blanks and commas."""
     for path, url in _proxies(spec):
         if _url(url) is None:
-            yield Finding(path, f"{quoted(url)} is not a URL", "write such as http://proxy.example.org:3128")
+            yield Violation(path, f"{quoted(url)} is not a URL", "write such as http://proxy.example.org:3128")
     if spec.proxy.has("no_proxy"):
         for index, name in readable(spec.proxy.no_proxy):
             if not re.fullmatch(r"[A-Za-z0-9.:*/_\[\]-]+", name):
-                yield Finding(
+                yield Violation(
                     f"proxy.no_proxy[{index}]", f"{quoted(name)} is not a name, address or CIDR", "write one for each item of the list"
                 )
 
 
-@rule("secret-in-file")
-def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Finding]:
-    """A cluster file holds no secrets: it becomes flow parameters, which are shown in the UI."""
+@spec_rule("secret-in-file")
+def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Violation]:
+    """The cluster file holds a secret: it becomes flow parameters, which are shown in the UI."""
     for path, url in _urls(spec):
         if "@" in url.partition("://")[2].partition("/")[0]:
-            yield Finding(path, "the URL holds a user or password", "let the proxy or mirror admit the hosts by their addresses")
+            yield Violation(path, "the URL holds a user or password", "let the proxy or mirror admit the hosts by their addresses")
 
 
-@rule("url-family")
-def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Finding]:
-    """A proxy or mirror that is an address is of a family that the hosts have: an IPv6-only host reaches no IPv4 address, and inversely."""
+@spec_rule("url-family")
+def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
+    """A proxy or mirror is an address of a family that the hosts do not have: an IPv6-only host reaches no IPv4 address, and inversely."""
     for path, url in _urls(spec):
         address = _literal(url)
         if address is not None and family_of(address) not in spec.families:
-            yield Finding(
+            yield Violation(
                 path, f"{address} is not of a family in use ({in_words(spec.families)})", "use an address of a family in use, or a name"
             )
 
 
-@rule("registry-without-ipv6", Severity.WARNING)
-def registries_answer_over_ipv6(spec: ClusterSpec) -> Iterator[Finding]:
-    """Hosts with IPv6 alone pull from registries that answer over IPv6; the artifact bundle holds the cluster's own images."""
+@spec_rule("registry-without-ipv6", Severity.WARNING)
+def registries_answer_over_ipv6(spec: ClusterSpec) -> Iterator[Violation]:
+    """IPv6-only hosts would pull from a registry that does not answer over IPv6; the artifact bundle holds the cluster's own images."""
     registry = spec.images.repository.partition("/")[0]
     if spec.stack is StackMode.IPV6 and registry in _IPV4_ONLY and registry not in spec.images.mirrors:
-        yield Finding(
+        yield Violation(
             "images.repository", f"{registry} has no IPv6 address and no mirror is set", f"add a mirror of {registry} to images.mirrors"
         )
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_address
 
 from cluster.rules.names import is_host_name
-from cluster.rules.rule import Finding, rule
+from cluster.rules.registry import spec_rule
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Endpoint
 
@@ -28,9 +29,9 @@ def endpoints(spec: ClusterSpec) -> Iterator[tuple[str, Endpoint]]:
                 yield f"hosts[{index}].ssh.jump", host.ssh.jump
 
 
-@rule("malformed-ssh-address")
-def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Finding]:
-    """An SSH address is an IP address without brackets, or a DNS name; a link-local one needs its zone."""
+@spec_rule("malformed-ssh-address")
+def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
+    """An SSH address is neither an IP address without brackets nor a DNS name, or it is link-local and lacks its zone."""
     for path, endpoint in endpoints(spec):
         if not endpoint.has("address"):
             continue
@@ -44,47 +45,47 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Finding]:
                     if text.startswith("[")
                     else "write an IP address or a DNS name; the port goes to `port`"
                 )
-                yield Finding(f"{path}.address", f"{quoted(text)} is neither an IP address nor a DNS name", hint)
+                yield Violation(f"{path}.address", f"{quoted(text)} is neither an IP address nor a DNS name", hint)
             continue
         if address.is_unspecified or address.is_multicast:
-            yield Finding(f"{path}.address", f"{address} is no host's address", "write the address where sshd answers")
+            yield Violation(f"{path}.address", f"{address} is no host's address", "write the address where sshd answers")
         elif isinstance(address, IPv6Address) and address.is_link_local and address.scope_id is None:
-            yield Finding(f"{path}.address", f"{address} is link-local and has no zone", f"write {address}%INTERFACE, or another address")
+            yield Violation(f"{path}.address", f"{address} is link-local and has no zone", f"write {address}%INTERFACE, or another address")
 
 
-@rule("malformed-ssh-user")
-def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Finding]:
-    """The login is one that Linux takes."""
+@spec_rule("malformed-ssh-user")
+def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Violation]:
+    """The login is not a user name that Linux takes."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("user") and not _USER.fullmatch(endpoint.user):
-            yield Finding(f"{path}.user", f"{quoted(endpoint.user)} is not a login", "write a user name such as root or admin")
+            yield Violation(f"{path}.user", f"{quoted(endpoint.user)} is not a login", "write a user name such as root or admin")
 
 
-@rule("host-key-missing")
-def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Finding]:
-    """Each SSH endpoint has a pinned host key; trusting the first key that is shown is a choice to be written down."""
+@spec_rule("host-key-missing")
+def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Violation]:
+    """An SSH endpoint has no pinned host key; `trust-on-first-use` must be written down."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("host_key") and endpoint.host_key is None:
             address = endpoint.address if endpoint.has("address") else "ADDRESS"
             hint = f"write what `ssh-keyscan -t ed25519 {address}` prints after the address, or {TRUST_ON_FIRST_USE}"
-            yield Finding(f"{path}.host_key", "no host key is pinned", hint)
+            yield Violation(f"{path}.host_key", "no host key is pinned", hint)
 
 
-@rule("malformed-host-key")
-def host_key_is_a_public_key(spec: ClusterSpec) -> Iterator[Finding]:
-    """A host key is `TYPE BASE64` of type ed25519, ecdsa or rsa, as in known_hosts without the host; or trust-on-first-use."""
+@spec_rule("malformed-host-key")
+def host_key_is_a_public_key(spec: ClusterSpec) -> Iterator[Violation]:
+    """A host key is neither `TYPE BASE64` of type ed25519, ecdsa or rsa, as in known_hosts without the host, nor `trust-on-first-use`."""
     for path, endpoint in endpoints(spec):
         if not endpoint.has("host_key") or endpoint.host_key in (None, TRUST_ON_FIRST_USE):
             continue
         assert endpoint.host_key is not None
         if (fault := key_fault(endpoint.host_key)) is not None:
             hint = f"write `ssh-ed25519 AAAA...` as `ssh-keyscan` prints it after the address, or {TRUST_ON_FIRST_USE}"
-            yield Finding(f"{path}.host_key", fault, hint)
+            yield Violation(f"{path}.host_key", fault, hint)
 
 
-@rule("duplicate-ssh-endpoint")
-def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Finding]:
-    """No two hosts are reached at one address and port (behind one jump host)."""
+@spec_rule("duplicate-ssh-endpoint")
+def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
+    """Two hosts are reached at one address and port (behind one jump host)."""
     owners: dict[tuple[object, ...], int] = {}
     for index, host in enumerate(spec.hosts):
         if not host.has("ssh") or not all(host.ssh.has(name) for name in ("address", "port", "jump")):
@@ -96,19 +97,19 @@ def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Finding]:
         key = (_canonical(host.ssh.address), host.ssh.port, behind)
         if key in owners:
             says = f"{host.ssh.address} port {host.ssh.port} is also where hosts[{owners[key]}] is reached"
-            yield Finding(f"hosts[{index}].ssh.address", says, "each host is named once; give this one its own address")
+            yield Violation(f"hosts[{index}].ssh.address", says, "each host is named once; give this one its own address")
         owners.setdefault(key, index)
 
 
-@rule("jump-to-itself")
-def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Finding]:
-    """A jump host is not the host itself."""
+@spec_rule("jump-to-itself")
+def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Violation]:
+    """A jump host is the host itself."""
     for index, host in enumerate(spec.hosts):
         if not (host.has("ssh") and host.ssh.has("jump") and host.ssh.has("address")) or host.ssh.jump is None:
             continue
         jump = host.ssh.jump
         if jump.has("address") and (_canonical(jump.address), jump.port) == (_canonical(host.ssh.address), host.ssh.port):
-            yield Finding(f"hosts[{index}].ssh.jump.address", f"{jump.address} is the host itself", "take `jump` out")
+            yield Violation(f"hosts[{index}].ssh.jump.address", f"{jump.address} is the host itself", "take `jump` out")
 
 
 def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from cluster.rules.rule import Finding, rule
-from cluster.vocabulary.problems import Problem, Severity
+from cluster.rules.registry import spec_rule
+from cluster.vocabulary.problems import Problem, Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec
 
 # The releases that Kubernetes itself still mends. All have kubeadm v1beta4 (1.31) and kube-proxy's nftables mode (1.33).
 OLDEST, NEWEST = (1, 34), (1, 36)
 
 
-@rule("kubernetes-version-unsupported")
-def version_is_supported(spec: ClusterSpec) -> Iterator[Finding]:
-    """The Kubernetes version is inside the supported window."""
+@spec_rule("kubernetes-version-unsupported")
+def version_is_supported(spec: ClusterSpec) -> Iterator[Violation]:
+    """The Kubernetes version is outside the supported window."""
     minor = _numbers(spec.version)[:2]
     if not OLDEST <= minor <= NEWEST:
         says = f"{spec.version} is not within v{OLDEST[0]}.{OLDEST[1]} to v{NEWEST[0]}.{NEWEST[1]}"
-        yield Finding("kubernetes_version", says, "use the version of your artifact bundle (`sixstack bundle show`)")
+        yield Violation("kubernetes_version", says, "use the version of your artifact bundle (`sixstack bundle show`)")
 
 
 def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.spec import parse_address
 
+API_PORT = 6443  # kube-apiserver's default, and kubeadm's
+
 
 def join_host_port(host: str | Address, port: int) -> str:
     """`[fd66::11]:6443`, `198.18.0.11:6443` or `api.example.org:6443`."""

@@ -5,12 +5,11 @@ A label value takes no colon, so an IPv6 address is written as its 32 hexadecima
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
 from cluster.vocabulary.families import Address, Family, family_of
-from cluster.vocabulary.spec import ClusterSpec, Host
-from cluster.vocabulary.spec import parse_address as _parse_literal
+from cluster.vocabulary.spec import ClusterSpec, Host, parse_address
 
 PREFIX = "node.sixstack.io/"
 KEYS = {Family.IPV4: PREFIX + "ipv4", Family.IPV6: PREFIX + "ipv6"}
@@ -57,17 +56,12 @@ def node_labels(spec: ClusterSpec, host: Host) -> dict[str, str]:
     return {**address_labels(host.addresses), **others, **host.labels}
 
 
-def addresses_from(labels: Mapping[str, str]) -> tuple[Address, ...]:
-    """The addresses that a node's labels name, IPv4 first; the other labels are passed over, ValueError for one that is garbled."""
-    return tuple(_decoded(family, labels[key]) for family, key in KEYS.items() if key in labels)
-
-
 def selector_for(address: Address) -> str:
     """The label selector that finds the node of an address."""
     return f"{KEYS[family_of(address)]}={_encoded(address)}"
 
 
-def parse_address(text: str) -> Address:
+def parse_node_address(text: str) -> Address:
     """An address in any spelling: brackets, upper case, leading zeros of IPv6 groups, blanks around it, or a label's 32 digits.
 
     An IPv4-mapped address is the IPv4 address inside. ValueError for anything else, a zone included.
@@ -77,7 +71,7 @@ def parse_address(text: str) -> Address:
         bare = bare[1:-1]
     if len(bare) == 32 and all(c in "0123456789abcdefABCDEF" for c in bare):
         return IPv6Address(int(bare, 16))
-    address = _parse_literal(bare)
+    address = parse_address(bare)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
@@ -89,11 +83,3 @@ def _encoded(address: Address) -> str:
     if address.ipv4_mapped is not None or address.scope_id is not None:
         raise ValueError(f"{address} is no node address")
     return f"{int(address):032x}"
-
-
-def _decoded(family: Family, value: str) -> Address:
-    if family is Family.IPV4:
-        return IPv4Address(value)
-    if len(value) != 32 or not all(c in "0123456789abcdef" for c in value):
-        raise ValueError(f"{value!r} is not an IPv6 address in 32 lower-case hexadecimal digits")
-    return IPv6Address(int(value, 16))

@@ -15,8 +15,6 @@ SERVICE_RANGES = f"{DOCS}/tasks/network/reconfigure-default-service-ip-ranges/"
 NODE_RANGES = f"{CODE}/pkg/controller/nodeipam/ipam/range_allocator.go"
 NODE_UPDATES = f"{CODE}/pkg/apis/core/validation/validation.go"
 SERVICE_RANGE_UPDATES = f"{CODE}/pkg/apis/networking/validation/validation.go"
-CALICO = "https://docs.tigera.io/calico/latest/reference/resources/ippool"
-FLANNEL = "https://github.com/flannel-io/flannel/blob/master/Documentation/configuration.md"
 
 NOTHING = "nothing"
 

@@ -31,6 +31,15 @@ class Problem:
         return f"{self.path}: {self.message} [{self.code}]\n    {self.hint}"
 
 
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What a rule yields: where, what was found (with the values), and what to write instead; the rule's code makes a Problem of it."""
+
+    at: str
+    says: str
+    hint: str
+
+
 def errors_in(problems: tuple[Problem, ...] | list[Problem]) -> tuple[Problem, ...]:
     """The problems that forbid going on."""
     return tuple(problem for problem in problems if problem.severity is Severity.ERROR)

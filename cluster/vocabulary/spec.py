@@ -254,10 +254,6 @@ class Pools(SpecModel):
         return given if given is not None else DEFAULT_BLOCKS[family]
 
 
-# the registered port, which Calico keeps to, and that of the Linux kernel's own beginnings, which flannel keeps to
-VXLAN_PORTS = {CniKind.CALICO: 4789, CniKind.FLANNEL: 8472}
-
-
 class Cni(SpecModel):
     """The pod network plug-in."""
 
@@ -280,17 +276,6 @@ class Cni(SpecModel):
         "`sixstack` takes relative paths from the cluster file's folder.",
         examples=[["cilium.yaml"]],
     )
-
-    @property
-    def udp_port(self) -> int:
-        """The UDP port of VXLAN in force; KeyError for kinds that are not ours."""
-        return self.vxlan_port if self.vxlan_port is not None else VXLAN_PORTS[self.kind]
-
-    @property
-    def enforces_policy(self) -> bool | None:
-        """Whether NetworkPolicy has an effect; None: not known."""
-        known = {CniKind.CALICO: True, CniKind.FLANNEL: False}
-        return known.get(self.kind, self.network_policy)
 
 
 class ControlPlane(SpecModel):
@@ -391,15 +376,6 @@ class ClusterSpec(SpecModel):
     def service_ranges(self) -> tuple[Network, ...]:
         """Service CIDRs, primary first."""
         return self.network.services
-
-    @property
-    def vxlan_families(self) -> tuple[Family, ...]:
-        """Families whose pod packets travel inside VXLAN of ours, primary first."""
-        if self.cni.kind is CniKind.FLANNEL:
-            return self.families
-        if self.cni.kind is not CniKind.CALICO:
-            return ()
-        return tuple(family for family in self.families if self.cni.pools.of(family).encapsulation is not Encapsulation.NEVER)
 
     @property
     def pod_ranges(self) -> tuple[Network, ...]:

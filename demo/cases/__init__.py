@@ -1,6 +1,6 @@
-"""The user cases of the IPv6 proposal, step by step in its order, on hosts of a lab: `sixstack demo --case 1|2` and the tests play them.
+"""The user cases of the IPv6 proposal as steps in its order, on hosts of a lab: `sixstack demo --case 1|2` and the tests run them.
 
-A step does what the proposal's reader does, with the `sixstack` command, then looks whether what the proposal shows is so: ClusterError when not.
+A step runs the `sixstack` commands that a reader of the proposal runs, then compares the cluster with the proposal: ClusterError when they differ.
 """
 
 from __future__ import annotations
@@ -10,31 +10,31 @@ from dataclasses import dataclass
 
 from cluster.vocabulary.families import Family, StackMode
 from demo.cases.business import BusinessCluster
+from demo.cases.environment import CaseEnvironment
 from demo.cases.management import ManagementCluster
-from demo.cases.place import Place
 
 
 @dataclass(frozen=True, slots=True)
 class CaseStep:
-    """One step: its number and words in the proposal, and how it is done; that returns what was seen."""
+    """One step: its number and title in the proposal, and a function that runs it and returns what it found."""
 
     title: str
-    do: Callable[[], str]
+    run: Callable[[], str]
 
 
-def dual_stack_cluster(place: Place) -> BusinessCluster:
+def dual_stack_cluster(environment: CaseEnvironment) -> BusinessCluster:
     """The business cluster of Case 1: dual-stack, on the lab's first two hosts, reached over IPv4."""
-    return BusinessCluster(place, "business-ds", StackMode.DUAL_STACK, numbers=(1, 2), ssh=Family.IPV4)
+    return BusinessCluster(environment, "business-ds", StackMode.DUAL_STACK, numbers=(1, 2), ssh=Family.IPV4)
 
 
-def ipv6_cluster(place: Place) -> BusinessCluster:
+def ipv6_cluster(environment: CaseEnvironment) -> BusinessCluster:
     """The business cluster of Case 2: IPv6-only, on the same hosts, reached over IPv6 (the proposal's solution 1)."""
-    return BusinessCluster(place, "business-sig", StackMode.IPV6, numbers=(1, 2), ssh=Family.IPV6)
+    return BusinessCluster(environment, "business-sig", StackMode.IPV6, numbers=(1, 2), ssh=Family.IPV6)
 
 
-def case_1(place: Place) -> tuple[CaseStep, ...]:
+def case_1(environment: CaseEnvironment) -> tuple[CaseStep, ...]:
     """Business cluster IPv6 dual stack test."""
-    cluster = dual_stack_cluster(place)
+    cluster = dual_stack_cluster(environment)
     return (
         CaseStep("1. Create the business cluster, without a pod network", cluster.create),
         CaseStep("2. The cluster is ready, CoreDNS is Pending", cluster.coredns_is_pending),
@@ -46,9 +46,9 @@ def case_1(place: Place) -> tuple[CaseStep, ...]:
     )
 
 
-def case_2(place: Place) -> tuple[CaseStep, ...]:
+def case_2(environment: CaseEnvironment) -> tuple[CaseStep, ...]:
     """Business cluster IPv6 single stack test."""
-    before, platform, cluster = dual_stack_cluster(place), ManagementCluster(place), ipv6_cluster(place)
+    before, platform, cluster = dual_stack_cluster(environment), ManagementCluster(environment), ipv6_cluster(environment)
     return (
         CaseStep("0. Free up the business cluster of Case 1, to reuse its hosts", before.delete),
         CaseStep("0. A management cluster, with stand-ins for tke-platform-api and tke-platform-controller", platform.make),

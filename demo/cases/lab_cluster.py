@@ -1,4 +1,4 @@
-"""A cluster on hosts of a lab, with its file as it is at the moment."""
+"""A cluster on hosts of a lab, with its current cluster file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cluster.vocabulary.families import Family, StackMode, families_of
-from demo.cases.place import Place
+from demo.cases.environment import CaseEnvironment
 
 if TYPE_CHECKING:
     from lab.state import LabHost
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class LabCluster:
-    """The cluster `name` on the lab's hosts of these numbers, the first of which is the control plane."""
+    """The cluster `name` on the lab's hosts with these numbers; the first host is the control plane."""
 
-    place: Place
+    environment: CaseEnvironment
     name: str
     stack: StackMode
     numbers: tuple[int, ...]
     ssh: Family
     cni: str = "none"
-    hosts: int = 1  # how many of them the file names so far
+    hosts: int = 1  # how many of them the file names
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -32,50 +32,52 @@ class LabCluster:
 
     @property
     def machines(self) -> tuple[LabHost, ...]:
-        """The lab's hosts that it may have."""
+        """The lab's hosts with the cluster's numbers."""
         from lab import hosts
 
-        by_number = {host.number: host for host in hosts.status(self.place.lab)}
+        by_number = {host.number: host for host in hosts.status(self.environment.lab)}
         return tuple(by_number[number] for number in self.numbers)
 
     def document(self) -> dict[str, Any]:
-        """The cluster file as it is now."""
+        """The current cluster file."""
         from lab import hosts
         from lab.spec import cluster_document
 
-        document = cluster_document(hosts.lab_of(self.place.lab), self.machines, self.stack, cni=self.cni, count=self.hosts, ssh=self.ssh)
+        document = cluster_document(
+            hosts.lab_of(self.environment.lab), self.machines, self.stack, cni=self.cni, count=self.hosts, ssh=self.ssh
+        )
         document["hosts"][0]["role"] = "control-plane"
         return {**document, "name": self.name}
 
     def file(self) -> str:
-        """Where the file lies, written anew."""
+        """Write the current cluster file; its path."""
         from lab.spec import cluster_file
 
-        path = self.place.folder / f"{self.name}.yaml"
+        path = self.environment.folder / f"{self.name}.yaml"
         path.write_text(cluster_file(self.document()), encoding="utf-8")
         return str(path)
 
     def create(self, *options: str) -> str:
-        """Make the cluster what its file says."""
-        self.place.do("create", self.file(), *options)
+        """Run `sixstack create` with the current file; the nodes afterwards."""
+        self.environment.run("create", self.file(), *options)
         return self.kubectl("get", "nodes", "-o", "wide")
 
     def delete(self) -> str:
-        """Free all hosts that it may have; harmless where it is on none of them."""
+        """Run `sixstack delete` for all of the cluster's hosts; a host without the cluster stays as it is."""
         self.hosts = len(self.numbers)
-        self.place.do("delete", self.file(), "--confirm", self.name)
+        self.environment.run("delete", self.file(), "--confirm", self.name)
         return f"free: {', '.join(machine.name for machine in self.machines)}"
 
     def kubectl(self, *arguments: str) -> str:
-        """What kubectl prints, through the control plane's SSH connection."""
-        return self.place.read("kubectl", self.name, "--", *arguments)
+        """Run kubectl through the control plane's SSH connection; its output."""
+        return self.environment.output_of("kubectl", self.name, "--", *arguments)
 
     def objects(self, *arguments: str) -> list[dict[str, Any]]:
         """`kubectl get ... -o json`."""
         return list(json.loads(self.kubectl("get", *arguments, "-o", "json"))["items"])
 
     def apply(self, name: str, *objects: dict[str, Any]) -> None:
-        """Apply objects from a file of that name."""
-        path = self.place.folder / f"{name}.json"
+        """Apply objects through a file `name`.json."""
+        path = self.environment.folder / f"{name}.json"
         path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}), encoding="utf-8")
         self.kubectl("apply", "-f", str(path))

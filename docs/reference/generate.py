@@ -13,8 +13,7 @@ from pydantic.fields import FieldInfo
 from cluster.file.reader import SHAPES
 from cluster.plan.immutable import CODE as IMMUTABLE
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
-from cluster.rules.on_facts.rule import FACT_RULES
-from cluster.rules.rule import RULES
+from cluster.rules.registry import RULES
 from cluster.vocabulary.spec import ClusterSpec, IPAddress, IPNetwork
 from kube.host_network.check import PROBLEMS as HOST_NETWORK
 from kube.pod_networks.manifests import CODES as CNI_FILES
@@ -52,10 +51,10 @@ def problems() -> str:
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in SHAPES.items()),
         "\n## Rules that need the file alone\n",
-        *_rules(RULES),
+        *_rules([rule for rule in RULES if not rule.scope.needs_facts]),
         "\n## Rules that need facts of the hosts\n",
         "Nothing is changed on any host while one of these is an error.\n",
-        *_rules(FACT_RULES),
+        *_rules([rule for rule in RULES if rule.scope.needs_facts]),
         "\n## Documents of TKEStack\n",
         "Faults that only `sixstack import` finds; nothing is written while there is one.\n",
         "| code | severity | meaning |\n|---|---|---|",

@@ -1,4 +1,4 @@
-"""Deployments that move to their nodes' own network, and back: checked first, remembered on the Deployment itself, undone on failure."""
+"""Deployments that move to the network of their nodes, and back: checked first, with the previous state on the Deployment, undone on failure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Setting and undoing: scale to 0, wait until the pods are gone, change the template, scale back, wait until it is available.
+"""Setting and undoing: scale to 0, wait for the end of the pods, change the template, scale back, wait until it is available.
 
-Each step looks at what is there first, so that a second run goes on where the first was killed, and does nothing when all is done.
+Each step reads the current state first. A second run therefore continues where the first was killed, and does nothing when all is done.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kube.host_network.memory import (
     Before,
     Phase,
     back_patch,
-    before_of,
+    decode_before,
     has_host_network,
     host_network_patch,
     is_as_before,
@@ -27,21 +27,23 @@ from kube.host_network.memory import (
 from kube.host_network.names import DeploymentName
 from kube.wait import OnChange, wait_rolled_out, wait_until
 
-# kubelet gives a pod 30 s to end, unless it says otherwise
+# kubelet gives a pod 30 s to end, unless the pod sets another grace period
 GONE = timedelta(minutes=3)
 
 
 def set_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> tuple[str, ...]:
-    """Gives the Deployment's pods their node's network; returns one phrase a change, none when they have it.
+    """Set the host network in the pods of a Deployment; returns one phrase for each change, none when it is set.
 
-    `limit` is for becoming available again. When it does not, everything is put back as it was, and ClusterError says why.
+    The Deployment must be available again within `limit`. Otherwise the previous state is restored, and ClusterError has the reason.
     """
     deployment = _read(api, name)
-    before = before_of(deployment)
+    before = decode_before(deployment)
     if (before is None or before.phase is Phase.SET) and has_host_network(deployment):
         return ()
     if before is None or before.phase is Phase.SET:
-        before = present(deployment, Phase.SETTING)  # set once, and taken back by others: what is now is what to come back to
+        before = present(
+            deployment, Phase.SETTING
+        )  # another program removed the host network meanwhile: the current state is the one to restore
     before = replace(before, phase=Phase.SETTING)
     changes: list[str] = []
     try:
@@ -54,24 +56,24 @@ def set_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_ch
             changes.append(f"{before.replicas} replica(s)")
         _wait_available(api, name, limit, on_change)
     except ClusterError as fault:
-        on_change(f"{name}: {fault}; everything is put back")
-        back = _put_back(api, name, limit, on_change)
+        on_change(f"{name}: {fault}; restoring the previous state")
+        back = _restore(api, name, limit, on_change)
         raise ClusterError(f"Deployment {name} does not run with the host's network: {fault}. {back}") from fault
     _merge(api, name, lambda now: remember_patch(now, replace(before, phase=Phase.SET)))
     return (*changes, "available")
 
 
 def undo_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> tuple[str, ...]:
-    """Gives the Deployment's pods back what they had; returns one phrase a change, none when nothing is remembered.
+    """Restore the previous state of a Deployment; returns one phrase for each change, none without a stored state.
 
-    ClusterError when they do not become available within `limit`: they are as they were all the same.
+    ClusterError when the Deployment is not available within `limit`; the state is restored all the same.
     """
     deployment = _read(api, name)
-    before = before_of(deployment)
+    before = decode_before(deployment)
     if before is None:
         return ()
     if before.phase is Phase.SET:
-        before = replace(before, replicas=replicas_of(deployment))  # it may have been scaled since
+        before = replace(before, replicas=replicas_of(deployment))  # the Deployment may have been scaled since
     before = replace(before, phase=Phase.UNDOING)
     changes: list[str] = []
     if not is_as_before(deployment, before):
@@ -82,17 +84,17 @@ def undo_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_c
     return (*changes, "available")
 
 
-def _put_back(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> str:
-    """What became of undoing, in words: the fault that made it necessary is told in any case."""
+def _restore(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> str:
+    """The outcome of undoing, in words; the error that made it necessary is reported in any case."""
     try:
         undo_host_network(api, name, limit, on_change)
     except (ClusterError, ApiUnavailable) as error:
-        return f"It was put back, and is not available: {error}"
-    return "It is as it was before"
+        return f"The previous state was restored, and the Deployment is not available: {error}"
+    return "The previous state was restored"
 
 
 def _stop(api: KubeApi, name: DeploymentName, before: Before, on_change: OnChange) -> tuple[str, ...]:
-    """Remembers, scales to 0 and sees the pods gone."""
+    """Store the state, scale to 0 and wait for the end of the pods."""
     stopped = _merge(api, name, lambda now: stop_patch(now, before))
     on_change(f"{name}: {before.replicas} replica(s) to 0")
     wait_until(
@@ -108,7 +110,7 @@ def _stop(api: KubeApi, name: DeploymentName, before: Before, on_change: OnChang
 
 
 def runs_for(name: DeploymentName, pod: Document) -> bool:
-    """A pod of that Deployment's ReplicaSets which has not ended; pods of others may carry the same labels, ended ones stay where they are."""
+    """Whether a pod belongs to a ReplicaSet of the Deployment and has not ended; pods of others may have the same labels."""
     owners = [one["name"] for one in pod["metadata"].get("ownerReferences", []) if one["kind"] == "ReplicaSet"]
     mine = pod["metadata"]["namespace"] == name.namespace and any(owner.rpartition("-")[0] == name.name for owner in owners)
     return mine and pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
@@ -123,9 +125,9 @@ def _wait_available(api: KubeApi, name: DeploymentName, limit: timedelta, on_cha
 
 
 def why_not_running(api: KubeApi, name: DeploymentName) -> str:
-    """What the Deployment, its pods and their containers say of why they do not run; "" when they say nothing."""
+    """The messages of the Deployment, its pods and their containers about pods that do not run; "" without a message."""
     deployment = _read(api, name)
-    said = [
+    messages = [
         str(condition.get("message", ""))
         for condition in deployment.get("status", {}).get("conditions", [])
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True"
@@ -133,17 +135,17 @@ def why_not_running(api: KubeApi, name: DeploymentName) -> str:
     for pod in api.get(name.pods, labelSelector=selector_of(deployment))["items"]:
         status = pod.get("status", {})
         unmet = [one for one in status.get("conditions", []) if one["type"] == "PodScheduled" and one["status"] == "False"]
-        said += [f"pod {pod['metadata']['name']}: {one.get('message', '')}" for one in unmet]
+        messages += [f"pod {pod['metadata']['name']}: {one.get('message', '')}" for one in unmet]
         for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
             state = container.get("state", {})
             held = state.get("waiting") or state.get("terminated")
             if held and held.get("reason") not in {"ContainerCreating", "PodInitializing", "Completed"}:
-                said.append(f"pod {pod['metadata']['name']}: {held.get('reason', '')} {held.get('message', '')}".rstrip())
-    return "; ".join(dict.fromkeys(text for text in said if text))
+                messages.append(f"pod {pod['metadata']['name']}: {held.get('reason', '')} {held.get('message', '')}".rstrip())
+    return "; ".join(dict.fromkeys(text for text in messages if text))
 
 
 def selector_of(deployment: Document) -> str:
-    """The Deployment's selector as a query has it."""
+    """The selector of the Deployment in the form of a query."""
     selector = deployment["spec"]["selector"]
     parts = [f"{key}={value}" for key, value in selector.get("matchLabels", {}).items()]
     words = {"In": "in", "NotIn": "notin"}
@@ -163,7 +165,7 @@ def _read(api: KubeApi, name: DeploymentName) -> Document:
 
 
 def _merge(api: KubeApi, name: DeploymentName, patch: Callable[[Document], Document]) -> Document:
-    """Applies a patch that is made from the newest version; its controller writes the status all the time."""
+    """Apply a patch of the newest version; a conflict is retried, because the controller writes the status at any time."""
     for _ in range(10):
         try:
             return api.merge(name.path, patch(_read(api, name)))

@@ -1,4 +1,4 @@
-"""Looking before anything is touched: are the Deployments there, and can all their pods have the ports they want on the nodes?"""
+"""Checks before any change: do the Deployments exist, and can all their pods have their ports on the nodes?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.problems import Problem
 from kube.client import Document, KubeApi, segment
-from kube.host_network.memory import Phase, before_of, has_host_network, replicas_of
+from kube.host_network.memory import Phase, decode_before, has_host_network, replicas_of
 from kube.host_network.names import DeploymentName
 from kube.host_network.ports import Move, port_problems
 from kube.wait import NODES
@@ -32,15 +32,15 @@ POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One Deployment that is there."""
+    """One Deployment that exists."""
 
     name: DeploymentName
     host_network: bool
-    replicas: int  # those that it has, or comes back to
-    unfinished: bool  # a run was ended in the middle
+    replicas: int  # the current number, or the number to restore
+    unfinished: bool  # a run was killed before its end
 
     def as_row(self) -> dict[str, str]:
-        """For a table."""
+        """The row of a table."""
         return {
             "deployment": str(self.name),
             "network": "the host's" if self.host_network else "the pods'",
@@ -50,7 +50,7 @@ class Seen:
 
 
 def look_at(api: KubeApi, names: Sequence[DeploymentName], *, undo: bool) -> tuple[tuple[Seen, ...], tuple[Problem, ...]]:
-    """The Deployments as they are, and everything that forbids the change; nothing is changed by looking."""
+    """The current Deployments, and all problems that forbid the change; read-only."""
     found = {name: api.find(name.path) for name in names}
     problems = [
         Problem(
@@ -81,14 +81,14 @@ def look_at(api: KubeApi, names: Sequence[DeploymentName], *, undo: bool) -> tup
 
 
 def _seen(name: DeploymentName, deployment: Document) -> Seen:
-    before = before_of(deployment)
+    before = decode_before(deployment)
     unfinished = before is not None and before.phase is not Phase.SET
     replicas = before.replicas if before is not None and unfinished else replicas_of(deployment)
     return Seen(name, has_host_network(deployment), replicas, unfinished)
 
 
 def _undo_problems(deployment: Document, seen: Seen) -> Iterator[Problem]:
-    if seen.host_network and before_of(deployment) is None:
+    if seen.host_network and decode_before(deployment) is None:
         yield Problem(
             "nothing-remembered",
             str(seen.name),
@@ -98,7 +98,7 @@ def _undo_problems(deployment: Document, seen: Seen) -> Iterator[Problem]:
 
 
 def _most_by_autoscaler(api: KubeApi, name: DeploymentName) -> int:
-    """The most replicas that a HorizontalPodAutoscaler gives it; 0 without one. One pauses while there are 0 replicas."""
+    """The maximum replicas of a HorizontalPodAutoscaler; 0 without one. An autoscaler pauses while there are 0 replicas."""
     scalers = (api.find(f"/apis/autoscaling/v1/namespaces/{segment(name.namespace)}/horizontalpodautoscalers") or {}).get("items", [])
     targets = [(one["spec"]["scaleTargetRef"], int(one["spec"]["maxReplicas"])) for one in scalers]
     return max((most for target, most in targets if (target["kind"], target["name"]) == ("Deployment", name.name)), default=0)

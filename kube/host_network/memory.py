@@ -1,4 +1,4 @@
-"""What a Deployment was before, written on the Deployment itself: whoever is killed in the middle loses nothing, and the next run goes on."""
+"""The previous state of a Deployment, stored in an annotation of the Deployment itself, so that the next run can continue after a kill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WITH_HOST_NETWORK = "ClusterFirstWithHostNet"
 
 
 class Phase(StrEnum):
-    """How far a change has come."""
+    """The progress of a change."""
 
     SETTING = "setting"
     SET = "set"
@@ -23,7 +23,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The fields that the change touches, as they were; `replicas` are those to come back to."""
+    """The previous values of the fields that the change sets; `replicas` is the number to restore."""
 
     phase: Phase
     replicas: int
@@ -31,8 +31,8 @@ class Before:
     dns_policy: str
     host_ports: tuple[str, ...] = ()  # CONTAINER/PORT/PROTOCOL of each port that had a hostPort of its own
 
-    def written(self) -> str:
-        """The annotation's text."""
+    def encode(self) -> str:
+        """The text of the annotation; `decode_before` reads it."""
         return json.dumps(
             {
                 "phase": self.phase.value,
@@ -44,8 +44,8 @@ class Before:
         )
 
 
-def before_of(deployment: Document) -> Before | None:
-    """What the Deployment remembers; None where nothing was changed. ClusterError for an annotation that is not ours to read."""
+def decode_before(deployment: Document) -> Before | None:
+    """The state in the annotation; None without an annotation, ClusterError for one that cannot be decoded."""
     text = deployment["metadata"].get("annotations", {}).get(BEFORE)
     if text is None:
         return None
@@ -61,12 +61,12 @@ def before_of(deployment: Document) -> Before | None:
     except (ValueError, KeyError, TypeError) as error:
         name = f"{deployment['metadata']['namespace']}/{deployment['metadata']['name']}"
         raise ClusterError(
-            f"Deployment {name}: annotation {BEFORE} cannot be read ({error}): put it right, or remove it by hand"
+            f"Deployment {name}: annotation {BEFORE} cannot be decoded ({error}): correct the annotation, or remove it by hand"
         ) from error
 
 
 def present(deployment: Document, phase: Phase) -> Before:
-    """The Deployment as it is now, to be remembered."""
+    """The current state of the Deployment."""
     pod = deployment["spec"]["template"]["spec"]
     return Before(
         phase, replicas_of(deployment), bool(pod.get("hostNetwork")), pod.get("dnsPolicy", "ClusterFirst"), tuple(_host_ports(pod))
@@ -74,38 +74,38 @@ def present(deployment: Document, phase: Phase) -> Before:
 
 
 def replicas_of(deployment: Document) -> int:
-    """How many pods it is to have."""
+    """The number of replicas in the spec."""
     return int(deployment["spec"].get("replicas", 1))
 
 
 def has_host_network(deployment: Document) -> bool:
-    """It is as this change leaves it."""
+    """Whether the Deployment has the state that the change sets."""
     pod = deployment["spec"]["template"]["spec"]
     return bool(pod.get("hostNetwork")) and pod.get("dnsPolicy") == WITH_HOST_NETWORK
 
 
 def is_as_before(deployment: Document, before: Before) -> bool:
-    """Its pods are as they were."""
+    """Whether the pods have their previous state."""
     return replace(present(deployment, before.phase), replicas=before.replicas) == before
 
 
 def stop_patch(deployment: Document, before: Before) -> Document:
-    """Remember and scale to 0, in one request: there is no moment at which one is done and the other is not."""
-    return _patch(deployment, {"metadata": {"annotations": {BEFORE: before.written()}}, "spec": {"replicas": 0}})
+    """Store the state and scale to 0 in one request, so that neither can happen alone."""
+    return _patch(deployment, {"metadata": {"annotations": {BEFORE: before.encode()}}, "spec": {"replicas": 0}})
 
 
 def host_network_patch(deployment: Document, before: Before) -> Document:
-    """Host network, and as many pods as there were."""
+    """Set the host network and the previous number of replicas."""
     template = {"spec": {"hostNetwork": True, "dnsPolicy": WITH_HOST_NETWORK}}
     return _patch(deployment, {"spec": {"replicas": before.replicas, "template": template}})
 
 
 def back_patch(deployment: Document, before: Before) -> Document:
-    """Everything as it was, and the memory gone. API servers before 1.28 write hostPort to ports of templates with hostNetwork: those go too."""
+    """Restore the previous state and remove the annotation. A hostPort that an API server before 1.28 added to a hostNetwork template is removed too."""
     pod = deployment["spec"]["template"]["spec"]
     restored: Document = {"hostNetwork": before.host_network or None, "dnsPolicy": before.dns_policy}
     if set(_host_ports(pod)) != set(before.host_ports):
-        # a merge patch has lists whole: these are as they are now, but for ports that were not on the host before
+        # a merge patch replaces whole lists: the current lists, without the host ports that were not there before
         restored |= {kind: [_without_host_ports(one, before) for one in pod[kind]] for kind in _KINDS if kind in pod}
     return _patch(
         deployment,
@@ -114,15 +114,15 @@ def back_patch(deployment: Document, before: Before) -> Document:
 
 
 def remember_patch(deployment: Document, before: Before) -> Document:
-    """Another memory; nothing that runs is touched."""
-    return _patch(deployment, {"metadata": {"annotations": {BEFORE: before.written()}}})
+    """Store another state; the pods do not change."""
+    return _patch(deployment, {"metadata": {"annotations": {BEFORE: before.encode()}}})
 
 
 _KINDS = ("containers", "initContainers")
 
 
 def _patch(deployment: Document, change: Document) -> Document:
-    # the resource version makes a change by somebody else in between a conflict instead of a loss
+    # with the resource version, a concurrent change is a conflict and is not lost
     metadata = {**change.get("metadata", {}), "resourceVersion": deployment["metadata"]["resourceVersion"]}
     return {**change, "metadata": metadata}
 

@@ -1,4 +1,4 @@
-"""Deployments by name, as people write them: NAMESPACE/NAME."""
+"""Names of Deployments in the form NAMESPACE/NAME."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class DeploymentName:
 
     @property
     def collection(self) -> str:
-        """Where the Deployments of its namespace are."""
+        """The path of the Deployments in the namespace."""
         return f"/apis/apps/v1/namespaces/{segment(self.namespace)}/deployments"
 
     @property
     def path(self) -> str:
-        """Where it is."""
+        """The path of the Deployment."""
         return f"{self.collection}/{segment(self.name)}"
 
     @property
     def pods(self) -> str:
-        """Where the pods of its namespace are."""
+        """The path of the pods in the namespace."""
         return f"/api/v1/namespaces/{segment(self.namespace)}/pods"
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class DeploymentName:
 
 
 def read_names(texts: Iterable[str]) -> tuple[tuple[DeploymentName, ...], tuple[Problem, ...]]:
-    """The names, and a problem for each text that is none or that is there twice."""
+    """The names, and a problem for each text that is not a name or is a duplicate."""
     names: list[DeploymentName] = []
     problems: list[Problem] = []
     for number, text in enumerate(texts):

@@ -1,4 +1,4 @@
-"""Which pods could not have their ports on the nodes: pure, over the documents of Deployments, nodes and pods.
+"""The pods that cannot have their ports on the nodes: pure functions of the documents of Deployments, nodes and pods.
 
 With hostNetwork every container port is a port of the node, and one node gives it to one pod.
 """
@@ -18,22 +18,22 @@ Port = tuple[int, str]  # number, protocol
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A Deployment that is to have its nodes' network."""
+    """A Deployment that is to get the host network."""
 
     name: DeploymentName
     deployment: Document
     replicas: int
-    most: int  # replicas that an autoscaler may ask for; at least `replicas`
+    most: int  # maximum replicas of an autoscaler; at least `replicas`
 
     @property
     def pod(self) -> Document:
-        """Its template's pod."""
+        """The pod spec of the template."""
         pod: Document = self.deployment["spec"]["template"]["spec"]
         return pod
 
 
 def port_problems(moves: Sequence[Move], nodes: Sequence[Document], pods: Sequence[Document]) -> Iterator[Problem]:
-    """Every port that is wanted more often than nodes can give it, and who has it."""
+    """Each port that is wanted more often than the nodes can provide it, with the pods that have it."""
     taken = _taken(pods, moves)
     for move in moves:
         yield from _declared(move)
@@ -51,13 +51,13 @@ def port_problems(moves: Sequence[Move], nodes: Sequence[Document], pods: Sequen
 
 
 def ports_of(pod: Document) -> set[Port]:
-    """The node's ports that a pod with hostNetwork has, as far as it declares them."""
+    """The declared ports that a pod with hostNetwork has on its node."""
     containers = [*pod.get("containers", []), *(one for one in pod.get("initContainers", []) if one.get("restartPolicy") == "Always")]
     return {(int(port["containerPort"]), str(port.get("protocol", "TCP"))) for one in containers for port in one.get("ports", [])}
 
 
 def name_of(document: Document) -> str:
-    """An object's name."""
+    """The name of an object."""
     return str(document["metadata"]["name"])
 
 
@@ -85,12 +85,12 @@ def _one_move(move: Move, port: Port, fit: Sequence[str], taken: dict[str, dict[
 
 
 def _between(moves: Sequence[Move], nodes: Sequence[Document], taken: dict[str, dict[Port, list[str]]]) -> Iterator[Problem]:
-    """Two Deployments that each find nodes, and together do not."""
+    """Two Deployments for which the nodes are enough one by one, but not together."""
     for port in sorted({port for move in moves for port in ports_of(move.pod)}):
         sharing = [move for move in moves if port in ports_of(move.pod) and move.most]
         fit = [name_of(node) for node in nodes if any(_fits(move.pod, node) for move in sharing)]
         free = [node for node in fit if not taken.get(node, {}).get(port)]
-        # one that does not even find room alone was told above
+        # a Deployment that has too few nodes on its own is reported above
         if len(sharing) > 1 and max(move.most for move in sharing) <= len(free) < sum(move.most for move in sharing):
             wanted = " and ".join(f"{move.name} ({move.most})" for move in sharing)
             yield Problem(
@@ -124,7 +124,7 @@ def _declared(move: Move) -> Iterator[Problem]:
 
 
 def _taken(pods: Sequence[Document], moves: Sequence[Move]) -> dict[str, dict[Port, list[str]]]:
-    """Ports of each node, with the pods that have them; those of the Deployments that move are left out."""
+    """The ports of each node with the pods that have them, without the pods of the Deployments that move."""
     taken: dict[str, dict[Port, list[str]]] = {}
     for pod in pods:
         node = pod["spec"].get("nodeName")
@@ -146,7 +146,7 @@ def _mapped(pod: Document) -> set[Port]:
 
 
 def _fits(pod: Document, node: Document) -> bool:
-    """As far as cordons, taints and the node selector tell; affinities are left to the scheduler."""
+    """Whether cordons, taints and the node selector allow the pod; affinities are left to the scheduler."""
     labels = node["metadata"].get("labels", {})
     spec = node.get("spec", {})
     taints = [taint for taint in spec.get("taints", []) if taint["effect"] in {"NoSchedule", "NoExecute"}]

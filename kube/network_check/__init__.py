@@ -1,6 +1,6 @@
-"""Proves a cluster's network: probe pods on every node try every path, and everything is removed afterwards.
+"""Check of a cluster's network: probe pods on every node try every path, and all of them are removed afterwards.
 
-One ordinary and one hostNetwork pod a node; each runs all its probes in one exec, side by side. Results are cluster/network/report.py's.
+Each node has one ordinary and one hostNetwork pod. Each pod runs all its probes in parallel in one exec. cluster/network/report.py has the results.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.families import Family
 from kube.client import Document, KubeApi
 from kube.exec import ExecOutput, run_in_pod
-from kube.network_check.answers import judge, said_of, written
+from kube.network_check.answers import decode, encode, judge
 from kube.network_check.fragments import check_fragments, fragment_probes, fragments_created
-from kube.network_check.pairs import pairs_to_try, said
+from kube.network_check.pairs import describe_sample, pairs_to_try
 from kube.network_check.pods import ProbePods, probe_pods
 from kube.network_check.policies import check_policies
 from kube.network_check.probes import Field, Probe, mtu_probes, plan_probes
@@ -36,14 +36,14 @@ OnProgress = Callable[[str], None]
 
 
 def run(api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress: OnProgress = lambda _: None) -> NetworkReport:
-    """Checks every path between the cluster's nodes and pods over each family; what is broken is in the report, not raised.
+    """Check every path between nodes and pods over each family; broken paths are in the report, and raise no error.
 
-    Raises only what keeps the check itself from running (ApiUnavailable, ApiRefused).
+    Raises only errors that prevent the check itself (ApiUnavailable, ApiRefused).
     """
     start = time.monotonic()
     with network_check(api, expected, settings, on_progress) as check:
         report = check.report()
-    # what is said of clearing away comes at its end
+    # the removal adds its notes at the end
     report = replace(report, seconds=time.monotonic() - start, notes=tuple(dict.fromkeys([*report.notes, *check.probes.notes])))
     on_progress(report.verdict)
     return report
@@ -53,18 +53,18 @@ def run(api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress
 def network_check(
     api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress: OnProgress = lambda _: None
 ) -> Iterator[NetworkCheck]:
-    """The probe pods, ready for as many reports as are asked for; removed at the end."""
+    """Start the probe pods, for any number of reports; they are removed at the end."""
     end = time.monotonic() + settings.limit.total_seconds()
     nodes, left_out = _asked(api.get(NODES)["items"], expected)
     names = [str(node["metadata"]["name"]) for node in nodes]
     with probe_pods(api, names, expected.families, settings, until=end, on_progress=on_progress) as probes:
-        probes.notes += [f"node {name} was left out: it is not asked for" for name in left_out]
+        probes.notes += [f"node {name} was left out: the check does not include it" for name in left_out]
         yield NetworkCheck(api, expected, settings, probes, on_progress)
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkCheck:
-    """A check whose probe pods run."""
+    """A check with running probe pods."""
 
     api: KubeApi
     expected: ExpectedNetwork
@@ -73,7 +73,7 @@ class NetworkCheck:
     on_progress: OnProgress
 
     def report(self) -> NetworkReport:
-        """What the network is like now."""
+        """Check the network now."""
         start = time.monotonic()
         nodes, _ = _asked(self.api.get(NODES)["items"], self.expected)
         names = [str(node["metadata"]["name"]) for node in nodes]
@@ -84,7 +84,7 @@ class NetworkCheck:
         paths = self._paths(field)
         checks += paths
         checks += self._mtu(field, {(check.source, check.target) for check in paths if check.kind is CheckKind.PING and not check.ok})
-        notes = [*self.probes.notes, said(pairs)]
+        notes = [*self.probes.notes, describe_sample(pairs)]
         if self.settings.full:
             found, note = check_policies(self.api, field, self._policy_trial)
             checks += found
@@ -97,7 +97,7 @@ class NetworkCheck:
         return self._tried(plan, self.settings)
 
     def _mtu(self, field: Field, lost: Collection[tuple[str, str]]) -> list[Check]:
-        """Large packets, between two looks at the counters of the nodes."""
+        """Send large packets, and read the counters of the nodes before and after."""
         large = {source.pod: mtu_probes(source, field, lost) for source in field.ordinary}
         counters = {source.pod: fragment_probes(source, self.expected.families) for source in field.endpoints if source.host_network}
         before = self._fragments(counters)
@@ -108,9 +108,9 @@ class NetworkCheck:
     def _fragments(self, counters: Mapping[str, Sequence[Probe]]) -> dict[tuple[str, Family], int | None]:
         found: dict[tuple[str, Family], int | None] = {}
         for probes, output in self._answers(counters, self.settings):
-            said_here = {} if isinstance(output, SixstackError) else said_of(output.stdout)
+            answers = {} if isinstance(output, SixstackError) else decode(output.stdout)
             for number, probe in enumerate(probes):
-                found[probe.source_node, probe.family] = fragments_created(probe.family, said_here.get(number, (1, ""))[1])
+                found[probe.source_node, probe.family] = fragments_created(probe.family, answers.get(number, (1, ""))[1])
         return found
 
     def _policy_trial(self, plan: dict[str, list[Probe]], patient: bool) -> list[Check]:
@@ -121,22 +121,22 @@ class NetworkCheck:
         for probes, output in self._answers(plan, settings):
             source, node = probes[0].source, probes[0].source_node
             if isinstance(output, SixstackError):
-                # this says that the probe cannot try, and nothing of what it would have tried
+                # the probe pod could not try its paths, which proves nothing about them
                 detail = f"the probe pod could not try {len(probes)} paths: {output}"
                 checks.append(Check(CheckKind.PROBE, None, source, "", Layer.NODE, False, detail, source_node=node))
             else:
-                silence = f"the probe pod of {source} said nothing of it (exit code {output.exit_code}): {output.stderr.strip()[:200]}"
+                silence = f"the probe pod of {source} reported no result (exit code {output.exit_code}): {output.stderr.strip()[:200]}"
                 checks += judge(probes, output.stdout, silence)
         return checks
 
     def _answers(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[tuple[Sequence[Probe], ExecOutput | SixstackError]]:
-        """By pod: its probes, and what its script printed or why it could not run."""
+        """For each pod its probes, with the output of its script or the error that prevented it."""
 
         def from_one(pod: str, probes: Sequence[Probe]) -> tuple[Sequence[Probe], ExecOutput | SixstackError]:
             script = ["sh", "-c", _script()]
             try:
                 return probes, run_in_pod(
-                    self.api, self.probes.namespace, pod, script, stdin=written(probes, settings), limit=settings.limit
+                    self.api, self.probes.namespace, pod, script, stdin=encode(probes, settings), limit=settings.limit
                 )
             except SixstackError as error:
                 return probes, error
@@ -149,7 +149,7 @@ class NetworkCheck:
 
 
 def _asked(nodes: list[Document], expected: ExpectedNetwork) -> tuple[list[Document], list[str]]:
-    """The nodes to check, by name, and the names of the others; all of them where none are asked for."""
+    """The nodes to check, sorted by name, and the names of the others; all nodes when `expected` names none."""
     named = {str(node["metadata"]["name"]): node for node in nodes}
     wanted = sorted(name for name in named if name in expected.nodes or not expected.nodes)
     return [named[name] for name in wanted], sorted(set(named) - set(wanted))

@@ -1,4 +1,4 @@
-"""What the probe script is told, and what its answers mean."""
+"""The input of the probe script, and the interpretation of its output."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from kube.network_check.probes import Probe
 from kube.network_check.settings import Settings
 
 
-def written(probes: Sequence[Probe], settings: Settings) -> str:
-    """The lines that templates/probe/probe.sh reads."""
+def encode(probes: Sequence[Probe], settings: Settings) -> str:
+    """The input lines for templates/probe/probe.sh."""
     lines = [f"{number} {probe.method} {4 if probe.family is Family.IPV4 else 6} {probe.address}" for number, probe in enumerate(probes)]
     return "\n".join([f"{settings.tries} {settings.seconds} {PORT}", *lines, "end", ""])
 
 
-def said_of(output: str) -> dict[int, tuple[int, str]]:
-    """Exit code and text by the probe's number."""
-    said: dict[int, tuple[int, str]] = {}
+def decode(output: str) -> dict[int, tuple[int, str]]:
+    """Exit code and text of each probe, by its number."""
+    answers: dict[int, tuple[int, str]] = {}
     for line in output.splitlines():
         number, code, _tries, *text = line.split(" ", 3)
-        said[int(number)] = int(code), text[0].strip() if text else ""
-    return said
+        answers[int(number)] = int(code), text[0].strip() if text else ""
+    return answers
 
 
 def judge(probes: Sequence[Probe], output: str, silence: str) -> list[Check]:
-    """What the script's output says of each probe; `silence` is the detail of those it says nothing of."""
-    said = said_of(output)
+    """The result of each probe by the output of the script; `silence` is the detail of a probe without output."""
+    answers = decode(output)
     checks = []
     for position, probe in enumerate(probes):
-        fault = _fault(probe, *said[position]) if position in said else silence
+        fault = _fault(probe, *answers[position]) if position in answers else silence
         checks.append(
             Check(
                 kind=probe.kind,
@@ -42,7 +42,7 @@ def judge(probes: Sequence[Probe], output: str, silence: str) -> list[Check]:
                 target=probe.target,
                 layer=probe.layer,
                 ok=not fault,
-                detail=fault or _measured(probe, said[position][1]),
+                detail=fault or _measured(probe, answers[position][1]),
                 source_node=probe.source_node,
                 target_node=probe.target_node,
             )
@@ -51,7 +51,7 @@ def judge(probes: Sequence[Probe], output: str, silence: str) -> list[Check]:
 
 
 def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answer a kind
-    """What is wrong with an answer, "" when nothing is."""
+    """The fault of an answer, or ""."""
     match probe.kind:
         case CheckKind.PING | CheckKind.OUTSIDE:
             return "" if code == 0 else _ping_fault(text)
@@ -60,7 +60,7 @@ def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answ
         case CheckKind.HEADLESS:
             if not probe.addresses:
                 if code == 0 or "Resolving timed out" in text:
-                    return "" if code == 0 else _curl_said(text)
+                    return "" if code == 0 else _curl_message(text)
                 return f"it has one: {text}"
             return _name_fault(probe.addresses, code, text)
         case CheckKind.REVERSE_DNS:
@@ -77,7 +77,7 @@ def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answ
 
 
 def _measured(probe: Probe, text: str) -> str:
-    """What is worth keeping of a good answer."""
+    """The measured value of a good answer, or ""."""
     if probe.kind is CheckKind.MTU:
         return f"{text.split(' ', maxsplit=1)[0]} octets"
     return f"seen as {seen}" if probe.kind is CheckKind.SOURCE_ADDRESS and (seen := _seen(text)) else ""
@@ -85,21 +85,21 @@ def _measured(probe: Probe, text: str) -> str:
 
 def _web_fault(answers: frozenset[str], code: int, text: str) -> str:
     if code != 0:
-        return _curl_said(text) or f"curl ended with {code}"
+        return _curl_message(text) or f"curl ended with {code}"
     answered = text.split(" ", 1)[0]
-    return "" if answered in answers else f"{answered!r} answered, which is somebody else"
+    return "" if answered in answers else f"{answered!r} answered, which is another pod"
 
 
-def _curl_said(text: str) -> str:
-    """curl's own words, without the answer's empty place before them, and without the target, which the check names."""
-    said = text[text.find("curl: ") :].removeprefix("curl: ").strip()
-    return re.sub(r"Failed to connect to \S+ port \d+( after \d+ ms)?: ", "", said)
+def _curl_message(text: str) -> str:
+    """The message of curl, without the empty output before it and without the target, which the check names."""
+    message = text[text.find("curl: ") :].removeprefix("curl: ").strip()
+    return re.sub(r"Failed to connect to \S+ port \d+( after \d+ ms)?: ", "", message)
 
 
 def _name_fault(wanted: frozenset[Address], code: int, text: str) -> str:
-    """Judges the look-up alone: that the service then does not answer is said by its own probe."""
+    """The fault of the name resolution alone; another probe checks whether the service answers."""
     if code == 6 or "Resolving timed out" in text or "Could not resolve" in text:
-        return _curl_said(text)
+        return _curl_message(text)
     resolved = _last_address(text)
     if code == 0 and resolved not in wanted:
         return f"resolved to {resolved}, not to {' or '.join(map(str, sorted(wanted, key=int)))}"
@@ -147,7 +147,7 @@ def _address(word: str) -> Address | None:
         address = ip_address(word.strip("[]"))
     except ValueError:
         return None
-    # a socket of both families shows IPv4 callers so
+    # a dual-stack socket shows IPv4 clients as IPv4-mapped addresses
     return (address.ipv4_mapped or address) if address.version == 6 else address
 
 

@@ -1,7 +1,7 @@
-"""Packets that a node cuts in pieces: what happens, unseen, when pods may send more than the link takes with the tunnel's headers.
+"""Packets that a node fragments: the hidden effect of a pod MTU that is too large for the link with the headers of the tunnel.
 
-A tunnel's device that is too large loses nothing on a good link: the kernel sends each packet in two pieces. It costs speed, and firewalls
-that drop pieces make large answers vanish. The kernel counts the pieces (RFC 4293, ipSystemStatsOutFragCreates) by network namespace.
+A good link loses no packet, because the kernel sends each one in two fragments. That costs speed, and firewalls that drop fragments lose
+large answers. The kernel counts the fragments (RFC 4293, ipSystemStatsOutFragCreates) by network namespace.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from kube.network_check.probes import Probe
 
 
 def fragment_probes(source: Endpoint, families: Sequence[Family]) -> list[Probe]:
-    """Reading the counters of the node of a hostNetwork pod."""
+    """The probes that read the counters of the node of a hostNetwork pod."""
     return [
         Probe(CheckKind.MTU, Layer.POD_NETWORK, family, source.name, "", "fragments", "-", source_node=source.node) for family in families
     ]
 
 
 def fragments_created(family: Family, text: str) -> int | None:
-    """FragCreates in what the script says: two lines of /proc/net/snmp in one, or one of /proc/net/snmp6; None where it is not there."""
+    """FragCreates in the output of the script: two lines of /proc/net/snmp in one, or one line of /proc/net/snmp6; None without it."""
     words = text.split()
     if family is Family.IPV6:
         return int(words[1]) if len(words) == 2 and words[1].isdigit() else None
@@ -35,7 +35,7 @@ def fragments_created(family: Family, text: str) -> int | None:
 def check_fragments(
     sent: Sequence[Probe], before: Mapping[tuple[str, Family], int | None], after: Mapping[tuple[str, Family], int | None]
 ) -> list[Check]:
-    """Per node and family: whether its large packets (`sent`) left in pieces. A packet of another program now and then does not count."""
+    """Check for each node and family whether its large packets (`sent`) were fragmented; single packets of other programs do not count."""
     checks = []
     packets = Counter((probe.source_node, probe.family) for probe in sent)
     for (node, family), count in packets.items():

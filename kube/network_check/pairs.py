@@ -1,4 +1,4 @@
-"""Which pairs of nodes are tried: all of them in a small cluster, a covering sample in a large one."""
+"""The pairs of nodes to try: all pairs in a small cluster, a covering sample in a large one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ ALL_PAIRS_UP_TO = 10  # nodes
 def pairs_to_try(nodes: Sequence[str]) -> Mapping[str, frozenset[str]]:
     """For each node the other nodes that it tries.
 
-    All others up to ALL_PAIRS_UP_TO nodes. Beyond, those 1, 2, 4, 8, ... places further round the circle of nodes: each node is tried from
-    and to about log2(n) others, so one that is cut off shows in several pairs, and any cut of the cluster in two is crossed.
+    All other nodes up to ALL_PAIRS_UP_TO nodes. In a larger cluster, the nodes 1, 2, 4, 8, ... places further in a circle of all nodes: each
+    node is in about 2 log2(n) pairs, so an isolated node shows in several pairs, and a split of the cluster always shows.
     """
     count = len(nodes)
     if count <= ALL_PAIRS_UP_TO:
@@ -20,8 +20,8 @@ def pairs_to_try(nodes: Sequence[str]) -> Mapping[str, frozenset[str]]:
     return {node: frozenset(nodes[(place + step) % count] for step in steps if step < count) - {node} for place, node in enumerate(nodes)}
 
 
-def said(pairs: Mapping[str, frozenset[str]]) -> str:
-    """What a sample left out, in words; "" when nothing was."""
+def describe_sample(pairs: Mapping[str, frozenset[str]]) -> str:
+    """The size of the sample in words; "" when all pairs were tried."""
     count, tried = len(pairs), sum(len(targets) for targets in pairs.values())
     whole = count * (count - 1)
     return (

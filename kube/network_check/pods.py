@@ -1,4 +1,4 @@
-"""The probe pods: a namespace of their own, made for one check and removed after it, whatever happens."""
+"""The probe pods, in a namespace that is created for one check and always removed after it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from templates import render
 NAMESPACES = "/api/v1/namespaces"
 LABEL = "network-check.sixstack.io/namespace"
 
-# below the ephemeral ports (32768) and NodePorts (30000), and nobody's registered port
+# below the ephemeral ports (32768) and NodePorts (30000), and not a registered port
 PORT = 29417
 
-# what a container says when its image cannot be had: waiting on will not help
+# the reasons of a container whose image cannot be pulled: waiting does not help
 NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 
 # a namespace this old belongs to a check that was killed
@@ -38,7 +38,7 @@ STALE = timedelta(minutes=15)
 class Endpoint:
     """A running probe pod."""
 
-    name: str  # for people: `node worker-1` (its pod shares the node's network) or `pod on worker-1`
+    name: str  # for display: `node worker-1` (its pod shares the node's network) or `pod on worker-1`
     node: str
     pod: str
     host_network: bool
@@ -47,7 +47,7 @@ class Endpoint:
 
 @dataclass(slots=True)
 class ProbePods:
-    """What a check works with; `found` tells of pods that did not start and of what the API server made of the services."""
+    """The pods and services of a check; `found` has the pods that did not start and the checks of the services."""
 
     namespace: str
     services: list[ProbeService] = field(default_factory=list)  # the main one first
@@ -66,9 +66,9 @@ def probe_pods(
     until: float,
     on_progress: Callable[[str], None],
 ) -> Iterator[ProbePods]:
-    """Probe pods on all `nodes`, running or found not to; the namespace is gone afterwards, or `notes` says that it lingers.
+    """Start probe pods on all `nodes`; the namespace is removed at the end, or `notes` reports that it still exists.
 
-    `until` (monotonic clock) bounds the start; clearing away has 30 s of its own.
+    The start ends at `until` (monotonic clock); the removal has another 30 s.
     """
     _remove_stale(api)
     probes = ProbePods(f"{settings.namespace}-{token_hex(4)}")
@@ -112,14 +112,14 @@ def _make_service(api: KubeApi, probes: ProbePods, kind: ServiceKind, families: 
 
 
 def _wait_served(api: KubeApi, probes: ProbePods) -> None:
-    """Until the services know their pods: a name that is asked for earlier is remembered as unknown for seconds."""
+    """Wait until the services have their pods: CoreDNS caches for seconds that a name requested earlier does not exist."""
     pods = {endpoint.pod for endpoint in probes.endpoints if not endpoint.host_network}
     path = f"/apis/discovery.k8s.io/v1/namespaces/{segment(probes.namespace)}/endpointslices"
     wanted = sum(len(service.families) for service in probes.services)
     for slices in objects_as_they_change(api, path, timedelta(seconds=10)):
         if sum(1 for found in slices.values() if _ready_pods(found) >= pods) >= wanted:
             return
-    probes.notes.append("the endpoint slices of the probe's services are not complete after 10 s: look at kube-controller-manager")
+    probes.notes.append("the endpoint slices of the probe's services are not complete after 10 s: check kube-controller-manager")
 
 
 def _ready_pods(endpoint_slice: Document) -> set[str]:
@@ -157,11 +157,11 @@ def _waiting(pod: Document) -> Document:
 
 
 def _hopeless(pod: Document) -> str:
-    """Why a pod will never run; "" while it may."""
+    """The reason why a pod will never run, or ""."""
     status, waiting = pod.get("status", {}), _waiting(pod)
     if waiting.get("reason") in NO_IMAGE:
         image = pod["spec"]["containers"][0]["image"]
-        return f"the probe image {image} cannot be pulled ({waiting['reason']}): this says nothing of the network"
+        return f"the probe image {image} cannot be pulled ({waiting['reason']}): this proves nothing about the network"
     if waiting.get("reason") == "CrashLoopBackOff":
         return f"the probe does not stay up: {waiting.get('message', '')}"
     if status.get("phase") == "Failed":
@@ -171,8 +171,8 @@ def _hopeless(pod: Document) -> str:
 
 def _why_waiting(pod: Document) -> str:
     status, waiting = pod.get("status", {}), _waiting(pod)
-    told = waiting.get("message") or waiting.get("reason") or status.get("message") or f"phase {status.get('phase', 'unknown')}"
-    return f"the probe pod did not start in time: {told}"
+    reason = waiting.get("message") or waiting.get("reason") or status.get("message") or f"phase {status.get('phase', 'unknown')}"
+    return f"the probe pod did not start in time: {reason}"
 
 
 def _name(pod: Document) -> str:
@@ -191,19 +191,19 @@ def _endpoint(pod: Document) -> Endpoint:
 
 
 def _remove(api: KubeApi, namespace: str, notes: list[str]) -> None:
-    """Removes the namespace and sees it gone; an API that is away must not hide what the check found."""
+    """Remove the namespace and wait for its end; an unavailable API must not hide the results of the check."""
     path = f"{NAMESPACES}/{segment(namespace)}"
     try:
         api.delete(path)
-        # the namespace controller looks only after five seconds: with the pods gone by then, once is enough
+        # the namespace controller runs only after five seconds: without pods by then, one run is enough
         api.delete(f"{path}/pods")
         wait_gone(api, NAMESPACES, timedelta(seconds=30), {"fieldSelector": f"metadata.name={namespace}"})
     except SixstackError as error:
-        notes.append(f"namespace {namespace} is not gone yet: {error}")
+        notes.append(f"namespace {namespace} still exists: {error}")
 
 
 def _remove_stale(api: KubeApi) -> None:
-    """Removes what killed checks left."""
+    """Remove the namespaces of killed checks."""
     with suppress(ApiRefused):
         for namespace in api.get(NAMESPACES, labelSelector=LABEL)["items"]:
             made = datetime.fromisoformat(namespace["metadata"]["creationTimestamp"])

@@ -1,4 +1,4 @@
-"""NetworkPolicy: pods that are shut must not be reached, and must be again once they are opened to the one who asks."""
+"""NetworkPolicy: closed pods must not be reachable, and must be reachable again after they are opened to the caller."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from kube.network_check.probes import Field, Probe, endpoint_probe, url
 from kube.network_check.services import SERVES
 
 NAME = "probe"
+ROUNDS = 8  # how often a closed pod is called until it is closed
 
 
 def policy_document(namespace: str, *, opened: bool) -> Document:
-    """Nobody may come in to the ordinary probe pods; opened: the ordinary probe pods may, on the probe's port."""
+    """Nothing may reach the ordinary probe pods; when opened, the ordinary probe pods may, on the port of the probe."""
     come_in: Document = {"from": [{"podSelector": {"matchLabels": {SERVES: "yes"}}}], "ports": [{"protocol": "TCP", "port": PORT}]}
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -26,7 +27,7 @@ def policy_document(namespace: str, *, opened: bool) -> Document:
 
 
 def policy_probes(field: Field) -> dict[str, list[Probe]]:
-    """By source: each ordinary pod asks the next one, over each family; {} where there is but one."""
+    """Probes by source: each ordinary pod calls the next one over each family; {} with a single pod."""
     pods = field.ordinary
     if len(pods) < 2:
         return {}
@@ -41,34 +42,32 @@ def _to(source: Endpoint, target: Endpoint) -> list[Probe]:
 
 
 def shut(checks: Sequence[Check]) -> list[Check]:
-    """The judgement turned round: who got through to a shut pod is at fault."""
+    """The inverted results: a closed pod that was reached is a fault."""
     return [
         replace(check, ok=not check.ok, detail="it gets through, though a NetworkPolicy denies it" if check.ok else "denied")
         for check in checks
     ]
 
 
-def check_policies(
-    api: KubeApi, field: Field, trial: Callable[[dict[str, list[Probe]], bool], list[Check]], rounds: int = 8
-) -> tuple[list[Check], str]:
-    """Results, and a note where there are none; `trial` asks (probes by source, patiently or once).
+def check_policies(api: KubeApi, field: Field, trial: Callable[[dict[str, list[Probe]], bool], list[Check]]) -> tuple[list[Check], str]:
+    """Results, or a note without results; `trial` runs probes by source, with all tries or with one.
 
-    A policy takes a moment to reach all nodes, so a pod that is still open is asked again, `rounds` times.
+    A policy takes a moment to reach all nodes, so a pod that is still open is called again, up to ROUNDS times.
     """
     probes = policy_probes(field)
     if field.expected.policy is False:
         return [], f"NetworkPolicy was not tried: this CNI plug-in ({field.expected.cni or 'unknown'}) does not enforce it"
     if not probes:
-        return [], "NetworkPolicy was not tried: it takes ordinary probe pods on two nodes"
+        return [], "NetworkPolicy was not tried: it needs ordinary probe pods on two nodes"
     path = f"/apis/networking.k8s.io/v1/namespaces/{segment(field.namespace)}/networkpolicies"
     api.create(path, policy_document(field.namespace, opened=False))
     denied: list[Check] = []
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         denied = shut(trial(probes, False))
         if all(check.ok for check in denied):
             break
     if field.expected.policy is None and not any(check.ok for check in denied):
-        return [], "NetworkPolicy is not enforced: a pod that is shut was reached from every other"
+        return [], "NetworkPolicy is not enforced: a closed pod was reached from every other pod"
     api.merge(f"{path}/{NAME}", {"spec": policy_document(field.namespace, opened=True)["spec"]})
     allowed = trial(probes, True)
     api.delete(f"{path}/{NAME}")

@@ -1,4 +1,4 @@
-"""Which paths are tried: pure, so that each can be tested without a cluster. What an answer means is answers.py's."""
+"""The paths to try: pure, so that each can be tested without a cluster. answers.py interprets the answers."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from kube.nodes import internal_addresses
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One try: how, to what, and what must come back."""
+    """One probe: its method, its target and the expected answer."""
 
     kind: CheckKind
     layer: Layer
     family: Family
     source: str
-    target: str  # for people
+    target: str  # for display
     method: str  # of templates/probe/probe.sh
-    address: str  # what that method is given
+    address: str  # the argument of the method
     source_node: str = ""
     target_node: str = ""
-    answers: frozenset[str] = frozenset()  # names of the pods one of which must answer
-    # what a name must resolve to, or whose address must be seen: one of these; none: any will do
+    answers: frozenset[str] = frozenset()  # names of the pods, one of which must answer
+    # the name must resolve to one of these, or one of these must be seen as the source; empty: any address
     addresses: frozenset[Address] = frozenset()
-    name: str = ""  # what an address must resolve to
+    name: str = ""  # the name to which the address must resolve
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Everything that there is to try."""
+    """The input for planning the probes."""
 
     endpoints: Sequence[Endpoint]
     services: Sequence[ProbeService]
@@ -48,25 +48,25 @@ class Field:
 
     @property
     def ordinary(self) -> tuple[Endpoint, ...]:
-        """The probe pods with addresses of their own, which are behind the services."""
+        """The probe pods with their own addresses, which are behind the services."""
         return tuple(endpoint for endpoint in self.endpoints if not endpoint.host_network)
 
     @property
     def behind(self) -> frozenset[str]:
-        """Their names: who may answer for a service."""
+        """The names of the pods that may answer for a service."""
         return frozenset(endpoint.pod for endpoint in self.ordinary)
 
     def near(self, source: Endpoint, node: str) -> bool:
-        """Whether `source` tries that node: its own, or one of its pairs."""
+        """Whether `source` probes that node: its own node, or one of its pairs."""
         return node == source.node or node in self.pairs.get(source.node, frozenset())
 
     def service_name(self, service: ProbeService) -> str:
-        """Its name in DNS, with the dot at the end: no search list."""
+        """The DNS name of a service, with the final dot: no search list."""
         return f"{service.kind.name}.{self.namespace}.svc.{self.expected.dns_domain}."
 
 
 def plan_probes(source: Endpoint, field: Field) -> list[Probe]:
-    """All probes of one source, but for those of the MTU, which want a quiet network: mtu_probes()."""
+    """All probes of one source except those of the MTU, which need a quiet network: mtu_probes()."""
     probes: list[Probe] = []
     for target in field.endpoints:
         if target.pod != source.pod and field.near(source, target.node):
@@ -100,7 +100,7 @@ def plan_probes(source: Endpoint, field: Field) -> list[Probe]:
 
 
 def mtu_probes(source: Endpoint, field: Field, lost: Collection[tuple[str, str]] = ()) -> list[Probe]:
-    """A packet as large as the pod's own interface takes, from an ordinary pod to those on the other nodes that it tries.
+    """Packets of the MTU of the pod's own interface, from an ordinary pod to the ordinary pods on other nodes.
 
     `lost` are paths (source and target as in Probe) that carry not even small ones: what is too large for them says nothing.
     """
@@ -114,7 +114,7 @@ def mtu_probes(source: Endpoint, field: Field, lost: Collection[tuple[str, str]]
 
 
 def endpoint_probe(kind: CheckKind, layer: Layer, address: Address, source: Endpoint, target: Endpoint, method: str, given: str) -> Probe:
-    """One try from a probe pod to an address of another, which must answer itself where the method is http."""
+    """One probe from a pod to an address of another pod, which must answer itself if the method is http."""
     return Probe(
         kind=kind,
         layer=layer,
@@ -146,7 +146,7 @@ def _to_endpoint(source: Endpoint, target: Endpoint) -> list[Probe]:
 
 
 def _seen_as(source: Endpoint, target: Endpoint, field: Field) -> list[Probe]:
-    """Whose address a machine outside the pod network sees when a pod calls: its node's with NAT, its own without."""
+    """The source address that a machine outside the pod network sees: that of the node with NAT, that of the pod without."""
     of_node = {node["metadata"]["name"]: internal_addresses(node) for node in field.nodes}[source.node]
     probes = []
     for address in target.addresses:
@@ -171,7 +171,7 @@ def _seen_as(source: Endpoint, target: Endpoint, field: Field) -> list[Probe]:
 
 
 def _cluster_ips(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
-    # one service tells of kube-proxy on a node; the other kinds are tried by one pod a node
+    # one service proves kube-proxy on a node; one pod per node probes the other kinds
     if source.host_network and service.kind != MAIN:
         return []
     kind, method = (CheckKind.SESSION_AFFINITY, "affinity") if service.kind.affinity else (CheckKind.CLUSTER_IP, "http")
@@ -229,7 +229,7 @@ def _names(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]
 
 
 def _headless(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
-    """Its name has the addresses of its pods in its own families, and none in others."""
+    """The name of a headless service resolves to the addresses of its pods in its own families only."""
     name = field.service_name(service)
     probes = []
     for family in field.expected.families:
@@ -259,5 +259,5 @@ def _record(family: Family) -> str:
 
 
 def url(address: Address, port: int) -> str:
-    """http:// and an address, IPv6 in brackets (RFC 3986)."""
+    """The http:// URL of an address, IPv6 in brackets (RFC 3986)."""
     return f"http://[{address}]:{port}/" if address.version == 6 else f"http://{address}:{port}/"

@@ -1,4 +1,4 @@
-"""The services in front of the ordinary probe pods: one a kind and ipFamilyPolicy, and what the API server must make of each."""
+"""The services of the ordinary probe pods: one for each kind and ipFamilyPolicy, with the expected answer of the API server."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ SINGLE, PREFER, REQUIRE = "SingleStack", "PreferDualStack", "RequireDualStack"
 
 @dataclass(frozen=True, slots=True)
 class ServiceKind:
-    """A service to ask for."""
+    """A service to create."""
 
     name: str
     policy: str
-    families: tuple[Family, ...] = ()  # asked for; (): the API server chooses
+    families: tuple[Family, ...] = ()  # requested; (): the API server chooses
     node_port: bool = False
     headless: bool = False
     affinity: bool = False
 
     def given(self, families: tuple[Family, ...]) -> tuple[Family, ...]:
-        """The families that it must get in a cluster of `families`; (): it must be refused."""
+        """The families that the service must get in a cluster of `families`; (): the API server must refuse it."""
         if self.policy == SINGLE:
             return self.families or families[:1]
         return () if self.policy == REQUIRE and len(families) < 2 else families
 
     def document(self, namespace: str, port: int) -> Document:
-        """What is sent to the API server."""
+        """The document for the API server."""
         spec: Document = {
             "ipFamilyPolicy": self.policy,
             "selector": {SERVES: "yes"},
-            # a headless service is its pods: no port is translated
+            # a headless service resolves to its pods: no port is translated
             "ports": [{"name": "http", "port": port if self.headless else 80, "targetPort": port}],
         }
         if self.families:
@@ -52,20 +52,20 @@ class ServiceKind:
 
 @dataclass(frozen=True, slots=True)
 class ProbeService:
-    """A service as the API server made it."""
+    """A service that the API server created."""
 
     kind: ServiceKind
     families: tuple[Family, ...]
-    addresses: tuple[Address, ...]  # () of a headless one
+    addresses: tuple[Address, ...]  # () for a headless service
     node_port: int  # 0: none
 
 
-# the one that a quick check makes
+# the only service of a quick check
 MAIN = ServiceKind("prefer", PREFER, node_port=True)
 
 
 def service_kinds(families: tuple[Family, ...], *, full: bool) -> tuple[ServiceKind, ...]:
-    """The services that a check asks for, MAIN first."""
+    """The services of a check, MAIN first."""
     if not full:
         return (MAIN,)
     second = (ServiceKind("single-second", SINGLE, families[1:]),) if len(families) == 2 else ()
@@ -82,7 +82,7 @@ def service_kinds(families: tuple[Family, ...], *, full: bool) -> tuple[ServiceK
 
 
 def made_service(kind: ServiceKind, document: Document) -> ProbeService:
-    """The API server's answer as plain types."""
+    """The answer of the API server as plain types."""
     spec = document["spec"]
     return ProbeService(
         kind=kind,
@@ -93,7 +93,7 @@ def made_service(kind: ServiceKind, document: Document) -> ProbeService:
 
 
 def check_service(kind: ServiceKind, made: ProbeService | None, refused: str, families: tuple[Family, ...]) -> Check:
-    """Whether the API server gave the families that the policy means, or refused what must be refused; `refused` is its reason."""
+    """Check that the API server set the families of the policy, or refused the service as it must; `refused` is its reason."""
     wanted = kind.given(families)
     name = f"{'headless ' if kind.headless else ''}service with {kind.policy}"
     if kind.families:

@@ -1,4 +1,4 @@
-"""Checks that need no packet: the addresses, labels and ranges that nodes and pods have."""
+"""Checks without packets: the addresses, labels and ranges of nodes and pods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kube.nodes import internal_addresses
 
 
 def check_nodes(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Check]:
-    """Each node is there, its InternalIPs are the expected ones in the expected order, and so are the families of its pod ranges."""
+    """Each node exists, with the expected InternalIPs and families of pod ranges in the expected order."""
     found = {str(node["metadata"]["name"]): node for node in nodes}
     checks = []
     for name in [*expected.nodes, *(name for name in found if name not in expected.nodes)]:
@@ -22,18 +22,18 @@ def check_nodes(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Ch
             checks.append(_of_node(CheckKind.NODE_ADDRESSES, name, "the node has not joined the cluster"))
             continue
         addresses, wanted = internal_addresses(found[name]), expected.nodes.get(name, ())
-        # where nobody says which, a node may have several of one family: the first ones count
+        # without expected addresses, a node may have several of one family: the first of each family counts
         first = tuple({family_of(address): address for address in reversed(addresses)}.values())[::-1]
         detail = _differs(addresses, wanted) if wanted else _wrong_families(first, expected.families)
         checks.append(_of_node(CheckKind.NODE_ADDRESSES, name, detail))
         ranges = _ranges(found[name])
-        if ranges:  # a plug-in with address pools of its own needs none
+        if ranges:  # a plug-in with its own address pools needs none
             checks.append(_of_node(CheckKind.POD_RANGES, name, _wrong_families(ranges, expected.families)))
     return checks
 
 
 def check_labels(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Check]:
-    """Each node has the labels that are asked for, so that it is found by its addresses."""
+    """Each node has the expected labels, by which its addresses find it."""
     checks = []
     for node in nodes:
         name = str(node["metadata"]["name"])
@@ -50,7 +50,7 @@ def check_labels(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[C
 
 
 def check_pods(endpoints: Iterable[Endpoint], nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Check]:
-    """Each probe pod has one address per family, primary first: its node's own with hostNetwork, else one of the pod ranges."""
+    """Each probe pod has one address per family, primary first: that of its node with hostNetwork, else one of the pod ranges."""
     of_node = {str(node["metadata"]["name"]): internal_addresses(node) for node in nodes}
     checks = []
     for endpoint in endpoints:

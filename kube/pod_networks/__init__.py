@@ -8,23 +8,23 @@ import time
 from collections.abc import Iterable
 from datetime import timedelta
 
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.pod_networks.plugins import pod_network
+from cluster.pod_networks.recognition import DIGEST_MARK, KIND_MARK
+from cluster.vocabulary.spec import ClusterSpec
 from kube.apply import apply
 from kube.client import Document, KubeApi
-from kube.pod_networks import calico, flannel
-from kube.pod_networks.documents import WORKLOADS
+from kube.pod_networks.documents import WORKLOADS, rendered
 from kube.pod_networks.manifests import manifest_documents
 from kube.wait import OnChange, wait_rolled_out
-
-# annotations of workloads that we applied: which kind of network they are part of, and the sha256 of all its documents
-KIND_MARK = "cni.sixstack.io/kind"
-DIGEST_MARK = "cni.sixstack.io/sha256"
+from templates import render
 
 
 def network_documents(spec: ClusterSpec) -> list[Document]:
     """The objects of the plug-in that the spec names, none for `none`; SpecError for files that hold something else."""
-    makers = {CniKind.FLANNEL: flannel.flannel_documents, CniKind.CALICO: calico.calico_documents, CniKind.MANIFESTS: manifest_documents}
-    return makers[spec.cni.kind](spec) if spec.cni.kind in makers else []
+    plugin = pod_network(spec)
+    if plugin.from_files:
+        return manifest_documents(spec)
+    return rendered(render(plugin.template, **plugin.values(spec))) if plugin.template is not None else []
 
 
 def network_digest(documents: Iterable[Document]) -> str:
@@ -37,7 +37,7 @@ def install(api: KubeApi, spec: ClusterSpec) -> tuple[str, ...]:
     """Applies the plug-in that the spec names; one phrase per object created or changed, none for `none`."""
     documents = network_documents(spec)
     digest = network_digest(documents)
-    return apply(api, [_marked(document, spec.cni.kind, digest) for document in documents])
+    return apply(api, [_marked(document, spec.cni.kind.value, digest) for document in documents])
 
 
 def wait_installed(api: KubeApi, spec: ClusterSpec, limit: timedelta, on_change: OnChange | None = None) -> None:
@@ -53,10 +53,8 @@ def wait_installed(api: KubeApi, spec: ClusterSpec, limit: timedelta, on_change:
 
 def network_images(spec: ClusterSpec) -> frozenset[str]:
     """References of every image that the plug-in's pods run; SpecError as network_documents."""
-    if spec.cni.kind is CniKind.FLANNEL:
-        return frozenset(flannel.images(spec).values())
-    if spec.cni.kind is CniKind.CALICO:
-        return frozenset(calico.images(spec).values())
+    if images := pod_network(spec).images(spec):
+        return frozenset(images.values())
     return frozenset(reference for document in network_documents(spec) for reference in _images(document))
 
 
@@ -67,9 +65,9 @@ def _images(value: object) -> list[str]:
     return [reference for inner in value for reference in _images(inner)] if isinstance(value, list) else []
 
 
-def _marked(document: Document, kind: CniKind, digest: str) -> Document:
+def _marked(document: Document, kind: str, digest: str) -> Document:
     if document["kind"] not in WORKLOADS:
         return document
     metadata = document["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), KIND_MARK: kind.value, DIGEST_MARK: digest}
+    annotations = {**(metadata.get("annotations") or {}), KIND_MARK: kind, DIGEST_MARK: digest}
     return {**document, "metadata": {**metadata, "annotations": annotations}}

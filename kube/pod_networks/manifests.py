@@ -10,9 +10,10 @@ from pathlib import Path
 
 import yaml
 
+from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.errors import SpecError
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.vocabulary.spec import ClusterSpec
 from kube.client import Document
 from kube.pod_networks.documents import WORKLOADS, parse
 
@@ -41,7 +42,7 @@ def manifest_documents(spec: ClusterSpec) -> list[Document]:
 
 def manifest_problems(spec: ClusterSpec) -> tuple[Problem, ...]:
     """Everything that is wrong with the files of a spec; none for other kinds."""
-    if spec.cni.kind is not CniKind.MANIFESTS:
+    if not pod_network(spec).from_files:
         return ()
     try:
         manifest_documents(spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_saved_credential_is_hidden_from_who_reads_the_block(prefect_server: W
     database = [path.read_bytes() for path in (prefect_server.prefect.state / "prefect").glob("prefect.db*")]
     assert database
     assert not any(b"canary-of-a-password" in content for content in database)
-    code = "from blocks.ssh_credential import SSHCredential; c = SSHCredential.load('canary').credential(); print(c, c.password == 'canary-of-a-' + 'password')"
-    loaded = prefect_server.run([sys.executable, "-c", code])
+    program = str(Path(__file__).with_name("show_credential.py"))
+    loaded = prefect_server.run([sys.executable, program, "canary"], feed="canary-of-a-password")
     assert loaded.stdout.strip().endswith("True"), loaded.stdout + loaded.stderr
     assert "canary-of-a-password" not in loaded.stdout

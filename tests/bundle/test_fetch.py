@@ -15,9 +15,10 @@ from bundle.fetch import fetch_bundle, reachable
 from bundle.layout import Versions, image_references
 from bundle.manifest import Architecture, BundleManifest, read_manifest
 from bundle.sources import DEFAULT_SOURCES, Sources, read_sources
-from bundle.unpack import unpack, unpack_from_image
+from bundle.unpack import unpack
 from bundle.verify import verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault
+from tests.bundle.image_files import unpack_from_image
 
 KUBELET = f"/release/v{Versions().kubernetes}/bin/linux/amd64/kubelet"
 

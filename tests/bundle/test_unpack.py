@@ -9,8 +9,9 @@ import pytest
 from bundle.layout import Place
 from bundle.manifest import Architecture, BundleManifest, FileKind
 from bundle.pack import compress, describe, write_manifest
-from bundle.unpack import unpack, unpack_from_image
+from bundle.unpack import unpack
 from cluster.vocabulary.errors import EnvironmentFault
+from tests.bundle.image_files import unpack_from_image
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_what_a_bundle_lacks_is_named(folder: Path, tmp_path: Path) -> None:
     """A program, and an image."""
     with pytest.raises(EnvironmentFault, match="has no kubelet"):
         unpack(folder, "kubelet", tmp_path / "kubelet")
-    with pytest.raises(EnvironmentFault, match="has no image etcd"):
+    with pytest.raises(LookupError, match="has no image etcd"):
         unpack_from_image(folder, "etcd", "usr/local/bin/etcd", tmp_path / "etcd")
 
 

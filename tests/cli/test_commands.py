@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from cli.main import COMMANDS, main
+from demo.local_prefect import SIXSTACK
 from tests.conftest import Workplace
 
 EXAMPLE = Path(__file__).parents[2] / "deployments" / "examples" / "dual-stack.yaml"
@@ -21,7 +21,7 @@ def without_server(folder: Path, *arguments: str) -> subprocess.CompletedProcess
     """Run `sixstack` where PREFECT_API_URL names a server that is not there."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
     return subprocess.run(
-        [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", *arguments],
+        [*SIXSTACK, *arguments],
         cwd=folder,
         env={**environment, "PREFECT_API_URL": NOWHERE, "PREFECT_HOME": str(folder)},
         capture_output=True,

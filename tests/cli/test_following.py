@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from demo.local_prefect import POOL
+from demo.local_prefect import POOL, SIXSTACK
 from tests.cli.test_commands import EXAMPLE
 from tests.conftest import Workplace, run_id
 
@@ -28,7 +28,7 @@ def test_ctrl_c_leaves_the_run_and_says_so(prefect_server: Workplace) -> None:
     """
     pause_work(prefect_server, "pause")
     document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")) | {"audit": "nobody"}
-    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "create"]
+    command = [*SIXSTACK, "create"]
     with subprocess.Popen(
         [*command, prefect_server.write("left.yaml", document)],
         cwd=prefect_server.prefect.root,

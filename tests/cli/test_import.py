@@ -12,17 +12,14 @@ import pytest
 
 from cli.main import main
 from cluster.file.reader import read_document, read_text
+from demo.local_prefect import SIXSTACK
 from tests.cli.test_commands import NOWHERE, without_server
 from tests.conftest import CommandLines, Workplace
 from tests.tkestack.samples import CASES, MASTER, PASSWORD, WORKER, dual_stack_cluster, encoded, worker
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqvnZS2eVUvBbLnbNYwNGqQSdPVqsLW5GzBkeyM3b0e"
 
-READ_BLOCKS = """
-import json, sys
-from blocks.ssh_credential import SSHCredential
-print(json.dumps([SSHCredential.load(name).credential().secrets for name in json.load(sys.stdin)]))
-"""
+READ_CREDENTIALS = [sys.executable, str(Path(__file__).with_name("read_credentials.py"))]
 
 
 def written(folder: Path, *documents: dict[str, Any]) -> list[str]:
@@ -89,7 +86,7 @@ class TestClusterFile:
     def test_documents_come_from_standard_input(self, tmp_path: Path) -> None:
         """`kubectl get clusters,machines -o json | sixstack import -`."""
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(CASES["ipv6"])})
-        command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "import", "-", "--no-blocks"]
+        command = [*SIXSTACK, "import", "-", "--no-blocks"]
         done = subprocess.run(
             [*command, "--trust-on-first-use"], input=listed, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
         )
@@ -158,7 +155,7 @@ class TestBlocks:
         names = [host.ssh.credential for host in spec.hosts]
         assert names == ["cls-blocks-root", "cls-blocks-root-2"]
         assert all(f"SSH credential block {name} (user root): created" in done.stderr for name in names)
-        saved = prefect_server.run([sys.executable, "-c", READ_BLOCKS], feed=json.dumps(names))
+        saved = prefect_server.run(READ_CREDENTIALS, feed=json.dumps(names))
         assert json.loads(saved.stdout) == [[PASSWORD], [second]], saved.stderr
         shown = done.stdout + done.stderr + target.read_text() + "\n".join(lines.seen)
         assert not [secret for secret in (PASSWORD, second) for text in (secret, encoded(secret)) if text in shown]
@@ -175,5 +172,5 @@ class TestBlocks:
         assert run("second") == (1, "differs")
         assert run("second", "--overwrite") == (0, "replaced")
         assert run("second") == (0, "unchanged")
-        held = prefect_server.run([sys.executable, "-c", READ_BLOCKS], feed='["cls-again-root"]')
+        held = prefect_server.run(READ_CREDENTIALS, feed='["cls-again-root"]')
         assert json.loads(held.stdout) == [["second"]]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "audit", "demo"]
+from demo.local_prefect import SIXSTACK
+
+COMMAND = [*SIXSTACK, "audit", "demo"]
 
 
 def audit(folder: Path, url: str) -> subprocess.CompletedProcess[str]:

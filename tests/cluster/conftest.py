@@ -79,6 +79,7 @@ def _facts(number: int = 1, **changes: Any) -> HostFacts:
         "machine_id": f"{number:032x}",
         "product_uuid": f"00000000-0000-0000-0000-00000000000{number}",
         "os": "Debian GNU/Linux 12 (bookworm)",
+        "os_ids": ("debian",),
         "kernel": (6, 1, 0),
         "architecture": "amd64",
         "cpus": 2,

@@ -16,7 +16,7 @@ import yaml
 from cluster.file.reader import read_document
 from cluster.network.checks import CheckKind
 from cluster.vocabulary.families import Family, StackMode, family_of
-from kube.pod_networks.calico import calico_documents
+from kube.pod_networks import network_documents
 from lab import hosts
 from lab.spec import cluster_document
 from tests.conftest import LAB, CommandLines, MadeCluster, Mode, Workplace, say
@@ -55,7 +55,7 @@ def with_files(document: dict[str, Any], place: Workplace) -> dict[str, Any]:
     """A user's files beside the cluster file: here they say what ours says, so the bundle has their images."""
     spec = read_document(with_calico(document, place)).spec
     assert spec is not None
-    documents = calico_documents(spec)
+    documents = network_documents(spec)
     for name, part in (("definitions.yaml", documents[:24]), ("network.yaml", documents[24:])):
         (place.prefect.root / name).write_text(yaml.safe_dump_all(part), encoding="utf-8")
     return {**document, "cni": {"kind": "manifests", "files": ["definitions.yaml", "network.yaml"], "network_policy": True}}

@@ -11,8 +11,8 @@ from bundle.manifest import read_manifest
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.families import Family
 from demo.cases import CaseStep, case_1, case_2, dual_stack_cluster, ipv6_cluster
+from demo.cases.environment import CaseEnvironment
 from demo.cases.management import ManagementCluster
-from demo.cases.place import Place
 from lab import hosts
 from tests.conftest import LAB, Workplace, say
 
@@ -34,7 +34,7 @@ class Played:
         step = self._left.pop(0)
         assert step.title.startswith(words)
         self._failed = step.title
-        seen = step.do()
+        seen = step.run()
         self._failed = ""
         return seen
 
@@ -45,27 +45,27 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def case_place(workplace: Workplace, bundle_folder: Path) -> Iterator[Place]:
+def case_environment(workplace: Workplace, bundle_folder: Path) -> Iterator[CaseEnvironment]:
     """Three bare dual-stack hosts, which are bare again at the end."""
     hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, say=say)
-    place = Place(workplace.prefect, LAB, read_manifest(bundle_folder).probe_image)
-    yield place
+    environment = CaseEnvironment(workplace.prefect, LAB, read_manifest(bundle_folder).probe_image)
+    yield environment
     owners = {hosts.run_in(host.name, ["cat", "/var/lib/sixstack/owner"], LAB).stdout.strip() for host in hosts.status(LAB)}
-    for cluster in (dual_stack_cluster(place), ipv6_cluster(place), ManagementCluster(place)):
+    for cluster in (dual_stack_cluster(environment), ipv6_cluster(environment), ManagementCluster(environment)):
         if cluster.name in owners:
             cluster.delete()
 
 
 @pytest.fixture(scope="module")
-def one(case_place: Place) -> Played:
+def one(case_environment: CaseEnvironment) -> Played:
     """Case 1."""
-    return Played(case_1(case_place))
+    return Played(case_1(case_environment))
 
 
 @pytest.fixture(scope="module")
-def two(case_place: Place) -> Played:
+def two(case_environment: CaseEnvironment) -> Played:
     """Case 2, on the hosts of Case 1."""
-    return Played(case_2(case_place))
+    return Played(case_2(case_environment))
 
 
 class TestCase1BusinessClusterIPv6DualStack:
@@ -79,11 +79,11 @@ class TestCase1BusinessClusterIPv6DualStack:
         """As long as there is no pod network."""
         assert one.step("2. The cluster is ready").count("Pending") == 2
 
-    def test_2_apply_the_calico_network_plug_in(self, one: Played, case_place: Place) -> None:
+    def test_2_apply_the_calico_network_plug_in(self, one: Played, case_environment: CaseEnvironment) -> None:
         """The file says calico now, and the cluster is created again: everything runs, and the check before would see that."""
         assert "calico-kube-controllers" in one.step("2. Apply the Calico")
         with pytest.raises(ClusterError, match="CoreDNS is Pending"):
-            dual_stack_cluster(case_place).coredns_is_pending()
+            dual_stack_cluster(case_environment).coredns_is_pending()
 
     def test_3_create_a_worker(self, one: Played) -> None:
         """The file has one host more, and the cluster is created again."""

@@ -100,7 +100,7 @@ class TestCluster:
             ("verify-network", "cluster"),
         ]:
             assert [line for line in lines if f" {step} {host}: " in line], f"no line of {step} {host} in\n{made.output}"
-        assert f"{len(names)} of {len(names)} hosts are in" in made.output
+        assert f"{len(names)} of {len(names)} hosts joined" in made.output
         assert lines[-1].endswith(": completed")
 
     def test_the_flow_process_is_small(self, made: MadeCluster) -> None:

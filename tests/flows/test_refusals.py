@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from cluster.vocabulary.families import Family
-from lab import faults, hosts
+from lab import hosts
 from lab.host import Machine
 from tests.conftest import LAB
 from tests.flows.conftest import BareHosts, changes
+from tests.lab import faults
 
 pytestmark = [pytest.mark.lab, pytest.mark.server]
 

@@ -103,7 +103,7 @@ class TestResult:
 
     def test_a_time_limit_ends_the_step_and_all_it_started(self, session: Session) -> None:
         """Named with what it said last."""
-        with pytest.raises(StepTimedOut, match=r"step a-step \(attempt 1\) did not end within 5 s and was stopped; it last said: waiting"):
+        with pytest.raises(StepTimedOut, match=r"step a-step \(attempt 1\) did not end within 5 s and was stopped; its last line: waiting"):
             step(session, "sleep 4321 & echo waiting; sleep 4321", limit=timedelta(seconds=5))
         until_gone(session, "sleep 4321")
 

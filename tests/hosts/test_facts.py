@@ -142,7 +142,7 @@ def test_sudo_gives_the_same_facts_as_root(machine: LabMachine, root_session: Se
 
 
 def _faults() -> dict[str, tuple[Callable[[Machine], AbstractContextManager[None]], str, str]]:
-    from lab import faults
+    from tests.lab import faults
 
     return {
         "memory": (lambda machine: faults.little_memory(machine, 512), "too-little-memory", "512 MB of memory"),

@@ -61,7 +61,7 @@ def test_a_silent_holder_loses_the_host(machine: LabMachine, root_session: Sessi
 def test_signs_of_life_keep_the_host(machine: LabMachine, root_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer than a silence may be, of which a sign is a small part: a late one is no silence."""
     monkeypatch.setattr(lock, "SILENCE_SECONDS", 8)
-    monkeypatch.setattr(lock, "SIGN_SECONDS", 0.5)
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.5)
     other = machine.open()
     held = hold_host(other, "demo", "run-1")
     time.sleep(10)

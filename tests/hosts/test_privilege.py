@@ -49,14 +49,14 @@ class TestCanary:
     def test_with_nopasswd_a_password_of_the_credential_is_never_sent(self, machine: LabMachine) -> None:
         """sudo would not read it: it would be the script's first line."""
         session = machine.open("deploy", credential=Credential(private_key=machine.key, sudo_password="canary-word"))
-        assert session.way is Privilege.NO_PASSWORD
+        assert session.privilege is Privilege.NO_PASSWORD
         assert "canary-word" not in self.everything(session)
         session.close()
 
     def test_a_password_is_given_when_sudo_asks(self, machine: LabMachine) -> None:
         """And stands neither in the script's input, nor its variables, nor what it prints."""
         session = machine.open("ops", credential=Credential(private_key=machine.key, sudo_password=machine.password))
-        assert session.way is Privilege.PASSWORD
+        assert session.privilege is Privilege.PASSWORD
         assert machine.password not in self.everything(session)
         assert session.run("exit 7", limit=SOON).exit_code == 7
         session.close()
@@ -70,7 +70,7 @@ class TestCanary:
             remembered = root_session.run(plain, limit=SOON)
             assert remembered.ok, remembered.stderr
             session = machine.open("ops", credential=Credential(private_key=machine.key, sudo_password=machine.password))
-            assert session.way is Privilege.PASSWORD
+            assert session.privilege is Privilege.PASSWORD
             assert machine.password not in self.everything(session)
             session.close()
         finally:
@@ -101,7 +101,7 @@ class TestRefusals:
     def test_a_missing_sudo_password_is_said(self, machine: LabMachine) -> None:
         """With the credential block's name."""
         with pytest.raises(
-            LoginRefused, match=r"user ops is not root, and sudo wants a password .* `sudo_password` in SSH credential block `default`"
+            LoginRefused, match=r"user ops is not root, and sudo requires a password .* `sudo_password` in SSH credential block `default`"
         ):
             machine.open("ops")
 

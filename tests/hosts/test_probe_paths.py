@@ -16,11 +16,12 @@ from cluster.vocabulary.families import Family
 from cluster.vocabulary.spec import SSH
 from hosts.probe_paths import LIMIT, PATIENCE_SECONDS, try_paths
 from hosts.session import Session
-from lab import faults, hosts
+from lab import hosts
 from lab.host import Machine
 from lab.state import LabHost
 from templates import render
 from tests.conftest import BOTH, LAB
+from tests.lab import faults
 from tests.templates.test_host_scripts_on_a_host import LOOK
 
 pytestmark = [pytest.mark.lab]
@@ -182,7 +183,7 @@ def test_listening_ends_with_the_connection_and_with_its_limit(three: BareHosts,
         limit=10 if end == "limit" else 600,
     )
     held = session.hold(script, limit=LIMIT)
-    assert held.said == "listening"
+    assert held.first_line == "listening"
     assert three.run(1, "ss -Hlnt sport = :10250").count("10250") == len(host.addresses)
     if end == "connection":
         session.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import os
 import signal
 import subprocess
@@ -12,11 +10,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
-from cluster.vocabulary.errors import HostError, HostUnreachable, StepFailed, StepTimedOut
+from cluster.vocabulary.errors import HostError, HostUnreachable, StepTimedOut
 from hosts.privilege import Elevation, Privilege
 from hosts.remote_shell import RemoteShell
 from hosts.session import Session
@@ -198,7 +196,7 @@ class TestChannels:
         """Its first line is there, other scripts run beside it, its end follows ours."""
         gone = tmp_path / "gone"
         held = session.hold(f"echo ready; cat >/dev/null; touch {gone}", limit=SOON)
-        assert held.said == "ready"
+        assert held.first_line == "ready"
         assert held.alive
         assert session.run("echo beside", limit=SOON).stdout == "beside\n"
         held.close()
@@ -207,74 +205,6 @@ class TestChannels:
         while not gone.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         assert gone.exists()
-
-
-class TestPut:
-    """One file."""
-
-    def test_a_file_arrives_with_its_mode_and_replaces_the_old_one(self, session: Session, tmp_path: Path) -> None:
-        """Folders are made; nothing else is left beside it."""
-        source, target = tmp_path / "source", tmp_path / "new folder" / "it's"
-        source.write_bytes(bytes(range(256)) * 4000)
-        session.put(b"old", PurePosixPath(target))
-        session.put(source, PurePosixPath(target), mode=0o640)
-        assert target.read_bytes() == source.read_bytes()
-        assert target.stat().st_mode & 0o777 == 0o640
-        assert [path.name for path in target.parent.iterdir()] == ["it's"]
-
-    def test_a_compressed_file_is_unpacked_on_the_way(self, session: Session, tmp_path: Path) -> None:
-        """And checked by the digest of what it holds."""
-        content = b"hello " * 100_000
-        session.put(
-            gzip.compress(content), PurePosixPath(tmp_path / "out"), decode=True, content_sha256=hashlib.sha256(content).hexdigest()
-        )
-        assert (tmp_path / "out").read_bytes() == content
-
-    def test_a_wrong_digest_leaves_the_old_file(self, session: Session, tmp_path: Path) -> None:
-        """Checked on the host, before the move."""
-        target = tmp_path / "out"
-        target.write_text("old")
-        with pytest.raises(StepFailed, match="what arrived is sha256:"):
-            session.put(b"new", PurePosixPath(target), sha256="0" * 64)
-        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out", "old")]
-
-    def test_a_connection_lost_in_the_middle_leaves_the_old_file(self, own_sshd: Callable[..., Sshd], tmp_path: Path) -> None:
-        """And nothing beside it."""
-        server = own_sshd()
-        place = tmp_path / "place"
-        place.mkdir()
-        (place / "out").write_text("old")
-        session = Session.open("loopback", server.ssh(), server.credential)
-
-        def pieces_that_break() -> object:
-            for number in range(1000):
-                if number == 100:
-                    server.drop_connections()
-                yield b"x" * 32000
-
-        from hosts import files
-
-        original = files.pieces
-        files.pieces = lambda _source: pieces_that_break()  # type: ignore[assignment, return-value]
-        try:
-            with pytest.raises(HostUnreachable):
-                session.put(b"y" * 32_000_000, PurePosixPath(place / "out"))
-        finally:
-            files.pieces = original
-        deadline = time.monotonic() + 60
-        while len(list(place.iterdir())) > 1 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert [(path.name, path.read_text()) for path in place.iterdir()] == [("out", "old")]
-        session.close()
-
-    def test_too_little_room_is_said_before_anything_is_sent(self, session: Session, tmp_path: Path) -> None:
-        """The file system is named with what it has and what is wanted."""
-        from templates import render
-
-        script = render("step/put.sh.j2", target=str(tmp_path / "out"), mode="0600", size=10**15, decode=False, sha256="0" * 64)
-        output = session.run(script, limit=SOON)
-        assert output.exit_code == 28
-        assert "KiB free" in output.stderr
 
 
 class TestDial:

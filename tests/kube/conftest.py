@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bundle.unpack import unpack_from_image
 from cluster.vocabulary.errors import ApiUnavailable
 from kube.client import ApiRefused, KubeApi, connect
+from tests.bundle.image_files import unpack_from_image
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -43,7 +43,7 @@ def test_only_pods_that_do_not_get_on_are_named(api: KubeApi) -> None:
     ]
     assert failing_pods(api, "n2") == ()
     for document in pods:
-        api.delete(f"{PODS}/{document['metadata']['name']}", grace_seconds=0)
+        api.request("DELETE", f"{PODS}/{document['metadata']['name']}", body={"gracePeriodSeconds": 0})
 
 
 def test_an_api_that_is_away_hides_nothing_else() -> None:

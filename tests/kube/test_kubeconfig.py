@@ -61,7 +61,7 @@ def without(key: str) -> Callable[[dict[str, Any]], object]:
         (lambda config: config["clusters"][0]["cluster"].update(server="http://a"), "must be an https URL"),
         (lambda config: config["users"][0].update(user={"exec": {"command": "login"}}), "embed them"),
         (lambda config: config["users"][0]["user"].update({"client-key-data": "%%%"}), "not base64 of PEM"),
-        (lambda config: config.update({"current-context": "other"}), "no entry named 'other'"),
+        (lambda config: config.update({"current-context": "other"}), "no entry 'other'"),
     ],
 )
 def test_what_is_missing_is_said_without_showing_a_secret(spoil: Callable[[dict[str, Any]], object], says: str) -> None:

@@ -6,14 +6,14 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from cluster.pod_networks.recognition import DIGEST_MARK, KIND_MARK
 from cluster.vocabulary.spec import CniKind
 from kube.apply import apply
 from kube.client import Document, KubeApi
 from kube.nodes import OURS
-from kube.pod_networks import DIGEST_MARK, KIND_MARK
-from kube.pod_networks.calico import calico_documents
+from kube.pod_networks import network_documents
 from kube.state import node_state, read_state
-from tests.kube.pod_networks.test_flannel import spec_of
+from tests.cluster.pod_networks.specs import spec_of
 
 POOLS = ("CustomResourceDefinition", "IPPool")
 NODE: Document = {
@@ -86,6 +86,6 @@ def test_the_network_plug_in_is_recognised(api: KubeApi) -> None:
     apply(api, [marked])
     assert (read_state(api).cni, read_state(api).cni_digest) == (CniKind.MANIFESTS, "abc")
     marked["metadata"]["annotations"] = {KIND_MARK: "calico"}
-    pools = [document for document in calico_documents(spec_of("dual-stack", cni={"kind": "calico"})) if document["kind"] in POOLS]
+    pools = [document for document in network_documents(spec_of("dual-stack", cni={"kind": "calico"})) if document["kind"] in POOLS]
     apply(api, [marked, *pools])
     assert read_state(api).block_sizes == {ip_network("10.244.0.0/16"): 26, ip_network("fd44::/56"): 122}

@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from cluster.vocabulary.families import Family
-from lab import faults, hosts
+from lab import hosts
 from lab.host import Machine
+from tests.lab import faults
 
 pytestmark = pytest.mark.lab
 

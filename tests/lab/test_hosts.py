@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -15,6 +14,7 @@ import pytest
 
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.families import Family
+from demo.local_prefect import SIXSTACK
 from lab import hosts
 from lab.network import read_machine_networks
 from tests.lab.machine import remains, settings, ssh
@@ -220,7 +220,7 @@ def test_fewer_hosts_throw_the_surplus_away(lab: str) -> None:
 
 def test_the_command_shows_what_the_functions_know(lab: str) -> None:
     """`sixstack lab status --output json` and `lab spec` are fit for programs."""
-    main = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "lab"]
+    main = [*SIXSTACK, "lab"]
     status = subprocess.run(
         [*main, "status", "--lab", lab, "--output", "json"], capture_output=True, text=True, check=True, cwd=REPOSITORY, timeout=60
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cluster.vocabulary.families import Family
+from demo.local_prefect import SIXSTACK
 from lab import host, hosts, state
 from tests.lab.machine import remains
 
@@ -40,12 +41,12 @@ def _machines(lab: str) -> list[host.Machine]:
 
 def _killed_up(lab: str, at: str) -> None:
     """Start `up` in a process of its own, and kill it and its children as soon as it has come so far."""
-    program = f"from lab import hosts; hosts.up({lab!r}, hosts=2)"
-    with subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, start_new_session=True, stderr=subprocess.DEVNULL) as process:
+    command = [*SIXSTACK, "lab", "up", "--lab", lab, "--hosts", "2"]
+    with subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
         while not REACHED[at](lab):
             assert time.monotonic() < deadline
-            time.sleep(0.002)
+            time.sleep(0.005)
         os.killpg(process.pid, signal.SIGKILL)
 
 
@@ -108,19 +109,14 @@ mkdir -p "$target/usr/bin"; : >"$target/usr/bin/ps"; echo "I: success"
 @pytest.mark.parametrize("mmdebstrap", ["stand-in", pytest.param("real", marks=pytest.mark.long)])
 def test_a_base_whose_building_was_killed_is_built_anew(mmdebstrap: str, tmp_path: Path) -> None:
     """The half-built folder goes, its mounts too, and the lock does not outlive the builder. (A smaller base than the real one.)"""
-    program = f"""
-from pathlib import Path
-from lab import base
-base.PACKAGES, base._CUSTOMIZE, base._HERE = ("procps",), "true", Path({str(tmp_path / "none")!r})
-base.ensure_base(lambda line: print(line, flush=True))
-"""
+    command = [sys.executable, str(Path(__file__).with_name("build_small_base.py")), str(tmp_path / "none")]
     programs = tmp_path / "programs"
     programs.mkdir()
     if mmdebstrap == "stand-in":
         (programs / "mmdebstrap").write_text(STAND_IN)
         (programs / "mmdebstrap").chmod(0o755)
     surroundings = {**os.environ, "SIXSTACK_CACHE": str(tmp_path / "cache"), "PATH": f"{programs}:{os.environ['PATH']}"}
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, env=surroundings, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=surroundings, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for line in process.stdout:
         if "installing essential" in line:
@@ -129,9 +125,7 @@ base.ensure_base(lambda line: print(line, flush=True))
     process.wait()
     process.stdout.close()
     assert list((tmp_path / "cache").glob("*.building"))
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPOSITORY, env=surroundings, capture_output=True, text=True, check=True, timeout=600
-    )
+    done = subprocess.run(command, cwd=REPOSITORY, env=surroundings, capture_output=True, text=True, check=True, timeout=600)
     assert "the base is built" in done.stdout
     (built,) = (tmp_path / "cache").iterdir()
     assert (built / "usr/bin/ps").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,9 @@ from tests.conftest import Workplace
 
 pytestmark = pytest.mark.server
 
-SCRIPT = """
-import sys
-from tests.tasks.test_attempt import steps
-steps(sys.argv[1])
-"""
-
 
 @step("flaky", "host", retries=2)
-def flaky(host: str, run: RunContext) -> StepRecord:
+def flaky(host: str, run: RunContext) -> None:
     """Fails in a way that may pass, once."""
     with record_attempt("flaky", host, run, StepRecord) as attempt:
         attempt.secrets.add("canary-of-a-token")
@@ -34,11 +29,10 @@ def flaky(host: str, run: RunContext) -> StepRecord:
             place.touch()
             raise HostUnreachable(host, "the connection was lost with canary-of-a-token")
         attempt.change("joined")
-    return attempt.record
 
 
 @step("hopeless", "host", retries=2)
-def hopeless(host: str, run: RunContext) -> StepRecord:
+def hopeless(host: str, run: RunContext) -> None:
     """Fails in a way that cannot pass."""
     with record_attempt("hopeless", host, run, StepRecord):
         raise HostError(host, "its disk is full", "make room")
@@ -61,12 +55,9 @@ def steps(audit: str) -> None:
 @pytest.fixture(scope="module")
 def records(prefect_server: Workplace) -> list[dict[str, Any]]:
     """The records of one run of both steps, which runs in a process of its own."""
-    import sys
-
-    save = "from blocks.audit_store import AuditStore; AuditStore(url='attempts').save('attempts', overwrite=True)"
-    for code in (save, SCRIPT):
-        done = prefect_server.run([sys.executable, "-c", code, "attempts"])
-        assert done.returncode == 0, done.stdout + done.stderr
+    prefect_server.prefect.save_blocks({"audit-store": {"attempts": {"url": "attempts"}}})
+    done = prefect_server.run([sys.executable, "-m", "tests.runs.test_attempts", "attempts"])
+    assert done.returncode == 0, done.stdout + done.stderr
     return [json.loads(path.read_text()) for path in sorted((prefect_server.prefect.root / "attempts").rglob("*.json"))]
 
 
@@ -100,3 +91,7 @@ def test_secrets_of_an_attempt_are_not_in_prefects_database(prefect_server: Work
     database = b"".join(path.read_bytes() for path in (prefect_server.prefect.state / "prefect").glob("prefect.db*"))
     assert b"the connection was lost with" in database
     assert b"canary-of-a-token" not in database
+
+
+if __name__ == "__main__":
+    steps(sys.argv[1])

@@ -17,8 +17,8 @@ from jinja2 import UndefinedError
 
 from cluster.file.reader import read_text
 from cluster.kubeadm.documents import join_configuration
-from cluster.plan import steps
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.plan import values
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from templates import render
 
 HERE = Path(__file__).parent
@@ -28,26 +28,26 @@ EVERY_MODE = "every-mode"
 CA_HASH = "sha256:" + "5a" * 32
 
 
-def spec_of(mode: str) -> ClusterSpec:
+def spec_of(mode: str) -> ResolvedSpec:
     """The cluster file of a mode, read as a user's file is."""
     reading = read_text((HERE / "clusters" / f"{mode}.yaml").read_text())
     assert reading.spec is not None, reading.problems
-    return reading.spec
+    return ResolvedSpec.of(reading.spec)
 
 
-def rendered(spec: ClusterSpec) -> dict[str, str]:
+def rendered(spec: ResolvedSpec) -> dict[str, str]:
     """Every text that goes to the hosts of a cluster, by a file name."""
     control_plane, worker = spec.control_planes[0], spec.workers[0]
     join = join_configuration(spec, worker, token="abcdef.0123456789abcdef", ca_hash=CA_HASH)
     return {
-        "claim.sh": render(steps.CLAIM_TEMPLATE, **steps.claim_values(spec, control_plane)),
-        "prepare.sh": render("host/prepare.sh.j2", **steps.prepare_values(spec, worker, ["registry.k8s.io/pause:3.10.2"])),
-        "init.sh": render("host/init.sh.j2", **steps.init_values(spec)),
-        "join.sh": render("host/join.sh.j2", **steps.join_values(spec, worker)),
-        "rejoin.sh": render("host/join.sh.j2", **steps.join_values(spec, worker, recreate=True)),
+        "claim.sh": render("host/claim.sh.j2", **values.claim_values(spec, control_plane)),
+        "prepare.sh": render("host/prepare.sh.j2", **values.prepare_values(spec, worker, ["registry.k8s.io/pause:3.10.2"])),
+        "init.sh": render("host/init.sh.j2", **values.init_values(spec)),
+        "join.sh": render("host/join.sh.j2", **values.join_values(spec, worker)),
+        "rejoin.sh": render("host/join.sh.j2", **values.join_values(spec, worker, recreate=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
-        "reset.sh": render("host/reset.sh.j2", **steps.reset_values(spec, worker, ca_hash=CA_HASH)),
-        "forget.sh": render(steps.REMOVE_STEP_STATE_TEMPLATE, **steps.remove_step_state_values(spec.name)),
+        "reset.sh": render("host/reset.sh.j2", **values.reset_values(spec, worker)),
+        "remove-step-state.sh": render("host/remove-step-state.sh.j2", **values.remove_step_state_values(spec.name)),
     }
 
 
@@ -99,7 +99,7 @@ def test_a_value_with_shell_in_it_stays_a_value(tmp_path: Path) -> None:
     """Quotes, dollars and newlines of a cluster file reach no shell: the script prints them as they are."""
     evil = "http://$(touch oops)'\"`touch oops`\nSIXSTACK_EOF\ntouch oops"
     spec = spec_of("ipv4").model_copy(update={"proxy": spec_of("ipv4").proxy.model_copy(update={"http": evil})})
-    script = render("host/prepare.sh.j2", **steps.prepare_values(spec, spec.hosts[0]))
+    script = render("host/prepare.sh.j2", **values.prepare_values(spec, spec.hosts[0]))
     # every command of the script becomes a word list, nothing is run: sh -n parses, and `place` shows what the file would get
     place = next(line for line in script.split("\n# ") if 'place "$proxy_conf"' in line)
     call = place[place.index('place "$proxy_conf"') :].split("\numask")[0]

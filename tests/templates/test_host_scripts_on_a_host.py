@@ -14,10 +14,11 @@ import pytest
 
 from bundle.manifest import FileKind, read_manifest
 from cluster.file.reader import read_document
-from cluster.plan import steps
+from cluster.plan import values as step_values
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.families import Family, StackMode
-from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.vocabulary.resolved_spec import ResolvedSpec
+from cluster.vocabulary.spec import Host
 from hosts.session import Output, Session
 from hosts.upload import import_images, upload_files
 from kube.pod_networks import network_images
@@ -57,7 +58,7 @@ done
 class Machine:
     """The one host of this module's lab, the cluster file that names it, and a session."""
 
-    spec: ClusterSpec
+    spec: ResolvedSpec
     session: Session
     bundle: Path
 
@@ -78,14 +79,14 @@ class Machine:
 
     def claim(self) -> None:
         """Write down whose host it is."""
-        self.run(render(steps.CLAIM_TEMPLATE, **steps.claim_values(self.spec, self.host)))
+        self.run(render("host/claim.sh.j2", **step_values.claim_values(self.spec, self.host)))
 
     def prepare(self) -> Output:
         """Claim, upload and prepare, as prepare-host does."""
         self.claim()
         files = read_manifest(self.bundle).for_host(self.host.role.value, network_images(self.spec))
         upload_files(self.session, self.bundle, [file for file in files if file.kind is not FileKind.IMAGE])
-        return self.run(render("host/prepare.sh.j2", **steps.prepare_values(self.spec, self.host)))
+        return self.run(render("host/prepare.sh.j2", **step_values.prepare_values(self.spec, self.host)))
 
     def images(self) -> None:
         """Import the bundle's images."""
@@ -94,12 +95,12 @@ class Machine:
 
     def init(self, *, ok: bool = True) -> Output:
         """kubeadm init."""
-        return self.run(render("host/init.sh.j2", **steps.init_values(self.spec)), ok=ok)
+        return self.run(render("host/init.sh.j2", **step_values.init_values(self.spec)), ok=ok)
 
     def reset(self, *, ok: bool = True) -> Output:
         """Take the cluster off, and forget it."""
-        done = self.run(render("host/reset.sh.j2", **steps.reset_values(self.spec, self.host)), ok=ok)
-        self.run(render(steps.REMOVE_STEP_STATE_TEMPLATE, **steps.remove_step_state_values(self.spec.name)))
+        done = self.run(render("host/reset.sh.j2", **step_values.reset_values(self.spec, self.host)), ok=ok)
+        self.run(render("host/remove-step-state.sh.j2", **step_values.remove_step_state_values(self.spec.name)))
         return done
 
 
@@ -112,7 +113,7 @@ def machine(lab_hosts: tuple[LabHost, ...], bundle_folder: Path) -> Iterator[Mac
     assert reading.spec is not None, reading.problems
     key = Credential(private_key=lab.key_file.read_text())
     session = Session.open(found[0].name, reading.spec.hosts[0].ssh, lambda _name: key)
-    yield Machine(reading.spec, session, bundle_folder)
+    yield Machine(ResolvedSpec.of(reading.spec), session, bundle_folder)
     session.close()
 
 
@@ -135,11 +136,11 @@ def test_a_host_of_another_cluster_is_not_touched(bare: Machine) -> None:
     before = bare.look()
     try:
         for template, values in (
-            (steps.CLAIM_TEMPLATE, steps.claim_values(bare.spec, bare.host)),
-            ("host/prepare.sh.j2", steps.prepare_values(bare.spec, bare.host)),
-            ("host/init.sh.j2", steps.init_values(bare.spec)),
-            ("host/join.sh.j2", steps.join_values(bare.spec, bare.host)),
-            ("host/reset.sh.j2", steps.reset_values(bare.spec, bare.host)),
+            ("host/claim.sh.j2", step_values.claim_values(bare.spec, bare.host)),
+            ("host/prepare.sh.j2", step_values.prepare_values(bare.spec, bare.host)),
+            ("host/init.sh.j2", step_values.init_values(bare.spec)),
+            ("host/join.sh.j2", step_values.join_values(bare.spec, bare.host)),
+            ("host/reset.sh.j2", step_values.reset_values(bare.spec, bare.host)),
         ):
             done = bare.run(render(template, **values), ok=False)
             assert done.exit_code == 64, template
@@ -153,7 +154,7 @@ def test_a_host_with_somebody_elses_files_is_not_claimed(bare: Machine) -> None:
     """A kubelet.conf or a containerd configuration that is not ours: 64, and no owner is written."""
     for path in ("/etc/kubernetes/kubelet.conf", "/etc/containerd/config.toml"):
         bare.run(f"mkdir -p {path.rpartition('/')[0]} && echo theirs >{path}")
-        done = bare.run(render(steps.CLAIM_TEMPLATE, **steps.claim_values(bare.spec, bare.host)), ok=False)
+        done = bare.run(render("host/claim.sh.j2", **step_values.claim_values(bare.spec, bare.host)), ok=False)
         assert (done.exit_code, path in done.stderr) == (64, True)
         assert bare.run(f"cat {path}; rm -r {path.rpartition('/')[0]}; ls /var/lib").stdout.startswith("theirs")
         assert "sixstack" not in bare.run("ls /var/lib").stdout
@@ -164,7 +165,7 @@ def test_preparing_again_changes_nothing(bare: Machine) -> None:
     assert "wrote /etc/containerd/config.toml" in bare.prepare().stdout
     before = bare.look()
     started = bare.run("systemctl show -p ActiveEnterTimestampMonotonic containerd").stdout
-    assert bare.run(render("host/prepare.sh.j2", **steps.prepare_values(bare.spec, bare.host))).stdout == ""
+    assert bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(bare.spec, bare.host))).stdout == ""
     assert bare.run("systemctl show -p ActiveEnterTimestampMonotonic containerd").stdout == started
     assert changes(before, bare.look()) == []
 
@@ -177,11 +178,11 @@ def test_mirrors_and_proxy_come_and_go_with_the_file(bare: Machine) -> None:
     document = bare.spec.model_dump()
     document["images"]["mirrors"] = {"docker.io": ("https://m.example",)}
     document["proxy"]["http"] = "http://p.example:3128/a%20b"
-    spec = ClusterSpec.model_validate(document)
-    bare.run(render("host/prepare.sh.j2", **steps.prepare_values(spec, spec.hosts[0])))
+    spec = ResolvedSpec.model_validate(document)
+    bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(spec, spec.hosts[0])))
     assert 'server = "https://registry-1.docker.io"' in bare.run("cat /etc/containerd/certs.d/docker.io/hosts.toml").stdout
     assert "HTTP_PROXY=http://p.example:3128/a%20b" in bare.run("systemctl show -p Environment containerd").stdout
-    bare.run(render("host/prepare.sh.j2", **steps.prepare_values(bare.spec, bare.host)))
+    bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(bare.spec, bare.host)))
     assert bare.run("ls /etc/containerd/certs.d").stdout.split() == ["theirs.example"]
     assert "PROXY" not in bare.run("systemctl show -p Environment containerd").stdout
     bare.run(f"rm -r {theirs}")
@@ -240,7 +241,7 @@ def test_reset_borrows_what_the_host_lacks_from_a_pod(bare: Machine) -> None:
     """kube-proxy in iptables mode, and a host with neither iptables nor nft: its chains go all the same, and the tables with them."""
     document = bare.spec.model_dump()
     document["kubeadm"]["kube_proxy"]["mode"] = "iptables"
-    legacy = replace(bare, spec=ClusterSpec.model_validate(document))
+    legacy = replace(bare, spec=ResolvedSpec.model_validate(document))
     before = legacy.look()
     legacy.prepare()
     legacy.images()
@@ -256,16 +257,7 @@ def test_reset_borrows_what_the_host_lacks_from_a_pod(bare: Machine) -> None:
     assert changes(before, legacy.look()) == []
 
 
-ADVERTISE = """
-import socket, struct, sys, time
-link = sys.argv[1]
-s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex(link))
-while True:
-    s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, socket.if_nametoindex(link)))
-    time.sleep(0.3)
-"""
+ADVERTISE = str(Path(__file__).with_name("advertise_router.py"))
 
 
 @contextmanager
@@ -273,7 +265,7 @@ def advertised(machine: Machine, link: str) -> Iterator[None]:
     """While inside, a router says three times a second on `link`, in the host's network namespace `router`, that it is there."""
     init = init_pid(hosts.machine_of(machine.host.name, LAB))
     namespace = f"--net=/proc/{init}/root/run/netns/router"
-    with subprocess.Popen(["nsenter", namespace, sys.executable, "-c", ADVERTISE, link]) as router:
+    with subprocess.Popen(["nsenter", namespace, sys.executable, ADVERTISE, link]) as router:
         try:
             yield
         finally:
@@ -281,7 +273,7 @@ def advertised(machine: Machine, link: str) -> Iterator[None]:
 
 
 def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) -> None:
-    """Rule 12: accept_ra becomes 2 on that link before forwarding is switched on, and what it was after reset; a link with 0 keeps it."""
+    """accept_ra becomes 2 on that link before forwarding is switched on, and what it was after reset; a link with 0 keeps it."""
     bare.run(
         """
         ip link add ra0 type veth peer name ra1

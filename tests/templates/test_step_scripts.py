@@ -15,8 +15,6 @@ FILE = {"size": 5, "encoding": "gzip", "mode": "0755", "sha256": "0" * 64, "cont
 IMAGE = {"size": 5, "encoding": "identity", "sha256": "0" * 64, "images": ("example.org/a:1",), "unpack": True}
 STEP = {"step": "init-control-plane", "cluster": "demo"}
 SCRIPTS: list[tuple[str, dict[str, Any]]] = [
-    ("put", {"target": "/etc/it's", "mode": "0600", "size": 5, "decode": False, "sha256": "0" * 64}),
-    ("put", {"target": "/etc/x", "mode": "0600", "size": 5, "decode": True, "sha256": "0" * 64}),
     ("upload", {"files": [FILE, {**FILE, "encoding": "identity"}], "folders": {"/usr/local/bin": 70000, "/it's": 5}}),
     ("import-images", {"files": [IMAGE, {**IMAGE, "encoding": "gzip", "unpack": False}], "kib": 5}),
     ("detached", {**STEP, "unit_limit": 60}),

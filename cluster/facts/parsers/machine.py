@@ -19,6 +19,7 @@ class Identity:
     machine_id: str = ""
     product_uuid: str | None = None
     os: str = ""
+    os_ids: tuple[str, ...] = ()  # ID, then ID_LIKE
     kernel: tuple[int, int, int] = (0, 0, 0)
     architecture: str = ""
     root: bool = False
@@ -35,6 +36,7 @@ def identity(text: str) -> Identity:
         machine_id=value(text, "machine-id") or "",
         product_uuid=uuid.lower() if uuid else None,
         os=(value(text, "os") or "unknown").strip("\"'"),
+        os_ids=tuple(name for key in ("os-id", "os-id-like") for name in (value(text, key) or "").strip().strip("\"'").split()),
         kernel=kernel_version(release),
         architecture=_ARCHITECTURES.get(machine, machine),
         root=value(text, "uid") == "0",

@@ -16,6 +16,7 @@ class OwnState:
     owner: str | None = None
     prepared: str | None = None
     steps: tuple[StepState, ...] = ()
+    foreign_authority: bool = False  # the certificate authority on the host is not the one that init or join left
 
 
 def own_state(text: str) -> OwnState:
@@ -23,7 +24,14 @@ def own_state(text: str) -> OwnState:
     if not any(word == "owner" for word, _ in pairs(text)):
         raise ValueError("nothing said of an owner")
     units = set(values(text, "unit"))
-    return OwnState(value(text, "owner"), value(text, "prepared"), tuple(_step(line, units) for line in values(text, "step")))
+    steps = tuple(_step(line, units) for line in values(text, "step"))
+    return OwnState(value(text, "owner"), value(text, "prepared"), steps, _foreign_authority(value(text, "authority")))
+
+
+def _foreign_authority(line: str | None) -> bool:
+    """`line`: two digests of ca.crt. Without them nothing is known, and nothing is foreign."""
+    found = re.fullmatch(r"then=([0-9a-f]{64}) now=([0-9a-f]{64})", line or "")
+    return found is not None and found[1] != found[2]
 
 
 def _step(line: str, units: set[str]) -> StepState:

@@ -1,4 +1,4 @@
-"""Node addresses as the hosts really have them: there, stable, chosen without doubt (rules 7 and 13)."""
+"""Node addresses as the hosts really have them: there, stable, chosen without doubt."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts, InterfaceAddress
 from cluster.facts.node_addresses import candidates, settled_addresses
-from cluster.rules.on_facts.rule import Inspected, cluster_rule, host_rule
-from cluster.rules.rule import Finding
+from cluster.rules.inspected import Inspected
+from cluster.rules.registry import cluster_rule, host_rule
 from cluster.vocabulary.families import Family, family_of
 from cluster.vocabulary.hostport import split_host_port
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, parse_address
 
 _WORD = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
@@ -22,8 +23,8 @@ _CURE = {
 
 
 @host_rule("address-not-on-host")
-def addresses_are_on_the_host(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """A node address that the file names, or that the node has in this cluster, is on the host, on the named interface if there is one (kubernetes#130409)."""
+def addresses_are_on_the_host(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """A node address that the file names, or that the node has in this cluster, is not on the host, or not on the named interface (kubernetes#130409)."""
     for address in cluster.addresses(host) if found.links else ():  # without any, rule facts-unknown says why
         family = family_of(address)
         link = found.link_of(address)
@@ -32,15 +33,15 @@ def addresses_are_on_the_host(cluster: Inspected, host: Host, found: HostFacts) 
                 held for one in found.links for held in one.addresses if family_of(held.address) is family and held.scope == "global"
             )
             hint = f"write the address it has, or give it this one: `ip address add {address}/{_usual_length(found, family)} dev LINK`, and in its network setup"
-            yield Finding("addresses", f"{address} is on none of its interfaces; its {_WORD[family]} addresses: {held or 'none'}", hint)
+            yield Violation("addresses", f"{address} is on none of its interfaces; its {_WORD[family]} addresses: {held or 'none'}", hint)
         elif host.interface is not None and link.name != host.interface:
-            yield Finding(
+            yield Violation(
                 "addresses",
                 f"{address} is on {link.name}, the file says interface {host.interface}",
                 f"write interface: {link.name}, or leave it out",
             )
         elif not link.up:
-            yield Finding(
+            yield Violation(
                 "addresses",
                 f"{address} is on {link.name}, which is down",
                 f"`ip link set {link.name} up`, and see that it comes up at boot",
@@ -53,28 +54,28 @@ def _usual_length(found: HostFacts, family: Family) -> int:
 
 
 @host_rule("address-not-stable")
-def addresses_are_stable(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """A node address is not tentative, failed in duplicate detection, deprecated or temporary (talos#9725)."""
+def addresses_are_stable(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """A node address is tentative, failed in duplicate detection, deprecated or temporary (talos#9725)."""
     for address in cluster.addresses(host):
         for held in found.addresses:
             if held.address == address and not held.stable:
                 worst = next(flag for flag in ("dadfailed", "tentative", "temporary", "deprecated") if flag in held.flags)
-                yield Finding("addresses", f"{address} is {worst}", _CURE[worst])
+                yield Violation("addresses", f"{address} is {worst}", _CURE[worst])
 
 
 @host_rule("interface-not-on-host")
-def interface_is_on_the_host(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """The interface that the file names is on the host."""
+def interface_is_on_the_host(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The interface that the file names is not on the host."""
     if host.interface is not None and found.links and found.link(host.interface) is None:
         names = ", ".join(link.name for link in found.links if link.kind not in ("loopback", "veth"))
-        yield Finding(
+        yield Violation(
             "interface", f"it has no interface {host.interface}; it has {names or 'none'}", "write one of these, or leave interface out"
         )
 
 
 @host_rule("no-node-address")
-def an_address_can_be_chosen(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """Where the file names no addresses, the host has a stable global one of each family in use."""
+def an_address_can_be_chosen(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The file names no addresses, and the host has no stable global one of a family in use."""
     if host.addresses or settled_addresses(cluster.spec, found):
         return
     if not found.links or (host.interface is not None and found.link(host.interface) is None):
@@ -85,7 +86,7 @@ def an_address_can_be_chosen(cluster: Inspected, host: Host, found: HostFacts) -
         where = f"interface {host.interface}" if host.interface else _default_route(found, family)
         others = _listed(held for held in found.addresses if family_of(held.address) is family)
         says = f"no stable global {_WORD[family]} address on {where}; its {_WORD[family]} addresses: {others or 'none'}"
-        yield Finding(
+        yield Violation(
             "addresses",
             says,
             f"give it one, or write hosts: addresses (or interface) for {host.name}, or use another stack than {cluster.spec.stack}",
@@ -93,8 +94,8 @@ def an_address_can_be_chosen(cluster: Inspected, host: Host, found: HostFacts) -
 
 
 @host_rule("several-node-addresses")
-def the_choice_is_clear(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """Where the file names no addresses, there is one candidate a family: which of several is meant, only the owner knows."""
+def the_choice_is_clear(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The file names no addresses, and the host has several candidates of a family: which is meant, only the owner knows."""
     if host.addresses or settled_addresses(cluster.spec, found):
         return
     for family in cluster.spec.families:
@@ -102,12 +103,12 @@ def the_choice_is_clear(cluster: Inspected, host: Host, found: HostFacts) -> Ite
         if len(several) > 1:
             where = f"interface {host.interface}" if host.interface else _default_route(found, family)
             says = f"{len(several)} {_WORD[family]} addresses on {where} could be the node's: {_listed(several)}"
-            yield Finding("addresses", says, f"write the ones to use as addresses of {host.name}")
+            yield Violation("addresses", says, f"write the ones to use as addresses of {host.name}")
 
 
 @cluster_rule("endpoint-not-on-control-plane")
-def endpoint_leads_to_the_control_plane(cluster: Inspected) -> Iterator[Finding]:
-    """An API endpoint that is an address held by a host of the file is the control plane's."""
+def endpoint_leads_to_the_control_plane(cluster: Inspected) -> Iterator[Violation]:
+    """The API endpoint is an address of a host that is not a control plane."""
     endpoint = cluster.spec.control_plane.endpoint
     if endpoint is None:
         return
@@ -119,7 +120,7 @@ def endpoint_leads_to_the_control_plane(cluster: Inspected) -> Iterator[Finding]
     for host, found in cluster.hosts:
         if host.name not in control_planes and found.link_of(address) is not None:
             says = f"the API endpoint {endpoint} is an address of {host.name}, which is a worker"
-            yield Finding(
+            yield Violation(
                 f"hosts/{host.name}/addresses", says, f"write an address of {', '.join(sorted(control_planes))} as control_plane: endpoint"
             )
 

@@ -1,12 +1,14 @@
-"""Who has the host already: another cluster, or a container runtime and kubelet that are not ours (rule 31)."""
+"""Who has the host already: another cluster, or a container runtime and kubelet that are not ours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from cluster.facts.host_facts import Conflict, HostFacts
-from cluster.rules.on_facts.rule import Inspected, host_rule
-from cluster.rules.rule import Finding
+from cluster.operating_systems.detection import operating_system
+from cluster.rules.inspected import Inspected
+from cluster.rules.registry import host_rule
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, Role
 
 
@@ -41,8 +43,8 @@ def another_cluster(cluster: Inspected, host: Host, found: HostFacts) -> str | N
 
 
 @host_rule("host-has-another-cluster")
-def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """A host carries no cluster, or this one: the owner's name and the certificate authority tell. It is never reset unasked."""
+def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """A host carries another cluster, as the owner's name and the certificate authority tell. It is never reset unasked."""
     if (held := another_cluster(cluster, host, found)) is None:
         return
     if found.owner is None:
@@ -51,11 +53,10 @@ def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterat
         hint = f"remove the earlier cluster first: `sixstack delete FILE --confirm {found.owner}`"
     else:
         hint = f"take {host.name} out of the file, or delete cluster {found.owner} first with its own file: `sixstack delete FILE --confirm {found.owner}`"
-    yield Finding("cluster", held, hint)
+    yield Violation("cluster", held, hint)
 
 
 _DO = {
-    "package": "remove it: `apt-get purge {name}` (or `dnf remove {name}`, `snap remove {name}`), then run again",
     "unit": "stop it and remove it: `systemctl disable --now {name}`, then remove {detail}",
     "binary": "remove {detail}, or what installed it",
     "process": "stop it, and see that nothing starts it again: {detail}",
@@ -64,28 +65,32 @@ _DO = {
 
 
 @host_rule("foreign-runtime")
-def no_foreign_runtime(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """No containerd, docker, other runtime or kubelet that this project did not put there: two of them fight over sockets and cgroups."""
+def no_foreign_runtime(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """A containerd, docker, other runtime or kubelet is there that sixstack did not install: two of them fight over sockets and cgroups."""
     if another_cluster(cluster, host, found) is not None:
         return  # they are that cluster's
     for thing in found.conflicts:
         if thing.kind != "file":
-            yield Finding("foreign", f"{_in_words(thing)} is not ours", _hint(thing))
+            yield Violation("foreign", f"{_in_words(thing)} is not ours", _hint(thing, found))
 
 
 @host_rule("leftovers")
-def no_leftovers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """No files of an earlier cluster or runtime that kubeadm or the pod network would stumble over."""
+def no_leftovers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """Files of an earlier cluster or runtime are there that kubeadm or the pod network would stumble over."""
     if another_cluster(cluster, host, found) is not None:
         return
     for thing in found.conflicts:
         if thing.kind == "file":
-            yield Finding("leftovers", f"{thing.name} is there, and not ours", _hint(thing))
+            yield Violation("leftovers", f"{thing.name} is there, and not ours", _hint(thing, found))
 
 
 def _in_words(thing: Conflict) -> str:
     return f"{thing.kind} {thing.name}" + (f" ({thing.detail})" if thing.detail else "")
 
 
-def _hint(thing: Conflict) -> str:
+def _hint(thing: Conflict, found: HostFacts) -> str:
+    if thing.kind == "package":
+        # `detail` begins with the kind of package
+        snap = thing.detail.startswith("snap ")
+        return f"{f'remove it: `snap remove {thing.name}`' if snap else operating_system(found).remove_hint(thing.name)}, then run again"
     return _DO[thing.kind].format(name=thing.name, detail=thing.detail or thing.name)

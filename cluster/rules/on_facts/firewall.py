@@ -1,4 +1,4 @@
-"""Firewalls in the way: what is closed is listed with the commands that open it; nothing is opened unasked (rule 34)."""
+"""Firewalls in the way: what is closed is listed with the commands that open it; nothing is opened unasked."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from cluster.facts.host_facts import FirewallRule, HostFacts
 from cluster.kubeadm.documents import proxy_mode
+from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.ports import NODE_PORTS, listeners
-from cluster.rules.on_facts.rule import Inspected, host_rule
-from cluster.rules.rule import Finding
+from cluster.rules.registry import host_rule
 from cluster.vocabulary.families import Family
+from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, ProxyMode
 
 # protocol -> ports, as nft and firewall-cmd write them: 6443, 30000-32767
@@ -17,8 +18,8 @@ Closed = dict[str, tuple[str, ...]]
 
 
 @host_rule("firewall-closed")
-def ports_are_open_to_peers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """No firewall drops what the other hosts send to this one, in any family in use."""
+def ports_are_open_to_peers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """A firewall drops what the other hosts send to this one, in a family in use."""
     for rule in found.firewall:
         if rule.family is not None and rule.family not in cluster.spec.families:
             continue
@@ -27,11 +28,11 @@ def ports_are_open_to_peers(cluster: Inspected, host: Host, found: HostFacts) ->
             if proxy_mode(cluster.spec) is ProxyMode.IPTABLES and (rule.program == "ufw" or rule.detail.endswith("filter FORWARD")):
                 continue  # flannel and kube-proxy then put rules of their own into this very chain, which let pods through
             says = f"{rule.program} ({rule.detail}) drops packets forwarded to and from pods{family}"
-            yield Finding("firewall", says, f"let it accept forwarded packets of the pod ranges: {_forward_command(rule, cluster)}")
+            yield Violation("firewall", says, f"let it accept forwarded packets of the pod ranges: {_forward_command(rule, cluster)}")
         elif closed := _closed(cluster, host, rule):
             ports = ", ".join(f"{port}/{protocol}" for protocol, held in closed.items() for port in held)
             says = f"{rule.program} ({rule.detail}) drops what other hosts send{family} to {ports}"
-            yield Finding("firewall", says, f"open them to the other hosts: {_command(rule, closed)}")
+            yield Violation("firewall", says, f"open them to the other hosts: {_command(rule, closed)}")
 
 
 def _closed(cluster: Inspected, host: Host, rule: FirewallRule) -> Closed:

@@ -1,4 +1,4 @@
-"""Hosts that do not reach each other, as they have tried themselves, on the ports and in the families that the cluster will use (rule 30)."""
+"""Hosts that do not reach each other, as they have tried themselves, on the ports and in the families that the cluster will use."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from itertools import permutations
 
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.host_paths import ClosedPath, HostPath
+from cluster.operating_systems.detection import operating_system
+from cluster.pod_networks.plugins import pod_network
+from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.conflicts import another_cluster
 from cluster.rules.on_facts.ports import listeners
-from cluster.rules.on_facts.rule import Inspected, cluster_rule
-from cluster.rules.rule import Finding
+from cluster.rules.registry import cluster_rule
 from cluster.vocabulary.families import Family, family_of
-from cluster.vocabulary.problems import Severity
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Host
+from cluster.vocabulary.problems import Severity, Violation
+from cluster.vocabulary.spec import ClusterSpec, Host
 
 _WORD = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 _HEADER = {Family.IPV4: "ip", Family.IPV6: "ip6"}
@@ -22,10 +24,6 @@ _NO_WAY = ("Network is unreachable", "No route to host")  # ENETUNREACH, EHOSTUN
 
 # one end, the other ends, the families: all with the same ports, closed in the same way
 _Group = tuple[str, tuple[str, ...], tuple[Family, ...], tuple[ClosedPath, ...]]
-_WHY_UNTRIED = {
-    "lacking perl": ("it has no perl, which tries them", "install package perl-base, which Debian and Ubuntu always have"),
-    "busy": ("another run works on it", "run again when that one has ended"),
-}
 
 
 def paths_to_try(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[HostPath, ...]:
@@ -58,24 +56,26 @@ def _has_vxlan(found: HostFacts) -> bool:
 
 
 def _is_guarded(cluster: Inspected, path: HostPath, found: HostFacts) -> bool:
-    """Calico on a member drops VXLAN from every host that is no node yet (measured); the way back is tried."""
-    return path.protocol == "udp" and cluster.spec.cni.kind is CniKind.CALICO and _is_in(cluster, found) and _has_vxlan(found)
+    """The plug-in on a member drops VXLAN from every host that is not a node yet (Calico, measured); the way back is tried."""
+    drops = pod_network(cluster.spec).drops_vxlan_of_strangers
+    return drops and path.protocol == "udp" and _is_in(cluster, found) and _has_vxlan(found)
 
 
 def _paths(cluster: Inspected, source: Host, target: Host, *, running: bool) -> Iterator[HostPath]:
     mine = {family_of(address): address for address in cluster.addresses(source)}
     theirs = {family_of(address): address for address in cluster.addresses(target)}
+    in_vxlan = pod_network(cluster.spec).vxlan_families(cluster.spec)
     for family in cluster.spec.families:
         if family not in mine or family not in theirs:
             continue  # the rules of addresses say why
         for one in listeners(cluster, target):
-            if source.role in one.peers and (one.protocol == "tcp" or family in cluster.spec.vxlan_families):
+            if source.role in one.peers and (one.protocol == "tcp" or family in in_vxlan):
                 yield HostPath(source.name, target.name, one.protocol, one.port, one.part, mine[family], theirs[family], running)
 
 
 @cluster_rule("hosts-cannot-reach-each-other")
-def hosts_reach_each_other(cluster: Inspected) -> Iterator[Finding]:
-    """The hosts themselves reach each other on the ports of the cluster's parts, over every family in use (k0sctl#890)."""
+def hosts_reach_each_other(cluster: Inspected) -> Iterator[Violation]:
+    """A host does not reach another one on the ports of the cluster's parts, in a family in use, as the hosts themselves have tried (k0sctl#890)."""
     closed = [one for one in cluster.connectivity.closed if not _is_told_by_the_firewall(cluster, one)]
     while closed:
         # the end that most of what is left has in common is what is said first: one closed host of twenty is one problem
@@ -88,17 +88,22 @@ def hosts_reach_each_other(cluster: Inspected) -> Iterator[Finding]:
             says = f"{listed} {'do' if len(others) > 1 else 'does'} not reach it over {over}: {ports}"
         else:
             says = f"it does not reach {listed} over {over}: {ports}"
-        yield Finding(f"hosts/{name}/connectivity", says, _hint(alike))
+        yield Violation(f"hosts/{name}/connectivity", says, _hint(alike))
         told = set(alike)
         closed = [one for one in closed if one not in told]
 
 
 @cluster_rule("hosts-not-tried", Severity.WARNING)
-def every_host_could_try(cluster: Inspected) -> Iterator[Finding]:
-    """Whether hosts reach each other could be tried on every one of them."""
+def every_host_could_try(cluster: Inspected) -> Iterator[Violation]:
+    """Whether other hosts reach a host could not be tried."""
     for name, why in cluster.connectivity.untried:
-        says, hint = _WHY_UNTRIED.get(why, (f"it says {why!r}", "see that perl works there"))
-        yield Finding(f"hosts/{name}/connectivity", f"whether other hosts reach it was not tried: {says}", hint)
+        if why == "lacking perl":
+            says, hint = "it has no perl, which tries them", operating_system(cluster.facts.get(name)).install_hint(["perl"])
+        elif why == "busy":
+            says, hint = "another run works on it", "run again when that one has ended"
+        else:
+            says, hint = f"it says {why!r}", "see that perl works there"
+        yield Violation(f"hosts/{name}/connectivity", f"whether other hosts reach it was not tried: {says}", hint)
 
 
 def _is_told_by_the_firewall(cluster: Inspected, closed: ClosedPath) -> bool:

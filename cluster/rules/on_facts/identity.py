@@ -1,4 +1,4 @@
-"""Machines that must not be one another: host names, hardware ids, clocks (rules 28 and 31)."""
+"""Machines that must not be one another: host names, hardware ids, clocks."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from datetime import timedelta
 from statistics import median_low
 
 from cluster.facts.host_facts import HostFacts
-from cluster.rules.on_facts.rule import Inspected, cluster_rule, host_rule
-from cluster.rules.rule import Finding
-from cluster.vocabulary.problems import Severity
+from cluster.rules.inspected import Inspected
+from cluster.rules.registry import cluster_rule, host_rule
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import Host
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
 
 
 @host_rule("hostname-differs", Severity.WARNING)
-def hostname_is_the_node_name(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """The machine's own host name is the node name, or begins with it: kubeadm is told the node name, so this only misleads people."""
+def hostname_is_the_node_name(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The machine's own host name is not the node name, nor begins with it: kubeadm is told the node name, so this only misleads people."""
     if found.hostname.lower() != host.name and found.hostname.lower().partition(".")[0] != host.name:
         says = f"the machine calls itself {found.hostname}; its node will be called {host.name}"
-        yield Finding("hostname", says, f"`hostnamectl set-hostname {host.name}`, or write name: {found.hostname.lower()}")
+        yield Violation("hostname", says, f"`hostnamectl set-hostname {host.name}`, or write name: {found.hostname.lower()}")
 
 
 @cluster_rule("hostname-twice")
-def hostnames_are_unique(cluster: Inspected) -> Iterator[Finding]:
-    """No two machines have one host name."""
+def hostnames_are_unique(cluster: Inspected) -> Iterator[Violation]:
+    """Two machines have one host name."""
     yield from _twice(
         cluster, "hostname", lambda _host, found: found.hostname, "give each machine a name of its own: `hostnamectl set-hostname NAME`"
     )
 
 
 @cluster_rule("product-uuid-twice")
-def product_uuids_are_unique(cluster: Inspected) -> Iterator[Finding]:
-    """No two machines have one product_uuid, where it can be read."""
+def product_uuids_are_unique(cluster: Inspected) -> Iterator[Violation]:
+    """Two machines have one product_uuid, where it can be read."""
     hint = "one machine under two names, or cloned virtual machines: give each its own UUID in the hypervisor"
     yield from _twice(cluster, "product_uuid", lambda _host, found: found.product_uuid, hint)
 
 
 @cluster_rule("mac-twice")
-def macs_are_unique(cluster: Inspected) -> Iterator[Finding]:
-    """No two machines have one MAC address on the links of their node addresses."""
+def macs_are_unique(cluster: Inspected) -> Iterator[Violation]:
+    """Two machines have one MAC address on the links of their node addresses."""
     hint = "one machine under two names, or cloned virtual machines: give each link its own MAC address in the hypervisor"
 
     def mac(host: Host, found: HostFacts) -> str | None:
@@ -51,26 +51,26 @@ def macs_are_unique(cluster: Inspected) -> Iterator[Finding]:
 
 
 @cluster_rule("machine-id-twice", Severity.WARNING)
-def machine_ids_are_unique(cluster: Inspected) -> Iterator[Finding]:
-    """No two machines have one /etc/machine-id: DHCP servers and log collectors take them for one."""
+def machine_ids_are_unique(cluster: Inspected) -> Iterator[Violation]:
+    """Two machines have one /etc/machine-id: DHCP servers and log collectors take them for one."""
     hint = "cloned machines: `rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup` on all but one, and reboot"
     yield from _twice(cluster, "machine-id", lambda _host, found: found.machine_id, hint)
 
 
-def _twice(cluster: Inspected, what: str, of: Callable[[Host, HostFacts], str | None], hint: str) -> Iterator[Finding]:
+def _twice(cluster: Inspected, what: str, of: Callable[[Host, HostFacts], str | None], hint: str) -> Iterator[Violation]:
     first: dict[str, str] = {}
     for host, found in cluster.hosts:
         if not (value := of(host, found)):
             continue
         if value in first:
-            yield Finding(f"hosts/{host.name}/{what}", f"{host.name} and {first[value]} both have {what} {value}", hint)
+            yield Violation(f"hosts/{host.name}/{what}", f"{host.name} and {first[value]} both have {what} {value}", hint)
         else:
             first[value] = host.name
 
 
 @cluster_rule("clock-off")
-def clocks_agree(cluster: Inspected) -> Iterator[Finding]:
-    """Every clock is within 30 s of the median, either way, before certificates are made."""
+def clocks_agree(cluster: Inspected) -> Iterator[Violation]:
+    """A clock is more than 30 s off the median: certificates would not be valid yet, or no more."""
     if not cluster.hosts:
         return
     median = median_low(found.clock_offset for _, found in cluster.hosts)
@@ -80,4 +80,4 @@ def clocks_agree(cluster: Inspected) -> Iterator[Finding]:
             way = "ahead of" if off > timedelta() else "behind"
             says = f"its clock is {abs(off).total_seconds():.0f} s {way} that of the other hosts (their median)"
             hint = "see that a time service runs on every host: `timedatectl set-ntp true`, `timedatectl timesync-status`"
-            yield Finding(f"hosts/{host.name}/clock", says, hint)
+            yield Violation(f"hosts/{host.name}/clock", says, hint)

@@ -1,4 +1,4 @@
-"""What the kernel and its links must be able to do: NAT, kube-proxy's mode, VXLAN, MTU, router advertisements (rules 12, 15, 21, 22)."""
+"""What the kernel and its links must be able to do: NAT, kube-proxy's mode, VXLAN, MTU, router advertisements."""
 
 from __future__ import annotations
 
@@ -6,59 +6,61 @@ from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.documents import proxy_mode
-from cluster.pod_networks.pod_mtu import VXLAN_OVERHEAD
-from cluster.rules.on_facts.rule import Inspected, host_rule
-from cluster.rules.rule import Finding
+from cluster.operating_systems.detection import operating_system
+from cluster.pod_networks.plugins import pod_network
+from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
+from cluster.rules.inspected import Inspected
+from cluster.rules.registry import host_rule
 from cluster.vocabulary.families import Family
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import Host, ProxyMode
 
 IPV6_MINIMUM_MTU = 1280  # RFC 8200
 
 
 @host_rule("no-nat")
-def kernel_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
-    """Services need address translation in every family in use: nf_tables, or iptable_nat and ip6table_nat (kubernetes#133694)."""
+def kernel_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The kernel cannot translate addresses of a family in use, which services need: nf_tables, or iptable_nat and ip6table_nat (kubernetes#133694)."""
     for family in cluster.spec.families:
         if found.nat.get(family) is False:
             module = "ip6table_nat" if family is Family.IPV6 else "iptable_nat"
-            hint = f"load nf_tables or {module} (`modprobe nf_tables`; on Ubuntu: linux-modules-extra-$(uname -r)); IPv6 must not be disabled in the kernel"
-            yield Finding("kernel", f"its kernel can't translate {_word(family)} addresses: it has neither nf_tables nor {module}", hint)
+            hint = f"load nf_tables or {module} with `modprobe nf_tables`{operating_system(found).kernel_modules_hint}; IPv6 must not be disabled in the kernel"
+            yield Violation("kernel", f"its kernel can't translate {_word(family)} addresses: it has neither nf_tables nor {module}", hint)
 
 
 @host_rule("nat-unknown", Severity.WARNING)
-def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
-    """Whether the kernel can translate addresses can be told from what the host shows."""
+def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The host does not show whether its kernel can translate addresses."""
     for family in cluster.spec.families:
         if family not in found.nat:
             says = f"it can't be told whether its kernel translates {_word(family)} addresses: no nft, no kernel configuration, no /lib/modules"
-            yield Finding("kernel", says, "`apt-get install nftables` on the host lets it be told")
+            yield Violation("kernel", says, f"{operating_system(found).install_hint(['nft'])} on the host lets it be told")
 
 
 @host_rule("kernel-too-old-for-proxy")
-def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
-    """kube-proxy in nftables mode needs nf_tables and a kernel of 5.13 or newer."""
+def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The kernel has no nf_tables, or is older than 5.13: kube-proxy's nftables mode needs both."""
     if proxy_mode(cluster.spec) is not ProxyMode.NFTABLES:
         return
     hint = "use a newer kernel, or write `kubeadm: {kube_proxy: {mode: iptables}}`"
     if found.kernel < (5, 13, 0):
-        yield Finding("kernel", f"kernel {_version(found)}: kube-proxy's nftables mode needs 5.13", hint)
+        yield Violation("kernel", f"kernel {_version(found)}: kube-proxy's nftables mode needs 5.13", hint)
     elif found.nftables is False and any(found.nat.values()):
-        yield Finding("kernel", "its kernel has no nf_tables, which kube-proxy's nftables mode needs", hint)
+        yield Violation("kernel", "its kernel has no nf_tables, which kube-proxy's nftables mode needs", hint)
 
 
 @host_rule("kernel-too-old-for-vxlan")
-def kernel_does_vxlan_over_ipv6(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
-    """VXLAN over IPv6 needs kernel 4.19.1."""
-    if Family.IPV6 in cluster.spec.vxlan_families and found.kernel < (4, 19, 1):
-        yield Finding("kernel", f"kernel {_version(found)}: VXLAN over IPv6 needs 4.19.1", "use a newer kernel")
+def kernel_does_vxlan_over_ipv6(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The kernel is older than 4.19.1, which VXLAN over IPv6 needs."""
+    if Family.IPV6 in pod_network(cluster.spec).vxlan_families(cluster.spec) and found.kernel < (4, 19, 1):
+        yield Violation("kernel", f"kernel {_version(found)}: VXLAN over IPv6 needs 4.19.1", "use a newer kernel")
 
 
 @host_rule("mtu-too-small")
-def links_carry_pod_packets(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """With IPv6 a pod's MTU is at least 1280, and VXLAN takes 50 bytes of the link's over IPv4, 70 over IPv6; a pod MTU that the file sets fits as well."""
+def links_carry_pod_packets(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """A link's MTU is too small for pods: 1280 with IPv6, or the pod MTU that the file sets, and VXLAN's 50 bytes over IPv4, 70 over IPv6."""
     families = cluster.spec.families
-    overhead = max((VXLAN_OVERHEAD[family] for family in cluster.spec.vxlan_families), default=0)
+    overhead = max((VXLAN_OVERHEAD[family] for family in pod_network(cluster.spec).vxlan_families(cluster.spec)), default=0)
     wanted = max(cluster.spec.cni.mtu or 0, IPV6_MINIMUM_MTU if Family.IPV6 in families else 0)
     for link in dict.fromkeys(found.link_of(address) for address in cluster.addresses(host)):
         if wanted and link is not None and link.mtu < wanted + overhead:
@@ -67,12 +69,14 @@ def links_carry_pod_packets(cluster: Inspected, host: Host, found: HostFacts) ->
             )
             smaller = link.mtu - overhead
             other = f", or write cni: mtu: {smaller}" if cluster.spec.cni.mtu and smaller >= IPV6_MINIMUM_MTU else ""
-            yield Finding("mtu", says, f"`ip link set {link.name} mtu {max(wanted + overhead, 1500)}` where the network carries it{other}")
+            yield Violation(
+                "mtu", says, f"`ip link set {link.name} mtu {max(wanted + overhead, 1500)}` where the network carries it{other}"
+            )
 
 
 @host_rule("default-route-at-risk")
-def default_route_survives_forwarding(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
-    """An IPv6 default route learnt by router advertisement is lost once forwarding is on, unless accept_ra is 2 before (talos#5632, kops#12418)."""
+def default_route_survives_forwarding(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+    """An IPv6 default route learnt by router advertisement would be lost once forwarding is on: accept_ra is not 2 (talos#5632, kops#12418)."""
     if Family.IPV6 not in cluster.spec.families or cluster.spec.prepare.accept_ra:
         return
     for route in found.default_routes:
@@ -80,7 +84,9 @@ def default_route_survives_forwarding(cluster: Inspected, _host: Host, found: Ho
         # 0: a daemon in user space handles advertisements, and is left alone
         if route.family is Family.IPV6 and route.protocol == "ra" and link is not None and link.accept_ra == 1:
             says = f"its default route by {link.name} was learnt by router advertisement and accept_ra there is 1: it goes once forwarding is on"
-            yield Finding("accept_ra", says, f"`sysctl -w net.ipv6.conf.{link.name}.accept_ra=2`, or write `prepare: {{accept_ra: true}}`")
+            yield Violation(
+                "accept_ra", says, f"`sysctl -w net.ipv6.conf.{link.name}.accept_ra=2`, or write `prepare: {{accept_ra: true}}`"
+            )
 
 
 def _word(family: Family) -> str:

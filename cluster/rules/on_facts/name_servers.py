@@ -1,44 +1,44 @@
-"""Name servers that the cluster's own DNS forwards to (rule 17)."""
+"""Name servers that the cluster's own DNS forwards to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts
-from cluster.rules.on_facts.rule import Inspected, host_rule
-from cluster.rules.rule import Finding
+from cluster.rules.inspected import Inspected
+from cluster.rules.registry import host_rule
 from cluster.vocabulary.families import Address, Family, StackMode, family_of
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import Host
 
 _HINT = "write the ones to use as `network: {{dns_upstreams: [{example}]}}`, or mend the host's resolver"
 
 
 @host_rule("name-server-on-loopback")
-def name_servers_are_not_loopback(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
-    """A name server on loopback (127.0.0.53) is the pod itself inside a pod: CoreDNS would ask itself, and stops (coredns#2087)."""
+def name_servers_are_not_loopback(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The host's only name servers are on loopback (127.0.0.53), which is the pod itself inside a pod: CoreDNS would ask itself, and stops (coredns#2087)."""
     loopback = [server for server in found.nameservers if server.is_loopback]
     if loopback and len(loopback) == len(found.nameservers) and not cluster.spec.network.dns_upstreams:
         says = f"its only name server is {_listed(loopback)}, which no pod can reach"
-        yield Finding("nameservers", says, _HINT.format(example=_example(cluster.spec.families[0])))
+        yield Violation("nameservers", says, _HINT.format(example=_example(cluster.spec.families[0])))
 
 
 @host_rule("name-server-family")
-def an_ipv6_cluster_has_an_ipv6_name_server(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
-    """An IPv6-only cluster needs a name server with an IPv6 address: its pods have no way to another (rke2#8685, kind#3114)."""
+def an_ipv6_cluster_has_an_ipv6_name_server(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+    """No name server of an IPv6-only cluster's host has an IPv6 address: its pods have no way to another (rke2#8685, kind#3114)."""
     reachable = [server for server in found.nameservers if not server.is_loopback]
     if cluster.spec.stack is not StackMode.IPV6 or not reachable or cluster.spec.network.dns_upstreams:
         return
     if not any(family_of(server) is Family.IPV6 for server in reachable):
         says = f"its name servers are {_listed(reachable)}: pods of an IPv6-only cluster can't reach them"
-        yield Finding("nameservers", says, _HINT.format(example=_example(Family.IPV6)))
+        yield Violation("nameservers", says, _HINT.format(example=_example(Family.IPV6)))
 
 
 @host_rule("no-name-server", Severity.WARNING)
-def there_is_a_name_server(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Finding]:
-    """Without a name server pods find the names of the cluster only."""
+def there_is_a_name_server(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+    """The host has no name server: pods find the names of the cluster only."""
     if not found.nameservers and not cluster.spec.network.dns_upstreams:
-        yield Finding(
+        yield Violation(
             "nameservers",
             "it has no name server: pods will find the names of the cluster only",
             _HINT.format(example=_example(cluster.spec.families[0])),

@@ -1,4 +1,4 @@
-"""Ports that the cluster's parts listen on: free, or held by this cluster itself (rule 29)."""
+"""Ports that the cluster's parts listen on: free, or held by this cluster itself."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cluster.facts.host_facts import HostFacts, Socket
+from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
+from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.conflicts import another_cluster
-from cluster.rules.on_facts.rule import Inspected, host_rule
-from cluster.rules.rule import Finding
-from cluster.vocabulary.hostport import join_host_port, split_host_port
-from cluster.vocabulary.spec import CniKind, Host, Role
+from cluster.rules.registry import host_rule
+from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
+from cluster.vocabulary.problems import Violation
+from cluster.vocabulary.spec import Host, Role
 
-API_PORT = 6443
 _EVERYBODY = (Role.CONTROL_PLANE, Role.WORKER)
 NODE_PORTS = (30000, 32767)  # kube-apiserver's default --service-node-port-range
 
 # What the kernel calls our processes: /proc/PID/comm holds 15 characters.
-_OUR_PROCESSES = {"kube-apiserver", "kube-controller", "kube-scheduler", "kube-proxy", "kubelet", "etcd", "flanneld", "calico-node"}
+_OUR_PROCESSES = {
+    *("kube-apiserver", "kube-controller", "kube-scheduler", "kube-proxy", "kubelet", "etcd"),
+    *(process for plugin in POD_NETWORKS.values() for process in plugin.leftovers.processes),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,17 @@ def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
             Listener("tcp", 10257, "kube-controller-manager", ()),
             Listener("tcp", 10259, "kube-scheduler", ()),
         ]
-    if cluster.spec.vxlan_families:
-        found.append(Listener("udp", cluster.spec.cni.udp_port, "VXLAN", _EVERYBODY))
-    if cluster.spec.cni.kind is CniKind.CALICO:
-        found.append(Listener("tcp", 9099, "Felix's health check", ()))
+    plugin = pod_network(cluster.spec)
+    port = plugin.vxlan_port(cluster.spec)
+    if port is not None and plugin.vxlan_families(cluster.spec):
+        found.append(Listener("udp", port, "VXLAN", _EVERYBODY))
+    found += [Listener("tcp", local.port, local.part, ()) for local in plugin.local_ports]
     return tuple(found)
 
 
 @host_rule("port-busy")
-def ports_are_free(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Finding]:
-    """The ports of the cluster's parts are free on every address: kubeadm refuses to start otherwise."""
+def ports_are_free(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+    """A port that a part of the cluster needs is taken: kubeadm refuses to start."""
     if another_cluster(cluster, host, found) is not None:
         return  # they are that cluster's
     for listener in listeners(cluster, host):
@@ -73,7 +78,7 @@ def ports_are_free(cluster: Inspected, host: Host, found: HostFacts) -> Iterator
             by = ", ".join(dict.fromkeys(_in_words(one) for one in held))
             says = f"port {listener.port}/{listener.protocol}, which {listener.part} needs, is held by {by}"
             flag = "t" if listener.protocol == "tcp" else "u"
-            yield Finding("ports", says, f"stop that program (`ss -ln{flag}p sport = :{listener.port}` on the host shows it)")
+            yield Violation("ports", says, f"stop that program (`ss -ln{flag}p sport = :{listener.port}` on the host shows it)")
 
 
 def _ours(cluster: Inspected, found: HostFacts, socket: Socket) -> bool:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.file.reader import SHAPES, Reading, read_document, read_text
-from cluster.rules.rule import RULES
+from cluster.rules.registry import RULES
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.problems import Severity
 from cluster.vocabulary.spec import ClusterSpec, Unparsed

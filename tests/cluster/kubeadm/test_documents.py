@@ -19,6 +19,7 @@ from cluster.kubeadm.documents import (
     kubelet_configuration,
     proxy_mode,
 )
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, ProxyMode
 
 IPV4 = {"node": "198.18.0.{}", "pods": {"cidr": "10.244.0.0/16"}, "services": "10.96.0.0/16"}
@@ -31,26 +32,28 @@ MODES: dict[str, tuple[str, str, list[dict[str, Any]]]] = {
 }
 
 
-def spec_of(mode: str, **changes: Any) -> ClusterSpec:
+def spec_of(mode: str, **changes: Any) -> ResolvedSpec:
     """Two hosts in a mode, reached over another IPv4 address than the node's."""
     stack, primary, families = MODES[mode]
-    return ClusterSpec.model_validate(
-        {
-            "name": "demo",
-            "stack": stack,
-            "primary_family": primary,
-            "hosts": [
-                {
-                    "name": f"node-{number}",
-                    "role": role,
-                    "ssh": {"address": f"203.0.113.{number}"},
-                    "addresses": [family["node"].format(number) for family in families],
-                }
-                for number, role in ((1, "control-plane"), (2, "worker"))
-            ],
-            "network": {"pods": [family["pods"] for family in families], "services": [family["services"] for family in families]},
-            **changes,
-        }
+    return ResolvedSpec.of(
+        ClusterSpec.model_validate(
+            {
+                "name": "demo",
+                "stack": stack,
+                "primary_family": primary,
+                "hosts": [
+                    {
+                        "name": f"node-{number}",
+                        "role": role,
+                        "ssh": {"address": f"203.0.113.{number}"},
+                        "addresses": [family["node"].format(number) for family in families],
+                    }
+                    for number, role in ((1, "control-plane"), (2, "worker"))
+                ],
+                "network": {"pods": [family["pods"] for family in families], "services": [family["services"] for family in families]},
+                **changes,
+            }
+        )
     )
 
 
@@ -69,7 +72,7 @@ def arguments(component: dict[str, Any]) -> dict[str, str]:
     ],
 )
 def test_every_node_registers_with_all_its_addresses_primary_first(mode: str, node_ip: str, advertise: str) -> None:
-    """Rules 6 and 8: --node-ip on init and on join, the advertise address of the same family as its first one; bare, without brackets."""
+    """--node-ip on init and on join, the advertise address of the same family as its first one; bare, without brackets."""
     spec = spec_of(mode)
     init = init_configuration(spec)
     join = join_configuration(spec, spec.hosts[1], token="abcdef.0123456789abcdef", ca_hash="sha256:00")
@@ -89,7 +92,7 @@ def test_every_node_registers_with_all_its_addresses_primary_first(mode: str, no
     ],
 )
 def test_every_range_is_told_to_kubeadm_and_to_kube_proxy(mode: str, pods: str, services: str) -> None:
-    """podSubnet, serviceSubnet and rule 16's clusterCIDR, in the file's order."""
+    """podSubnet, serviceSubnet and kube-proxy's clusterCIDR, in the file's order."""
     spec = spec_of(mode)
     assert cluster_configuration(spec)["networking"] == {"podSubnet": pods, "serviceSubnet": services, "dnsDomain": "cluster.local"}
     assert kube_proxy_configuration(spec)["clusterCIDR"] == pods
@@ -105,13 +108,13 @@ def test_every_range_is_told_to_kubeadm_and_to_kube_proxy(mode: str, pods: str, 
     ],
 )
 def test_node_masks_are_given_by_family(mode: str, masks: dict[str, str]) -> None:
-    """Rule 5: never the flag without a family."""
+    """Never the flag without a family."""
     found = arguments(cluster_configuration(spec_of(mode))["controllerManager"])
     assert {name: value for name, value in found.items() if "mask" in name} == masks
 
 
 def test_in_ipv6_only_everything_binds_to_ipv6() -> None:
-    """Rule 25: controller manager, scheduler, API server, kubelet with its health port, kube-proxy with health and metrics."""
+    """Controller manager, scheduler, API server, kubelet with its health port, kube-proxy with health and metrics."""
     spec = spec_of("ipv6")
     cluster, kubelet, proxy = cluster_configuration(spec), kubelet_configuration(spec), kube_proxy_configuration(spec)
     assert arguments(cluster["controllerManager"])["bind-address"] == "::1"
@@ -140,7 +143,7 @@ def test_where_ipv4_is_first_kubeadms_own_defaults_stay(mode: str) -> None:
     ],
 )
 def test_the_certificate_names_every_way_to_the_api_server(mode: str, names: set[str]) -> None:
-    """Rule 10: node addresses of both families, the SSH address, the first service address of each family; bare IPv6."""
+    """Node addresses of both families, the SSH address, the first service address of each family; bare IPv6."""
     assert set(certificate_names(spec_of(mode))) == names
 
 
@@ -165,7 +168,7 @@ def test_the_certificate_names_what_the_file_adds_once() -> None:
     ],
 )
 def test_the_endpoint_is_always_set_with_its_port(mode: str, endpoint: str | None, written: str, bound: int) -> None:
-    """Rule 9: brackets in host:port; the API server itself listens on that port only where the endpoint is its own address."""
+    """Brackets in host:port; the API server itself listens on that port only where the endpoint is its own address."""
     spec = spec_of(mode, control_plane={"endpoint": endpoint})
     assert control_plane_endpoint(spec) == written
     assert cluster_configuration(spec)["controlPlaneEndpoint"] == written

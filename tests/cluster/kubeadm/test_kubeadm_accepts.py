@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
-from bundle.unpack import unpack, unpack_from_image
+from bundle.unpack import unpack
 from cluster.file.reader import read_document
 from cluster.kubeadm.documents import init_documents, join_configuration
 from cluster.vocabulary.families import Family
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
 from templates import render
+from tests.bundle.image_files import unpack_from_image
 
 pytestmark = pytest.mark.bundle
 
@@ -128,7 +130,7 @@ def apiserver_of(bundle: Path, folder: Path) -> Path:
 
 def complaint(kubeadm: Path, text: str) -> str:
     """What `kubeadm config validate` says against a text; empty when it accepts it. A warning counts as well, but for the one that
-    recommends 127.0.0.1 for kubelet's health port where IPv6 is all there is (rule 25)."""
+    recommends 127.0.0.1 for kubelet's health port where IPv6 is all there is."""
     # /dev/stdin: thousands of files less
     result = subprocess.run(
         [kubeadm, "config", "validate", "--config", "/dev/stdin"], input=text, capture_output=True, text=True, check=False
@@ -144,9 +146,12 @@ def test_kubeadm_accepts_the_documents_of_every_file_that_we_accept(files: int, 
 
     def check(item: tuple[int, ClusterSpec]) -> list[str]:
         seed, spec = item
-        texts = [render("kubeadm/init.yaml.j2", documents=init_documents(spec))]
+        texts = [render("kubeadm/init.yaml.j2", documents=init_documents(ResolvedSpec.of(spec)))]
         texts += [
-            render("kubeadm/join.yaml.j2", document=join_configuration(spec, host, token="abcdef.0123456789abcdef", ca_hash=CA_HASH))
+            render(
+                "kubeadm/join.yaml.j2",
+                document=join_configuration(ResolvedSpec.of(spec), host, token="abcdef.0123456789abcdef", ca_hash=CA_HASH),
+            )
             for host in spec.workers[:1]
         ]
         return [f"seed {seed}: {said}\n{text}" for text in texts if (said := complaint(kubeadm, text))]
@@ -158,7 +163,7 @@ def test_kubeadm_accepts_the_documents_of_every_file_that_we_accept(files: int, 
 
 def test_the_comparison_can_fail(bundle_folder: Path, tmp_path: Path) -> None:
     """kubeadm refuses a document with a service range of 2^24 addresses: what it refuses would be seen."""
-    documents = init_documents(accepted(1)[0][1])
+    documents = init_documents(ResolvedSpec.of(accepted(1)[0][1]))
     documents[1]["networking"]["serviceSubnet"] = "10.0.0.0/8"
     assert "10.0.0.0/8" in complaint(program("kubeadm", bundle_folder, tmp_path), render("kubeadm/init.yaml.j2", documents=documents))
 
@@ -166,7 +171,7 @@ def test_the_comparison_can_fail(bundle_folder: Path, tmp_path: Path) -> None:
 def apiserver_flags(kubeadm: Path, spec: ClusterSpec, folder: Path) -> list[str]:
     """The flags that kubeadm itself writes into the API server's static pod for a spec, its certificates under `folder`."""
     config = folder / "kubeadm.yaml"
-    documents = init_documents(spec)
+    documents = init_documents(ResolvedSpec.of(spec))
     documents[1]["certificatesDir"] = str(folder / "pki")
     config.write_text(render("kubeadm/init.yaml.j2", documents=documents))
     manifests = folder / "manifests"

@@ -29,7 +29,7 @@ def read(changes: dict[str, Any]) -> ClusterSpec:
 def steps(found: Comparison) -> set[tuple[str, str]]:
     """The steps of the plan, with their hosts."""
     assert found.plan is not None, found.problems
-    return {(step.step, step.host) for step in found.plan.steps}
+    return {(step.kind, step.subject) for step in found.plan.steps}
 
 
 def hosts(**changes: Any) -> list[dict[str, Any]]:
@@ -50,13 +50,19 @@ NEW_HOST = {"name": "c", "role": "worker", "ssh": {"address": "198.18.0.13", "ho
         ({"hosts": hosts(taints=[{"key": "busy", "effect": "NoSchedule"}])}, {("label-node", "b")}),
         (
             {"hosts": [*hosts(), NEW_HOST]},
-            {("prepare-host", "c"), ("join-worker", "c"), ("label-node", "c"), ("wait-ready", "cluster"), ("verify-network", "cluster")},
+            {
+                *((kind, "c") for kind in ("prepare-host", "load-bundle", "join-worker", "label-node", "wait-ready")),
+                *((kind, "cluster") for kind in ("wait-dns", "verify-network")),
+            },
         ),
         (
             {"proxy": {"http": "http://proxy.example.org:3128"}},
-            {("prepare-host", "a"), ("prepare-host", "b"), ("verify-network", "cluster")},
+            {
+                *((kind, host) for kind in ("prepare-host", "load-bundle") for host in ("a", "b")),
+                ("verify-network", "cluster"),
+            },
         ),
-        ({"cni": {"mtu": 1400}}, {("install-cni", "cluster"), ("wait-ready", "cluster"), ("verify-network", "cluster")}),
+        ({"cni": {"mtu": 1400}}, {(kind, "cluster") for kind in ("install-cni", "wait-network", "wait-dns", "verify-network")}),
     ],
     ids=["equal", "blocks", "label", "taint", "host", "proxy", "mtu"],
 )
@@ -95,7 +101,7 @@ def test_what_a_run_does_not_apply_is_noted() -> None:
     ],
 )
 def test_a_change_that_cannot_be_is_refused_as_a_run_refuses_it(changes: dict[str, Any], at: str) -> None:
-    """Rule 27's code and path; no help where neither families nor ranges change."""
+    """The code and path of immutable-field; no help where neither families nor ranges change."""
     found = compare(read({}), read(changes))
     assert [(problem.code, problem.path) for problem in found.problems] == [("immutable-field", at)]
     assert found.plan is None

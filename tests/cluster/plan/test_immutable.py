@@ -1,4 +1,4 @@
-"""Rule 27: what an existing cluster cannot change is refused with the old and the new value."""
+"""What an existing cluster cannot change is refused with the old and the new value."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cluster.kubeadm.documents import cluster_configuration
 from cluster.plan.existing import found_cluster
 from cluster.plan.immutable import immutable_changes
 from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind
 
 DOCUMENT: dict[str, Any] = {
@@ -69,7 +70,7 @@ FACTS = {"a": member("a"), "b": member("b")}
 STATE = ClusterState(
     nodes=tuple(NodeState(host.name, ready=True, addresses=host.addresses) for host in SPEC.hosts),
     cni=CniKind.FLANNEL,
-    kubeadm=cluster_configuration(SPEC),
+    kubeadm=cluster_configuration(ResolvedSpec.of(SPEC)),
 )
 
 

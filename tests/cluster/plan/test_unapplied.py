@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cluster.facts.cluster_state import ClusterState
 from cluster.kubeadm.documents import cluster_configuration, kube_proxy_configuration, kubelet_configuration
 from cluster.plan.unapplied import unapplied
+from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
 from tests.cluster.plan.test_immutable import SPEC, changed
 
@@ -17,18 +19,23 @@ def made_of(spec: ClusterSpec) -> ClusterState:
     """A cluster that this file made."""
     upstreams = tuple(f"{address}:53" for address in spec.network.dns_upstreams) or ("/etc/resolv.conf",)
     return ClusterState(
-        kubeadm=cluster_configuration(spec),
+        kubeadm=cluster_configuration(ResolvedSpec.of(spec)),
         kubelet=kubelet_configuration(spec),
         kube_proxy=kube_proxy_configuration(spec),
         dns_upstreams=upstreams,
     )
 
 
+def unapplied_of(spec: ClusterSpec, state: ClusterState) -> Iterator[str]:
+    """unapplied() for a file that names all addresses."""
+    return unapplied(ResolvedSpec.of(spec), state)
+
+
 def test_the_same_file_has_nothing_to_tell() -> None:
     """Nor has a cluster whose configuration is not known."""
-    assert list(unapplied(SPEC, made_of(SPEC))) == []
-    assert list(unapplied(changed("control_plane", to={"extra_sans": ["k8s.example"]}), ClusterState())) == []
-    assert list(unapplied(changed("kubeadm", "kubelet", to={"maxPods": 50}), ClusterState())) == []
+    assert list(unapplied_of(SPEC, made_of(SPEC))) == []
+    assert list(unapplied_of(changed("control_plane", to={"extra_sans": ["k8s.example"]}), ClusterState())) == []
+    assert list(unapplied_of(changed("kubeadm", "kubelet", to={"maxPods": 50}), ClusterState())) == []
 
 
 @pytest.mark.parametrize(
@@ -50,11 +57,11 @@ def test_the_same_file_has_nothing_to_tell() -> None:
 def test_what_init_alone_reads_is_told(path: tuple[str, ...], to: Any, told: str) -> None:
     """One sentence names the setting and what differs, whichever of the two has more; the file that made the cluster says nothing."""
     later = changed(*path, to=to)
-    (sentence,) = unapplied(later, made_of(SPEC))
+    (sentence,) = unapplied_of(later, made_of(SPEC))
     assert told in sentence
-    assert list(unapplied(later, made_of(later))) == []
+    assert list(unapplied_of(later, made_of(later))) == []
     if path == ("kubeadm", "extra_args"):
-        (sentence,) = unapplied(SPEC, made_of(later))
+        (sentence,) = unapplied_of(SPEC, made_of(later))
         assert told in sentence
 
 
@@ -64,6 +71,6 @@ def test_what_kubeadm_writes_its_own_way_is_the_same() -> None:
         "kubeadm", "kubelet", to={"syncFrequency": "60s", "memorySwap": {"swapBehavior": "NoSwap"}, "allowedUnsafeSysctls": ["net.*"]}
     )
     held = {"syncFrequency": "1m0s", "memorySwap": {"swapBehavior": "NoSwap", "more": 1}, "allowedUnsafeSysctls": ["net.*"]}
-    assert list(unapplied(later, ClusterState(kubelet=held))) == []
-    (sentence,) = unapplied(later, ClusterState(kubelet={**held, "syncFrequency": "61s", "allowedUnsafeSysctls": []}))
+    assert list(unapplied_of(later, ClusterState(kubelet=held))) == []
+    (sentence,) = unapplied_of(later, ClusterState(kubelet={**held, "syncFrequency": "61s", "allowedUnsafeSysctls": []}))
     assert "in allowedUnsafeSysctls, syncFrequency" in sentence

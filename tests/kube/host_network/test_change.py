@@ -165,7 +165,7 @@ def test_undoing_gives_back_what_was(platform: Platform) -> None:
 def test_a_failure_is_undone_and_told(platform: Platform) -> None:
     """Pods that do not come up with the host's network: everything is as before, and the error says why."""
     platform.broken = True
-    with pytest.raises(ClusterError, match=r"does not run with the host's network: .*0 of 2 available.*It is as it was before"):
+    with pytest.raises(ClusterError, match=r"does not run with the host's network: .*0 of 2 available.*The previous state was restored"):
         set_host_network(platform.api, platform.name, SHORT, quiet)
     assert platform.shape() == BEFORE_IT
 

@@ -13,7 +13,7 @@ from kube.host_network.memory import (
     Before,
     Phase,
     back_patch,
-    before_of,
+    decode_before,
     has_host_network,
     host_network_patch,
     is_as_before,
@@ -36,15 +36,15 @@ def test_what_is_written_is_read_again() -> None:
     """Every field, in every phase."""
     for phase in Phase:
         before = Before(phase, 3, host_network=False, dns_policy="ClusterFirst", host_ports=("main/80/TCP",))
-        assert before_of(deployment(before.written())) == before
-    assert before_of(deployment()) is None
+        assert decode_before(deployment(before.encode())) == before
+    assert decode_before(deployment()) is None
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"phase": "other"}', '{"phase": "set", "replicas": "many"}'])
 def test_an_annotation_that_is_not_ours_to_read_stops_everything(text: str) -> None:
     """The Deployment is named, and what to do."""
-    with pytest.raises(ClusterError, match=r"tke/api: annotation .* cannot be read"):
-        before_of(deployment(text))
+    with pytest.raises(ClusterError, match=r"tke/api: annotation .* cannot be decoded"):
+        decode_before(deployment(text))
 
 
 def test_defaults_of_kubernetes_are_remembered_as_such() -> None:
@@ -56,7 +56,7 @@ def test_remembering_and_stopping_are_one_request() -> None:
     """And a conflict when somebody else was faster."""
     before = present(deployment(), Phase.SETTING)
     patch = stop_patch(deployment(), before)
-    assert patch == {"metadata": {"annotations": {BEFORE: before.written()}, "resourceVersion": "7"}, "spec": {"replicas": 0}}
+    assert patch == {"metadata": {"annotations": {BEFORE: before.encode()}, "resourceVersion": "7"}, "spec": {"replicas": 0}}
 
 
 def test_the_host_network_comes_with_its_dns_policy_and_the_number_of_pods() -> None:

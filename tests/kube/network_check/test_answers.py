@@ -6,7 +6,7 @@ import pytest
 
 from cluster.network.checks import Check, CheckKind, Layer
 from cluster.vocabulary.families import Family
-from kube.network_check.answers import judge, written
+from kube.network_check.answers import encode, judge
 from kube.network_check.probes import Probe, mtu_probes, plan_probes
 from kube.network_check.settings import Settings
 from tests.kube.network_check.field import POD_A, field
@@ -26,7 +26,7 @@ def verdict(probe: Probe, line: str) -> Check:
 def test_the_script_is_told_one_probe_a_line() -> None:
     """How patient to be; number, method, family, target; and where it ends."""
     probes = [probe_of(CheckKind.PING, target="pod on b"), probe_of(CheckKind.HTTP, Family.IPV6, "node b")]
-    assert written(probes, Settings("image", tries=2, seconds=1)) == (
+    assert encode(probes, Settings("image", tries=2, seconds=1)) == (
         "2 1 29417\n0 ping 4 10.244.98.2\n1 http 6 http://[fd66::12]:29417/\nend\n"
     )
 
@@ -40,7 +40,7 @@ def test_the_right_answer_is_ok() -> None:
 def test_an_answer_from_somebody_else_is_not() -> None:
     """A wrong route or a proxy in between answers too."""
     check = verdict(probe_of(CheckKind.HTTP), "0 0 1 <html> fd66::11")
-    assert (check.ok, check.detail) == (False, "'<html>' answered, which is somebody else")
+    assert (check.ok, check.detail) == (False, "'<html>' answered, which is another pod")
 
 
 def test_a_failed_connection_is_told_in_curls_words() -> None:

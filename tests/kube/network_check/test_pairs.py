@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kube.network_check.pairs import ALL_PAIRS_UP_TO, pairs_to_try, said
+from kube.network_check.pairs import ALL_PAIRS_UP_TO, describe_sample, pairs_to_try
 
 
 def names(count: int) -> list[str]:
@@ -17,7 +17,7 @@ def test_a_small_cluster_is_tried_whole(count: int) -> None:
     """Every pair, in both directions, and nothing to say about it."""
     pairs = pairs_to_try(names(count))
     assert sum(map(len, pairs.values())) == count * (count - 1)
-    assert said(pairs) == ""
+    assert describe_sample(pairs) == ""
 
 
 @pytest.mark.parametrize("count", [ALL_PAIRS_UP_TO + 1, 16, 17, 50, 1000])
@@ -33,4 +33,4 @@ def test_a_large_cluster_is_covered_by_few_pairs(count: int) -> None:
         edge = {target for node in edge for target in pairs[node]} - reached
         reached |= edge
     assert len(reached) == count
-    assert f"of {count * (count - 1)} pairs" in said(pairs)
+    assert f"of {count * (count - 1)} pairs" in describe_sample(pairs)

@@ -10,7 +10,7 @@ from cluster.vocabulary.errors import SpecError
 from cluster.vocabulary.spec import ClusterSpec
 from kube.pod_networks import network_digest, network_documents, network_images
 from kube.pod_networks.manifests import manifest_documents, manifest_problems
-from tests.kube.pod_networks.test_flannel import spec_of
+from tests.cluster.pod_networks.specs import spec_of
 
 DAEMON_SET = """
 apiVersion: apps/v1

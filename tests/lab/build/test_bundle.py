@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from bundle.manifest import FileKind, read_manifest
 from bundle.unpack import unpack
 from bundle.verify import verify_bundle
+from demo.local_prefect import SIXSTACK
 from lab.build.bundle import build_bundle
 
 pytestmark = pytest.mark.bundle
@@ -114,10 +114,10 @@ def test_a_build_that_was_killed_is_finished_by_the_next(tmp_path: Path, bundle_
         return len([part for part in parts.iterdir() if not part.name.startswith(".")])
 
     environment = {**os.environ, "SIXSTACK_CACHE": str(tmp_path)}
-    program = "from lab.build.bundle import build_bundle; print(build_bundle())"
+    command = [*SIXSTACK, "lab", "bundle"]
     for made in (0, 2):  # parts that this builder has finished when it is killed, each with the file that names its digest
         before = whole()
-        with subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.DEVNULL) as builder:
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as builder:
             ends = time.monotonic() + 300
             while not list(parts.glob(".partial-*")) or whole() < before + 2 * made:
                 assert builder.poll() is None
@@ -125,7 +125,7 @@ def test_a_build_that_was_killed_is_finished_by_the_next(tmp_path: Path, bundle_
                 time.sleep(0.01)
             builder.kill()
     assert not list((tmp_path / "bundles").glob("lab-*"))
-    finished = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=600)
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=600)
     folder = Path(finished.stdout.strip())
     assert read_manifest(folder) == read_manifest(bundle_folder)
     verify_bundle(folder, read_manifest(folder))

@@ -12,6 +12,8 @@ import pytest
 
 from lab.build.store import Store, key_of
 
+BUILDER = str(Path(__file__).with_name("builder.py"))
+
 
 def test_a_part_is_made_once(tmp_path: Path) -> None:
     """The second time it comes from the cache; with another key it is another part."""
@@ -55,16 +57,7 @@ def test_a_part_that_fails_is_not_there(tmp_path: Path) -> None:
 
 def test_a_killed_builder_leaves_neither_lock_nor_half_parts(tmp_path: Path) -> None:
     """kill -9 in the middle of a part: the next builder gets the lock at once and finds a clean folder."""
-    program = (
-        "import sys, time\n"
-        "from pathlib import Path\n"
-        "from lab.build.store import Store\n"
-        "def slow(target):\n"
-        "    target.write_text('half'); print('half', flush=True); time.sleep(60)\n"
-        "store = Store(Path(sys.argv[1]))\n"
-        "with store.locked(print): store.part('kubelet', 'key', slow)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True) as builder:
+    with subprocess.Popen([sys.executable, BUILDER, str(tmp_path), "kubelet"], stdout=subprocess.PIPE, text=True) as builder:
         assert builder.stdout is not None
         assert builder.stdout.readline() == "half\n"
         os.kill(builder.pid, signal.SIGKILL)
@@ -77,16 +70,7 @@ def test_a_killed_builder_leaves_neither_lock_nor_half_parts(tmp_path: Path) -> 
 
 def test_a_second_builder_waits_and_says_so(tmp_path: Path) -> None:
     """Two builds at once: one works until the other has said that it waits, which then follows."""
-    program = (
-        "import sys, time\n"
-        "from pathlib import Path\n"
-        "from lab.build.store import Store\n"
-        "with Store(Path(sys.argv[1])).locked(print): print('mine', flush=True); sys.stdin.readline(); print('over', flush=True)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as builder:
-        assert builder.stdin is not None
+    with subprocess.Popen([sys.executable, BUILDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as builder:
         assert builder.stdout is not None
         assert builder.stdout.readline() == "mine\n"
         said: list[str] = []

@@ -33,6 +33,13 @@ def test_an_arm_machine_is_named_as_bundles_name_it() -> None:
     assert identity(text.format("x86_64")).product_uuid == "ab-cd"
 
 
+def test_an_operating_system_is_known_by_its_ids() -> None:
+    """ID first, then ID_LIKE in its order, with or without quotes; an older answer has neither."""
+    text = "hostname a\nkernel 5.14.0\nmachine x86_64\nuid 0\n{}os 'Rocky Linux 9.4'"
+    assert identity(text.format('os-id-like "rhel centos fedora"\nos-id rocky\n')).os_ids == ("rocky", "rhel", "centos", "fedora")
+    assert identity(text.format("")).os_ids == ()
+
+
 def test_swap_devices_and_missing_commands_are_listed() -> None:
     """In the order in which the host names them."""
     has = resources("cpus 4\nmemory-kib 2048\nswap /dev/sda2\nswap /swap.img\ndisk-free-kib 10\nmissing ip\nmissing tar")

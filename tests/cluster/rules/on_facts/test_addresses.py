@@ -56,7 +56,10 @@ def test_addresses_of_the_file_are_kept(a_spec: Make, some_facts: Make) -> None:
     facts = with_address(some_facts(1), "198.18.0.99/24")
     spec = a_spec(**hosts(addresses=["198.18.0.99", "fd66::11"]))
     assert check(spec, facts) == ()
-    assert resolve(spec, {"node-1": facts}).hosts[0].addresses == (ip_address("198.18.0.99"), ip_address("fd66::11"))
+    assert resolve(spec, {"node-1": facts, "node-2": some_facts(2)}).hosts[0].addresses == (
+        ip_address("198.18.0.99"),
+        ip_address("fd66::11"),
+    )
 
 
 def test_several_candidates_are_all_listed(a_spec: Make, some_facts: Make) -> None:
@@ -101,7 +104,7 @@ def test_a_named_interface_decides(a_spec: Make, some_facts: Make) -> None:
     facts = with_address(replace(facts, links=(*facts.links, second)), "fd99::1/64", link="eth1")
     spec = a_spec(**hosts(interface="eth1"))
     assert check(spec, facts) == ()
-    assert resolve(spec, {"node-1": facts}).hosts[0].addresses == (ip_address("10.9.0.1"), ip_address("fd99::1"))
+    assert resolve(spec, {"node-1": facts, "node-2": some_facts(2)}).hosts[0].addresses == (ip_address("10.9.0.1"), ip_address("fd99::1"))
 
 
 def test_an_interface_that_is_not_there_is_named_with_those_that_are(a_spec: Make, some_facts: Make) -> None:
@@ -142,18 +145,12 @@ def test_an_endpoint_on_a_worker_is_refused(a_spec: Make, some_facts: Make) -> N
     assert (problem.code, problem.path) == ("endpoint-not-on-control-plane", "hosts/node-2/addresses")
 
 
-def test_a_host_that_was_not_reached_keeps_what_the_file_says(a_spec: Make, some_facts: Make) -> None:
-    """The others are judged and resolved without it."""
-    resolved = resolve(a_spec(), {"node-1": some_facts(1)})
-    assert [len(host.addresses) for host in resolved.hosts] == [2, 0]
-
-
 def test_a_node_keeps_the_addresses_it_has_in_this_cluster(a_spec: Make, some_facts: Make) -> None:
     """An address that came later does not make the choice unclear on the next run; one that went is missed."""
     state = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, node_ips=(ip_address("198.18.0.11"), ip_address("fd66::11")))
     facts = with_address(some_facts(1, owner="demo", kubernetes=state), "fd99::5/64")
     assert check(a_spec(), facts) == ()
-    assert resolve(a_spec(), {"node-1": facts}).hosts[0].addresses == state.node_ips
+    assert resolve(a_spec(), {"node-1": facts, "node-2": some_facts(2)}).hosts[0].addresses == state.node_ips
     moved = replace(facts, kubernetes=replace(state, node_ips=(ip_address("198.18.0.11"), ip_address("fd66::77"))))
     assert [problem.code for problem in check(a_spec(), moved)] == ["address-not-on-host"]
 
@@ -162,4 +159,7 @@ def test_another_stack_than_the_nodes_is_chosen_anew(a_spec: Make, some_facts: M
     """What the node has is then no answer; that the stack can't be changed is told by another rule."""
     state = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, node_ips=(ip_address("198.18.0.11"),))
     facts = some_facts(1, owner="demo", kubernetes=state)
-    assert resolve(a_spec(), {"node-1": facts}).hosts[0].addresses == (ip_address("198.18.0.11"), ip_address("fd66::11"))
+    assert resolve(a_spec(), {"node-1": facts, "node-2": some_facts(2)}).hosts[0].addresses == (
+        ip_address("198.18.0.11"),
+        ip_address("fd66::11"),
+    )

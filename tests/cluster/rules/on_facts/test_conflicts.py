@@ -79,6 +79,7 @@ def test_a_worker_of_an_earlier_cluster_of_the_same_name_is_refused(a_spec: Make
     ("thing", "do"),
     [
         (Conflict("package", "docker-ce", "deb docker-ce 28.0"), "apt-get purge docker-ce"),
+        (Conflict("package", "microk8s", "snap microk8s -"), "snap remove microk8s"),
         (Conflict("unit", "kubelet.service", "/lib/systemd/system/kubelet.service"), "systemctl disable --now kubelet.service"),
         (Conflict("binary", "containerd", "/usr/bin/containerd"), "remove /usr/bin/containerd"),
         (Conflict("process", "dockerd", "/opt/docker/dockerd"), "/opt/docker/dockerd"),

@@ -30,10 +30,11 @@ for leftover in /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.c
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /etc/kubernetes/pki /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf
     for link in cni0 flannel.1 flannel-v6.1 vxlan.calico vxlan-v6.calico; do ip link delete "$link" 2>/dev/null || true; done
-    rm -rf /var/lib/cni /var/lib/calico /run/flannel /etc/cni/net.d/10-flannel.conflist /etc/cni/net.d/10-calico.conflist
+    rm -rf /var/lib/cni /run/flannel /etc/cni/net.d/10-flannel.conflist /var/lib/calico /etc/cni/net.d/10-calico.conflist
     break
   fi
 done
-rm -f "$state/joined"
+rm -f "$state/joined" "$state/authority"
 kubeadm join --config "$SIXSTACK_STEP_DIR/join.yaml"
+sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset leaves a host with another one alone
 touch "$state/joined"

@@ -17,9 +17,8 @@ if [ -z "$owner" ]; then
   echo "nothing of cluster $cluster is on this host"
   exit 0
 fi
-if [ -e /etc/kubernetes/pki/ca.crt ] && command -v openssl >/dev/null; then
-  found=$(openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der | sha256sum)
-  if [ "sha256:${found%% *}" != sha256:5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a ]; then refuse "another cluster's certificate authority is on this host"; fi
+if [ -s "$state/authority" ] && [ -e /etc/kubernetes/pki/ca.crt ] && [ "$(sha256sum </etc/kubernetes/pki/ca.crt)" != "$(cat "$state/authority")" ]; then
+  refuse "/etc/kubernetes/pki/ca.crt is not the one that this cluster put there; if you replaced it, remove $state/authority"
 fi
 
 have() { command -v "$1" >/dev/null; }
@@ -32,7 +31,7 @@ try() {
   fi
 }
 
-# --- packet filter, while the pods are there: only tables, chains and sets of kube-proxy, flannel, Calico and the CNI plugins, nobody else's.
+# --- packet filter, while the pods are there: only tables, chains and sets of kube-proxy, our pod networks and the CNI plugins, nobody else's.
 # A host without nft or iptables borrows those of the container that used them; it is held still, or it would put its rules back.
 if have kubelet; then systemctl stop kubelet.service 2>/dev/null || true; fi
 lenders=''
@@ -67,7 +66,7 @@ if tool nft; then
     if $run nft list table $table >/dev/null 2>&1; then try $run nft delete table $table; fi
   done
 fi
-ours='\(KUBE\|FLANNEL\|CNI\|cali\)-'
+ours='\(KUBE\|CNI\|FLANNEL\|cali\)-'
 for program in iptables ip6tables iptables-legacy ip6tables-legacy; do
   case $program in
     iptables-legacy) [ -s /proc/net/ip_tables_names ] || continue ;; # asking it for a table makes the table
@@ -79,7 +78,7 @@ for program in iptables ip6tables iptables-legacy ip6tables-legacy; do
     rules=$($run "$program-save" -t "$table" 2>/dev/null) || continue
     chains=$(printf '%s\n' "$rules" | sed -n "s/^:\(${ours}[^ ]*\) .*/\1/p")
     if [ -z "$chains" ]; then continue; fi
-    # first the rules of other chains that lead into ours, or that Calico signed (xargs takes the quotes off comments), then ours
+    # first the rules of other chains that lead into ours, or that a pod network signed (xargs takes the quotes off comments), then ours
     # shellcheck disable=SC2086
     printf '%s\n' "$rules" | sed -n "/^-A $ours/d; /-[jg] $ours\|--comment \"\{0,1\}cali:/s/^-A /-D /p" |
       xargs -r -L 1 $run "$program" -w -t "$table" || failed=yes
@@ -104,7 +103,7 @@ if tool nft; then
   done
 fi
 
-# --- pods. Calico's plug-in asks the API server, which is gone by then, and waits for it at every pod; what it would give back goes too
+# --- pods. A plug-in that asks the API server, as Calico's does, waits for it at every pod: the server is gone by then, and what it would give back goes too
 for plugin in /opt/cni/bin/calico /opt/cni/bin/calico-ipam; do
   if [ -e "$plugin" ] && ! grep -qsxF "$plugin" "$state/before/paths"; then ln -sf /bin/true "$plugin"; fi
 done
@@ -146,8 +145,8 @@ rm -f /run/netns/cni-*
 rmdir /run/netns 2>/dev/null || true # only when nobody else's is there
 
 # --- network: links, routes and rules of both families
-for link in /sys/class/net/cni0/brif/* /sys/class/net/cali* /sys/class/net/cni0 /sys/class/net/flannel.* /sys/class/net/flannel-v6.* \
-  /sys/class/net/vxlan.calico /sys/class/net/vxlan-v6.calico /sys/class/net/kube-ipvs0; do
+for link in /sys/class/net/cni0/brif/* /sys/class/net/cni0 /sys/class/net/flannel.* /sys/class/net/flannel-v6.* /sys/class/net/cali* /sys/class/net/vxlan.calico /sys/class/net/vxlan-v6.calico \
+  /sys/class/net/kube-ipvs0; do
   if [ -e "$link" ]; then try ip link delete "${link##*/}"; fi
 done
 ip -4 route flush root 10.244.0.0/16 2>/dev/null || true

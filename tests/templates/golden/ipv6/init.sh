@@ -27,7 +27,7 @@ fi
 if [ -e "$state/initialized" ] && [ -e /var/lib/etcd/member ]; then
   refuse "the control plane's files are gone from /etc/kubernetes and the cluster's data is still in /var/lib/etcd: bring them back, or delete the cluster"
 fi
-rm -f "$state/initialized"
+rm -f "$state/initialized" "$state/authority"
 
 for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml; do
   if [ -e "$leftover" ]; then
@@ -35,7 +35,7 @@ for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kub
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki
     for link in cni0 flannel.1 flannel-v6.1 vxlan.calico vxlan-v6.calico; do ip link delete "$link" 2>/dev/null || true; done
-    rm -rf /var/lib/cni /var/lib/calico /run/flannel /etc/cni/net.d/10-flannel.conflist /etc/cni/net.d/10-calico.conflist
+    rm -rf /var/lib/cni /run/flannel /etc/cni/net.d/10-flannel.conflist /var/lib/calico /etc/cni/net.d/10-calico.conflist
     break
   fi
 done
@@ -84,4 +84,5 @@ kubeadm init --config "$config" --skip-token-print --skip-certificate-key-print
 corefile=$(kubectl -n kube-system get configmap coredns -o jsonpath='{.data.Corefile}')
 corefile=$(printf '%s\n' "$corefile" | sed 's|forward \. /etc/resolv.conf|forward . [fd66::53]:53|')
 kubectl -n kube-system create configmap coredns --from-literal=Corefile="$corefile" --dry-run=client -o yaml | kubectl replace -f -
+sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset leaves a host with another one alone
 touch "$state/initialized"

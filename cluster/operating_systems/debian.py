@@ -1,0 +1,25 @@
+"""Debian and its descendants. Tested: Debian 12, the lab's hosts."""
+
+from __future__ import annotations
+
+from cluster.operating_systems.protocol import OperatingSystem
+
+DEBIAN = OperatingSystem(
+    title="Debian",
+    ids=("debian",),
+    install="apt-get install",
+    remove="apt-get purge",
+    packages={
+        "flock": "util-linux",
+        "gzip": "gzip",
+        "ip": "iproute2",
+        "losetup": "mount",
+        "mount": "mount",
+        "nft": "nftables",
+        "perl": "perl-base",
+        "systemctl": "systemd",
+        "systemd-run": "systemd",
+        "tar": "tar",
+    },
+    default_package="coreutils",
+)

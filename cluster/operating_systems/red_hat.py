@@ -1,0 +1,25 @@
+"""Fedora, Red Hat Enterprise Linux and what is made from them (CentOS Stream, Rocky, Alma): dnf. Not tested: hints alone."""
+
+from __future__ import annotations
+
+from cluster.operating_systems.protocol import OperatingSystem
+
+RED_HAT = OperatingSystem(
+    title="Red Hat",
+    ids=("fedora", "rhel", "centos"),
+    install="dnf install",
+    remove="dnf remove",
+    packages={
+        "flock": "util-linux",
+        "gzip": "gzip",
+        "ip": "iproute",
+        "losetup": "util-linux",
+        "mount": "util-linux",
+        "nft": "nftables",
+        "perl": "perl-interpreter",
+        "systemctl": "systemd",
+        "systemd-run": "systemd",
+        "tar": "tar",
+    },
+    default_package="coreutils",
+)

@@ -1,0 +1,43 @@
+"""The plan of delete-cluster: every host of the cluster is reset, then its saved kubeconfig is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cluster.facts.host_facts import HostFacts
+from cluster.plan.graph import Plan, PlanBuilder
+from cluster.plan.values import reset_values
+from cluster.vocabulary.spec import ClusterSpec, Host
+
+RESET_HOST = "reset-host"
+REMOVE_KUBECONFIG = "remove-kubeconfig"
+
+
+def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
+    """The steps of delete-cluster; hosts that belong to others are noted and left alone.
+
+    Hosts do not wait for each other: a reset needs no API server, and a control plane that does not answer must not keep the workers.
+    """
+    plan = PlanBuilder(spec.name)
+    notes: list[str] = []
+    resets: list[str] = []
+    for host in (*spec.workers, *spec.control_planes):
+        if (other := _left_alone(spec, host, facts.get(host.name))) is not None:
+            notes.append(other)
+            continue
+        resets += plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
+    plan.add(REMOVE_KUBECONFIG, reason="the cluster and its keys are gone", needs=resets)
+    return plan.plan(notes)
+
+
+def _left_alone(spec: ClusterSpec, host: Host, facts: HostFacts | None) -> str | None:
+    """Why a host is not reset."""
+    if facts is None:
+        return f"{host.name} was not reached: nothing is removed there"
+    if facts.owner is None:
+        return f"{host.name} carries nothing of {spec.name}"
+    if facts.owner != spec.name:
+        return f"{host.name} belongs to cluster {facts.owner} and is left alone"
+    if facts.foreign_authority:
+        return f"{host.name} carries a certificate authority that this cluster did not put there ({facts.kubernetes.ca_hash}) and is left alone"
+    return None

@@ -1,0 +1,171 @@
+"""A plan: the graph of steps that one run executes. What is printed, drawn and tested is what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.vocabulary.errors import Bug
+
+CLUSTER = "cluster"  # the subject of a step that concerns no single host
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One step on one subject: a host, a Deployment, or `cluster`."""
+
+    kind: str  # the key of the table of tasks (tasks/table.py)
+    subject: str
+    reason: str  # why the step is needed
+    values: Mapping[str, Any]  # what the task needs beside the spec: plain, JSON-able, without secrets
+    needs: tuple[str, ...] = ()  # ids of steps that must have succeeded
+    after: tuple[str, ...] = ()  # ids of steps that must have ended, however they ended
+
+    @property
+    def id(self) -> str:
+        """The step's name in the plan."""
+        return step_id(self.kind, self.subject)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form. `values` are left out: they are long, and `reason` says what they are for."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "subject": self.subject,
+            "reason": self.reason,
+            "needs": list(self.needs),
+            "after": list(self.after),
+        }
+
+
+def step_id(kind: str, subject: str = CLUSTER) -> str:
+    """KIND/SUBJECT."""
+    return f"{kind}/{subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in an order in which each one comes after the steps that it waits for; Bug for any other order, so a plan has no cycle."""
+
+    cluster: str
+    steps: tuple[PlannedStep, ...] = ()
+    notes: tuple[str, ...] = ()  # found, reported and left alone
+
+    def __post_init__(self) -> None:
+        earlier: set[str] = set()
+        for step in self.steps:
+            if step.id in earlier:
+                raise Bug(f"the plan has step {step.id} twice")
+            if missing := [each for each in (*step.needs, *step.after) if each not in earlier]:
+                raise Bug(f"step {step.id} waits for {', '.join(missing)}, which no earlier step of the plan is")
+            earlier.add(step.id)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing is to be done."""
+        return not self.steps
+
+    def step(self, kind: str, subject: str = CLUSTER) -> PlannedStep | None:
+        """The step of that kind on that subject, if it is planned."""
+        return next((step for step in self.steps if step.id == step_id(kind, subject)), None)
+
+    def of(self, subject: str) -> tuple[PlannedStep, ...]:
+        """The steps on one subject, in their order."""
+        return tuple(step for step in self.steps if step.subject == subject)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `sixstack plan --output json` prints."""
+        return {"cluster": self.cluster, "steps": [step.as_dict() for step in self.steps], "notes": list(self.notes)}
+
+    def as_text(self) -> str:
+        """What `sixstack plan` prints: notes, then a line per step with its number, why it is needed and which steps it waits for."""
+        lines = [f"note: {note}" for note in self.notes]
+        lines += [
+            f"{row['step']:>3}  {row['kind']:18} {row['subject']:18} {row['waits for']:16} {row['reason']}" for row in self.table_rows()
+        ]
+        lines.append(f"{len(self.steps)} steps to do" if self.steps else "nothing to do: the cluster is as specified")
+        return "\n".join(lines)
+
+    def table_rows(self) -> list[dict[str, str]]:
+        """A row per step. `waits for` has the numbers of other rows; in parentheses: steps that must have ended and may have failed."""
+        numbers = {step.id: str(number) for number, step in enumerate(self.steps, start=1)}
+        return [
+            {
+                "step": numbers[step.id],
+                "kind": step.kind,
+                "subject": step.subject,
+                "waits for": _joined(_ranges(step.needs, numbers), [f"({each})" for each in _ranges(step.after, numbers)]),
+                "reason": step.reason,
+            }
+            for step in self.steps
+        ]
+
+    def as_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart: a solid arrow for `needs`, a dotted one for `after`."""
+        names = {step.id: f"s{number}" for number, step in enumerate(self.steps, start=1)}
+        lines = ["flowchart LR"]
+        lines += [f'  {names[step.id]}["{_escaped(step.kind)}<br/>{_escaped(step.subject)}"]' for step in self.steps]
+        for step in self.steps:
+            lines += [f"  {names[each]} --> {names[step.id]}" for each in step.needs]
+            lines += [f"  {names[each]} -.-> {names[step.id]}" for each in step.after]
+        return "\n".join(lines)
+
+
+def _joined(*groups: Sequence[str]) -> str:
+    return ", ".join(each for group in groups for each in group) or "-"
+
+
+def _ranges(ids: Iterable[str], numbers: Mapping[str, str]) -> list[str]:
+    """The numbers of steps, consecutive ones as FIRST-LAST."""
+    found: list[list[int]] = []
+    for number in sorted(int(numbers[each]) for each in ids):
+        if found and found[-1][-1] == number - 1:
+            found[-1][1:] = [number]
+        else:
+            found.append([number])
+    return ["-".join(map(str, each)) for each in found]
+
+
+def _escaped(text: str) -> str:
+    """Text inside a quoted Mermaid label (https://mermaid.js.org/syntax/flowchart.html#entity-codes-to-escape-characters)."""
+    return "".join(letter if letter.isalnum() or letter in " .:/_-" else f"#{ord(letter)};" for letter in text)
+
+
+class PlanBuilder:
+    """Collects the steps of a plan; what `add` returns is what later steps wait for."""
+
+    def __init__(self, cluster: str) -> None:
+        self._cluster = cluster
+        self._steps: list[PlannedStep] = []
+
+    def add(
+        self,
+        kind: str,
+        subject: str = CLUSTER,
+        *,
+        reason: str | None,
+        values: Mapping[str, Any] | None = None,
+        needs: Sequence[str] = (),
+        after: Sequence[str] = (),
+    ) -> tuple[str, ...]:
+        """Plan a step and return its id; without a reason the step is not needed: nothing is planned, and nobody waits for it."""
+        if reason is None:
+            return ()
+        kept = tuple(dict.fromkeys(needs))
+        ended = tuple(each for each in dict.fromkeys(after) if each not in kept)
+        self._steps.append(PlannedStep(kind, subject, reason, values or {}, kept, ended))
+        return (self._steps[-1].id,)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of the steps planned so far."""
+        return frozenset(step.kind for step in self._steps)
+
+    def last(self, subject: str) -> tuple[str, ...]:
+        """The id of the step planned last on a subject; empty without one."""
+        return next(((step.id,) for step in reversed(self._steps) if step.subject == subject), ())
+
+    def plan(self, notes: Iterable[str] = ()) -> Plan:
+        """The plan of all steps so far."""
+        return Plan(self._cluster, tuple(self._steps), tuple(notes))

@@ -1,0 +1,37 @@
+"""What a plan reports and leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cluster.facts.cluster_state import ClusterState
+from cluster.facts.host_facts import HostFacts
+from cluster.plan.unapplied import unapplied
+from cluster.pod_networks.plugins import pod_network
+from cluster.vocabulary.families import Address
+from cluster.vocabulary.resolved_spec import ResolvedSpec
+from cluster.vocabulary.spec import Role
+
+
+def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterState) -> Iterator[str]:
+    """One sentence for each thing that was found and is left as it is."""
+    names = {host.name for host in spec.hosts}
+    for host in spec.hosts:
+        if host.name not in facts:
+            yield f"{host.name} was not reached: nothing is planned on it"
+    for node in state.nodes:
+        if node.name not in names:
+            yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: it is kept"
+        elif node.unschedulable:
+            yield f"node {node.name} is cordoned: it is kept so"
+    for host in spec.hosts:
+        found = facts.get(host.name)
+        if found is not None and host.role is Role.CONTROL_PLANE and found.kubernetes.kubelet_active and not state.nodes:
+            yield f"the API server on {host.name} did not answer: what it would say of nodes is not known"
+    if not pod_network(spec).installed and state.nodes and state.cni is None and not state.cni_detail:
+        yield "no pod network is installed, as the file asks: nodes stay NotReady until you apply one"
+    yield from unapplied(spec, state)
+
+
+def _listed(addresses: tuple[Address, ...]) -> str:
+    return ", ".join(str(address) for address in addresses) or "no address"

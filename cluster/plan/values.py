@@ -1,0 +1,180 @@
+"""The values of steps: what their templates and API calls get.
+
+Values are plain (JSON-able) and hold no secret: a join token goes to the host as an input file, never through here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from heapq import merge
+from typing import Any
+
+from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
+from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
+from cluster.vocabulary.families import Family
+from cluster.vocabulary.hostport import join_host_port
+from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.resolved_spec import ResolvedSpec
+from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.vocabulary.topology import topology
+
+# raise it when templates/host/prepare.sh.j2 brings hosts to another state from the same values: prepared hosts are then prepared again
+PREPARE_REVISION = 1
+
+# what kubeadm 1.36 asks for when the bundle does not say which pause image it holds
+DEFAULT_PAUSE = "pause:3.10.2"
+
+
+@dataclass(frozen=True, slots=True)
+class HostFiles:
+    """What the bundle wants on one host: content sha256 of files, references of images."""
+
+    files: frozenset[str] = frozenset()
+    images: frozenset[str] = frozenset()
+
+
+# what every cluster fills on a host; reset removes from them what was not there when the host was claimed (a folder before its parent)
+_FOLDERS = (
+    "/etc/containerd/certs.d",
+    "/etc/containerd",
+    "/etc/cni/net.d",
+    "/etc/cni",
+    "/etc/kubernetes",
+    "/etc/systemd/system/containerd.service.d",
+    "/etc/systemd/system/kubelet.service.d",
+    "/opt/cni/bin",
+    "/opt/cni",
+    "/opt/containerd",
+    "/run/containerd",
+    "/run/nri",
+    "/usr/libexec/kubernetes",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
+    "/var/lib/kube-proxy",
+    "/var/log/containers",
+    "/var/log/pods",
+)
+# those of the pod network plug-ins among them
+FOLDERS = tuple(merge(_FOLDERS, leftover_folders()))
+
+
+def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
+    """For host/claim.sh.j2, which writes down whose host this is before anything else is put on it."""
+    return {"cluster": spec.name, "host": host.name, "folders": list(FOLDERS)}
+
+
+def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -> dict[str, Any]:
+    """For host/prepare.sh.j2; `images` are the references of the bundle, among which the pause image is found.
+
+    `digest` covers all the others: a host whose record shows it was brought to exactly this.
+    """
+    values: dict[str, Any] = {
+        "cluster": spec.name,
+        "host": host.name,
+        "addresses": [str(address) for address in host.addresses],
+        "sysctls": sysctls(spec),
+        "ipv6": Family.IPV6 in spec.families,
+        "accept_ra": spec.prepare.accept_ra,
+        "bridge_filter": pod_network(spec).needs_bridge_filter,
+        "swap_off": spec.prepare.swap_off,
+        "pause": pause_image(spec, images),
+        "systemd_cgroup": cgroup_driver(spec) == "systemd",
+        "mirrors": {registry: list(urls) for registry, urls in spec.images.mirrors.items()},
+        "proxy": proxy_environment(spec),
+    }
+    return {**values, "digest": prepared_digest(values)}
+
+
+def prepared_digest(values: dict[str, Any]) -> str:
+    """sha256 of what prepare-host brings a host to."""
+    text = json.dumps({"revision": PREPARE_REVISION, **values}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def init_values(spec: ResolvedSpec) -> dict[str, Any]:
+    """For host/init.sh.j2 on the seed control plane."""
+    seed = topology(spec).seed
+    return {
+        "cluster": spec.name,
+        "host": seed.name,
+        "documents": init_documents(spec),
+        "pod_network": leftover_values(),
+        "api": join_host_port(str(seed.addresses[0]), bind_port(spec)),
+        "dns_upstreams": [join_host_port(str(address), 53) for address in spec.network.dns_upstreams],
+    }
+
+
+def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:
+    """For host/join.sh.j2; `recreate`: what an earlier join left is of no use (its control plane or its Node is gone)."""
+    return {"cluster": spec.name, "host": host.name, "recreate": recreate, "pod_network": leftover_values()}
+
+
+def label_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
+    """The labels and taints of a host's node."""
+    taints = [{"key": taint.key, "value": taint.value, "effect": taint.effect.value} for taint in host.taints]
+    return {"labels": node_labels(spec, host), "taints": taints}
+
+
+def remove_step_state_values(cluster: str) -> dict[str, Any]:
+    """For host/remove-step-state.sh.j2."""
+    return {"cluster": cluster}
+
+
+def reset_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
+    """For host/reset.sh.j2."""
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "folders": list(FOLDERS),
+        "pod_network": leftover_values(),
+        "pods": [str(pods) for pods in spec.pod_ranges],
+    }
+
+
+def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
+    """The sandbox image: the one the bundle holds, else kubeadm's under the file's repository."""
+    held = sorted(image for image in images if image.rpartition("/")[2].startswith("pause:"))
+    return held[-1] if held else f"{spec.images.repository}/{DEFAULT_PAUSE}"
+
+
+def sysctls(spec: ClusterSpec) -> dict[str, str]:
+    """Kernel settings of the families in use; one that this kernel has not got is passed over by the script."""
+    settings: dict[str, str] = {}
+    if Family.IPV4 in spec.families:
+        settings |= {
+            "net.ipv4.ip_forward": "1",
+            "net.ipv4.conf.default.forwarding": "1",
+            "net.bridge.bridge-nf-call-iptables": "1",
+        }
+    if Family.IPV6 in spec.families:
+        settings |= {
+            "net.ipv6.conf.all.forwarding": "1",
+            "net.ipv6.conf.default.forwarding": "1",
+            "net.bridge.bridge-nf-call-ip6tables": "1",
+        }
+    return settings
+
+
+def proxy_environment(spec: ResolvedSpec) -> dict[str, str]:
+    """containerd's proxy variables; {} without a proxy. The cluster's own ranges and names never go through it."""
+    proxy = spec.proxy
+    environment = {name: value for name, value in (("HTTP_PROXY", proxy.http), ("HTTPS_PROXY", proxy.https)) if value}
+    if not environment:
+        return {}
+    direct = [
+        *proxy.no_proxy,
+        "localhost",
+        "127.0.0.0/8",
+        "::1",
+        ".svc",
+        f".{spec.network.dns_domain}",
+        api_endpoint(spec)[0],
+        *(str(address) for host in spec.hosts for address in host.addresses),
+        *(str(network) for network in (*spec.pod_ranges, *spec.service_ranges)),
+    ]
+    return {**environment, "NO_PROXY": ",".join(dict.fromkeys(direct))}

@@ -1,0 +1,15 @@
+"""The plan of verify-cluster: one step."""
+
+from __future__ import annotations
+
+from cluster.file.verify_parameters import Verification
+from cluster.plan.create import VERIFY_NETWORK
+from cluster.plan.graph import Plan, PlanBuilder
+
+
+def plan_verify(asked: Verification) -> Plan:
+    """The whole network of a cluster is checked, on every node."""
+    plan = PlanBuilder(asked.cluster)
+    values = {"image": asked.image, "namespace": asked.namespace, "outside": [str(address) for address in asked.outside]}
+    plan.add(VERIFY_NETWORK, reason="a check was asked for", values=values)
+    return plan.plan()

@@ -1,0 +1,106 @@
+"""Flannel with VXLAN, in every stack mode."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cluster.facts.host_facts import HostFacts
+from cluster.kubeadm.documents import proxy_mode
+from cluster.pod_networks.protocol import Leftovers, PodNetworkPlugin, Release
+from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
+from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.resolved_spec import ResolvedSpec
+from cluster.vocabulary.spec import ClusterSpec, CniKind, ProxyMode
+
+# what flannel takes off the MTU of its backend for the VXLAN header, in either family (pkg/backend/vxlan, encapOverhead)
+OVERHEAD = 50
+
+_VERSION = "0.28.10"
+_PLUGIN_VERSION = "1.9.1-flannel3"
+_REGISTRY = "ghcr.io/flannel-io"
+
+
+class Flannel(PodNetworkPlugin):
+    """flannel: a range per node out of the Node object, VXLAN between nodes, no NetworkPolicy."""
+
+    kind = CniKind.FLANNEL
+    title = "flannel"
+    ready_with_nodes = True
+    settings = frozenset({"version", "images", "vxlan_port", "mtu"})
+    image_names = ("flannel", "flannel-cni-plugin")
+    release = Release(0, 28, "older ones lack the nftables mode, and panic where IPv6 comes first (flannel#1629)")
+    template = "cni/flannel.yaml.j2"
+    default_vxlan_port = 8472  # that of the Linux kernel's own beginnings, which flannel keeps to
+    policy = False
+    needs_bridge_filter = True  # flannel ends at once without br_netfilter
+    workload = "kube-flannel-ds"
+    leftovers = Leftovers(
+        folders=("/run/flannel",),
+        processes=("flanneld",),
+        nft_tables=("ip flannel-ipv4", "ip6 flannel-ipv6"),
+        chain_prefix="FLANNEL",
+        link_globs=("flannel.*", "flannel-v6.*"),
+        node_links=("flannel.1", "flannel-v6.1"),
+        node_paths=("/run/flannel", "/etc/cni/net.d/10-flannel.conflist"),
+    )
+    source = "https://github.com/flannel-io/flannel/blob/master/Documentation/configuration.md"
+
+    def images(self, spec: ClusterSpec) -> Mapping[str, str]:
+        """The published images of the version, unless the file names others; the bundle holds the same."""
+        version = (spec.cni.version or _VERSION).removeprefix("v")
+        published = {
+            "flannel": f"{_REGISTRY}/flannel:v{version}",
+            "flannel-cni-plugin": f"{_REGISTRY}/flannel-cni-plugin:v{_PLUGIN_VERSION}",
+        }
+        return published | spec.cni.images
+
+    def values(self, spec: ClusterSpec) -> dict[str, Any]:
+        """For the namespace, RBAC, ConfigMap and DaemonSet of this cluster's families, ranges, VXLAN port and MTU."""
+        network = json.dumps(self.network_config(spec), sort_keys=True)
+        return {
+            "images": self.images(spec),
+            "network_config": network,
+            # a changed configuration must restart the daemons, which read it once
+            "config_sha256": hashlib.sha256(network.encode()).hexdigest(),
+            # flannel looks an IPv6 address up by this option in dual-stack (pkg/ipmatch)
+            "ipv6_first": spec.stack is StackMode.DUAL_STACK and spec.families[0] is Family.IPV6,
+            "loopback": "::1" if spec.stack is StackMode.IPV6 else "127.0.0.1",
+        }
+
+    def network_config(self, spec: ClusterSpec) -> dict[str, Any]:
+        """flannel's net-conf.json: a range per family in use, the rules' program, and the backend."""
+        backend: dict[str, Any] = {"Type": "vxlan", "Port": self.vxlan_port(spec)}
+        if spec.cni.mtu is not None:
+            backend["MTU"] = spec.cni.mtu + OVERHEAD  # flannel wants the link's MTU, the spec says the pods'
+        ranges = {cidr.version: str(cidr) for cidr in spec.pod_ranges}
+        config: dict[str, Any] = {
+            "EnableIPv4": 4 in ranges,
+            "EnableIPv6": 6 in ranges,
+            # one program for everybody's rules: that of kube-proxy
+            "EnableNFTables": proxy_mode(spec) is ProxyMode.NFTABLES,
+            "Backend": backend,
+        }
+        if 4 in ranges:
+            config["Network"] = ranges[4]
+        if 6 in ranges:
+            config["IPv6Network"] = ranges[6]
+        return config
+
+    def nat(self, spec: ClusterSpec) -> dict[Family, bool]:
+        """In every family: flanneld runs with --ip-masq."""
+        return dict.fromkeys(spec.families, True)
+
+    def pod_mtu(self, spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> int | None:
+        """The pods' MTU, where flannel would choose one that is too large.
+
+        flannel takes 50 bytes off its link's MTU in either family (flannel-io/flannel, pkg/backend/vxlan/device.go). Over IPv6 VXLAN needs 70,
+        and the first large packet of every connection is refused. With IPv6 the MTU is therefore named: the smallest link's, less 70.
+        """
+        if spec.cni.mtu is not None or Family.IPV6 not in spec.families:
+            return spec.cni.mtu
+        links = [facts[host.name].link_of(address) for host in spec.hosts if host.name in facts for address in host.addresses]
+        mtus = [link.mtu for link in links if link is not None]
+        return min(mtus) - VXLAN_OVERHEAD[Family.IPV6] if mtus else None

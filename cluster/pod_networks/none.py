@@ -1,0 +1,30 @@
+"""No pod network of ours: the owner applies one, and nodes stay NotReady until then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cluster.pod_networks.protocol import PodNetworkPlugin
+from cluster.vocabulary.families import Network
+from cluster.vocabulary.migration import DUAL_STACK, Action
+from cluster.vocabulary.spec import ClusterSpec, CniKind
+
+
+class NoPodNetwork(PodNetworkPlugin):
+    """The owner installs a pod network, or has done so."""
+
+    kind = CniKind.NONE
+    title = "none"
+    installed = False
+    settings = frozenset({"network_policy"})
+
+    def migration(self, now: ClusterSpec, gone: Sequence[Network], *, ranges_changed: bool) -> Iterator[Action]:  # noqa: ARG002
+        """The owner changes the network's families and ranges."""
+        if ranges_changed:
+            yield Action(
+                f"your pod network: its families and ranges, {', '.join(map(str, now.pod_ranges))}, as its own documentation says",
+                ("the pod network's own objects",),
+                "its pods on every node",
+                "the file says `cni: {kind: none}`: it is yours",
+                DUAL_STACK,
+            )

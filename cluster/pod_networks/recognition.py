@@ -1,0 +1,80 @@
+"""Which pod network a cluster has, as its workloads show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from cluster.facts.cluster_state import ClusterState
+from cluster.pod_networks.none import NoPodNetwork
+from cluster.pod_networks.plugins import POD_NETWORKS
+from cluster.vocabulary.spec import CniKind
+
+# annotations of workloads that sixstack applied: which kind of network they are part of, and the sha256 of all its documents
+KIND_MARK = "cni.sixstack.io/kind"
+DIGEST_MARK = "cni.sixstack.io/sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignNetwork:
+    """A plug-in that sixstack did not install."""
+
+    title: str
+    policy: bool | None = True  # known to enforce NetworkPolicy; None: the network check finds out
+
+
+# by the name of the DaemonSet that shows it. flannel's is not here: its objects are the same whoever applied them
+FOREIGN_NETWORKS: Mapping[str, ForeignNetwork] = {
+    "antrea-agent": ForeignNetwork("Antrea"),
+    "calico-node": ForeignNetwork("Calico"),
+    "canal": ForeignNetwork("Canal"),
+    "cilium": ForeignNetwork("Cilium"),
+    "kindnet": ForeignNetwork("kindnet", policy=None),
+    "kube-ovn-cni": ForeignNetwork("Kube-OVN"),
+    "kube-router": ForeignNetwork("kube-router"),
+    "ovnkube-node": ForeignNetwork("OVN-Kubernetes"),
+    "weave-net": ForeignNetwork("Weave Net"),
+}
+# the kind of a cluster whose pod network somebody else installed
+NOT_OURS = NoPodNetwork.kind
+_ENFORCING = tuple(network.title for network in FOREIGN_NETWORKS.values() if network.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A DaemonSet or Deployment."""
+
+    name: str
+    image: str  # of its first container
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledNetwork:
+    """The pod network in use."""
+
+    kind: CniKind | None = None  # NOT_OURS: somebody else's; None: none at all
+    detail: str = ""  # in words, with its image
+    digest: str = ""  # of the documents that sixstack applied
+
+
+def installed_network(workloads: Iterable[Workload]) -> InstalledNetwork:
+    """The plug-in in use: one of ours by its mark or its DaemonSet, somebody else's, or none."""
+    by_workload = {plugin.workload: plugin for plugin in POD_NETWORKS.values() if plugin.workload}
+    foreign = InstalledNetwork()
+    for workload in workloads:
+        if (kind := workload.annotations.get(KIND_MARK)) is not None:
+            return InstalledNetwork(CniKind(kind), f"{kind} ({workload.image})", workload.annotations.get(DIGEST_MARK, ""))
+        if (plugin := by_workload.get(workload.name)) is not None:
+            return InstalledNetwork(plugin.kind, f"{plugin.title.capitalize()} ({workload.image})")
+        if (network := FOREIGN_NETWORKS.get(workload.name)) is not None:
+            foreign = InstalledNetwork(NOT_OURS, f"{network.title} ({workload.image})")
+    return foreign
+
+
+def enforces_policy(state: ClusterState) -> bool | None:
+    """Whether the pod network that a cluster shows is known to enforce NetworkPolicy; None: not known."""
+    known = POD_NETWORKS[state.cni].policy if state.cni is not None else None
+    if known is not None:
+        return known
+    return True if state.cni_detail.startswith(_ENFORCING) else None

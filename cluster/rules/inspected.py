@@ -1,0 +1,41 @@
+"""What a rule about facts judges: a cluster file together with what is true of its hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cluster.facts.host_facts import HostFacts
+from cluster.facts.host_paths import Connectivity
+from cluster.facts.node_addresses import node_addresses
+from cluster.vocabulary.families import Address
+from cluster.vocabulary.spec import ClusterSpec, Host, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A cluster file and what is true of its hosts; a host that was not reached has no facts."""
+
+    spec: ClusterSpec
+    facts: Mapping[str, HostFacts]
+    bundle_architecture: str
+    bundle_size: int  # bytes
+    connectivity: Connectivity = field(default_factory=Connectivity)
+
+    @property
+    def hosts(self) -> tuple[tuple[Host, HostFacts], ...]:
+        """Hosts with their facts, in file order."""
+        return tuple((host, self.facts[host.name]) for host in self.spec.hosts if host.name in self.facts)
+
+    @property
+    def control_plane(self) -> HostFacts | None:
+        """Facts of the first control plane."""
+        return next((found for host, found in self.hosts if host.role is Role.CONTROL_PLANE), None)
+
+    def ours(self, found: HostFacts) -> bool:
+        """This cluster has claimed the host: what it left there, half or whole, is no fault."""
+        return found.owner == self.spec.name
+
+    def addresses(self, host: Host) -> tuple[Address, ...]:
+        """Its node addresses, as the file or the facts have them."""
+        return node_addresses(self.spec, host, self.facts[host.name]) if host.name in self.facts else host.addresses

@@ -1,0 +1,142 @@
+"""The rules, and how one is written: a generator of violations, decorated with its stable code.
+
+The docstring of a rule says what is wrong when it fires; docs/reference/problems.md prints it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from cluster.facts.host_facts import HostFacts
+from cluster.rules.inspected import Inspected
+from cluster.vocabulary.partial import readable
+from cluster.vocabulary.problems import Problem, Severity, Violation
+from cluster.vocabulary.spec import ClusterSpec, Host, Unparsed
+
+
+class Scope(Enum):
+    """What a rule judges."""
+
+    SPEC = "the cluster file"
+    ITEM = "each item of a list in the cluster file"
+    HOST = "each host with its facts"
+    CLUSTER = "all hosts with their facts together"
+
+    @property
+    def needs_facts(self) -> bool:
+        """The rule cannot run before hosts were inspected."""
+        return self in (Scope.HOST, Scope.CLUSTER)
+
+
+SpecRule = Callable[[ClusterSpec], Iterator[Violation]]
+ItemRule = Callable[[ClusterSpec, Any, str], Iterator[Violation]]
+HostRule = Callable[[Inspected, Host, HostFacts], Iterator[Violation]]
+ClusterRule = Callable[[Inspected], Iterator[Violation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; `explanation` is its docstring and becomes its line in docs/reference/problems.md."""
+
+    code: str
+    severity: Severity
+    scope: Scope
+    explanation: str
+    check: Callable[[Any], Iterator[Violation]]  # gets a ClusterSpec, or an Inspected where the scope needs facts
+
+    def problems(self, judged: ClusterSpec | Inspected) -> Iterator[Problem]:
+        """What the rule finds in its input; a rule that meets a field that could not be read ends there."""
+        for found in _until_unparsed(self.check(judged)):
+            yield Problem(self.code, found.at, found.says, found.hint, self.severity)
+
+
+RULES: list[Rule] = []
+
+
+def spec_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[SpecRule], SpecRule]:
+    """Register a rule about the whole spec."""
+
+    def register(check: SpecRule) -> SpecRule:
+        RULES.append(Rule(code, severity, Scope.SPEC, _explanation(check), check))
+        return check
+
+    return register
+
+
+def item_rule(code: str, items: str, severity: Severity = Severity.ERROR) -> Callable[[ItemRule], ItemRule]:
+    """Register a rule about each item of a list field (`hosts`, `network.pods`); it gets the spec, the item and the item's path.
+
+    An item with a field that could not be read does not keep the rule from the other items.
+    """
+
+    def register(check: ItemRule) -> ItemRule:
+        RULES.append(Rule(code, severity, Scope.ITEM, _explanation(check), on_each_item(check, items)))
+        return check
+
+    return register
+
+
+def on_each_item(check: ItemRule, items: str) -> SpecRule:
+    """A check of one item as a check of the spec, item by item."""
+
+    def on_all(spec: ClusterSpec) -> Iterator[Violation]:
+        holder: Any = spec
+        for name in items.split("."):
+            holder = getattr(holder, name)
+        for index, item in readable(holder):
+            yield from _until_unparsed(check(spec, item, f"{items}[{index}]"))
+
+    return on_all
+
+
+def host_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[HostRule], HostRule]:
+    """Register a rule about each host by itself; its violations are at paths below hosts/NAME."""
+
+    def register(check: HostRule) -> HostRule:
+        def on_all(cluster: Inspected) -> Iterator[Violation]:
+            for host, facts in cluster.hosts:
+                for found in check(cluster, host, facts):
+                    yield Violation(f"hosts/{host.name}/{found.at}", found.says, found.hint)
+
+        RULES.append(Rule(code, severity, Scope.HOST, _explanation(check), on_all))
+        return check
+
+    return register
+
+
+def cluster_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[ClusterRule], ClusterRule]:
+    """Register a rule about the hosts together."""
+
+    def register(check: ClusterRule) -> ClusterRule:
+        RULES.append(Rule(code, severity, Scope.CLUSTER, _explanation(check), check))
+        return check
+
+    return register
+
+
+def run_spec_rules(spec: ClusterSpec) -> Iterator[Problem]:
+    """Every problem that the registered rules find in a cluster file."""
+    for rule in RULES:
+        if not rule.scope.needs_facts:
+            yield from rule.problems(spec)
+
+
+def run_fact_rules(cluster: Inspected) -> Iterator[Problem]:
+    """Every problem that the registered rules find in the facts of hosts."""
+    for rule in RULES:
+        if rule.scope.needs_facts:
+            yield from rule.problems(cluster)
+
+
+def _explanation(check: Callable[..., object]) -> str:
+    return (check.__doc__ or "").strip()
+
+
+def _until_unparsed(found: Iterator[Violation]) -> Iterator[Violation]:
+    try:
+        yield from found
+    except Unparsed:
+        return

@@ -1,0 +1,91 @@
+"""The cluster's API as tasks reach it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from blocks.loading import load
+from blocks.saved_kubeconfig import SavedKubeconfig
+from cluster.vocabulary.errors import ApiUnavailable, Retryable
+from cluster.vocabulary.spec import Host, Role
+from cluster.vocabulary.topology import topology
+from kube.client import KubeApi, connect, connect_directly
+from kube.kubeconfig import read_kubeconfig
+from runs.context import ClusterContext, RunContext, SavedClusterContext
+from runs.sessions import session
+
+ADMIN_CONF = "/etc/kubernetes/admin.conf"
+
+_apis: dict[str, KubeApi] = {}  # by run
+_guard = threading.Lock()
+
+
+def cluster_api(run: ClusterContext) -> KubeApi:
+    """The API through the SSH connection of a control plane that answers; the run's tasks share it.
+
+    ApiUnavailable while no control plane has an admin.conf; other errors are those of the last control plane asked.
+    """
+    with _guard:
+        api = _apis.get(run.id)
+    return api or _connected(run)
+
+
+def close_api(run: RunContext) -> None:
+    """Close the run's connections to the API: the run is over, or a new control plane has other keys."""
+    with _guard:
+        api = _apis.pop(run.id, None)
+    if api is not None:
+        api.close()
+
+
+@contextmanager
+def run_api(run: ClusterContext | SavedClusterContext) -> Iterator[KubeApi]:
+    """The API of whatever cluster the run is on."""
+    if isinstance(run, ClusterContext):
+        yield cluster_api(run)
+        return
+    with saved_api(run) as api:
+        yield api
+
+
+@contextmanager
+def saved_api(run: SavedClusterContext) -> Iterator[KubeApi]:
+    """The API of the cluster that a Saved kubeconfig block is of: through its control plane's SSH connection, or directly without one."""
+    saved = load(SavedKubeconfig, run.kubeconfig)
+    text = saved.kubeconfig.get_secret_value()
+    if saved.ssh is None:
+        with connect_directly(text) as api:
+            yield api
+        return
+    control_plane = Host(name=saved.control_plane, role=Role.CONTROL_PLANE, ssh=saved.ssh)
+    with connect(text, lambda address, port: session(control_plane, run).dial(address, port)) as api:
+        yield api
+
+
+def read_admin_conf(host: Host, run: RunContext) -> str:
+    """The admin kubeconfig of a control plane; ApiUnavailable while there is none."""
+    read = session(host, run).run(f"cat {ADMIN_CONF}", limit=timedelta(seconds=20))
+    if read.exit_code:
+        raise ApiUnavailable(f"{host.name}: {ADMIN_CONF} cannot be read: {read.stderr.strip()}")
+    return read.stdout
+
+
+def _connected(run: ClusterContext) -> KubeApi:
+    *others, last = topology(run.spec).api_targets
+    for host in others:
+        try:
+            return _through(host, run)
+        except Retryable:
+            continue  # the next control plane may answer
+    return _through(last, run)
+
+
+def _through(host: Host, run: ClusterContext) -> KubeApi:
+    config = read_kubeconfig(read_admin_conf(host, run))
+    # each connection asks the run for its session: one that was lost is opened again, and a run that has closed its sessions waits for nothing
+    api = KubeApi(config, lambda address, port: session(host, run).dial(address, port))
+    with _guard:
+        return _apis.setdefault(run.id, api)

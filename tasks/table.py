@@ -1,0 +1,40 @@
+"""Which task runs a step: the one table from kinds of planned steps to tasks. The executor and the plan know nothing else of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prefect.tasks import Task
+
+from cluster.plan import create, delete, host_network
+from tasks.init_control_plane import init_control_plane
+from tasks.install_cni import install_cni, wait_network
+from tasks.join_worker import join_worker
+from tasks.label_node import label_node
+from tasks.load_bundle import load_bundle
+from tasks.prepare_host import prepare_host
+from tasks.publish_kubeconfig import publish_kubeconfig
+from tasks.remove_kubeconfig import remove_kubeconfig
+from tasks.reset_host import reset_host
+from tasks.set_host_network import set_deployment, undo_deployment
+from tasks.verify_network import verify_network
+from tasks.wait_ready import wait_dns, wait_ready
+
+TASKS: Mapping[str, Task[..., Any]] = {
+    create.PREPARE_HOST: prepare_host,
+    create.LOAD_BUNDLE: load_bundle,
+    create.INIT_CONTROL_PLANE: init_control_plane,
+    create.INSTALL_CNI: install_cni,
+    create.WAIT_NETWORK: wait_network,
+    create.PUBLISH_KUBECONFIG: publish_kubeconfig,
+    create.JOIN_WORKER: join_worker,
+    create.LABEL_NODE: label_node,
+    create.WAIT_READY: wait_ready,
+    create.WAIT_DNS: wait_dns,
+    create.VERIFY_NETWORK: verify_network,
+    delete.RESET_HOST: reset_host,
+    delete.REMOVE_KUBECONFIG: remove_kubeconfig,
+    host_network.SET_HOST_NETWORK: set_deployment,
+    host_network.UNDO_HOST_NETWORK: undo_deployment,
+}

@@ -1,0 +1,68 @@
+"""Which operating system a host has, and what its hints say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from cluster.facts.host_facts import HostFacts
+from cluster.operating_systems.detection import OPERATING_SYSTEMS, operating_system
+from cluster.operating_systems.protocol import OperatingSystem
+
+Make = Callable[..., HostFacts]
+
+# what templates/facts/resources.sh.j2 and the rules ask for
+COMMANDS = ("ip", "mount", "cp", "losetup", "systemctl", "systemd-run", "flock", "sha256sum", "timeout", "tar", "gzip", "nft", "perl")
+
+
+@pytest.mark.parametrize(
+    ("os_ids", "title"),
+    [
+        (("debian",), "Debian"),
+        (("ubuntu", "debian"), "Ubuntu"),
+        (("linuxmint", "ubuntu", "debian"), "Ubuntu"),
+        (("raspbian", "debian"), "Debian"),
+        (("fedora",), "Red Hat"),
+        (("rocky", "rhel", "centos", "fedora"), "Red Hat"),
+        (("alpine",), "unknown"),
+        ((), "unknown"),
+    ],
+)
+def test_a_host_is_known_by_its_id_or_the_closest_that_it_is_like(some_facts: Make, os_ids: tuple[str, ...], title: str) -> None:
+    """ID and ID_LIKE as these distributions write them in /etc/os-release."""
+    assert operating_system(some_facts(1, os_ids=os_ids)).title == title
+
+
+def test_an_unknown_system_gets_names_of_commands() -> None:
+    """No package manager is guessed."""
+    unknown = operating_system(None)
+    assert unknown.install_hint(["ip", "tar"]) == "install the packages that have ip, tar"
+    assert unknown.remove_hint("docker-ce") == "remove package docker-ce"
+    assert unknown.kernel_modules_hint == ""
+
+
+def test_a_package_is_named_once(some_facts: Make) -> None:
+    """Several commands come in one package, and coreutils has what is not listed."""
+    debian = operating_system(some_facts(1, os_ids=("debian",)))
+    assert debian.install_hint(["mount", "losetup", "ip", "cp", "timeout"]) == "`apt-get install coreutils iproute2 mount`"
+    assert debian.remove_hint("docker-ce") == "remove it: `apt-get purge docker-ce`"
+
+
+def test_the_systems_differ_where_their_packages_do(some_facts: Make) -> None:
+    """iproute2 is iproute there, and perl alone is perl-interpreter; a module is in a package of its own on Ubuntu."""
+    rocky = operating_system(some_facts(1, os_ids=("rocky", "rhel", "centos", "fedora")))
+    assert rocky.install_hint(["ip", "perl"]) == "`dnf install iproute perl-interpreter`"
+    assert rocky.remove_hint("podman-docker") == "remove it: `dnf remove podman-docker`"
+    ubuntu = operating_system(some_facts(1, os_ids=("ubuntu", "debian")))
+    assert "linux-modules-extra" in ubuntu.kernel_modules_hint
+
+
+@pytest.mark.parametrize("system", OPERATING_SYSTEMS, ids=lambda system: system.title)
+def test_every_system_has_a_package_for_every_command(system: OperatingSystem) -> None:
+    """And an id by which it is found, which no other has."""
+    assert all(system.packages.get(command, system.default_package) for command in COMMANDS)
+    assert system.ids
+    assert system.install
+    assert system.remove
+    assert not any(set(system.ids) & set(other.ids) for other in OPERATING_SYSTEMS if other is not system)

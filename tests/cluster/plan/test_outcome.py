@@ -1,0 +1,90 @@
+"""The summaries of runs, from how the steps of a plan ended."""
+
+from __future__ import annotations
+
+import pytest
+
+from cluster.plan.create import plan_create
+from cluster.plan.delete import plan_delete
+from cluster.plan.graph import Plan
+from cluster.plan.outcome import NotStarted, StepOutcome, create_summary, delete_summary, failure_on
+from cluster.vocabulary.errors import ClusterError, HostError
+from cluster.vocabulary.spec import CniKind
+from tests.cluster.plan.test_create import FACTS, SPEC, bare
+
+PLAN = plan_create(SPEC, {"a": bare("a"), "b": bare("b")}, {}, None)
+DISK = HostError("b", "its disk is full", "make room")
+
+
+def ended(plan: Plan, errors: dict[str, BaseException]) -> dict[str, StepOutcome]:
+    """Every step succeeded, but for those with an error."""
+    return {step.id: StepOutcome(None, errors.get(step.id)) for step in plan.steps}
+
+
+def test_a_cluster_that_was_made_has_a_line_per_host() -> None:
+    """No line says what to do next: nothing is left to do."""
+    text, succeeded = create_summary(SPEC, PLAN, ended(PLAN, {}))
+    assert succeeded
+    assert text.splitlines() == ["cluster demo: 2 of 2 hosts joined", "- a: joined", "- b: joined"]
+
+
+def test_a_host_that_failed_is_named_with_the_step_that_failed_and_not_with_those_that_waited() -> None:
+    """Steps that were not started have no reason of their own."""
+    late = {f"{kind}/b": NotStarted("not started") for kind in ("join-worker", "label-node", "wait-ready")}
+    text, succeeded = create_summary(SPEC, PLAN, ended(PLAN, {"load-bundle/b": DISK, **late}))
+    assert not succeeded
+    assert "cluster demo: 1 of 2 hosts joined" in text
+    assert "- b: NOT joined: b: its disk is full. make room" in text
+    assert text.splitlines()[-1] == "Run the flow again: it does only what is missing."
+
+
+@pytest.mark.parametrize("step", [step.id for step in PLAN.steps])
+def test_any_failed_step_makes_the_run_fail_and_is_in_the_summary(step: str) -> None:
+    """No failure is lost, whichever step it is."""
+    text, succeeded = create_summary(SPEC, PLAN, ended(PLAN, {step: ClusterError(f"the reason of {step}")}))
+    assert not succeeded
+    assert f"the reason of {step}" in text
+
+
+def test_a_check_that_was_not_started_is_said_to_be_missing() -> None:
+    """A reader must not take the silence for a green check."""
+    text, succeeded = create_summary(
+        SPEC, PLAN, ended(PLAN, {"wait-dns/cluster": ClusterError("late"), "verify-network/cluster": NotStarted("not started")})
+    )
+    assert not succeeded
+    assert "- wait-dns failed: late" in text
+    assert "- verify-network: not started" in text
+
+
+def test_secrets_do_not_reach_a_summary() -> None:
+    """An error's text is redacted."""
+    error = ClusterError("kubeadm join --token abcdef.0123456789abcdef failed")
+    assert "0123456789abcdef" not in create_summary(SPEC, PLAN, ended(PLAN, {"join-worker/b": error}))[0]
+
+
+def test_a_cluster_without_a_pod_network_says_what_its_owner_has_to_do() -> None:
+    """Nodes stay NotReady."""
+    spec = SPEC.model_copy(update={"cni": SPEC.cni.model_copy(update={"kind": CniKind.NONE})})
+    plan = plan_create(spec, {"a": bare("a"), "b": bare("b")}, {}, None)
+    assert "until you apply one" in create_summary(spec, plan, ended(plan, {}))[0]
+
+
+def test_a_deleted_cluster_names_its_hosts_and_notes() -> None:
+    """Hosts that were left alone are named with the reason."""
+    plan = plan_delete(SPEC, {**FACTS, "b": bare("b")})
+    text, succeeded = delete_summary(SPEC, plan, ended(plan, {}))
+    assert succeeded
+    assert text.splitlines() == ["cluster demo is deleted from a", "- b carries nothing of demo"]
+
+
+def test_a_host_that_could_not_be_reset_is_named() -> None:
+    """The kubeconfig stays, and is not said to have failed."""
+    plan = plan_delete(SPEC, FACTS)
+    text, succeeded = delete_summary(SPEC, plan, ended(plan, {"reset-host/b": DISK, "remove-kubeconfig/cluster": NotStarted("")}))
+    assert not succeeded
+    assert text.splitlines() == ["cluster demo is not fully deleted; run this again to continue:", "- b: b: its disk is full. make room"]
+
+
+def test_a_subject_without_steps_has_no_failure() -> None:
+    """A host that needed nothing is part of the cluster."""
+    assert failure_on(Plan("demo"), {}, "a") is None

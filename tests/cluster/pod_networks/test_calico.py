@@ -1,0 +1,149 @@
+"""Calico's settings as its programs are told them, and the rules of its own."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from cluster.pod_networks.calico import Calico
+from tests.cluster.pod_networks.specs import calico_spec_of as spec_of
+from tests.cluster.rules.conftest import Check
+
+CALICO = Calico()
+KIND = {"cni.kind": "calico"}
+
+
+@pytest.mark.parametrize(
+    ("mode", "cidrs", "ip", "ip6"),
+    [
+        ("ipv4", ["10.244.0.0/16"], "autodetect", "none"),
+        ("dual-stack", ["10.244.0.0/16", "fd44::/56"], "autodetect", "autodetect"),
+        ("dual-stack-ipv6-first", ["fd44::/56", "10.244.0.0/16"], "autodetect", "autodetect"),
+        ("ipv6", ["fd44::/56"], "none", "autodetect"),
+    ],
+)
+def test_only_the_families_in_use_are_on(mode: str, cidrs: list[str], ip: str, ip6: str) -> None:
+    """A pool a family, addresses of no other; without IPv4 there is no router id to take from it."""
+    spec = spec_of(mode)
+    values = CALICO.environment(spec)
+    assert [pool["cidr"] for pool in CALICO.pools(spec)] == cidrs
+    assert (values["IP"], values["IP6"], values["FELIX_IPV6SUPPORT"]) == (ip, ip6, str(ip6 != "none").lower())
+    assert values.get("CALICO_ROUTER_ID") == ("hash" if ip == "none" else None)
+    ipam = CALICO.cni_config(spec)["plugins"][0]["ipam"]
+    assert (ipam["assign_ipv4"], ipam["assign_ipv6"]) == (str(ip != "none").lower(), str(ip6 != "none").lower())
+
+
+def test_pools_are_settings() -> None:
+    """Block size, NAT and encapsulation of each family; without tunnels Felix itself makes the routes that BGP would."""
+    cni = {"pools": {"ipv4": {"block_size": 24, "encapsulation": "CrossSubnet"}, "ipv6": {"nat_outgoing": False, "encapsulation": "Never"}}}
+    spec = spec_of("dual-stack", cni)
+    assert [(pool["block_size"], pool["nat_outgoing"], pool["encapsulation"]) for pool in CALICO.pools(spec)] == [
+        (24, True, "CrossSubnet"),
+        (122, False, "Never"),
+    ]
+    assert CALICO.environment(spec)["FELIX_PROGRAMCLUSTERROUTES"] == "Enabled"
+    assert "FELIX_PROGRAMCLUSTERROUTES" not in CALICO.environment(spec_of("dual-stack"))
+
+
+def test_port_and_mtu_are_settings() -> None:
+    """Pods' MTU as the file says it, for both tunnels; without it felix looks, and pods wait for what it finds."""
+    values = CALICO.environment(spec_of("dual-stack", {"vxlan_port": 8472, "mtu": 1400}))
+    assert (values["FELIX_VXLANPORT"], values["FELIX_VXLANMTU"], values["FELIX_VXLANMTUV6"]) == ("8472", "1400", "1400")
+    plugin = CALICO.cni_config(spec_of("dual-stack", {"mtu": 1400}))["plugins"][0]
+    assert (plugin["mtu"], plugin["require_mtu_file"]) == (1400, False)
+    found = CALICO.environment(spec_of("dual-stack"))
+    assert found["FELIX_VXLANPORT"] == "4789"
+    assert "FELIX_VXLANMTU" not in found
+    plugin = CALICO.cni_config(spec_of("dual-stack"))["plugins"][0]
+    assert (plugin["mtu"], plugin["require_mtu_file"]) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("link", "counts"), [("eth0", True), ("enp1s0", True), ("host0", True), ("bond0", True), ("cni0", False), ("vxlan.calico", False)]
+)
+def test_the_mtu_is_that_of_real_links(link: str, counts: bool) -> None:
+    """Of a container's host0 too, and of no link of a pod network's own."""
+    assert bool(re.search(CALICO.environment(spec_of("ipv4"))["FELIX_MTUIFACEPATTERN"], link)) == counts
+
+
+def test_the_links_that_the_file_names_are_the_ones_that_count() -> None:
+    """When it names one for every host."""
+    host = {"name": "n1", "role": "control-plane", "ssh": {"address": "198.18.0.11"}, "interface": "br-ex.5"}
+    assert CALICO.environment(spec_of("ipv4", hosts=[host]))["FELIX_MTUIFACEPATTERN"] == r"^(br\-ex\.5)$"
+
+
+def test_rules_are_written_by_the_program_that_kube_proxy_uses() -> None:
+    """nftables by default, iptables when the file says so."""
+    assert CALICO.environment(spec_of("ipv4"))["FELIX_NFTABLESMODE"] == "Enabled"
+    assert CALICO.environment(spec_of("ipv4", kubeadm={"kube_proxy": {"mode": "iptables"}}))["FELIX_NFTABLESMODE"] == "Disabled"
+
+
+class TestSettingUnused:
+    """cni-setting-unused."""
+
+    def test_a_pool_of_a_family_that_is_not_there_is_refused(self, check: Check) -> None:
+        """In a cluster of one family."""
+        cni = {"kind": "calico", "pools": {"ipv6": {"block_size": 122}}}
+        assert ("cni-setting-unused", "cni.pools.ipv6") in check({"cni": cni}, "ipv4")
+        assert check({"cni": cni}, "ipv6") == {}
+
+
+class TestBlockSizeOutOfRange:
+    """block-size-out-of-range."""
+
+    @pytest.mark.parametrize(("family", "size"), [("ipv4", 33), ("ipv4", 116), ("ipv6", 26), ("ipv6", 115)])
+    def test_a_size_of_the_other_family_is_refused(self, check: Check, family: str, size: int) -> None:
+        """Calico's limits, with its default as the hint."""
+        problem = check({**KIND, f"cni.pools.{family}.block_size": size})["block-size-out-of-range", f"cni.pools.{family}.block_size"]
+        assert f"/{size}" in problem.message
+
+    @pytest.mark.parametrize(("family", "size"), [("ipv4", 20), ("ipv4", 32), ("ipv6", 116), ("ipv6", 128)])
+    def test_the_limits_are_accepted(self, check: Check, family: str, size: int) -> None:
+        """/20 to /32 and /116 to /128."""
+        assert check({**KIND, f"cni.pools.{family}.block_size": size}) == {}
+
+
+class TestPoolTooSmall:
+    """pool-too-small."""
+
+    @pytest.mark.parametrize("cidr", ["10.244.0.0/27", "10.244.0.0/26", "10.244.0.0/25"])
+    def test_a_pool_with_fewer_blocks_than_hosts_is_refused(self, check: Check, cidr: str) -> None:
+        """None, one and two blocks of /26 for three hosts; the hint gives a pod CIDR and a block size that do."""
+        found = check({**KIND, "network.pods[0]": {"cidr": cidr, "node_mask": 28}})
+        problem = found["pool-too-small", "network.pods[0].cidr"]
+        assert "/24 or shorter" in problem.hint
+        assert "block_size: " in problem.hint
+
+    def test_a_smaller_block_makes_room(self, check: Check) -> None:
+        """What the hint says is accepted."""
+        assert check({**KIND, "network.pods[0]": {"cidr": "10.244.0.0/25", "node_mask": 28}, "cni.pools.ipv4.block_size": 27}) == {}
+
+    def test_flannel_has_no_blocks(self, check: Check) -> None:
+        """Its ranges are the nodes' own."""
+        assert check({"network.pods[0]": {"cidr": "10.244.0.0/26", "node_mask": 28}}) == {}
+
+
+class TestEncapsulation:
+    """What is no choice is told as such."""
+
+    @pytest.mark.parametrize("word", ["IPIP", "always", "VXLANCrossSubnet"])
+    def test_what_calico_cannot_do_in_both_families_is_no_choice(self, check: Check, word: str) -> None:
+        """There is no IPIP for IPv6, and none without BGP."""
+        problem = check({**KIND, "cni.pools.ipv6.encapsulation": word})["not-in-choices", "cni.pools.ipv6.encapsulation"]
+        assert "Always, CrossSubnet, Never" in problem.hint + problem.message
+
+
+class TestPodsNeedARoute:
+    """pods-need-a-route."""
+
+    def test_a_pool_without_nat_is_warned_of(self, check: Check) -> None:
+        """Replies find pods only where the network knows the way; it is no error."""
+        problem = check({**KIND, "cni.pools.ipv6.nat_outgoing": False})["pods-need-a-route", "cni.pools.ipv6.nat_outgoing"]
+        assert "fd44::/56" in problem.message
+        assert problem.severity.value == "warning"
+
+    def test_a_pool_without_tunnels_is_warned_of(self, check: Check) -> None:
+        """A router between the nodes does not know the pods; what to write instead is said."""
+        problem = check({**KIND, "cni.pools.ipv4.encapsulation": "Never"})["pods-need-a-route", "cni.pools.ipv4.encapsulation"]
+        assert "CrossSubnet" in problem.hint
