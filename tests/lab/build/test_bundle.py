@@ -115,11 +115,11 @@ def test_a_build_that_was_killed_is_finished_by_the_next(tmp_path: Path, bundle_
 
     environment = {**os.environ, "SIXSTACK_CACHE": str(tmp_path)}
     command = [*SIXSTACK, "lab", "bundle"]
-    for made in (0, 2):  # parts that this builder has finished when it is killed, each with the file that names its digest
-        before = whole()
+    for finished_parts in (0, 2):  # parts that this builder has finished when it is killed, each with the file that names its digest
+        parts_before = whole()
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as builder:
             ends = time.monotonic() + 300
-            while not list(parts.glob(".partial-*")) or whole() < before + 2 * made:
+            while not list(parts.glob(".partial-*")) or whole() < parts_before + 2 * finished_parts:
                 assert builder.poll() is None
                 assert time.monotonic() < ends
                 time.sleep(0.01)
