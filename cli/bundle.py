@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.exit_codes import GOOD, USAGE
+from cli.exit_codes import SUCCESS, USAGE
 from cli.release import add_release
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     return {"fetch": _fetch, "verify": _verify, "show": _show}[args.action](args)
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -68,14 +68,14 @@ def _fetch(args: argparse.Namespace) -> int:
     try:
         sources = read_sources(args.sources or DEFAULT_SOURCES)
     except BundleFault as error:
-        _say(f"sixstack: {error}")
+        _report(f"sixstack: {error}")
         return USAGE
     if args.base_url:
         sources = sources.at(args.base_url)
     release = args.kubernetes
     folder = args.folder or default_folder(architecture, release)
-    print(fetch_bundle(folder, architecture, sources, _say, release=release))
-    return GOOD
+    print(fetch_bundle(folder, architecture, sources, _report, release=release))
+    return SUCCESS
 
 
 def _manifest(folder: Path) -> BundleManifest | None:
@@ -86,7 +86,7 @@ def _manifest(folder: Path) -> BundleManifest | None:
     try:
         return read_manifest(folder)
     except SixstackError as error:
-        _say(f"sixstack: {error}")
+        _report(f"sixstack: {error}")
         return None
 
 
@@ -98,7 +98,7 @@ def _verify(args: argparse.Namespace) -> int:
         return USAGE
     verify_bundle(args.folder, manifest)
     print(f"{manifest.name}: {len(manifest.files)} files, {manifest.total_size / 1e6:.0f} MB, all as the manifest says")
-    return GOOD
+    return SUCCESS
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -107,7 +107,7 @@ def _show(args: argparse.Namespace) -> int:
         return USAGE
     if args.output == "json":
         print(json.dumps(manifest.model_dump(mode="json"), indent=2))
-        return GOOD
+        return SUCCESS
     print(f"{manifest.name}: Kubernetes {manifest.kubernetes_version}, {manifest.architecture}, {manifest.total_size / 1e6:.0f} MB")
     rows = [
         (file.kind.value, file.name, file.version, f"{file.size / 1e6:.1f} MB", ", ".join(file.images) or str(file.target))
@@ -116,4 +116,4 @@ def _show(args: argparse.Namespace) -> int:
     widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
-    return GOOD
+    return SUCCESS

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cluster.vocabulary.spec import ClusterSpec
 
 # cluster/file/document.py's limit in characters is less than this many octets
-_MOST_OCTETS = 4_000_000
+_SIZE_LIMIT = 4_000_000
 
 
 class Unreadable(Exception):
@@ -32,16 +32,16 @@ def file_text(file: str) -> str:
     """The text of FILE; Unreadable when it is not there, too large or not UTF-8."""
     try:
         if file == "-":
-            octets = sys.stdin.buffer.read(_MOST_OCTETS + 1)
+            data = sys.stdin.buffer.read(_SIZE_LIMIT + 1)
         else:
             with open(file, "rb") as stream:
-                octets = stream.read(_MOST_OCTETS + 1)
+                data = stream.read(_SIZE_LIMIT + 1)
     except (OSError, ValueError) as error:
         raise Unreadable(f"{file!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if len(octets) > _MOST_OCTETS:
-        raise Unreadable(f"{file!r} is longer than {_MOST_OCTETS} octets: no cluster file is")
+    if len(data) > _SIZE_LIMIT:
+        raise Unreadable(f"{file!r} is longer than {_SIZE_LIMIT} octets: no cluster file is")
     try:
-        return octets.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         raise Unreadable(f"{file!r} is not UTF-8 (octet {error.start}): save it as UTF-8") from None
 
@@ -62,7 +62,7 @@ def read(file: str, *, manifests: bool = True) -> Reading | int:
         return reading
     from cli.manifests import with_manifests
 
-    return with_manifests(reading, Path.cwd() if file == "-" else Path(file).absolute().parent, judge=manifests)
+    return with_manifests(reading, Path.cwd() if file == "-" else Path(file).absolute().parent, check=manifests)
 
 
 def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | None] | None = None) -> str:
@@ -71,13 +71,13 @@ def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | 
     for problem in problems:
         number = line_of(problem.path) if line_of is not None else None
         # faults of syntax name their line themselves
-        told = problem.path.startswith("line ") or problem.message.startswith("line ")
-        line = f"line {number}: " if number is not None and not told else ""
+        has_line = problem.path.startswith("line ") or problem.message.startswith("line ")
+        line = f"line {number}: " if number is not None and not has_line else ""
         parts.append(f"{problem.severity.value}: {line}{problem.path}: {problem.message} [{problem.code}]\n    {problem.hint}")
     return "\n".join(parts)
 
 
-def accepted(file: str, *, manifests: bool = True) -> ClusterSpec | int:
+def read_spec(file: str, *, manifests: bool = True) -> ClusterSpec | int:
     """The spec of FILE, for a command that goes on with it; or the exit code, after everything that is wrong was printed on standard error."""
     reading = read(file, manifests=manifests)
     if isinstance(reading, int):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cli.cluster_file import accepted, add_file, as_parameter
+from cli.cluster_file import add_file, as_parameter, read_spec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """Exit code by the run's result."""
     from cli.following import run_deployment
 
-    spec = accepted(options.file, manifests=False)
+    spec = read_spec(options.file, manifests=False)
     if isinstance(spec, int):
         return spec
     return run_deployment("delete-cluster/default", {"cluster": as_parameter(spec), "confirm": options.confirm})

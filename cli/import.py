@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import cluster_file
-from cli.exit_codes import GOOD, PROBLEMS, USAGE
+from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 
 if TYPE_CHECKING:
     from cluster.vocabulary.families import Address
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         return USAGE
     imported = import_documents(sources, choices, cni=args.cni)
     text = _cluster_file(imported, args.files) if imported.document is not None else ""
-    if imported.document is not None and args.to is not None and (why := _written(text, Path(args.to), overwrite=args.overwrite)):
+    if imported.document is not None and args.to is not None and (why := _write_file(text, Path(args.to), overwrite=args.overwrite)):
         print(f"sixstack: {why}", file=sys.stderr)
         return USAGE
     wanted = () if args.no_blocks or imported.document is None else imported.logins
@@ -55,11 +55,11 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "json":
         print(json.dumps(_as_dict(imported, outcomes), indent=2))
     else:
-        _tell(imported, outcomes, args, text)
+        _print_report(imported, outcomes, args, text)
     if fault is not None:
         kept = f"The cluster file is written, {_logins(len(wanted) - len(outcomes))} in no block yet"
         raise type(fault)(f"{fault}. {kept}: run this again where the server is, or with --no-blocks")
-    return PROBLEMS if errors_in(imported.problems) or "differs" in outcomes.values() else GOOD
+    return PROBLEMS if errors_in(imported.problems) or "differs" in outcomes.values() else SUCCESS
 
 
 def _choices(args: argparse.Namespace) -> Choices:
@@ -84,16 +84,16 @@ def _cluster_file(imported: Imported, files: list[str]) -> str:
     """The document as YAML, with what was changed above it."""
     import yaml
 
-    from tkestack.report import StepOutcome
+    from tkestack.report import FieldOutcome
 
-    told = [str(change) for change in imported.changes if change.fate is not StepOutcome.TAKEN]
+    lines_of_changes = [str(change) for change in imported.changes if change.outcome is not FieldOutcome.TAKEN]
     names = ", ".join("standard input" if file == "-" else Path(file).name for file in files)
-    lines = [f"imported by sixstack from {names}", *told]
+    lines = [f"imported by sixstack from {names}", *lines_of_changes]
     comment = "".join(f"# {''.join(c if c.isprintable() else '?' for c in line)}\n" for line in lines)
     return comment + str(yaml.safe_dump(imported.document, sort_keys=False, allow_unicode=True, width=200))
 
 
-def _written(text: str, target: Path, *, overwrite: bool) -> str | None:
+def _write_file(text: str, target: Path, *, overwrite: bool) -> str | None:
     """Write the file; why not, if it could not or must not be."""
     try:
         if not overwrite and target.exists() and target.read_text(encoding="utf-8", errors="replace") != text:
@@ -110,12 +110,12 @@ def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str]
         return {}, None
     from blocks.saving import save
     from blocks.ssh_credential import SSHCredential
-    from cli.server import need_server
+    from cli.server import require_server
     from cluster.vocabulary.errors import EnvironmentFault
 
     outcomes: dict[str, str] = {}
     try:
-        need_server()
+        require_server()
         for login in logins:
             block = SSHCredential.of(login.credential)
             outcomes[login.block] = save(block, login.block, overwrite=overwrite, secrets=login.credential.secrets).value
@@ -124,31 +124,31 @@ def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str]
     return outcomes, None
 
 
-def _tell(imported: Imported, outcomes: dict[str, str], args: argparse.Namespace, text: str) -> None:
+def _print_report(imported: Imported, outcomes: dict[str, str], args: argparse.Namespace, text: str) -> None:
     """The cluster file on standard output unless it went to a file; all else on standard error."""
-    from tkestack.report import StepOutcome
+    from tkestack.report import FieldOutcome
 
-    def say(line: str) -> None:
+    def print_line(line: str) -> None:
         print(line, file=sys.stderr)
 
-    taken = sum(change.fate is StepOutcome.TAKEN for change in imported.changes)
+    taken = sum(change.outcome is FieldOutcome.TAKEN for change in imported.changes)
     if imported.document is not None:
-        say(f"{taken} field{'s' if taken != 1 else ''} taken over as they are")
+        print_line(f"{taken} field{'s' if taken != 1 else ''} taken over as they are")
         for change in imported.changes:
-            if change.fate is not StepOutcome.TAKEN:
-                say(str(change))
+            if change.outcome is not FieldOutcome.TAKEN:
+                print_line(str(change))
     if imported.problems:
-        say(cluster_file.problem_lines(imported.problems, imported.lines.get))
+        print_line(cluster_file.problem_lines(imported.problems, imported.lines.get))
     if imported.document is None:
         count = len(imported.problems)
-        say(f"{count} problem{'s' if count != 1 else ''}: nothing was written")
+        print_line(f"{count} problem{'s' if count != 1 else ''}: nothing was written")
         return
     for login in imported.logins:
         outcome = outcomes.get(login.block, "not saved")
         hint = ": it holds another login; --overwrite replaces it" if outcome == "differs" else ""
-        say(f"SSH credential block {login.block} (user {login.user}): {outcome}{hint}")
+        print_line(f"SSH credential block {login.block} (user {login.user}): {outcome}{hint}")
     if args.to is not None:
-        say(f"cluster file written to {args.to}; next: sixstack check {args.to}")
+        print_line(f"cluster file written to {args.to}; next: sixstack check {args.to}")
     else:
         print(text, end="")
 

@@ -22,11 +22,11 @@ def run(options: argparse.Namespace) -> int:
     """kubectl's own exit code."""
     import yaml
 
-    from cli.saved_cluster import control_plane_session, saved
+    from cli.saved_cluster import control_plane_session, saved_kubeconfig
     from cluster.vocabulary.hostport import join_host_port, split_host_port
     from hosts.forward import forwarded
 
-    block = saved(options.cluster)
+    block = saved_kubeconfig(options.cluster)
     arguments = [word for index, word in enumerate(options.arguments) if not (index == 0 and word == "--")]
     document = yaml.safe_load(block.kubeconfig.get_secret_value())
     if block.ssh is None:

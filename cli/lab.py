@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from cli.exit_codes import GOOD, PROBLEMS, USAGE
+from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.release import add_release
 from cluster.vocabulary.families import Family, StackMode
 
@@ -86,7 +86,7 @@ def _bundle(args: argparse.Namespace) -> int:
     from lab.build.bundle import build_bundle
 
     print(build_bundle(release=args.kubernetes))
-    return GOOD
+    return SUCCESS
 
 
 def _up(args: argparse.Namespace) -> int:
@@ -95,7 +95,7 @@ def _up(args: argparse.Namespace) -> int:
 
     found = hosts.up(args.lab, hosts=args.hosts, families=args.families, management=args.management, say=_say)
     print(as_table(hosts.lab_of(args.lab), found))
-    return GOOD
+    return SUCCESS
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -110,7 +110,7 @@ def _status(args: argparse.Namespace) -> int:
         return PROBLEMS
     lab = hosts.lab_of(args.lab)
     print(json.dumps(as_data(lab, found), indent=2) if args.output == "json" else as_table(lab, found))
-    return GOOD
+    return SUCCESS
 
 
 def _spec(args: argparse.Namespace) -> int:
@@ -120,18 +120,18 @@ def _spec(args: argparse.Namespace) -> int:
     lab = hosts.lab_of(args.lab)
     document = cluster_document(lab, hosts.status(args.lab), args.stack, args.primary, cni=args.cni, count=args.hosts, ssh=args.ssh)
     print(cluster_file(document), end="")
-    return GOOD
+    return SUCCESS
 
 
 def _power_off(args: argparse.Namespace) -> int:
     from lab import hosts
 
     hosts.power_off(args.host, args.lab)
-    return GOOD
+    return SUCCESS
 
 
 def _down(args: argparse.Namespace) -> int:
     from lab import hosts
 
     hosts.down(args.lab, say=_say)
-    return GOOD
+    return SUCCESS

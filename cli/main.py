@@ -55,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        return _explained(error)
+        return _print_error(error)
 
 
-def _explained(error: Exception) -> int:
+def _print_error(error: Exception) -> int:
     """Print an error of our tree and give its exit code; anything else is a bug and is raised."""
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError, SpecError
 

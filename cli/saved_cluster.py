@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from kube.client import KubeApi
 
 
-def saved(cluster: str) -> SavedKubeconfig:
+def saved_kubeconfig(cluster: str) -> SavedKubeconfig:
     """The block of that cluster; EnvironmentFault when there is none, or no server."""
     from blocks.loading import load
     from blocks.saved_kubeconfig import SavedKubeconfig, block_name
-    from cli.server import need_server
+    from cli.server import require_server
 
-    need_server()
+    require_server()
     return load(SavedKubeconfig, block_name(cluster))
 
 

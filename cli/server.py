@@ -7,7 +7,7 @@ from cluster.vocabulary.errors import EnvironmentFault
 ANSWER_SECONDS = 5.0  # without this look first, a server that is silent keeps a command for minutes
 
 
-def need_server() -> None:
+def require_server() -> None:
     """EnvironmentFault when no server is named, or the one that is does not answer.
 
     Where none is named Prefect would start one of its own in the user's home, which knows neither the blocks nor the deployments.

@@ -40,22 +40,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code by the run's result."""
-    from cli.following import run_to_its_end
+    from cli.following import run_to_completion
 
     parameters: dict[str, Any] = {"image": options.image, "namespace": options.namespace, "outside": options.outside}
     audit = "default"
     if _NAME.fullmatch(options.cluster) and not Path(options.cluster).is_file():
         parameters["cluster"] = options.cluster
     else:
-        from cli.cluster_file import accepted, as_parameter
+        from cli.cluster_file import as_parameter, read_spec
 
-        spec = accepted(options.cluster, manifests=False)
+        spec = read_spec(options.cluster, manifests=False)
         if isinstance(spec, int):
             return spec
         parameters |= {"cluster": spec.name, "file": as_parameter(spec)}
         audit = spec.audit
     with contextlib.redirect_stdout(sys.stderr) if options.output == "json" else contextlib.nullcontext():
-        flow_run, code = run_to_its_end("verify-cluster/default", parameters)
+        flow_run, code = run_to_completion("verify-cluster/default", parameters)
     report = _report(str(flow_run), audit)
     if options.output == "json":
         print(json.dumps(report, indent=1, ensure_ascii=False))

@@ -54,12 +54,12 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
     attempt = Attempt(step, host)
     start = datetime.now(UTC)
     error: str | None = None
-    clean = _Redactor(attempt.secrets)
+    redacted = _Redactor(attempt.secrets)
     try:
         yield attempt
     except BaseException as raised:
         attempt.outcome = Outcome.FAILED
-        clean.error(raised)  # Prefect keeps its text in states and logs
+        redacted.error(raised)  # Prefect keeps its text in states and logs
         error = str(raised) if isinstance(raised, SixstackError) else "".join(traceback.format_exception(raised))
         attempt.exit_code = getattr(raised, "exit_code", attempt.exit_code)
         attempt.output = getattr(raised, "output", "") or attempt.output
@@ -72,18 +72,18 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
             flow_run=run.id,
             attempt=1,  # the store gives the number
             outcome=attempt.outcome,
-            found=clean(attempt.found),
-            changed=tuple(clean(change) for change in attempt.changed),
+            found=redacted(attempt.found),
+            changed=tuple(redacted(change) for change in attempt.changed),
             script_sha256=attempt.script_sha256,
             exit_code=attempt.exit_code,
             start=start,
             end=datetime.now(UTC),
-            output=clean(attempt.output)[-20_000:],
-            error=clean(error) if error is not None else None,
+            output=redacted(attempt.output)[-20_000:],
+            error=redacted(error) if error is not None else None,
             **attempt.extra,
         )
         written = _write(run, record)
-        report_progress(run, _line(written), event=f"sixstack.step.{written.outcome}", about=f"{step} {host}")
+        report_progress(run, _line(written), event=f"sixstack.step.{written.outcome}", subject=f"{step} {host}")
 
 
 @contextmanager
@@ -105,7 +105,7 @@ class _Redactor:
 
     def error(self, raised: BaseException) -> None:
         """Redact an exception in place: what it says, and the attributes that errors of ours carry."""
-        raised.args = tuple(self(each) if isinstance(each, str) else each for each in raised.args)
+        raised.args = tuple(self(argument) if isinstance(argument, str) else argument for argument in raised.args)
         for name in ("found", "do", "output"):
             if isinstance(text := getattr(raised, name, None), str):
                 setattr(raised, name, self(text))
@@ -124,8 +124,8 @@ def _write(run: RunContext, record: StepRecord) -> StepRecord:
     try:
         return store.write(record)
     except Exception as fault:  # each storage has its own
-        did = f"the step itself failed: {record.error}" if record.error else f"the step itself was done: {record.outcome.value}"
-        raise EnvironmentFault(f"the audit store `{run.audit}` at {store.url} cannot be written ({fault}); {did}") from fault
+        step_result = f"the step itself failed: {record.error}" if record.error else f"the step itself was done: {record.outcome.value}"
+        raise EnvironmentFault(f"the audit store `{run.audit}` at {store.url} cannot be written ({fault}); {step_result}") from fault
 
 
 def _store(run: RunContext) -> AuditStore:

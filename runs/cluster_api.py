@@ -30,7 +30,7 @@ def cluster_api(run: ClusterContext) -> KubeApi:
     """
     with _guard:
         api = _apis.get(run.id)
-    return api or _connected(run)
+    return api or _connect_any(run)
 
 
 def close_api(run: RunContext) -> None:
@@ -73,17 +73,17 @@ def read_admin_conf(host: Host, run: RunContext) -> str:
     return read.stdout
 
 
-def _connected(run: ClusterContext) -> KubeApi:
+def _connect_any(run: ClusterContext) -> KubeApi:
     *others, last = topology(run.spec).api_targets
     for host in others:
         try:
-            return _through(host, run)
+            return _connect_through(host, run)
         except Retryable:
             continue  # the next control plane may answer
-    return _through(last, run)
+    return _connect_through(last, run)
 
 
-def _through(host: Host, run: ClusterContext) -> KubeApi:
+def _connect_through(host: Host, run: ClusterContext) -> KubeApi:
     config = read_kubeconfig(read_admin_conf(host, run))
     # each connection asks the run for its session: one that was lost is opened again, and a run that has closed its sessions waits for nothing
     api = KubeApi(config, lambda address, port: session(host, run).dial(address, port))

@@ -18,16 +18,19 @@ def run_context(document: Any) -> RunContext:
     """The run's place in the world, out of a document that has not been checked yet."""
     fields = document if isinstance(document, Mapping) else {}
 
-    def text(name: str, default: str) -> str:
+    def string(name: str, default: str) -> str:
         value = fields.get(name, default)
         return value if isinstance(value, str) and value else default
 
     return RunContext(
-        cluster=_plain(text("name", "unnamed")), id=str(flow_run.id), audit=text("audit", "default"), bundle=text("bundle", "default")
+        cluster=_path_safe(string("name", "unnamed")),
+        id=str(flow_run.id),
+        audit=string("audit", "default"),
+        bundle=string("bundle", "default"),
     )
 
 
-def _plain(name: str) -> str:
+def _path_safe(name: str) -> str:
     """A name that can be part of a path and of an artifact's key, whatever the document says."""
     return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())[:40].strip("-") or "unnamed"
 

@@ -30,7 +30,7 @@ def execute(plan: Plan, tasks: Tasks, run: RunContext) -> dict[str, StepOutcome]
     futures: dict[str, PrefectFuture[Any]] = {}
     try:
         for step in plan.steps:
-            upstream = [*(futures[each] for each in step.needs), *(_Ended(futures[each]) for each in step.after)]
+            upstream = [*(futures[step_id] for step_id in step.needs), *(_Ended(futures[step_id]) for step_id in step.after)]
             # quoted: Prefect would search each parameter for futures, and a spec of a hundred hosts is large
             futures[step.id] = tasks[step.kind].submit(quote(step), quote(run), wait_for=upstream)
         _show_progress(run, list(futures.values()))

@@ -21,14 +21,14 @@ from templates import render
 SHORT_LIMIT = timedelta(minutes=1)  # of a script that writes a few files
 
 # exit codes that templates/host/prologue.sh.j2 gives a meaning
-NOT_OURS = 64
-LACKING = 65
+REFUSED = 64
+MISSING = 65
 
 # kubeadm's preflight colours what it says, which a log page shows as it is
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_COLOR_CODE = re.compile(r"\x1b\[[0-9;]*m")
 
 # how kubeadm, kubectl, ctr, systemctl and our own scripts begin a line that says what is wrong
-_FAULT = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
+_ERROR_LINE = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
 
 
 def run_script(
@@ -40,7 +40,7 @@ def run_script(
     attempt.exit_code = done.exit_code
     output = done.stderr if secret else done.stdout + done.stderr
     attempt.output += output
-    _judge(attempt, session.host, done.exit_code, output)
+    _raise_for_exit_code(attempt, session.host, done.exit_code, output)
     return done.stdout
 
 
@@ -63,13 +63,13 @@ def run_detached_script(
         script=script,
         inputs=inputs or {},
         limit=limit,
-        on_line=lambda line: log.info(redact(_COLOUR.sub("", line), attempt.secrets)),
+        on_line=lambda line: log.info(redact(_COLOR_CODE.sub("", line), attempt.secrets)),
     )
     attempt.exit_code = done.exit_code
     attempt.output += done.output
     if done.attached:
         attempt.found = "attached to the step that was running on the host already"
-    _judge(attempt, session.host, done.exit_code, done.output)
+    _raise_for_exit_code(attempt, session.host, done.exit_code, done.output)
 
 
 def _rendered(attempt: Attempt, template: str, values: Mapping[str, Any]) -> str:
@@ -78,32 +78,32 @@ def _rendered(attempt: Attempt, template: str, values: Mapping[str, Any]) -> str
     return script
 
 
-def _judge(attempt: Attempt, host: str, exit_code: int, said: str) -> None:
+def _raise_for_exit_code(attempt: Attempt, host: str, exit_code: int, output: str) -> None:
     if exit_code == 0:
         return
     # an exception's text goes where records do not: Prefect's log and states, events, the summary
-    output = redact(said, attempt.secrets)
-    last = _telling(output)
-    if exit_code in {NOT_OURS, LACKING}:
+    output = redact(output, attempt.secrets)
+    message = _error_lines(output)
+    if exit_code in {REFUSED, MISSING}:
         raise HostRefused(
             host,
             [
                 Problem(
-                    "host-refused", f"hosts/{host}", last, "mend that on the host, then run again: nothing else was changed by this step"
+                    "host-refused", f"hosts/{host}", message, "mend that on the host, then run again: nothing else was changed by this step"
                 )
             ],
         )
     raise StepFailed(
         host,
-        f"step {attempt.step} failed with exit code {exit_code}:\n{last}",
+        f"step {attempt.step} failed with exit code {exit_code}:\n{message}",
         f"the whole output is in the audit record; `journalctl -u 'sixstack-*'` on {host} has it too. Running again starts this step anew",
         exit_code=exit_code,
         output=output,
     )
 
 
-def _telling(output: str) -> str:
+def _error_lines(output: str) -> str:
     """The lines that say what went wrong, for people; the whole output is in the record."""
     lines = [line.strip()[:400] for line in output.strip().splitlines() if line.strip()]
-    errors = [line for line in lines if _FAULT.search(line)]
+    errors = [line for line in lines if _ERROR_LINE.search(line)]
     return "\n".join(dict.fromkeys((errors or lines)[-6:]))

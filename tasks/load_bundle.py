@@ -38,7 +38,7 @@ def load_bundle(planned: PlannedStep, run: ClusterContext) -> None:
         attempt.change(*install_artifacts(session, bundle.path, missing))
 
 
-def of_the_runtime(file: BundleFile) -> bool:
+def is_runtime_file(file: BundleFile) -> bool:
     """Whether the container runtime and the host's preparation need it."""
     return file.kind is FileKind.UNIT or file.name in RUNTIME
 

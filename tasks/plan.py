@@ -13,7 +13,7 @@ from cluster.facts.host_facts import HostFacts
 from cluster.facts.host_paths import Connectivity
 from cluster.migration import migration
 from cluster.plan.create import INIT_CONTROL_PLANE, plan_create
-from cluster.plan.existing import found_cluster
+from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.resolution import resolve, resolved_problems
@@ -38,7 +38,7 @@ from runs.progress import report_progress
 from runs.sessions import session
 
 
-class Decision(StepRecord):
+class Planning(StepRecord):
     """The record of a decision: the plan, the resolved spec, and what came of the paths between the hosts."""
 
     spec: ResolvedSpec | None = None
@@ -51,9 +51,9 @@ def plan_cluster(
     spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], run: RunContext, *, verify: bool = True
 ) -> tuple[ResolvedSpec, Plan]:
     """Check the facts, then make the plan. Every problem of every host is reported at once, before anything changes."""
-    with record_attempt("plan", "cluster", run, Decision) as attempt:
-        tried = try_connectivity(spec, facts, run)
-        resolved, plan, warnings = make_decision(spec, facts, uninspected, tried, run, verify=verify)
+    with record_attempt("plan", "cluster", run, Planning) as attempt:
+        tried = probe_connectivity(spec, facts, run)
+        resolved, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=verify)
         attempt.extra |= {"spec": resolved, "plan": plan, "connectivity": tried}
         attempt.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
         remarks = [*map(str, warnings), *plan.notes]
@@ -64,14 +64,14 @@ def plan_cluster(
     return resolved, plan
 
 
-def try_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> Connectivity:
+def probe_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> Connectivity:
     """What comes of it when the hosts themselves try to reach each other; costs nothing where no host is new."""
     paths = paths_to_try(spec, facts)
     hosts = {name for path in paths for name in (path.source, path.target)}
     return try_paths(paths, {name: session(spec.host(name), run) for name in hosts})
 
 
-def make_decision(
+def make_plan(
     spec: ClusterSpec,
     facts: Mapping[str, HostFacts],
     uninspected: Sequence[Problem],
@@ -97,9 +97,9 @@ def make_decision(
         problems, errors = (*problems, *found), errors_in(found)
     # a file that asks for another family finds hosts without its addresses too: what the cluster is then stands in the hosts' own files
     state = None if errors or resolved is None else _state(resolved, facts, run)
-    existing = found_cluster(resolved or spec, facts, state)
+    existing = observed_cluster(resolved or spec, facts, state)
     if changed := immutable_changes(resolved or spec, existing):
-        raise ImmutableChange((*errors, *changed), migration(existing.written_as(resolved or spec), resolved or spec))
+        raise ImmutableChange((*errors, *changed), migration(existing.as_spec(resolved or spec), resolved or spec))
     if errors or resolved is None:
         raise CannotApply(errors)
     network, saved = network_digest(network_documents(resolved)), _kubeconfig_saved(resolved, facts)

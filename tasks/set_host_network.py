@@ -18,7 +18,7 @@ def set_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str,
     """Scale to 0, host network, scale back, available; restored when it does not become available (ClusterError). What was changed."""
     with record_step(planned, run) as attempt:
         with saved_api(run) as api:
-            name, limit = _asked(planned)
+            name, limit = _parameters(planned)
             attempt.change(*set_host_network(api, name, limit, lambda line: report_progress(run, line)))
         attempt.found = "" if attempt.changed else "it has the host's network"
     return tuple(attempt.changed)
@@ -29,11 +29,11 @@ def undo_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str
     """Restore the network, DNS policy and number of pods that the Deployment remembers. What was changed."""
     with record_step(planned, run) as attempt:
         with saved_api(run) as api:
-            name, limit = _asked(planned)
+            name, limit = _parameters(planned)
             attempt.change(*undo_host_network(api, name, limit, lambda line: report_progress(run, line)))
         attempt.found = "" if attempt.changed else "nothing was changed on it before"
     return tuple(attempt.changed)
 
 
-def _asked(planned: PlannedStep) -> tuple[DeploymentName, timedelta]:
+def _parameters(planned: PlannedStep) -> tuple[DeploymentName, timedelta]:
     return DeploymentName(*planned.values["deployment"].split("/")), timedelta(seconds=planned.values["available_seconds"])

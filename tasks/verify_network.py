@@ -62,11 +62,11 @@ def _expected(planned: PlannedStep, run: ClusterContext | SavedClusterContext, a
     if isinstance(run, ClusterContext):
         # a host that did not join is missing for a reason of its own, which its step says
         ready = {node.name for node in read_state(api).nodes if node.ready}
-        return _only(ExpectedNetwork.of(run.spec), [name for name in planned.values["nodes"] if name in ready])
+        return _limited_to(ExpectedNetwork.of(run.spec), [name for name in planned.values["nodes"] if name in ready])
     return expected_from_api(api) if run.file is None else ExpectedNetwork.of(run.file)
 
 
-def _only(expected: ExpectedNetwork, nodes: Sequence[str]) -> ExpectedNetwork:
+def _limited_to(expected: ExpectedNetwork, nodes: Sequence[str]) -> ExpectedNetwork:
     return replace(expected, nodes={name: addresses for name, addresses in expected.nodes.items() if name in nodes})
 
 

@@ -17,7 +17,7 @@ from tkestack.documents import Documents, Kind, Resource, Source, read_sources
 from tkestack.hosts import Choices, Machine, host_document, read_machine
 from tkestack.logins import Login, Logins
 from tkestack.network import read_ranges
-from tkestack.not_taken import tell_the_rest
+from tkestack.not_taken import report_unread_fields
 from tkestack.report import Change, Report
 
 # the codes of faults that only an import finds; docs/reference/problems.md lists them
@@ -52,26 +52,26 @@ def import_documents(sources: Sequence[Source], choices: Choices, *, cni: str = 
     documents = read_sources(sources, report)
     document, logins = _cluster_document(documents, choices, cni, report)
     for resource in documents.resources:
-        tell_the_rest(resource, report)
+        report_unread_fields(resource, report)
     if errors_in(report.problems):
         return Imported(None, (), tuple(report.changes), tuple(dict.fromkeys(report.problems)), documents.lines)
-    found = tuple(_at_its_origin(problem, report) for problem in read_document(document).problems)
+    found = tuple(_with_origin(problem, report) for problem in read_document(document).problems)
     return Imported(document, logins, tuple(report.changes), (*report.problems, *found), documents.lines)
 
 
 def _cluster_document(documents: Documents, choices: Choices, cni: str, report: Report) -> tuple[dict[str, Any], tuple[Login, ...]]:
     clusters = [resource for resource in documents.resources if resource.kind is Kind.CLUSTER]
     workers = [resource for resource in documents.resources if resource.kind is Kind.MACHINE]
-    called = next((name for worker in workers if (name := worker.spec.text("clusterName"))), "")
+    name_in_machines = next((name for worker in workers if (name := worker.spec.text("clusterName"))), "")
     if not clusters:
         hint = "name the file of the Cluster, beside those of its Machines"
         report.fault("no-cluster-document", "documents", "there is no Cluster among them", hint)
     for other in clusters[1:]:
         hint = "import one cluster at a time"
         report.fault("two-cluster-documents", other.fields.path.removesuffix(": "), f"{clusters[0].fields.path}is a Cluster too", hint)
-    name = read_name(clusters[0], called) if clusters else called
+    name = read_name(clusters[0], name_in_machines) if clusters else name_in_machines
     machines = _machines(clusters[:1], workers, choices, report)
-    _check_clusters(workers, (clusters[0].name if clusters else "") or called, report)
+    _check_clusters(workers, (clusters[0].name if clusters else "") or name_in_machines, report)
     _check_names(machines, choices.names, report)
     logins = Logins(name)
     if not clusters:
@@ -81,7 +81,7 @@ def _cluster_document(documents: Documents, choices: Choices, cni: str, report: 
     interface = read_interface(spec)
     families = ranges.families if ranges is not None else None
     hosts = [host_document(machine, index, families, interface, logins, choices) for index, machine in enumerate(machines)]
-    _tell_additions(hosts, machines, choices, cni, report)
+    _report_additions(hosts, machines, choices, cni, report)
     version, domain = read_version(spec), read_dns_domain(spec)
     settings = read_settings(spec, version=version, cluster_has_own_names=bool(choices.names))
     shape = ranges.as_document() if ranges is not None else {"network": {}}
@@ -98,9 +98,9 @@ def _cluster_document(documents: Documents, choices: Choices, cni: str, report: 
     return document, tuple(logins.found.values())
 
 
-def _tell_additions(hosts: Sequence[dict[str, Any]], machines: Sequence[Machine], choices: Choices, cni: str, report: Report) -> None:
+def _report_additions(hosts: Sequence[dict[str, Any]], machines: Sequence[Machine], choices: Choices, cni: str, report: Report) -> None:
     """What the cluster file says and no document does."""
-    if unnamed := [host["name"] for host, machine in zip(hosts, machines, strict=True) if machine.reach.address not in choices.names]:
+    if unnamed := [host["name"] for host, machine in zip(hosts, machines, strict=True) if machine.ssh.address not in choices.names]:
         why = "documents have no host names; --name ADDRESS=NAME gives one, and `sixstack plan` says where a machine calls itself otherwise"
         report.added(f"hosts[].name: {', '.join(unnamed)}", why)
     if any("addresses" not in host for host in hosts):
@@ -126,8 +126,8 @@ def _machines(clusters: Sequence[Resource], workers: Sequence[Resource], choices
         elif kind:
             report.fault("not-baremetal", worker.spec.at("type"), "it is not Baremetal", "take the document out")
         machine = read_machine(worker.spec, Role.WORKER, choices, worker.name)
-        if machine is not None and machine.reach.address in choices.names:
-            report.left(worker.metadata.at("name"), "--name gives the host another")
+        if machine is not None and machine.ssh.address in choices.names:
+            report.not_taken(worker.metadata.at("name"), "--name gives the host another")
         elif worker.name:
             report.taken(worker.metadata.at("name"), "hosts[].name")
         found.append(machine)
@@ -146,18 +146,22 @@ def _check_clusters(workers: Sequence[Resource], wanted: str, report: Report) ->
 
 
 def _check_names(machines: Sequence[Machine], names: Mapping[Address, str], report: Report) -> None:
-    known = {machine.reach.address for machine in machines}
+    known = {machine.ssh.address for machine in machines}
     for address in names:
         if address not in known:
             listed = ", ".join(str(each) for each in sorted(known, key=str)) or "none"
             report.fault("unknown-machine", f"--name {address}", "no machine of the documents has this address", f"they have: {listed}")
 
 
-def _at_its_origin(problem: Problem, report: Report) -> Problem:
+def _with_origin(problem: Problem, report: Report) -> Problem:
     """A problem of the cluster file, with the document's field that it comes from, and with what an import can do about it."""
     if problem.code == "host-key-missing":
         problem = replace(problem, hint=f"{problem.hint}; or import with --known-hosts FILE or --trust-on-first-use")
-    inside = [ours for ours in report.origins if problem.path == ours or problem.path.startswith((f"{ours}.", f"{ours}["))]
+    inside = [
+        field_path
+        for field_path in report.origins
+        if problem.path == field_path or problem.path.startswith((f"{field_path}.", f"{field_path}["))
+    ]
     if not inside:
         return problem
     return replace(problem, message=f"{problem.message} (from {report.origins[max(inside, key=len)]})")

@@ -80,7 +80,7 @@ def read_sources(sources: Sequence[Source], report: Report) -> Documents:
         for number, chunk in enumerate(chunks, start=1):
             path = f"{name}: " if len(chunks) == 1 else f"{name}#{number}: "
             document = parse_document(chunk)
-            report.problems += [_nameless(problem, path) for problem in document.problems]
+            report.problems += [_without_quotes(problem, path) for problem in document.problems]
             lines |= {(path + inner if inner else path): line for inner, line in document.lines.items()}
             if document.data is not UNREAD:
                 found += _resources(document.data, path, report)
@@ -97,7 +97,7 @@ def _chunks(text: str) -> Iterator[str]:
             yield "\n" * text.count("\n", 0, start) + text[start:end]
 
 
-def _nameless(problem: Problem, path: str) -> Problem:
+def _without_quotes(problem: Problem, path: str) -> Problem:
     """A problem of the text, at its file and without what it quotes."""
     hint = problem.hint if "cluster file" not in problem.hint and "examples" not in problem.hint else "compare it with the other lines"
     where = path + ("" if problem.path == "cluster file" else problem.path)
@@ -119,5 +119,5 @@ def _resources(data: object, path: str, report: Report) -> Iterator[Resource]:
         report.taken(child_path(path, "kind"), "a cluster file" if kind == Kind.CLUSTER else "hosts[]")
         yield Resource(Kind(kind), fields)
     else:
-        says = f"{quoted(kind)} of {quoted(version)} is neither Cluster nor Machine of {API}" if kind else "it has no kind"
-        report.fault("document-kind", path.removesuffix(": "), says, "take it out: an import reads Cluster and Machine documents")
+        message = f"{quoted(kind)} of {quoted(version)} is neither Cluster nor Machine of {API}" if kind else "it has no kind"
+        report.fault("document-kind", path.removesuffix(": "), message, "take it out: an import reads Cluster and Machine documents")

@@ -59,7 +59,7 @@ def read_credential(fields: Fields) -> Credential | None:
     if passphrase and key:
         fields.report.taken(fields.at("passPhrase"), _TO)
     elif passphrase:
-        fields.report.left(fields.at("passPhrase"), "there is no private key that it would open")
+        fields.report.not_taken(fields.at("passPhrase"), "there is no private key that it would open")
         passphrase = None
     if not (password or key):
         return None
@@ -76,12 +76,12 @@ def _secret(fields: Fields, name: str) -> str | None:
         fields.report.fault("not-base64", fields.at(name), "it is no text", hint + "; in quotes")
         return None
     try:
-        octets = base64.b64decode(found.replace("\n", "").replace("\r", ""), validate=True)
+        data = base64.b64decode(found.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
         fields.report.fault("not-base64", fields.at(name), "it is not base64", hint)
         return None
     try:
-        return octets.decode() or None
+        return data.decode() or None
     except UnicodeDecodeError:
         fields.report.fault("not-base64", fields.at(name), "it is the base64 of something that is no text", hint)
         return None

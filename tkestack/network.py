@@ -51,8 +51,8 @@ def read_ranges(spec: Fields, hosts: int) -> Ranges | None:
     families = tuple(family_of(network) for network in services)
     masked = tuple(_masked(spec, network, hosts, wanted_pods) for network in _ordered(spec, pods, families))
     for index in range(len(families)):
-        spec.report.comes_from(f"network.pods[{index}]", spec.at("clusterCIDR"))
-        spec.report.comes_from(f"network.services[{index}]", spec.at("serviceCIDR" if spec.value("serviceCIDR") else "clusterCIDR"))
+        spec.report.set_origin(f"network.pods[{index}]", spec.at("clusterCIDR"))
+        spec.report.set_origin(f"network.services[{index}]", spec.at("serviceCIDR" if spec.value("serviceCIDR") else "clusterCIDR"))
     ranges = Ranges(families, masked, services)
     if dual is not None:
         spec.report.taken(spec.section("features").at("ipv6DualStack"), f"stack: {ranges.stack}")
@@ -76,7 +76,7 @@ def _ordered(spec: Fields, pods: tuple[Network, ...], families: tuple[Family, ..
     """The pod ranges in the order of these families."""
     path = spec.at("clusterCIDR")
     if tuple(family_of(network) for network in pods) == families:
-        if not spec.report.told_of(path):
+        if not spec.report.is_reported(path):
             spec.report.taken(path, f"network.pods: {_listed(pods)}")
         return pods
     ordered = tuple(reversed(pods))
@@ -105,7 +105,7 @@ def _networks(spec: Fields, name: str) -> tuple[Network, ...] | None:
         hint = "write one, or one of IPv4 and one of IPv6"
         spec.report.fault("range-families", spec.at(name), f"{_listed(found)}: there are {len(found)} ranges and not one a family", hint)
         return None
-    if name == "serviceCIDR" and not spec.report.told_of(spec.at(name)):
+    if name == "serviceCIDR" and not spec.report.is_reported(spec.at(name)):
         spec.report.taken(spec.at(name), f"network.services: {_listed(found)}")
     return tuple(found)
 
@@ -116,7 +116,7 @@ def _sizes(spec: Fields) -> tuple[int | None, int]:
     pods = properties.number("maxNodePodNum", 1, 65536)
     services = properties.number("maxClusterServiceNum", 1, 2**20)
     if services is not None and spec.value("serviceCIDR"):
-        spec.report.left(properties.at("maxClusterServiceNum"), "serviceCIDR says how many services there can be")
+        spec.report.not_taken(properties.at("maxClusterServiceNum"), "serviceCIDR says how many services there can be")
     elif services is not None:
         spec.report.taken(properties.at("maxClusterServiceNum"), "network.services")
     return pods, services or _SERVICES
@@ -147,16 +147,16 @@ def _agree(spec: Fields, pods: Sequence[Network], services: Sequence[Network], d
     """Pods and services have the same families, and ipv6DualStack says so too."""
     report = spec.report
     if {network.version for network in pods} != {network.version for network in services}:
-        says = f"services have {_listed(services)}, pods have {_listed(pods)}"
-        report.fault("range-families", spec.at("serviceCIDR"), says, "give both the same families")
+        message = f"services have {_listed(services)}, pods have {_listed(pods)}"
+        report.fault("range-families", spec.at("serviceCIDR"), message, "give both the same families")
         return False
     if dual and len(pods) == 1:
-        says = f"features.ipv6DualStack is true and {pods[0]} is the only range"
-        report.fault("range-families", spec.at("clusterCIDR"), says, "add a range of the other family, here and to serviceCIDR")
+        message = f"features.ipv6DualStack is true and {pods[0]} is the only range"
+        report.fault("range-families", spec.at("clusterCIDR"), message, "add a range of the other family, here and to serviceCIDR")
         return False
     if dual is False and len(pods) == 2:
-        says = f"features.ipv6DualStack is false and there are ranges of both families: {_listed(pods)}"
-        report.fault("range-families", spec.at("clusterCIDR"), says, "keep one range, here and in serviceCIDR, or set ipv6DualStack")
+        message = f"features.ipv6DualStack is false and there are ranges of both families: {_listed(pods)}"
+        report.fault("range-families", spec.at("clusterCIDR"), message, "keep one range, here and in serviceCIDR, or set ipv6DualStack")
         return False
     return True
 

@@ -76,16 +76,16 @@ _READ = {
 }
 
 
-def tell_the_rest(resource: Resource, report: Report) -> None:
+def report_unread_fields(resource: Resource, report: Report) -> None:
     """Say of every field of which nothing was said what became of it: nothing, and why."""
     _walk(resource.fields.data, resource.fields.path, "", report)
 
 
 def _walk(value: object, path: str, generic: str, report: Report) -> None:
-    if value is UNREAD or report.told_of(path):
+    if value is UNREAD or report.is_reported(path):
         return
     below = list(_children(value, path, generic))
-    if any(_told_below(item, at, report) for item, at, _ in below):
+    if any(_any_reported(item, at, report) for item, at, _ in below):
         for item, at, name in below:
             _walk(item, at, name, report)
         return
@@ -95,20 +95,20 @@ def _walk(value: object, path: str, generic: str, report: Report) -> None:
         for item, at, name in below:
             _walk(item, at, name, report)
     elif generic:
-        _tell(value, path, top, rest, report)
+        _report_field(value, path, top, rest, report)
 
 
-def _tell(value: object, path: str, top: str, rest: str, report: Report) -> None:
+def _report_field(value: object, path: str, top: str, rest: str, report: Report) -> None:
     known = _REASONS.get(rest) if top == "spec" else _METADATA.get(rest, _SERVER) if top == "metadata" else None
     if top == "status":
-        report.left(path, "it is what TKEStack saw of its own cluster")
+        report.not_taken(path, "it is what TKEStack saw of its own cluster")
     elif top == "spec" and known is None and rest not in _READ:
         near = nearest_name(rest.rpartition(".")[2], sorted(_siblings(rest)))
-        report.left(path, "TKEStack's documents have no such field" + (f"; did you mean {near}?" if near else ""))
+        report.not_taken(path, "TKEStack's documents have no such field" + (f"; did you mean {near}?" if near else ""))
     elif not value:
         report.taken(path, "nothing: it asks for nothing")
     else:
-        report.left(path, known or "there is no use for it beside the other fields")
+        report.not_taken(path, known or "there is no use for it beside the other fields")
 
 
 def _siblings(rest: str) -> set[str]:
@@ -116,8 +116,8 @@ def _siblings(rest: str) -> set[str]:
     return {name.rpartition(".")[2] for name in (*_READ, *_REASONS) if name.rpartition(".")[0] == parent}
 
 
-def _told_below(value: object, path: str, report: Report) -> bool:
-    return report.told_of(path) or any(_told_below(item, at, report) for item, at, _ in _children(value, path, ""))
+def _any_reported(value: object, path: str, report: Report) -> bool:
+    return report.is_reported(path) or any(_any_reported(item, at, report) for item, at, _ in _children(value, path, ""))
 
 
 def _children(value: object, path: str, generic: str) -> list[tuple[object, str, str]]:

@@ -8,12 +8,12 @@ from enum import StrEnum
 from cluster.vocabulary.problems import Problem
 
 
-class StepOutcome(StrEnum):
+class FieldOutcome(StrEnum):
     """What became of a field; `added` is what no document says and the cluster file needs."""
 
     TAKEN = "taken over"
     CHANGED = "changed"
-    LEFT = "not taken over"
+    NOT_TAKEN = "not taken over"
     ADDED = "added"
 
 
@@ -21,21 +21,21 @@ class StepOutcome(StrEnum):
 class Change:
     """One field: where it stood (`FILE: spec.x`), what came of it in the cluster file, and why."""
 
-    fate: StepOutcome
+    outcome: FieldOutcome
     path: str  # "" for what was added
     to: str  # "" for what was not taken over
     why: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """The JSON form of `sixstack import --output json`."""
-        return {"fate": self.fate.value, "path": self.path, "to": self.to, "why": self.why}
+        return {"fate": self.outcome.value, "path": self.path, "to": self.to, "why": self.why}
 
     def __str__(self) -> str:
-        if self.fate is StepOutcome.LEFT:
+        if self.outcome is FieldOutcome.NOT_TAKEN:
             return f"not taken over: {self.path}: {self.why}"
-        if self.fate is StepOutcome.ADDED:
+        if self.outcome is FieldOutcome.ADDED:
             return f"added: {self.to}: {self.why}"
-        return f"{self.fate}: {self.path} -> {self.to}" + (f": {self.why}" if self.why else "")
+        return f"{self.outcome}: {self.path} -> {self.to}" + (f": {self.why}" if self.why else "")
 
 
 class Report:
@@ -45,37 +45,37 @@ class Report:
         self.changes: list[Change] = []
         self.problems: list[Problem] = []
         self.origins: dict[str, str] = {}  # path in the cluster file -> path in a document
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def taken(self, path: str, to: str) -> None:
         """The field says the same in the cluster file, at `to`."""
-        self._change(Change(StepOutcome.TAKEN, path, to))
+        self._change(Change(FieldOutcome.TAKEN, path, to))
 
     def changed(self, path: str, to: str, why: str) -> None:
         """The field was taken over with another value or meaning."""
-        self._change(Change(StepOutcome.CHANGED, path, to, why))
+        self._change(Change(FieldOutcome.CHANGED, path, to, why))
 
-    def left(self, path: str, why: str) -> None:
+    def not_taken(self, path: str, why: str) -> None:
         """Nothing in the cluster file comes of the field."""
-        self._change(Change(StepOutcome.LEFT, path, "", why))
+        self._change(Change(FieldOutcome.NOT_TAKEN, path, "", why))
 
     def added(self, to: str, why: str) -> None:
         """The cluster file says something that no field does."""
-        self.changes.append(Change(StepOutcome.ADDED, "", to, why))
+        self.changes.append(Change(FieldOutcome.ADDED, "", to, why))
 
-    def fault(self, code: str, path: str, says: str, hint: str) -> None:
+    def fault(self, code: str, path: str, message: str, hint: str) -> None:
         """The field cannot be used."""
-        self._told.add(path)
-        self.problems.append(Problem(code, path, says, hint))
+        self._reported.add(path)
+        self.problems.append(Problem(code, path, message, hint))
 
-    def comes_from(self, ours: str, path: str) -> None:
+    def set_origin(self, field: str, path: str) -> None:
         """A problem of our field is one of that field of the document."""
-        self.origins[ours] = path
+        self.origins[field] = path
 
-    def told_of(self, path: str) -> bool:
+    def is_reported(self, path: str) -> bool:
         """Something was said of exactly this field."""
-        return path in self._told
+        return path in self._reported
 
     def _change(self, change: Change) -> None:
-        self._told.add(change.path)
+        self._reported.add(change.path)
         self.changes.append(change)

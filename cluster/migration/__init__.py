@@ -14,16 +14,16 @@ from cluster.vocabulary.spec import ClusterSpec
 __all__ = ["Action", "Migration", "migration"]
 
 
-def migration(was: ClusterSpec, now: ClusterSpec) -> Migration | None:
+def migration(old: ClusterSpec, new: ClusterSpec) -> Migration | None:
     """From the cluster as it is to the one asked for; None when families and ranges stay. Either spec may lack addresses of hosts."""
-    difference = Difference(was, now)
-    if difference.none:
+    difference = Difference(old, new)
+    if difference.is_empty:
         return None
-    change = f"from {_shape(was)} to {_shape(now)}"
-    if difference.fixed:
-        verdict = f"not possible in place: {'; '.join(difference.fixed)}. A second cluster takes the place of this one"
+    change = f"from {_shape(old)} to {_shape(new)}"
+    if difference.obstacles:
+        verdict = f"not possible in place: {'; '.join(difference.obstacles)}. A second cluster takes the place of this one"
         return Migration(change, False, verdict, tuple(recreate(difference)))
-    if difference.at_once:
+    if difference.affects_all_nodes:
         verdict = "possible by hand, with an interruption of the whole cluster; a new cluster beside this one has none"
     else:
         verdict = "possible by hand, one node after another; create-cluster does none of it"

@@ -8,9 +8,9 @@ from cluster.migration.difference import Difference
 from cluster.vocabulary.migration import NOTHING, SERVICE_RANGES, WITH_KUBEADM, Action
 
 
-def recreate(this: Difference) -> Iterator[Action]:
+def recreate(difference: Difference) -> Iterator[Action]:
     """Beside the old one where there are other hosts."""
-    old, new = tuple(host.name for host in this.was.hosts), tuple(host.name for host in this.now.hosts)
+    old, new = tuple(host.name for host in difference.old.hosts), tuple(host.name for host in difference.new.hosts)
     yield Action(
         "write the new file with another cluster name and other hosts, then sixstack create",
         ("hosts that no cluster has",),
@@ -21,9 +21,9 @@ def recreate(this: Difference) -> Iterator[Action]:
     )
     yield Action(
         "apply the workloads there, and restore their data from a backup (not from a snapshot of etcd: it holds the old addresses)",
-        (f"cluster {this.was.name}", "the new cluster"),
+        (f"cluster {difference.old.name}", "the new cluster"),
         "every pod starts anew there; Services get new addresses",
-        f"a Service keeps its address for life, and those of the new cluster are out of {', '.join(map(str, this.now.service_ranges))}",
+        f"a Service keeps its address for life, and those of the new cluster are out of {', '.join(map(str, difference.new.service_ranges))}",
         SERVICE_RANGES,
     )
     yield Action(

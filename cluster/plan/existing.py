@@ -39,7 +39,7 @@ class ExistingCluster:
         """Families in use, primary first; empty where no cluster is known."""
         return tuple(family_of(network) for network in self.services or self.pods)
 
-    def written_as(self, spec: ClusterSpec) -> ClusterSpec:
+    def as_spec(self, spec: ClusterSpec) -> ClusterSpec:
         """`spec` with this cluster's families, ranges and host addresses in place of its own."""
         if not self.families:
             return spec
@@ -51,7 +51,7 @@ class ExistingCluster:
         return spec.model_copy(update={"stack": stack, "primary_family": self.families[0], "network": network, "hosts": hosts})
 
 
-def found_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterState | None) -> ExistingCluster:
+def observed_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterState | None) -> ExistingCluster:
     """What hosts and API show of the cluster of that name: the static pods on the control plane's disk, and the API's state if it answers.
 
     Hosts of other clusters are not looked at (other rules refuse them).
@@ -108,7 +108,11 @@ def known_endpoint(spec: ClusterSpec) -> str | None:
 def _masks(kubeadm: Mapping[str, object]) -> dict[str, str]:
     manager = kubeadm.get("controllerManager")
     arguments = manager.get("extraArgs") if isinstance(manager, Mapping) else None
-    return {str(one["name"]): str(one["value"]) for one in arguments or [] if str(one["name"]).startswith("node-cidr-mask-size-")}
+    return {
+        str(argument["name"]): str(argument["value"])
+        for argument in arguments or []
+        if str(argument["name"]).startswith("node-cidr-mask-size-")
+    }
 
 
 def _ranges(text: str | None) -> tuple[Network, ...]:

@@ -57,7 +57,7 @@ class Plan:
         for step in self.steps:
             if step.id in earlier:
                 raise Bug(f"the plan has step {step.id} twice")
-            if missing := [each for each in (*step.needs, *step.after) if each not in earlier]:
+            if missing := [upstream for upstream in (*step.needs, *step.after) if upstream not in earlier]:
                 raise Bug(f"step {step.id} waits for {', '.join(missing)}, which no earlier step of the plan is")
             earlier.add(step.id)
 
@@ -95,7 +95,7 @@ class Plan:
                 "step": numbers[step.id],
                 "kind": step.kind,
                 "subject": step.subject,
-                "waits for": _joined(_ranges(step.needs, numbers), [f"({each})" for each in _ranges(step.after, numbers)]),
+                "waits for": _joined(_ranges(step.needs, numbers), [f"({group})" for group in _ranges(step.after, numbers)]),
                 "reason": step.reason,
             }
             for step in self.steps
@@ -107,24 +107,24 @@ class Plan:
         lines = ["flowchart LR"]
         lines += [f'  {names[step.id]}["{_escaped(step.kind)}<br/>{_escaped(step.subject)}"]' for step in self.steps]
         for step in self.steps:
-            lines += [f"  {names[each]} --> {names[step.id]}" for each in step.needs]
-            lines += [f"  {names[each]} -.-> {names[step.id]}" for each in step.after]
+            lines += [f"  {names[upstream]} --> {names[step.id]}" for upstream in step.needs]
+            lines += [f"  {names[upstream]} -.-> {names[step.id]}" for upstream in step.after]
         return "\n".join(lines)
 
 
 def _joined(*groups: Sequence[str]) -> str:
-    return ", ".join(each for group in groups for each in group) or "-"
+    return ", ".join(part for group in groups for part in group) or "-"
 
 
 def _ranges(ids: Iterable[str], numbers: Mapping[str, str]) -> list[str]:
     """The numbers of steps, consecutive ones as FIRST-LAST."""
-    found: list[list[int]] = []
-    for number in sorted(int(numbers[each]) for each in ids):
-        if found and found[-1][-1] == number - 1:
-            found[-1][1:] = [number]
+    groups: list[list[int]] = []
+    for number in sorted(int(numbers[step]) for step in ids):
+        if groups and groups[-1][-1] == number - 1:
+            groups[-1][1:] = [number]
         else:
-            found.append([number])
-    return ["-".join(map(str, each)) for each in found]
+            groups.append([number])
+    return ["-".join(map(str, group)) for group in groups]
 
 
 def _escaped(text: str) -> str:
@@ -153,7 +153,7 @@ class PlanBuilder:
         if reason is None:
             return ()
         kept = tuple(dict.fromkeys(needs))
-        ended = tuple(each for each in dict.fromkeys(after) if each not in kept)
+        ended = tuple(upstream for upstream in dict.fromkeys(after) if upstream not in kept)
         self._steps.append(PlannedStep(kind, subject, reason, values or {}, kept, ended))
         return (self._steps[-1].id,)
 

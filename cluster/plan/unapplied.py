@@ -35,11 +35,11 @@ def unapplied(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
     """One sentence for each setting of `spec` that differs from what the cluster was made with, as far as that is known."""
     if state.kubeadm:
         yield from _control_plane(spec, state.kubeadm)
-    for path, wanted, held, why in (
+    for path, wanted, current, why in (
         ("kubeadm.kubelet", spec.kubeadm.kubelet, state.kubelet, "nodes that join from now on get the cluster's"),
         ("kubeadm.kube_proxy", spec.kubeadm.kube_proxy, state.kube_proxy, "edit the ConfigMap kube-proxy and restart its DaemonSet"),
     ):
-        if held and (differing := sorted(key for key, value in wanted.items() if not _same(value, held.get(key)))):
+        if current and (differing := sorted(key for key, value in wanted.items() if not _same(value, current.get(key)))):
             yield f"{path} differs from the running cluster's in {', '.join(differing)}: create-cluster does not change that ({why})"
     upstreams = [join_host_port(str(address), 53) for address in spec.network.dns_upstreams]
     if upstreams and state.dns_upstreams and upstreams != [*state.dns_upstreams]:
@@ -52,11 +52,11 @@ def unapplied(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
 def _control_plane(spec: ResolvedSpec, kubeadm: Mapping[str, Any]) -> Iterator[str]:
     wanted = cluster_configuration(spec)
     for path, place in _COMPONENTS.items():
-        now, then = _arguments(wanted, place), _arguments(kubeadm, place)
-        if differing := sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)):
+        arguments, existing = _arguments(wanted, place), _arguments(kubeadm, place)
+        if differing := sorted(name for name in arguments.keys() | existing.keys() if arguments.get(name) != existing.get(name)):
             yield f"{path} differs from the running cluster's in {', '.join(differing)}: create-cluster does not change a control plane that runs"
-    held = set(kubeadm.get("apiServer", {}).get("certSANs") or ())
-    if missing := [name for name in wanted["apiServer"]["certSANs"] if name not in held]:
+    current = set(kubeadm.get("apiServer", {}).get("certSANs") or ())
+    if missing := [name for name in wanted["apiServer"]["certSANs"] if name not in current]:
         yield f"the API server's certificate lacks {', '.join(missing)}: create-cluster does not renew it"
 
 
@@ -66,15 +66,15 @@ def _arguments(document: Mapping[str, Any], place: tuple[str, ...]) -> dict[str,
     return {str(argument["name"]): str(argument["value"]) for argument in document.get("extraArgs") or ()}
 
 
-def _same(wanted: object, held: object) -> bool:
+def _same(wanted: object, current: object) -> bool:
     """Whether kubeadm stored this: it fills in defaults within a mapping, and writes durations its own way (60s as 1m0s)."""
-    if isinstance(wanted, Mapping) and isinstance(held, Mapping):
-        return all(_same(value, held.get(key)) for key, value in wanted.items())
-    if isinstance(wanted, list) and isinstance(held, list):
-        return len(wanted) == len(held) and all(map(_same, wanted, held))
-    if isinstance(wanted, str) and isinstance(held, str) and _DURATION.fullmatch(wanted) and _DURATION.fullmatch(held):
-        return _seconds(wanted) == _seconds(held)
-    return wanted == held
+    if isinstance(wanted, Mapping) and isinstance(current, Mapping):
+        return all(_same(value, current.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(current, list):
+        return len(wanted) == len(current) and all(map(_same, wanted, current))
+    if isinstance(wanted, str) and isinstance(current, str) and _DURATION.fullmatch(wanted) and _DURATION.fullmatch(current):
+        return _seconds(wanted) == _seconds(current)
+    return wanted == current
 
 
 def _seconds(duration: str) -> Fraction:

@@ -11,7 +11,7 @@ import pytest
 from cluster.facts.cluster_state import ClusterState
 from cluster.file.reader import read_document, read_text
 from cluster.migration import migration
-from cluster.plan.existing import ExistingCluster, found_cluster, specified_cluster
+from cluster.plan.existing import ExistingCluster, observed_cluster, specified_cluster
 from cluster.vocabulary.errors import ImmutableChange
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.migration import Migration
@@ -199,9 +199,9 @@ def test_a_cluster_as_found_is_written_like_a_file() -> None:
     """Families, ranges, masks and addresses of the running cluster, put in the place of the file's."""
     was, now = example("ipv4"), example("dual-stack")
     held = specified_cluster(was)
-    assert migration(held.written_as(now), now) == migration(was, now)
-    assert ExistingCluster("demo").written_as(now) is now
-    assert found_cluster(now, {}, ClusterState(kubeadm={"networking": {"serviceSubnet": "10.96.0.0/16"}})).families == (Family.IPV4,)
+    assert migration(held.as_spec(now), now) == migration(was, now)
+    assert ExistingCluster("demo").as_spec(now) is now
+    assert observed_cluster(now, {}, ClusterState(kubeadm={"networking": {"serviceSubnet": "10.96.0.0/16"}})).families == (Family.IPV4,)
 
 
 def test_the_refusal_carries_the_help() -> None:

@@ -12,7 +12,7 @@ import pytest
 from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.facts.host_facts import HostFacts, KubernetesState
 from cluster.kubeadm.documents import cluster_configuration
-from cluster.plan.existing import found_cluster
+from cluster.plan.existing import observed_cluster
 from cluster.plan.immutable import immutable_changes
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -76,7 +76,7 @@ STATE = ClusterState(
 
 def refused(spec: ClusterSpec, facts: dict[str, HostFacts], state: ClusterState | None) -> tuple[Problem, ...]:
     """What the file would change of the cluster that hosts and API show."""
-    return immutable_changes(spec, found_cluster(spec, facts, state))
+    return immutable_changes(spec, observed_cluster(spec, facts, state))
 
 
 def changed(*path: str | int, to: Any) -> ClusterSpec:
