@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments of `check`."""
     cluster_file.add_file(parser)
-    parser.add_argument("--was", metavar="OLDFILE", help="the file that the cluster was made from: say what changes, or why it cannot")
+    parser.add_argument(
+        "--was", metavar="OLDFILE", help="the file that the cluster was made from: print the steps of the change, or why it is refused"
+    )
     parser.add_argument("--output", choices=("text", "json"), default="text", help="text for people (default), or JSON")
 
 
@@ -45,7 +47,7 @@ def _print_reading(file: str, reading: Reading) -> None:
     else:
         spec = reading.spec
         families = " and ".join(spec.families)
-        print(f"{file}: good: cluster {spec.name}, Kubernetes {spec.version}, {families}, {len(spec.hosts)} hosts")
+        print(f"{file}: OK: cluster {spec.name}, Kubernetes {spec.version}, {families}, {len(spec.hosts)} hosts")
 
 
 def _compare(args: argparse.Namespace, was: Reading, reading: Reading) -> int:

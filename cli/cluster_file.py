@@ -39,11 +39,11 @@ def file_text(file: str) -> str:
     except (OSError, ValueError) as error:
         raise Unreadable(f"{file!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > _SIZE_LIMIT:
-        raise Unreadable(f"{file!r} is longer than {_SIZE_LIMIT} octets: no cluster file is")
+        raise Unreadable(f"{file!r} is larger than {_SIZE_LIMIT // 1_000_000} MB")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(f"{file!r} is not UTF-8 (octet {error.start}): save it as UTF-8") from None
+        raise Unreadable(f"{file!r} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
 
 
 def read(file: str, *, manifests: bool = True) -> Reading | int:

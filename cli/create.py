@@ -10,7 +10,7 @@ from cli.cluster_file import add_file, as_parameter, read_spec
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_file(parser)
-    parser.add_argument("--no-verify", action="store_true", help="leave the network check out")
+    parser.add_argument("--no-verify", action="store_true", help="skip the network check")
 
 
 def run(options: argparse.Namespace) -> int:

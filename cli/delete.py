@@ -10,7 +10,7 @@ from cli.cluster_file import add_file, as_parameter, read_spec
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_file(parser)
-    parser.add_argument("--confirm", metavar="NAME", required=True, help="the cluster's name: everything it holds will be gone")
+    parser.add_argument("--confirm", metavar="NAME", required=True, help="the cluster's name; everything in the cluster is deleted")
 
 
 def run(options: argparse.Namespace) -> int:

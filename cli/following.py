@@ -37,7 +37,7 @@ def run_to_completion(name: str, parameters: dict[str, Any]) -> tuple[UUID, int]
         return _result(_start_and_follow(name, parameters))
     except ObjectNotFound:
         raise EnvironmentFault(
-            f"there is no deployment {name} at {api_url()}; register it: prefect deploy --all --prefect-file deployments/prefect.yaml"
+            f"there is no deployment {name} at {api_url()}; to register it: prefect deploy --all --prefect-file deployments/prefect.yaml"
         ) from None
 
 
@@ -103,7 +103,7 @@ async def _follow_to_completion(client: PrefectClient, run: FlowRun) -> tuple[Fl
     except BaseException:
         # Ctrl-C, or a server that went away: the run is the worker's, and ends by itself
         print(
-            f"sixstack: no longer following; the run goes on. Follow it: sixstack follow {run.id}; end it: prefect flow-run cancel {run.id}",
+            f"sixstack: no longer following; the run continues. To follow it: sixstack follow {run.id}; to cancel it: prefect flow-run cancel {run.id}",
             file=sys.stderr,
             flush=True,
         )
@@ -142,11 +142,11 @@ async def _report_why_waiting(client: PrefectClient, run: UUID, pool: str) -> No
         state = (await client.read_flow_run(run)).state
         if state is None or not (state.is_scheduled() or state.is_pending()):
             return
-        reason = f"no worker has taken the run yet; start one: prefect worker start --pool {pool}"
+        reason = f"no worker has started the run yet; start a worker: prefect worker start --pool {pool}"
         if state.name == "AwaitingConcurrencySlot":
-            reason = "as many runs of this deployment as are allowed are at work; this one begins when one of them ends"
+            reason = "concurrency limit of the deployment reached; the run starts when another run ends"
         elif state.is_pending():
-            reason = "a worker has taken the run and is starting it"
+            reason = "a worker is starting the run"
         if reason != reported:
             print(f"waiting: {reason}", flush=True)
             reported = reason

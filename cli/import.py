@@ -21,16 +21,25 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments of `import`."""
     add = parser.add_argument
-    add("files", metavar="FILE", nargs="+", help="documents, YAML or JSON, several in one file or in several; `-` for standard input")
+    add(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="Cluster and Machine documents in YAML or JSON, in one or more files; `-` for standard input",
+    )
     add("-o", "--to", metavar="FILE", help="write the cluster file to FILE instead of printing it")
-    add("--output", choices=("text", "json"), default="text", help="text for people (default), or JSON with every field's fate")
+    add("--output", choices=("text", "json"), default="text", help="text (default), or JSON with the result of every field")
     add("--name", metavar="ADDRESS=NAME", action="append", default=[], help="host name of the machine with this address; repeatable")
-    add("--known-hosts", metavar="FILE", help="take host keys from an OpenSSH known_hosts file, or from what ssh-keyscan printed")
-    add("--trust-on-first-use", action="store_true", help="for machines without a known host key: take the first one that is shown")
+    add("--known-hosts", metavar="FILE", help="read host keys from an OpenSSH known_hosts file or from the output of ssh-keyscan")
+    add(
+        "--trust-on-first-use",
+        action="store_true",
+        help="for machines without a known host key: accept the first key that the host presents",
+    )
     add("--cni", choices=("calico", "flannel", "none"), default="calico", help="pod network (default: calico)")
-    add("--tkestack-labels", action="store_true", help="also write the node labels by which TKEStack's tools find a node")
-    add("--no-blocks", action="store_true", help="save no SSH credential blocks; no Prefect server is needed")
-    add("--overwrite", action="store_true", help="replace a file or blocks that are there with other content")
+    add("--tkestack-labels", action="store_true", help="also set the node labels that TKEStack's tools use to find a node")
+    add("--no-blocks", action="store_true", help="save no SSH credential blocks; needs no Prefect server")
+    add("--overwrite", action="store_true", help="replace an existing file and existing blocks with other content")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print_report(imported, outcomes, args, text)
     if fault is not None:
-        kept = f"The cluster file is written, {_logins(len(wanted) - len(outcomes))} in no block yet"
-        raise type(fault)(f"{fault}. {kept}: run this again where the server is, or with --no-blocks")
+        kept = f"The cluster file is written; {_logins(len(wanted) - len(outcomes))} not saved in a block yet"
+        raise type(fault)(f"{fault}. {kept}: run this again when the server can be reached, or with --no-blocks")
     return PROBLEMS if errors_in(imported.problems) or "differs" in outcomes.values() else SUCCESS
 
 
@@ -97,7 +106,7 @@ def _write_file(text: str, target: Path, *, overwrite: bool) -> str | None:
     """Write the file; why not, if it could not or must not be."""
     try:
         if not overwrite and target.exists() and target.read_text(encoding="utf-8", errors="replace") != text:
-            return f"{target} is there with other content; --overwrite replaces it"
+            return f"{target} exists with other content; --overwrite replaces it"
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         return f"{target} cannot be written: {error.strerror}"
@@ -145,7 +154,7 @@ def _print_report(imported: Imported, outcomes: dict[str, str], args: argparse.N
         return
     for login in imported.logins:
         outcome = outcomes.get(login.block, "not saved")
-        hint = ": it holds another login; --overwrite replaces it" if outcome == "differs" else ""
+        hint = ": the block has another login; --overwrite replaces it" if outcome == "differs" else ""
         print_line(f"SSH credential block {login.block} (user {login.user}): {outcome}{hint}")
     if args.to is not None:
         print_line(f"cluster file written to {args.to}; next: sixstack check {args.to}")

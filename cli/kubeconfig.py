@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--save",
         metavar="FILE",
-        help="save the kubeconfig FILE (`-`: standard input) under this name; the server must be reached from here",
+        help="save the kubeconfig FILE (`-`: standard input) under this name; this machine must reach the API server",
     )
 
 
@@ -62,7 +62,7 @@ def _save(cluster: str, file: str) -> int:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
     if not BLOCK_NAME.fullmatch(cluster):
-        print(f"sixstack: {cluster!r} is no name of a block: lower-case letters, digits and inner hyphens", file=sys.stderr)
+        print(f"sixstack: {cluster!r} is not a block name: use lower-case letters, digits and inner hyphens", file=sys.stderr)
         return USAGE
     require_server()
     try:
@@ -71,7 +71,7 @@ def _save(cluster: str, file: str) -> int:
         pass
     else:
         if existing.ssh is not None:  # what create-cluster saved knows the way through SSH
-            print(f"sixstack: {cluster} is a cluster of ours, and its kubeconfig is saved: choose another name", file=sys.stderr)
+            print(f"sixstack: {cluster} was created by sixstack, and its kubeconfig is saved: choose another name", file=sys.stderr)
             return USAGE
     with connect_directly(text) as api:
         version = api.get("/version")["gitVersion"]

@@ -52,5 +52,5 @@ def _kubectl() -> str:
     of_the_demo = Path(".sixstack/bin/kubectl")
     found = os.environ.get("SIXSTACK_KUBECTL") or shutil.which("kubectl") or (str(of_the_demo.absolute()) if of_the_demo.exists() else None)
     if not found:
-        raise EnvironmentFault("there is no kubectl here: put one on the PATH, or name one in SIXSTACK_KUBECTL")
+        raise EnvironmentFault("kubectl was not found: add it to the PATH, or set SIXSTACK_KUBECTL to its path")
     return found

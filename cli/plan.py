@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_file(parser)
-    parser.add_argument("--no-verify", action="store_true", help="leave the network check out, as `sixstack create --no-verify` does")
+    parser.add_argument("--no-verify", action="store_true", help="skip the network check, as `sixstack create --no-verify` does")
     parser.add_argument("--output", choices=["text", "json"], default="text")
 
 

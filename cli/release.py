@@ -24,5 +24,5 @@ def _release(text: str) -> KubernetesRelease:
     release = exact_release(text)
     if release is None:
         known = ", ".join(release.kubernetes for release in RELEASES)
-        raise argparse.ArgumentTypeError(f"{text!r} is not a version that this command knows: {known}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a known version; known: {known}")
     return release

@@ -22,19 +22,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "cluster",
         metavar="NAME|FILE",
-        help="a cluster file (`-`: standard input), or the name of a saved kubeconfig: then the API says what is expected",
+        help="a cluster file (`-`: standard input), or the name of a saved kubeconfig: then the state of the API server is the expectation",
     )
     parser.add_argument("--image", default="", help="image of the probe pods")
-    parser.add_argument("--namespace", metavar="PREFIX", default="sixstack-network-check", help="what the check's namespace begins with")
+    parser.add_argument("--namespace", metavar="PREFIX", default="sixstack-network-check", help="prefix of the check's namespace")
     parser.add_argument(
         "--outside",
         metavar="ADDRESS",
         action="append",
         default=[],
-        help="an address beyond the cluster that pods must reach; again for more",
+        help="an address outside the cluster that pods must reach; repeatable",
     )
     parser.add_argument(
-        "--output", choices=["text", "json"], default="text", help="json: the whole report on standard output, progress on standard error"
+        "--output",
+        choices=["text", "json"],
+        default="text",
+        help="json: the complete report on standard output, progress on standard error",
     )
 
 
@@ -75,7 +78,7 @@ def _report(flow_run: str, audit: str) -> dict[str, Any] | None:
     try:
         records = list(load(AuditStore, audit).records(flow_run))
     except (EnvironmentFault, OSError) as error:
-        print(f"sixstack: the report is not shown: {error}", file=sys.stderr)
+        print(f"sixstack: the report cannot be read: {error}", file=sys.stderr)
         return None
     reports = [record["report"] for record in records if record.get("report")]
     return dict(reports[-1]) if reports else None

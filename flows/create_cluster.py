@@ -25,12 +25,12 @@ from tasks.validate import validate
 
 @flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False, result_serializer="json")
 def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int = 300) -> None:
-    """Make the machines of a cluster file a Kubernetes cluster.
+    """Turn the machines of a cluster file into a Kubernetes cluster.
 
     Args:
         cluster: The cluster file.
-        verify: Run the network check at the end when something was changed.
-        wait_seconds: How long to wait for another run that works on the same cluster.
+        verify: Run the network check at the end if the run changed the cluster.
+        wait_seconds: How long to wait for another run on the same cluster.
     """
     run = run_context(cluster)
     spec = validate(cluster, run)

@@ -32,13 +32,13 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
 
     Args:
         cluster: The cluster file.
-        confirm: The cluster's name, typed again: everything the cluster holds will be gone.
-        wait_seconds: How long to wait for another run that works on the same cluster.
+        confirm: The cluster's name again. Everything in the cluster is deleted.
+        wait_seconds: How long to wait for another run on the same cluster.
     """
     run = run_context(cluster)
     spec = validate(cluster, run)
     if confirm != spec.name:
-        hint = f"type `{spec.name}` to delete this cluster"
+        hint = f"Write `{spec.name}` to delete this cluster."
         raise NotConfirmed([Problem("not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", hint)])
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
@@ -46,7 +46,7 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
             lines = [
                 f"cluster {spec.name} is not deleted, and nothing was changed on any host: some hosts could not be inspected",
                 *(f"- {problem}" for problem in uninspected),
-                "If a machine is gone for good, remove it from the file and delete again.",
+                "If a machine no longer exists, remove it from the file and delete again.",
             ]
             text, succeeded = "\n".join(lines), False
         else:

@@ -33,21 +33,21 @@ def set_platform_host_network(
     wait_seconds: int = 300,
     audit: str = "default",
 ) -> None:
-    """Give Deployments the network of their nodes: scale to 0, hostNetwork and ClusterFirstWithHostNet, scale back, wait; or undo that.
+    """Move Deployments to the host network: scale to 0, set hostNetwork and ClusterFirstWithHostNet, scale back, wait; or undo that.
 
     Args:
-        cluster: Name of the Saved kubeconfig block of the cluster that they run in; of a cluster of ours that is the cluster's name.
+        cluster: Name of the Saved kubeconfig block of their cluster. For a cluster made by sixstack, this is the cluster's name.
         deployments: The Deployments, NAMESPACE/NAME each.
-        undo: Give back the network, DNS policy and number of pods that they had before.
-        available_seconds: How long a Deployment may take to become available again; after that it is put back as it was.
-        wait_seconds: How long to wait for another run that works on the same cluster.
+        undo: Restore the previous network, DNS policy and number of replicas.
+        available_seconds: How long a Deployment may take to become available again. After that, its previous state is restored.
+        wait_seconds: How long to wait for another run on the same cluster.
         audit: Name of an Audit store block.
     """
     run = run_context({"name": cluster, "audit": audit})
     saved = saved_cluster_context(run, cluster)
     with cluster_run(run, wait_seconds):
         names = check_host_network(deployments, undo, available_seconds, saved)
-        plan = plan_host_network(run.cluster, names, available_seconds, undo=undo, reason="it was asked for")
+        plan = plan_host_network(run.cluster, names, available_seconds, undo=undo, reason="requested by the run")
         outcomes = execute(plan, TASKS, saved)
         text, changed, succeeded = host_network_summary(plan, outcomes, undo=undo)
         if not succeeded and not undo:

@@ -124,7 +124,7 @@ def _write(run: RunContext, record: StepRecord) -> StepRecord:
     try:
         return store.write(record)
     except Exception as fault:  # each storage has its own
-        step_result = f"the step itself failed: {record.error}" if record.error else f"the step itself was done: {record.outcome.value}"
+        step_result = f"the step itself failed: {record.error}" if record.error else f"the step itself succeeded: {record.outcome.value}"
         raise EnvironmentFault(f"the audit store `{run.audit}` at {store.url} cannot be written ({fault}); {step_result}") from fault
 
 
@@ -145,7 +145,8 @@ def _load_store(run: RunContext) -> AuditStore:
     store = AuditStore()
     store.save(DEFAULT_STORE, overwrite=True)  # another first run may have saved the same meanwhile
     report_progress(
-        run, f"audit records go to {store.url} on the worker's machine: there was no Audit store block `{DEFAULT_STORE}`, now there is"
+        run,
+        f"audit records go to {store.url} on the worker's machine: the Audit store block `{DEFAULT_STORE}` did not exist and was created",
     )
     return store
 

@@ -68,7 +68,7 @@ def run_detached_script(
     attempt.exit_code = done.exit_code
     attempt.output += done.output
     if done.attached:
-        attempt.found = "attached to the step that was running on the host already"
+        attempt.found = "attached to the step that was already running on the host"
     _raise_for_exit_code(attempt, session.host, done.exit_code, done.output)
 
 
@@ -87,16 +87,12 @@ def _raise_for_exit_code(attempt: Attempt, host: str, exit_code: int, output: st
     if exit_code in {REFUSED, MISSING}:
         raise HostRefused(
             host,
-            [
-                Problem(
-                    "host-refused", f"hosts/{host}", message, "mend that on the host, then run again: nothing else was changed by this step"
-                )
-            ],
+            [Problem("host-refused", f"hosts/{host}", message, "Fix this on the host and run again. This step changed nothing else.")],
         )
     raise StepFailed(
         host,
         f"step {attempt.step} failed with exit code {exit_code}:\n{message}",
-        f"the whole output is in the audit record; `journalctl -u 'sixstack-*'` on {host} has it too. Running again starts this step anew",
+        f"The complete output is in the audit record, and in `journalctl -u 'sixstack-*'` on {host}. Run again to repeat this step",
         exit_code=exit_code,
         output=output,
     )

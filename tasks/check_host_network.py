@@ -53,13 +53,15 @@ def read_parameters(
     """The Deployments, and everything that is wrong: whoever starts a run may have written anything."""
     wrong = []
     if not isinstance(block, str) or not block:
-        wrong.append(Problem("wrong-type", "cluster", "it is no text", "write the name of a Saved kubeconfig block"))
+        wrong.append(Problem("wrong-type", "cluster", "expected a string", "Write the name of a Saved kubeconfig block."))
     if not isinstance(undo, bool):
-        wrong.append(Problem("wrong-type", "undo", f"{undo!r} is neither true nor false", "write true or false"))
+        wrong.append(Problem("wrong-type", "undo", f"{undo!r} is not true or false", "Write true or false."))
     if type(available_seconds) is not int or available_seconds < 1:
-        wrong.append(Problem("out-of-range", "available_seconds", f"{available_seconds!r} is no number of seconds", "write 180, say"))
+        wrong.append(
+            Problem("out-of-range", "available_seconds", f"{available_seconds!r} is not a number of seconds", "Write a number such as 180.")
+        )
     if not isinstance(deployments, list | tuple) or not all(isinstance(one, str) for one in deployments):
-        wrong.append(Problem("wrong-type", "deployments", "it is no list of texts", "write a list of NAMESPACE/NAME"))
+        wrong.append(Problem("wrong-type", "deployments", "expected a list of strings", "Write a list of NAMESPACE/NAME."))
         return (), tuple(wrong)
     names, problems = read_names(deployments)
     return names, (*wrong, *problems)

@@ -55,7 +55,7 @@ def plan_cluster(
         tried = probe_connectivity(spec, facts, run)
         resolved, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=verify)
         attempt.extra |= {"spec": resolved, "plan": plan, "connectivity": tried}
-        attempt.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
+        attempt.found = "the cluster matches its file" if plan.empty else f"{len(plan.steps)} steps to do"
         remarks = [*map(str, warnings), *plan.notes]
         attempt.output = "\n".join(remarks)
         for remark in remarks:

@@ -20,7 +20,7 @@ def set_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str,
         with saved_api(run) as api:
             name, limit = _parameters(planned)
             attempt.change(*set_host_network(api, name, limit, lambda line: report_progress(run, line)))
-        attempt.found = "" if attempt.changed else "it has the host's network"
+        attempt.found = "" if attempt.changed else "the Deployment has the host network"
     return tuple(attempt.changed)
 
 
@@ -31,7 +31,7 @@ def undo_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str
         with saved_api(run) as api:
             name, limit = _parameters(planned)
             attempt.change(*undo_host_network(api, name, limit, lambda line: report_progress(run, line)))
-        attempt.found = "" if attempt.changed else "nothing was changed on it before"
+        attempt.found = "" if attempt.changed else "the Deployment was not changed before"
     return tuple(attempt.changed)
 
 

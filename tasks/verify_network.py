@@ -47,7 +47,7 @@ def verify_network(planned: PlannedStep, run: ClusterContext | SavedClusterConte
         with run_api(run) as api:
             expected, settings = _expected(planned, run, api), _settings(planned, run)
             if not expected.nodes and isinstance(run, ClusterContext):
-                attempt.found = "no node of the cluster is ready: nothing was checked"
+                attempt.found = "no node of the cluster is Ready: nothing was checked"
                 return
             report = check_network(api, expected, settings, lambda line: report_progress(run, line))
             nodes_artifact(run, read_state(api).nodes)

@@ -33,11 +33,9 @@ def _arguments(fields: Fields, field: str, component: Component, minor: Minor) -
         name = written.lstrip("-")
         to = join_path(f"kubeadm.extra_args.{component}", name)
         if (owner := argument_owner(component, name)) is not None:
-            fields.report.not_taken(path, f"it is decided by {owner}")
+            fields.report.not_taken(path, f"{owner} sets this argument")
         elif name == "feature-gates":
-            fields.report.not_taken(
-                path, "feature gates are those of one version of Kubernetes, and a component ends at one that it does not know"
-            )
+            fields.report.not_taken(path, "feature gates belong to one version of Kubernetes, and a component exits at an unknown one")
         elif name not in arguments_of(component, minor):
             fields.report.not_taken(path, f"the {component.replace('_', ' ')} of Kubernetes {minor_text(minor)} has no such argument")
         else:

@@ -26,13 +26,15 @@ def read_name(cluster: Resource, name_in_machines: str) -> str:
     if cluster.name and name == written:
         report.taken(metadata.at("name"), "name")
     elif cluster.name:
-        report.changed(metadata.at("name"), f"name: {name}", "a name has lower-case letters, digits and hyphens, and begins with a letter")
+        report.changed(metadata.at("name"), f"name: {name}", "a name has lower-case letters, digits and hyphens, and starts with a letter")
     elif name_in_machines:
-        report.added(f"name: {name}", "the Cluster has no name; its Machines call it so")
+        report.added(f"name: {name}", "the Cluster has no name; this is the name in its Machines")
     elif display:
-        report.changed(cluster.spec.at("displayName"), f"name: {name}", "the Cluster has no name: TKEStack's server was to make one")
+        report.changed(
+            cluster.spec.at("displayName"), f"name: {name}", "the Cluster has no name: TKEStack's server would have generated one"
+        )
     else:
-        report.added(f"name: {name}", "neither the Cluster nor a Machine names it")
+        report.added(f"name: {name}", "neither the Cluster nor a Machine has the name")
     report.set_origin("name", metadata.at("name"))
     return name
 
@@ -46,12 +48,14 @@ def read_version(spec: Fields) -> str:
     if not written:
         return default
     if match is None:
-        spec.report.fault("malformed", path, "it is not a version of three numbers", f"write one such as {default}")
+        spec.report.fault("malformed", path, "not a version of three numbers", f"Write a version such as {default}.")
         return default
     numbers = tuple(int(part) for part in match.groups()[:3])
     version = ".".join(str(number) for number in numbers)
     if not OLDEST_MINOR <= numbers[:2] <= NEWEST_MINOR:
-        spec.report.changed(path, f"kubernetes_version: {default}", f"v{version} is not within {window}; this is the version of the bundle")
+        spec.report.changed(
+            path, f"kubernetes_version: {default}", f"v{version} is not supported ({window}); this is the version of the bundle"
+        )
         return default
     if match[4]:
         spec.report.changed(path, f"kubernetes_version: {version}", "the published release; TKEStack's own builds are not used")
@@ -66,10 +70,10 @@ def read_settings(spec: Fields, *, version: str, cluster_has_own_names: bool) ->
     report, features, properties = spec.report, spec.section("features"), spec.section("properties")
     kind = spec.text("type")
     if kind == "Baremetal":
-        report.taken(spec.at("type"), "hosts that are reached by SSH")
+        report.taken(spec.at("type"), "hosts reached over SSH")
     elif kind:
-        hint = "a cluster that exists already (Imported) is not made; `verify-cluster` looks at it"
-        report.fault("not-baremetal", spec.at("type"), "it is not Baremetal", hint)
+        hint = "Import a Baremetal cluster. An existing cluster (Imported) can only be checked: use `verify-cluster`."
+        report.fault("not-baremetal", spec.at("type"), "the type is not Baremetal", hint)
     _report_node_names(spec, own=cluster_has_own_names)
     _report_proxy_mode(features)
     kubeadm: dict[str, Any] = {}
@@ -96,7 +100,7 @@ def read_interface(spec: Fields) -> str:
     """hosts[].interface; "" where the document does not set it."""
     interface = spec.text("networkDevice")
     if interface:
-        why = "the link of the node addresses; take it out where that is the link of the default route"
+        why = "the link of the node addresses; remove the field if this is the link of the default route"
         spec.report.changed(spec.at("networkDevice"), "hosts[].interface", why)
     return interface
 
@@ -107,17 +111,17 @@ def _report_node_names(spec: Fields, *, own: bool) -> None:
         return
     path = spec.at("hostnameAsNodename")
     if uses_host_names:
-        spec.report.taken(path, "hosts[].name" if own else "hosts[].name, which documents lack")
+        spec.report.taken(path, "hosts[].name" if own else "hosts[].name, which documents do not have")
     else:
-        spec.report.changed(path, "hosts[].name", "a node is called by a name, never by its address; `sixstack node ADDRESS` finds it")
+        spec.report.changed(path, "hosts[].name", "a node has a name, never an address as its name; `sixstack node ADDRESS` finds the node")
 
 
 def _report_proxy_mode(features: Fields) -> None:
     ipvs = features.flag("ipvs")
     if ipvs is None:
         return
-    before = "ipvs, which Kubernetes deprecates" if ipvs else "iptables; kubeadm.kube_proxy.mode: iptables keeps it"
-    features.report.changed(features.at("ipvs"), "kube-proxy in nftables mode", f"TKEStack would take {before}")
+    before = "ipvs, which Kubernetes deprecates" if ipvs else "iptables; write kubeadm.kube_proxy.mode: iptables to keep it"
+    features.report.changed(features.at("ipvs"), "kube-proxy in nftables mode", f"TKEStack would use {before}")
 
 
 def _endpoint(balancer: Fields) -> dict[str, str]:

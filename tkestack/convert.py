@@ -64,11 +64,11 @@ def _cluster_document(documents: Documents, choices: Choices, cni: str, report: 
     workers = [resource for resource in documents.resources if resource.kind is Kind.MACHINE]
     name_in_machines = next((name for worker in workers if (name := worker.spec.text("clusterName"))), "")
     if not clusters:
-        hint = "name the file of the Cluster, beside those of its Machines"
-        report.fault("no-cluster-document", "documents", "there is no Cluster among them", hint)
+        hint = "Pass the file of the Cluster too, beside the files of its Machines."
+        report.fault("no-cluster-document", "documents", "no document is a Cluster", hint)
     for other in clusters[1:]:
-        hint = "import one cluster at a time"
-        report.fault("two-cluster-documents", other.fields.path.removesuffix(": "), f"{clusters[0].fields.path}is a Cluster too", hint)
+        hint = "Import one cluster at a time."
+        report.fault("two-cluster-documents", other.fields.path.removesuffix(": "), f"{clusters[0].fields.path}is also a Cluster", hint)
     name = read_name(clusters[0], name_in_machines) if clusters else name_in_machines
     machines = _machines(clusters[:1], workers, choices, report)
     _check_clusters(workers, (clusters[0].name if clusters else "") or name_in_machines, report)
@@ -101,13 +101,15 @@ def _cluster_document(documents: Documents, choices: Choices, cni: str, report: 
 def _report_additions(hosts: Sequence[dict[str, Any]], machines: Sequence[Machine], choices: Choices, cni: str, report: Report) -> None:
     """What the cluster file says and no document does."""
     if unnamed := [host["name"] for host, machine in zip(hosts, machines, strict=True) if machine.ssh.address not in choices.names]:
-        why = "documents have no host names; --name ADDRESS=NAME gives one, and `sixstack plan` says where a machine calls itself otherwise"
+        why = "documents have no host names; --name ADDRESS=NAME sets one, and `sixstack plan` warns about a machine with another host name"
         report.added(f"hosts[].name: {', '.join(unnamed)}", why)
     if any("addresses" not in host for host in hosts):
-        report.added("hosts[].addresses: left out", "a document has one address of a machine; those of its node are found on the host")
+        report.added(
+            "hosts[].addresses: left out", "a document has one address per machine; the addresses of the node are read from the host"
+        )
     if any(host["ssh"].get("host_key") == TRUST_ON_FIRST_USE for host in hosts):
         report.added("hosts[].ssh.host_key: trust-on-first-use", "--trust-on-first-use; documents have no host keys")
-    report.added(f"cni.kind: {cni}", "documents have no pod network: TKEStack's users apply one by hand")
+    report.added(f"cni.kind: {cni}", "documents have no pod network: TKEStack's users apply a pod network by hand")
 
 
 def _machines(clusters: Sequence[Resource], workers: Sequence[Resource], choices: Choices, report: Report) -> list[Machine]:
@@ -116,18 +118,18 @@ def _machines(clusters: Sequence[Resource], workers: Sequence[Resource], choices
     for cluster in clusters:
         listed = [read_machine(fields, Role.CONTROL_PLANE, choices) for fields in cluster.spec.sections("machines")]
         if not cluster.spec.value("machines"):
-            hint = "name at least the machine of the control plane"
+            hint = "Write at least the machine of the control plane."
             report.fault("missing-field", cluster.spec.at("machines"), "there are no machines", hint)
         found += listed
     for worker in workers:
         kind = worker.spec.text("type")
         if kind == "Baremetal":
-            report.taken(worker.spec.at("type"), "a host that is reached by SSH")
+            report.taken(worker.spec.at("type"), "a host reached over SSH")
         elif kind:
-            report.fault("not-baremetal", worker.spec.at("type"), "it is not Baremetal", "take the document out")
+            report.fault("not-baremetal", worker.spec.at("type"), "the type is not Baremetal", "Remove this document.")
         machine = read_machine(worker.spec, Role.WORKER, choices, worker.name)
         if machine is not None and machine.ssh.address in choices.names:
-            report.not_taken(worker.metadata.at("name"), "--name gives the host another")
+            report.not_taken(worker.metadata.at("name"), "--name sets another name")
         elif worker.name:
             report.taken(worker.metadata.at("name"), "hosts[].name")
         found.append(machine)
@@ -139,7 +141,7 @@ def _check_clusters(workers: Sequence[Resource], wanted: str, report: Report) ->
     for worker in workers:
         written, path = worker.spec.text("clusterName"), worker.spec.at("clusterName")
         if written and written != wanted:
-            hint = f"write {wanted}, or take the document out"
+            hint = f"Write {wanted}, or remove this document."
             report.fault("other-cluster", path, f"{quoted(written)} is another cluster than {quoted(wanted)}", hint)
         elif written:
             report.taken(path, "name")
@@ -150,13 +152,18 @@ def _check_names(machines: Sequence[Machine], names: Mapping[Address, str], repo
     for address in names:
         if address not in known:
             listed = ", ".join(str(each) for each in sorted(known, key=str)) or "none"
-            report.fault("unknown-machine", f"--name {address}", "no machine of the documents has this address", f"they have: {listed}")
+            report.fault(
+                "unknown-machine",
+                f"--name {address}",
+                "no machine of the documents has this address",
+                f"Use one of these addresses: {listed}.",
+            )
 
 
 def _with_origin(problem: Problem, report: Report) -> Problem:
     """A problem of the cluster file, with the document's field that it comes from, and with what an import can do about it."""
     if problem.code == "host-key-missing":
-        problem = replace(problem, hint=f"{problem.hint}; or import with --known-hosts FILE or --trust-on-first-use")
+        problem = replace(problem, hint=f"{problem.hint.removesuffix('.')}, or import with --known-hosts FILE or --trust-on-first-use.")
     inside = [
         field_path
         for field_path in report.origins

@@ -76,7 +76,7 @@ def read_sources(sources: Sequence[Source], report: Report) -> Documents:
         name = "".join(c if c.isprintable() else "?" for c in source.name)
         chunks = list(_chunks(source.text))
         if not chunks:
-            report.fault("missing-value", name, "the file is empty", "name a file with Cluster or Machine documents")
+            report.fault("missing-value", name, "the file is empty", "Pass a file with Cluster or Machine documents.")
         for number, chunk in enumerate(chunks, start=1):
             path = f"{name}: " if len(chunks) == 1 else f"{name}#{number}: "
             document = parse_document(chunk)
@@ -99,15 +99,17 @@ def _chunks(text: str) -> Iterator[str]:
 
 def _without_quotes(problem: Problem, path: str) -> Problem:
     """A problem of the text, at its file and without what it quotes."""
-    hint = problem.hint if "cluster file" not in problem.hint and "examples" not in problem.hint else "compare it with the other lines"
+    hint = (
+        problem.hint if "cluster file" not in problem.hint and "examples" not in problem.hint else "Compare this line with the other lines."
+    )
     where = path + ("" if problem.path == "cluster file" else problem.path)
     return Problem(problem.code, where.removesuffix(": "), _QUOTED.sub("...", problem.message), hint)
 
 
 def _resources(data: object, path: str, report: Report) -> Iterator[Resource]:
     if not isinstance(data, dict):
-        hint = f"name a file with Cluster or Machine documents of {API}"
-        report.fault("document-kind", path.removesuffix(": "), "this is no document of Kubernetes", hint)
+        hint = f"Pass a file with Cluster or Machine documents of {API}."
+        report.fault("document-kind", path.removesuffix(": "), "this is not a Kubernetes document", hint)
         return
     fields = Fields(data, path, report)
     version, kind = fields.text("apiVersion"), fields.text("kind")
@@ -119,5 +121,7 @@ def _resources(data: object, path: str, report: Report) -> Iterator[Resource]:
         report.taken(child_path(path, "kind"), "a cluster file" if kind == Kind.CLUSTER else "hosts[]")
         yield Resource(Kind(kind), fields)
     else:
-        message = f"{quoted(kind)} of {quoted(version)} is neither Cluster nor Machine of {API}" if kind else "it has no kind"
-        report.fault("document-kind", path.removesuffix(": "), message, "take it out: an import reads Cluster and Machine documents")
+        message = f"{quoted(kind)} of {quoted(version)} is neither Cluster nor Machine of {API}" if kind else "kind is missing"
+        report.fault(
+            "document-kind", path.removesuffix(": "), message, "Remove this document: an import reads Cluster and Machine documents."
+        )

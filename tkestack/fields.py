@@ -31,7 +31,7 @@ class Fields:
 
     def text(self, name: str) -> str:
         """A text; "" where there is none."""
-        return self._typed(name, str, "a text") or ""
+        return self._typed(name, str, "a string") or ""
 
     def flag(self, name: str) -> bool | None:
         """true or false."""
@@ -42,7 +42,9 @@ class Fields:
         found = self._typed(name, int, "a whole number")
         if found is None or low <= found <= high:
             return found
-        self.report.fault("out-of-range", self.at(name), f"{quoted(found)} is not within {low} to {high}", "write a number of that range")
+        self.report.fault(
+            "out-of-range", self.at(name), f"{quoted(found)} is not between {low} and {high}", f"Write a number from {low} to {high}."
+        )
         return None
 
     def section(self, name: str) -> Fields:
@@ -64,13 +66,13 @@ class Fields:
             if isinstance(item, str):
                 yield path, item
             else:
-                self._wrong(path, item, "a text")
+                self._wrong(path, item, "a string")
 
     def pairs(self, name: str) -> Iterator[tuple[str, str, str]]:
         """Path, key and text of each entry of a mapping."""
         inner = self.section(name)
         for key in inner.data:
-            if (text := inner._typed(key, str, 'a text in quotes ("...")')) is not None:
+            if (text := inner._typed(key, str, 'a string in quotes ("...")')) is not None:
                 yield inner.at(key), key, text
 
     def _items(self, name: str) -> Iterator[tuple[str, object]]:
@@ -90,7 +92,7 @@ class Fields:
         return None
 
     def _wrong(self, path: str, value: object, words: str) -> None:
-        self.report.fault("wrong-type", path, f"{_kind(value)} where {words} belongs", f"write {words}")
+        self.report.fault("wrong-type", path, f"expected {words}, got {_kind(value)}", f"Write {words}.")
 
 
 def child_path(path: str, name: str) -> str:
@@ -100,5 +102,5 @@ def child_path(path: str, name: str) -> str:
 
 def _kind(value: object) -> str:
     """A value by its kind alone: it may be a password in the wrong place."""
-    words = {bool: "true or false", int: "a number", float: "a number", str: "a text", dict: "a mapping", list: "a list"}
-    return words.get(type(value), "something else")
+    words = {bool: "true or false", int: "a number", float: "a number", str: "a string", dict: "a mapping", list: "a list"}
+    return words.get(type(value), "another type")

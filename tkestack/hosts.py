@@ -101,7 +101,7 @@ def _read_ssh(fields: Fields) -> SshEndpoint | None:
     credential = read_credential(fields)
     port = fields.number("port", 0, 65535)
     if port == 0:
-        report.changed(fields.at("port"), "hosts[].ssh.port: 22", "0 is no port")
+        report.changed(fields.at("port"), "hosts[].ssh.port: 22", "0 is not a port")
     elif port is not None:
         report.taken(fields.at("port"), "hosts[].ssh.port")
     user = fields.text("username")
@@ -109,16 +109,16 @@ def _read_ssh(fields: Fields) -> SshEndpoint | None:
         report.taken(fields.at("username"), "hosts[].ssh.user")
     found = fields.value("ip")
     if found is None or found == "":
-        report.fault("missing-field", fields.at("ip"), "ip is missing", "write the address where sshd of this machine answers")
+        report.fault("missing-field", fields.at("ip"), "ip is missing", "Write the address of sshd on this machine.")
         return None
     address, fault = read_address(found)
     if fault is not None or address is None:
-        report.fault("not-an-address", fields.at("ip"), "it is not an IP address", "write an address such as 198.18.0.11 or fd66::11")
+        report.fault("not-an-address", fields.at("ip"), "not an IP address", "Write an address such as 198.18.0.11 or fd66::11.")
         return None
     if str(address) == found:
         report.taken(fields.at("ip"), "hosts[].ssh.address")
     else:
-        report.changed(fields.at("ip"), f"hosts[].ssh.address: {address}", "one spelling of each address")
+        report.changed(fields.at("ip"), f"hosts[].ssh.address: {address}", "the canonical spelling of the address")
     return SshEndpoint(fields, address, port or 22, user or "root", credential)
 
 
@@ -130,7 +130,7 @@ def _jump(proxy: Fields) -> SshEndpoint | None:
         if kind:
             proxy.report.taken(proxy.at("type"), "hosts[].ssh.jump")
         return _read_ssh(proxy)
-    proxy.report.not_taken(proxy.path, f"hosts are reached directly or through an SSH jump host, not by {kind}")
+    proxy.report.not_taken(proxy.path, f"hosts are reached directly or through an SSH jump host, not through {kind}")
     return None
 
 
@@ -158,7 +158,7 @@ def _labels(fields: Fields, choices: Choices) -> dict[str, str]:
     taken = {}
     for path, key, value in fields.pairs("labels"):
         if (owner := label_owner(key, tkestack=choices.tkestack_labels)) is not None:
-            fields.report.not_taken(path, f"{owner.rstrip(',')} sets it")
+            fields.report.not_taken(path, f"{owner.rstrip(',')} sets this label")
         else:
             taken[key] = value
             fields.report.taken(path, join_path("hosts[].labels", key))
@@ -170,9 +170,9 @@ def _taints(fields: Fields) -> tuple[dict[str, str], ...]:
     for taint in fields.sections("taints"):
         key = taint.text("key")
         if key in _KUBEADM_TAINTS:
-            fields.report.not_taken(taint.path, "kubeadm gives a control plane its own taint")
+            fields.report.not_taken(taint.path, "kubeadm sets the taint of a control plane")
         elif (owner := taint_owner(key)) is not None:
-            fields.report.not_taken(taint.path, f"{owner} set it")
+            fields.report.not_taken(taint.path, f"{owner} set this taint")
         else:
             taken.append({name: text for name in ("key", "value", "effect") if (text := taint.text(name))})
             for name in taken[-1]:

@@ -63,7 +63,7 @@ def _given(spec: Fields, services_wanted: int) -> tuple[tuple[Network, ...], tup
     """Pod and service ranges as the document has them; services are cut off the pods' where it has none."""
     pods, services = _networks(spec, "clusterCIDR"), _networks(spec, "serviceCIDR")
     if not spec.value("clusterCIDR"):
-        hint = "add the range of the pods, such as 10.244.0.0/16, or one of each family with a comma between"
+        hint = "Write the range of the pods, such as 10.244.0.0/16, or one range of each family, separated by a comma."
         spec.report.fault("missing-field", spec.at("clusterCIDR"), "clusterCIDR is missing", hint)
     if pods is None:
         return None
@@ -80,7 +80,7 @@ def _ordered(spec: Fields, pods: tuple[Network, ...], families: tuple[Family, ..
             spec.report.taken(path, f"network.pods: {_listed(pods)}")
         return pods
     ordered = tuple(reversed(pods))
-    why = "the first family of serviceCIDR is that of the API server's address (kubeadm#2754), and pods follow it"
+    why = "the first family of serviceCIDR is the family of the API server's address (kubeadm#2754), and the pod ranges have the same order"
     spec.report.changed(path, f"network.pods: {_listed(ordered)}", why)
     return ordered
 
@@ -102,8 +102,8 @@ def _networks(spec: Fields, name: str) -> tuple[Network, ...] | None:
     if len(found) != len(text.split(",")):
         return None
     if len({network.version for network in found}) != len(found):
-        hint = "write one, or one of IPv4 and one of IPv6"
-        spec.report.fault("range-families", spec.at(name), f"{_listed(found)}: there are {len(found)} ranges and not one a family", hint)
+        hint = "Write one range, or one IPv4 range and one IPv6 range."
+        spec.report.fault("range-families", spec.at(name), f"{_listed(found)}: {len(found)} ranges, expected one per family", hint)
         return None
     if name == "serviceCIDR" and not spec.report.is_reported(spec.at(name)):
         spec.report.taken(spec.at(name), f"network.services: {_listed(found)}")
@@ -116,7 +116,7 @@ def _sizes(spec: Fields) -> tuple[int | None, int]:
     pods = properties.number("maxNodePodNum", 1, 65536)
     services = properties.number("maxClusterServiceNum", 1, 2**20)
     if services is not None and spec.value("serviceCIDR"):
-        spec.report.not_taken(properties.at("maxClusterServiceNum"), "serviceCIDR says how many services there can be")
+        spec.report.not_taken(properties.at("maxClusterServiceNum"), "serviceCIDR limits the number of services")
     elif services is not None:
         spec.report.taken(properties.at("maxClusterServiceNum"), "network.services")
     return pods, services or _SERVICES
@@ -132,13 +132,13 @@ def _halved(spec: Fields, pods: Sequence[Network], services: int) -> tuple[tuple
             bits = max(bits, 16)  # /112, as Kubernetes recommends
         prefix = network.max_prefixlen - bits
         if network.prefixlen + 1 > prefix:
-            hint = "name a serviceCIDR beside it, or take a wider clusterCIDR"
-            spec.report.fault("range-too-small", spec.at("clusterCIDR"), f"{network} has no room for pods and {services} services", hint)
+            hint = "Write a serviceCIDR, or a larger clusterCIDR."
+            spec.report.fault("range-too-small", spec.at("clusterCIDR"), f"{network} is too small for pods and {services} services", hint)
             return None
         halves.append(ip_network((network.network_address, network.prefixlen + 1)))
         last = network.network_address + (network.num_addresses - 2**bits)
         ends.append(ip_network((last, prefix)))
-    why = "there is no serviceCIDR: TKEStack takes services from the end of the pods' range, and here ranges share no address"
+    why = "there is no serviceCIDR: TKEStack takes services from the end of the pod range, and a cluster file has separate ranges"
     spec.report.changed(spec.at("clusterCIDR"), f"network.pods: {_listed(halves)}, network.services: {_listed(ends)}", why)
     return tuple(halves), tuple(ends)
 
@@ -147,16 +147,18 @@ def _agree(spec: Fields, pods: Sequence[Network], services: Sequence[Network], d
     """Pods and services have the same families, and ipv6DualStack says so too."""
     report = spec.report
     if {network.version for network in pods} != {network.version for network in services}:
-        message = f"services have {_listed(services)}, pods have {_listed(pods)}"
-        report.fault("range-families", spec.at("serviceCIDR"), message, "give both the same families")
+        message = f"services have {_listed(services)}, pods have {_listed(pods)}: the families differ"
+        report.fault("range-families", spec.at("serviceCIDR"), message, "Write ranges of the same families in both.")
         return False
     if dual and len(pods) == 1:
-        message = f"features.ipv6DualStack is true and {pods[0]} is the only range"
-        report.fault("range-families", spec.at("clusterCIDR"), message, "add a range of the other family, here and to serviceCIDR")
+        message = f"features.ipv6DualStack is true but {pods[0]} is the only range"
+        report.fault("range-families", spec.at("clusterCIDR"), message, "Add a range of the other family, here and to serviceCIDR.")
         return False
     if dual is False and len(pods) == 2:
-        message = f"features.ipv6DualStack is false and there are ranges of both families: {_listed(pods)}"
-        report.fault("range-families", spec.at("clusterCIDR"), message, "keep one range, here and in serviceCIDR, or set ipv6DualStack")
+        message = f"features.ipv6DualStack is false but there are ranges of both families: {_listed(pods)}"
+        report.fault(
+            "range-families", spec.at("clusterCIDR"), message, "Keep one range, here and in serviceCIDR, or set ipv6DualStack to true."
+        )
         return False
     return True
 
@@ -169,17 +171,21 @@ def _masked(spec: Fields, cidr: Network, hosts: int, wanted_pods: int | None) ->
         mask = 32 - max(4, (wanted_pods - 1).bit_length())
         if cidr.prefixlen <= mask <= cidr.prefixlen + 16 and 2 ** (mask - cidr.prefixlen) >= hosts:
             return PodNetwork(cidr=cidr, node_mask=mask) if mask != plain.mask else plain
-        room = "holds fewer hosts" if mask <= cidr.prefixlen + 16 else "is more than 16 bits longer than the range"
-        why = f"{number}: {wanted_pods} pods a node are a node mask of /{mask}, which {room}"
+        room = "has room for fewer hosts" if mask <= cidr.prefixlen + 16 else "is more than 16 bits longer than the range"
+        why = f"{number}: {wanted_pods} pods per node need a node mask of /{mask}, which {room}"
     elif plain.mask >= cidr.prefixlen + 4 and plain.node_ranges >= 2 * hosts and plain.mask <= cidr.prefixlen + 16:
         return plain
     elif plain.mask > cidr.prefixlen + 16:
-        why = f"the default node mask /{plain.mask} is more than 16 bits longer, which kube-controller-manager refuses"
+        why = f"the default node mask /{plain.mask} is more than 16 bits longer than the range, which kube-controller-manager refuses"
     else:
         count = (
-            f"{plain.node_ranges} node ranges" if plain.node_ranges > 1 else "one node range" if plain.mask >= cidr.prefixlen else "none"
+            f"{plain.node_ranges} node ranges"
+            if plain.node_ranges > 1
+            else "one node range"
+            if plain.mask >= cidr.prefixlen
+            else "no node range"
         )
-        why = f"of the default node mask /{plain.mask} it holds {count}, the documents name {hosts} host{'s' if hosts > 1 else ''}, and the mask cannot be changed later"
+        why = f"with the default node mask /{plain.mask} the range has {count}; the documents have {hosts} host{'s' if hosts > 1 else ''}, and the mask cannot be changed later"
     longer = max((max(_LEAST_ROOM, 2 * hosts) - 1).bit_length(), 8 if cidr.version == 6 else 4)
     if plain.mask > cidr.prefixlen + 16:
         longer = 16

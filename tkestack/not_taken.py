@@ -8,48 +8,48 @@ from tkestack.documents import Resource
 from tkestack.fields import child_path
 from tkestack.report import Report
 
-_SERVER = "TKEStack's server writes it"
-_TENANT = "there are no tenants here"
-_PROVIDER = "it is of TKEStack's own services"
+_SERVER = "TKEStack's server writes this field"
+_TENANT = "sixstack has no tenants"
+_PROVIDER = "this field is for TKEStack's own services"
 
 # fields of a spec, indices left out; what is empty or false asks for nothing
 _REASONS = {
     "finalizers": _SERVER,
     "tenantID": _TENANT,
     "displayName": "a cluster has one name",
-    "networkType": "`cni` says what the pod network is",
-    "networkArgs": "they are settings of TKEStack's Cilium; see `cni`",
+    "networkType": "`cni` sets the pod network",
+    "networkArgs": "settings of TKEStack's Cilium; `cni` sets the pod network",
     "dockerExtraArgs": "containerd is the container runtime",
-    "clusterCredentialRef": "a new cluster gets certificates of its own",
+    "clusterCredentialRef": "a new cluster gets its own certificates",
     "etcd.external": "etcd runs on the control plane",
-    "etcd.local.dataDir": "etcd's data lies in /var/lib/etcd",
-    "etcd.local.serverCertSANs": "etcd's certificates name what kubeadm puts into them",
-    "etcd.local.peerCertSANs": "etcd's certificates name what kubeadm puts into them",
-    "scalingMachines": "they are on their way in or out: add them to `hosts` if they are to stay",
+    "etcd.local.dataDir": "etcd's data is in /var/lib/etcd",
+    "etcd.local.serverCertSANs": "kubeadm chooses the names in etcd's certificates",
+    "etcd.local.peerCertSANs": "kubeadm chooses the names in etcd's certificates",
+    "scalingMachines": "these machines are being added or removed: write them in `hosts` if they are to stay",
     "bootstrapApps": _PROVIDER,
     "appVersion": _PROVIDER,
-    "features.publicLB": "no load balancer is made; see `control_plane.endpoint`",
-    "features.internalLB": "no load balancer is made; see `control_plane.endpoint`",
+    "features.publicLB": "sixstack creates no load balancer; see `control_plane.endpoint`",
+    "features.internalLB": "sixstack creates no load balancer; see `control_plane.endpoint`",
     "features.gpuType": "no GPU driver or device plug-in is installed",
-    "features.enableMasterSchedule": "a control plane keeps kubeadm's taint; `kubectl taint nodes NAME node-role.kubernetes.io/control-plane-` takes it",
-    "features.ha.tke": "no keepalived is installed: give the address to a load balancer of yours and name it in `control_plane.endpoint`",
-    "features.skipConditions": "they are steps of TKEStack",
-    "features.files": "no files are copied but those of the bundle",
-    "features.hooks": "there are no hooks",
+    "features.enableMasterSchedule": "a control plane keeps kubeadm's taint; `kubectl taint nodes NAME node-role.kubernetes.io/control-plane-` removes the taint",
+    "features.ha.tke": "sixstack installs no keepalived: give the address to your own load balancer and write it in `control_plane.endpoint`",
+    "features.skipConditions": "these are steps of TKEStack",
+    "features.files": "sixstack copies only the files of the bundle",
+    "features.hooks": "sixstack has no hooks",
     "features.csiOperator": "no storage driver is installed",
     "features.authzWebhookAddr": "no authorization webhook is set up",
     "features.enableMetricsServer": "no metrics-server is installed",
-    "features.enableCilium": "`cni` says what the pod network is",
+    "features.enableCilium": "`cni` sets the pod network",
     "features.containerRuntime": "containerd is the container runtime",
-    "features.upgrade": "there is nothing to upgrade yet",
+    "features.upgrade": "a new cluster needs no upgrade",
     "properties.oversoldRatio": _PROVIDER,
-    "machines.taints.timeAdded": "the node controllers write it",
-    "taints.timeAdded": "the node controllers write it",
-    "machines.proxy": "it has no address",
-    "proxy": "it has no address",
+    "machines.taints.timeAdded": "the node controllers write this field",
+    "taints.timeAdded": "the node controllers write this field",
+    "machines.proxy": "the proxy has no address",
+    "proxy": "the proxy has no address",
 }
 _METADATA = {
-    "generateName": "the name is there, or comes from other fields",
+    "generateName": "the name comes from metadata.name or other fields",
     "labels": "labels of TKEStack's document, not of a node",
     "annotations": "annotations of TKEStack's document, not of a node",
 }
@@ -101,14 +101,14 @@ def _walk(value: object, path: str, generic: str, report: Report) -> None:
 def _report_field(value: object, path: str, top: str, rest: str, report: Report) -> None:
     known = _REASONS.get(rest) if top == "spec" else _METADATA.get(rest, _SERVER) if top == "metadata" else None
     if top == "status":
-        report.not_taken(path, "it is what TKEStack saw of its own cluster")
+        report.not_taken(path, "the state of TKEStack's own cluster")
     elif top == "spec" and known is None and rest not in _READ:
         near = nearest_name(rest.rpartition(".")[2], sorted(_siblings(rest)))
         report.not_taken(path, "TKEStack's documents have no such field" + (f"; did you mean {near}?" if near else ""))
     elif not value:
-        report.taken(path, "nothing: it asks for nothing")
+        report.taken(path, "nothing: the value is empty")
     else:
-        report.not_taken(path, known or "there is no use for it beside the other fields")
+        report.not_taken(path, known or "the other fields of the document make this field unnecessary")
 
 
 def _siblings(rest: str) -> set[str]:

@@ -58,7 +58,7 @@ class Plan:
             if step.id in earlier:
                 raise Bug(f"the plan has step {step.id} twice")
             if missing := [upstream for upstream in (*step.needs, *step.after) if upstream not in earlier]:
-                raise Bug(f"step {step.id} waits for {', '.join(missing)}, which no earlier step of the plan is")
+                raise Bug(f"step {step.id} waits for {', '.join(missing)}, which is not an earlier step of the plan")
             earlier.add(step.id)
 
     @property
@@ -84,7 +84,7 @@ class Plan:
         lines += [
             f"{row['step']:>3}  {row['kind']:18} {row['subject']:18} {row['waits for']:16} {row['reason']}" for row in self.table_rows()
         ]
-        lines.append(f"{len(self.steps)} steps to do" if self.steps else "nothing to do: the cluster is as specified")
+        lines.append(f"{len(self.steps)} steps to do" if self.steps else "nothing to do: the cluster matches its file")
         return "\n".join(lines)
 
     def table_rows(self) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Role
 
 CODE = "immutable-field"
-RECREATE_HINT = "put the old value back, or delete the cluster (delete-cluster) and create it anew"
+RECREATE_HINT = "Write the old value, or delete the cluster (delete-cluster) and create it again."
 
 
 def immutable_changes(spec: ClusterSpec, existing: ExistingCluster) -> tuple[Problem, ...]:
@@ -56,8 +56,8 @@ def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Pro
         yield Problem(
             CODE,
             "kubernetes_version",
-            f"the cluster runs {existing.version}, the file says {spec.version}",
-            f"write {existing.version.removeprefix('v')}: create-cluster does not upgrade",
+            f"the cluster runs {existing.version}, the file has {spec.version}",
+            f"Write {existing.version.removeprefix('v')}: create-cluster does not upgrade.",
         )
 
 
@@ -76,7 +76,7 @@ def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
     names = {host.name for host in spec.hosts}
     for name, existing_role in existing.roles.items():
         if existing_role is Role.CONTROL_PLANE and name not in names:
-            yield _changed(f"hosts/{name}", "its control plane there", "nothing of that host")
+            yield _changed(f"hosts/{name}", "its control plane on this host", "no such host")
 
 
 def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
@@ -88,8 +88,8 @@ def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
         yield Problem(
             CODE,
             "cni/kind",
-            f"the cluster has a pod network already, {existing.cni_detail}; the file says {spec.cni.kind.value}",
-            "write `cni: {kind: none}`: two pod networks break each other",
+            f"the cluster has a pod network, {existing.cni_detail}; the file has {spec.cni.kind.value}",
+            "Write `cni: {kind: none}`: two pod networks conflict.",
         )
 
 
@@ -113,7 +113,7 @@ def _stack(families: Sequence[Family]) -> str:
 
 
 def _changed(path: str, current: str, wanted: str) -> Problem:
-    return Problem(CODE, path, f"the cluster has {current}, the file says {wanted}", RECREATE_HINT)
+    return Problem(CODE, path, f"the cluster has {current}, the file has {wanted}", RECREATE_HINT)
 
 
 def _listed(values: Iterable[object]) -> str:

@@ -59,7 +59,7 @@ def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
     lines += [f"- {kind} failed: {failure}" for kind, failure in failed.items()]
     lines += [f"- {step.kind}: not started" for step in plan.of(CLUSTER) if not outcomes[step.id].started]
     if not pod_network(spec).installed:
-        lines.append("- the file asks for no pod network (cni: none): nodes stay NotReady and CoreDNS Pending until you apply one")
+        lines.append("- the file has no pod network (cni: none): nodes stay NotReady and CoreDNS Pending until you apply one")
     succeeded = all(outcome.succeeded for outcome in outcomes.values())
     if not succeeded:
         lines.append("Run the flow again: it does only what is missing.")

@@ -36,16 +36,16 @@ def unapplied(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
     if state.kubeadm:
         yield from _control_plane(spec, state.kubeadm)
     for path, wanted, current, why in (
-        ("kubeadm.kubelet", spec.kubeadm.kubelet, state.kubelet, "nodes that join from now on get the cluster's"),
+        ("kubeadm.kubelet", spec.kubeadm.kubelet, state.kubelet, "nodes that join later get the cluster's value"),
         ("kubeadm.kube_proxy", spec.kubeadm.kube_proxy, state.kube_proxy, "edit the ConfigMap kube-proxy and restart its DaemonSet"),
     ):
         if current and (differing := sorted(key for key, value in wanted.items() if not _same(value, current.get(key)))):
-            yield f"{path} differs from the running cluster's in {', '.join(differing)}: create-cluster does not change that ({why})"
+            yield f"{path} differs from the running cluster in {', '.join(differing)}: create-cluster does not change this ({why})"
     upstreams = [join_host_port(str(address), 53) for address in spec.network.dns_upstreams]
     if upstreams and state.dns_upstreams and upstreams != [*state.dns_upstreams]:
         yield (
             f"network.dns_upstreams are {', '.join(upstreams)} and CoreDNS forwards to {', '.join(state.dns_upstreams)}: "
-            "create-cluster does not change that (edit the ConfigMap coredns: CoreDNS reads it again by itself)"
+            "create-cluster does not change this (edit the ConfigMap coredns: CoreDNS reloads it)"
         )
 
 
@@ -54,7 +54,7 @@ def _control_plane(spec: ResolvedSpec, kubeadm: Mapping[str, Any]) -> Iterator[s
     for path, place in _COMPONENTS.items():
         arguments, existing = _arguments(wanted, place), _arguments(kubeadm, place)
         if differing := sorted(name for name in arguments.keys() | existing.keys() if arguments.get(name) != existing.get(name)):
-            yield f"{path} differs from the running cluster's in {', '.join(differing)}: create-cluster does not change a control plane that runs"
+            yield f"{path} differs from the running cluster in {', '.join(differing)}: create-cluster does not change a running control plane"
     current = set(kubeadm.get("apiServer", {}).get("certSANs") or ())
     if missing := [name for name in wanted["apiServer"]["certSANs"] if name not in current]:
         yield f"the API server's certificate lacks {', '.join(missing)}: create-cluster does not renew it"

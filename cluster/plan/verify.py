@@ -15,5 +15,5 @@ def plan_verify(verification: Verification) -> Plan:
         "namespace": verification.namespace,
         "outside": [str(address) for address in verification.outside],
     }
-    plan.add(VERIFY_NETWORK, reason="a check was asked for", values=values)
+    plan.add(VERIFY_NETWORK, reason="requested by the run", values=values)
     return plan.plan()

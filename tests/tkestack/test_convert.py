@@ -79,12 +79,12 @@ def test_what_was_changed_is_told_with_the_reason() -> None:
     """Version, node mask, host names, kube-proxy's mode, node-ip, pod network; also what nothing came of."""
     said = told(imported(*CASES["ipv6"]))
     for path, words in {
-        "a.json: spec.version": "changed: kubernetes_version: 1.36.3: v1.18.3 is not within v1.35 to v1.37",
+        "a.json: spec.version": "changed: kubernetes_version: 1.36.3: v1.18.3 is not supported",
         "network.pods: node_mask 72 of fd00:10:16::/64": "one node range",
         "hosts[].name: cls-2xcfb5wp-1, mc-9r2dkcqj": "no host names",
         "a.json: spec.hostnameAsNodename": "taken over",
         "a.json: spec.features.ipvs": "nftables",
-        "a.json: spec.kubeletExtraArgs.node-ip": "not taken over: : it is decided by `hosts[].addresses`",
+        "a.json: spec.kubeletExtraArgs.node-ip": "not taken over: : `hosts[].addresses`",
         "cni.kind: calico": "by hand",
         "a.json: spec.tenantID": "not taken over",
         "a.json: spec.features.skipConditions": "not taken over",

@@ -123,7 +123,7 @@ class TestMasks:
         machines = [{**dual_stack_cluster()["spec"]["machines"][0], "ip": f"172.22.0.{number}"} for number in (1, 2, 3)]
         spec = {"clusterCIDR": "10.0.0.0/23", "serviceCIDR": "10.96.0.0/16", "features": {}, "properties": {"maxNodePodNum": 256}}
         result = imported(changed(dual_stack_cluster(), machines=machines, **spec))
-        assert "256 pods a node" in told(result)["network.pods: node_mask 27 of 10.0.0.0/23"]
+        assert "256 pods" in told(result)["network.pods: node_mask 27 of 10.0.0.0/23"]
 
 
 class TestWithoutServiceRange:

@@ -24,7 +24,7 @@ def test_what_a_run_changed_is_told_and_returned() -> None:
     text, changed, succeeded = host_network_summary(PLAN, outcomes, undo=False)
     assert (changed, succeeded) == (("tke/api",), True)
     assert text.splitlines() == [
-        "cluster global: all Deployments have the network of their nodes",
+        "cluster global: all Deployments have the host network",
         "- tke/api: host network",
         "- tke/controller: unchanged",
     ]

@@ -74,7 +74,7 @@ def test_a_deleted_cluster_names_its_hosts_and_notes() -> None:
     plan = plan_delete(SPEC, {**FACTS, "b": bare("b")})
     text, succeeded = delete_summary(SPEC, plan, ended(plan, {}))
     assert succeeded
-    assert text.splitlines() == ["cluster demo is deleted from a", "- b carries nothing of demo"]
+    assert text.splitlines() == ["cluster demo is deleted from a", "- b has nothing of cluster demo"]
 
 
 def test_a_host_that_could_not_be_reset_is_named() -> None:

@@ -41,14 +41,14 @@ def test_the_same_file_has_nothing_to_tell() -> None:
 @pytest.mark.parametrize(
     ("path", "to", "told"),
     [
-        (("kubeadm", "extra_args"), {"apiserver": {"v": "4"}}, "kubeadm.extra_args.apiserver differs from the running cluster's in v"),
+        (("kubeadm", "extra_args"), {"apiserver": {"v": "4"}}, "kubeadm.extra_args.apiserver differs from the running cluster in v"),
         (("kubeadm", "extra_args"), {"etcd": {"snapshot-count": "5000"}}, "in snapshot-count"),
         (("control_plane", "extra_sans"), ["k8s.example"], "the API server's certificate lacks k8s.example"),
-        (("kubeadm", "kubelet"), {"maxPods": 50}, "kubeadm.kubelet differs from the running cluster's in maxPods"),
+        (("kubeadm", "kubelet"), {"maxPods": 50}, "kubeadm.kubelet differs from the running cluster in maxPods"),
         (
             ("kubeadm", "kube_proxy"),
             {"nftables": {"syncPeriod": "7s"}},
-            "kubeadm.kube_proxy differs from the running cluster's in nftables",
+            "kubeadm.kube_proxy differs from the running cluster in nftables",
         ),
         (("network", "dns_upstreams"), ["192.0.2.53"], "192.0.2.53:53 and CoreDNS forwards to /etc/resolv.conf"),
     ],
