@@ -102,5 +102,5 @@ def child_path(path: str, name: str) -> str:
 
 def _kind(value: object) -> str:
     """A value by its kind alone: it may be a password in the wrong place."""
-    words = {bool: "true or false", int: "a number", float: "a number", str: "a string", dict: "a mapping", list: "a list"}
+    words = {bool: "true or false", int: "a number", float: "a decimal number", str: "a string", dict: "a mapping", list: "a list"}
     return words.get(type(value), "another type")

@@ -104,7 +104,7 @@ class TestFaults:
         assert main(["import", *files, "--to", str(target)]) == 1
         told = capsys.readouterr().err
         assert "spec.machines[0].password: " in told
-        assert "spec.port: a number where a whole number belongs" in told
+        assert "spec.port: " in told
         assert told.count("error: line ") == 3
         assert "3 problems: nothing was written" in told
         assert not target.exists()
