@@ -1,4 +1,4 @@
-"""Flow delete-cluster: remove a cluster from its machines, and leave them as they were before."""
+"""Flow delete-cluster: remove a cluster from its machines, and restore their previous state."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tasks.validate import validate
 
 
 class NotConfirmed(SpecError):
-    """The name typed to confirm is not the cluster's."""
+    """`confirm` is not the name of the cluster."""
 
     headline = "nothing was deleted"
 
 
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
 def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) -> None:
-    """Remove a cluster from its hosts: kubeadm reset, CNI links, our files, units, routes and rules of both families.
+    """Remove a cluster from its hosts: kubeadm reset, then removal of CNI links, files, units, routes and rules of both families.
 
     Args:
         cluster: The cluster file.

@@ -1,4 +1,4 @@
-"""Flow set-platform-host-network: a management cluster's own programs get their nodes' network, so that they reach hosts over IPv6 too."""
+"""Flow set-platform-host-network: Deployments of a management cluster get the host network, so that they reach hosts over IPv6 too."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def set_platform_host_network(
         outcomes = execute(plan, TASKS, saved)
         text, changed, succeeded = host_network_summary(plan, outcomes, undo=undo)
         if not succeeded and not undo:
-            # all or none: what this run has changed is restored
+            # all or none: restore the Deployments that this run has changed
             back = plan_host_network(run.cluster, changed, available_seconds, undo=True, reason="another Deployment failed")
             text += restored_summary(back, execute(back, TASKS, saved))
         summary_artifact(run, text)

@@ -1,4 +1,4 @@
-"""Flow verify-cluster: probe pods try a cluster's network, node by node and family by family; of any cluster whose kubeconfig is saved."""
+"""Flow verify-cluster: probe pods check the network of any cluster with a saved kubeconfig, per node and family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One cluster, one run at a time: a global concurrency limit of 1 per cluster, with a lease, made on first use."""
+"""One cluster, one run at a time: a global concurrency limit of 1 per cluster, with a lease, created on first use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEASE_SECONDS = 60.0  # the shortest that Prefect allows: after a kill the slot 
 
 @contextmanager
 def exclusive_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
-    """Hold the cluster's slot; a second run waits up to `wait_seconds`, says for which run, then fails with HostBusy."""
+    """Hold the cluster's slot; a second run reports the holder, waits up to `wait_seconds`, then fails with HostBusy."""
     name = f"sixstack-cluster-{run.cluster}"
     tag = f"cluster:{run.cluster}"
     with get_client(sync_client=True) as client:
@@ -57,7 +57,7 @@ def exclusive_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
 
 
 def _holder(client: SyncPrefectClient, tag: str, own_run: UUID) -> str:
-    """Who holds the slot, in words: the active runs, else those that ended so recently that their lease has not expired."""
+    """The holder of the slot as text: the active runs, else runs that ended so recently that their lease has not expired."""
     tagged = FlowRunFilterTags(all_=[tag])
     active = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=tagged, state=_state(StateType.RUNNING, StateType.CANCELLING)))
     if others := [f"{run.name} ({run.id})" for run in active if run.id != own_run]:

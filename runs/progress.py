@@ -1,4 +1,4 @@
-"""Lines for whoever watches a run: in the run's log, and as events."""
+"""Progress lines of a run: in the run's log, and as events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runs.context import RunContext
 
 
 def report_progress(run: RunContext, line: str, *, event: str = "sixstack.run.progress", subject: str = "") -> None:
-    """Say a line, redacted, to whoever watches the run: in the root flow run's log, and as an event of that run.
+    """Report a redacted line in the root flow run's log, and as an event of that run.
 
     The event reaches `prefect deployment run --watch`, `sixstack create` and automations on every server; log streams are off by default.
     """

@@ -1,4 +1,4 @@
-"""Running a rendered script on a host, for a task: its sha256 and output go into the record, its exit code becomes an error of ours."""
+"""Runs a rendered script on a host for a task: sha256 and output go into the record, a failing exit code becomes an error."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from templates import render
 
 SHORT_LIMIT = timedelta(minutes=1)  # of a script that writes a few files
 
-# exit codes that templates/host/prologue.sh.j2 gives a meaning
+# exit codes that templates/host/prologue.sh.j2 defines
 REFUSED = 64
 MISSING = 65
 
-# kubeadm's preflight colours what it says, which a log page shows as it is
+# kubeadm's preflight prints colour codes, which a log page shows as text
 _COLOR_CODE = re.compile(r"\x1b\[[0-9;]*m")
 
-# how kubeadm, kubectl, ctr, systemctl and our own scripts begin a line that says what is wrong
+# how kubeadm, kubectl, ctr, systemctl and sixstack's scripts mark error lines
 _ERROR_LINE = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
 
 
 def run_script(
     attempt: Attempt, session: Session, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
 ) -> str:
-    """Run a template's script in one round trip and return what it printed; `secret` output stays out of the record."""
+    """Run a template's script in one round trip and return its output; `secret` output is not recorded."""
     script = _rendered(attempt, template, values)
     done = session.run(script, limit=limit)
     attempt.exit_code = done.exit_code
@@ -53,7 +53,7 @@ def run_detached_script(
     limit: timedelta,
     inputs: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Run a template's script as a unit of the host that outlives this connection, or attach to the one that runs already."""
+    """Run a template's script as a unit of the host that outlives this connection, or attach to a running one."""
     script = _rendered(attempt, template, values)
     log = get_run_logger()
     done = run_detached(
@@ -81,7 +81,7 @@ def _rendered(attempt: Attempt, template: str, values: Mapping[str, Any]) -> str
 def _raise_for_exit_code(attempt: Attempt, host: str, exit_code: int, output: str) -> None:
     if exit_code == 0:
         return
-    # an exception's text goes where records do not: Prefect's log and states, events, the summary
+    # an exception's text also goes to Prefect's log and states, events and the summary
     output = redact(output, attempt.secrets)
     message = _error_lines(output)
     if exit_code in {REFUSED, MISSING}:
@@ -99,7 +99,7 @@ def _raise_for_exit_code(attempt: Attempt, host: str, exit_code: int, output: st
 
 
 def _error_lines(output: str) -> str:
-    """The lines that say what went wrong, for people; the whole output is in the record."""
+    """The lines with the error, for people; the complete output is in the record."""
     lines = [line.strip()[:400] for line in output.strip().splitlines() if line.strip()]
     errors = [line for line in lines if _ERROR_LINE.search(line)]
     return "\n".join(dict.fromkeys((errors or lines)[-6:]))

@@ -1,4 +1,4 @@
-"""Step plan: what has to be done where; the one place where facts meet the spec."""
+"""Step plan: check the facts, resolve the spec and make the plan."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from runs.sessions import session
 
 
 class Planning(StepRecord):
-    """The record of a decision: the plan, the resolved spec, and what came of the paths between the hosts."""
+    """The record of the step: the plan, the resolved spec, and the results of the paths between the hosts."""
 
     spec: ResolvedSpec | None = None
     plan: Plan | None = None
@@ -65,7 +65,7 @@ def plan_cluster(
 
 
 def probe_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> Connectivity:
-    """What comes of it when the hosts themselves try to reach each other; costs nothing where no host is new."""
+    """The results of the paths that the hosts test between each other; no paths are tested when no host is new."""
     paths = paths_to_try(spec, facts)
     hosts = {name for path in paths for name in (path.source, path.target)}
     return try_paths(paths, {name: session(spec.host(name), run) for name in hosts})
@@ -95,7 +95,7 @@ def make_plan(
     if resolved is not None:
         found = resolved_problems(spec, resolved)
         problems, errors = (*problems, *found), errors_in(found)
-    # a file that asks for another family finds hosts without its addresses too: what the cluster is then stands in the hosts' own files
+    # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
     state = None if errors or resolved is None else _state(resolved, facts, run)
     existing = observed_cluster(resolved or spec, facts, state)
     if changed := immutable_changes(resolved or spec, existing):
@@ -109,7 +109,7 @@ def make_plan(
 
 
 def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
-    """A block of this cluster is there, and of this very cluster: one of an earlier cluster of that name has another CA."""
+    """Whether a block of this cluster exists. A block of an earlier cluster of the same name has another CA."""
     try:
         block = load(SavedKubeconfig, block_name(spec.name))
     except NoBlock:
@@ -118,7 +118,7 @@ def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> boo
 
 
 def _state(spec: ResolvedSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
-    """What the API says, when a control plane of this cluster runs one; None when there is none yet or it does not answer."""
+    """The state from the API server; None when no control plane of this cluster has one yet, or it does not answer."""
     if not any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets):
         return None
     try:
@@ -128,7 +128,7 @@ def _state(spec: ResolvedSpec, facts: Mapping[str, HostFacts], run: RunContext) 
 
 
 def _runs_api(spec: ResolvedSpec, found: HostFacts) -> bool:
-    """kubeadm writes admin.conf before it grants it any right: the API of an unfinished init refuses us, and has nothing to say."""
+    """kubeadm writes admin.conf before it grants it any right: the API server of an unfinished init refuses requests."""
     unfinished = any(step.name == INIT_CONTROL_PLANE and step.exit_code != 0 for step in found.steps)
     return found.kubernetes.admin_config and found.owner == spec.name and not unfinished
 

@@ -22,12 +22,12 @@ LIMIT = timedelta(minutes=5)
 
 @step(PREPARE_HOST, "planned.subject")
 def prepare_host(planned: PlannedStep, run: ClusterContext) -> None:
-    """Bring a host to where kubeadm can start (a worker: to where load-bundle can go on); only what it lacks is uploaded."""
+    """Prepare a host for kubeadm (a worker: for load-bundle). Only missing files are uploaded."""
     with record_step(planned, run) as attempt:
         host = run.host(planned.subject)
         bundle, session = load(ArtifactBundle, run.bundle), locked_session(host, run)
         run_script(attempt, session, "host/claim.sh.j2", claim_values(run.spec, host), SHORT_LIMIT)
-        # asked again here: an earlier attempt, or a run that died, may have installed a part of it
+        # gathered again: an earlier attempt, or a run that was killed, may have installed some files
         missing = missing_artifacts(bundle.manifest().for_host(host.role.value, network_images(run.spec)), gather_holding(session, host))
         attempt.change(*install_artifacts(session, bundle.path, [file for file in missing if is_runtime_file(file)]))
         run_script(attempt, session, "host/prepare.sh.j2", planned.values, LIMIT)

@@ -1,4 +1,4 @@
-"""Steps set-host-network and undo-host-network: the pods of one Deployment move to their nodes' network, or back."""
+"""Steps set-host-network and undo-host-network: move the pods of one Deployment to the host network, or back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runs.progress import report_progress
 
 @step(SET_HOST_NETWORK, "planned.subject")
 def set_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str, ...]:
-    """Scale to 0, host network, scale back, available; restored when it does not become available (ClusterError). What was changed."""
+    """Scale to 0, set the host network, scale back; restore the Deployment if it does not become available (ClusterError). Returns the changes."""
     with record_step(planned, run) as attempt:
         with saved_api(run) as api:
             name, limit = _parameters(planned)
@@ -26,7 +26,7 @@ def set_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str,
 
 @step(UNDO_HOST_NETWORK, "planned.subject")
 def undo_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str, ...]:
-    """Restore the network, DNS policy and number of pods that the Deployment remembers. What was changed."""
+    """Restore the network, DNS policy and number of pods from the annotation of the Deployment. Returns the changes."""
     with record_step(planned, run) as attempt:
         with saved_api(run) as api:
             name, limit = _parameters(planned)

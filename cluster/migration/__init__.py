@@ -1,6 +1,6 @@
-"""Migration help: what a change of families or ranges of a cluster that is there asks for, in order, and what each action restarts.
+"""Migration help: the manual actions for a change of families or ranges of an existing cluster, in order, and what each action restarts.
 
-create-cluster does none of it (it refuses with immutable-field). The order is that of Kubernetes 1.36: its documentation, and where that is silent its code.
+create-cluster refuses such a change (immutable-field). The order follows the documentation of Kubernetes 1.36, and its code where the documentation has no answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["Action", "Migration", "migration"]
 
 
 def migration(old: ClusterSpec, new: ClusterSpec) -> Migration | None:
-    """From the cluster as it is to the one asked for; None when families and ranges stay. Either spec may lack addresses of hosts."""
+    """The actions from the old cluster to the new one; None when families and ranges stay. Either spec may lack addresses of hosts."""
     difference = Difference(old, new)
     if difference.is_empty:
         return None

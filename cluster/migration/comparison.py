@@ -1,4 +1,4 @@
-"""Two cluster files side by side, offline: what a run of create-cluster would do to a cluster that is exactly as the old one says."""
+"""Compares two cluster files offline: the plan of create-cluster for a cluster that matches the old file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host, Role
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`problems` and `migration`: why create-cluster would refuse; else `plan`: what it would do, as far as two files tell."""
+    """`problems` and `migration`: why create-cluster would refuse the change. Otherwise `plan`: its steps, as far as two files show."""
 
     problems: tuple[Problem, ...]
     migration: Migration | None
@@ -33,10 +33,10 @@ class Comparison:
 
 
 def compare(old: ClusterSpec, new: ClusterSpec) -> Comparison:
-    """From a cluster made of `old` to the file `new`. Never raises on specs that the reader accepts."""
+    """Compare a cluster made from `old` with the file `new`. Never raises for specs that the reader accepts."""
     if problems := immutable_changes(new, specified_cluster(old)):
         return Comparison(problems, migration(old, new), None)
-    # an address that only the host knows is the same in both
+    # an address that is in neither file is the same in both
     before, after = resolve_offline(old, new.hosts), resolve_offline(new, old.hosts)
     members = {host.name: _member(before, host) for host in before.hosts}
     facts = {host.name: members.get(host.name) or _bare(host.name) for host in after.hosts}
@@ -44,12 +44,12 @@ def compare(old: ClusterSpec, new: ClusterSpec) -> Comparison:
 
 
 def _bare(name: str) -> HostFacts:
-    """A machine that nothing is on."""
+    """The facts of a bare machine."""
     return HostFacts(name, name, name, None, "", (0, 0, 0), "", 0, 0, (), timedelta(0), True, (), (), ())
 
 
 def _member(old: ResolvedSpec, host: Host) -> HostFacts:
-    """The facts of a host that create-cluster has brought to `old`."""
+    """The facts of a host that matches `old`."""
     control_plane = host.role is Role.CONTROL_PLANE
     kubernetes = KubernetesState(
         kubelet_config=True, admin_config=control_plane, api_manifest=control_plane, kubelet_active=True, node_ips=host.addresses
@@ -58,7 +58,7 @@ def _member(old: ResolvedSpec, host: Host) -> HostFacts:
 
 
 def _state(old: ResolvedSpec) -> ClusterState:
-    """What the API of a cluster says that is as `old`; of a pod network of its owner's, nothing is known."""
+    """The state of a cluster that matches `old`. The state of a pod network that sixstack did not install is unknown."""
     networked = pod_network(old).installed
     nodes = tuple(
         NodeState(
@@ -77,5 +77,5 @@ def _state(old: ResolvedSpec) -> ClusterState:
 
 
 def _settings(spec: ClusterSpec) -> str:
-    """What stands for the digest of the pod network's documents, which are not rendered here."""
+    """Replaces the digest of the pod network's documents, which are not rendered here."""
     return spec.cni.model_dump_json()

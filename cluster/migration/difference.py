@@ -1,4 +1,4 @@
-"""Two specs side by side: what comes, what goes, what moves; either may lack addresses of hosts."""
+"""The difference between two specs: families and ranges that are added, removed or moved. Either spec may lack addresses of hosts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host
 
 
 class Difference:
-    """From the cluster as it is (`old`) to the one asked for (`new`)."""
+    """The difference from the existing cluster (`old`) to the requested one (`new`)."""
 
     def __init__(self, old: ClusterSpec, new: ClusterSpec) -> None:
         self.old, self.new = old, new
@@ -23,7 +23,7 @@ class Difference:
         pods, services = by_family(old.pod_ranges), by_family(old.service_ranges)
         new_pods, new_services = by_family(new.pod_ranges), by_family(new.service_ranges)
         self.pods_changed = [family for family in kept if pods[family] != new_pods[family]]
-        # a range that holds the old one keeps every node's share valid
+        # a new range that contains the old one keeps every node's range valid
         self.pods_moved = [family for family in self.pods_changed if not _holds(new_pods[family], pods[family])]
         self.services_changed = [family for family in kept if services[family] != new_services[family]]
         self.service_range = new_services[self.primary]
@@ -39,7 +39,7 @@ class Difference:
 
     @property
     def obstacles(self) -> list[str]:
-        """What no existing cluster can change, in words."""
+        """Changes that no existing cluster can make, as sentences."""
         reasons = []
         before = self.old.families[0]
         if before is not self.primary:
@@ -55,7 +55,7 @@ class Difference:
 
     @property
     def affects_all_nodes(self) -> bool:
-        """The controller manager does not start while a Node has a range that its arguments do not have: all Nodes change together."""
+        """All Nodes must change together: the controller manager does not start while a Node has a range outside of its arguments."""
         return bool(self.removed or self.pods_moved)
 
     @property
@@ -83,7 +83,7 @@ class Difference:
         return [name for name in certificate_names(resolve_offline(self.new)) if name not in existing]
 
     def node_address(self, host: Host, family: Family) -> str:
-        """A host's address of a family as either spec has it, or words for it."""
+        """A host's address of a family from either spec, or a placeholder in words."""
         before = next((entry.address(family) for entry in self.old.hosts if entry.name == host.name), None)
         return str(host.address(family) or before or f"<its {family} address>")
 
@@ -93,7 +93,7 @@ class Difference:
 
 
 def by_family(networks: tuple[Network, ...]) -> dict[Family, Network]:
-    """One network a family."""
+    """The network of each family."""
     return {family_of(network): network for network in networks}
 
 

@@ -1,4 +1,4 @@
-"""A cluster that is kept: what is done to it by hand, one action after another."""
+"""The manual actions that change an existing cluster in place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MANIFESTS = "/etc/kubernetes/manifests"
 
 
 def in_place(difference: Difference) -> Iterator[Action]:
-    """In the order in which nothing that is done later is needed earlier."""
+    """The actions in an order in which no action needs a later one."""
     control_plane = difference.new.control_planes[0].name
     yield Action(
         f"back up: a snapshot of etcd, and a copy of /etc/kubernetes ({control_plane} has the only one)",
@@ -228,7 +228,7 @@ def _proxy(difference: Difference) -> Iterator[Action]:
 
 
 def _pod_network(difference: Difference) -> Iterator[Action]:
-    """What `sixstack create` does not do of it."""
+    """Changes of the pod network that `sixstack create` does not make."""
     gone = [network for network in difference.old.pod_ranges if network not in difference.new.pod_ranges]
     yield from pod_network(difference.new).migration(
         difference.new, gone, ranges_changed=bool(difference.added or difference.removed or difference.pods_changed)

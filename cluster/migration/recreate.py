@@ -1,4 +1,4 @@
-"""A cluster that cannot be kept: how another one takes its place."""
+"""The actions that replace a cluster by a new one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.vocabulary.migration import NOTHING, SERVICE_RANGES, WITH_KUBEADM, 
 
 
 def recreate(difference: Difference) -> Iterator[Action]:
-    """Beside the old one where there are other hosts."""
+    """The new cluster runs beside the old one if there are other hosts."""
     old, new = tuple(host.name for host in difference.old.hosts), tuple(host.name for host in difference.new.hosts)
     yield Action(
         "write the new file with another cluster name and other hosts, then sixstack create",

@@ -14,9 +14,9 @@ REMOVE_KUBECONFIG = "remove-kubeconfig"
 
 
 def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
-    """The steps of delete-cluster; hosts that belong to others are noted and left alone.
+    """The steps of delete-cluster; hosts of other clusters are noted and left alone.
 
-    Hosts do not wait for each other: a reset needs no API server, and a control plane that does not answer must not keep the workers.
+    Hosts do not wait for each other: a reset needs no API server, and a control plane that does not answer must not delay the workers.
     """
     plan = PlanBuilder(spec.name)
     notes: list[str] = []

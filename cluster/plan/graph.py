@@ -28,7 +28,7 @@ class PlannedStep:
         return step_id(self.kind, self.subject)
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON form. `values` are left out: they are long, and `reason` says what they are for."""
+        """The JSON form. `values` are left out: they are long, and `reason` explains the step."""
         return {
             "id": self.id,
             "kind": self.kind,
@@ -46,7 +46,7 @@ def step_id(kind: str, subject: str = CLUSTER) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in an order in which each one comes after the steps that it waits for; Bug for any other order, so a plan has no cycle."""
+    """Steps in an order in which each step comes after the steps that it waits for. Any other order is a Bug, so a plan has no cycle."""
 
     cluster: str
     steps: tuple[PlannedStep, ...] = ()
@@ -63,7 +63,7 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Nothing is to be done."""
+        """The plan has no steps."""
         return not self.steps
 
     def step(self, kind: str, subject: str = CLUSTER) -> PlannedStep | None:
@@ -149,7 +149,7 @@ class PlanBuilder:
         needs: Sequence[str] = (),
         after: Sequence[str] = (),
     ) -> tuple[str, ...]:
-        """Plan a step and return its id; without a reason the step is not needed: nothing is planned, and nobody waits for it."""
+        """Plan a step and return its id; without a reason the step is not needed: nothing is planned, and no step waits for it."""
         if reason is None:
             return ()
         kept = tuple(dict.fromkeys(needs))

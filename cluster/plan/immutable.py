@@ -1,4 +1,4 @@
-"""What cannot be changed on an existing cluster (problem immutable-field). A file that asks for it is refused before any host is touched."""
+"""Settings that cannot change on an existing cluster (problem immutable-field). A file with such a change is refused before any host is changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RECREATE_HINT = "Write the old value, or delete the cluster (delete-cluster) and
 
 
 def immutable_changes(spec: ClusterSpec, existing: ExistingCluster) -> tuple[Problem, ...]:
-    """What `spec` would change of a cluster that is there, and that can't be; no cluster yet: no problems."""
+    """A problem for each immutable setting in which `spec` differs from the existing cluster; no problems without a cluster."""
     return (
         *_name(spec, existing),
         *_networks(spec, existing),
@@ -100,7 +100,7 @@ def _block_sizes(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Probl
 
 
 def _same_ranges(path: str, current: Sequence[Network], wanted: Sequence[Network]) -> Iterator[Problem]:
-    """Compares family by family: a change of families is told once, as such."""
+    """Compare ranges of the same family; a change of families is reported separately."""
     by_family = {family_of(network): network for network in current}
     for network in wanted:
         existing = by_family.get(family_of(network))

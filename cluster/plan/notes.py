@@ -1,4 +1,4 @@
-"""What a plan reports and leaves alone."""
+"""Notes of a plan: what was found and is not changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster.vocabulary.spec import Role
 
 
 def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterState) -> Iterator[str]:
-    """One sentence for each thing that was found and is left as it is."""
+    """One sentence for each finding that the plan does not change."""
     names = {host.name for host in spec.hosts}
     for host in spec.hosts:
         if host.name not in facts:

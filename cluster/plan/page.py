@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster.plan.graph import Plan
 
-# a larger graph is not readable, and takes browsers long to draw; the table has every step
+# a larger graph is unreadable and slow to draw in browsers; the table has every step
 _LARGEST_GRAPH = 80
 
 
@@ -26,5 +26,5 @@ def plan_page(plan: Plan) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that stays inside one table cell and is no markup."""
+    """Text for one table cell, with Markdown escaped."""
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`").replace("<", "&lt;")

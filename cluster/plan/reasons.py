@@ -13,7 +13,7 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 
 
 def to_prepare(facts: HostFacts | None, wanted: HostFiles, digest: str) -> str | None:
-    """`digest`: of the settings that prepare-host would bring the host to."""
+    """`digest`: of the settings that prepare-host would apply."""
     if facts is None:
         return None
     files, images = wanted.files - facts.bundle_files, wanted.images - facts.images
@@ -29,7 +29,7 @@ def to_prepare(facts: HostFacts | None, wanted: HostFiles, digest: str) -> str |
 
 
 def to_init(facts: HostFacts | None, kind: str) -> str | None:  # noqa: PLR0911 one per reason
-    """Of the seed control plane; `kind` names the step whose traces on the host count."""
+    """For the seed control plane. `kind`: the step whose state on the host counts."""
     if facts is None:
         return None
     found, last = facts.kubernetes, _last(facts, kind)
@@ -47,7 +47,7 @@ def to_init(facts: HostFacts | None, kind: str) -> str | None:  # noqa: PLR0911 
 
 
 def to_install_network(spec: ResolvedSpec, state: ClusterState, digest: str | None) -> str | None:
-    """Another plug-in in its place is refused before (cluster/plan/immutable.py)."""
+    """Another plug-in is refused earlier (cluster/plan/immutable.py)."""
     if not pod_network(spec).installed:
         return None
     if state.cni is None:
@@ -58,16 +58,16 @@ def to_install_network(spec: ResolvedSpec, state: ClusterState, digest: str | No
 
 
 def to_publish(initialized: bool, *, saved: bool) -> str | None:
-    """`initialized`: this plan makes a control plane, and with it new keys."""
+    """`initialized`: this plan creates a control plane with new keys."""
     return "no kubeconfig of this cluster is saved yet" if initialized or not saved else None
 
 
 def to_join(  # noqa: PLR0911 one per reason
     facts: HostFacts | None, seed: HostFacts | None, node: NodeState | None, kind: str, *, answered: bool
 ) -> tuple[str | None, bool]:
-    """The reason, and whether what an earlier join left on the host is of no use.
+    """The reason, and whether the state of an earlier join on the host must be removed.
 
-    `node`: the host's Node object. `answered`: an API server answered; one that is silent says nothing about its nodes. `kind` as of to_init().
+    `node`: the host's Node object. `answered`: an API server answered; otherwise a missing Node means nothing. `kind` as in to_init().
     """
     if facts is None:
         return None, False
@@ -86,7 +86,7 @@ def to_join(  # noqa: PLR0911 one per reason
 
 
 def to_label(values: Mapping[str, Any], node: NodeState | None) -> str | None:
-    """`values` as of label_values(). What others set stays; what sixstack set earlier and the file no longer names is removed."""
+    """`values` as of label_values(). Labels and taints from other sources stay. Those that sixstack set earlier and that are no longer in the file are removed."""
     if node is None:
         return "the node is new"
     labels: Mapping[str, str] = values["labels"]
@@ -103,7 +103,7 @@ def to_label(values: Mapping[str, Any], node: NodeState | None) -> str | None:
 
 
 def to_await_node(spec: ResolvedSpec, state: ClusterState, name: str) -> str | None:
-    """Of one host's node."""
+    """For the node of one host."""
     node = state.node(name)
     if not _can_become_ready(spec, state) or (node is not None and node.ready):
         return None
@@ -125,10 +125,10 @@ def to_verify(spec: ResolvedSpec, *, changed: bool) -> str | None:
 
 
 def _can_become_ready(spec: ResolvedSpec, state: ClusterState) -> bool:
-    """Without a pod network nothing becomes ready before the owner applies one; the run's summary says so."""
+    """Without a pod network, nothing becomes ready until a person applies one. The summary of the run says so."""
     return pod_network(spec).installed or state.cni is not None or bool(state.cni_detail)
 
 
 def _last(facts: HostFacts, kind: str) -> StepState | None:
-    """What the newest attempt of a step left on the host."""
+    """The state of the newest attempt of a step on the host."""
     return next((step for step in facts.steps if step.name == kind), None)

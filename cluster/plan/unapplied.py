@@ -1,4 +1,4 @@
-"""Settings that are read once, at init: a file that changes them later is not refused, and told that nothing comes of it."""
+"""Settings that only init reads. A later change in the file is not refused; a note says that it has no effect."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SECONDS = {
 
 
 def unapplied(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
-    """One sentence for each setting of `spec` that differs from what the cluster was made with, as far as that is known."""
+    """One sentence for each setting of `spec` that differs from the known settings of the cluster."""
     if state.kubeadm:
         yield from _control_plane(spec, state.kubeadm)
     for path, wanted, current, why in (
@@ -67,7 +67,7 @@ def _arguments(document: Mapping[str, Any], place: tuple[str, ...]) -> dict[str,
 
 
 def _same(wanted: object, current: object) -> bool:
-    """Whether kubeadm stored this: it fills in defaults within a mapping, and writes durations its own way (60s as 1m0s)."""
+    """Whether two values are equal after kubeadm's changes: it adds defaults to mappings and rewrites durations (60s as 1m0s)."""
     if isinstance(wanted, Mapping) and isinstance(current, Mapping):
         return all(_same(value, current.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(current, list):

@@ -8,7 +8,7 @@ from cluster.plan.graph import Plan, PlanBuilder
 
 
 def plan_verify(verification: Verification) -> Plan:
-    """The whole network of a cluster is checked, on every node."""
+    """Check the complete network of a cluster, on every node."""
     plan = PlanBuilder(verification.cluster)
     values = {
         "image": verification.image,
