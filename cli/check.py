@@ -1,4 +1,4 @@
-"""`sixstack check FILE`: everything that is wrong with a cluster file, offline; with `--was OLDFILE` what a cluster made of that would become."""
+"""`sixstack check FILE`: all problems of a cluster file, offline; with `--was OLDFILE` the plan for a cluster made from OLDFILE."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the problems of FILE; 0 when a cluster can be made of it, warnings or not; with --was: when the old one can become it."""
+    """Print the problems of FILE; 0 when FILE has no errors, or, with --was, when the old cluster can change to FILE."""
     reading = cluster_file.read(args.file)
     if isinstance(reading, int):
         return reading
@@ -51,7 +51,7 @@ def _print_reading(file: str, reading: Reading) -> None:
 
 
 def _compare(args: argparse.Namespace, was: Reading, reading: Reading) -> int:
-    """Both files' own problems, then what keeps the one from becoming the other, or what would be done."""
+    """Print the problems of both files, then the reasons against the change, or its plan."""
     from cluster.migration.comparison import compare
 
     comparison = compare(was.spec, reading.spec) if was.spec is not None and reading.spec is not None else None
@@ -75,7 +75,7 @@ def _print_comparison(comparison: Comparison) -> None:
 
 
 def _as_document(was: Reading, reading: Reading, comparison: Comparison | None) -> dict[str, object]:
-    """`problems` are those of FILE and of the change; the others are empty or null where they cannot be told."""
+    """`problems` are those of FILE and of the change. Other values are empty or null if unknown."""
     plan = comparison.plan.as_dict() if comparison is not None and comparison.plan is not None else {}
     return {
         "problems": [problem.as_dict() for problem in (*reading.problems, *(comparison.problems if comparison is not None else ()))],

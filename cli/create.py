@@ -14,7 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit code by the run's result."""
+    """The exit code of the run's result."""
     from cli.following import run_deployment
 
     spec = read_spec(options.file)

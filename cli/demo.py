@@ -1,4 +1,4 @@
-"""`sixstack demo`: from nothing to a verified cluster on lab hosts, and its removal (`make demo`, `make clean-demo`).
+"""`sixstack demo`: create a verified cluster on new lab hosts, and remove it (`make demo`, `make clean-demo`).
 
 With `--case` it runs a user case of the IPv6 proposal instead, step by step (`make case-1`, `make case-2`).
 """

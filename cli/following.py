@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
-PATIENCE_SECONDS = 15.0  # a worker that runs takes a run within a few seconds
+PATIENCE_SECONDS = 15.0  # a running worker starts a run within a few seconds
 
 
 def run_deployment(name: str, parameters: dict[str, Any]) -> int:
-    """Start `FLOW/DEPLOYMENT`, print its lines until it ends; the exit code of its final state."""
+    """Start `FLOW/DEPLOYMENT`, print its lines until it ends; returns the exit code of its final state."""
     return run_to_completion(name, parameters)[1]
 
 
@@ -101,7 +101,7 @@ async def _follow_to_completion(client: PrefectClient, run: FlowRun) -> tuple[Fl
             last_line = await _follow(run.id)
         return await client.read_flow_run(run.id), last_line
     except BaseException:
-        # Ctrl-C, or a server that went away: the run is the worker's, and ends by itself
+        # Ctrl-C or a lost server: the worker continues the run
         print(
             f"sixstack: no longer following; the run continues. To follow it: sixstack follow {run.id}; to cancel it: prefect flow-run cancel {run.id}",
             file=sys.stderr,
@@ -111,7 +111,7 @@ async def _follow_to_completion(client: PrefectClient, run: FlowRun) -> tuple[Fl
 
 
 async def _follow(run: UUID) -> str:
-    """Print what the run says until it has ended, and return the last of it."""
+    """Print the lines of the run until it ends; returns the last line."""
     from prefect.events import Event
     from prefect.events.subscribers import FlowRunSubscriber
 
@@ -126,7 +126,7 @@ async def _follow(run: UUID) -> str:
 
 @asynccontextmanager
 async def _reporting_why_waiting(client: PrefectClient, run: UUID, pool: str) -> AsyncIterator[None]:
-    """Beside the block: say why a run does not begin, once for each reason."""
+    """During the block, report why the run does not start, once for each reason."""
     watch = asyncio.create_task(_report_why_waiting(client, run, pool))
     try:
         yield

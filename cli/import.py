@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the cluster file, save the logins; everything that was changed or not taken over is told. 0 when `sixstack check` is content."""
+    """Write the cluster file, save the logins; report every field that was changed or not taken over. 0 when `sixstack check` finds no errors."""
     from cluster.vocabulary.problems import errors_in
     from tkestack.convert import import_documents
     from tkestack.documents import Source
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _choices(args: argparse.Namespace) -> Choices:
-    """What the options add to the documents; ValueError or Unreadable for options that cannot be read."""
+    """The choices of the options; ValueError or Unreadable for invalid options."""
     from cluster.vocabulary.labels import parse_node_address
     from tkestack.hosts import Choices
 
@@ -90,7 +90,7 @@ def _choices(args: argparse.Namespace) -> Choices:
 
 
 def _cluster_file(imported: Imported, files: list[str]) -> str:
-    """The document as YAML, with what was changed above it."""
+    """The document as YAML, with the changes as comments above it."""
     import yaml
 
     from tkestack.report import FieldOutcome
@@ -103,7 +103,7 @@ def _cluster_file(imported: Imported, files: list[str]) -> str:
 
 
 def _write_file(text: str, target: Path, *, overwrite: bool) -> str | None:
-    """Write the file; why not, if it could not or must not be."""
+    """Write the file; returns the reason if it was not written."""
     try:
         if not overwrite and target.exists() and target.read_text(encoding="utf-8", errors="replace") != text:
             return f"{target} exists with other content; --overwrite replaces it"
@@ -114,7 +114,7 @@ def _write_file(text: str, target: Path, *, overwrite: bool) -> str | None:
 
 
 def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str], Exception | None]:
-    """What became of each block by its name, as far as the server answered; and the fault when it did not."""
+    """The result for each block by name, and the error if the server did not answer."""
     if not logins:
         return {}, None
     from blocks.saving import save
@@ -134,7 +134,7 @@ def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str]
 
 
 def _print_report(imported: Imported, outcomes: dict[str, str], args: argparse.Namespace, text: str) -> None:
-    """The cluster file on standard output unless it went to a file; all else on standard error."""
+    """The cluster file on standard output unless it went to a file; everything else on standard error."""
     from tkestack.report import FieldOutcome
 
     def print_line(line: str) -> None:

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _save(cluster: str, file: str) -> int:
-    """A block of a cluster that is none of ours; nothing of the file is printed."""
+    """Save a block for a cluster that sixstack did not make; the content of the file is not printed."""
     from pydantic import SecretStr
 
     from blocks.loading import NoBlock, load
@@ -70,7 +70,7 @@ def _save(cluster: str, file: str) -> int:
     except NoBlock:
         pass
     else:
-        if existing.ssh is not None:  # what create-cluster saved knows the way through SSH
+        if existing.ssh is not None:  # the block from create-cluster has the SSH endpoint
             print(f"sixstack: {cluster} was created by sixstack, and its kubeconfig is saved: choose another name", file=sys.stderr)
             return USAGE
     with connect_directly(text) as api:
@@ -81,7 +81,7 @@ def _save(cluster: str, file: str) -> int:
 
 
 def _write(text: str, target: Path) -> None:
-    """Beside its target and moved: a reader sees the old file or the new one, and never one with wider permissions."""
+    """Write a temporary file and rename it: readers see the old or the new file, always with mode 0600."""
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

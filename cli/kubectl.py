@@ -1,4 +1,4 @@
-"""`sixstack kubectl NAME -- ARGS`: kubectl through the control plane's SSH connection, where there is no route to the API."""
+"""`sixstack kubectl NAME -- ARGS`: kubectl through the control plane's SSH connection, without a route to the API server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sixstack lab`: real Debian hosts on this machine, for trying out and for tests."""
+"""`sixstack lab`: real Debian hosts on this machine, for experiments and tests."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         if args.action != "bundle":
             state.check_name(args.lab)
         return actions[args.action](args)
-    except ValueError as error:  # a name or number that no lab can have
+    except ValueError as error:  # an invalid name or number
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
 

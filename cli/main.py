@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(module.run(options))
     except BrokenPipeError:
-        # the reader of our output has gone (`sixstack audit demo | head`); what is left in the buffer is for nobody
+        # the reader of the output has exited (`sixstack audit demo | head`); discard the rest of the buffer
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print_error(error: Exception) -> int:
-    """Print an error of our tree and give its exit code; anything else is a bug and is raised."""
+    """Print one of the project's errors and return its exit code; any other exception is a bug and is raised."""
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError, SpecError
 
     if not isinstance(error, SixstackError):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def with_manifests(reading: Reading, folder: Path, *, check: bool) -> Reading:
-    """The reading with whole paths, taken from `folder`; with `check` also with what is wrong with the files.
+    """The reading with absolute paths, relative to `folder`; with `check` also the problems of the files.
 
-    A file that was named by its whole path and is not here is a warning: the Prefect worker's machine may have it.
+    A missing file with an absolute path in the cluster file is a warning: the Prefect worker's machine may have it.
     """
     assert reading.spec is not None
     names = reading.spec.cni.files

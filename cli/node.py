@@ -1,4 +1,4 @@
-"""`sixstack node ADDRESS --cluster NAME`: which node has this address, whatever way it is spelled."""
+"""`sixstack node ADDRESS --cluster NAME`: print the node with this address, in any spelling."""
 
 from __future__ import annotations
 

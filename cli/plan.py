@@ -1,4 +1,4 @@
-"""`sixstack plan FILE`: contact the hosts, change nothing, print what would be done where."""
+"""`sixstack plan FILE`: inspect the hosts and print the plan; changes nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Good also when changes are needed; the JSON has `steps`, empty when nothing is to be done."""
+    """0 for every plan; the JSON has `steps`, which is empty when the cluster matches its file."""
     reading = read(options.file)
     if isinstance(reading, int):
         return reading
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _inspect(spec: ClusterSpec, run: RunContext) -> tuple[dict[str, HostFacts], list[Problem]]:
-    """The facts of the hosts, gathered side by side, and a problem for each host that could not be looked at."""
+    """The facts of the hosts, gathered in parallel, and a problem for each host that could not be inspected."""
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError
     from hosts.facts import gather
     from runs.sessions import session

@@ -1,4 +1,4 @@
-"""A saved cluster's API from the command line: the kubeconfig block, and its control plane's SSH connection as the way in."""
+"""A saved cluster's API from the command line: through the kubeconfig block and the SSH connection of its control plane."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def saved_kubeconfig(cluster: str) -> SavedKubeconfig:
 
 @contextmanager
 def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
-    """An SSH session to the cluster's control plane, closed afterwards; the block must know the way there."""
+    """An SSH session to the cluster's control plane, closed afterwards; the block must have an SSH endpoint."""
     from cluster.vocabulary.errors import EnvironmentFault
     from cluster.vocabulary.spec import Host, Role
     from hosts.session_pool import close_pool, open_pool
@@ -41,7 +41,7 @@ def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
 
 @contextmanager
 def saved_api(block: SavedKubeconfig) -> Iterator[KubeApi]:
-    """The cluster's API: through the control plane's SSH connection where the block knows one, else at the kubeconfig's own URL."""
+    """The cluster's API: through the control plane's SSH connection if the block has one, else at the kubeconfig's URL."""
     from kube.client import connect, connect_directly
 
     text = block.kubeconfig.get_secret_value()

@@ -1,16 +1,16 @@
-"""The Prefect server that a command needs: one that is named and answers."""
+"""Checks that a Prefect server is configured and answers."""
 
 from __future__ import annotations
 
 from cluster.vocabulary.errors import EnvironmentFault
 
-ANSWER_SECONDS = 5.0  # without this look first, a server that is silent keeps a command for minutes
+ANSWER_SECONDS = 5.0  # without this check, a silent server blocks a command for minutes
 
 
 def require_server() -> None:
-    """EnvironmentFault when no server is named, or the one that is does not answer.
+    """EnvironmentFault when no server is configured or the server does not answer.
 
-    Where none is named Prefect would start one of its own in the user's home, which knows neither the blocks nor the deployments.
+    Without a configured server, Prefect would start its own in the user's home, without the blocks and deployments.
     """
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings

@@ -1,4 +1,4 @@
-"""`sixstack verify NAME|FILE`: start verify-cluster/default, follow the run, and print what it found."""
+"""`sixstack verify NAME|FILE`: start verify-cluster/default, follow the run, and print the findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from cli.exit_codes import ENVIRONMENT
 from cluster.vocabulary.errors import EnvironmentFault
 
-# what a Saved kubeconfig block may be called; a file of such a name is written ./NAME
+# a valid name of a Saved kubeconfig block; write ./NAME for a file of such a name
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit code by the run's result."""
+    """The exit code of the run's result."""
     from cli.following import run_to_completion
 
     parameters: dict[str, Any] = {"image": options.image, "namespace": options.namespace, "outside": options.outside}
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(flow_run: str, audit: str) -> dict[str, Any] | None:
-    """The report that the run has recorded; None when it came to none, or its audit store is not reached from here."""
+    """The recorded report of the run; None when there is none, or when this machine cannot reach the audit store."""
     from blocks.audit_store import AuditStore
     from blocks.loading import load
 

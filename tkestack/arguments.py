@@ -1,4 +1,4 @@
-"""Extra command-line arguments of the components: those that Kubernetes still has, and that the cluster file does not decide itself."""
+"""Extra command-line arguments of the components, except those that Kubernetes removed or that other fields of the cluster file set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of a Cluster document that are of no range and no machine."""
+"""The settings of a Cluster document except ranges and machines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_NAME = 40
 
 
 def read_name(cluster: Resource, name_in_machines: str) -> str:
-    """The cluster's name: the document's, else what its machines call it (`name_in_machines`), else its display name; as a cluster file takes it."""
+    """The cluster's name in valid form: of the document, else of its Machines (`name_in_machines`), else the display name."""
     report, metadata = cluster.fields.report, cluster.metadata
     display = cluster.spec.text("displayName")
     written = cluster.name or name_in_machines or display
@@ -66,7 +66,7 @@ def read_version(spec: Fields) -> str:
 
 
 def read_settings(spec: Fields, *, version: str, cluster_has_own_names: bool) -> dict[str, Any]:
-    """`control_plane` and `kubeadm` of a cluster file, where the document sets something there."""
+    """`control_plane` and `kubeadm` of a cluster file, as far as the document sets them."""
     report, features, properties = spec.report, spec.section("features"), spec.section("properties")
     kind = spec.text("type")
     if kind == "Baremetal":
@@ -125,7 +125,7 @@ def _report_proxy_mode(features: Fields) -> None:
 
 
 def _endpoint(balancer: Fields) -> dict[str, str]:
-    """control_plane.endpoint from a load balancer of the owner's."""
+    """control_plane.endpoint from the owner's load balancer."""
     address = balancer.text("vip")
     port = balancer.number("vport", 0, 65535)
     if not address:

@@ -1,4 +1,4 @@
-"""Documents of TKEStack -> a cluster file, the logins of its hosts, and what became of every field. Never raises."""
+"""Converts TKEStack's documents into a cluster file, the logins of its hosts and a report of every field. Never raises."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tkestack.network import read_ranges
 from tkestack.not_taken import report_unread_fields
 from tkestack.report import Change, Report
 
-# the codes of faults that only an import finds; docs/reference/problems.md lists them
+# the codes of problems that only an import reports; docs/reference/problems.md lists them
 FAULTS = {
     "document-kind": "A document is neither Cluster nor Machine of platform.tkestack.io/v1, nor a list of them.",
     "no-cluster-document": "No document is a Cluster.",
@@ -37,7 +37,7 @@ FAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """`document` is None exactly when a document has a fault; problems of rules come with a document to mend."""
+    """`document` is None exactly when a TKEStack document has an error. Problems of the cluster file come with the file to fix."""
 
     document: dict[str, Any] | None
     logins: tuple[Login, ...]
@@ -47,7 +47,7 @@ class Imported:
 
 
 def import_documents(sources: Sequence[Source], choices: Choices, *, cni: str = "calico") -> Imported:
-    """Everything at once: all faults of all documents, or a cluster file and what `sixstack check` says of it."""
+    """All errors of all documents at once, or a cluster file and its problems as from `sixstack check`."""
     report = Report()
     documents = read_sources(sources, report)
     document, logins = _cluster_document(documents, choices, cni, report)
@@ -99,7 +99,7 @@ def _cluster_document(documents: Documents, choices: Choices, cni: str, report: 
 
 
 def _report_additions(hosts: Sequence[dict[str, Any]], machines: Sequence[Machine], choices: Choices, cni: str, report: Report) -> None:
-    """What the cluster file says and no document does."""
+    """Report values of the cluster file that no document has."""
     if unnamed := [host["name"] for host, machine in zip(hosts, machines, strict=True) if machine.ssh.address not in choices.names]:
         why = "documents have no host names; --name ADDRESS=NAME sets one, and `sixstack plan` warns about a machine with another host name"
         report.added(f"hosts[].name: {', '.join(unnamed)}", why)
@@ -113,7 +113,7 @@ def _report_additions(hosts: Sequence[dict[str, Any]], machines: Sequence[Machin
 
 
 def _machines(clusters: Sequence[Resource], workers: Sequence[Resource], choices: Choices, report: Report) -> list[Machine]:
-    """Control planes in the order of the Cluster, then workers in that of their documents."""
+    """Control planes in the order of the Cluster, then workers in the order of their documents."""
     found: list[Machine | None] = []
     for cluster in clusters:
         listed = [read_machine(fields, Role.CONTROL_PLANE, choices) for fields in cluster.spec.sections("machines")]
@@ -137,7 +137,7 @@ def _machines(clusters: Sequence[Resource], workers: Sequence[Resource], choices
 
 
 def _check_clusters(workers: Sequence[Resource], wanted: str, report: Report) -> None:
-    """Every Machine belongs to the Cluster, or to the one that the first Machine names where the Cluster has no name."""
+    """Every Machine belongs to the Cluster, or to the cluster of the first Machine if the Cluster has no name."""
     for worker in workers:
         written, path = worker.spec.text("clusterName"), worker.spec.at("clusterName")
         if written and written != wanted:
@@ -161,7 +161,7 @@ def _check_names(machines: Sequence[Machine], names: Mapping[Address, str], repo
 
 
 def _with_origin(problem: Problem, report: Report) -> Problem:
-    """A problem of the cluster file, with the document's field that it comes from, and with what an import can do about it."""
+    """A problem of the cluster file, with the field of the document that caused it, and with the options of an import."""
     if problem.code == "host-key-missing":
         problem = replace(problem, hint=f"{problem.hint.removesuffix('.')}, or import with --known-hosts FILE or --trust-on-first-use.")
     inside = [

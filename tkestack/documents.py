@@ -1,4 +1,4 @@
-"""The texts of files as Cluster and Machine documents: YAML or JSON, several in one file, lists of them."""
+"""Reads Cluster and Machine documents from files: YAML or JSON, several per file, lists of them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tkestack.fields import Fields, child_path
 from tkestack.report import Report
 
 API = "platform.tkestack.io/v1"
-# what kubectl writes several documents as, and what the API server lists them as
+# the list kinds of kubectl and of the API server
 _LISTS = {("v1", "List"), (API, "ClusterList"), (API, "MachineList")}
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-# what PyYAML quotes from the text (the name of an alias: a password may begin with *); the names of its own tokens are <...>
+# text that PyYAML quotes (the name of an alias: a password may begin with *); its own token names are <...>
 _QUOTED = re.compile(r"'(?!<)[^']{2,}'")
 
 
 class Kind(StrEnum):
-    """The kinds that become a cluster file."""
+    """The kinds that an import reads."""
 
     CLUSTER = "Cluster"
     MACHINE = "Machine"
@@ -39,37 +39,37 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One document of a kind that we read."""
+    """One Cluster or Machine document."""
 
     kind: Kind
     fields: Fields
 
     @property
     def spec(self) -> Fields:
-        """What it asks for."""
+        """The spec."""
         return self.fields.section("spec")
 
     @property
     def metadata(self) -> Fields:
-        """Its name and what belongs to it."""
+        """The metadata."""
         return self.fields.section("metadata")
 
     @property
     def name(self) -> str:
-        """metadata.name; "" where the server was to make one."""
+        """metadata.name; "" if the server would generate it."""
         return self.metadata.text("name")
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What the files hold."""
+    """The documents of all files."""
 
     resources: tuple[Resource, ...]
     lines: Mapping[str, int]  # path -> line of its file
 
 
 def read_sources(sources: Sequence[Source], report: Report) -> Documents:
-    """The Cluster and Machine documents of all files, in order; everything else in them is a fault."""
+    """The Cluster and Machine documents of all files, in order; anything else in them is an error."""
     found: list[Resource] = []
     lines: dict[str, int] = {}
     for source in sources:
@@ -88,7 +88,7 @@ def read_sources(sources: Sequence[Source], report: Report) -> Documents:
 
 
 def _chunks(text: str) -> Iterator[str]:
-    """The documents of a text, each at the line where it stands."""
+    """The documents of a text, each with its line numbers kept."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     starts = [0, *(match.end() for match in _SEPARATOR.finditer(text))]
     ends = [*(match.start() for match in _SEPARATOR.finditer(text)), len(text)]
@@ -98,7 +98,7 @@ def _chunks(text: str) -> Iterator[str]:
 
 
 def _without_quotes(problem: Problem, path: str) -> Problem:
-    """A problem of the text, at its file and without what it quotes."""
+    """A problem of the text, with its file and without quoted text."""
     hint = (
         problem.hint if "cluster file" not in problem.hint and "examples" not in problem.hint else "Compare this line with the other lines."
     )

@@ -24,7 +24,7 @@ _KUBEADM_TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernete
 
 @dataclass(frozen=True, slots=True)
 class SshEndpoint:
-    """Where a machine or its jump host answers SSH, and with what one logs in."""
+    """The SSH endpoint of a machine or of its jump host, with user and credential."""
 
     fields: Fields
     address: Address
@@ -35,19 +35,19 @@ class SshEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine as a document has it."""
+    """One machine of a document."""
 
     role: Role
     ssh: SshEndpoint
     jump: SshEndpoint | None
-    name: str  # of the Machine document; "" for those of a Cluster
+    name: str  # of the Machine document; "" for machines of a Cluster
     labels: Mapping[str, str]
     taints: tuple[dict[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What documents do not say and their owner may: host names by address, host keys, whether to trust the first that is shown."""
+    """The choices of the user beyond the documents: host names by address, host keys, trust on first use."""
 
     names: Mapping[Address, str] = field(default_factory=dict)
     known_hosts: str = ""
@@ -67,7 +67,7 @@ def read_machine(fields: Fields, role: Role, choices: Choices, name: str = "") -
 def host_document(
     machine: Machine, index: int, families: tuple[Family, ...] | None, interface: str, logins: Logins, choices: Choices
 ) -> dict[str, Any]:
-    """An item of `hosts`; `families` is None where the ranges are at fault."""
+    """An item of `hosts`; `families` is None if the ranges have errors."""
     at, ssh = f"hosts[{index}]", machine.ssh
     report = ssh.fields.report
     report.set_origin(at, ssh.fields.path)
@@ -79,7 +79,7 @@ def host_document(
     if machine.jump is not None:
         host["ssh"]["jump"] = _endpoint(machine.jump, f"{at}.ssh.jump", logins, choices)
     if families == (family_of(ssh.address),):
-        # the node's address in TKEStack too; in dual-stack it is one of two, and the file takes both or none
+        # also the node's address in TKEStack; in dual-stack it is one of two, and the file needs both or none
         host["addresses"] = [str(ssh.address)]
     if interface:
         host["interface"] = interface

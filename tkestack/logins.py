@@ -1,4 +1,4 @@
-"""The logins of machines: one `SSH credential` block for each distinct one."""
+"""The logins of machines: one `SSH credential` block for each distinct login."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TO = "an SSH credential block"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What the block of that name holds, and who logs in with it; `repr` shows no secret."""
+    """The content of a block and its user; `repr` shows no secret."""
 
     block: str
     user: str
@@ -25,7 +25,7 @@ class Login:
 
 @dataclass
 class Logins:
-    """Gives each distinct login a block name: CLUSTER-USER, with a number where one user has several."""
+    """Gives each distinct login a block name: CLUSTER-USER, with a number if a user has several logins."""
 
     cluster: str
     found: dict[tuple[str, Credential], Login] = field(default_factory=dict)
@@ -71,7 +71,7 @@ def read_credential(fields: Fields) -> Credential | None:
 
 
 def _secret(fields: Fields, name: str) -> str | None:
-    """The text inside of base64, as Go writes octets into JSON; a fault never shows it."""
+    """The string in base64, as Go encodes bytes in JSON; an error never shows it."""
     found = fields.value(name)
     if found is None or found == "":
         return None

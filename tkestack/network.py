@@ -15,14 +15,14 @@ from tkestack.fields import Fields
 # TKEStack's defaults where a document names no serviceCIDR
 _SERVICES = 256
 _PODS = 256
-# a cluster grows, and node masks cannot be changed later
+# room for more nodes: node masks cannot be changed later
 _LEAST_ROOM = 16
 _LONGEST_MASK = {Family.IPV4: 28, Family.IPV6: 124}
 
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """What the documents say of families and ranges, primary family first."""
+    """The families and ranges of the documents, primary family first."""
 
     families: tuple[Family, ...]
     pods: tuple[PodNetwork, ...]
@@ -41,7 +41,7 @@ class Ranges:
 
 
 def read_ranges(spec: Fields, hosts: int) -> Ranges | None:
-    """The ranges of a Cluster's spec for that many hosts; None when they are at fault."""
+    """The ranges of a Cluster's spec for that many hosts; None if they have errors."""
     dual = spec.section("features").flag("ipv6DualStack")
     wanted_pods, wanted_services = _sizes(spec)
     given = _given(spec, wanted_services)
@@ -60,7 +60,7 @@ def read_ranges(spec: Fields, hosts: int) -> Ranges | None:
 
 
 def _given(spec: Fields, services_wanted: int) -> tuple[tuple[Network, ...], tuple[Network, ...]] | None:
-    """Pod and service ranges as the document has them; services are cut off the pods' where it has none."""
+    """Pod and service ranges as the document has them; services are taken from the pod ranges if it has none."""
     pods, services = _networks(spec, "clusterCIDR"), _networks(spec, "serviceCIDR")
     if not spec.value("clusterCIDR"):
         hint = "Write the range of the pods, such as 10.244.0.0/16, or one range of each family, separated by a comma."
@@ -86,7 +86,7 @@ def _ordered(spec: Fields, pods: tuple[Network, ...], families: tuple[Family, ..
 
 
 def _networks(spec: Fields, name: str) -> tuple[Network, ...] | None:
-    """The one or two networks of a field; None when there are none, or faults."""
+    """The one or two networks of a field; None if absent or invalid."""
     found: list[Network] = []
     text = spec.text(name)
     if not text:
@@ -111,7 +111,7 @@ def _networks(spec: Fields, name: str) -> tuple[Network, ...] | None:
 
 
 def _sizes(spec: Fields) -> tuple[int | None, int]:
-    """How many pods a node holds, if the document says it, and how many services there are."""
+    """The number of pods per node, if set, and the number of services."""
     properties = spec.section("properties")
     pods = properties.number("maxNodePodNum", 1, 65536)
     services = properties.number("maxClusterServiceNum", 1, 2**20)
@@ -123,7 +123,7 @@ def _sizes(spec: Fields) -> tuple[int | None, int]:
 
 
 def _halved(spec: Fields, pods: Sequence[Network], services: int) -> tuple[tuple[Network, ...], tuple[Network, ...]] | None:
-    """Pods in the first half of each range and services at its end; None when one is too small."""
+    """Pods in the first half of each range and services at its end; None if a range is too small."""
     halves: list[Network] = []
     ends: list[Network] = []
     for network in pods:
@@ -144,7 +144,7 @@ def _halved(spec: Fields, pods: Sequence[Network], services: int) -> tuple[tuple
 
 
 def _agree(spec: Fields, pods: Sequence[Network], services: Sequence[Network], dual: bool | None) -> bool:
-    """Pods and services have the same families, and ipv6DualStack says so too."""
+    """Pods and services have the same families, and ipv6DualStack agrees."""
     report = spec.report
     if {network.version for network in pods} != {network.version for network in services}:
         message = f"services have {_listed(services)}, pods have {_listed(pods)}: the families differ"
@@ -164,7 +164,7 @@ def _agree(spec: Fields, pods: Sequence[Network], services: Sequence[Network], d
 
 
 def _masked(spec: Fields, cidr: Network, hosts: int, wanted_pods: int | None) -> PodNetwork:
-    """The pod range with a node mask that leaves every host its part, and room for more."""
+    """The pod range with a node mask that has a range for every host and for more hosts."""
     plain = PodNetwork(cidr=cidr)
     number = spec.section("properties").at("maxNodePodNum")
     if cidr.version == 4 and wanted_pods is not None:

@@ -1,4 +1,4 @@
-"""What TKEStack's documents have and a cluster file has not, with the reason; and what nobody has said anything of."""
+"""Fields of TKEStack's documents that a cluster file does not have, with the reason, and unknown fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SERVER = "TKEStack's server writes this field"
 _TENANT = "sixstack has no tenants"
 _PROVIDER = "this field is for TKEStack's own services"
 
-# fields of a spec, indices left out; what is empty or false asks for nothing
+# fields of a spec, without indices; empty and false values have no effect
 _REASONS = {
     "finalizers": _SERVER,
     "tenantID": _TENANT,
@@ -53,7 +53,7 @@ _METADATA = {
     "labels": "labels of TKEStack's document, not of a node",
     "annotations": "annotations of TKEStack's document, not of a node",
 }
-# read elsewhere (tkestack/): known, and at times with nothing to say
+# fields that other modules of tkestack/ read, sometimes without a report
 _READ = {
     *("type", "version", "networkDevice", "clusterCIDR", "serviceCIDR", "dnsDomain", "publicAlternativeNames", "features", "properties"),
     *("machines", "kubeletExtraArgs", "apiServerExtraArgs", "controllerManagerExtraArgs", "schedulerExtraArgs", "hostnameAsNodename"),
@@ -77,7 +77,7 @@ _READ = {
 
 
 def report_unread_fields(resource: Resource, report: Report) -> None:
-    """Say of every field of which nothing was said what became of it: nothing, and why."""
+    """Report every field that no module has reported: not taken over, with the reason."""
     _walk(resource.fields.data, resource.fields.path, "", report)
 
 
@@ -90,7 +90,7 @@ def _walk(value: object, path: str, generic: str, report: Report) -> None:
             _walk(item, at, name, report)
         return
     top, _, rest = generic.partition(".")
-    # what is known to be a holder of fields is told by its fields
+    # a known mapping is reported by its fields
     if below and (generic in {"", "spec", "metadata"} or (top == "spec" and rest in _READ)):
         for item, at, name in below:
             _walk(item, at, name, report)

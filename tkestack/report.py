@@ -1,4 +1,4 @@
-"""What became of each field of a document: taken over, changed, not taken over, or at fault. No line holds a secret."""
+"""The report of an import: each field is taken over, changed, not taken over or invalid. No line contains a secret."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.vocabulary.problems import Problem
 
 
 class FieldOutcome(StrEnum):
-    """What became of a field; `added` is what no document says and the cluster file needs."""
+    """The outcome of a field; `added` is a value of the cluster file that no document has."""
 
     TAKEN = "taken over"
     CHANGED = "changed"
@@ -19,11 +19,11 @@ class FieldOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field: where it stood (`FILE: spec.x`), what came of it in the cluster file, and why."""
+    """One field: its path (`FILE: spec.x`), the result in the cluster file, and the reason."""
 
     outcome: FieldOutcome
-    path: str  # "" for what was added
-    to: str  # "" for what was not taken over
+    path: str  # "" for an added value
+    to: str  # "" for a field that was not taken over
     why: str = ""
 
     def as_dict(self) -> dict[str, str]:
@@ -39,7 +39,7 @@ class Change:
 
 
 class Report:
-    """Collects what is said of fields; a field of which nothing was said is found afterwards (tkestack/not_taken.py)."""
+    """Collects the outcomes of fields. tkestack/not_taken.py finds fields without an outcome afterwards."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
@@ -48,7 +48,7 @@ class Report:
         self._reported: set[str] = set()
 
     def taken(self, path: str, to: str) -> None:
-        """The field says the same in the cluster file, at `to`."""
+        """The field has the same value in the cluster file, at `to`."""
         self._change(Change(FieldOutcome.TAKEN, path, to))
 
     def changed(self, path: str, to: str, why: str) -> None:
@@ -56,11 +56,11 @@ class Report:
         self._change(Change(FieldOutcome.CHANGED, path, to, why))
 
     def not_taken(self, path: str, why: str) -> None:
-        """Nothing in the cluster file comes of the field."""
+        """The field has no effect on the cluster file."""
         self._change(Change(FieldOutcome.NOT_TAKEN, path, "", why))
 
     def added(self, to: str, why: str) -> None:
-        """The cluster file says something that no field does."""
+        """The cluster file has a value that no document has."""
         self.changes.append(Change(FieldOutcome.ADDED, "", to, why))
 
     def fault(self, code: str, path: str, message: str, hint: str) -> None:
@@ -69,11 +69,11 @@ class Report:
         self.problems.append(Problem(code, path, message, hint))
 
     def set_origin(self, field: str, path: str) -> None:
-        """A problem of our field is one of that field of the document."""
+        """A problem of `field` in the cluster file is a problem of `path` in a document."""
         self.origins[field] = path
 
     def is_reported(self, path: str) -> bool:
-        """Something was said of exactly this field."""
+        """Whether exactly this field has an outcome."""
         return path in self._reported
 
     def _change(self, change: Change) -> None:
