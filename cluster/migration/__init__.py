@@ -21,10 +21,10 @@ def migration(old: ClusterSpec, new: ClusterSpec) -> Migration | None:
         return None
     change = f"from {_shape(old)} to {_shape(new)}"
     if difference.obstacles:
-        verdict = f"not possible in place: {'; '.join(difference.obstacles)}. A second cluster takes the place of this one"
+        verdict = f"not possible in place: {'; '.join(difference.obstacles)}. Replace this cluster by a second one"
         return Migration(change, False, verdict, tuple(recreate(difference)))
     if difference.affects_all_nodes:
-        verdict = "possible by hand, with an interruption of the whole cluster; a new cluster beside this one has none"
+        verdict = "possible by hand, with an interruption of the whole cluster; a second cluster avoids the interruption"
     else:
         verdict = "possible by hand, one node after another; create-cluster does none of it"
     return Migration(change, True, verdict, tuple(in_place(difference)))
@@ -32,5 +32,5 @@ def migration(old: ClusterSpec, new: ClusterSpec) -> Migration | None:
 
 def _shape(spec: ClusterSpec) -> str:
     mode = f"{spec.stack} ({spec.families[0]} first)" if len(spec.families) > 1 else spec.stack.value
-    pods = ", ".join(f"{pods.cidr} by /{pods.mask}" for pods in spec.network.pods)
+    pods = ", ".join(f"{pods.cidr} (node mask /{pods.mask})" for pods in spec.network.pods)
     return f"{mode} with pods {pods} and services {', '.join(map(str, spec.service_ranges))}"

@@ -44,13 +44,13 @@ class Difference:
         before = self.old.families[0]
         if before is not self.primary:
             reasons.append(
-                f"the primary family would change from {before} to {self.primary}, and with it every Service's address, "
+                f"the primary family would change from {before} to {self.primary}, and with it the address of every Service, "
                 "the API server's own address, etcd's, all certificates and kubeconfigs"
             )
             if self.added and before in self.new.families:
                 reasons.append(f"only dual-stack with `primary_family: {before}` can be reached in place")
         elif self.primary in self.services_changed:
-            reasons.append(f"the primary service range would change to {self.service_range}, and a Service keeps its address for life")
+            reasons.append(f"the primary service range would change to {self.service_range}, and the address of a Service is immutable")
         return reasons
 
     @property
