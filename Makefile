@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 STACK ?= dual-stack
 PRIMARY ?= ipv4
-PYTEST ?= -q --durations=20
+# three processes: two have hosts, one has what needs none (tests/conftest.py); --no-loadscope-reorder: those with hosts are begun first
+PYTEST ?= -q --durations=20 -n 3 --dist loadgroup --no-loadscope-reorder
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 SIXSTACK := .venv/bin/sixstack
 INSTALLED := .venv/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
-.PHONY: demo case-1 case-2 test test-long check clean-demo lock bench help
+.PHONY: demo case-1 case-2 test test-long programs-of-tests check clean-demo lock bench help
 
 help:
 	@sed -n '1p' Makefile; echo "targets: demo case-1 case-2 clean-demo test test-long check bench lock"
@@ -37,18 +38,19 @@ check: $(INSTALLED)
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-test: check
+programs-of-tests: $(INSTALLED)
 	@for need in sshd:openssh-server ssh:openssh-client; do \
 	  PATH="$$PATH:/usr/sbin" command -v "$${need%%:*}" >/dev/null || missing="$$missing $${need##*:}"; done; \
 	if [ -n "$$missing" ]; then echo "installing: Debian packages$$missing (the tests start SSH servers on loopback)"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 	@$(SIXSTACK) lab bundle
+
+test: check programs-of-tests
 	.venv/bin/python -m pytest $(PYTEST)
 
-# clusters of every supported Kubernetes release; the first time it also builds their bundles
-test-long: $(INSTALLED)
-	@started=$$SECONDS; .venv/bin/python -m pytest -m long $(PYTEST); code=$$?; \
-	echo "make test-long took $$(( (SECONDS - started) / 60 )) min $$(( (SECONDS - started) % 60 )) s"; exit $$code
+# longer matrices, one test at a time; the first time it also builds the bundles of every release; pytest's last line has the time
+test-long: programs-of-tests
+	.venv/bin/python -m pytest -q --durations=20 -m long
 
 bench: $(INSTALLED)
 	@$(SIXSTACK) lab bundle

@@ -36,12 +36,12 @@ _CHECKOUT = Path(__file__).parent.parent
 def run_demo(prefect: LocalPrefect, stack: StackMode, primary: Family) -> int:
     """Create the demo's cluster and show it; the exit code of the create run."""
     started = time.monotonic()
-    install_missing(_report, {**NEEDED, **BUILDER_PACKAGES})  # at once: two calls of apt-get at a time would meet
-    # server and hosts do not need the bundle, and on two cores they take over a minute when everything is new
+    install_missing(_report, {**NEEDED, **BUILDER_PACKAGES})  # once for both threads: two calls of apt-get would meet
+    # neither server nor hosts need the bundle, and on two cores they take over a minute when everything is new
     with ThreadPoolExecutor(1) as pool:
-        hosts_up = pool.submit(_server_and_hosts, prefect, stack, primary)
-        bundle = _bundle((CNI,))
-        file = hosts_up.result()
+        waiting = pool.submit(_server_and_hosts, prefect, stack, primary)
+        bundle = _bundle(networks=(CNI,))
+        file = waiting.result()
     _register(prefect, bundle, LAB)
     _report(f"cluster file: {file}")
     exit_code = _create(prefect, file)
@@ -58,7 +58,7 @@ def run_demo(prefect: LocalPrefect, stack: StackMode, primary: Family) -> int:
 
 def run_case(prefect: LocalPrefect, number: int) -> int:
     """Run a case of the proposal from beginning to end and keep its clusters; ClusterError from a step that differs from the proposal."""
-    bundle = _bundle(NETWORKS)
+    bundle = _bundle()
     prefect.start(_report)
     started = time.monotonic()
     hosts.up(CASES_LAB, hosts=3, families=BOTH, management=BOTH, say=_report)
@@ -87,15 +87,15 @@ def _report(line: str) -> None:
     print(line, flush=True)
 
 
-def _bundle(networks: Collection[str]) -> Path:
-    """The published releases if they answer within 5 s, else the lab's own build with the images of these pod networks."""
-    return fetch_default_bundle(_report) if reachable() else build_bundle(_report, networks=networks)
-
-
 def _server_and_hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) -> Path:
-    """Start the Prefect server and the demo's hosts; the path of their cluster file."""
+    """Start what the cluster needs beside the bundle; the path of its cluster file."""
     prefect.start(_report)
     return _cluster_file(prefect, stack, primary)
+
+
+def _bundle(networks: Collection[str] = NETWORKS) -> Path:
+    """The published releases if they answer within 5 s, else the lab's own build, with the images of these pod networks."""
+    return fetch_default_bundle(_report) if reachable() else build_bundle(_report, networks=networks)
 
 
 def _cluster_file(prefect: LocalPrefect, stack: StackMode, primary: Family) -> Path:

@@ -121,7 +121,11 @@ def boot(machine: Machine, base: Path) -> None:
 
 
 def power_off(machine: Machine) -> None:
-    """A power failure: everything of it ends at once, its disk stays. Harmless when it is off; clears away wrecks."""
+    """A power failure: everything of it ends at once, its disk stays. Harmless when it is off; clears away wrecks.
+
+    Its link goes first: no process that sees another one end can say so to anybody.
+    """
+    remove_link(machine.link)
     for pid, argv in _outside(machine):
         if not argv[0].endswith("systemd-nspawn"):
             _kill(pid)  # the launcher first: nothing is to boot again
@@ -132,7 +136,6 @@ def power_off(machine: Machine) -> None:
     _kill_outside(machine)
     cgroup.remove(machine.lab.name, machine.name)
     unmount_below(machine.folder)
-    remove_link(machine.link)
 
 
 def scrap(machine: Machine) -> None:

@@ -22,9 +22,13 @@ from demo.local_prefect import SIXSTACK, LocalPrefect
 from lab import hosts
 from lab.base import OPS_USER
 from lab.spec import cluster_document, cluster_file
+from lab.state import LabHost
 
-# another name lets two runs of the tests share a machine
-LAB = os.environ.get("SIXSTACK_TESTS_LAB", "tests")
+# another name, of six characters at most, lets two runs of the tests share a machine
+LABS = os.environ.get("SIXSTACK_TESTS_LAB", "tests")
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")  # the number of this process, where there are several
+LAB = f"{LABS}-{WORKER}" if WORKER else LABS
+BOTH = (Family.IPV4, Family.IPV6)
 
 
 @dataclass(frozen=True)
@@ -139,21 +143,25 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workpla
 
 
 @pytest.fixture(scope="session")
-def workplace(prefect_server: Workplace, bundle_folder: Path) -> Iterator[Workplace]:
-    """The Prefect server with three bare hosts and the blocks that their cluster files name."""
-    root = prefect_server.prefect.root
-    hosts.up(LAB, hosts=3, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6), say=say)
+def lab_hosts() -> Iterator[tuple[LabHost, ...]]:
+    """Three hosts of both families for every test that needs one: who puts something on them takes it off again."""
     try:
-        lab = hosts.lab_of(LAB)
-        prefect_server.prefect.register(bundle=bundle_folder, credential=f"lab-{LAB}", key_file=lab.key_file, audit=root / "audit")
-        prefect_server.register({f"ops-{LAB}": {"private_key": lab.key_file.read_text(), "sudo_password": lab.sudo_password()}})
-        from bundle.unpack import unpack
-
-        unpack(bundle_folder, "kubectl", prefect_server.prefect.state / "bin" / "kubectl")
-        yield prefect_server
+        yield hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, say=say)
     finally:
         if "SIXSTACK_KEEP_LAB" not in os.environ:
             hosts.down(LAB, say=say)
+
+
+@pytest.fixture(scope="session")
+def workplace(prefect_server: Workplace, bundle_folder: Path, lab_hosts: tuple[LabHost, ...]) -> Workplace:  # noqa: ARG001
+    """The Prefect server with three bare hosts and the blocks that their cluster files name."""
+    from bundle.unpack import unpack
+
+    root, lab = prefect_server.prefect.root, hosts.lab_of(LAB)
+    prefect_server.prefect.register(bundle=bundle_folder, credential=f"lab-{LAB}", key_file=lab.key_file, audit=root / "audit")
+    prefect_server.register({f"ops-{LAB}": {"private_key": lab.key_file.read_text(), "sudo_password": lab.sudo_password()}})
+    unpack(bundle_folder, "kubectl", prefect_server.prefect.state / "bin" / "kubectl")
+    return prefect_server
 
 
 @dataclass
@@ -163,6 +171,7 @@ class CommandLines:
     Also at the memory of flow runs' processes: `peak_memory` is the most that one of them ever held, in bytes.
     """
 
+    api: str = ""  # flow runs of this Prefect server are looked at; another's, of other tests, are none of ours
     seen: set[str] = field(default_factory=set)
     peak_memory: int = 0
     looks: int = 0
@@ -195,7 +204,9 @@ class CommandLines:
                 with contextlib.suppress(OSError):  # it ended
                     line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
                     self.seen.add(line)
-                    if "-m prefect.engine" in line and (peak := self._PEAK.search(path.with_name("status").read_text())):
+                    if "-m prefect.engine" not in line or f"={self.api}\0".encode() not in path.with_name("environ").read_bytes():
+                        continue
+                    if peak := self._PEAK.search(path.with_name("status").read_text()):
                         self.peak_memory = max(self.peak_memory, int(peak[1]) * 1024)
 
 
@@ -249,7 +260,7 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     document["hosts"][1]["ssh"] |= {"user": OPS_USER, "credential": f"ops-{LAB}"}
     file = workplace.write("cluster.yaml", document)
     start = time.monotonic()
-    with CommandLines() as command_lines:
+    with CommandLines(workplace.prefect.api) as command_lines:
         created = workplace.sixstack("create", file)
     assert created.returncode == 0, created.stdout + created.stderr
     yield MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines)
@@ -257,13 +268,49 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     assert deleted.returncode == 0, deleted.stdout + deleted.stderr
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need bare hosts come before those that make clusters of them; everything else keeps its place before both."""
+# Tests of one group run one after another in one process (`pytest -n 3 --dist loadgroup`). Two groups have a lab and a Prefect server
+# each: a cluster of each mode, which many tests share; and everything else that needs real hosts or a server.
+HOSTS, CLUSTERS = "hosts", "clusters"
 
-    def place(item: pytest.Item) -> int:
-        used = set(getattr(item, "fixturenames", ()))
-        if used & {"made", "grown", "from_tkestack"}:
-            return 3 if "made" in used else 2
-        return 1 if used & {"workplace", "prefect_server"} else 0
+
+def needs(item: pytest.Item) -> set[str]:
+    """The fixtures that a test asks for, and those that these ask for."""
+    return set(getattr(item, "fixturenames", ()))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give each test its group: tests that need neither hosts nor a server, module by module."""
+    used = needs(item)
+    if "made" in used:
+        group = CLUSTERS
+    elif item.get_closest_marker("lab") or used & {"lab_hosts", "prefect_server"}:
+        group = HOSTS
+    elif "api" in used:
+        group = "api-server"
+    else:
+        group = item.nodeid.partition("::")[0]
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The two long groups come first, so that they are begun first: tests of bare hosts before those that make clusters, then mode by mode."""
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        (group,) = item.iter_markers("xdist_group")
+        if group.args[0] == HOSTS:
+            used = needs(item)
+            return 0, 2 if used & {"grown", "from_tkestack", "calico", "over_ipv4", "case_place"} else 1 if "prefect_server" in used else 0
+        if group.args[0] == CLUSTERS:
+            return 1, MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
+        return 2, 0
 
     items.sort(key=place)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Where several processes run tests, those without hosts yield the processors to clusters, whose parts wait for one another."""
+    if WORKER and os.geteuid() == 0:
+        (group,) = item.iter_markers("xdist_group")
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if group.args[0] in {CLUSTERS, HOSTS} else 15)
+    return (yield)

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 
 import pytest
 import yaml
 
-from demo.local_prefect import SIXSTACK
+from demo.local_prefect import POOL, SIXSTACK
 from tests.cli.test_commands import EXAMPLE
 from tests.conftest import Workplace, run_id
 
 
+def pause_work(place: Workplace, what: str) -> None:
+    """`pause` or `resume`: whether the worker takes runs."""
+    done = place.run([sys.executable, "-m", "prefect", "work-pool", what, POOL])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.server
 def test_ctrl_c_leaves_the_run_and_says_so(prefect_server: Workplace) -> None:
-    """130, and how to follow the run or end it; the run goes on (and fails, as its audit store is nobody's)."""
+    """130, and how to follow the run or end it; the run goes on (and fails, as its audit store is nobody's).
+
+    It cannot end before the signal: the work pool is paused until then.
+    """
+    pause_work(prefect_server, "pause")
     document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")) | {"audit": "nobody"}
     command = [*SIXSTACK, "create"]
     with subprocess.Popen(
@@ -30,6 +41,7 @@ def test_ctrl_c_leaves_the_run_and_says_so(prefect_server: Workplace) -> None:
         run = run_id(create.stdout.readline() + create.stdout.readline())
         create.send_signal(signal.SIGINT)
         _, said = create.communicate(timeout=60)
+    pause_work(prefect_server, "resume")
     assert create.returncode == 130
     assert f"sixstack follow {run}" in said
     assert f"prefect flow-run cancel {run}" in said

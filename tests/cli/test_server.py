@@ -50,4 +50,4 @@ def test_a_server_that_is_silent_or_another_is_3(tmp_path: Path, answer: bytes) 
     assert done.returncode == 3, done.stdout + done.stderr
     assert f"the Prefect server at {url} cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
-    assert time.monotonic() - start < 40  # with Prefect's own limits and retries it would be minutes
+    assert time.monotonic() - start < 90  # with Prefect's own limits and retries it would be minutes

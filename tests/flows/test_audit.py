@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.vocabulary.records import StepRecord
-from tests.conftest import MODES, MadeCluster
+from tests.conftest import LAB, MODES, MadeCluster
 
 pytestmark = [pytest.mark.lab, pytest.mark.server, pytest.mark.parametrize("made", MODES[:1], indirect=True, ids=str)]
 
@@ -70,7 +70,7 @@ def test_failed_attempts_are_recorded_too(made: MadeCluster) -> None:
     done = made.place.sixstack("create", made.place.write("failing.yaml", document))
     assert done.returncode == 1, done.stdout + done.stderr
     failed = [record for record in records(made) if record["outcome"] == "failed"]
-    assert {(record["step"], record["host"]) for record in failed} >= {("inspect-host", "tests-3"), ("plan", "cluster")}
+    assert {(record["step"], record["host"]) for record in failed} >= {("inspect-host", f"{LAB}-3"), ("plan", "cluster")}
     assert all(record["error"] for record in failed)
     assert any("nobody-made-this" in record["error"] for record in failed)
 

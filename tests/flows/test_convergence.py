@@ -94,6 +94,24 @@ def held(number: int) -> Iterator[None]:
         session.close()
 
 
+@contextmanager
+def stalled(number: int) -> Iterator[None]:
+    """While inside, no digest is ever computed on a host: an upload there comes to no end, and goes on afterwards."""
+    folder = "/var/cache/stalled"
+    on(
+        number,
+        f"""
+        mkdir -p {folder}; cp /usr/bin/sha256sum {folder}/real; touch {folder}/wait
+        printf '#!/bin/sh\nwhile [ -e {folder}/wait ]; do sleep 0.1; done\nexec {folder}/real "$@"\n' >{folder}/sha256sum
+        chmod 755 {folder}/sha256sum; mount --bind {folder}/sha256sum /usr/bin/sha256sum
+        """,
+    )
+    try:
+        yield
+    finally:
+        on(number, f"rm {folder}/wait; umount /usr/bin/sha256sum")
+
+
 def engine_of(run: str) -> int | None:
     """The process that executes a flow run."""
     for entry in Path("/proc").glob("[0-9]*"):
@@ -122,7 +140,7 @@ def test_a_host_that_another_run_holds_is_busy(grown: Grown) -> None:
     with held(1):
         done = grown.create()
     assert done.returncode == 1, done.stdout
-    assert "tests-1: another run works on this host: " in done.stdout
+    assert f"{LAB}-1: another run works on this host: " in done.stdout
     assert "rival" in done.stdout
     assert "run-of-the-rival" in done.stdout
     assert on(2, "cat /var/lib/sixstack/owner") == NAME
@@ -131,17 +149,18 @@ def test_a_host_that_another_run_holds_is_busy(grown: Grown) -> None:
 
 def test_a_cancelled_run_ends_soon_and_leaves_the_cluster_free(grown: Grown) -> None:
     """`prefect flow-run cancel` while hosts are being prepared: the steps that were cut short are on record, nothing is held, no process is left."""
-    run = grown.start()
-    end = time.monotonic() + 120
-    while on(1, "cat /var/lib/sixstack/owner 2>/dev/null || true") != NAME:
-        assert time.monotonic() < end, grown.place.api(f"/flow_runs/{run}")["state"]
-        time.sleep(0.1)
-    cancelled = grown.place.run([sys.executable, "-m", "prefect", "flow-run", "cancel", run])
-    assert cancelled.returncode == 0, cancelled.stdout + cancelled.stderr
-    ended = grown.place.ended(run, limit=60)
+    with stalled(1):
+        run = grown.start()
+        end = time.monotonic() + 240
+        while on(1, "cat /var/lib/sixstack/owner 2>/dev/null || true") != NAME:
+            assert time.monotonic() < end, grown.place.api(f"/flow_runs/{run}")["state"]
+            time.sleep(0.1)
+        cancelled = grown.place.run([sys.executable, "-m", "prefect", "flow-run", "cancel", run])
+        assert cancelled.returncode == 0, cancelled.stdout + cancelled.stderr
+        ended = grown.place.ended(run, limit=180)
     assert ended["state_type"] == "CANCELLED", ended["state"]
     assert not grown.place.api(f"/v2/concurrency_limits/sixstack-cluster-{NAME}")["active_slots"]
-    assert ("prepare-host", "tests-1", "failed") in {(record["step"], record["host"], record["outcome"]) for record in grown.records(run)}
+    assert ("prepare-host", f"{LAB}-1", "failed") in {(record["step"], record["host"], record["outcome"]) for record in grown.records(run)}
     assert engine_of(run) is None
 
 
@@ -150,13 +169,14 @@ def test_a_run_killed_in_the_middle_of_kubeadm_init_is_finished_by_the_next(grow
     run = grown.start()
     unit = f"sixstack-init-control-plane-{NAME}-1.service"
     end = time.monotonic() + 240
-    while on(1, f"systemctl is-active {unit} || true") != "active":
+    # it is stopped at once, so that it is still in the middle when its run is killed
+    while on(1, f"systemctl is-active {unit} && systemctl kill --signal=STOP {unit} || true") != "active":
         assert time.monotonic() < end, grown.place.api(f"/flow_runs/{run}")["state"]
         time.sleep(0.2)
     engine = engine_of(run)
     assert engine is not None
     os.kill(engine, signal.SIGKILL)
-    assert on(1, f"systemctl is-active {unit}") == "active"
+    assert on(1, f"systemctl is-active {unit}; systemctl kill --signal=CONT {unit}") == "active"
     assert grown.place.ended(run)["state_type"] == "CRASHED"
 
     done = grown.create()
@@ -168,7 +188,7 @@ def test_a_run_killed_in_the_middle_of_kubeadm_init_is_finished_by_the_next(grow
 
 def test_without_a_pod_network_nodes_stay_not_ready_and_the_run_says_so(grown: Grown) -> None:
     """`cni: none` completes; a second run has nothing to do and says again what is left to the owner."""
-    assert set(grown.nodes()) == {"tests-1", "tests-2"}
+    assert set(grown.nodes()) == {f"{LAB}-1", f"{LAB}-2"}
     assert grown.ready() == set()
     again = grown.place.sixstack("plan", grown.file(), "--output", "json")
     assert again.returncode == 0, again.stdout + again.stderr
@@ -192,15 +212,15 @@ def test_a_worker_that_fails_for_good_does_not_take_the_others_down(grown: Grown
     message = ended["state"]["message"]
     assert ended["state_type"] == "FAILED"
     assert "2 of 3 hosts joined" in message
-    assert "tests-2: joined" in message
-    assert "tests-3: NOT joined: tests-3: the upload of the bundle's files failed" in message
+    assert f"{LAB}-2: joined" in message
+    assert f"{LAB}-3: NOT joined: {LAB}-3: the upload of the bundle's files failed" in message
     assert "Read-only file system" in message
-    assert grown.ready() == {"tests-1", "tests-2"}
+    assert grown.ready() == {f"{LAB}-1", f"{LAB}-2"}
 
 
 def test_labels_and_taints_of_the_file_are_on_the_node(grown: Grown) -> None:
     """Those of the file, beside the labels that find a node by its addresses."""
-    node = grown.nodes()["tests-2"]
+    node = grown.nodes()[f"{LAB}-2"]
     assert node["metadata"]["labels"].items() >= {"example.org/tier": "back", "example.org/rack": "7"}.items()
     assert {"key": "example.org/busy", "value": "yes", "effect": "PreferNoSchedule"} in node["spec"]["taints"]
 
@@ -212,24 +232,25 @@ def test_a_retried_run_joins_a_host_that_was_reset_by_hand(grown: Grown) -> None
     """
     (run,) = grown.runs
     on(2, "kubeadm reset --force >/dev/null 2>&1")
-    retried = grown.place.run([sys.executable, "-m", "prefect", "flow-run", "retry", run])
-    assert retried.returncode == 0, retried.stdout + retried.stderr
-    end = time.monotonic() + 60
-    while not grown.place.api(f"/v2/concurrency_limits/sixstack-cluster-{NAME}")["active_slots"]:
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    second = grown.place.ended(grown.start(wait_seconds=1))
+    with stalled(3):
+        retried = grown.place.run([sys.executable, "-m", "prefect", "flow-run", "retry", run])
+        assert retried.returncode == 0, retried.stdout + retried.stderr
+        end = time.monotonic() + 120
+        while not grown.place.api(f"/v2/concurrency_limits/sixstack-cluster-{NAME}")["active_slots"]:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        second = grown.place.ended(grown.start(wait_seconds=1))
     assert second["state_type"] == "FAILED"
     assert f"{NAME}: create {NAME} ({run})" in second["state"]["message"]
 
     ended = grown.place.ended(run)
     assert ended["state_type"] == "COMPLETED", ended["state"]
-    assert grown.ready() == {"tests-1", "tests-2", "tests-3"}
+    assert grown.ready() == {f"{LAB}-1", f"{LAB}-2", f"{LAB}-3"}
     attempts = {(record["step"], record["host"], record["attempt"]) for record in grown.records(run)}
     assert attempts >= {
-        ("join-worker", "tests-2", 1),
-        ("join-worker", "tests-3", 1),
-        ("prepare-host", "tests-3", 2),
+        ("join-worker", f"{LAB}-2", 1),
+        ("join-worker", f"{LAB}-3", 1),
+        ("prepare-host", f"{LAB}-3", 2),
         ("plan", "cluster", 2),
     }
 
@@ -242,13 +263,13 @@ def test_labels_that_the_file_names_no_more_go_and_a_host_it_names_no_more_stays
     done = grown.create()
     assert done.returncode == 0, done.stdout + done.stderr
     nodes = grown.nodes()
-    assert set(nodes) == {"tests-1", "tests-2", "tests-3"}
-    assert nodes["tests-2"]["metadata"]["labels"]["example.org/tier"] == "front"
-    assert "example.org/rack" not in nodes["tests-2"]["metadata"]["labels"]
-    assert not nodes["tests-2"]["spec"].get("taints")
+    assert set(nodes) == {f"{LAB}-1", f"{LAB}-2", f"{LAB}-3"}
+    assert nodes[f"{LAB}-2"]["metadata"]["labels"]["example.org/tier"] == "front"
+    assert "example.org/rack" not in nodes[f"{LAB}-2"]["metadata"]["labels"]
+    assert not nodes[f"{LAB}-2"]["spec"].get("taints")
     plan = json.loads(grown.place.sixstack("plan", grown.file(), "--output", "json").stdout)
     assert plan["steps"] == []
-    assert [note for note in plan["notes"] if note.startswith("node tests-3 ") and note.endswith("it is kept")]
+    assert [note for note in plan["notes"] if note.startswith(f"node {LAB}-3 ") and note.endswith("it is kept")]
 
 
 def test_what_cannot_be_changed_is_refused_all_at_once(grown: Grown) -> None:
@@ -293,4 +314,4 @@ def test_deleting_wants_the_clusters_name(grown: Grown) -> None:
     done = grown.place.sixstack("delete", grown.file(), "--confirm", "another")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "type `grown` to delete this cluster" in done.stdout
-    assert grown.ready() == {"tests-1", "tests-2", "tests-3"}
+    assert grown.ready() == {f"{LAB}-1", f"{LAB}-2", f"{LAB}-3"}

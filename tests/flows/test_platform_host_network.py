@@ -217,16 +217,21 @@ def test_a_failure_in_the_middle_puts_both_back(platform: Platform) -> None:
 
 
 def test_a_run_that_is_killed_in_the_middle_is_finished_by_the_next(platform: Platform) -> None:
-    """kill -9 while the pods are away: the Deployments remember how many there were."""
+    """kill -9 while the pods are on their way out, which a finalizer keeps them from ending: the Deployments remember how many there were."""
+    leaving = [pod["metadata"] for name in PLATFORM for pod in platform.pods(name)]
+    for pod in leaving:
+        platform.api.merge(f"/api/v1/namespaces/tke/pods/{pod['name']}", {"metadata": {"finalizers": ["example.org/stays"]}})
     run = platform.start()
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not all(shape[3] for shape in platform.shape.values()):
         assert time.monotonic() < end, platform.shape
-        time.sleep(0.02)
+        time.sleep(0.2)
     process = engine_of(run)
     assert process is not None
     os.kill(process, signal.SIGKILL)
     assert platform.made.place.ended(run)["state"]["type"] == "CRASHED"
+    for pod in leaving:
+        platform.api.merge(f"/api/v1/namespaces/tke/pods/{pod['name']}", {"metadata": {"finalizers": None}})
     for name in PLATFORM:
         memory = json.loads(platform.deployment(name)["metadata"]["annotations"][BEFORE])
         assert (memory["phase"], memory["replicas"]) == ("setting", 1)

@@ -39,7 +39,7 @@ def test_a_wrong_password(bare: BareHosts) -> None:
     document = bare.document
     bare.ops(document, 2, "wrong-password")
     said = bare.refused(document)
-    assert "tests-2: sshd refuses" in said
+    assert f"{LAB}-2: sshd refuses" in said
     assert "ops" in said
     assert "wrong-password" in said
     assert "not-the-password-of-ops" not in said
@@ -52,7 +52,7 @@ def test_a_wrong_sudo_password(bare: BareHosts) -> None:
     document = bare.document
     bare.ops(document, 3, "wrong-sudo")
     said = bare.refused(document)
-    assert "tests-3: sudo" in said
+    assert f"{LAB}-3: sudo" in said
     assert "not-the-password-of-ops" not in said
 
 
@@ -70,7 +70,7 @@ def test_a_wrong_host_key(bare: BareHosts) -> None:
     document = bare.document
     document["hosts"][1]["ssh"]["host_key"] = WRONG_KEY
     said = bare.refused(document)
-    assert "tests-2:" in said
+    assert f"{LAB}-2:" in said
     assert "host key" in said
     assert "SHA256:" in said
 
@@ -80,7 +80,7 @@ def test_an_unreachable_host(bare: BareHosts) -> None:
     document = bare.document
     document["hosts"][2]["ssh"]["address"] = "198.18.0.30"
     said = bare.refused(document)
-    assert "tests-3: " in said
+    assert f"{LAB}-3: " in said
     assert "198.18.0.30" in said
 
 
@@ -88,7 +88,7 @@ def test_a_host_of_another_cluster(bare: BareHosts) -> None:
     """A host that was prepared for another cluster is refused by that cluster's name."""
     with file_there(bare.machine(2), "/var/lib/sixstack/owner", "elsewhere\n"):
         said = bare.refused(bare.document)
-    assert "hosts/tests-2/cluster: it was prepared for cluster elsewhere" in said
+    assert f"hosts/{LAB}-2/cluster: it was prepared for cluster elsewhere" in said
     assert "[host-has-another-cluster]" in said
 
 
@@ -96,7 +96,7 @@ def test_a_host_with_a_cluster_of_somebody_else(bare: BareHosts) -> None:
     """A kubeadm cluster that is not ours is told by its files, and never reset."""
     with file_there(bare.machine(3), "/etc/kubernetes/kubelet.conf", "apiVersion: v1\nkind: Config\n"):
         said = bare.refused(bare.document)
-    assert "hosts/tests-3/cluster: it carries a cluster that is not ours (/etc/kubernetes/kubelet.conf)" in said
+    assert f"hosts/{LAB}-3/cluster: it carries a cluster that is not ours (/etc/kubernetes/kubelet.conf)" in said
 
 
 @pytest.mark.parametrize("program", ["docker", "containerd"])
@@ -104,7 +104,7 @@ def test_a_runtime_of_somebody_else(bare: BareHosts, program: str) -> None:
     """The unit and what to do with it are named."""
     with faults.foreign_service(bare.machine(1), program):
         said = bare.refused(bare.document)
-    assert "hosts/tests-1/foreign: " in said
+    assert f"hosts/{LAB}-1/foreign: " in said
     assert f"{program}.service" in said
     assert "[foreign-runtime]" in said
 
@@ -113,14 +113,14 @@ def test_too_little_memory(bare: BareHosts) -> None:
     """What there is and what is needed are told in figures."""
     with faults.little_memory(bare.machine(1), 512):
         said = bare.refused(bare.document)
-    assert "hosts/tests-1/memory: 512 MB of memory, a control plane needs 1700 MB" in said
+    assert f"hosts/{LAB}-1/memory: 512 MB of memory, a control plane needs 1700 MB" in said
 
 
 def test_a_busy_port(bare: BareHosts) -> None:
     """The port is named, and what for it is needed."""
     with faults.busy_port(bare.machine(1), 6443):
         said = bare.refused(bare.document)
-    assert "hosts/tests-1/" in said
+    assert f"hosts/{LAB}-1/" in said
     assert "6443" in said
 
 
@@ -128,7 +128,7 @@ def test_a_firewall_in_the_way(bare: BareHosts) -> None:
     """The closed ports are listed with the command that opens them; it is not opened unasked."""
     with faults.firewall(bare.machine(3), "tcp dport 10250 drop", "udp dport 8472 drop"):
         said = bare.refused(bare.document)
-    assert "hosts/tests-3/firewall: nftables" in said
+    assert f"hosts/{LAB}-3/firewall: nftables" in said
     assert "10250/tcp" in said
     assert "8472/udp" in said
     assert "nft insert rule" in said
@@ -153,7 +153,7 @@ def test_a_host_without_its_node_address(bare: BareHosts) -> None:
     missing = bare.document["hosts"][1]["addresses"][1]
     with faults.without_address(bare.machine(2), Family.IPV6):
         said = bare.refused(bare.document)
-    assert f"hosts/tests-2/addresses: {missing} is on none of its interfaces" in said
+    assert f"hosts/{LAB}-2/addresses: {missing} is on none of its interfaces" in said
 
 
 def test_every_fault_of_every_host_at_once(bare: BareHosts) -> None:
@@ -172,11 +172,11 @@ def test_every_fault_of_every_host_at_once(bare: BareHosts) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     found = {(problem["path"].split("/")[1], problem["code"]) for problem in json.loads(done.stdout)["problems"]}
     assert found >= {
-        ("tests-1", "port-busy"),
-        ("tests-1", "too-little-memory"),
-        ("tests-2", "foreign-runtime"),
-        ("tests-2", "hosts-cannot-reach-each-other"),
-        ("tests-3", "host-not-inspected"),
+        (f"{LAB}-1", "port-busy"),
+        (f"{LAB}-1", "too-little-memory"),
+        (f"{LAB}-2", "foreign-runtime"),
+        (f"{LAB}-2", "hosts-cannot-reach-each-other"),
+        (f"{LAB}-3", "host-not-inspected"),
     }
     assert created.returncode == 1, created.stdout + created.stderr
     for words in ("port-busy", "too-little-memory", "foreign-runtime", "hosts-cannot-reach-each-other", "host key"):

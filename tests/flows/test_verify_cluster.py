@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,11 @@ def namespaces(made: MadeCluster) -> list[str]:
     return [name for name in names if name.startswith("sixstack")]
 
 
-def test_a_cluster_is_verified_against_its_file_within_a_minute(made: MadeCluster) -> None:
+def test_a_cluster_is_verified_against_its_file(made: MadeCluster) -> None:
     """The report on standard output, progress on standard error, a page in the UI, a record in the audit store; nothing stays."""
-    start = time.monotonic()
     outside = str(hosts.lab_of(LAB).network.gateway(made.mode.primary))
     done = made.place.sixstack("verify", made.file, "--outside", outside, "--output", "json")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - start < 60
     report = json.loads(done.stdout)
     assert (report["ok"], report["findings"]) == (True, [])
     assert {check["kind"] for check in report["checks"]} >= {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from cluster.vocabulary.credentials import Credential
-from cluster.vocabulary.families import Family
 from cluster.vocabulary.spec import SSH, Host, Role
 from hosts.session import Session
+from lab import hosts
+from lab.state import LabHost
+from tests.conftest import BOTH, LAB
 from tests.hosts.sshd import Sshd, start_sshd
-
-LAB = "thosts"
 
 
 @pytest.fixture(scope="session")
@@ -74,17 +73,10 @@ class LabMachine:
 
 
 @pytest.fixture(scope="session")
-def machine() -> Iterator[LabMachine]:
+def machine(lab_hosts: tuple[LabHost, ...]) -> LabMachine:  # noqa: ARG001
     """A bare Debian with systemd: root by key, ops by key or password with a password for sudo, deploy by key with sudo for nothing."""
-    from lab import hosts
-
-    (up,) = hosts.up(LAB, hosts=1, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6), say=lambda _line: None)
-    lab = hosts.lab_of(LAB)
-    try:
-        passwords = json.loads((lab.key_file.parent / "passwords.json").read_text())
-        yield LabMachine(up.name, tuple(map(str, up.addresses)), up.host_key, lab.key_file.read_text(), passwords["ops"])
-    finally:
-        hosts.down(LAB)
+    first, lab = hosts.up(LAB, families=BOTH, management=BOTH)[0], hosts.lab_of(LAB)
+    return LabMachine(first.name, tuple(map(str, first.addresses)), first.host_key, lab.key_file.read_text(), lab.sudo_password())
 
 
 @pytest.fixture

@@ -9,18 +9,23 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.spec import SSH, Endpoint, Host, Role
 
 
-def free_port(family: socket.AddressFamily = socket.AF_INET, address: str = "127.0.0.1") -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket(family) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def closed_port(address: str = "127.0.0.1") -> Iterator[int]:
+    """A port that nobody listens on, nor can while inside: it is taken, by a socket that does not listen."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as holder:
+        holder.bind((address, 0))
+        yield int(holder.getsockname()[1])
 
 
 def make_key(folder: Path, name: str, kind: str = "ed25519", passphrase: str = "", *options: str) -> Path:
@@ -87,8 +92,6 @@ class Sshd:
 
 def start_sshd(folder: Path, address: str = "127.0.0.1", *, settings: str = "", host_keys: tuple[str, ...] = ("ed25519",)) -> Sshd:
     """Start one; it answers when this returns."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    port = free_port(family, address)
     for kind in host_keys:
         make_key(folder, f"host_{kind}", kind)
     key = make_key(folder, "login")
@@ -97,7 +100,6 @@ def start_sshd(folder: Path, address: str = "127.0.0.1", *, settings: str = "", 
     configuration = folder / "sshd_config"
     configuration.write_text(
         f"{settings}\n"
-        f"ListenAddress {f'[{address}]' if ':' in address else address}:{port}\n"
         + "".join(f"HostKey {folder}/host_{kind}\n" for kind in host_keys)
         + f"AuthorizedKeysFile {authorized}\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n"
         "PermitRootLogin prohibit-password\nLogLevel ERROR\n"
@@ -108,15 +110,28 @@ def start_sshd(folder: Path, address: str = "127.0.0.1", *, settings: str = "", 
     assert program is not None, "these tests need OpenSSH's server: apt-get install openssh-server"
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd run by root wants its empty folder
-    with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen([program, "-D", "-e", "-f", str(configuration)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection((address, port), timeout=1).close()
+    # sshd cannot be asked to choose a port: one that is free now may be taken when sshd comes to it, then it ends and the next is tried
+    for _ in range(10):
+        with closed_port(address) as port:
+            where = f"ListenAddress={f'[{address}]' if ':' in address else address}:{port}"
+        with (folder / "sshd.log").open("wb") as log:
+            command = [program, "-D", "-e", "-f", str(configuration), "-o", where]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        if _listens(process, port):
             return Sshd(folder, address, port, process, key)
-        except OSError:
-            if time.monotonic() > deadline or process.poll() is not None:
-                process.kill()
-                raise AssertionError((folder / "sshd.log").read_text()) from None
-            time.sleep(0.02)
+        process.kill()
+        process.wait()
+    raise AssertionError((folder / "sshd.log").read_text())
+
+
+def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until this very process listens on the port; False when it ends instead."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(psutil.Error):
+            if any(
+                one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in psutil.Process(process.pid).net_connections("tcp")
+            ):
+                return True
+        time.sleep(0.02)
+    return False

@@ -13,6 +13,8 @@ import pytest
 from cluster.vocabulary.errors import Bug, HostBusy, HostUnreachable, StepTimedOut
 from hosts.detached import StepResult, run_detached
 from hosts.session import Session
+from lab import hosts
+from tests.conftest import BOTH, LAB
 from tests.hosts.conftest import LabMachine
 
 SOON = timedelta(seconds=60)
@@ -36,6 +38,26 @@ def step(session: Session, script: str, **more: object) -> StepResult:
     return run_detached(session, **{"cluster": "demo", "step": "a-step", "script": script, "limit": SOON, **more})  # type: ignore[arg-type]
 
 
+# a script that waits in its middle until the test lets it go on: no test guesses how long anything takes
+BEGIN = "echo began | tee -a /run/step-test/began"
+WAIT = "until [ -e /run/step-test/go ]; do sleep 0.1; done"
+
+
+def let_go(session: Session) -> None:
+    """End the waiting of a script."""
+    session.run("touch /run/step-test/go", limit=SOON)
+
+
+def until_begun(session: Session) -> None:
+    """Wait until a script has begun."""
+    session.run("until [ -s /run/step-test/began ]; do sleep 0.1; done", limit=SOON)
+
+
+def until_gone(session: Session, command_line: str) -> None:
+    """Wait until no process has such a command line."""
+    session.run(f"while pgrep -f '{command_line}' >/dev/null; do sleep 0.1; done", limit=SOON)
+
+
 class TestResult:
     """What comes back."""
 
@@ -45,18 +67,18 @@ class TestResult:
         assert step(session, "true").attempt == 2
         assert session.run(f"cat {FOLDER}/exit_code {FOLDER}/attempt", limit=SOON).stdout == "0\n2\n"
 
-    def test_lines_are_told_as_they_come_and_none_is_lost(self, session: Session) -> None:
-        """The log's end may overtake its reader."""
-        times: list[float] = []
-        lines: list[str] = []
+    def test_lines_are_told_as_they_come_and_none_is_lost(self, session: Session, machine: LabMachine) -> None:
+        """The step goes on when its first line was told; the log's end may overtake its reader."""
+        other, lines = machine.open(), list[str]()
 
         def take(line: str) -> None:
-            times.append(time.monotonic())
             lines.append(line)
+            if line == "first":
+                let_go(other)
 
-        result = step(session, "echo first; sleep 1; seq 1 20000; printf 'no newline'", on_line=take)
+        result = step(session, f"echo first; {WAIT}; seq 1 20000; printf 'no newline'", on_line=take)
+        other.close()
         assert lines == ["first", *map(str, range(1, 20001)), "no newline"]
-        assert times[1] - times[0] > 0.7
         assert result.output.endswith("20000\nno newline")
 
     def test_without_a_listener_the_output_comes_at_the_end(self, session: Session) -> None:
@@ -81,17 +103,15 @@ class TestResult:
 
     def test_a_time_limit_ends_the_step_and_all_it_started(self, session: Session) -> None:
         """Named with what it said last."""
-        with pytest.raises(StepTimedOut, match=r"step a-step \(attempt 1\) did not end within 1 s and was stopped; its last line: waiting"):
-            step(session, "sleep 4321 & echo waiting; sleep 4321", limit=timedelta(seconds=1))
-        time.sleep(0.3)
-        assert session.run("pgrep -f 'sleep 4321'", limit=SOON).stdout == ""
+        with pytest.raises(StepTimedOut, match=r"step a-step \(attempt 1\) did not end within 5 s and was stopped; its last line: waiting"):
+            step(session, "sleep 4321 & echo waiting; sleep 4321", limit=timedelta(seconds=5))
+        until_gone(session, "sleep 4321")
 
     def test_a_daemon_that_the_step_leaves_does_not_hold_the_lock(self, session: Session) -> None:
-        """It ends with the unit; the next attempt is not kept waiting."""
-        start = time.monotonic()
-        step(session, "sleep 50 & true")
+        """It ends with the unit; the next attempt is not kept waiting, which would be until its own limit."""
+        step(session, "sleep 4322 & true")
         assert step(session, "true").attempt == 2
-        assert time.monotonic() - start < 10
+        until_gone(session, "sleep 4322")
 
 
 class TestAttaching:
@@ -99,33 +119,40 @@ class TestAttaching:
 
     def test_a_caller_that_lost_its_connection_attaches_to_the_running_step(self, session: Session, machine: LabMachine) -> None:
         """The unit goes on meanwhile, and runs once."""
-        other = machine.open()
-        breaker = threading.Timer(1.5, lambda: session.run(f"kill -9 {pid}", limit=SOON))
+        other, third = machine.open(), machine.open()
         pid = other.run("tr '\\0' ' ' </proc/$PPID/stat >/dev/null; ps -o ppid= -p $PPID | tr -d ' '", limit=SOON).stdout.strip()
-        breaker.start()
-        with pytest.raises(HostUnreachable):
-            step(other, "echo began >>/run/step-test/runs; sleep 4; echo ended >>/run/step-test/runs; exit 6", inputs={"x": b"1"})
-        breaker.join()
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(step, other, f"{BEGIN}; {WAIT}; exit 6", inputs={"x": b"1"})
+            until_begun(session)
+            session.run(f"kill -9 {pid}", limit=SOON)
+            with pytest.raises(HostUnreachable):
+                running.result()
         other.close()
-        lines: list[str] = []
-        assert step(session, "echo never", on_line=lines.append) == StepResult(6, "", 1, True)
-        assert session.run("cat /run/step-test/runs", limit=SOON).stdout == "began\nended\n"
+        # whoever attaches is told the log from its beginning: then it has attached
+        result = step(session, "echo never", on_line=lambda _line: let_go(third))
+        assert result == StepResult(6, "began\n", 1, True)
+        assert session.run("cat /run/step-test/began", limit=SOON).stdout == "began\n"
+        third.close()
 
-    def test_several_callers_at_once_start_it_once(self, session: Session) -> None:
-        """Six threads; all get the same result."""
+    def test_several_callers_at_once_start_it_once(self, session: Session, machine: LabMachine) -> None:
+        """Six threads; all get the same result. The step ends when it has told each of them its first line."""
+        other = machine.open()
+        told = threading.Barrier(6, lambda: let_go(other), timeout=SOON.total_seconds())
         with ThreadPoolExecutor(6) as pool:
-            results = list(pool.map(lambda _: step(session, "echo x >>/run/step-test/runs; sleep 2"), range(6)))
+            results = list(pool.map(lambda _: step(session, f"{BEGIN}; {WAIT}", on_line=lambda _line: told.wait()), range(6)))
+        other.close()
         assert {result.attempt for result in results} == {1}
         assert sorted(result.attached for result in results) == [False, True, True, True, True, True]
-        assert session.run("cat /run/step-test/runs", limit=SOON).stdout == "x\n"
+        assert session.run("cat /run/step-test/began", limit=SOON).stdout == "began\n"
 
     def test_another_cluster_s_step_is_not_attached_to(self, session: Session) -> None:
         """Two cluster files may name one host."""
         with ThreadPoolExecutor(1) as pool:
-            running = pool.submit(step, session, "sleep 2", cluster="other")
-            time.sleep(1)
+            running = pool.submit(step, session, f"{BEGIN}; {WAIT}", cluster="other")
+            until_begun(session)
             with pytest.raises(HostBusy, match="step a-step of cluster other is running there"):
                 step(session, "true")
+            let_go(session)
             assert running.result().exit_code == 0
 
 
@@ -135,35 +162,31 @@ class TestLeftovers:
     def test_a_stop_from_outside_is_an_end_with_an_exit_code(self, session: Session) -> None:
         """As at an orderly shutdown."""
         with ThreadPoolExecutor(1) as pool:
-            running = pool.submit(step, session, "sleep 30")
-            time.sleep(1)
+            running = pool.submit(step, session, f"{BEGIN}; {WAIT}")
+            until_begun(session)
             session.run("systemctl stop 'sixstack-a-step-*'", limit=SOON)
             assert running.result().exit_code == 143
         assert step(session, "true").attempt == 2
 
     def test_a_power_failure_in_the_middle_leaves_no_secret_and_is_tried_again(self, session: Session, machine: LabMachine) -> None:
         """Neither unit nor exit code is there afterwards; the secret of the first attempt goes before the second begins."""
-        from cluster.vocabulary.families import Family
-        from lab import hosts
-        from tests.hosts.conftest import LAB
-
-        root = machine.open()
         with ThreadPoolExecutor(1) as pool:
-            running = pool.submit(step, session, "sync; sleep 60", inputs={"token": b"canary-word"})
-            time.sleep(2)
-            # the lab kills one process after the other: what waits for the step must not see its end
-            root.run("systemctl kill --kill-whom=main --signal=STOP 'sixstack-a-step-*'", limit=SOON)
+            running = pool.submit(step, session, f"sync; {BEGIN}; {WAIT}", inputs={"token": b"canary-word"}, limit=timedelta(minutes=10))
+            other = machine.open()
+            until_begun(other)
             start = time.monotonic()
-            hosts.power_off(machine.name, LAB)
-            with pytest.raises(HostUnreachable):
-                running.result()
-            # no FIN and no RST comes from a host without power
-            assert time.monotonic() - start < 25
-        hosts.up(LAB, hosts=1, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6), say=lambda _line: None)
+            try:
+                hosts.power_off(machine.name, LAB)
+                with pytest.raises(HostUnreachable):
+                    running.result()
+            finally:
+                hosts.up(LAB, hosts=3, families=BOTH, management=BOTH)
+            # no FIN and no RST comes from a host without power: what ends the waiting is not the step's limit
+            assert time.monotonic() - start < 300
+            other.close()
         again = machine.open()
         assert again.run(f"cat {FOLDER}/exit_code; ls {FOLDER}/work", limit=SOON).stdout.split() == ["token"]
         result = step(again, 'echo run; ls "$SIXSTACK_STEP_DIR"')
         assert (result.attempt, result.output) == (2, "run\n")
         again.run(f"rm -rf {FOLDER}", limit=SOON)
         again.close()
-        root.close()

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.host import Machine
-    from tests.hosts.conftest import LabMachine
+from tests.conftest import LAB
+from tests.hosts.conftest import LabMachine
 
 
 def test_the_script_pleases_shellcheck() -> None:
@@ -104,7 +105,6 @@ def problems_of(spec: ClusterSpec, session: Session) -> tuple[Problem, ...]:
 def lab_machine(machine: LabMachine) -> Machine:
     """The same host as something to put faults on."""
     from lab import hosts
-    from tests.hosts.conftest import LAB
 
     return hosts.machine_of(machine.name, LAB)
 
@@ -173,12 +173,20 @@ def test_a_detached_step_is_seen_while_it_runs_and_after(machine: LabMachine, ro
     """Running, then ended with its exit code."""
     second = machine.open()
     with ThreadPoolExecutor(1) as pool:
-        step = pool.submit(run_detached, second, cluster="facts", step="nap", script="sleep 2; exit 3", limit=timedelta(seconds=20))
-        deadline = time.monotonic() + 10
+        step = pool.submit(
+            run_detached,
+            second,
+            cluster="facts",
+            step="nap",
+            script="until [ -e /run/nap-over ]; do sleep 0.1; done; exit 3",
+            limit=timedelta(minutes=2),
+        )
+        deadline = time.monotonic() + 60
         while not (seen := gather(root_session, machine.host()).steps) or not seen[0].running:
             assert time.monotonic() < deadline, seen
+        root_session.run("touch /run/nap-over", limit=timedelta(seconds=30))
         assert seen == (StepState("nap", 1, True, None),)
         assert step.result().exit_code == 3
     second.close()
     assert gather(root_session, machine.host()).steps == (StepState("nap", 1, False, 3),)
-    root_session.run("rm -r /var/lib/sixstack", limit=timedelta(seconds=5))
+    root_session.run("rm -r /var/lib/sixstack /run/nap-over", limit=timedelta(seconds=30))

@@ -9,7 +9,7 @@ import pytest
 
 from hosts.forward import forwarded
 from hosts.session import Session
-from tests.hosts.sshd import Sshd, free_port
+from tests.hosts.sshd import Sshd, closed_port
 
 
 def test_bytes_go_both_ways_and_each_end_hears_of_the_other_s_end(session: Session) -> None:
@@ -49,5 +49,5 @@ def test_the_port_closes_with_the_block_and_so_do_its_connections(session: Sessi
 
 def test_a_port_that_the_host_does_not_reach_is_a_closed_connection(session: Session) -> None:
     """The program behind it sees what it would see without us."""
-    with forwarded(session, "127.0.0.1", free_port()) as where, socket.create_connection(where, timeout=10) as client:
+    with closed_port() as port, forwarded(session, "127.0.0.1", port) as where, socket.create_connection(where, timeout=10) as client:
         assert client.recv(1) == b""

@@ -18,14 +18,14 @@ from hosts.probe_paths import LIMIT, PATIENCE_SECONDS, try_paths
 from hosts.session import Session
 from lab import hosts
 from lab.host import Machine
+from lab.state import LabHost
 from templates import render
+from tests.conftest import BOTH, LAB
 from tests.lab import faults
 from tests.templates.test_host_scripts_on_a_host import LOOK
 
 pytestmark = [pytest.mark.lab]
 
-LAB = "treach"
-BOTH = (Family.IPV4, Family.IPV6)
 LISTENERS = "ss -Hlntup; pgrep -a perl; ls -A /run/sixstack 2>/dev/null; true"
 
 Closed = set[tuple[int, int, str, int, Family, str]]
@@ -57,7 +57,7 @@ class BareHosts:
         before = self.look()
         found = try_paths(self.paths, self.sessions)
         for number in (1, 2, 3):  # sshd tells them to end when their channel is closed
-            self.run(number, "for try in 1 2 3 4 5 6 7 8 9 10; do pgrep perl || exit 0; sleep 0.1; done")
+            self.run(number, "for try in $(seq 300); do pgrep perl || exit 0; sleep 0.1; done")
         assert self.look() == before
         return found
 
@@ -70,9 +70,9 @@ class BareHosts:
 
 
 @pytest.fixture(scope="module")
-def three() -> Iterator[BareHosts]:
+def three(lab_hosts: tuple[LabHost, ...]) -> Iterator[BareHosts]:  # noqa: ARG001
     """Three bare dual-stack hosts."""
-    up = hosts.up(LAB, hosts=3, families=BOTH, management=BOTH)
+    up = hosts.up(LAB, families=BOTH, management=BOTH)
     key = Credential(private_key=hosts.lab_of(LAB).key_file.read_text())
     sessions = {
         host.name: Session.open(host.name, SSH(address=str(host.addresses[0]), user="root", host_key=host.host_key), lambda _name: key)
@@ -89,14 +89,13 @@ def three() -> Iterator[BareHosts]:
     finally:
         for session in sessions.values():
             session.close()
-        hosts.down(LAB)
 
 
 def test_between_bare_hosts_every_path_is_open(three: BareHosts) -> None:
-    """Nobody listens there but the hosts themselves, for a moment; it takes a fraction of a second."""
+    """Nobody listens there but the hosts themselves, for a moment; no path is waited for."""
     found = three.tried()
     assert (found.tried, found.closed, found.untried) == (24, (), ())
-    assert found.seconds < 1
+    assert found.seconds < PATIENCE_SECONDS  # nothing was waited for
 
 
 def test_each_closed_path_is_found_and_no_other(three: BareHosts) -> None:
@@ -114,7 +113,7 @@ def test_each_closed_path_is_found_and_no_other(three: BareHosts) -> None:
             (1, 2, "tcp", 10250, Family.IPV6, "silent"),
             *((3, target, "udp", 8472, Family.IPV4, "silent") for target in (1, 2)),
         }
-        assert time.monotonic() - start < PATIENCE_SECONDS + 3
+        assert time.monotonic() - start < 5 * PATIENCE_SECONDS  # what the five would take one after another
 
 
 def test_a_rejecting_firewall_is_no_open_path(three: BareHosts) -> None:
@@ -147,7 +146,7 @@ def test_a_host_that_a_run_works_on_is_left_out(three: BareHosts) -> None:
     """Its ports may be about to be bound by what that run starts; the others try without it, and do not wait for it."""
     three.run(
         3,
-        "mkdir /run/sixstack; systemd-run --quiet --unit=holder flock /run/sixstack/lock sleep 60; "
+        "mkdir /run/sixstack; systemd-run --quiet --unit=holder flock /run/sixstack/lock sleep 600; "
         "while flock -n /run/sixstack/lock true; do sleep 0.05; done",
     )
     try:
@@ -156,7 +155,7 @@ def test_a_host_that_a_run_works_on_is_left_out(three: BareHosts) -> None:
         three.run(3, "systemctl stop holder.service; rm -r /run/sixstack")
     assert found.untried == ((f"{LAB}-3", "busy"),)
     assert (found.tried, found.closed) == (8, ())
-    assert found.seconds < 1
+    assert found.seconds < PATIENCE_SECONDS  # nothing was waited for
 
 
 def test_a_host_without_perl_is_left_out(three: BareHosts) -> None:
@@ -181,7 +180,7 @@ def test_listening_ends_with_the_connection_and_with_its_limit(three: BareHosts,
         lines=[f"listen {address} 10250" for address in host.addresses],
         nonce="0123456789abcdef",
         patience=1,
-        limit=2 if end == "limit" else 60,
+        limit=10 if end == "limit" else 600,
     )
     held = session.hold(script, limit=LIMIT)
     assert held.first_line == "listening"
@@ -189,7 +188,7 @@ def test_listening_ends_with_the_connection_and_with_its_limit(three: BareHosts,
     if end == "connection":
         session.close()
     try:
-        three.run(1, "for try in $(seq 50); do pgrep perl >/dev/null || exit 0; sleep 0.1; done; exit 1")
+        three.run(1, "for try in $(seq 500); do pgrep perl >/dev/null || exit 0; sleep 0.1; done; exit 1")
         assert three.run(1, "ss -Hlnt sport = :10250") == ""
     finally:
         session.close()

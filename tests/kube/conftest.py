@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -179,25 +179,33 @@ def tls_server(serve_tls: Callable[[str], TlsServer]) -> TlsServer:
     return serve_tls("kubernetes")
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+@contextmanager
+def shared_port() -> Iterator[int]:
+    """A port that is kept while inside, by a socket that does not listen: for who shares it by SO_REUSEPORT and for nobody else."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
 def api(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
     """A real kube-apiserver with its etcd on loopback, out of the bundle's images: no kubelet, no controllers."""
-    folder = tmp_path_factory.mktemp("api-server")
-    cluster = TlsServer(Authority(), port=_free_port())
+    with ExitStack() as ports:
+        yield from _api(bundle_folder, tmp_path_factory.mktemp("api-server"), *(ports.enter_context(shared_port()) for _ in range(3)))
+
+
+def _api(bundle_folder: Path, folder: Path, port: int, store_port: int, peers_port: int) -> Iterator[KubeApi]:
+    cluster = TlsServer(Authority(), port=port)
     certificate, key = cluster.authority.issue("kube-apiserver", "kubernetes")
     for name, content in {"ca.pem": cluster.authority.pem, "server.pem": certificate, "server.key": key}.items():
         (folder / name).write_bytes(content)
-    store, peers = (f"http://127.0.0.1:{_free_port()}" for _ in range(2))
+    store, peers = (f"http://127.0.0.1:{one}" for one in (store_port, peers_port))
     etcd: list[str | Path] = [
         *(
             unpack_from_image(bundle_folder, "etcd", "usr/local/bin/etcd", folder / "etcd"),
             "--unsafe-no-fsync",
+            "--socket-reuse-port",
             "--data-dir",
             folder / "data",
         ),
@@ -205,7 +213,13 @@ def api(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     ]
     server: list[str | Path] = [
         unpack_from_image(bundle_folder, "kube-apiserver", "usr/local/bin/kube-apiserver", folder / "kube-apiserver"),
-        *(f"--etcd-servers={store}", "--bind-address=127.0.0.1", f"--secure-port={cluster.port}", "--authorization-mode=RBAC"),
+        *(
+            f"--etcd-servers={store}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={cluster.port}",
+            "--permit-port-sharing",
+            "--authorization-mode=RBAC",
+        ),
         *(f"--client-ca-file={folder}/ca.pem", f"--tls-cert-file={folder}/server.pem", f"--tls-private-key-file={folder}/server.key"),
         *("--service-account-issuer=https://kubernetes", "--service-cluster-ip-range=10.96.0.0/16,fd44:0:0:ffff::/112"),
         *(f"--service-account-key-file={folder}/server.key", f"--service-account-signing-key-file={folder}/server.key"),
@@ -221,7 +235,7 @@ def api(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def _wait_for(api: KubeApi, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while True:
         assert process.poll() is None, log.read_text()[-2000:]
         try:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import LABS
+
 
 @pytest.fixture(scope="module")
 def own_lab() -> Iterator[str]:
     """The name of a lab that is not there before the module's tests and not after them."""
     from lab import hosts
 
-    name = "tlab"
+    name = f"{LABS}-l"
     hosts.down(name)
     yield name
     hosts.down(name)

@@ -27,7 +27,7 @@ def _out(machine: Machine, script: str) -> str:
 
 def _answers(machine: Machine, family: Family, port: int) -> bool:
     try:
-        socket.create_connection((str(machine.lab.network.address(machine.number, family)), port), timeout=1).close()
+        socket.create_connection((str(machine.lab.network.address(machine.number, family)), port), timeout=3).close()
     except OSError:
         return False
     return True

@@ -130,7 +130,7 @@ def test_up_again_changes_nothing_and_is_quick(lab: str) -> None:
     said: list[str] = []
     start = time.monotonic()
     hosts.up(lab, say=said.append)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     assert said == []
     assert [_in(lab, host.name, "cat /proc/sys/kernel/random/boot_id") for host in hosts.status(lab)] == before
 
@@ -156,7 +156,7 @@ def test_a_reboot_from_within_comes_back_by_itself(lab: str) -> None:
     machine = hosts.machine_of(f"{lab}-1", lab)
     boot = _in(lab, machine.name, "cat /proc/sys/kernel/random/boot_id")
     hosts.run_in(machine.name, ["systemctl", "reboot"], lab)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while (again := ssh(hosts.lab_of(lab).key_file, "root", str(machine.addresses[0]), "cat /proc/sys/kernel/random/boot_id").stdout) in (
         "",
         boot,
@@ -193,14 +193,14 @@ def test_without_ipv6_on_the_bridge_the_machine_has_no_route_to_the_hosts_ipv6(l
 
 def test_two_labs_run_side_by_side(lab: str) -> None:
     """A second lab has other addresses; taking it down leaves the first alone and nothing of itself."""
-    other = "tlab-b"
+    other = f"{lab}b"
     try:
         hosts.up(other, hosts=1)
         mine = {address for host in hosts.status(lab) for address in host.addresses}
         theirs = {address for host in hosts.status(other) for address in host.addresses}
         assert not mine & theirs
         key = hosts.lab_of(other).key_file
-        assert ssh(key, "root", str(hosts.status(other)[0].addresses[0]), "hostname").stdout.strip() == "tlab-b-1"
+        assert ssh(key, "root", str(hosts.status(other)[0].addresses[0]), "hostname").stdout.strip() == f"{other}-1"
     finally:
         hosts.down(other)
     assert remains(other) == ""

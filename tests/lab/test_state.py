@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -82,24 +83,26 @@ def test_when_all_ranges_are_taken_the_error_says_what_to_do() -> None:
         state.claim_index("l8", None)
 
 
-def _hold(folder: Path, log: Path, seconds: float) -> None:
+def _hold(folder: Path, log: Path, start: Barrier) -> None:
+    start.wait(60)
     with state.locked(folder):
         with log.open("a") as file:
             file.write("in ")
-        time.sleep(seconds)
+        time.sleep(0.1)
         with log.open("a") as file:
             file.write("out ")
 
 
 def test_a_lab_is_worked_on_by_one_process_at_a_time(tmp_path: Path) -> None:
-    """Three processes that want the lock have it one after the other."""
+    """Three processes that want the lock at once have it one after the other."""
     log = tmp_path / "log"
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_hold, args=(tmp_path / "lab", log, 0.1)) for _ in range(3)]
+    start = context.Barrier(3)
+    processes = [context.Process(target=_hold, args=(tmp_path / "lab", log, start)) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(30)
+        process.join(60)
     assert log.read_text().split() == ["in", "out"] * 3
 
 

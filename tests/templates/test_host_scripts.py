@@ -1,11 +1,13 @@
 """The scripts and kubeadm documents of each stack mode, as they are sent: kept as files, so that a change is read before it is made.
 
+What is the same text in every mode is kept once, in golden/every-mode; the four cluster files have one name for that.
 After a change that is meant: SIXSTACK_WRITE_GOLDEN=1 pytest tests/templates, then read the difference.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +22,9 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 from templates import render
 
 HERE = Path(__file__).parent
+GOLDEN = HERE / "golden"
 MODES = ("ipv4", "dual-stack", "dual-stack-ipv6-first", "ipv6")
+EVERY_MODE = "every-mode"
 CA_HASH = "sha256:" + "5a" * 32
 
 
@@ -47,16 +51,36 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
     }
 
 
+def golden(folder: str) -> dict[str, str]:
+    """The golden files of a folder, by name."""
+    return {path.name: path.read_text() for path in sorted((GOLDEN / folder).iterdir())}
+
+
+def write_golden() -> None:
+    """Write every golden file anew: a text that all modes have in common once, any other for each mode."""
+    texts = {mode: rendered(spec_of(mode)) for mode in MODES}
+    shutil.rmtree(GOLDEN)
+    for mode, of_mode in texts.items():
+        for name, text in of_mode.items():
+            common = all(other[name] == text for other in texts.values())
+            path = GOLDEN / (EVERY_MODE if common else mode) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_what_goes_to_the_hosts_is_what_was_read_and_agreed_on(mode: str) -> None:
     """Each text equals its golden file, and no golden file is left over."""
-    folder = HERE / "golden" / mode
-    texts = rendered(spec_of(mode))
     if os.environ.get("SIXSTACK_WRITE_GOLDEN"):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text)
-    assert dict(sorted(texts.items())) == {path.name: path.read_text() for path in sorted(folder.iterdir())}
+        write_golden()
+    assert dict(sorted(rendered(spec_of(mode)).items())) == dict(sorted((golden(EVERY_MODE) | golden(mode)).items()))
+
+
+def test_a_text_that_every_mode_has_in_common_is_kept_once() -> None:
+    """A file that is kept for each mode differs in one of them at least, and none of them is kept for every mode too."""
+    of_modes = [golden(mode) for mode in MODES]
+    assert [name for name in of_modes[0] if len({texts.get(name) for texts in of_modes}) == 1] == []
+    assert [name for name in golden(EVERY_MODE) if any(name in texts for texts in of_modes)] == []
 
 
 @pytest.mark.parametrize("mode", MODES)

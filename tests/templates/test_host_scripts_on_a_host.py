@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,12 +23,14 @@ from hosts.session import Output, Session
 from hosts.upload import import_images, upload_files
 from kube.pod_networks import network_images
 from lab import hosts
+from lab.host import init_pid
 from lab.spec import cluster_document
+from lab.state import LabHost
 from templates import render
+from tests.conftest import BOTH, LAB
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
-LAB = "tscript"
 LIMIT = timedelta(minutes=5)
 
 # what a cluster changes on a host: files, links, addresses, routes, rules, packet filter, units, mounts, kernel settings, cgroups
@@ -102,19 +105,16 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(bundle_folder: Path) -> Iterator[Machine]:
+def machine(lab_hosts: tuple[LabHost, ...], bundle_folder: Path) -> Iterator[Machine]:  # noqa: ARG001
     """A bare dual-stack host."""
-    found = hosts.up(LAB, hosts=1, families=(Family.IPV4, Family.IPV6), management=(Family.IPV4, Family.IPV6))
+    found = hosts.up(LAB, families=BOTH, management=BOTH)
     lab = hosts.lab_of(LAB)
-    try:
-        reading = read_document(cluster_document(lab, found, StackMode.DUAL_STACK, Family.IPV6))
-        assert reading.spec is not None, reading.problems
-        key = Credential(private_key=lab.key_file.read_text())
-        session = Session.open(found[0].name, reading.spec.hosts[0].ssh, lambda _name: key)
-        yield Machine(ResolvedSpec.of(reading.spec), session, bundle_folder)
-        session.close()
-    finally:
-        hosts.down(LAB)
+    reading = read_document(cluster_document(lab, found[:1], StackMode.DUAL_STACK, Family.IPV6))
+    assert reading.spec is not None, reading.problems
+    key = Credential(private_key=lab.key_file.read_text())
+    session = Session.open(found[0].name, reading.spec.hosts[0].ssh, lambda _name: key)
+    yield Machine(ResolvedSpec.of(reading.spec), session, bundle_folder)
+    session.close()
 
 
 @pytest.fixture
@@ -260,6 +260,18 @@ def test_reset_borrows_what_the_host_lacks_from_a_pod(bare: Machine) -> None:
 ADVERTISE = str(Path(__file__).with_name("advertise_router.py"))
 
 
+@contextmanager
+def advertised(machine: Machine, link: str) -> Iterator[None]:
+    """While inside, a router says three times a second on `link`, in the host's network namespace `router`, that it is there."""
+    init = init_pid(hosts.machine_of(machine.host.name, LAB))
+    namespace = f"--net=/proc/{init}/root/run/netns/router"
+    with subprocess.Popen(["nsenter", namespace, sys.executable, ADVERTISE, link]) as router:
+        try:
+            yield
+        finally:
+            router.kill()
+
+
 def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) -> None:
     """accept_ra becomes 2 on that link before forwarding is switched on, and what it was after reset; a link with 0 keeps it."""
     bare.run(
@@ -272,10 +284,8 @@ def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) 
         """
     )
     try:
-        leader = bare.run("ip netns exec router sleep 30 >/dev/null 2>&1 & echo $!").stdout.strip()
-        outside = machine_pid(leader)
-        subprocess.run(["nsenter", "-t", outside, "-n", sys.executable, ADVERTISE, "ra1"], check=True, timeout=20)
-        assert "proto ra" in bare.run("ip -6 route show default dev ra0").stdout
+        with advertised(bare, "ra1"):
+            bare.run("until ip -6 route show default dev ra0 | grep -q 'proto ra'; do sleep 0.1; done")
         assert "set accept_ra of ra0 to 2" in bare.prepare().stdout
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra /proc/sys/net/ipv6/conf/all/forwarding").stdout.split() == ["2", "1"]
         assert "proto ra" in bare.run("ip -6 route show default dev ra0").stdout
@@ -285,16 +295,3 @@ def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) 
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
     finally:
         bare.run("ip link delete ra0; ip netns delete router")
-
-
-def machine_pid(pid_in_host: str) -> str:
-    """The number that a process of the lab's host has on this machine."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:
-            continue
-        numbers = next((line.split()[1:] for line in text.splitlines() if line.startswith("NSpid:")), [])
-        if len(numbers) > 1 and numbers[-1] == pid_in_host and "sleep" in text.splitlines()[0]:
-            return numbers[0]
-    raise AssertionError(f"no process {pid_in_host} in a container")

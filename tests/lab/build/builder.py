@@ -1,6 +1,6 @@
 """A builder that holds the lock of a store: builder.py FOLDER [PART].
 
-Prints a line when it has the lock. With PART, it writes half of that part and works on the rest for a minute; else it ends after 0.5 s.
+Prints a line when it has the lock. With PART, it writes half of that part and works on the rest for a minute; else it ends with its standard input.
 """
 
 import sys
@@ -25,4 +25,4 @@ if __name__ == "__main__":
             store.part(parts[0], "key", write_half)
         else:
             print("mine", flush=True)
-            time.sleep(0.5)
+            sys.stdin.read()

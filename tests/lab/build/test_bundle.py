@@ -32,11 +32,11 @@ def test_every_file_is_as_the_manifest_says(bundle_folder: Path) -> None:
 
 
 def test_a_second_build_is_over_at_once(bundle_folder: Path) -> None:
-    """Nothing is said, nothing is done, and it takes less than a second."""
+    """Nothing is said and nothing is done: a build takes minutes."""
     said: list[str] = []
     started = time.monotonic()
     assert build_bundle(said.append) == bundle_folder
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30
     assert said == []
 
 
@@ -80,7 +80,7 @@ def containerd(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     with (folder / "log").open("w") as log:
         daemon = subprocess.Popen([str(program), "--config", str(folder / "config.toml")], stdout=log, stderr=log)
     try:
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + 120
         while not socket.exists():
             assert daemon.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < ends, (folder / "log").read_text()
@@ -109,11 +109,20 @@ def test_a_build_that_was_killed_is_finished_by_the_next(tmp_path: Path, bundle_
         packed = re.search(r"\.(tar|layer|gz)-", part.name) and not part.name.startswith("base.tree.tar")
         if not packed and not part.name.startswith("."):
             os.link(part, parts / part.name)
+
+    def whole() -> int:
+        return len([part for part in parts.iterdir() if not part.name.startswith(".")])
+
     environment = {**os.environ, "SIXSTACK_CACHE": str(tmp_path)}
     command = [*SIXSTACK, "lab", "bundle"]
-    for kill_after in (2.0, 5.0):
+    for finished_parts in (0, 2):  # parts that this builder has finished when it is killed, each with the file that names its digest
+        parts_before = whole()
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as builder:
-            time.sleep(kill_after)
+            ends = time.monotonic() + 300
+            while not list(parts.glob(".partial-*")) or whole() < parts_before + 2 * finished_parts:
+                assert builder.poll() is None
+                assert time.monotonic() < ends
+                time.sleep(0.01)
             builder.kill()
     assert not list((tmp_path / "bundles").glob("lab-*"))
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=600)

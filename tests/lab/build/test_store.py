@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -70,14 +69,19 @@ def test_a_killed_builder_leaves_neither_lock_nor_half_parts(tmp_path: Path) -> 
 
 
 def test_a_second_builder_waits_and_says_so(tmp_path: Path) -> None:
-    """Two builds at once: one works, the other one follows."""
-    with subprocess.Popen([sys.executable, BUILDER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as builder:
+    """Two builds at once: one works until the other has said that it waits, which then follows."""
+    with subprocess.Popen([sys.executable, BUILDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as builder:
         assert builder.stdout is not None
         assert builder.stdout.readline() == "mine\n"
         said: list[str] = []
-        started = time.monotonic()
-        with Store(tmp_path).locked(said.append):
-            assert time.monotonic() - started > 0.3
+
+        def say(line: str) -> None:
+            if not said:
+                builder.communicate("go on\n")
+            said.append(line)
+
+        with Store(tmp_path).locked(say):
+            assert builder.poll() == 0
         assert "another build is at work" in said[0]
 
 

@@ -2,7 +2,7 @@ set -eu
 umask 022
 state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
-cluster=sixfirst
+cluster=demo
 
 # exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
@@ -51,7 +51,7 @@ nodeRegistration: {"criSocket": "unix:///run/containerd/containerd.sock", "image
 ---
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
-clusterName: "sixfirst"
+clusterName: "demo"
 kubernetesVersion: "v1.36.3"
 controlPlaneEndpoint: "api.example.org:6443"
 imageRepository: "registry.k8s.io"

@@ -2,7 +2,7 @@ set -eu
 umask 022
 state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
-cluster=sixfirst
+cluster=demo
 
 # exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
@@ -77,7 +77,7 @@ net/ipv6/conf/$link/accept_ra = 2"
   fi
 done
 routes_before=$(ip -6 route show default 2>/dev/null | wc -l)
-place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster sixfirst
+place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster demo
 net.ipv4.ip_forward = 1
 net.ipv4.conf.default.forwarding = 1
 net.bridge.bridge-nf-call-iptables = 1
@@ -141,7 +141,7 @@ if ! (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; then
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = true"
 fi
-place /etc/containerd/config.toml '# sixstack: made for cluster sixfirst
+place /etc/containerd/config.toml '# sixstack: made for cluster demo
 version = 3
 
 [plugins.'"'"'io.containerd.cri.v1.images'"'"'.pinned_images]
@@ -190,5 +190,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo c968c4d3df495b0c7d93c6c69039c20b9df58bdf140d237b2eb0d042a204bebe >"$state/prepared.new"
+echo eee9cad0f5f3f4137cbefd21d1fa12782d2b4fc74c2740a211dc7f4e6106ae4b >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

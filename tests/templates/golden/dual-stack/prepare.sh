@@ -2,7 +2,7 @@ set -eu
 umask 022
 state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
-cluster=both
+cluster=demo
 
 # exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
@@ -77,7 +77,7 @@ net/ipv6/conf/$link/accept_ra = 2"
   fi
 done
 routes_before=$(ip -6 route show default 2>/dev/null | wc -l)
-place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster both
+place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster demo
 net.ipv4.ip_forward = 1
 net.ipv4.conf.default.forwarding = 1
 net.bridge.bridge-nf-call-iptables = 1
@@ -141,7 +141,7 @@ if ! (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; then
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = true"
 fi
-place /etc/containerd/config.toml '# sixstack: made for cluster both
+place /etc/containerd/config.toml '# sixstack: made for cluster demo
 version = 3
 
 [plugins.'"'"'io.containerd.cri.v1.images'"'"'.pinned_images]
@@ -190,5 +190,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo ea539bc234be3a06ab46ac370361ce6852260a023408f119c0dad6e813bc9cd3 >"$state/prepared.new"
+echo 53428923b0338af90c752aa6c010734621808206b4f8b7461463b5a3e787f294 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

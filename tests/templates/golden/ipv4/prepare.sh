@@ -2,7 +2,7 @@ set -eu
 umask 022
 state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
-cluster=four
+cluster=demo
 
 # exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
@@ -63,7 +63,7 @@ for setting in /proc/sys/vm/overcommit_memory /proc/sys/vm/panic_on_oom /proc/sy
   remember "$setting"
 done
 accept_ra=
-place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster four
+place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster demo
 net.ipv4.ip_forward = 1
 net.ipv4.conf.default.forwarding = 1
 net.bridge.bridge-nf-call-iptables = 1'"$accept_ra"
@@ -114,7 +114,7 @@ if ! (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; then
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = true"
 fi
-place /etc/containerd/config.toml '# sixstack: made for cluster four
+place /etc/containerd/config.toml '# sixstack: made for cluster demo
 version = 3
 
 [plugins.'"'"'io.containerd.cri.v1.images'"'"'.pinned_images]
@@ -177,5 +177,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo 760e5a0b2a0c0dabc254fddb0267b4931255d6664ca46723e8d6183919efd5b2 >"$state/prepared.new"
+echo 284ed508be219f909ea03706e76ba247599e444353f29dbfe9d6d0ee8d5e99c9 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

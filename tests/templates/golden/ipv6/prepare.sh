@@ -2,7 +2,7 @@ set -eu
 umask 022
 state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
-cluster=six
+cluster=demo
 
 # exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
@@ -77,7 +77,7 @@ net/ipv6/conf/$link/accept_ra = 2"
   fi
 done
 routes_before=$(ip -6 route show default 2>/dev/null | wc -l)
-place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster six
+place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster demo
 net.ipv6.conf.all.forwarding = 1
 net.ipv6.conf.default.forwarding = 1
 net.bridge.bridge-nf-call-ip6tables = 1'"$accept_ra"
@@ -122,7 +122,7 @@ if ! (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; then
 [plugins.'io.containerd.cri.v1.runtime']
   restrict_oom_score_adj = true"
 fi
-place /etc/containerd/config.toml '# sixstack: made for cluster six
+place /etc/containerd/config.toml '# sixstack: made for cluster demo
 version = 3
 
 [plugins.'"'"'io.containerd.cri.v1.images'"'"'.pinned_images]
@@ -171,5 +171,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo 2533cad9c3c4bd28795470fb3cc37c1c44cea31abc4ed1e8ee55519c7398bb73 >"$state/prepared.new"
+echo d57495dd65825addbd8cae4cc0d6018bbb1e9426575c7dd21d1cf899dc2152c3 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

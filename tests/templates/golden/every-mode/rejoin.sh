@@ -2,7 +2,7 @@ set -eu
 umask 022
 state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
-cluster=six
+cluster=demo
 
 # exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
@@ -16,6 +16,7 @@ fi
 if [ -z "$owner" ]; then refuse "this host was not prepared for cluster $cluster"; fi
 if [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then refuse "a control plane lies on this host"; fi
 systemctl start containerd.service
+rm -f "$state/joined"
 
 # a retry whose first try went on without its caller, or a kubelet that was stopped: nothing of it is undone
 if [ -e "$state/joined" ] && [ -e /etc/kubernetes/kubelet.conf ]; then
