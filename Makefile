@@ -48,7 +48,7 @@ programs-of-tests: $(INSTALLED)
 test: check programs-of-tests
 	.venv/bin/python -m pytest $(PYTEST)
 
-# the longer matrices, one test at a time; the last line says how long they took
+# longer matrices, one test at a time; the first time it also builds the bundles of every release; pytest's last line has the time
 test-long: programs-of-tests
 	.venv/bin/python -m pytest -q --durations=20 -m long
 

@@ -20,13 +20,14 @@ from bundle.cache import cache_folder
 from bundle.download import PAUSES, Downloader, checksum_in
 from bundle.faults import BundleFault
 from bundle.image_registry import pull
-from bundle.layout import UNITS, Place, Versions, places
+from bundle.layout import UNITS, Place, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
 from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
 from bundle.sources import Release, Sources, read_sources
 from bundle.verify import verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 
 _AT_ONCE = 4
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
@@ -60,9 +61,9 @@ def fetch_default_bundle(say: Callable[[str], None] = on_stderr) -> Path:
     return fetch_bundle(default_folder(architecture), architecture, read_sources(), say)
 
 
-def default_folder(architecture: Architecture, versions: Versions | None = None) -> Path:
-    """Where a fetched bundle goes unless told otherwise."""
-    return cache_folder() / "bundles" / f"v{(versions or Versions()).kubernetes}-{architecture}"
+def default_folder(architecture: Architecture, release: KubernetesRelease = DEFAULT_RELEASE) -> Path:
+    """The folder of a fetched bundle when the caller names none."""
+    return cache_folder() / "bundles" / f"v{release.kubernetes}-{architecture}"
 
 
 def fetch_bundle(
@@ -71,7 +72,7 @@ def fetch_bundle(
     sources: Sources,
     say: Callable[[str], None] = on_stderr,
     *,
-    versions: Versions | None = None,
+    release: KubernetesRelease = DEFAULT_RELEASE,
     pauses: tuple[float, ...] = PAUSES,
 ) -> Path:
     """Fill `folder` with a bundle and return it; a whole one that is there already is verified and kept.
@@ -84,7 +85,7 @@ def fetch_bundle(
     work = folder.with_name(f".{folder.name}.fetching")
     with _locked(folder.with_name(f".{folder.name}.lock"), say):
         work.mkdir(exist_ok=True)
-        fetch = _Fetch(folder, work, architecture, sources, versions or Versions(), pauses)
+        fetch = _Fetch(folder, work, architecture, sources, release, pauses)
         if fetch.finished(say):
             say(f"{folder} is whole: nothing to fetch")
         else:
@@ -109,12 +110,12 @@ class _Fetch:
     """One bundle's way from servers to a folder."""
 
     def __init__(
-        self, folder: Path, work: Path, architecture: Architecture, sources: Sources, versions: Versions, pauses: tuple[float, ...]
+        self, folder: Path, work: Path, architecture: Architecture, sources: Sources, release: KubernetesRelease, pauses: tuple[float, ...]
     ) -> None:
         self.folder, self.work, self.architecture, self.sources = folder, work, architecture, sources
-        self.places = tuple(places(versions).values())
-        self.versions, self.pauses = versions, pauses
-        self.name = f"v{versions.kubernetes}-{architecture}"
+        self.places = tuple(places(release).values())
+        self.release, self.pauses = release, pauses
+        self.name = f"v{release.kubernetes}-{architecture}"
 
     def finished(self, say: Callable[[str], None]) -> bool:
         """The folder holds this very bundle, and every byte is right."""
@@ -143,7 +144,7 @@ class _Fetch:
             files = self._all(downloads, staged, shown)
         write_manifest(
             staged,
-            BundleManifest(name=self.name, kubernetes_version=f"v{self.versions.kubernetes}", architecture=self.architecture, files=files),
+            BundleManifest(name=self.name, kubernetes_version=f"v{self.release.kubernetes}", architecture=self.architecture, files=files),
         )
         if self.folder.exists():  # empty, or a damaged bundle of the same name
             shutil.rmtree(self.folder)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bundle.manifest import CONTROL_PLANE, PROBE, ROLES, FileKind
+from cluster.vocabulary.releases import KubernetesRelease
 
 UNITS = Path(__file__).parent / "units"
 _BINARIES = PurePosixPath("/usr/local/bin")
@@ -29,24 +30,6 @@ class Place:
     images: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """The versions that belong together; without a leading v, but as published otherwise."""
-
-    kubernetes: str = "1.36.3"
-    etcd: str = "3.6.8"
-    etcd_image: str = "3.6.8-0"
-    coredns: str = "1.14.2"
-    pause: str = "3.10.2"
-    containerd: str = "2.2.1"
-    runc: str = "1.3.4"
-    cni_plugins: str = "1.9.1"
-    flannel: str = "0.28.10"
-    flannel_cni_plugin: str = "1.9.1-flannel3"
-    calico: str = "3.31.0"
-    agnhost: str = "2.63.0"  # test/images/agnhost/VERSION of the Kubernetes release
-
-
 KUBERNETES_BINARIES = ("kubelet", "kubeadm", "kubectl")
 CONTAINERD_BINARIES = ("containerd", "containerd-shim-runc-v2", "ctr")
 CNI_PLUGINS = ("bandwidth", "bridge", "firewall", "host-local", "loopback", "portmap", "ptp", "tuning")
@@ -54,32 +37,32 @@ CALICO_IMAGES = ("cni", "kube-controllers", "node")
 CONTROL_PLANE_IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
-def image_references(versions: Versions) -> dict[str, str]:
+def image_references(release: KubernetesRelease) -> dict[str, str]:
     """File name -> full reference: what `kubeadm config images list` and the manifests of flannel and Calico name, and the image for probing."""
-    kubernetes = {name: f"registry.k8s.io/{name}:v{versions.kubernetes}" for name in (*CONTROL_PLANE_IMAGES, "kube-proxy")}
+    kubernetes = {name: f"registry.k8s.io/{name}:v{release.kubernetes}" for name in (*CONTROL_PLANE_IMAGES, "kube-proxy")}
     return {
         **kubernetes,
-        "etcd": f"registry.k8s.io/etcd:{versions.etcd_image}",
-        "coredns": f"registry.k8s.io/coredns/coredns:v{versions.coredns}",
-        "pause": f"registry.k8s.io/pause:{versions.pause}",
-        "flannel": f"ghcr.io/flannel-io/flannel:v{versions.flannel}",
-        "flannel-cni-plugin": f"ghcr.io/flannel-io/flannel-cni-plugin:v{versions.flannel_cni_plugin}",
-        **{f"calico-{name}": f"quay.io/calico/{name}:v{versions.calico}" for name in CALICO_IMAGES},
-        PROBE: f"registry.k8s.io/e2e-test-images/agnhost:{versions.agnhost}",
+        "etcd": f"registry.k8s.io/etcd:{release.etcd_image}",
+        "coredns": f"registry.k8s.io/coredns/coredns:v{release.coredns}",
+        "pause": f"registry.k8s.io/pause:{release.pause}",
+        "flannel": f"ghcr.io/flannel-io/flannel:v{release.flannel}",
+        "flannel-cni-plugin": f"ghcr.io/flannel-io/flannel-cni-plugin:v{release.flannel_cni_plugin}",
+        **{f"calico-{name}": f"quay.io/calico/{name}:v{release.calico}" for name in CALICO_IMAGES},
+        PROBE: f"registry.k8s.io/e2e-test-images/agnhost:{release.agnhost}",
     }
 
 
-def places(versions: Versions) -> Mapping[PurePosixPath, Place]:
-    """Every file of a bundle of these versions, by its path in the bundle."""
-    found = [*_binary_places(versions), *_unit_places(versions), *_image_places(versions)]
+def places(release: KubernetesRelease) -> Mapping[PurePosixPath, Place]:
+    """Every file of a bundle of this release, by its path in the bundle."""
+    found = [*_binary_places(release), *_unit_places(release), *_image_places(release)]
     return {place.path: place for place in found}
 
 
-def _binary_places(versions: Versions) -> list[Place]:
+def _binary_places(release: KubernetesRelease) -> list[Place]:
     binaries = {
-        **dict.fromkeys(KUBERNETES_BINARIES, versions.kubernetes),
-        **dict.fromkeys(CONTAINERD_BINARIES, versions.containerd),
-        "runc": versions.runc,
+        **dict.fromkeys(KUBERNETES_BINARIES, release.kubernetes),
+        **dict.fromkeys(CONTAINERD_BINARIES, release.containerd),
+        "runc": release.runc,
     }
     return [
         *(
@@ -99,7 +82,7 @@ def _binary_places(versions: Versions) -> list[Place]:
                 name,
                 FileKind.CNI_PLUGIN,
                 PurePosixPath("cni", f"{name}.gz"),
-                versions.cni_plugins,
+                release.cni_plugins,
                 target=_CNI_PLUGINS / name,
                 mode=0o755,
             )
@@ -108,18 +91,18 @@ def _binary_places(versions: Versions) -> list[Place]:
     ]
 
 
-def _unit_places(versions: Versions) -> list[Place]:
+def _unit_places(release: KubernetesRelease) -> list[Place]:
     def unit(name: str, version: str, target: str) -> Place:
         return Place(name, FileKind.UNIT, PurePosixPath("units", name), version, target=_SYSTEMD / target)
 
     return [
-        unit("containerd.service", versions.containerd, "containerd.service"),
-        unit("kubelet.service", versions.kubernetes, "kubelet.service"),
-        unit("10-kubeadm.conf", versions.kubernetes, "kubelet.service.d/10-kubeadm.conf"),
+        unit("containerd.service", release.containerd, "containerd.service"),
+        unit("kubelet.service", release.kubernetes, "kubelet.service"),
+        unit("10-kubeadm.conf", release.kubernetes, "kubelet.service.d/10-kubeadm.conf"),
     ]
 
 
-def _image_places(versions: Versions) -> list[Place]:
+def _image_places(release: KubernetesRelease) -> list[Place]:
     return [
         Place(
             name,
@@ -130,5 +113,5 @@ def _image_places(versions: Versions) -> list[Place]:
             cni=next((cni for cni in ("flannel", "calico") if name.startswith(cni)), None),
             images=(reference,),
         )
-        for name, reference in image_references(versions).items()
+        for name, reference in image_references(release).items()
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.exit_codes import GOOD, USAGE
+from cli.release import add_release
 
 if TYPE_CHECKING:
     from bundle.manifest import BundleManifest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 examples:
   sixstack bundle fetch                              # into the cache folder, for this machine's architecture
+  sixstack bundle fetch --kubernetes 1.37.2          # another release than the default one
   sixstack bundle fetch /srv/bundle --architecture arm64
   sixstack bundle fetch --base-url http://mirror.example:8080
   sixstack bundle verify /srv/bundle
@@ -32,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     summary = "fill a folder from the published releases, every checksum verified; goes on where a broken one stopped"
     fetch = actions.add_parser("fetch", help=summary, description=summary)
     fetch.add_argument("folder", nargs="?", type=Path, help="where to put it; default: in the cache folder")
+    add_release(fetch)
     fetch.add_argument("--architecture", choices=("amd64", "arm64"), help="of the hosts; default: this machine's")
     fetch.add_argument("--base-url", metavar="URL", help="one server that has the same paths as all the published ones")
     fetch.add_argument("--sources", metavar="FILE", type=Path, help="other addresses, in the form of bundle/sources.yaml")
@@ -69,7 +72,9 @@ def _fetch(args: argparse.Namespace) -> int:
         return USAGE
     if args.base_url:
         sources = sources.at(args.base_url)
-    print(fetch_bundle(args.folder or default_folder(architecture), architecture, sources, _say))
+    release = args.kubernetes
+    folder = args.folder or default_folder(architecture, release)
+    print(fetch_bundle(folder, architecture, sources, _say, release=release))
     return GOOD
 
 

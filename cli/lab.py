@@ -6,13 +6,16 @@ import argparse
 import sys
 
 from cli.exit_codes import GOOD, PROBLEMS, USAGE
+from cli.release import add_release
 from cluster.vocabulary.families import Family, StackMode
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the subcommands of `sixstack lab`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("bundle", help="build the artifact bundle from Go modules (once; minutes)")
+    summary = "build the artifact bundle from Go modules (once; minutes) and print its folder"
+    bundle = actions.add_parser("bundle", help=summary, description=summary)
+    add_release(bundle)
     up = _action(actions, "up", "boot the hosts; what is there already is kept, what is off or half made is mended")
     up.add_argument("--hosts", type=int, metavar="N", help="how many (new lab: 3)")
     up.add_argument("--families", type=_families, metavar="F[,F]", help="address families of the hosts: ipv4,ipv6 (new lab), ipv4 or ipv6")
@@ -79,10 +82,10 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _bundle(_args: argparse.Namespace) -> int:
+def _bundle(args: argparse.Namespace) -> int:
     from lab.build.bundle import build_bundle
 
-    print(build_bundle())
+    print(build_bundle(release=args.kubernetes))
     return GOOD
 
 

@@ -6,6 +6,8 @@ import hashlib
 import json
 import subprocess
 import time
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
@@ -18,10 +20,13 @@ from demo.cases import CASES
 from demo.cases.environment import CaseEnvironment
 from demo.local_prefect import SIXSTACK, LocalPrefect
 from lab import hosts
-from lab.build.bundle import build_bundle
+from lab.build.bundle import NETWORKS, build_bundle
+from lab.build.debian import BUILDER_PACKAGES
+from lab.packages import NEEDED, install_missing
 from lab.spec import cluster_document, cluster_file
 
 LAB = "demo"
+CNI = "flannel"
 CASES_LAB = "cases"  # a lab of its own: a case does not take the hosts of the demo's cluster
 BOTH = (Family.IPV4, Family.IPV6)
 PODS = "jsonpath={range .items[*]}{.spec.nodeName}{'\\t'}{.metadata.namespace}/{.metadata.name}{'\\t'}{.status.podIPs[*].ip}{'\\n'}{end}"
@@ -31,9 +36,12 @@ _CHECKOUT = Path(__file__).parent.parent
 def run_demo(prefect: LocalPrefect, stack: StackMode, primary: Family) -> int:
     """Create the demo's cluster and show it; the exit code of the create run."""
     started = time.monotonic()
-    bundle = _bundle()
-    prefect.start(_report)
-    file = _cluster_file(prefect, stack, primary)
+    install_missing(_report, {**NEEDED, **BUILDER_PACKAGES})  # once for both threads: two calls of apt-get would meet
+    # neither server nor hosts need the bundle, and on two cores they take over a minute when everything is new
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(_server_and_hosts, prefect, stack, primary)
+        bundle = _bundle(networks=(CNI,))
+        file = waiting.result()
     _register(prefect, bundle, LAB)
     _report(f"cluster file: {file}")
     exit_code = _create(prefect, file)
@@ -79,9 +87,15 @@ def _report(line: str) -> None:
     print(line, flush=True)
 
 
-def _bundle() -> Path:
-    """The published releases if they answer within 5 s, else the lab's own build."""
-    return fetch_default_bundle(_report) if reachable() else build_bundle(_report)
+def _server_and_hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) -> Path:
+    """Start what the cluster needs beside the bundle; the path of its cluster file."""
+    prefect.start(_report)
+    return _cluster_file(prefect, stack, primary)
+
+
+def _bundle(networks: Collection[str] = NETWORKS) -> Path:
+    """The published releases if they answer within 5 s, else the lab's own build, with the images of these pod networks."""
+    return fetch_default_bundle(_report) if reachable() else build_bundle(_report, networks=networks)
 
 
 def _cluster_file(prefect: LocalPrefect, stack: StackMode, primary: Family) -> Path:
@@ -97,7 +111,7 @@ def _cluster_file(prefect: LocalPrefect, stack: StackMode, primary: Family) -> P
     # the hosts of an IPv6-only cluster have no IPv4 address
     families = (Family.IPV6,) if stack is StackMode.IPV6 else BOTH
     hosts.up(LAB, hosts=3, families=families, management=families, say=_report)
-    document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), stack, primary)
+    document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), stack, primary, cni=CNI)
     file.write_text(cluster_file(document), encoding="utf-8")
     return file
 

@@ -80,7 +80,7 @@ def _host(lab: Lab, host: LabHost, families: tuple[Family, ...], reach: Family) 
 def _kubeadm(cgroup_v1: bool) -> dict[str, Any]:
     """What a container that shares the machine's kernel needs; none of it is a default of the product.
 
-    conntrack's table size is the machine's sysctl; on cgroup v1 kubelet 1.36 starts only when told so, and kubeadm's kernel check fails.
+    conntrack's table size is the machine's sysctl; on cgroup v1 kubelet 1.35 and newer start only when told so, and kubeadm's kernel check fails.
     The disk is the machine's too: by kubelet's defaults, a machine whose disk is 85 % full loses images and pods of the lab.
     """
     disk = {"imageGCHighThresholdPercent": 100, "evictionHard": {f"{signal}.available": "1%" for signal in ("nodefs", "imagefs")}}

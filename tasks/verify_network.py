@@ -11,13 +11,14 @@ from pydantic import Field
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
-from bundle.layout import Versions, image_references
+from bundle.layout import image_references
 from bundle.manifest import PROBE
 from cluster.network.expected import ExpectedNetwork
 from cluster.plan.create import VERIFY_NETWORK
 from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.records import StepRecord
+from cluster.vocabulary.releases import DEFAULT_RELEASE
 from cluster.vocabulary.spec import parse_address
 from kube.client import KubeApi
 from kube.network_check import Settings
@@ -74,7 +75,7 @@ def _settings(planned: PlannedStep, run: ClusterContext | SavedClusterContext) -
     if isinstance(run, ClusterContext):
         return Settings(_bundled_image(run), limit=LIMIT, full=False)
     values = planned.values
-    image = values["image"] or (image_references(Versions())[PROBE] if run.file is None else _bundled_image(run))
+    image = values["image"] or (image_references(DEFAULT_RELEASE)[PROBE] if run.file is None else _bundled_image(run))
     return Settings(image, values["namespace"], LIMIT, outside=tuple(map(parse_address, values["outside"])))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cluster.rules.versions import NEWEST, OLDEST
 from cluster.vocabulary.hostport import join_host_port
+from cluster.vocabulary.releases import NEWEST_MINOR, OLDEST_MINOR, minor_text
 from cluster.vocabulary.spec import ClusterSpec
 from tkestack.arguments import read_arguments
 from tkestack.documents import Resource
@@ -42,7 +42,7 @@ def read_version(spec: Fields) -> str:
     default = str(ClusterSpec.model_fields["kubernetes_version"].default)
     written, path = spec.text("version"), spec.at("version")
     match = _VERSION.fullmatch(written)
-    window = f"v{OLDEST[0]}.{OLDEST[1]} to v{NEWEST[0]}.{NEWEST[1]}"
+    window = f"v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
     if not written:
         return default
     if match is None:
@@ -50,7 +50,7 @@ def read_version(spec: Fields) -> str:
         return default
     numbers = tuple(int(part) for part in match.groups()[:3])
     version = ".".join(str(number) for number in numbers)
-    if not OLDEST <= numbers[:2] <= NEWEST:
+    if not OLDEST_MINOR <= numbers[:2] <= NEWEST_MINOR:
         spec.report.changed(path, f"kubernetes_version: {default}", f"v{version} is not within {window}; this is the version of the bundle")
         return default
     if match[4]:
@@ -61,7 +61,7 @@ def read_version(spec: Fields) -> str:
     return version
 
 
-def read_settings(spec: Fields, *, cluster_has_own_names: bool) -> dict[str, Any]:
+def read_settings(spec: Fields, *, version: str, cluster_has_own_names: bool) -> dict[str, Any]:
     """`control_plane` and `kubeadm` of a cluster file, where the document sets something there."""
     report, features, properties = spec.report, spec.section("features"), spec.section("properties")
     kind = spec.text("type")
@@ -77,7 +77,7 @@ def read_settings(spec: Fields, *, cluster_has_own_names: bool) -> dict[str, Any
         kubeadm["kubelet"] = {"maxPods": pods}
         report.taken(properties.at("maxNodePodNum"), "kubeadm.kubelet.maxPods, and the IPv4 node mask")
         report.comes_from("kubeadm.kubelet.maxPods", properties.at("maxNodePodNum"))
-    if arguments := read_arguments(spec):
+    if arguments := read_arguments(spec, version):
         kubeadm["extra_args"] = arguments
     control_plane = {**_endpoint(features.section("ha").section("thirdParty")), **_sans(spec)}
     return {**({"control_plane": control_plane} if control_plane else {}), **({"kubeadm": kubeadm} if kubeadm else {})}

@@ -83,7 +83,7 @@ def _cluster_document(documents: Documents, choices: Choices, cni: str, report: 
     hosts = [host_document(machine, index, families, interface, logins, choices) for index, machine in enumerate(machines)]
     _tell_additions(hosts, machines, choices, cni, report)
     version, domain = read_version(spec), read_dns_domain(spec)
-    settings = read_settings(spec, cluster_has_own_names=bool(choices.names))
+    settings = read_settings(spec, version=version, cluster_has_own_names=bool(choices.names))
     shape = ranges.as_document() if ranges is not None else {"network": {}}
     document = {
         "name": name,

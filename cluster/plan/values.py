@@ -17,15 +17,13 @@ from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.releases import release_for
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host
 from cluster.vocabulary.topology import topology
 
 # raise it when templates/host/prepare.sh.j2 brings hosts to another state from the same values: prepared hosts are then prepared again
 PREPARE_REVISION = 1
-
-# what kubeadm 1.36 asks for when the bundle does not say which pause image it holds
-DEFAULT_PAUSE = "pause:3.10.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,7 @@ def reset_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
 def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
     """The sandbox image: the one the bundle holds, else kubeadm's under the file's repository."""
     held = sorted(image for image in images if image.rpartition("/")[2].startswith("pause:"))
-    return held[-1] if held else f"{spec.images.repository}/{DEFAULT_PAUSE}"
+    return held[-1] if held else f"{spec.images.repository}/pause:{release_for(spec.version).pause}"
 
 
 def sysctls(spec: ClusterSpec) -> dict[str, str]:

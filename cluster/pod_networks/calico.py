@@ -13,10 +13,10 @@ from cluster.vocabulary.families import Family, Network, StackMode, family_of
 from cluster.vocabulary.migration import NOTHING, Action
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Severity, Violation
+from cluster.vocabulary.releases import release_for
 from cluster.vocabulary.spec import DEFAULT_BLOCKS, ClusterSpec, CniKind, Encapsulation, PodNetwork, Pools, ProxyMode
 
 _IMAGE_NAMES = ("calico-node", "calico-cni", "calico-kube-controllers")
-_VERSION = "3.31.0"
 _REGISTRY = "quay.io/calico"
 
 # kinds of group crd.projectcalico.org, version v1 (libcalico-go/config/crd); felix reads on only once it can watch them all
@@ -147,7 +147,7 @@ class Calico(PodNetworkPlugin):
 
     def images(self, spec: ClusterSpec) -> Mapping[str, str]:
         """The published images of the version, unless the file names others; the bundle holds the same."""
-        version = (spec.cni.version or _VERSION).removeprefix("v")
+        version = (spec.cni.version or release_for(spec.version).calico).removeprefix("v")
         published = {name: f"{_REGISTRY}/{name.removeprefix('calico-')}:v{version}" for name in _IMAGE_NAMES}
         return published | spec.cni.images
 

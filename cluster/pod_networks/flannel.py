@@ -12,14 +12,13 @@ from cluster.kubeadm.documents import proxy_mode
 from cluster.pod_networks.protocol import Leftovers, PodNetworkPlugin, Release
 from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
 from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.releases import release_for
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind, ProxyMode
 
 # what flannel takes off the MTU of its backend for the VXLAN header, in either family (pkg/backend/vxlan, encapOverhead)
 OVERHEAD = 50
 
-_VERSION = "0.28.10"
-_PLUGIN_VERSION = "1.9.1-flannel3"
 _REGISTRY = "ghcr.io/flannel-io"
 
 
@@ -50,10 +49,11 @@ class Flannel(PodNetworkPlugin):
 
     def images(self, spec: ClusterSpec) -> Mapping[str, str]:
         """The published images of the version, unless the file names others; the bundle holds the same."""
-        version = (spec.cni.version or _VERSION).removeprefix("v")
+        release = release_for(spec.version)
+        version = (spec.cni.version or release.flannel).removeprefix("v")
         published = {
             "flannel": f"{_REGISTRY}/flannel:v{version}",
-            "flannel-cni-plugin": f"{_REGISTRY}/flannel-cni-plugin:v{_PLUGIN_VERSION}",
+            "flannel-cni-plugin": f"{_REGISTRY}/flannel-cni-plugin:v{release.flannel_cni_plugin}",
         }
         return published | spec.cni.images
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.rules.component_arguments import ARGUMENTS, Takes
+from cluster.rules.component_arguments import ARGUMENTS, Takes, arguments_of
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.releases import minor_of, minor_text
 from cluster.vocabulary.spec import ClusterSpec
 
 # what Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration take
@@ -20,7 +21,6 @@ _VALUES = {
     Takes.DURATION: re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII),
     Takes.TEXT: re.compile(r".*", re.DOTALL),
 }
-_READ_OFF = "v1.36."
 
 
 @spec_rule("argument-value")
@@ -35,14 +35,13 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
 @spec_rule("unknown-argument", Severity.WARNING)
 def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
     """A command-line argument is not printed by the component's --help; it may be a hidden one, or the component does not start."""
-    if not spec.version.startswith(_READ_OFF):
-        return
+    minor = minor_of(spec.version)
     for component, name, _, at in _arguments(spec):
-        if name not in ARGUMENTS[component]:
-            near = nearest_name(name, ARGUMENTS[component])
-            yield Violation(
-                at, f"--{name} is not an argument that {component} prints with --help", f"did you mean {near}?" if near else "take it out"
-            )
+        known = arguments_of(component, minor)
+        if name not in known:
+            near = nearest_name(name, known)
+            says = f"--{name} is not an argument that {component} of Kubernetes {minor_text(minor)} prints with --help"
+            yield Violation(at, says, f"did you mean {near}?" if near else "remove it")
 
 
 def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:

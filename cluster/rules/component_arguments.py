@@ -1,8 +1,11 @@
-"""The command-line arguments of the components, read off `--help` of Kubernetes 1.36 and etcd 3.6; hidden (deprecated) ones are not there."""
+"""The command-line arguments of the components, read off `--help` of Kubernetes 1.35 to 1.37 and their etcd; hidden (deprecated) ones are not there."""
 
 from __future__ import annotations
 
 from enum import Enum
+
+from cluster.rules.component_history import of_minor
+from cluster.vocabulary.releases import Minor
 
 
 class Takes(Enum):
@@ -18,6 +21,7 @@ def _arguments(names: dict[Takes, str]) -> dict[str, Takes]:
     return {name: takes for takes, listed in names.items() for name in listed.split()}
 
 
+# of all supported minors; arguments_of has those of one
 ARGUMENTS: dict[str, dict[str, Takes]] = {
     "apiserver": _arguments(
         {
@@ -87,7 +91,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "log-text-split-stream permit-address-sharing permit-port-sharing profiling use-service-account-credentials "
             ),
             Takes.NUMBER: (
-                "concurrent-cron-job-syncs concurrent-daemonset-syncs concurrent-deployment-syncs "
+                "concurrent-cron-job-syncs concurrent-daemonset-syncs concurrent-deployment-syncs concurrent-disruption-syncs "
                 "concurrent-device-taint-eviction-syncs concurrent-endpoint-syncs concurrent-ephemeralvolume-syncs "
                 "concurrent-gc-syncs concurrent-horizontal-pod-autoscaler-syncs concurrent-job-syncs "
                 "concurrent-namespace-syncs concurrent-rc-syncs concurrent-replicaset-syncs concurrent-resource-quota-syncs "
@@ -245,3 +249,8 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
         }
     ),
 }
+
+
+def arguments_of(component: str, minor: Minor) -> dict[str, Takes]:
+    """The arguments that the component of this minor has."""
+    return of_minor(component, ARGUMENTS[component], minor)

@@ -1,12 +1,15 @@
 """The fields of KubeletConfiguration (v1beta1) and KubeProxyConfiguration (v1alpha1) and what each holds.
 
-Read off the Go types of Kubernetes 1.36 (k8s.io/kubelet, k8s.io/kube-proxy, k8s.io/component-base): kubeadm decodes strictly, and the kubelet
+Read off the Go types of Kubernetes 1.35 to 1.37 (k8s.io/kubelet, k8s.io/kube-proxy, k8s.io/component-base): kubeadm decodes strictly, and the kubelet
 does not start with a value of another type. A dot leads into a mapping.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+
+from cluster.rules.component_history import of_minor
+from cluster.vocabulary.releases import Minor
 
 
 class Holds(Enum):
@@ -31,6 +34,7 @@ def _fields(names: dict[Holds, str]) -> dict[str, Holds]:
     return {name: holds for holds, listed in names.items() for name in listed.split()}
 
 
+# of all supported minors; kubelet_fields has those of one
 KUBELET = _fields(
     {
         Holds.BOOL: (
@@ -69,7 +73,7 @@ KUBELET = _fields(
         Holds.NUMBERS: ("tlsCurvePreferences "),
         Holds.TEXTS_BY_NAME: (
             "cpuManagerPolicyOptions topologyManagerPolicyOptions qosReserved evictionHard evictionSoft "
-            "evictionSoftGracePeriod evictionMinimumReclaim systemReserved kubeReserved "
+            "evictionSoftGracePeriod evictionMinimumReclaim systemReserved kubeReserved defaultPodSysctls "
         ),
         Holds.LARGE: ("podPidsLimit maxOpenFiles userNamespaces.idsPerPod "),
         Holds.SWITCHES: ("featureGates "),
@@ -108,3 +112,8 @@ KUBE_PROXY = _fields(
         Holds.TEXTS: ("ipvs.excludeCIDRs nodePortAddresses "),
     }
 )
+
+
+def kubelet_fields(minor: Minor) -> dict[str, Holds]:
+    """The fields of KubeletConfiguration that this minor has; those of KubeProxyConfiguration are the same in all supported minors."""
+    return of_minor("kubelet_fields", KUBELET, minor)

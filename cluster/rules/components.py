@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.rules.component_fields import KUBE_PROXY, KUBELET, Holds
+from cluster.rules.component_fields import KUBE_PROXY, Holds, kubelet_fields
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.releases import minor_of, minor_text
 from cluster.vocabulary.spec import ClusterSpec
 
 # Go's time.ParseDuration
@@ -32,7 +33,7 @@ def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
                     last, sorted({field[inside:].partition(".")[0] for field in known if field[:inside].rstrip(".") == parent})
                 )
                 hint = f"did you mean {near}?" if near else "see the reference of the component's configuration"
-                yield Violation(at, f"Kubernetes has no field {quoted(name)} here", hint)
+                yield Violation(at, f"Kubernetes {minor_text(minor_of(spec.version))} has no field {quoted(name)} here", hint)
 
 
 @spec_rule("component-field-type")
@@ -46,7 +47,7 @@ def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Violation]:
 
 
 def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, Holds], dict[str, Any], str]]:
-    for part, known in (("kubelet", KUBELET), ("kube_proxy", KUBE_PROXY)):
+    for part, known in (("kubelet", kubelet_fields(minor_of(spec.version))), ("kube_proxy", KUBE_PROXY)):
         if spec.kubeadm.has(part):
             yield known, getattr(spec.kubeadm, part), f"kubeadm.{part}"
 

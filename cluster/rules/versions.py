@@ -6,19 +6,29 @@ from collections.abc import Collection, Iterator
 
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.problems import Problem, Severity, Violation
+from cluster.vocabulary.releases import (
+    NEWEST_MINOR,
+    OLDEST_MINOR,
+    RELEASES,
+    exact_release,
+    minor_of,
+    minor_text,
+    release_of_minor,
+)
 from cluster.vocabulary.spec import ClusterSpec
-
-# The releases that Kubernetes itself still mends. All have kubeadm v1beta4 (1.31) and kube-proxy's nftables mode (1.33).
-OLDEST, NEWEST = (1, 34), (1, 36)
 
 
 @spec_rule("kubernetes-version-unsupported")
 def version_is_supported(spec: ClusterSpec) -> Iterator[Violation]:
     """The Kubernetes version is outside the supported window."""
-    minor = _numbers(spec.version)[:2]
-    if not OLDEST <= minor <= NEWEST:
-        says = f"{spec.version} is not within v{OLDEST[0]}.{OLDEST[1]} to v{NEWEST[0]}.{NEWEST[1]}"
-        yield Violation("kubernetes_version", says, "use the version of your artifact bundle (`sixstack bundle show`)")
+    if release_of_minor(spec.version) is None:
+        says = f"{spec.version} is not within v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
+        known = ", ".join(release.kubernetes for release in RELEASES)
+        yield Violation(
+            "kubernetes_version",
+            says,
+            f"write the version of your artifact bundle (`sixstack bundle show`): {known}, or another patch release of these",
+        )
 
 
 def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ...]:
@@ -30,8 +40,22 @@ def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ..
         return ()
     held = bundle_version.removeprefix("v")
     says = f"{spec.version} is asked for, the bundle holds v{held}"
-    hint = f'write kubernetes_version: "{held}", or name a bundle of {spec.version}'
+    hint = f'write kubernetes_version: "{held}", or {_way_to_a_bundle(spec.version.removeprefix("v"))}'
     return (Problem("kubernetes-version-not-in-bundle", "kubernetes_version", says, hint),)
+
+
+def _way_to_a_bundle(version: str) -> str:
+    """How to get a bundle of this version, or which version `sixstack bundle fetch` has instead."""
+    if exact_release(version):
+        return f"run `sixstack bundle fetch --kubernetes {version}` and name its folder in the Artifact bundle block"
+    known = ", ".join(release.kubernetes for release in RELEASES)
+    near = release_of_minor(version)
+    if near is None:
+        return f"one that `sixstack bundle fetch --kubernetes` gets: {known} (it knows no release of {minor_text(minor_of(version))})"
+    return (
+        f"{near.kubernetes}, the release of {minor_text(near.minor)} that `sixstack bundle fetch --kubernetes {near.kubernetes}` gets; "
+        f"a bundle of {version} must be your own"
+    )
 
 
 def image_problems(network_images: Collection[str], bundle_images: Collection[str]) -> tuple[Problem, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from cluster.vocabulary.families import Address, Family, Network, StackMode, families_of, family_of
+from cluster.vocabulary.releases import DEFAULT_RELEASE
 
 
 class Role(StrEnum):
@@ -104,7 +105,11 @@ ClusterName = Annotated[
     StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40),
     Describe("a name of lower-case letters, digits and inner hyphens that begins with a letter"),
 ]
-Version = Annotated[str, StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"), Describe("a version of three numbers such as 1.36.3")]
+Version = Annotated[
+    str,
+    StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"),
+    Describe(f"a version of three numbers such as {DEFAULT_RELEASE.kubernetes}"),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ImageReference = Annotated[
     str,
@@ -258,7 +263,9 @@ class Cni(SpecModel):
     """The pod network plug-in."""
 
     kind: CniKind = Field(CniKind.FLANNEL, description="flannel or calico (both with VXLAN), manifests (your own files), or none.")
-    version: Version | None = Field(None, description="Version of flannel or Calico; left out: that of the bundle.", examples=["3.31.0"])
+    version: Version | None = Field(
+        None, description="Version of flannel or Calico; left out: that of the bundle.", examples=[DEFAULT_RELEASE.calico]
+    )
     images: dict[str, ImageReference] = Field(
         default_factory=dict,
         description="Other images than the published ones, by name: flannel, flannel-cni-plugin; calico-node, calico-cni, calico-kube-controllers.",
@@ -330,7 +337,7 @@ class ClusterSpec(SpecModel):
     """A Kubernetes cluster as its owner asks for it."""
 
     name: ClusterName = Field(description="Name of the cluster.", examples=["demo"])
-    kubernetes_version: Version = Field("1.36.3", description="Kubernetes version, that of the bundle.")
+    kubernetes_version: Version = Field(DEFAULT_RELEASE.kubernetes, description="Kubernetes version, that of the bundle.")
     stack: StackMode = Field(description="ipv4, dual-stack or ipv6.")
     primary_family: Family = Field(Family.IPV4, description="Which family comes first in dual-stack.")
     hosts: tuple[Host, ...] = Field(min_length=1, description="The machines.")

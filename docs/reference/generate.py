@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import types
 from pathlib import Path
@@ -14,6 +15,7 @@ from cluster.file.reader import SHAPES
 from cluster.plan.immutable import CODE as IMMUTABLE
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
+from cluster.vocabulary.releases import DEFAULT_RELEASE, NEWEST_MINOR, OLDEST_MINOR, RELEASES, KubernetesRelease, minor_text
 from cluster.vocabulary.spec import ClusterSpec, IPAddress, IPNetwork
 from kube.host_network.check import PROBLEMS as HOST_NETWORK
 from kube.pod_networks.manifests import CODES as CNI_FILES
@@ -38,6 +40,23 @@ def cluster_file() -> str:
         parts += [_row(name, field) for name, field in model.model_fields.items()]
         parts.append("")
     return "\n".join(parts)
+
+
+def releases() -> str:
+    """The page of Kubernetes releases: a row for each component, a column for each release."""
+    columns = {release.kubernetes + (" (default)" if release is DEFAULT_RELEASE else ""): release for release in RELEASES}
+    names = [field.name for field in dataclasses.fields(KubernetesRelease) if field.name != "kubernetes"]
+    lines = [
+        "# Kubernetes releases\n",
+        _GENERATED,
+        f"A cluster file may name any patch release of Kubernetes {minor_text(OLDEST_MINOR)} to {minor_text(NEWEST_MINOR)}. Its bundle must be of the same version:",
+        "`sixstack bundle fetch --kubernetes VERSION` and `sixstack lab bundle --kubernetes VERSION` make bundles of the versions below.",
+        "A bundle of another patch release must be your own.\n",
+        f"| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}",
+        *(f"| {name.replace('_', ' ')} | {' | '.join(getattr(release, name) for release in columns.values())} |" for name in names),
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def problems() -> str:
@@ -76,7 +95,7 @@ def problems() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"cluster-file.md": cluster_file, "problems.md": problems}
+PAGES = {"cluster-file.md": cluster_file, "problems.md": problems, "releases.md": releases}
 
 
 def _rules(rules: list[Any]) -> list[str]:

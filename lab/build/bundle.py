@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from bundle.archive import IMAGE_CONFIG, IMAGE_MANIFEST, ArchivedImage, Blob, write_archive
 from bundle.cache import cache_folder
-from bundle.layout import UNITS, Place, Versions, places
+from bundle.layout import UNITS, Place, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
 from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
 from bundle.verify import sha256_of
-from cluster.vocabulary.errors import SixstackError
+from cluster.vocabulary.errors import EnvironmentFault, SixstackError
+from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 from lab.build.commands import go_commands
 from lab.build.debian import BUILDER_PACKAGES, unpack_packages
-from lab.build.golang import build_command, module_folder
+from lab.build.golang import GoCommand, build_commands, missing_modules, module_folder
 from lab.build.images import RECIPES, ImageRecipe
+from lab.build.jobs import Job, run_jobs
 from lab.build.layer import Content, DebianTree, Folder, Layer, Link, PlacedFile, diff_id_of, layer_of, write_layer
 from lab.build.program import Programs
 from lab.build.store import Store, key_of
@@ -29,17 +31,28 @@ from lab.packages import install_missing
 _PAUSE = Path(__file__).parent / "pause.c"
 # raise it when the files of a bundle change while their inputs do not
 _RECIPE = 1
-# each Go build uses every core by itself; two keep the cores busy while one links
-_AT_ONCE = 2
+# one `go build` keeps two cores busy until it links and while it downloads: the others use the cores then
+_AT_ONCE = 3
+NETWORKS = ("flannel", "calico")
 
 
-def build_bundle(progress: Callable[[str], None] = on_stderr) -> Path:
-    """The folder of a bundle for this machine's architecture, built when the cache has none; errors as EnvironmentFault.
+def build_bundle(
+    progress: Callable[[str], None] = on_stderr,
+    *,
+    release: KubernetesRelease = DEFAULT_RELEASE,
+    networks: Collection[str] = NETWORKS,
+) -> Path:
+    """The folder of a bundle of `release` for this machine's architecture, built when the cache has none; errors as EnvironmentFault.
 
-    May be killed at any point: the next call goes on with the parts that are done. Two calls at once: the second one waits.
+    It holds the images of the pod networks in `networks`, or more: a finished bundle of every network serves as well.
+    May be killed at any point: the next call continues with the parts that are missing. Of two calls at once, the second one waits.
     """
-    store = Store(cache_folder())
-    builder = _Builder(store, Versions(), Architecture.of_this_machine())
+    _refuse_missing_modules(release)
+    store, architecture = Store(cache_folder()), Architecture.of_this_machine()
+    whole = BundleBuilder(store, release, architecture, NETWORKS)
+    builder = BundleBuilder(store, release, architecture, networks)
+    if whole.finished:
+        return whole.folder
     if not builder.finished:
         with store.locked(progress):
             if not builder.finished:
@@ -48,14 +61,24 @@ def build_bundle(progress: Callable[[str], None] = on_stderr) -> Path:
     return builder.folder
 
 
-class _Builder:
-    """One bundle's way from sources to a folder."""
+def _refuse_missing_modules(release: KubernetesRelease) -> None:
+    """EnvironmentFault names the modules that this checkout does not pin for the release, and what cannot be built without them."""
+    if missing := missing_modules(go_commands(release).values()):
+        says = "; ".join(f"lab/build/modules/{module} (for {', '.join(names)})" for module, names in missing.items())
+        raise EnvironmentFault(f"Kubernetes {release.kubernetes} cannot be built, as these modules are missing: {says}")
 
-    def __init__(self, store: Store, versions: Versions, architecture: Architecture) -> None:
-        self.store, self.versions, self.architecture = store, versions, architecture
-        self.commands = go_commands(versions)
-        self.places = places(versions)
-        self.name = f"lab-v{versions.kubernetes}-{architecture}"
+
+class BundleBuilder:
+    """Makes one bundle from sources."""
+
+    def __init__(self, store: Store, release: KubernetesRelease, architecture: Architecture, networks: Collection[str]) -> None:
+        self.store, self.release, self.architecture = store, release, architecture
+        self.places = {path: place for path, place in places(release).items() if place.cni is None or place.cni in networks}
+        self.recipes = {place.name: RECIPES[place.name] for place in self.places.values() if place.kind is FileKind.IMAGE}
+        wanted = {name for place in self.places.values() for name in self._commands_of(place)}
+        self.commands = {name: command for name, command in go_commands(release).items() if name in wanted}
+        left_out = [network for network in NETWORKS if network not in networks]
+        self.name = "-".join([f"lab-v{release.kubernetes}-{architecture}", *(f"no-{network}" for network in left_out)])
         self.folder = store.bundles / f"{self.name}-{self._key()}"
         self.programs = Programs()
         self._locks: dict[str, threading.Lock] = {}
@@ -63,7 +86,7 @@ class _Builder:
 
     @property
     def finished(self) -> bool:
-        """The folder holds a manifest and every file has its size; whether the bytes are right is `sixstack bundle verify`'s to say."""
+        """The folder holds a manifest and every file has its size; `sixstack bundle verify` checks the bytes."""
         if not (self.folder / MANIFEST_NAME).is_file():
             return False
         try:
@@ -75,26 +98,21 @@ class _Builder:
 
     def build(self, progress: Callable[[str], None]) -> None:
         """Make every part, then the folder."""
-        order = sorted(self.places.values(), key=self._rank)
-        shown = Progress(progress, [self._title(place) for place in order], "building")
-        progress(f"building {self.name} in {self.store.folder}: {len(order)} files; the first time takes about half an hour on two cores")
         unfinished = self.store.temporary(self.store.bundles, self.folder.name)
         unfinished.mkdir()
-        with shown.beating(), ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="build") as pool:
-            made = [pool.submit(self._make, place, unfinished, shown) for place in order]
-            try:
-                wait(made, return_when=FIRST_EXCEPTION)
-                for future in made:
-                    if future.done():
-                        future.result()
-            except BaseException:
-                self.programs.stop()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        files = tuple(future.result() for future in made)
+        made: list[BundleFile] = []
+        jobs = [*self._base_jobs(), *self._go_jobs(), *(self._place_job(place, unfinished, made) for place in self.places.values())]
+        shown = Progress(progress, [job.title for job in jobs], "building")
+        progress(
+            f"building {self.name} in {self.store.folder}: {len(self.places)} files; the first time takes about a quarter of an hour on two cores"
+        )
+        with shown.beating():
+            run_jobs(jobs, _AT_ONCE, shown, self.programs.stop)
+        order = [place.path for place in self.places.values()]
+        files = tuple(sorted(made, key=lambda file: order.index(file.path)))
         write_manifest(
             unfinished,
-            BundleManifest(name=self.name, kubernetes_version=f"v{self.versions.kubernetes}", architecture=self.architecture, files=files),
+            BundleManifest(name=self.name, kubernetes_version=f"v{self.release.kubernetes}", architecture=self.architecture, files=files),
         )
         os.sync()
         if self.folder.exists():  # a damaged one
@@ -102,14 +120,48 @@ class _Builder:
         unfinished.replace(self.folder)
         progress(f"bundle ready: {self.folder} ({sum(file.size for file in files) // 1_000_000} MB)")
 
-    def _make(self, place: Place, folder: Path, shown: Progress) -> BundleFile:
-        with shown.part(self._title(place)):
-            stored, content = self._stored(place)
-            target = folder / place.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # a copy, not a link: harm done to a bundle must not reach the cache it is mended from
-            shutil.copyfile(stored, target)
-            return describe(place, target, target if stored == content else content)
+    def _base_jobs(self) -> list[Job]:
+        """The trees of Debian packages: downloads mostly, so they run beside the first Go builds."""
+        found = dict.fromkeys(recipe.packages for recipe in self.recipes.values() if recipe.packages)
+        return [Job(f"packages {' '.join(packages)}", partial(self._base_tree, packages)) for packages in found]
+
+    def _go_jobs(self) -> list[Job]:
+        """One job for the commands that share a module and settings, longest first."""
+        groups: dict[tuple[object, ...], list[GoCommand]] = {}
+        for command in self.commands.values():
+            groups.setdefault(command.group, []).append(command)
+        return [
+            Job(_go_title(commands), partial(self._build_together, commands))
+            for commands in sorted(groups.values(), key=lambda commands: _go_rank(commands[0]))
+        ]
+
+    def _place_job(self, place: Place, folder: Path, made: list[BundleFile]) -> Job:
+        """Put one file into the bundle, once its commands are built and its packages are there."""
+        needs = {
+            _go_title([other for other in self.commands.values() if other.group == self.commands[name].group])
+            for name in self._commands_of(place)
+            if name in self.commands
+        }
+        recipe = self.recipes.get(place.name) if place.kind is FileKind.IMAGE else None
+        if recipe is not None and recipe.packages:
+            needs.add(f"packages {' '.join(recipe.packages)}")
+        return Job(self._title(place), lambda: made.append(self._make(place, folder)), frozenset(needs))
+
+    def _commands_of(self, place: Place) -> tuple[str, ...]:
+        """The names of the built programs that a file is made of."""
+        if place.kind is FileKind.UNIT:
+            return ()
+        if place.kind is FileKind.IMAGE:
+            return tuple(name for _, name in RECIPES[place.name].commands)
+        return (place.name,)
+
+    def _make(self, place: Place, folder: Path) -> BundleFile:
+        stored, content = self._stored(place)
+        target = folder / place.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # a copy, not a link: harm done to a bundle must not reach the cache that repairs it
+        shutil.copyfile(stored, target)
+        return describe(place, target, target if stored == content else content)
 
     def _stored(self, place: Place) -> tuple[Path, Path]:
         """(file as stored, file as a host has it), both in the cache."""
@@ -122,23 +174,42 @@ class _Builder:
         content = self._command(place.name)
         return self._part(f"{place.name}.gz", key_of(_RECIPE, content.name), lambda target: compress(content, target)), content
 
-    def _part(self, name: str, key: str, make: Callable[[Path], None]) -> Path:
+    def _part(self, name: str, key: str, make: Callable[[Path], object]) -> Path:
         """A part of the store, made by one thread only; the other ones wait for it."""
         with self._locks_lock:
             lock = self._locks.setdefault(f"{name}-{key}", threading.Lock())
         with lock:
             return self.store.part(name, key, make)
 
+    def _build_together(self, commands: list[GoCommand]) -> None:
+        """Build what the store lacks of `commands` by one `go build`, which compiles the packages that they share once."""
+        lacking = [command for command in commands if not self.store.has(command.name, self._command_key(command))]
+        if not lacking:
+            return
+        scratch = self.store.temporary(self.store.parts, f"go-{lacking[0].name}")
+        scratch.mkdir()
+        build_commands(lacking, scratch, cache=self.store.folder, programs=self.programs)
+        for command in lacking:
+            self._part(command.name, self._command_key(command), (scratch / command.output).replace)
+        shutil.rmtree(scratch)
+
+    def _command_key(self, command: GoCommand) -> str:
+        return key_of(_RECIPE, self.architecture, command.inputs)
+
     def _command(self, name: str) -> Path:
         """A built program."""
         if name == "pause":
             return self._part("pause", key_of(_RECIPE, _PAUSE.read_text()), self._compile_pause)
         command = self.commands[name]
-        return self._part(
-            name,
-            key_of(_RECIPE, self.architecture, command.inputs),
-            lambda target: build_command(command, target, cache=self.store.folder, programs=self.programs),
-        )
+        return self._part(name, self._command_key(command), lambda target: self._build_one(command, target))
+
+    def _build_one(self, command: GoCommand, target: Path) -> None:
+        """Build a program again that was damaged since its job ended."""
+        scratch = target.with_name(f"{target.name}.d")
+        scratch.mkdir()
+        build_commands([command], scratch, cache=self.store.folder, programs=self.programs)
+        (scratch / command.output).replace(target)
+        scratch.rmdir()
 
     def _compile_pause(self, target: Path) -> None:
         self.programs.run(["gcc", "-Os", "-static", "-s", "-o", str(target), str(_PAUSE)], limit=60)
@@ -178,9 +249,13 @@ class _Builder:
 
     def _base(self, packages: tuple[str, ...]) -> Layer:
         """The layer of Debian packages, one and the same for all images that ask for them: a host unpacks it once."""
-        key = key_of(_RECIPE, self.architecture, packages)
-        tar = self._part("base.tree.tar", key, lambda target: unpack_packages(packages, target, self.programs))
-        return self._layer("base.layer", [key], [DebianTree(tar)])
+        return self._layer("base.layer", [self._base_key(packages)], [DebianTree(self._base_tree(packages))])
+
+    def _base_key(self, packages: tuple[str, ...]) -> str:
+        return key_of(_RECIPE, self.architecture, packages)
+
+    def _base_tree(self, packages: tuple[str, ...]) -> Path:
+        return self._part("base.tree.tar", self._base_key(packages), lambda target: unpack_packages(packages, target, self.programs))
 
     def _layer(self, name: str, inputs: list[str], contents: list[Content]) -> Layer:
         path = self._part(name, key_of(_RECIPE, inputs), lambda target: _write(target, contents))
@@ -191,19 +266,27 @@ class _Builder:
         return key_of(
             _RECIPE,
             [command.inputs for command in self.commands.values()],
-            [str(recipe) for recipe in RECIPES.values()],
+            [str(recipe) for recipe in RECIPES.values() if recipe in self.recipes.values()],
             [str(place) for place in self.places.values()],
             [path.read_text() for path in (_PAUSE, *sorted(UNITS.iterdir()))],
         )
 
-    def _rank(self, place: Place) -> tuple[int, str]:
-        """What takes long first; and Kubernetes together, as its commands share most packages."""
-        slow = ("kubeadm", "calico-node", "containerd", "kubelet", "kube-apiserver", "flannel", "coredns")
-        return (slow.index(place.name) if place.name in slow else len(slow), place.path.parent.name)
-
     @staticmethod
     def _title(place: Place) -> str:
         return f"{place.kind} {place.name} {place.version}"
+
+
+def _go_title(commands: list[GoCommand]) -> str:
+    """Module and commands, short enough for a line of progress."""
+    others = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
+    return f"go {commands[0].module}: {commands[0].name}{others}"
+
+
+def _go_rank(command: GoCommand) -> int:
+    """What takes long first, so that nothing long is left when the others are done."""
+    slow = ("kubernetes", "calico", "coredns", "flannel", "containerd", "etcd")
+    module = command.module.rpartition("/")[2]
+    return slow.index(module) if module in slow else len(slow)
 
 
 def _write(target: Path, contents: list[Content]) -> None:

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from bundle.layout import CNI_PLUGINS, CONTAINERD_BINARIES, CONTROL_PLANE_IMAGES, KUBERNETES_BINARIES, Versions
+from bundle.layout import CNI_PLUGINS, CONTAINERD_BINARIES, CONTROL_PLANE_IMAGES, KUBERNETES_BINARIES
+from cluster.vocabulary.releases import KubernetesRelease, minor_text
 from lab.build.golang import GoCommand
 
 # what the tag of the version points at: the module's pseudo-version names no release
 CALICO_COMMIT = "b1f3c43f8437"
 
 
-def go_commands(versions: Versions) -> dict[str, GoCommand]:
+def go_commands(release: KubernetesRelease) -> dict[str, GoCommand]:
     """Every Go command by its name; cheap ones last, as nobody waits for those."""
+    minor = minor_text(release.minor)
     plugins = "github.com/containernetworking/plugins"
     build_version = f"{plugins}/pkg/utils/buildversion.BuildVersion"
     found = [
-        *(_kubernetes(name, f"cmd/{name}", versions) for name in (*KUBERNETES_BINARIES, *CONTROL_PLANE_IMAGES, "kube-proxy")),
-        *(_containerd(name, versions) for name in CONTAINERD_BINARIES),
-        GoCommand("coredns", "coredns", "github.com/coredns/coredns"),
-        GoCommand("etcd", "etcd", "go.etcd.io/etcd/server/v3"),
-        GoCommand("etcdctl", "etcd", "go.etcd.io/etcd/etcdctl/v3"),
+        *(_kubernetes(name, f"cmd/{name}", release) for name in (*KUBERNETES_BINARIES, *CONTROL_PLANE_IMAGES, "kube-proxy")),
+        *(_containerd(name, release) for name in CONTAINERD_BINARIES),
+        GoCommand("coredns", f"{minor}/coredns", "github.com/coredns/coredns"),
+        GoCommand("etcd", f"{minor}/etcd", "go.etcd.io/etcd/server/v3"),
+        GoCommand("etcdctl", f"{minor}/etcd", "go.etcd.io/etcd/etcdctl/v3"),
         GoCommand(
             "flanneld",
             "flannel",
             "github.com/flannel-io/flannel",
-            (("github.com/flannel-io/flannel/pkg/version.Version", f"v{versions.flannel}"),),
+            (("github.com/flannel-io/flannel/pkg/version.Version", f"v{release.flannel}"),),
             # without cgo its udp backend does not compile on amd64
             cgo=True,
         ),
         GoCommand("install-conf", "flannel", "github.com/flannel-io/flannel/cmd/install_conf"),
         # the plugin's present repository is not to be had as a module: this is its older home, with the CNI library raised to 1.3.0
         GoCommand("flannel", "flannel-cni-plugin", f"{plugins}/plugins/meta/flannel", ((build_version, "v0.9.1-cni1.3.0"),)),
-        *(_calico(name, package, versions) for name, package in _CALICO_PACKAGE.items()),
+        *(_calico(name, package, release) for name, package in _CALICO_PACKAGE.items()),
         GoCommand("runc", "runc", "github.com/opencontainers/runc", cgo=True, tags=("seccomp",)),
-        _kubernetes("agnhost", "test/images/agnhost", versions),
+        _kubernetes("agnhost", "test/images/agnhost", release),
         *(
             GoCommand(
-                name, "cni-plugins", f"{plugins}/plugins/{_PLUGIN_FOLDER[name]}/{name}", ((build_version, f"v{versions.cni_plugins}"),)
+                name, "cni-plugins", f"{plugins}/plugins/{_PLUGIN_FOLDER[name]}/{name}", ((build_version, f"v{release.cni_plugins}"),)
             )
             for name in CNI_PLUGINS
         ),
@@ -65,18 +67,18 @@ _CALICO_PACKAGE = {
 }
 
 
-def _calico(name: str, package: str, versions: Versions) -> GoCommand:
+def _calico(name: str, package: str, release: KubernetesRelease) -> GoCommand:
     """A Calico command; without cgo, as its eBPF data plane would want a newer libbpf than Debian's."""
     root = "github.com/projectcalico/calico"
-    values = {"Version": f"v{versions.calico}", "GitRevision": CALICO_COMMIT, "BuildDate": "1970-01-01T00:00:00+0000"}
+    values = {"Version": f"v{release.calico}", "GitRevision": CALICO_COMMIT, "BuildDate": "1970-01-01T00:00:00+0000"}
     return GoCommand(name, "calico", f"{root}/{package}", tuple((f"{root}/pkg/buildinfo.{key}", value) for key, value in values.items()))
 
 
-def _kubernetes(name: str, package: str, versions: Versions) -> GoCommand:
+def _kubernetes(name: str, package: str, release: KubernetesRelease) -> GoCommand:
     """A Kubernetes command; without these variables kubeadm takes itself for v0.0.0 and asks for other images."""
-    major, minor, _ = versions.kubernetes.split(".")
+    major, minor, _ = release.kubernetes.split(".")
     values = {
-        "gitVersion": f"v{versions.kubernetes}",
+        "gitVersion": f"v{release.kubernetes}",
         "gitMajor": major,
         "gitMinor": minor,
         "gitTreeState": "clean",
@@ -84,9 +86,9 @@ def _kubernetes(name: str, package: str, versions: Versions) -> GoCommand:
     }
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
     variables = tuple((f"{package}.{key}", value) for package in packages for key, value in values.items())
-    return GoCommand(name, "kubernetes", f"k8s.io/kubernetes/{package}", variables)
+    return GoCommand(name, f"{minor_text(release.minor)}/kubernetes", f"k8s.io/kubernetes/{package}", variables)
 
 
-def _containerd(name: str, versions: Versions) -> GoCommand:
+def _containerd(name: str, release: KubernetesRelease) -> GoCommand:
     package = "github.com/containerd/containerd/v2"
-    return GoCommand(name, "containerd", f"{package}/cmd/{name}", ((f"{package}/version.Version", f"v{versions.containerd}"),))
+    return GoCommand(name, "containerd", f"{package}/cmd/{name}", ((f"{package}/version.Version", f"v{release.containerd}"),))

@@ -46,11 +46,16 @@ class Store:
             self._sweep()
             yield
 
-    def part(self, name: str, key: str, make: Callable[[Path], None]) -> Path:
+    def has(self, name: str, key: str) -> bool:
+        """The part is there and unharmed."""
+        path, mark = self.parts / f"{name}-{key}", self.parts / f"{name}-{key}.sha256"
+        return path.is_file() and mark.is_file() and mark.read_text() == sha256_of(path)
+
+    def part(self, name: str, key: str, make: Callable[[Path], object]) -> Path:
         """The file `name` made from inputs `key`: from the cache when it is there and unharmed, else by `make(temporary path)`."""
         path = self.parts / f"{name}-{key}"
         mark = self.parts / f"{name}-{key}.sha256"
-        if path.is_file() and mark.is_file() and mark.read_text() == sha256_of(path):
+        if self.has(name, key):
             return path
         temporary = self.temporary(self.parts, path.name)
         make(temporary)

@@ -8,7 +8,7 @@ import json
 import re
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from bundle.archive import IMAGE_CONFIG, IMAGE_INDEX, IMAGE_MANIFEST
-from bundle.layout import CNI_PLUGINS, CONTAINERD_BINARIES, KUBERNETES_BINARIES, Versions, image_references
+from bundle.layout import CNI_PLUGINS, CONTAINERD_BINARIES, KUBERNETES_BINARIES, image_references
 from bundle.manifest import Architecture
 from bundle.sources import Sources, read_sources
+from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 
 TOKEN = "a-token-that-the-realm-gave"
 GZIP_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -143,13 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def published() -> Iterator[Published]:
-    """Every release and image of the default versions, for both architectures, small but with real digests."""
-    versions, there = Versions(), Published()
-    for architecture in Architecture:
-        _put_releases(there, versions, architecture.value)
-    for name, reference in image_references(versions).items():
-        repository, _, tag = reference.partition("/")[2].rpartition(":")
-        there.put_image(repository, tag, {each.value: tar_of({name: f"{name} for {each}".encode()}) for each in Architecture})
+    """Every release and image of the default release, for both architectures, small but with real digests."""
+    there = Published()
+    _put_all(there, DEFAULT_RELEASE)
     handler = type("Handler", (_Handler,), {"published": there})
     there.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     there.server.daemon_threads = True
@@ -161,27 +158,43 @@ def published() -> Iterator[Published]:
     thread.join()
 
 
+@pytest.fixture
+def published_release(published: Published) -> Callable[[KubernetesRelease], None]:
+    """Call it to serve another release too."""
+    return lambda release: _put_all(published, release)
+
+
+def _put_all(there: Published, release: KubernetesRelease) -> None:
+    for architecture in Architecture:
+        _put_releases(there, release, architecture.value)
+    for name, reference in image_references(release).items():
+        repository, _, tag = reference.partition("/")[2].rpartition(":")
+        there.put_image(repository, tag, {each.value: tar_of({name: f"{name} for {each}".encode()}) for each in Architecture})
+
+
 def program(name: str, architecture: str) -> bytes:
     """The content of a program of the fixture: larger than a chunk, unlike any other."""
     return f"{name} for {architecture}\n".encode() * 2000
 
 
-def _put_releases(there: Published, versions: Versions, architecture: str) -> None:
+def _put_releases(there: Published, release: KubernetesRelease, architecture: str) -> None:
     def with_checksum(path: str, content: bytes, ending: str, *, named: bool) -> None:
         there.put(path, content)
         name = path.rpartition("/")[2]
         there.put(path + ending, (f"{sha256(content)}  {name}\n" if named else sha256(content)).encode())
 
     for name in KUBERNETES_BINARIES:
-        path = f"/release/v{versions.kubernetes}/bin/linux/{architecture}/{name}"
+        path = f"/release/v{release.kubernetes}/bin/linux/{architecture}/{name}"
         with_checksum(path, program(name, architecture), ".sha256", named=False)
     containerd = tar_of({f"bin/{name}": program(name, architecture) for name in CONTAINERD_BINARIES})
-    path = f"/containerd/containerd/releases/download/v{versions.containerd}/containerd-{versions.containerd}-linux-{architecture}.tar.gz"
+    path = f"/containerd/containerd/releases/download/v{release.containerd}/containerd-{release.containerd}-linux-{architecture}.tar.gz"
     with_checksum(path, containerd, ".sha256sum", named=True)
     plugins = tar_of({f"./{name}": program(name, architecture) for name in CNI_PLUGINS})
-    path = f"/containernetworking/plugins/releases/download/v{versions.cni_plugins}/cni-plugins-linux-{architecture}-v{versions.cni_plugins}.tgz"
+    path = (
+        f"/containernetworking/plugins/releases/download/v{release.cni_plugins}/cni-plugins-linux-{architecture}-v{release.cni_plugins}.tgz"
+    )
     with_checksum(path, plugins, ".sha256", named=True)
-    folder = f"/opencontainers/runc/releases/download/v{versions.runc}"
+    folder = f"/opencontainers/runc/releases/download/v{release.runc}"
     there.put(f"{folder}/runc.{architecture}", program("runc", architecture))
     lines = [f"{sha256(program('runc', each.value))} *runc.{each}" for each in Architecture]
     there.put(f"{folder}/runc.sha256sum", "\n".join(lines).encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ import pytest
 
 from bundle.faults import BundleFault
 from bundle.fetch import fetch_bundle, reachable
-from bundle.layout import Versions, image_references
+from bundle.layout import image_references
 from bundle.manifest import Architecture, BundleManifest, read_manifest
 from bundle.sources import DEFAULT_SOURCES, Sources, read_sources
 from bundle.unpack import unpack
 from bundle.verify import verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease
 from tests.bundle.image_files import unpack_from_image
 
-KUBELET = f"/release/v{Versions().kubernetes}/bin/linux/amd64/kubelet"
+KUBELET = f"/release/v{DEFAULT_RELEASE.kubernetes}/bin/linux/amd64/kubelet"
 
 
 def fetch(folder: Path, sources: Sources, architecture: Architecture = Architecture.AMD64) -> tuple[BundleManifest, list[str]]:
@@ -37,7 +39,7 @@ def test_a_fetched_bundle_is_whole(published: Any, tmp_path: Path, architecture:
 
     verify_bundle(tmp_path / "bundle", manifest)
     assert manifest.architecture is architecture
-    assert set(manifest.images) == set(image_references(Versions()).values())
+    assert set(manifest.images) == set(image_references(DEFAULT_RELEASE).values())
     kubelet = next(file for file in manifest.files if file.name == "kubelet")
     content = gzip.decompress((tmp_path / "bundle" / kubelet.path).read_bytes())
     assert content == published.files[KUBELET.replace("amd64", architecture.value)][1]
@@ -115,11 +117,11 @@ def test_a_manifest_with_another_digest_is_not_taken(published: Any, tmp_path: P
 
 def test_a_pinned_digest_wins_over_the_tag(published: Any, tmp_path: Path) -> None:
     """With a digest in the sources the tag is not asked for, and a digest that nobody has is an error."""
-    reference = image_references(Versions())["pause"]
+    reference = image_references(DEFAULT_RELEASE)["pause"]
     pinned = published.sources.model_copy(update={"digests": {reference: "sha256:" + "0" * 64}})
     with pytest.raises(EnvironmentFault, match=r"manifests/sha256:0{64}: the server says 404"):
         fetch(tmp_path / "bundle", pinned)
-    assert not any(path.endswith(f"/pause/manifests/{Versions().pause}") for path, _ in published.asked)
+    assert not any(path.endswith(f"/pause/manifests/{DEFAULT_RELEASE.pause}") for path, _ in published.asked)
 
 
 def test_a_server_that_stumbles_is_asked_again(published: Any, tmp_path: Path) -> None:
@@ -168,15 +170,15 @@ def test_files_of_somebody_else_are_left_alone(published: Any, tmp_path: Path) -
 
 def test_an_image_for_another_architecture_only_is_refused(published: Any, tmp_path: Path) -> None:
     """The error names the image and the architecture."""
-    reference = image_references(Versions())["pause"]
-    published.put_image("pause", Versions().pause, {"arm64": b"layer"})
+    reference = image_references(DEFAULT_RELEASE)["pause"]
+    published.put_image("pause", DEFAULT_RELEASE.pause, {"arm64": b"layer"})
     with pytest.raises(EnvironmentFault, match=rf"{reference} is not published for linux/amd64"):
         fetch(tmp_path / "bundle", published.sources)
 
 
 def test_an_answer_that_is_no_image_is_an_error_not_a_crash(published: Any, tmp_path: Path) -> None:
     """A registry, or something that pretends to be one, may answer anything."""
-    published.put(f"/v2/pause/manifests/{Versions().pause}", b"[]", "application/vnd.oci.image.index.v1+json")
+    published.put(f"/v2/pause/manifests/{DEFAULT_RELEASE.pause}", b"[]", "application/vnd.oci.image.index.v1+json")
     with pytest.raises(EnvironmentFault, match=r"registry\.k8s\.io/pause:\S+ what the registry answers is no image"):
         fetch(tmp_path / "bundle", published.sources)
 
@@ -194,3 +196,16 @@ def test_reachable_means_every_server_answers(published: Any) -> None:
     assert reachable(published.sources, timeout=5)
     elsewhere = published.sources.model_copy(update={"registries": {"registry.k8s.io": "http://127.0.0.1:9"}})
     assert not reachable(elsewhere, timeout=5)
+
+
+def test_another_release_is_fetched_whole(published: Any, published_release: Callable[[KubernetesRelease], None], tmp_path: Path) -> None:
+    """Every file has the version that the table of releases gives it; a folder of one release is not filled with another."""
+    release = RELEASES[0]
+    published_release(release)
+    fetch_bundle(tmp_path / "bundle", Architecture.AMD64, published.sources, lambda _: None, release=release)
+    manifest = read_manifest(tmp_path / "bundle")
+    verify_bundle(tmp_path / "bundle", manifest)
+    assert (manifest.name, manifest.kubernetes_version) == (f"v{release.kubernetes}-amd64", f"v{release.kubernetes}")
+    assert set(manifest.images) == set(image_references(release).values())
+    with pytest.raises(EnvironmentFault, match=f"holds bundle v{release.kubernetes}-amd64: name another folder"):
+        fetch(tmp_path / "bundle", published.sources)

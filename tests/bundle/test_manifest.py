@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from bundle.layout import Versions, image_references, places
+from bundle.layout import image_references, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, Encoding, FileKind, read_manifest
 from bundle.pack import describe, write_manifest
 from bundle.verify import verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault, SpecError
+from cluster.vocabulary.releases import DEFAULT_RELEASE
 
 FLANNEL, CALICO = (
-    {name: reference for name, reference in image_references(Versions()).items() if name.startswith(cni)} for cni in ("flannel", "calico")
+    {name: reference for name, reference in image_references(DEFAULT_RELEASE).items() if name.startswith(cni)}
+    for cni in ("flannel", "calico")
 )
 
 
@@ -23,7 +25,7 @@ FLANNEL, CALICO = (
 def manifest(tmp_path: Path) -> BundleManifest:
     """A manifest of every file of a bundle, and the files, in `tmp_path`."""
     files = []
-    for path, place in places(Versions()).items():
+    for path, place in places(DEFAULT_RELEASE).items():
         stored = tmp_path / path
         stored.parent.mkdir(parents=True, exist_ok=True)
         stored.write_text(f"content of {place.name}")

@@ -12,6 +12,7 @@ from bundle.manifest import Architecture, BundleManifest, FileKind
 from bundle.pack import describe, write_manifest
 from cli.exit_codes import ENVIRONMENT, GOOD, PROBLEMS, USAGE
 from cli.main import main
+from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 
 
 @pytest.fixture
@@ -66,3 +67,33 @@ def test_a_folder_of_somebody_else_is_not_filled(tmp_path: Path, capsys: pytest.
     (tmp_path / "mine").write_text("precious")
     assert main(["bundle", "fetch", str(tmp_path)]) == ENVIRONMENT
     assert "name another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["bundle", "fetch"], ["lab", "bundle"]])
+def test_an_unknown_kubernetes_version_is_a_usage_error(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The message lists the versions that the command knows."""
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--kubernetes", "1.34.4"])
+    assert ended.value.code == USAGE
+    assert "'1.34.4' is not a version that this command knows: 1.35.4, 1.36.3, 1.37.2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "version"), [([], DEFAULT_RELEASE.kubernetes), (["--kubernetes", "v1.37.2"], "1.37.2")])
+def test_fetch_takes_the_release_of_the_option(monkeypatch: pytest.MonkeyPatch, arguments: list[str], version: str) -> None:
+    """The default release without it; each release has a folder of its own."""
+    fetched: list[tuple[str, str]] = []
+
+    def fetch(folder: Path, *_: object, release: KubernetesRelease) -> Path:
+        fetched.append((folder.name, release.kubernetes))
+        return folder
+
+    monkeypatch.setattr("bundle.fetch.fetch_bundle", fetch)
+    assert main(["bundle", "fetch", "--architecture", "amd64", *arguments]) == GOOD
+    assert fetched == [(f"v{version}-amd64", version)]
+
+
+def test_lab_bundle_builds_the_release_of_the_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its folder is printed for a script to use."""
+    monkeypatch.setattr("lab.build.bundle.build_bundle", lambda *, release: Path("/cache") / release.kubernetes)
+    assert main(["lab", "bundle", "--kubernetes", "1.35.4"]) == GOOD
+    assert capsys.readouterr().out == "/cache/1.35.4\n"

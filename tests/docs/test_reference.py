@@ -8,7 +8,7 @@ import pytest
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 
 
-@pytest.mark.parametrize("name", ["cluster-file.md", "problems.md"])
+@pytest.mark.parametrize("name", ["cluster-file.md", "problems.md", "releases.md"])
 def test_a_page_is_current(name: str) -> None:
     """Run `python docs/reference/generate.py` after a change of the models or rules."""
     found = importlib.util.spec_from_file_location("generate", REFERENCE / "generate.py")

@@ -7,7 +7,9 @@ from ipaddress import ip_address
 
 import pytest
 
+from bundle.layout import image_references
 from cluster.vocabulary.families import Family, family_of
+from cluster.vocabulary.releases import DEFAULT_RELEASE
 from tests.conftest import MadeCluster
 
 pytestmark = [pytest.mark.lab, pytest.mark.server]
@@ -41,7 +43,9 @@ class TestCluster:
                 "spec": {
                     "nodeName": host["name"],
                     "tolerations": [{"operator": "Exists"}],
-                    "containers": [{"name": "pause", "image": "registry.k8s.io/pause:3.10.2", "imagePullPolicy": "IfNotPresent"}],
+                    "containers": [
+                        {"name": "pause", "image": image_references(DEFAULT_RELEASE)["pause"], "imagePullPolicy": "IfNotPresent"}
+                    ],
                 },
             }
             for host in made.document["hosts"]

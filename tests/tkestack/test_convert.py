@@ -79,7 +79,7 @@ def test_what_was_changed_is_told_with_the_reason() -> None:
     """Version, node mask, host names, kube-proxy's mode, node-ip, pod network; also what nothing came of."""
     said = told(imported(*CASES["ipv6"]))
     for path, words in {
-        "a.json: spec.version": "changed: kubernetes_version: 1.36.3: v1.18.3 is not within v1.34 to v1.36",
+        "a.json: spec.version": "changed: kubernetes_version: 1.36.3: v1.18.3 is not within v1.35 to v1.37",
         "network.pods: node_mask 72 of fd00:10:16::/64": "one node range",
         "hosts[].name: cls-2xcfb5wp-1, mc-9r2dkcqj": "no host names",
         "a.json: spec.hostnameAsNodename": "taken over",
@@ -171,7 +171,7 @@ def test_the_name_of_the_cluster(metadata: dict[str, str], display: str, called:
 
 
 @pytest.mark.parametrize(
-    ("version", "taken"), [("1.35.2", "1.35.2"), ("v1.34.1", "1.34.1"), ("1.35.2-tke.1", "1.35.2"), ("1.20.4", "1.36.3"), (None, "1.36.3")]
+    ("version", "taken"), [("1.35.2", "1.35.2"), ("v1.37.1", "1.37.1"), ("1.35.2-tke.1", "1.35.2"), ("1.20.4", "1.36.3"), (None, "1.36.3")]
 )
 def test_a_version_outside_of_the_window_is_replaced_by_the_bundles(version: str | None, taken: str) -> None:
     """And one inside is kept."""

@@ -52,6 +52,10 @@ class TestUnknownArgument:
         arguments = {component: {"v": "2"} for component in ("apiserver", "controller_manager", "scheduler", "kubelet")}
         assert check({"kubeadm.extra_args": {**arguments, "etcd": {"log-level": "warn"}}}) == {}
 
-    def test_other_releases_are_not_judged(self, check: Check) -> None:
-        """The list was read off 1.36."""
-        assert check({"kubernetes_version": "1.35.1", "kubeadm.extra_args": {"apiserver": {"some-older-flag": "x"}}}) == {}
+    def test_an_argument_is_judged_by_the_minor_of_the_file(self, check: Check) -> None:
+        """tls-curve-preferences came with 1.36."""
+        at = "kubeadm.extra_args.apiserver.tls-curve-preferences"
+        arguments = {"apiserver": {"tls-curve-preferences": "X25519"}}
+        older = check({"kubernetes_version": "1.35.1", "kubeadm.extra_args": arguments})["unknown-argument", at]
+        assert "of Kubernetes 1.35" in older.message
+        assert check({"kubernetes_version": "1.37.2", "kubeadm.extra_args": arguments}) == {}

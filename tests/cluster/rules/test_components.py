@@ -24,6 +24,13 @@ class TestUnknownComponentField:
         """kubeadm would say `strict decoding error: unknown field`, after the hosts were prepared."""
         assert near in check({f"kubeadm.{part}": value})["unknown-component-field", path].hint
 
+    def test_a_field_is_judged_by_the_minor_of_the_file(self, check: Check) -> None:
+        """defaultPodSysctls came with 1.37: an older kubeadm refuses it."""
+        kubelet = {"kubeadm.kubelet": {"defaultPodSysctls": {"net.ipv4.ip_unprivileged_port_start": "0"}}}
+        refused = check({"kubernetes_version": "1.36.3", **kubelet})["unknown-component-field", "kubeadm.kubelet.defaultPodSysctls"]
+        assert "Kubernetes 1.36 has no field" in refused.message
+        assert check({"kubernetes_version": "1.37.2", **kubelet}) == {}
+
     def test_known_fields_are_accepted(self, check: Check) -> None:
         """At the top and inside."""
         kubelet = {

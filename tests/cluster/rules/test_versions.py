@@ -13,14 +13,14 @@ from tests.cluster.rules.conftest import Check, Document
 class TestKubernetesVersionUnsupported:
     """kubernetes-version-unsupported."""
 
-    @pytest.mark.parametrize("version", ["1.33.9", "1.37.0", "v2.0.0", "0.36.3"])
+    @pytest.mark.parametrize("version", ["1.34.4", "1.38.0", "v2.0.0", "0.36.3"])
     def test_other_versions_are_refused(self, check: Check, version: str) -> None:
-        """Older than what Kubernetes mends, newer than what was tried."""
+        """A minor that the table of releases does not have."""
         assert ("kubernetes-version-unsupported", "kubernetes_version") in check({"kubernetes_version": version})
 
-    @pytest.mark.parametrize("version", ["1.34.0", "v1.36.3", "1.35.12"])
+    @pytest.mark.parametrize("version", ["1.35.0", "v1.36.3", "1.37.12"])
     def test_the_window_is_accepted(self, check: Check, version: str) -> None:
-        """With or without its v."""
+        """Any patch release of a supported minor, with or without its v."""
         assert check({"kubernetes_version": version}) == {}
 
 
@@ -40,6 +40,25 @@ class TestBundleVersion:
         spec = read_document(good()).spec
         assert spec is not None
         assert bundle_problems(spec, "1.36.3") == bundle_problems(spec, "v1.36.3") == ()
+
+    @pytest.mark.parametrize(
+        ("asked", "says"),
+        [
+            ("1.37.2", "or run `sixstack bundle fetch --kubernetes 1.37.2` and name its folder in the Artifact bundle block"),
+            ("v1.35.4", "or run `sixstack bundle fetch --kubernetes 1.35.4` and name its folder in the Artifact bundle block"),
+            (
+                "1.37.9",
+                "or 1.37.2, the release of 1.37 that `sixstack bundle fetch --kubernetes 1.37.2` gets; a bundle of 1.37.9 must be your own",
+            ),
+            ("1.33.1", "or one that `sixstack bundle fetch --kubernetes` gets: 1.35.4, 1.36.3, 1.37.2 (it knows no release of 1.33)"),
+        ],
+    )
+    def test_the_hint_names_the_command_that_fetches_the_bundle(self, good: Callable[..., Document], asked: str, says: str) -> None:
+        """The exact command where the table has the version; otherwise what it has instead."""
+        spec = read_document(good()).spec
+        assert spec is not None
+        (problem,) = bundle_problems(spec.model_copy(update={"kubernetes_version": asked}), "1.36.3")
+        assert problem.hint == f'write kubernetes_version: "1.36.3", {says}'
 
 
 class TestImageNotInBundle:

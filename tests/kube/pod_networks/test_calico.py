@@ -9,8 +9,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from bundle.layout import Versions, image_references
+from bundle.layout import image_references
 from cluster.pod_networks.calico import Calico
+from cluster.vocabulary.releases import DEFAULT_RELEASE
 from kube.client import Document
 from kube.pod_networks import network_documents
 from tests.cluster.pod_networks.specs import MODES
@@ -53,7 +54,7 @@ def test_every_document_is_valid(mode: str) -> None:
 
 def test_images_are_those_of_the_bundle_unless_the_file_names_others() -> None:
     """An image that the bundle has under another name would be pulled."""
-    held = image_references(Versions())
+    held = image_references(DEFAULT_RELEASE)
     assert CALICO.images(spec_of("ipv4")) == {name: held[name] for name in held if name.startswith("calico")}
     found = CALICO.images(spec_of("ipv4", {"version": "3.31.2", "images": {"calico-cni": "mirror.example.org/calico/cni:v1"}}))
     assert found == {

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from bundle.layout import Versions, places
+from bundle.layout import places
 from bundle.manifest import FileKind
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease
+from lab.build.bundle import build_bundle
 from lab.build.commands import go_commands
 from lab.build.golang import MODULES, GoCommand
 from lab.build.images import RECIPES
 
-COMMANDS = go_commands(Versions())
+every_release = pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.kubernetes)
 
 
 def required(command: GoCommand) -> Iterator[tuple[str, str]]:
@@ -22,38 +26,70 @@ def required(command: GoCommand) -> Iterator[tuple[str, str]]:
     yield from re.findall(r"^\s*(?:require )?(\S+) (?:v0\.0\.0-\S+ // )?(v\S+)", text, re.M)
 
 
+@every_release
 @pytest.mark.parametrize(
-    ("command", "version"),
+    ("command", "component"),
     [
-        ("kubeadm", Versions().kubernetes),
-        ("etcd", Versions().etcd),
-        ("coredns", Versions().coredns),
-        ("containerd", Versions().containerd),
-        ("runc", Versions().runc),
-        ("bridge", Versions().cni_plugins),
-        ("flanneld", Versions().flannel),
-        ("calico-node", Versions().calico),
+        ("kubeadm", "kubernetes"),
+        ("agnhost", "kubernetes"),
+        ("etcd", "etcd"),
+        ("etcdctl", "etcd"),
+        ("coredns", "coredns"),
+        ("containerd", "containerd"),
+        ("runc", "runc"),
+        ("bridge", "cni_plugins"),
+        ("flanneld", "flannel"),
+        ("calico-node", "calico"),
     ],
 )
-def test_the_version_in_the_manifest_is_the_one_that_is_built(command: str, version: str) -> None:
-    """go.mod and the bundle's versions are two places that must agree."""
-    found = COMMANDS[command]
-    assert f"v{version}" in {pinned for module, pinned in required(found) if found.package.startswith(module)}
+def test_the_version_in_the_manifest_is_the_one_that_is_built(release: KubernetesRelease, command: str, component: str) -> None:
+    """go.mod and the table of releases are two places that must agree."""
+    found = go_commands(release)[command]
+    assert f"v{getattr(release, component)}" in {pinned for module, pinned in required(found) if found.package.startswith(module)}
 
 
-def test_every_program_of_a_bundle_has_a_way_to_be_built() -> None:
+@every_release
+def test_the_libraries_of_kubernetes_are_those_of_the_release(release: KubernetesRelease) -> None:
+    """Each replaced module of k8s.io has the release's own version: a mixture would compile, and behave as no release does."""
+    text = (MODULES / go_commands(release)["kubeadm"].module / "go.mod").read_text()
+    pinned = re.findall(r"^\t(k8s\.io/\S+) => \1 (v\S+)$", text, re.M)
+    assert len(pinned) >= 30
+    assert {version for _, version in pinned} == {f"v0.{release.kubernetes.removeprefix('1.')}"}
+
+
+@every_release
+def test_every_program_of_a_bundle_has_a_way_to_be_built(release: KubernetesRelease) -> None:
     """Binaries, plugins, and what the images hold."""
-    wanted = {place.name for place in places(Versions()).values() if place.kind in (FileKind.BINARY, FileKind.CNI_PLUGIN)}
+    wanted = {place.name for place in places(release).values() if place.kind in (FileKind.BINARY, FileKind.CNI_PLUGIN)}
     wanted |= {command for recipe in RECIPES.values() for _, command in recipe.commands}
-    assert wanted - set(COMMANDS) == {"pause"}
+    assert wanted - set(go_commands(release)) == {"pause"}
 
 
-def test_every_image_of_a_bundle_has_a_recipe() -> None:
+@every_release
+def test_every_image_of_a_bundle_has_a_recipe(release: KubernetesRelease) -> None:
     """And no recipe is for nothing."""
-    assert {place.name for place in places(Versions()).values() if place.kind is FileKind.IMAGE} == set(RECIPES)
+    assert {place.name for place in places(release).values() if place.kind is FileKind.IMAGE} == set(RECIPES)
 
 
-@pytest.mark.parametrize("module", sorted({command.module for command in COMMANDS.values()}))
+def test_the_programs_of_one_build_have_names_of_their_own() -> None:
+    """One `go build` writes them into one folder, named by their packages."""
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for command in go_commands(DEFAULT_RELEASE).values():
+        groups.setdefault(command.group, []).append(command.output)
+    assert all(len(set(outputs)) == len(outputs) for outputs in groups.values())
+    assert ["etcdctl", "server"] in [sorted(outputs) for outputs in groups.values()]
+
+
+def test_a_release_without_modules_is_refused_by_name() -> None:
+    """The message names the folders that are missing and what they are for."""
+    unknown = replace(DEFAULT_RELEASE, kubernetes="1.99.0")
+    with pytest.raises(
+        EnvironmentFault, match=r"1\.99\.0 cannot be built.*modules/1\.99/kubernetes \(for kubelet, kubeadm, .*modules/1\.99/etcd"
+    ):
+        build_bundle(release=unknown)
+
+
+@pytest.mark.parametrize("module", sorted({command.module for release in RELEASES for command in go_commands(release).values()}))
 def test_every_module_is_pinned_by_checksums(module: str) -> None:
     """A go.sum lies beside each go.mod, and the toolchain is not pinned beyond the minor version."""
     assert (MODULES / module / "go.sum").stat().st_size > 0
