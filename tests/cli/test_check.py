@@ -29,7 +29,7 @@ class TestCheck:
 
     @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
     def test_an_example_is_good(self, path: Path) -> None:
-        """One line says what it would make."""
+        """One line describes the cluster."""
         done = sixstack("check", str(path))
         assert done.returncode == 0
         assert b"OK: cluster demo" in done.stdout
@@ -157,7 +157,7 @@ class TestWas:
         assert told["migration"]["in_place"]
         assert all(action["restarts"] for action in told["migration"]["actions"])
 
-    def test_problems_of_both_files_are_told(self) -> None:
+    def test_problems_of_both_files_are_reported(self) -> None:
         """Neither hides the other; nothing is compared then."""
         done = sixstack("check", str(GOOD), "--was", "-", "--output", "json", feed=b"name: demo\n")
         assert done.returncode == 1

@@ -67,7 +67,7 @@ class TestClusterFile:
         assert spec.cni.kind == "flannel"
         assert spec.tkestack_labels
 
-    def test_without_host_keys_there_is_a_file_to_mend(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_without_host_keys_the_file_has_problems_to_fix(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Exit 1, and what to do."""
         target = tmp_path / "cluster.yaml"
         assert main(["import", *written(tmp_path, *CASES["ipv6"]), "--no-blocks", "--to", str(target)]) == 1

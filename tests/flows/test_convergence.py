@@ -186,7 +186,7 @@ def test_a_run_killed_in_the_middle_of_kubeadm_init_is_finished_by_the_next(grow
     assert "2 of 2 hosts joined" in done.stdout
 
 
-def test_without_a_pod_network_nodes_stay_not_ready_and_the_run_says_so(grown: Grown) -> None:
+def test_without_a_pod_network_nodes_stay_not_ready_and_the_run_reports_it(grown: Grown) -> None:
     """`cni: none` completes; a second run has nothing to do and says again what is left to the owner."""
     assert set(grown.nodes()) == {f"{LAB}-1", f"{LAB}-2"}
     assert grown.ready() == set()

@@ -75,7 +75,7 @@ def test_the_ipv6_sample() -> None:
     assert result.problems == ()
 
 
-def test_what_was_changed_is_told_with_the_reason() -> None:
+def test_changes_are_reported_with_the_reason() -> None:
     """Version, node mask, host names, kube-proxy's mode, node-ip, pod network; also what nothing came of."""
     said = told(imported(*CASES["ipv6"]))
     for path, words in {

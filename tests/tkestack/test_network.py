@@ -71,7 +71,7 @@ class TestFamilies:
         assert result.document is not None
         assert "addresses" not in result.document["hosts"][0]
 
-    def test_host_bits_are_taken_off_and_told(self) -> None:
+    def test_host_bits_are_removed_and_reported(self) -> None:
         """The network that is meant."""
         result = imported(changed(dual_stack_cluster(), serviceCIDR="10.96.0.1/16,fd00:10:96::/112"))
         assert result.document is not None
@@ -118,7 +118,7 @@ class TestMasks:
         assert faults(result) == {}
         assert read_document(result.document).spec is not None
 
-    def test_a_number_of_pods_that_leaves_hosts_out_is_told(self) -> None:
+    def test_a_number_of_pods_without_room_for_all_hosts_is_reported(self) -> None:
         """256 pods a node are /24, of which a /23 holds two."""
         machines = [{**dual_stack_cluster()["spec"]["machines"][0], "ip": f"172.22.0.{number}"} for number in (1, 2, 3)]
         spec = {"clusterCIDR": "10.0.0.0/23", "serviceCIDR": "10.96.0.0/16", "features": {}, "properties": {"maxNodePodNum": 256}}
@@ -135,7 +135,7 @@ class TestWithoutServiceRange:
         found = network(clusterCIDR="10.0.0.0/16,fd00:10:16::/56", serviceCIDR=None, properties=properties)
         assert found[2:] == ([("10.0.0.0/17", None), ("fd00:10:16::/57", None)], ["10.0.252.0/22", "fd00:10:16:ff:ffff:ffff:ffff:0/112"])
 
-    def test_what_is_cut_is_told(self) -> None:
+    def test_a_split_range_is_reported(self) -> None:
         """With the reason."""
         result = imported(changed(dual_stack_cluster(), clusterCIDR="10.0.0.0/16", serviceCIDR=None, features={}))
         assert "network.services: 10.0.255.0/24" in told(result)["a.json: spec.clusterCIDR"]

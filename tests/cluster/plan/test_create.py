@@ -180,7 +180,7 @@ def test_a_reset_worker_joins_again_though_its_node_is_still_there() -> None:
     assert step.values["recreate"] is False
 
 
-def test_a_worker_of_an_earlier_control_plane_joins_anew() -> None:
+def test_a_worker_of_an_earlier_control_plane_joins_again() -> None:
     """Its certificate authority is not the control plane's."""
     old = replace(member("b"), kubernetes=replace(member("b").kubernetes, ca_hash="sha256:" + "00" * 32))
     step = plan_create(SPEC, {"a": member("a"), "b": old}, WANTED, STATE).step("join-worker", "b")
@@ -189,7 +189,7 @@ def test_a_worker_of_an_earlier_control_plane_joins_anew() -> None:
     assert step.values["recreate"] is True
 
 
-def test_a_worker_outlives_its_control_plane_only_to_be_joined_anew() -> None:
+def test_a_worker_of_a_lost_control_plane_joins_again() -> None:
     """The control plane's host was installed afresh: init there, and the worker that carries the old certificate authority joins again."""
     plan = plan_create(SPEC, {"a": bare("a"), "b": member("b")}, WANTED, None)
     assert plan.step("init-control-plane", "a") is not None
@@ -232,7 +232,7 @@ def test_a_worker_whose_kubelet_is_stopped_is_started_and_not_reset() -> None:
         (replace(member("a"), kubernetes=replace(member("a").kubernetes, kubelet_active=False)), "kubelet is not running"),
     ],
 )
-def test_a_control_plane_that_is_not_whole_is_initialized_and_says_why(facts: HostFacts, reason: str) -> None:
+def test_an_incomplete_control_plane_is_initialized_with_the_reason(facts: HostFacts, reason: str) -> None:
     """Nothing, a failed, interrupted or running init, a missing file, a stopped kubelet: each is planned with its reason."""
     step = plan_create(SPEC, {"a": facts, "b": prepared("b")}, WANTED, None).step("init-control-plane", "a")
     assert step is not None
@@ -284,7 +284,7 @@ def test_tkestack_labels_come_and_go_with_the_setting() -> None:
     assert "platform.tkestack.io/machine-ip," in plan.steps[0].reason
 
 
-def test_a_host_that_left_the_file_is_told_and_kept() -> None:
+def test_a_host_that_left_the_file_is_noted_and_kept() -> None:
     """A node that is not in the file is a note with its addresses, never a step."""
     other = NodeState("c", ready=False, addresses=(ip_address("198.18.0.13"),))
     plan = plan_create(SPEC, FACTS, WANTED, replace(STATE, nodes=(*STATE.nodes, other)))

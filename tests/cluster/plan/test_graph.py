@@ -113,7 +113,7 @@ def test_a_plan_with_a_step_twice_or_a_missing_need_is_a_bug() -> None:
         Plan("demo", (PlannedStep("label-node", "a", "", {}, after=("wait-ready/a",)), PlannedStep("wait-ready", "a", "", {})))
 
 
-def test_a_step_without_a_reason_is_not_planned_and_nobody_waits_for_it() -> None:
+def test_a_step_without_a_reason_is_not_planned_and_no_step_waits_for_it() -> None:
     """The builder returns the ids that later steps wait for."""
     plan = PlanBuilder("demo")
     assert plan.add("label-node", "a", reason=None) == ()

@@ -34,6 +34,6 @@ def test_a_large_graph_is_not_drawn() -> None:
     assert "node-299" in plan_page(plan)
 
 
-def test_an_empty_plan_says_so() -> None:
+def test_the_page_of_an_empty_plan() -> None:
     """Nothing is to be done."""
     assert plan_page(Plan("demo")).startswith("# Plan for cluster demo\n\nNothing to do")

@@ -54,8 +54,8 @@ def test_the_same_file_has_nothing_to_tell() -> None:
     ],
     ids=["argument", "etcd", "name", "kubelet", "kube-proxy", "upstream"],
 )
-def test_what_init_alone_reads_is_told(path: tuple[str, ...], to: Any, told: str) -> None:
-    """One sentence names the setting and what differs, whichever of the two has more; the file that made the cluster says nothing."""
+def test_a_changed_setting_that_only_init_reads_is_noted(path: tuple[str, ...], to: Any, told: str) -> None:
+    """One sentence has the setting and the difference; the file that made the cluster gives no note."""
     later = changed(*path, to=to)
     (sentence,) = unapplied_of(later, made_of(SPEC))
     assert told in sentence
