@@ -1,4 +1,4 @@
-"""What tests of several rooms share: the built bundle, one lab, one real Prefect server, and clusters made one after another."""
+"""Fixtures for tests of several packages: the built bundle, one lab, one real Prefect server, and clusters created one after another."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BOTH = (Family.IPV4, Family.IPV6)
 
 @dataclass(frozen=True)
 class Mode:
-    """A stack mode and which family is first."""
+    """A stack mode and its primary family."""
 
     stack: StackMode
     primary: Family
@@ -57,7 +57,7 @@ MODES = (
 
 @dataclass
 class Workplace:
-    """A folder with prefect.toml, where `sixstack` and `prefect` are run as a user would."""
+    """A folder with prefect.toml, in which `sixstack` and `prefect` run as for a user."""
 
     prefect: LocalPrefect
 
@@ -79,7 +79,7 @@ class Workplace:
         )
 
     def write(self, name: str, document: dict[str, Any]) -> str:
-        """Put a cluster file into the folder; its path."""
+        """Write a cluster file into the folder; returns its path."""
         path = self.prefect.root / name
         path.write_text(cluster_file(document), encoding="utf-8")
         return str(path)
@@ -166,12 +166,12 @@ def workplace(prefect_server: Workplace, bundle_folder: Path, lab_hosts: tuple[L
 
 @dataclass
 class CommandLines:
-    """Looks at the command lines of all processes of this machine, those in lab hosts too, while inside its `with`.
+    """Records the command lines of all processes of this machine, including lab hosts, during its `with` block.
 
     Also at the memory of flow runs' processes: `peak_memory` is the most that one of them ever held, in bytes.
     """
 
-    api: str = ""  # flow runs of this Prefect server are looked at; another's, of other tests, are none of ours
+    api: str = ""  # only flow runs of this Prefect server count; other tests have their own servers
     seen: set[str] = field(default_factory=set)
     peak_memory: int = 0
     looks: int = 0
@@ -179,7 +179,7 @@ class CommandLines:
     # of kubeadm: 6 characters, a dot, 16 characters
     _TOKEN = re.compile(r"(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])")
 
-    # the kernel's own high-water mark of resident memory
+    # the kernel's high-water mark of resident memory
     _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
     @property
@@ -211,7 +211,7 @@ class CommandLines:
 
 
 def run_id(output: str) -> str:
-    """The id of the flow run that `sixstack create` says it has started."""
+    """The id of the flow run in the output of `sixstack create`."""
     found = re.search(r"(?m)^run \S+ ([0-9a-f-]{36})\b", output)
     assert found, output
     return found[1]
@@ -219,7 +219,7 @@ def run_id(output: str) -> str:
 
 @dataclass
 class MadeCluster:
-    """A cluster that create-cluster has made on the lab."""
+    """A cluster that create-cluster created on the lab."""
 
     mode: Mode
     document: dict[str, Any]
@@ -236,7 +236,7 @@ class MadeCluster:
 
     @property
     def run(self) -> str:
-        """The id of the flow run that made it."""
+        """The id of the flow run that created the cluster."""
         return run_id(self.output)
 
     def kubectl(self, *arguments: str, limit: float = 60) -> str:
@@ -252,11 +252,11 @@ class MadeCluster:
 
 @pytest.fixture(scope="session", params=MODES, ids=str)
 def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
-    """A cluster of each mode on the lab's hosts, one after another: the next one is made on hosts that the last was deleted from."""
+    """A cluster of each mode on the lab's hosts, one after another; each is created on hosts from which the previous one was deleted."""
     mode: Mode = request.param
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, say=say)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
-    # one host of each is reached as a user who needs a password for sudo
+    # one host of each uses a user who needs a password for sudo
     document["hosts"][1]["ssh"] |= {"user": OPS_USER, "credential": f"ops-{LAB}"}
     file = workplace.write("cluster.yaml", document)
     start = time.monotonic()
@@ -304,7 +304,7 @@ def group_of(nodeid: str) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each process a group, and another one when it is through."""
+    """Give each process a group, and the next group when it has finished."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Groups(LoadScopeScheduling):  # type: ignore[misc]
@@ -317,7 +317,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The groups with hosts come first, so that they are begun first: bare hosts before those that become clusters, then mode by mode.
 
-    A test that needs hosts and belongs to no such group is an error: it would have a lab beside theirs, for which the machine has no room.
+    A test that needs hosts and belongs to no such group is an error: it would need another lab, for which the machine has too few resources.
     """
 
     def place(item: pytest.Item) -> tuple[int, int]:

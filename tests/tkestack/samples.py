@@ -18,7 +18,7 @@ TRUSTING = Choices(trust_on_first_use=True)
 
 
 def encoded(text: str) -> str:
-    """As Go writes octets into JSON."""
+    """As Go encodes bytes in JSON."""
     return base64.b64encode(text.encode()).decode()
 
 

@@ -140,7 +140,7 @@ def test_a_cluster_without_machines_is_a_fault() -> None:
 
 
 def test_a_fault_of_the_cluster_file_names_the_document_it_comes_from() -> None:
-    """Two control planes, a range too large, no host key: there is a file to mend, and the problems say where things come from."""
+    """Two control planes, a range too large, no host key: the file needs fixes, and each problem has its source."""
     cluster = changed(dual_stack_cluster(), serviceCIDR="10.0.0.0/8,fd00:10:96::/112")
     cluster["spec"]["machines"].append({**cluster["spec"]["machines"][0], "ip": "172.22.0.68"})
     result = imported(cluster, choices=Choices())

@@ -80,7 +80,7 @@ class TestFamilies:
 
 
 class TestMasks:
-    """Every host gets its part of a range, and there is room for more."""
+    """Every host gets a range, with room for more hosts."""
 
     @pytest.mark.parametrize(
         ("cidr", "pods", "mask"),
@@ -103,7 +103,7 @@ class TestMasks:
         ],
     )
     def test_the_mask_that_is_chosen(self, cidr: str, pods: Any, mask: int | None) -> None:
-        """The default where it leaves room, that of maxNodePodNum where all hosts fit, else a longer one."""
+        """The default if it has room, the mask of maxNodePodNum if all hosts fit, else a longer mask."""
         services = "10.96.0.0/16" if "." in cidr else "fd01::/112"
         properties = {} if pods is None else {"maxNodePodNum": pods}
         found = network(clusterCIDR=cidr, serviceCIDR=services, features={}, properties=properties)

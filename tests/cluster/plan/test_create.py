@@ -213,7 +213,7 @@ def test_a_node_that_was_deleted_joins_again() -> None:
 
 
 def test_a_worker_whose_kubelet_is_stopped_is_started_and_not_reset() -> None:
-    """Files and node are there: the join step is not told to begin anew."""
+    """Files and node exist: the join step does not start again."""
     stopped = replace(member("b"), kubernetes=replace(member("b").kubernetes, kubelet_active=False))
     step = plan_create(SPEC, {"a": member("a"), "b": stopped}, WANTED, STATE).step("join-worker", "b")
     assert step is not None
