@@ -295,10 +295,12 @@ GROUPS = {
     "own-clusters": ("tests/flows/", "tests/templates/test_host_scripts_on_a_host.py"),
     "api-server": ("tests/kube/",),
 }
-WITH_HOSTS = ("shared-clusters", "own-clusters", "bare-hosts")  # in the order in which they are begun
+# In the order in which they are begun. A shared cluster is there until a test asks for the next one: where one process has several groups,
+# clusters of their own come before.
+WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
 
 # Fixtures that make a cluster of their own, in the order of their tests. The cases' hosts need the most of what the machine has least of
-# (inotify instances, see lab/inotify.py): they come when the bare hosts are gone.
+# (inotify instances, see lab/inotify.py): they come when the bare hosts of another process are gone.
 OWN_CLUSTERS = ("grown", "from_tkestack", "over_ipv4", "calico", "case_environment")
 
 
