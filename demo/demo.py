@@ -21,7 +21,6 @@ from demo.cases.environment import CaseEnvironment
 from demo.local_prefect import SIXSTACK, LocalPrefect
 from lab import hosts
 from lab.build.bundle import NETWORKS, build_bundle
-from lab.build.debian import BUILDER_PACKAGES
 from lab.packages import NEEDED, install_missing
 from lab.spec import cluster_document, cluster_file
 
@@ -36,7 +35,7 @@ _CHECKOUT = Path(__file__).parent.parent
 def run_demo(prefect: LocalPrefect, stack: StackMode, primary: Family) -> int:
     """Create the demo's cluster and show it; the exit code of the create run."""
     started = time.monotonic()
-    install_missing(_report, {**NEEDED, **BUILDER_PACKAGES})  # once for both threads: two calls of apt-get would meet
+    install_missing(_report, NEEDED)  # before both threads begin: two calls of apt-get would meet
     # server and hosts do not need the bundle, and take over a minute on two cores in the first run
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(_server_and_hosts, prefect, stack, primary)

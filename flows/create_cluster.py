@@ -8,12 +8,10 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from cluster.plan.graph import Plan
 from cluster.plan.outcome import create_summary
 from cluster.vocabulary.errors import ClusterError
-from cluster.vocabulary.families import StackMode
-from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
-from runs.context import RunContext, cluster_context
+from runs.context import ClusterContext, cluster_context
 from runs.executor import execute
 from runs.progress import report_progress
 from runs.run_names import run_name
@@ -40,19 +38,29 @@ def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int 
         if not plan.empty:
             # the heartbeat of the parent run is enough; the subflow's own would take a second at its end (measured)
             with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-                CONVERGE[spec.stack](resolved, plan, run)
+                _converge(plan, cluster_context(run, resolved))(resolved.name)
 
 
-@flow(flow_run_name=run_name("converge"), validate_parameters=False, persist_result=False, result_serializer="json")
-def converge(cluster: ResolvedSpec, plan: Plan, run: RunContext) -> None:
-    """Execute a plan of create-cluster; ClusterError lists the hosts that joined, and the reason for each host that did not."""
-    outcomes = execute(plan, TASKS, cluster_context(run, cluster))
-    text, succeeded = create_summary(cluster, plan, outcomes)
-    summary_artifact(run, text)
-    report_progress(run, text)
-    if not succeeded:
-        raise ClusterError(text)
+def _converge(plan: Plan, run: ClusterContext) -> Flow[[str], None]:
+    """The subflow that executes a plan, named after the stack mode: the UI shows and counts each mode by its own name.
 
+    The plan is not a parameter: Prefect stores parameters, 512 kB at most, and the plan of a hundred hosts is as long as that.
+    """
 
-# one subflow per stack mode, so that the UI shows and counts each mode by its own name
-CONVERGE: dict[StackMode, Flow[..., None]] = {stack: converge.with_options(name=f"create-{stack}-cluster") for stack in StackMode}
+    @flow(
+        name=f"create-{run.spec.stack}-cluster",
+        flow_run_name=run_name("converge"),
+        validate_parameters=False,
+        persist_result=False,
+        result_serializer="json",
+    )
+    def converge(cluster: str) -> None:  # noqa: ARG001 the run is named by it, and the UI shows it
+        """Execute a plan of create-cluster; ClusterError lists the hosts that joined, and the reason for each host that did not."""
+        outcomes = execute(plan, TASKS, run)
+        text, succeeded = create_summary(run.spec, plan, outcomes)
+        summary_artifact(run, text)
+        report_progress(run, text)
+        if not succeeded:
+            raise ClusterError(text)
+
+    return converge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.plan.delete import plan_delete
+from cluster.plan.delete import delete_problems, plan_delete
 from cluster.plan.outcome import delete_summary
 from cluster.vocabulary.errors import ClusterError, SpecError
 from cluster.vocabulary.problems import Problem
@@ -42,11 +42,11 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
         raise NotConfirmed([Problem("not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", hint)])
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
-        if uninspected:
+        if problems := (*uninspected, *delete_problems(spec, facts)):
             lines = [
-                f"cluster {spec.name} is not deleted, and nothing was changed on any host: some hosts could not be inspected",
-                *(f"- {problem}" for problem in uninspected),
-                "If a machine no longer exists, remove it from the file and delete again.",
+                f"cluster {spec.name} is not deleted, and nothing was changed on any host",
+                *(f"- {problem}" for problem in problems),
+                *(["If a machine no longer exists, remove it from the file and delete again."] if uninspected else []),
             ]
             text, succeeded = "\n".join(lines), False
         else:

@@ -89,12 +89,10 @@ def make_plan(
     problems = (
         *bundle_problems(spec, manifest.kubernetes_version),
         *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, tried=tried),
+        *resolved_problems(spec, facts),
     )
     errors = (*uninspected, *errors_in(problems))
     resolved = None if errors else resolve(spec, facts)
-    if resolved is not None:
-        found = resolved_problems(spec, resolved)
-        problems, errors = (*problems, *found), errors_in(found)
     # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
     state = None if errors or resolved is None else _state(resolved, facts, run)
     existing = observed_cluster(resolved or spec, facts, state)

@@ -33,7 +33,7 @@ WAIT_DNS = "wait-dns"
 VERIFY_NETWORK = "verify-network"
 
 
-Ids = tuple[str, ...]  # what a later step waits for; empty when no step is needed
+Ids = tuple[str, ...]  # ids of planned steps; empty when a step is not needed, so nothing waits for it
 
 
 def plan_create(
@@ -48,12 +48,12 @@ def plan_create(
 ) -> Plan:
     """The steps from facts and state to spec.
 
-    A host without facts gets no steps of its own. `state`: what the API server reports; None when none answered. `network`: digest of the pod
-    network's documents. `kubeconfig_saved`: a kubeconfig of this very cluster is saved. `verify`: check the network at the end.
+    `facts` and `wanted` (bundle files and images) by host; a host without facts is not prepared and does not join. `state`: what the API
+    server reports; None when no API server answered. `network`: digest of the pod network's documents. `kubeconfig_saved`: a kubeconfig of
+    this very cluster is saved. `verify`: check the network at the end.
     """
-    roles = topology(spec)
-    create = _Create(spec, roles, facts, wanted, state or ClusterState(), answered=state is not None, plan=PlanBuilder(spec.name))
-    # The order of everything. Each method says what its steps wait for; steps that wait for nothing in common run at the same time.
+    create = _CreatePlan(spec, topology(spec), facts, wanted, state or ClusterState(), state is not None, PlanBuilder(spec.name))
+    # The whole order. Each method below says what its steps wait for; steps that do not wait for each other run at the same time.
     create.prepare_hosts()
     create.load_bundles()
     create.init_control_plane()
@@ -65,35 +65,37 @@ def plan_create(
     create.wait_for_dns()
     if verify:
         create.verify_network()
-    return create.plan.plan(notes(spec, facts, create.state))
+    return create.builder.build(notes(spec, facts, create.state))
 
 
 @dataclass
-class _Create:
-    """The plan under construction, and the ids of earlier steps that later steps wait for."""
+class _CreatePlan:
+    """The plan under construction, and the ids of the steps that later steps wait for."""
 
     spec: ResolvedSpec
     roles: Topology
     facts: Mapping[str, HostFacts]
     wanted: Mapping[str, HostFiles]
     state: ClusterState
-    answered: bool  # an API server answered
-    plan: PlanBuilder
-    prepared: dict[str, Ids] = field(default_factory=dict)  # by host
-    loaded: dict[str, Ids] = field(default_factory=dict)  # by host
-    initialized: Ids = ()
-    network_applied: Ids = ()
-    cluster_wide: list[str] = field(default_factory=list)  # steps that the network check needs
-
-    @property
-    def api(self) -> Ids:
-        """What must have succeeded before the API server can be asked to change anything."""
-        return self.initialized or self.prepared[self.roles.seed.name]
+    api_answered: bool
+    builder: PlanBuilder
+    prepare_steps: dict[str, Ids] = field(default_factory=dict)  # by host
+    load_steps: dict[str, Ids] = field(default_factory=dict)  # by host
+    join_steps: dict[str, Ids] = field(default_factory=dict)  # by worker
+    label_steps: dict[str, Ids] = field(default_factory=dict)  # by host
+    init_step: Ids = ()
+    network_step: Ids = ()
+    verify_needs: list[str] = field(default_factory=list)
 
     @property
     def hosts(self) -> tuple[Host, ...]:
         """The seed first: everything waits for its kubeadm init."""
         return (self.roles.seed, *self.roles.joining, *self.roles.workers)
+
+    @property
+    def before_api(self) -> Ids:
+        """What must have succeeded before the API server is asked to change anything: init, else the seed's new preparation."""
+        return self.init_step or self.prepare_steps[self.roles.seed.name]
 
     def prepare_hosts(self) -> None:
         """The seed's files go over the wire before those of the other hosts. A seed that fails keeps no other host from being prepared."""
@@ -101,73 +103,78 @@ class _Create:
             wanted = self.wanted.get(host.name, HostFiles())
             values = prepare_values(self.spec, host, wanted.images)
             reason = reasons.to_prepare(self.facts.get(host.name), wanted, values["digest"])
-            after = self.prepared.get(self.roles.seed.name, ())
-            self.prepared[host.name] = self.plan.add(PREPARE_HOST, host.name, reason=reason, values=values, after=after)
+            after = self.prepare_steps.get(self.roles.seed.name, ())  # empty for the seed itself, which comes first
+            self.prepare_steps[host.name] = self.builder.add(PREPARE_HOST, host.name, reason=reason, values=values, after=after)
 
     def load_bundles(self) -> None:
-        """What the role of a host needs beyond its preparation. The seed's remaining images load while kubeadm init runs."""
+        """The seed's remaining images load while kubeadm init runs."""
         for host in self.hosts:
-            reason = "the programs and images of its role follow its preparation" if self.prepared[host.name] else None
-            self.loaded[host.name] = self.plan.add(LOAD_BUNDLE, host.name, reason=reason, needs=self.prepared[host.name])
+            needs = self.prepare_steps[host.name]
+            reason = "the host is being prepared: the rest of its programs and images follow" if needs else None
+            self.load_steps[host.name] = self.builder.add(LOAD_BUNDLE, host.name, reason=reason, needs=needs)
 
     def init_control_plane(self) -> None:
-        """On the seed."""
+        """kubeadm init needs the seed's own preparation, and nothing of the other hosts."""
         seed = self.roles.seed.name
         reason = reasons.to_init(self.facts.get(seed), INIT_CONTROL_PLANE)
-        values, needs = init_values(self.spec), self.prepared[seed]
-        self.initialized = self.plan.add(INIT_CONTROL_PLANE, seed, reason=reason, values=values, needs=needs)
+        values, needs = init_values(self.spec), self.prepare_steps[seed]
+        self.init_step = self.builder.add(INIT_CONTROL_PLANE, seed, reason=reason, values=values, needs=needs)
 
     def install_network(self, digest: str | None) -> None:
-        """The pod network's images are on the seed before its pods start. A network without controllers needs no wait of its own on a new
-        cluster: a node is Ready by it alone."""
+        """The images of the pod network are on the seed before its pods start. On a new cluster, wait-ready is enough for a plug-in without
+        controllers."""
         reason = reasons.to_install_network(self.spec, self.state, digest)
-        needs = [*self.api, *self.loaded[self.roles.seed.name]]
-        self.network_applied = self.plan.add(INSTALL_CNI, reason=reason, needs=needs)
-        awaited = self.network_applied and not (self.initialized and pod_network(self.spec).ready_with_nodes)
-        ready = self.plan.add(WAIT_NETWORK, reason="the pod network was applied" if awaited else None, needs=self.network_applied)
-        self.cluster_wide += [*self.network_applied, *ready]
+        needs = [*self.before_api, *self.load_steps[self.roles.seed.name]]
+        self.network_step = self.builder.add(INSTALL_CNI, reason=reason, needs=needs)
+        new_cluster = bool(self.init_step)
+        awaited = bool(self.network_step) and not (new_cluster and pod_network(self.spec).ready_with_nodes)
+        wait_step = self.builder.add(WAIT_NETWORK, reason="the pod network was applied" if awaited else None, needs=self.network_step)
+        self.verify_needs += [*self.network_step, *wait_step]
 
     def publish_kubeconfig(self, *, saved: bool) -> None:
-        """As soon as there are keys."""
-        reason = reasons.to_publish(bool(self.initialized), saved=saved)
-        self.cluster_wide += self.plan.add(PUBLISH_KUBECONFIG, reason=reason, needs=self.api)
+        """Right after init, at the same time as everything else."""
+        reason = reasons.to_publish(new_keys=bool(self.init_step), saved=saved)
+        self.verify_needs += self.builder.add(PUBLISH_KUBECONFIG, reason=reason, needs=self.before_api)
 
     def join_workers(self) -> None:
-        """A worker's join waits for its own programs and images, and for the API server. No worker waits for another one."""
+        """A worker's join waits for the worker's own programs and images, and for the API server; not for another worker."""
         seed = self.facts.get(self.roles.seed.name)
         for host in self.roles.workers:
             node = self.state.node(host.name)
-            reason, recreate = reasons.to_join(self.facts.get(host.name), seed, node, JOIN_WORKER, answered=self.answered)
-            values, needs = join_values(self.spec, host, recreate=recreate), [*self.loaded[host.name], *self.api]
-            self.plan.add(JOIN_WORKER, host.name, reason=reason, values=values, needs=needs)
+            reason, recreate = reasons.to_join(self.facts.get(host.name), seed, node, JOIN_WORKER, api_answered=self.api_answered)
+            values, needs = join_values(self.spec, host, recreate=recreate), [*self.load_steps[host.name], *self.before_api]
+            self.join_steps[host.name] = self.builder.add(JOIN_WORKER, host.name, reason=reason, values=values, needs=needs)
 
     def label_nodes(self) -> None:
-        """Once the host has a Node object."""
+        """A host has a Node object after its init or join."""
         for host in self.spec.hosts:
             values = label_values(self.spec, host)
             reason = reasons.to_label(values, self.state.node(host.name))
-            self.plan.add(LABEL_NODE, host.name, reason=reason, values=values, needs=self._member(host))
+            needs = self._member_steps(host)
+            self.label_steps[host.name] = self.builder.add(LABEL_NODE, host.name, reason=reason, values=values, needs=needs)
 
     def wait_for_nodes(self) -> None:
-        """A node becomes Ready when the pod network runs on it."""
+        """A node becomes Ready when the pod network runs on it. A host whose labels could not be set is reported as such, and not waited for."""
         for host in self.spec.hosts:
             reason = reasons.to_await_node(self.spec, self.state, host.name)
-            needs = [*self._member(host), *(self.network_applied or self.api)]
-            self.plan.add(WAIT_READY, host.name, reason=reason, needs=needs)
+            needs = [*(self.label_steps[host.name] or self._member_steps(host)), *(self.network_step or self.before_api)]
+            self.builder.add(WAIT_READY, host.name, reason=reason, needs=needs)
 
     def wait_for_dns(self) -> None:
         """CoreDNS runs on any node, so this waits for no particular host."""
-        changed = bool({INIT_CONTROL_PLANE, INSTALL_CNI, JOIN_WORKER} & self.plan.kinds)
+        changed = bool({INIT_CONTROL_PLANE, INSTALL_CNI, JOIN_WORKER} & self.builder.kinds)
         reason = reasons.to_await_dns(self.spec, self.state, changed=changed)
-        self.cluster_wide += self.plan.add(WAIT_DNS, reason=reason, needs=self.network_applied or self.api)
+        self.verify_needs += self.builder.add(WAIT_DNS, reason=reason, needs=self.network_step or self.before_api)
 
     def verify_network(self) -> None:
         """The check covers the hosts that joined, whatever happened to the others."""
-        reason = reasons.to_verify(self.spec, changed=bool(self.plan.kinds - {LABEL_NODE, PUBLISH_KUBECONFIG}))
+        reason = reasons.to_verify(self.spec, changed=bool(self.builder.kinds - {LABEL_NODE, PUBLISH_KUBECONFIG}))
         names = [host.name for host in self.spec.hosts]
-        last = [step for name in names for step in self.plan.last(name)]
-        self.plan.add(VERIFY_NETWORK, reason=reason, values={"nodes": names}, needs=self.cluster_wide, after=last)
+        last_steps = [step for name in names for step in self.builder.last_step_on(name)]
+        self.builder.add(VERIFY_NETWORK, reason=reason, values={"nodes": names}, needs=self.verify_needs, after=last_steps)
 
-    def _member(self, host: Host) -> Ids:
-        """What makes a host a member that the API server knows: its last step so far; without a step, only the API must answer."""
-        return self.plan.last(host.name) or self.api
+    def _member_steps(self, host: Host) -> Ids:
+        """The steps after which the API server knows the host: its init or join; for a member, its new preparation and the API server."""
+        if host == self.roles.seed:
+            return self.init_step or (*self.load_steps[host.name], *self.before_api)
+        return self.join_steps.get(host.name) or (*self.load_steps[host.name], *self.before_api)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cluster.facts.host_facts import HostFacts
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.plan.values import reset_values
+from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Host
 
 RESET_HOST = "reset-host"
@@ -22,12 +23,27 @@ def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
     notes: list[str] = []
     resets: list[str] = []
     for host in (*spec.workers, *spec.control_planes):
-        if (other := _left_alone(spec, host, facts.get(host.name))) is not None:
-            notes.append(other)
+        if (note := _left_alone(spec, host, facts.get(host.name))) is not None:
+            notes.append(note)
             continue
         resets += plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
-    plan.add(REMOVE_KUBECONFIG, reason="the cluster and its keys no longer exist", needs=resets)
-    return plan.plan(notes)
+    plan.add(REMOVE_KUBECONFIG, reason="a kubeconfig of a deleted cluster is of no use", needs=resets)
+    return plan.build(notes)
+
+
+def delete_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Problem, ...]:
+    """Hosts of this cluster that must not be reset: somebody created another cluster on them since."""
+    return tuple(
+        Problem(
+            "host-has-another-authority",
+            f"hosts/{host.name}",
+            f"/etc/kubernetes/pki/ca.crt on {host.name} is not the certificate authority that cluster {spec.name} put there",
+            "If another cluster runs on this host now, remove the host from the file. If you replaced the certificate authority yourself, "
+            f"remove /var/lib/sixstack/authority on {host.name}. Then delete again.",
+        )
+        for host in spec.hosts
+        if host.name in facts and facts[host.name].owner == spec.name and facts[host.name].foreign_authority
+    )
 
 
 def _left_alone(spec: ClusterSpec, host: Host, facts: HostFacts | None) -> str | None:
@@ -38,6 +54,4 @@ def _left_alone(spec: ClusterSpec, host: Host, facts: HostFacts | None) -> str |
         return f"{host.name} has nothing of cluster {spec.name}"
     if facts.owner != spec.name:
         return f"{host.name} belongs to cluster {facts.owner} and is left alone"
-    if facts.foreign_authority:
-        return f"{host.name} has a certificate authority of another cluster ({facts.kubernetes.ca_hash}) and is left alone"
     return None

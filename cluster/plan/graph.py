@@ -8,7 +8,9 @@ from typing import Any
 
 from cluster.vocabulary.errors import Bug
 
-CLUSTER = "cluster"  # the subject of a step that concerns no single host
+CLUSTER = "cluster"  # the subject of a step that concerns no single host; no host may have this name (rule reserved-node-name)
+
+WAITS_FOR = "A step starts when every step that it waits for has succeeded. A step in parentheses only must have ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Plan:
         """The step of that kind on that subject, if it is planned."""
         return next((step for step in self.steps if step.id == step_id(kind, subject)), None)
 
-    def of(self, subject: str) -> tuple[PlannedStep, ...]:
+    def steps_on(self, subject: str) -> tuple[PlannedStep, ...]:
         """The steps on one subject, in their order."""
         return tuple(step for step in self.steps if step.subject == subject)
 
@@ -79,12 +81,18 @@ class Plan:
         return {"cluster": self.cluster, "steps": [step.as_dict() for step in self.steps], "notes": list(self.notes)}
 
     def as_text(self) -> str:
-        """What `sixstack plan` prints: notes, then a line per step with its number, why it is needed and which steps it waits for."""
+        """What `sixstack plan` prints: notes, a line per step, and how to read the column of steps that a step waits for."""
         lines = [f"note: {note}" for note in self.notes]
         lines += [
             f"{row['step']:>3}  {row['kind']:18} {row['subject']:18} {row['waits for']:16} {row['reason']}" for row in self.table_rows()
         ]
-        lines.append(f"{len(self.steps)} steps to do" if self.steps else "nothing to do: the cluster matches its file")
+        if any(step.needs or step.after for step in self.steps):
+            lines.append(WAITS_FOR)
+        lines.append(
+            f"{len(self.steps)} step{'s' if len(self.steps) > 1 else ''} to do"
+            if self.steps
+            else "nothing to do: the cluster matches its file"
+        )
         return "\n".join(lines)
 
     def table_rows(self) -> list[dict[str, str]]:
@@ -149,12 +157,12 @@ class PlanBuilder:
         needs: Sequence[str] = (),
         after: Sequence[str] = (),
     ) -> tuple[str, ...]:
-        """Plan a step and return its id; without a reason the step is not needed: nothing is planned, and no step waits for it."""
+        """Plan a step and return (id,). Without a reason the step is not needed: nothing is planned, and () lets no step wait for it."""
         if reason is None:
             return ()
-        kept = tuple(dict.fromkeys(needs))
-        ended = tuple(upstream for upstream in dict.fromkeys(after) if upstream not in kept)
-        self._steps.append(PlannedStep(kind, subject, reason, values or {}, kept, ended))
+        needed = tuple(dict.fromkeys(needs))
+        after_only = tuple(upstream for upstream in dict.fromkeys(after) if upstream not in needed)
+        self._steps.append(PlannedStep(kind, subject, reason, values or {}, needed, after_only))
         return (self._steps[-1].id,)
 
     @property
@@ -162,10 +170,10 @@ class PlanBuilder:
         """Kinds of the steps planned so far."""
         return frozenset(step.kind for step in self._steps)
 
-    def last(self, subject: str) -> tuple[str, ...]:
+    def last_step_on(self, subject: str) -> tuple[str, ...]:
         """The id of the step planned last on a subject; empty without one."""
         return next(((step.id,) for step in reversed(self._steps) if step.subject == subject), ())
 
-    def plan(self, notes: Iterable[str] = ()) -> Plan:
+    def build(self, notes: Iterable[str] = ()) -> Plan:
         """The plan of all steps so far."""
         return Plan(self._cluster, tuple(self._steps), tuple(notes))

@@ -17,7 +17,7 @@ def plan_host_network(cluster: str, deployments: Sequence[str], available_second
     for name in deployments:
         values = {"deployment": name, "available_seconds": available_seconds}
         plan.add(UNDO_HOST_NETWORK if undo else SET_HOST_NETWORK, name.replace("/", "."), reason=reason, values=values)
-    return plan.plan()
+    return plan.build()
 
 
 def host_network_summary(plan: Plan, outcomes: Mapping[str, StepOutcome], *, undo: bool) -> tuple[str, tuple[str, ...], bool]:

@@ -42,7 +42,7 @@ class StepOutcome:
 
 def failure_on(plan: Plan, outcomes: Mapping[str, StepOutcome], subject: str) -> str | None:
     """The error of the step that failed on a subject, not of steps that waited for it. None when all steps succeeded."""
-    failed = [outcomes[step.id] for step in plan.of(subject) if not outcomes[step.id].succeeded]
+    failed = [outcomes[step.id] for step in plan.steps_on(subject) if not outcomes[step.id].succeeded]
     first = next((outcome for outcome in failed if outcome.started), failed[0] if failed else None)
     return first.failure if first is not None else None
 
@@ -51,13 +51,13 @@ def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
     """The result of a plan of create-cluster, and whether every step succeeded."""
     hosts = {host.name: failure_on(plan, outcomes, host.name) for host in spec.hosts}
     missing = {name: failure for name, failure in hosts.items() if failure is not None}
-    others = {step.kind: outcomes[step.id].failure for step in plan.of(CLUSTER) if outcomes[step.id].started}
+    others = {step.kind: outcomes[step.id].failure for step in plan.steps_on(CLUSTER) if outcomes[step.id].started}
     failed = {kind: failure for kind, failure in others.items() if failure is not None}
     lines = [f"cluster {spec.name}: {len(hosts) - len(missing)} of {len(hosts)} hosts joined"]
     lines += [f"- {name}: joined" for name in hosts if name not in missing]
     lines += [f"- {name}: NOT joined: {failure}" for name, failure in missing.items()]
     lines += [f"- {kind} failed: {failure}" for kind, failure in failed.items()]
-    lines += [f"- {step.kind}: not started" for step in plan.of(CLUSTER) if not outcomes[step.id].started]
+    lines += [f"- {step.kind}: not started" for step in plan.steps_on(CLUSTER) if not outcomes[step.id].started]
     if not pod_network(spec).installed:
         lines.append("- the file has no pod network (cni: none): nodes stay NotReady and CoreDNS Pending until you apply one")
     succeeded = all(outcome.succeeded for outcome in outcomes.values())
@@ -68,12 +68,10 @@ def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
 
 def delete_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
     """The result of a plan of delete-cluster, and whether every step succeeded."""
-    failed = {
-        step.subject: outcomes[step.id].failure for step in plan.steps if not outcomes[step.id].succeeded and outcomes[step.id].started
-    }
+    failed = {step.subject: outcomes[step.id] for step in plan.steps if not outcomes[step.id].succeeded}
     if failed:
         lines = [f"cluster {spec.name} is not fully deleted; run this again to continue:"]
-        lines += [f"- {subject}: {failure}" for subject, failure in failed.items()]
+        lines += [f"- {subject}: {outcome.failure}" for subject, outcome in failed.items() if outcome.started or subject != CLUSTER]
     else:
         hosts = [step.subject for step in plan.steps if step.subject != CLUSTER]
         lines = [f"cluster {spec.name} is deleted from {', '.join(hosts) or 'no host'}"]

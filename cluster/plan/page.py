@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from cluster.plan.graph import Plan
+from cluster.plan.graph import WAITS_FOR, Plan
 
 # a larger graph is unreadable and slow to draw in browsers; the table has every step
 _LARGEST_GRAPH = 80
+
+
+# punctuation that Markdown gives a meaning inside a line (https://spec.commonmark.org/0.31.2/#backslash-escapes)
+_MARKUP = frozenset("\\`*_[]!|~")
 
 
 def plan_page(plan: Plan) -> str:
@@ -21,10 +25,13 @@ def plan_page(plan: Plan) -> str:
     head = list(rows[0])
     table = [head, ["---"] * len(head), *([_cell(cell) for cell in row.values()] for row in rows)]
     parts.append("\n".join(f"| {' | '.join(row)} |" for row in table))
-    parts.append("A step starts when every step that it waits for has succeeded; a step in parentheses only must have ended.")
+    parts.append(WAITS_FOR)
     return "\n\n".join(part for part in parts if part)
 
 
 def _cell(text: str) -> str:
-    """Text for one table cell, with Markdown escaped."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`").replace("<", "&lt;")
+    """Text that stays inside one table cell and contains no markup: hosts and the API server wrote some of it."""
+    return "".join(
+        f"\\{letter}" if letter in _MARKUP else "&lt;" if letter == "<" else "&amp;" if letter == "&" else letter
+        for letter in " ".join(text.split())
+    )

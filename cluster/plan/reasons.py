@@ -1,4 +1,4 @@
-"""Why a step is needed: each function compares facts or state with the spec and gives the reason, or None when the step is done."""
+"""Why a step is needed: each function compares facts or state with the spec and gives the reason, or None when the step is not needed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def to_init(facts: HostFacts | None, kind: str) -> str | None:  # noqa: PLR0911 
     """For the seed control plane. `kind`: the step whose state on the host counts."""
     if facts is None:
         return None
-    found, last = facts.kubernetes, _last(facts, kind)
+    found, last = facts.kubernetes, _step_state(facts, kind)
     if last is not None and last.running:
         return "kubeadm init is running on the host: attach to it"
     if not found.present:
@@ -57,28 +57,30 @@ def to_install_network(spec: ResolvedSpec, state: ClusterState, digest: str | No
     return None
 
 
-def to_publish(initialized: bool, *, saved: bool) -> str | None:
-    """`initialized`: this plan creates a control plane with new keys."""
-    return "no kubeconfig of this cluster is saved yet" if initialized or not saved else None
+def to_publish(*, new_keys: bool, saved: bool) -> str | None:
+    """`new_keys`: the plan creates a control plane."""
+    if new_keys:
+        return "the control plane gets new keys"
+    return None if saved else "no kubeconfig of this cluster is saved yet"
 
 
 def to_join(  # noqa: PLR0911 one per reason
-    facts: HostFacts | None, seed: HostFacts | None, node: NodeState | None, kind: str, *, answered: bool
+    facts: HostFacts | None, seed: HostFacts | None, node: NodeState | None, kind: str, *, api_answered: bool
 ) -> tuple[str | None, bool]:
     """The reason, and whether the state of an earlier join on the host must be removed.
 
-    `node`: the host's Node object. `answered`: an API server answered; otherwise a missing Node means nothing. `kind` as in to_init().
+    `node`: the host's Node object. `api_answered`: an API server answered; otherwise a missing Node means nothing. `kind` as in to_init().
     """
     if facts is None:
         return None, False
-    found, last = facts.kubernetes, _last(facts, kind)
+    found, last = facts.kubernetes, _step_state(facts, kind)
     if last is not None and last.running:
         return "kubeadm join is running on the host: attach to it", False
     if not found.kubelet_config:
         return "the host is not part of the cluster", False
     if seed is not None and found.ca_hash != seed.kubernetes.ca_hash:
         return "the host joined a control plane that no longer exists", True
-    if answered and node is None:
+    if api_answered and node is None:
         return "the cluster has no node of this name", True
     if not found.kubelet_active:
         return "the host's kubelet is not running", False
@@ -107,7 +109,9 @@ def to_await_node(spec: ResolvedSpec, state: ClusterState, name: str) -> str | N
     node = state.node(name)
     if not _can_become_ready(spec, state) or (node is not None and node.ready):
         return None
-    return "the node is new" if node is None else f"the node is not Ready: {node.reason}" if node.reason else "the node is not Ready"
+    if node is None:
+        return "the node is new"
+    return f"the node is not Ready: {node.reason}" if node.reason else "the node is not Ready"
 
 
 def to_await_dns(spec: ResolvedSpec, state: ClusterState, *, changed: bool) -> str | None:
@@ -129,6 +133,6 @@ def _can_become_ready(spec: ResolvedSpec, state: ClusterState) -> bool:
     return pod_network(spec).installed or state.cni is not None or bool(state.cni_detail)
 
 
-def _last(facts: HostFacts, kind: str) -> StepState | None:
-    """The state of the newest attempt of a step on the host."""
+def _step_state(facts: HostFacts, kind: str) -> StepState | None:
+    """What this step left on the host."""
     return next((step for step in facts.steps if step.name == kind), None)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 
 from cluster.facts.host_facts import HostFacts
-from cluster.facts.node_addresses import node_addresses
+from cluster.facts.node_addresses import node_addresses, settled_addresses
 from cluster.pod_networks.plugins import pod_network
 from cluster.rules.offline import check_spec
 from cluster.vocabulary.families import Family, family_of
-from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.problems import Problem, Severity
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host
 
@@ -33,7 +34,21 @@ def resolve_offline(spec: ClusterSpec, others: Sequence[Host] = ()) -> ResolvedS
     return ResolvedSpec.of(spec, {host.name: known.get(host.name, unknown) for host in spec.hosts})
 
 
-def resolved_problems(spec: ClusterSpec, resolved: ResolvedSpec) -> tuple[Problem, ...]:
-    """Problems of the offline rules in the resolved spec that the file does not have: the addresses of hosts are known now."""
-    before = set(check_spec(spec))
-    return tuple(problem for problem in check_spec(resolved) if problem not in before)
+def resolved_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Problem, ...]:
+    """What the offline rules find once the addresses of hosts are known, and did not find in the file.
+
+    Where a member of the cluster has such an address already, nothing can be changed without a new cluster: a warning.
+    """
+    found = {host.name: node_addresses(spec, host, facts[host.name]) for host in spec.hosts if host.name in facts}
+    hosts = tuple(
+        host.model_copy(update={"addresses": found[host.name]}) if len(found.get(host.name, ())) == len(spec.families) else host
+        for host in spec.hosts
+    )
+    known = set(check_spec(spec))
+    problems = [problem for problem in check_spec(spec.model_copy(update={"hosts": hosts})) if problem not in known]
+    members = {host.name for host in spec.hosts if host.name in facts and settled_addresses(spec, facts[host.name])}
+    new_hosts = tuple(f"hosts[{index}]" for index, host in enumerate(spec.hosts) if host.name not in members)
+    return tuple(
+        replace(problem, severity=Severity.WARNING) if members and not problem.path.startswith(new_hosts) else problem
+        for problem in problems
+    )

@@ -16,4 +16,4 @@ def plan_verify(verification: Verification) -> Plan:
         "outside": [str(address) for address in verification.outside],
     }
     plan.add(VERIFY_NETWORK, reason="requested by the run", values=values)
-    return plan.plan()
+    return plan.build()

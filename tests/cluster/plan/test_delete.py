@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.facts.host_facts import HostFacts
-from cluster.plan.delete import plan_delete
+from cluster.plan.delete import delete_problems, plan_delete
 from tests.cluster.plan.test_create import FACTS, SPEC, bare, member, names
 
 
@@ -23,11 +23,19 @@ def test_every_host_is_reset_before_the_saved_kubeconfig_is_removed() -> None:
     [
         (bare("b"), "b has nothing of cluster demo"),
         (replace(member("b"), owner="other"), "belongs to cluster other"),
-        (replace(member("b"), foreign_authority=True), member("b").kubernetes.ca_hash or ""),
     ],
 )
 def test_a_host_of_others_is_a_note_and_left_alone(other: HostFacts, note: str) -> None:
-    """A bare host, another cluster's host, and a host on which somebody made another cluster since."""
+    """A bare host, and a host of another cluster."""
     plan = plan_delete(SPEC, {**FACTS, "b": other})
     assert names(plan) == [("reset-host", "a"), ("remove-kubeconfig", "cluster")]
     assert note in plan.notes[0]
+
+
+def test_a_host_with_the_certificate_authority_of_another_cluster_is_a_problem() -> None:
+    """The marker names this cluster, and another cluster was created on the host since: nothing is deleted until its owner decides."""
+    (problem,) = delete_problems(SPEC, {**FACTS, "b": replace(member("b"), foreign_authority=True)})
+    assert (problem.code, problem.path) == ("host-has-another-authority", "hosts/b")
+    assert "/var/lib/sixstack/authority" in problem.hint
+    assert delete_problems(SPEC, FACTS) == ()
+    assert delete_problems(SPEC, {**FACTS, "b": replace(member("b"), owner="other", foreign_authority=True)}) == ()

@@ -120,8 +120,8 @@ def test_a_step_without_a_reason_is_not_planned_and_no_step_waits_for_it() -> No
     first = plan.add("join-worker", "a", reason="it is not part of the cluster")
     assert first == ("join-worker/a",)
     plan.add("label-node", "a", reason="the node is new", needs=[*first, *first], after=first)
-    assert plan.plan().steps[-1].needs == first
-    assert plan.plan().steps[-1].after == ()
+    assert plan.build().steps[-1].needs == first
+    assert plan.build().steps[-1].after == ()
 
 
 @pytest.mark.parametrize("kind", list(CniKind))
@@ -130,11 +130,11 @@ def test_a_worker_that_fails_at_any_step_delays_no_other_host(kind: CniKind, wor
     """The other hosts' steps start when they would have started, and only the failed host's later steps are left out."""
     plan = new_cluster(spec_of("dual-stack", kind))
     healthy = run_in_virtual_time(plan, MEASURED)
-    for step in plan.of(worker):
+    for step in plan.steps_on(worker):
         broken = run_in_virtual_time(plan, MEASURED, {step.id})
         missing = set(healthy.starts) - set(broken.starts)
-        assert missing == {each.id for each in plan.of(worker)[plan.of(worker).index(step) + 1 :]} & missing
-        assert all(each.startswith(tuple(f"{late.kind}/{worker}" for late in plan.of(worker))) for each in missing)
+        assert missing == {each.id for each in plan.steps_on(worker)[plan.steps_on(worker).index(step) + 1 :]} & missing
+        assert all(each.startswith(tuple(f"{late.kind}/{worker}" for late in plan.steps_on(worker))) for each in missing)
         others = [each.id for each in plan.steps if each.subject not in {worker, "cluster"}]
         assert {each: broken.starts[each] for each in others} == {each: healthy.starts[each] for each in others}
 

@@ -196,5 +196,5 @@ if [ -n "$failed" ]; then
   exit 1
 fi
 # last: from here on this host is nobody's. The caller's own step folder goes with host/remove-step-state.sh.j2
-rm -rf "$state/before" "$state/bundle" "$state/kubectl" "$state/prepared" "$state/initialized" "$state/joined"
+rm -rf "$state/before" "$state/bundle" "$state/kubectl" "$state/prepared" "$state/initialized" "$state/joined" "$state/authority"
 rm -f "$state/owner"
