@@ -188,9 +188,9 @@ class HostFacts:
 
     def link_of(self, address: Address) -> Link | None:
         """The interface that carries an address."""
-        return next((link for link in self.links if any(held.address == address for held in link.addresses)), None)
+        return next((link for link in self.links if any(entry.address == address for entry in link.addresses)), None)
 
     @property
     def addresses(self) -> tuple[InterfaceAddress, ...]:
         """All addresses of all interfaces."""
-        return tuple(held for link in self.links for held in link.addresses)
+        return tuple(entry for link in self.links for entry in link.addresses)

@@ -14,10 +14,10 @@ def candidates(host: Host, facts: HostFacts, family: Family) -> tuple[InterfaceA
     A host without a default route of this family takes the other family's; one without any, needs the file to name an interface or addresses.
     """
     return tuple(
-        held
+        entry
         for link in _links(host, facts, family)
-        for held in link.addresses
-        if family_of(held.address) is family and held.scope == "global" and held.stable and unusable(held.address) is None
+        for entry in link.addresses
+        if family_of(entry.address) is family and entry.scope == "global" and entry.stable and unusable(entry.address) is None
     )
 
 
@@ -31,7 +31,7 @@ def _links(host: Host, facts: HostFacts, family: Family) -> tuple[Link, ...]:
     return tuple(link for link in facts.links if link.name in names)
 
 
-def settled_addresses(spec: ClusterSpec, facts: HostFacts) -> tuple[Address, ...]:
+def registered_addresses(spec: ClusterSpec, facts: HostFacts) -> tuple[Address, ...]:
     """What kubelet on a node of this cluster was told, primary first: an address that came later does not make the choice unclear again."""
     if facts.owner != spec.name:
         return ()
@@ -43,7 +43,7 @@ def node_addresses(spec: ClusterSpec, host: Host, facts: HostFacts) -> tuple[Add
     """Primary first: the file's, else those the node of this cluster has, else the chosen ones; a family that has none or several is left out."""
     if host.addresses:
         return host.addresses
-    if settled := settled_addresses(spec, facts):
-        return settled
+    if registered := registered_addresses(spec, facts):
+        return registered
     chosen = (candidates(host, facts, family) for family in spec.families)
     return tuple(found[0].address for found in chosen if len(found) == 1)

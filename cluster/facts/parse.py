@@ -54,15 +54,15 @@ class _Reading:
     sections: dict[str, str]
     unknown: list[Unknown] = field(default_factory=list)
 
-    def read(self, part: str, parser: Callable[[str], Parsed], otherwise: Parsed) -> Parsed:
+    def read(self, part: str, parser: Callable[[str], Parsed], default: Parsed) -> Parsed:
         if part not in self.sections:
             self.unknown.append(Unknown(part, "the host's answer has no such part"))
-            return otherwise
+            return default
         try:
             return parser(self.sections[part])
         except (ValueError, LookupError, TypeError, AttributeError) as error:  # whatever a parser meets in text that is not as it should be
             self.unknown.append(Unknown(part, f"{type(error).__name__}: {error}"[:200]))
-            return otherwise
+            return default
 
     def read_all(self, part: str, parser: Callable[[str], tuple[Parsed, ...]]) -> tuple[Parsed, ...]:
         nothing: tuple[Parsed, ...] = ()
@@ -76,7 +76,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
     """
     sections = _whole(text, host)
     try:
-        who = machine.identity(sections["identity"])
+        identity = machine.identity(sections["identity"])
         offset = clock_offset(_moment(sections["begin"]), _moment(sections["end"]), sent=sent, received=received)
     except (ValueError, KeyError) as error:
         raise HostError(
@@ -84,59 +84,59 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         ) from error
 
     reading = _Reading(sections)
-    has = reading.read("resources", machine.resources, machine.Resources())
+    resources = reading.read("resources", machine.resources, machine.Resources())
     settings = reading.read("kernel-settings", network.kernel_settings, network.KernelSettings())
-    nat = reading.read("netfilter", netfilter.netfilter, netfilter.Netfilter())
+    kernel = reading.read("netfilter", netfilter.netfilter, netfilter.Netfilter())
     units = reading.read_all("units", foreign.units)
-    own = reading.read("sixstack", own_state.own_state, own_state.OwnState())
+    state = reading.read("sixstack", own_state.own_state, own_state.OwnState())
     installed = reading.read("bundle", own_state.installed_files, own_state.InstalledFiles())
     return HostFacts(
         host=host,
-        hostname=who.hostname,
-        machine_id=who.machine_id,
-        product_uuid=who.product_uuid,
-        os=who.os,
-        os_ids=who.os_ids,
-        kernel=who.kernel,
-        architecture=who.architecture,
-        cpus=has.cpus,
-        memory=has.memory,
-        swap=has.swap,
+        hostname=identity.hostname,
+        machine_id=identity.machine_id,
+        product_uuid=identity.product_uuid,
+        os=identity.os,
+        os_ids=identity.os_ids,
+        kernel=identity.kernel,
+        architecture=identity.architecture,
+        cpus=resources.cpus,
+        memory=resources.memory,
+        swap=resources.swap,
         clock_offset=offset,
-        root=who.root,
+        root=identity.root,
         links=tuple(replace(link, accept_ra=settings.accept_ra.get(link.name)) for link in reading.read_all("links", network.links)),
         default_routes=reading.read_all("routes", network.default_routes),
         nameservers=reading.read_all("resolver", network.nameservers),
         forwarding=settings.forwarding,
         sockets=reading.read_all("sockets", sockets),
-        nat=nat.nat,
-        nftables=nat.nftables,
-        conflicts=foreign.not_ours(
-            owned=own.owner is not None,
+        nat=kernel.nat,
+        nftables=kernel.nftables,
+        conflicts=foreign.foreign_conflicts(
+            owned=state.owner is not None,
             installed=installed.paths,
             from_packages=reading.read_all("packages", foreign.packages),
             from_units=units,
             from_programs=reading.read_all("programs", foreign.programs),
             from_leftovers=reading.read_all("leftovers", foreign.leftovers),
         ),
-        firewall=firewall.of_one_host(
+        firewall=firewall.merge_rules(
             ufw=reading.read_all("ufw", firewall.ufw),
             firewalld=reading.read_all("firewalld", firewall.firewalld),
             nftables=reading.read_all("nftables", firewall.nftables),
             iptables=reading.read_all("iptables", firewall.iptables),
         ),
-        missing_commands=has.missing_commands,
-        owner=own.owner,
-        prepared=own.prepared,
+        missing_commands=resources.missing_commands,
+        owner=state.owner,
+        prepared=state.prepared,
         bundle_files=installed.intact,
         images=reading.read("images", own_state.images, frozenset()),
-        disk_free=has.disk_free,
+        disk_free=resources.disk_free,
         kubernetes=replace(
             reading.read("kubernetes", kubernetes.kubernetes, KubernetesState()),
             kubelet_active=any(unit.name == "kubelet.service" and unit.active for unit in units),
         ),
-        steps=own.steps,
-        foreign_authority=own.foreign_authority,
+        steps=state.steps,
+        foreign_authority=state.foreign_authority,
         unknown=tuple(reading.unknown),
     )
 

@@ -46,7 +46,7 @@ class Document:
 
     data: object
     problems: tuple[Problem, ...]
-    torn: bool = False
+    incomplete: bool = False
     lines: dict[str, int] = field(default_factory=dict)  # path of a field or item -> its line
 
 
@@ -60,14 +60,14 @@ def parse_document(text: str) -> Document:
         return Document(UNREAD, (Problem("too-long", "cluster file", f"{len(text)} characters", f"a cluster file has at most {LONGEST}"),))
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
     problems: list[Problem] = []
-    torn = False
+    incomplete = False
     aside: set[int] = set()
     for number, line in enumerate(lines):
-        if (odd := _FORBIDDEN.search(line)) is not None:
-            problems.append(_syntax(number, f"the character U+{ord(odd[0]):04X} is not allowed in YAML", "take it out"))
+        if (match := _FORBIDDEN.search(line)) is not None:
+            problems.append(_syntax(number, f"the character U+{ord(match[0]):04X} is not allowed in YAML", "take it out"))
             lines[number] = _set_aside(line)
             aside.add(number)
-            torn = torn or not lines[number]
+            incomplete = incomplete or not lines[number]
     while len(problems) < _MOST_SYNTAX_FAULTS:
         try:
             loader = Loader("\n".join(lines))
@@ -80,20 +80,20 @@ def parse_document(text: str) -> Document:
             if _quote_is_open(lines[number]):
                 problems.append(_syntax(number, "a quote is not closed", "close the quote in the same line"))
             else:
-                problems.append(_syntax(number, _said(error), _hint(error)))
+                problems.append(_syntax(number, _error_text(error), _hint(error)))
             if "single document" in str(error.context) or not lines[number]:
                 break
             lines[number] = _set_aside(lines[number])
             aside.add(number)
-            torn = torn or not lines[number]
+            incomplete = incomplete or not lines[number]
             continue
         except (yaml.YAMLError, RecursionError):
             problems.append(_syntax(0, "this is not YAML that can be read", "write plain YAML, without deep nesting"))
             break
         constructor = _Constructor(aside)
         data = constructor.data(node, "")
-        return Document(data, (*problems, *constructor.problems), torn, constructor.lines)
-    return Document(UNREAD, tuple(problems), torn)
+        return Document(data, (*problems, *constructor.problems), incomplete, constructor.lines)
+    return Document(UNREAD, tuple(problems), incomplete)
 
 
 class _Constructor:
@@ -150,16 +150,18 @@ class _Constructor:
                     elif part is not UNREAD:
                         self._fault("wrong-type", value, path, "<< merges mappings only", "name the alias of a mapping")
             elif key.value in lines:
-                where = join_path(path, key.value)
-                self._fault("duplicate-key", key, where, f"{key.value} is already there in line {lines[key.value]}", "keep one of the two")
+                field_path = join_path(path, key.value)
+                self._fault(
+                    "duplicate-key", key, field_path, f"{key.value} is already there in line {lines[key.value]}", "keep one of the two"
+                )
             else:
-                where = join_path(path, key.value)
-                self.lines[where] = lines[key.value] = key.start_mark.line + 1
-                found[key.value] = self.data(value, where, depth + 1)
+                field_path = join_path(path, key.value)
+                self.lines[field_path] = lines[key.value] = key.start_mark.line + 1
+                found[key.value] = self.data(value, field_path, depth + 1)
         return merged | found
 
-    def _fault(self, code: str, node: yaml.Node, path: str, says: str, hint: str) -> object:
-        self.problems.append(Problem(code, path[:120] or "cluster file", f"line {node.start_mark.line + 1}: {says}", hint))
+    def _fault(self, code: str, node: yaml.Node, path: str, message: str, hint: str) -> object:
+        self.problems.append(Problem(code, path[:120] or "cluster file", f"line {node.start_mark.line + 1}: {message}", hint))
         return UNREAD
 
 
@@ -220,18 +222,18 @@ def _quote_is_open(line: str) -> bool:
     return bool(quote)
 
 
-def _syntax(number: int, says: str, hint: str) -> Problem:
-    return Problem("syntax", f"line {number + 1}", says, hint)
+def _syntax(number: int, message: str, hint: str) -> Problem:
+    return Problem("syntax", f"line {number + 1}", message, hint)
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
+def _error_text(error: yaml.MarkedYAMLError) -> str:
     return ": ".join(str(part) for part in (error.context, error.problem) if part)
 
 
 def _hint(error: yaml.MarkedYAMLError) -> str:
-    said = _said(error)
+    text = _error_text(error)
     for words, hint in _HINTS.items():
-        if words in said:
+        if words in text:
             return hint
     return "compare the line and its indentation with deployments/examples/"
 

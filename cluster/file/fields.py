@@ -58,8 +58,8 @@ class FieldReader:
         if isinstance(value, Unread):
             return None
         if not isinstance(value, dict):
-            says = "there is nothing" if value is None else f"{quoted(value)} where a mapping of fields belongs"
-            self._fault("wrong-type", path, says, f"write {_fields(kind)} here")
+            message = "there is nothing" if value is None else f"{quoted(value)} where a mapping of fields belongs"
+            self._fault("wrong-type", path, message, f"write {_fields(kind)} here")
             return None
         for name in value:
             if not isinstance(name, str):
@@ -108,9 +108,9 @@ class FieldReader:
         return UNREAD
 
     def _unknown(self, kind: type[SpecModel], name: str, path: str) -> None:
-        near = nearest_name(name, kind.model_fields)
-        if near is not None:
-            hint = f"did you mean `{near}`?"
+        proposal = nearest_name(name, kind.model_fields)
+        if proposal is not None:
+            hint = f"did you mean `{proposal}`?"
         elif any(word in name.lower() for word in ("password", "passphrase", "private_key", "secret", "token")):
             hint = "secrets do not belong in the file: put them into an `SSH credential` block and name it in `credential`"
         else:
@@ -141,9 +141,9 @@ class FieldReader:
             plain = isinstance(value, bool | int | float)
             hint = colon_trap(value) or ('put it in quotes: "..."' if plain else "write one text")
             return self._fault("wrong-type", path, f"{quoted(value)} where a text belongs", hint)
-        odd = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
-        if odd is not None:
-            return self._fault("control-character", path, f"{quoted(value)} holds the character U+{ord(odd):04X}", "take it out")
+        control = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
+        if control is not None:
+            return self._fault("control-character", path, f"{quoted(value)} holds the character U+{ord(control):04X}", "take it out")
         shortest = max((item.min_length or 0 for item in metadata if hasattr(item, "min_length")), default=0)
         longest = min((item.max_length for item in metadata if getattr(item, "max_length", None)), default=None)
         if len(value) < shortest:
@@ -167,9 +167,9 @@ class FieldReader:
     def _choice(self, choices: tuple[str, ...], value: object, path: str) -> str | Unread:
         if isinstance(value, str) and value in choices:
             return value
-        near = nearest_name(value, choices) if isinstance(value, str) else None
+        proposal = nearest_name(value, choices) if isinstance(value, str) else None
         listed = ", ".join(choices)
-        hint = f"did you mean {near}? Known: {listed}" if near else f"write one of {listed}"
+        hint = f"did you mean {proposal}? Known: {listed}" if proposal else f"write one of {listed}"
         return self._fault("not-in-choices", path, f"{quoted(value)} is not one of {listed}", hint)
 
     def _tuple(self, item: Any, metadata: Sequence[Any], value: object, path: str) -> tuple[Any, ...] | Unread:
@@ -178,32 +178,32 @@ class FieldReader:
             return self._fault("wrong-type", path, f"{quoted(value)} where a list belongs", hint)
         if len(value) < max((limit.min_length for limit in metadata if hasattr(limit, "min_length")), default=0):
             return self._fault("missing-value", path, "the list is empty", "write at least one")
-        read = tuple(self.value(item, (), one, f"{path}[{index}]") for index, one in enumerate(value))
-        return PartialTuple(read) if any(isinstance(one, Unread) for one in read) else read
+        read = tuple(self.value(item, (), entry, f"{path}[{index}]") for index, entry in enumerate(value))
+        return PartialTuple(read) if any(isinstance(entry, Unread) for entry in read) else read
 
     def _mapping(self, key_and_item: tuple[Any, ...], value: object, path: str) -> dict[str, Any] | Unread:
         key, item = key_and_item
         if not isinstance(value, dict):
             return self._fault("wrong-type", path, f"{quoted(value)} where a mapping belongs", "write `name: value` lines below it")
         read: dict[str, Any] = {}
-        whole = True
-        for name, one in value.items():
+        complete = True
+        for name, content in value.items():
             if not isinstance(name, str):
                 self._fault("wrong-type", path, f"the name {quoted(name)} is not a text", 'put it in quotes: "..."')
-                whole = False
+                complete = False
                 continue
-            known = self.value(key, (), name, join_path(path, name))
-            entry = self.value(item, (), one, join_path(path, name))
-            if isinstance(known, Unread) or isinstance(entry, Unread):
-                whole = False
+            read_key = self.value(key, (), name, join_path(path, name))
+            entry = self.value(item, (), content, join_path(path, name))
+            if isinstance(read_key, Unread) or isinstance(entry, Unread):
+                complete = False
             else:
-                read[known] = entry
-        return read if whole else UNREAD
+                read[read_key] = entry
+        return read if complete else UNREAD
 
     def _literal(self, read: Callable[[object], tuple[Any, Fault | None]], value: object, path: str) -> Any:
         found, fault = read(value)
         if fault is not None:
-            self._fault(fault.code, path, fault.says, fault.hint)
+            self._fault(fault.code, path, fault.message, fault.hint)
         return UNREAD if found is None else found
 
     def _anything(self, value: object, path: str, depth: int = 0) -> Any:  # noqa: PLR0911 one a kind

@@ -15,7 +15,7 @@ class Fault:
     """What is wrong with a value, and what to write instead."""
 
     code: str
-    says: str
+    message: str
     hint: str
 
 
@@ -32,12 +32,12 @@ def read_network(value: object) -> tuple[Network | None, Fault | None]:
     try:
         return parse_network(value), None
     except ValueError:
-        meant = _network_meant(value)
-    if meant is None:
+        intended = _intended_network(value)
+    if intended is None:
         return None, Fault("not-a-network", f"{quoted(value)} is not a network", _network_hint(value))
     if isinstance(value, str) and value.partition("/")[2].isdigit():
-        return meant, Fault("host-bits-set", f"{quoted(value)} has host bits set", f"use {meant}")
-    return None, Fault("not-a-network", f"{quoted(value)} has a netmask, not a prefix length", f"use {meant}")
+        return intended, Fault("host-bits-set", f"{quoted(value)} has host bits set", f"use {intended}")
+    return None, Fault("not-a-network", f"{quoted(value)} has a netmask, not a prefix length", f"use {intended}")
 
 
 def colon_trap(value: object) -> str | None:
@@ -49,7 +49,7 @@ def colon_trap(value: object) -> str | None:
     return None
 
 
-def _network_meant(value: object) -> Network | None:
+def _intended_network(value: object) -> Network | None:
     """The network that a text with host bits or a dotted netmask stands for."""
     if not isinstance(value, str) or value.count("/") != 1:
         return None

@@ -55,8 +55,8 @@ def read_text(text: str) -> Reading:
     document = parse_document(text)
     reading = _read(document.data, document.problems)
     # what stood in a torn line is not missing
-    told = tuple(problem for problem in reading.problems if not (document.torn and problem.code == "missing-field"))
-    return Reading(reading.spec, told, document.lines)
+    problems = tuple(problem for problem in reading.problems if not (document.incomplete and problem.code == "missing-field"))
+    return Reading(reading.spec, problems, document.lines)
 
 
 def read_document(document: object) -> Reading:
@@ -68,11 +68,11 @@ def _read(document: object, problems: tuple[Problem, ...]) -> Reading:
     reader = FieldReader()
     spec = reader.model(ClusterSpec, document, "")
     # what could be read is judged by every rule that needs no more than that
-    found = tuple(sorted(dict.fromkeys((*problems, *reader.problems, *check_spec(spec))), key=_place))
+    found = tuple(sorted(dict.fromkeys((*problems, *reader.problems, *check_spec(spec))), key=_sort_key))
     return Reading(None if errors_in(found) else spec, found)
 
 
-def _place(problem: Problem) -> tuple[int, list[tuple[int, str]]]:
+def _sort_key(problem: Problem) -> tuple[int, list[tuple[int, str]]]:
     """Where a problem stands among the others: faults of syntax first, then the fields as the model has them, hosts by their number."""
     first, *rest = re.split(r"[.\[\]]+", problem.path)
     fields = list(ClusterSpec.model_fields)

@@ -30,7 +30,7 @@ LOOK_AT: dict[Layer | CheckKind, str] = {
 }
 
 # kinds that are a subject of their own within their layer
-_APART = frozenset(
+_SEPARATE = frozenset(
     {
         CheckKind.MTU,
         CheckKind.SOURCE_ADDRESS,
@@ -60,7 +60,7 @@ class Finding:
         return LOOK_AT[self.subject or self.layer]
 
     @property
-    def says(self) -> str:
+    def summary(self) -> str:
         """One clause: what, over which family, where, how much of it, and the first failure."""
         over = f" over {family_names(self.families)}" if self.families else ""
         where = f" at {' and '.join(self.nodes)}" if self.nodes else " everywhere"
@@ -77,7 +77,7 @@ class Finding:
             "subject": self.subject.value if self.subject else None,
             "families": [family.value for family in self.families],
             "nodes": list(self.nodes),
-            "says": self.says,
+            "says": self.summary,
             "look_at": self.look_at,
             "failed": len(self.checks),
             "follows": self.follows,
@@ -91,11 +91,11 @@ def diagnose(checks: Iterable[Check], families: Sequence[Family], nodes: Sequenc
     roots = [check for check in failures if not causes[id(check)]]
     groups: dict[tuple[Layer, CheckKind | None, Family | None], list[Check]] = {}
     for check in roots:
-        groups.setdefault((check.layer, check.kind if check.kind in _APART else None, check.family), []).append(check)
+        groups.setdefault((check.layer, check.kind if check.kind in _SEPARATE else None, check.family), []).append(check)
     # one fault over both families is one finding
     merged: dict[tuple[Layer, CheckKind | None, tuple[str, ...]], list[tuple[Family | None, list[Check]]]] = {}
-    for (layer, subject, family), found in groups.items():
-        merged.setdefault((layer, subject, suspects(found, nodes)), []).append((family, found))
+    for (layer, subject, family), group in groups.items():
+        merged.setdefault((layer, subject, suspects(group, nodes)), []).append((family, group))
     order = list(Layer)
     findings = [
         Finding(
@@ -103,8 +103,8 @@ def diagnose(checks: Iterable[Check], families: Sequence[Family], nodes: Sequenc
             subject=subject,
             families=tuple(family for family in families if family in {name for name, _ in parts}),
             nodes=where,
-            checks=(shown := tuple(check for _, part in parts for check in part)),
-            follows=_following(shown, failures, causes),
+            checks=(symptoms := tuple(check for _, part in parts for check in part)),
+            follows=_count_follow_ups(symptoms, failures, causes),
         )
         for (layer, subject, where), parts in merged.items()
     ]
@@ -118,15 +118,15 @@ def suspects(checks: Sequence[Check], nodes: Sequence[str]) -> tuple[str, ...]:
         return ()
     shared = frozenset.intersection(*touched)
     # of a pair that fails in one direction alone, the end that others fail at too is not known: both are named
-    found = shared or frozenset.union(*touched)
-    if not shared and len(found) >= len(nodes):
+    group = shared or frozenset.union(*touched)
+    if not shared and len(group) >= len(nodes):
         return ()
-    return tuple(sorted(found))
+    return tuple(sorted(group))
 
 
-def _following(shown: tuple[Check, ...], failures: list[Check], causes: dict[int, list[Check]]) -> int:
-    mine = {id(check) for check in shown}
-    return sum(1 for check in failures if any(id(cause) in mine for cause in causes[id(check)]))
+def _count_follow_ups(symptoms: tuple[Check, ...], failures: list[Check], causes: dict[int, list[Check]]) -> int:
+    own = {id(check) for check in symptoms}
+    return sum(1 for check in failures if any(id(cause) in own for cause in causes[id(check)]))
 
 
 def _explains(cause: Check, check: Check, primary: Family) -> bool:

@@ -34,7 +34,7 @@ def markdown(report: NetworkReport, cluster: str) -> str:
     if report.findings:
         parts += ["### What is broken", ""]
         for finding in report.findings:
-            parts += [f"- {BAD} **{_cell(finding.says)}**", f"  Look at {finding.look_at}."]
+            parts += [f"- {BAD} **{_cell(finding.summary)}**", f"  Look at {finding.look_at}."]
         parts.append("")
     for family in report.families:
         parts += [f"### Between nodes over {family_name(family)}", "", *_matrix(report, family), ""]

@@ -46,7 +46,7 @@ class NetworkReport:
             return f"The network works: {len(self.checks)} checks passed between {scope}."
         first, *others = self.findings
         more = f" (and {len(others)} more findings)" if len(others) > 1 else " (and one more finding)" if others else ""
-        return f"The network of {scope} is broken at {first.says}{more}. Look at {first.look_at}."
+        return f"The network of {scope} is broken at {first.summary}{more}. Look at {first.look_at}."
 
     def table_rows(self) -> list[dict[str, str]]:
         """A row per kind, layer and family: how many passed, and the first that did not."""

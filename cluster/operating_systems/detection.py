@@ -16,7 +16,7 @@ OPERATING_SYSTEMS: tuple[OperatingSystem, ...] = (
 )
 
 
-def operating_system(found: HostFacts | None) -> OperatingSystem:
+def operating_system(facts: HostFacts | None) -> OperatingSystem:
     """That of a host (None: nothing is known of it): by its own ID, else by the first ID_LIKE that is known (os-release(5): the closest comes first)."""
     by_id = {name: system for system in OPERATING_SYSTEMS for name in system.ids}
-    return next((by_id[name] for name in (found.os_ids if found is not None else ()) if name in by_id), UNKNOWN)
+    return next((by_id[name] for name in (facts.os_ids if facts is not None else ()) if name in by_id), UNKNOWN)

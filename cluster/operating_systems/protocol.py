@@ -23,11 +23,11 @@ class OperatingSystem:
 
     def install_hint(self, commands: Iterable[str]) -> str:
         """How a person gets these commands onto the host."""
-        wanted = list(commands)
+        names = list(commands)
         if not self.install:
-            return f"install the packages that have {', '.join(wanted)}"
-        found = sorted({self.packages.get(command, self.default_package) for command in wanted})
-        return f"`{self.install} {' '.join(found)}`"
+            return f"install the packages that have {', '.join(names)}"
+        packages = sorted({self.packages.get(command, self.default_package) for command in names})
+        return f"`{self.install} {' '.join(packages)}`"
 
     def remove_hint(self, package: str) -> str:
         """How a person removes a package."""

@@ -63,8 +63,8 @@ def no_pool_of_an_absent_family(spec: ClusterSpec) -> Iterator[Violation]:
     """`cni.pools` has settings of a family that the cluster does not use."""
     for family in Family:
         if family not in spec.families and spec.cni.pools.of(family) != Pools().of(family):
-            says = f"the cluster has no {family.value} pods: its stack is {spec.stack.value}"
-            yield Violation(f"cni.pools.{family.value}", says, "take it out")
+            message = f"the cluster has no {family.value} pods: its stack is {spec.stack.value}"
+            yield Violation(f"cni.pools.{family.value}", message, "take it out")
 
 
 def block_size_is_of_the_family(spec: ClusterSpec) -> Iterator[Violation]:
@@ -72,8 +72,8 @@ def block_size_is_of_the_family(spec: ClusterSpec) -> Iterator[Violation]:
     for family in spec.families:
         size, sizes = spec.cni.pools.block_size(family), BLOCK_SIZES[family]
         if size not in sizes:
-            says = f"/{size} is not within /{sizes.start} to /{sizes.stop - 1}, Calico's blocks of {family.value}"
-            yield Violation(f"cni.pools.{family.value}.block_size", says, f"use {DEFAULT_BLOCKS[family]}")
+            message = f"/{size} is not within /{sizes.start} to /{sizes.stop - 1}, Calico's blocks of {family.value}"
+            yield Violation(f"cni.pools.{family.value}.block_size", message, f"use {DEFAULT_BLOCKS[family]}")
 
 
 def every_host_gets_a_block(spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
@@ -99,12 +99,12 @@ def pods_without_nat_or_tunnel_need_routes(spec: ClusterSpec) -> Iterator[Violat
         family = family_of(pods.cidr)
         pool = spec.cni.pools.of(family)
         if pool.encapsulation is Encapsulation.NEVER:
-            says = f"packets of {pods.cidr} go from node to node as they are, which works between nodes of one subnet"
+            message = f"packets of {pods.cidr} go from node to node as they are, which works between nodes of one subnet"
             hint = f"see that all nodes are neighbours, or write {Encapsulation.CROSS_SUBNET.value}"
-            yield Violation(f"cni.pools.{family.value}.encapsulation", says, hint)
+            yield Violation(f"cni.pools.{family.value}.encapsulation", message, hint)
         if not pool.nat_outgoing:
-            says = f"pods leave the cluster with addresses of {pods.cidr} (network.pods[{index}])"
-            yield Violation(f"cni.pools.{family.value}.nat_outgoing", says, f"route {pods.cidr} to the nodes, or take nat_outgoing out")
+            message = f"pods leave the cluster with addresses of {pods.cidr} (network.pods[{index}])"
+            yield Violation(f"cni.pools.{family.value}.nat_outgoing", message, f"route {pods.cidr} to the nodes, or take nat_outgoing out")
 
 
 def _blocks(cidr: Network, size: int) -> int:
@@ -129,7 +129,7 @@ class Calico(PodNetworkPlugin):
     default_vxlan_port = 4789  # the registered port, which Calico keeps to
     local_ports = (LocalPort(9099, "Felix's health check"),)
     policy = True
-    drops_vxlan_of_strangers = True  # measured: felix lets VXLAN in from addresses of nodes alone
+    drops_vxlan_from_non_nodes = True  # measured: felix lets VXLAN in from addresses of nodes alone
     # no `workload`: calico-node without the mark of sixstack is somebody else's (recognition.py), with other settings
     pools_path = "/apis/crd.projectcalico.org/v1/ippools"
     leftovers = Leftovers(

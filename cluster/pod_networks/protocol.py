@@ -86,7 +86,7 @@ class PodNetworkPlugin(ABC):
     default_vxlan_port: ClassVar[int | None] = None  # None: no VXLAN that sixstack knows of
     local_ports: ClassVar[tuple[LocalPort, ...]] = ()
     policy: ClassVar[bool | None] = None  # whether it enforces NetworkPolicy; None: the file may say so
-    drops_vxlan_of_strangers: ClassVar[bool] = False  # a node drops VXLAN from hosts that are not nodes yet
+    drops_vxlan_from_non_nodes: ClassVar[bool] = False  # a node drops VXLAN from hosts that are not nodes yet
     needs_bridge_filter: ClassVar[bool] = False  # the kernel module br_netfilter, when the plug-in starts
 
     # how it is recognised

@@ -33,19 +33,19 @@ def ranges(spec: ClusterSpec) -> Iterator[tuple[str, Network, str]]:
 def node_addresses_are_usable(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
     """A node address is loopback, multicast, link-local, unspecified or IPv4-mapped (kubernetes#130409)."""
     for index, address in readable(host.addresses):
-        if (word := unusable(address)) is not None:
+        if (kind := unusable(address)) is not None:
             plain = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-            hint = f"write {plain}" if plain is not None else f"use an address of {_named(host)} that the other hosts can reach"
-            yield Violation(f"{at}.addresses[{index}]", f"{address} is {word}: no node can have it", hint)
+            hint = f"write {plain}" if plain is not None else f"use an address of {_host_name(host)} that the other hosts can reach"
+            yield Violation(f"{at}.addresses[{index}]", f"{address} is {kind}: no node can have it", hint)
 
 
 @spec_rule("unusable-range")
 def pod_ranges_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
     """A pod or service range holds loopback, multicast, link-local, unspecified or IPv4-mapped addresses."""
     for path, cidr, what in ranges(spec):
-        if (word := unusable(cidr)) is not None:
+        if (kind := unusable(cidr)) is not None:
             private = "10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16" if cidr.version == 4 else "fd00::/8"
-            yield Violation(path, f"{cidr} holds {word} addresses: no {what} can have them", f"use a range inside {private}")
+            yield Violation(path, f"{cidr} holds {kind} addresses: no {what} can have them", f"use a range inside {private}")
 
 
 @spec_rule("site-local", Severity.WARNING)
@@ -70,7 +70,11 @@ def node_addresses_are_not_site_local(_spec: ClusterSpec, host: Host, at: str) -
 def ranges_are_private(spec: ClusterSpec) -> Iterator[Violation]:
     """A pod or service range has public addresses: it hides their real owner from the cluster."""
     for path, cidr, what in ranges(spec):
-        private = any(cidr.subnet_of(each) for each in _PRIVATE) if isinstance(cidr, IPv4Network) else cidr.subnet_of(_UNIQUE_LOCAL)
+        private = (
+            any(cidr.subnet_of(private_range) for private_range in _PRIVATE)
+            if isinstance(cidr, IPv4Network)
+            else cidr.subnet_of(_UNIQUE_LOCAL)
+        )
         if not private and unusable(cidr) is None and not (isinstance(cidr, IPv6Network) and cidr.overlaps(_SITE_LOCAL)):
             use = "10.0.0.0/8" if cidr.version == 4 else "fd00::/8"
             yield Violation(
@@ -92,5 +96,5 @@ def no_address_twice(spec: ClusterSpec) -> Iterator[Violation]:
             owners.setdefault(address, path)
 
 
-def _named(host: Host) -> str:
+def _host_name(host: Host) -> str:
     return host.name if host.has("name") else "the host"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cluster.rules.component_arguments import ARGUMENTS, Takes, arguments_of
+from cluster.rules.component_arguments import ARGUMENTS, ArgumentType, arguments_of
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
@@ -16,10 +16,10 @@ from cluster.vocabulary.spec import ClusterSpec
 
 # what Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration take
 _VALUES = {
-    Takes.SWITCH: re.compile(r"1|t|T|true|TRUE|True|0|f|F|false|FALSE|False"),
-    Takes.NUMBER: re.compile(r"[-+]?([0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII),
-    Takes.DURATION: re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII),
-    Takes.TEXT: re.compile(r".*", re.DOTALL),
+    ArgumentType.BOOLEAN: re.compile(r"1|t|T|true|TRUE|True|0|f|F|false|FALSE|False"),
+    ArgumentType.INTEGER: re.compile(r"[-+]?([0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII),
+    ArgumentType.DURATION: re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII),
+    ArgumentType.STRING: re.compile(r".*", re.DOTALL),
 }
 
 
@@ -27,9 +27,9 @@ _VALUES = {
 def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
     """The value of a command-line argument is of another type than the component parses: the component would not start."""
     for component, name, value, at in _arguments(spec):
-        takes = ARGUMENTS[component].get(name, Takes.TEXT)
-        if not _VALUES[takes].fullmatch(value):
-            yield Violation(at, f"{quoted(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
+        expected = ARGUMENTS[component].get(name, ArgumentType.STRING)
+        if not _VALUES[expected].fullmatch(value):
+            yield Violation(at, f"{quoted(value)} where {expected.value} belongs", f"write {expected.value}, in quotes")
 
 
 @spec_rule("unknown-argument", Severity.WARNING)
@@ -40,8 +40,8 @@ def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
         known = arguments_of(component, minor)
         if name not in known:
             near = nearest_name(name, known)
-            says = f"--{name} is not an argument that {component} of Kubernetes {minor_text(minor)} prints with --help"
-            yield Violation(at, says, f"did you mean {near}?" if near else "remove it")
+            message = f"--{name} is not an argument that {component} of Kubernetes {minor_text(minor)} prints with --help"
+            yield Violation(at, message, f"did you mean {near}?" if near else "remove it")
 
 
 def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:

@@ -26,16 +26,16 @@ def service_range_has_at_most_20_host_bits(_spec: ClusterSpec, cidr: Network, at
     if bits > _SERVICE_HOST_BITS:
         best = 16 if cidr.version == 4 else 112
         longest = cidr.max_prefixlen - _SERVICE_HOST_BITS
-        says = f"{cidr} has {bits} host bits, the API server takes at most {_SERVICE_HOST_BITS} (/{longest} or longer)"
-        yield Violation(at, says, f"use {cidr.network_address}/{best}")
+        message = f"{cidr} has {bits} host bits, the API server takes at most {_SERVICE_HOST_BITS} (/{longest} or longer)"
+        yield Violation(at, message, f"use {cidr.network_address}/{best}")
 
 
 @item_rule("service-range-too-small", "network.services")
 def service_range_has_10_addresses(_spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Violation]:
     """A service CIDR has fewer than 10 addresses: the cluster's DNS takes the tenth (kubeadm)."""
     if cidr.num_addresses < _SERVICE_ADDRESSES:
-        says = f"{cidr} holds {cidr.num_addresses} addresses, at least {_SERVICE_ADDRESSES} are needed"
-        yield Violation(at, says, f"use {_wider(cidr, cidr.max_prefixlen - 4)} or larger")
+        message = f"{cidr} holds {cidr.num_addresses} addresses, at least {_SERVICE_ADDRESSES} are needed"
+        yield Violation(at, message, f"use {_wider(cidr, cidr.max_prefixlen - 4)} or larger")
 
 
 @item_rule("node-mask-too-long", "network.pods")
@@ -44,9 +44,9 @@ def node_mask_is_of_the_family(_spec: ClusterSpec, pods: PodNetwork, at: str) ->
     longest = pods.cidr.max_prefixlen - 4
     if pods.mask > longest:
         count = 2 ** max(0, pods.cidr.max_prefixlen - pods.mask)
-        found = f"leaves {count} addresses to a node" if pods.mask <= pods.cidr.max_prefixlen else "is longer than an address"
+        detail = f"leaves {count} addresses to a node" if pods.mask <= pods.cidr.max_prefixlen else "is longer than an address"
         hint = f"use /{longest} or shorter; the default is {24 if pods.cidr.version == 4 else 64}"
-        yield Violation(f"{at}.node_mask", f"node mask /{pods.mask} of {pods.cidr} {found}, at least {_NODE_ADDRESSES} are needed", hint)
+        yield Violation(f"{at}.node_mask", f"node mask /{pods.mask} of {pods.cidr} {detail}, at least {_NODE_ADDRESSES} are needed", hint)
 
 
 @item_rule("node-mask-too-short", "network.pods")
@@ -55,9 +55,11 @@ def node_mask_is_inside_the_range(_spec: ClusterSpec, pods: PodNetwork, at: str)
     if pods.mask < pods.cidr.prefixlen:
         given = f"node mask /{pods.mask}" if pods.node_mask is not None else f"the default node mask /{pods.mask}"
         longest = pods.cidr.max_prefixlen - 4
-        other = f"node_mask: {min(longest, pods.cidr.prefixlen + 8)}, or " if pods.cidr.prefixlen < longest else ""
+        alternative = f"node_mask: {min(longest, pods.cidr.prefixlen + 8)}, or " if pods.cidr.prefixlen < longest else ""
         wider = _wider(pods.cidr, max(0, pods.mask - 8))
-        yield Violation(f"{at}.node_mask", f"{given} is a larger range than {pods.cidr} itself", f"use {other}a pod CIDR such as {wider}")
+        yield Violation(
+            f"{at}.node_mask", f"{given} is a larger range than {pods.cidr} itself", f"use {alternative}a pod CIDR such as {wider}"
+        )
 
 
 @item_rule("node-mask-too-far", "network.pods")

@@ -21,8 +21,8 @@ def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
     plugin = pod_network(spec)
     port = plugin.vxlan_port(spec)
     if port in _NODE_PORTS:
-        says = f"{port} is within the node ports {_NODE_PORTS.start} to {_NODE_PORTS.stop - 1}"
-        yield Violation("cni.vxlan_port", says, f"use {plugin.default_vxlan_port}, or another port outside of them")
+        message = f"{port} is within the node ports {_NODE_PORTS.start} to {_NODE_PORTS.stop - 1}"
+        yield Violation("cni.vxlan_port", message, f"use {plugin.default_vxlan_port}, or another port outside of them")
 
 
 @spec_rule("cni-setting-unused")
@@ -43,8 +43,8 @@ def images_are_those_of_the_kind(spec: ClusterSpec) -> Iterator[Violation]:
     plugin = pod_network(spec)
     for name in spec.cni.images if plugin.image_names else ():
         if name not in plugin.image_names:
-            says = f"{plugin.kind.value} has no image {name}"
-            yield Violation(f"cni.images.{name}", says, f"its images are {', '.join(plugin.image_names)}")
+            message = f"{plugin.kind.value} has no image {name}"
+            yield Violation(f"cni.images.{name}", message, f"its images are {', '.join(plugin.image_names)}")
 
 
 @spec_rule("cni-version-unsupported")
@@ -54,20 +54,20 @@ def version_is_one_our_manifest_fits(spec: ClusterSpec) -> Iterator[Violation]:
     if plugin.release is None or spec.cni.version is None:
         return
     release = plugin.release
-    found = spec.cni.version.removeprefix("v")
-    if [int(part) for part in found.split(".")[:2]] != [release.major, release.minor]:
-        says = f"our manifest is for {plugin.kind.value} {release}, not {found}: {release.why}"
-        yield Violation("cni.version", says, f"use a version of {release}, or `kind: manifests` with the files of {found}")
+    version = spec.cni.version.removeprefix("v")
+    if [int(part) for part in version.split(".")[:2]] != [release.major, release.minor]:
+        message = f"our manifest is for {plugin.kind.value} {release}, not {version}: {release.why}"
+        yield Violation("cni.version", message, f"use a version of {release}, or `kind: manifests` with the files of {version}")
 
 
 @spec_rule("network-policy-differs")
 def network_policy_is_what_the_plugin_does(spec: ClusterSpec) -> Iterator[Violation]:
     """NetworkPolicy is expected of a plug-in that does not enforce it, or not of one that does."""
-    plugin, asked = pod_network(spec), spec.cni.network_policy
-    if plugin.policy is False and asked:
+    plugin, expected = pod_network(spec), spec.cni.network_policy
+    if plugin.policy is False and expected:
         enforcing = " or ".join(f"`kind: {other.kind.value}`" for other in POD_NETWORKS.values() if other.policy)
         yield Violation("cni.network_policy", f"{plugin.title} enforces no NetworkPolicy", f"write {enforcing}, or take it out")
-    if plugin.policy is True and asked is False:
+    if plugin.policy is True and expected is False:
         yield Violation("cni.network_policy", f"{plugin.title} enforces every NetworkPolicy", "take it out, and write no policies")
 
 

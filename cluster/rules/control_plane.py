@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.rules.families import in_words
+from cluster.rules.families import family_names
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import family_of
@@ -26,10 +26,10 @@ def there_is_a_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
 @spec_rule("control-planes-not-supported-yet")
 def there_is_one_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
     """The file has more than one control plane, which sixstack does not support yet."""
-    named = [(index, host) for index, host in enumerate(spec.hosts) if host.has("role") and host.role is Role.CONTROL_PLANE]
-    if len(named) > 1:
-        says = f"{len(named)} hosts have role control-plane, one is supported for now"
-        yield Violation(f"hosts[{named[1][0]}].role", says, "give the others role: worker")
+    control_planes = [(index, host) for index, host in enumerate(spec.hosts) if host.has("role") and host.role is Role.CONTROL_PLANE]
+    if len(control_planes) > 1:
+        message = f"{len(control_planes)} hosts have role control-plane, one is supported for now"
+        yield Violation(f"hosts[{control_planes[1][0]}].role", message, "give the others role: worker")
 
 
 @spec_rule("malformed-endpoint")
@@ -59,11 +59,11 @@ def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
         address = parse_address(split_host_port(spec.control_plane.endpoint, API_PORT)[0])
     except ValueError:
         return
-    if (word := unusable(address)) is not None:
-        yield Violation("control_plane.endpoint", f"{address} is {word}: no host can have it", "use an address that all hosts reach")
+    if (kind := unusable(address)) is not None:
+        yield Violation("control_plane.endpoint", f"{address} is {kind}: no host can have it", "use an address that all hosts reach")
     elif family_of(address) not in spec.families:
-        says = f"{address} is not of a family in use ({in_words(spec.families)})"
-        yield Violation("control_plane.endpoint", says, "use an address of a family in use, or a DNS name")
+        message = f"{address} is not of a family in use ({family_names(spec.families)})"
+        yield Violation("control_plane.endpoint", message, "use an address of a family in use, or a DNS name")
 
 
 @spec_rule("malformed-san")

@@ -9,14 +9,14 @@ from cluster.vocabulary.families import Address, Family, Network, StackMode, fam
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, Host
 
-_WORDS = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
+_NAMES = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 _POD_EXAMPLES = {Family.IPV4: "{cidr: 10.244.0.0/16}", Family.IPV6: '{cidr: "fd44::/56"}'}
 _SERVICE_EXAMPLES = {Family.IPV4: "10.96.0.0/16", Family.IPV6: '"fd44:0:0:ffff::/112"'}
 
 
-def in_words(families: Sequence[Family]) -> str:
+def family_names(families: Sequence[Family]) -> str:
     """`IPv4`, or `IPv6 and IPv4`."""
-    return " and ".join(_WORDS[family] for family in families)
+    return " and ".join(_NAMES[family] for family in families)
 
 
 @spec_rule("pod-families")
@@ -67,29 +67,31 @@ def primary_family_is_in_use(spec: ClusterSpec) -> Iterator[Violation]:
 def _families(
     spec: ClusterSpec, path: str, values: Sequence[Address | Network], what: str, examples: dict[Family, str]
 ) -> Iterator[Violation]:
-    wanted = f"stack {spec.stack} wants one {what} of {in_words(spec.families)}"
-    seen: dict[Family, Address | Network] = {}
+    expected = f"stack {spec.stack} wants one {what} of {family_names(spec.families)}"
+    first_values: dict[Family, Address | Network] = {}
     for index, value in enumerate(values):
         family = family_of(value)
         if family not in spec.families:
-            yield Violation(f"{path}[{index}]", f"{value} is {_WORDS[family]}, {wanted}", "take it out, or change `stack`")
-        elif family in seen:
+            yield Violation(f"{path}[{index}]", f"{value} is {_NAMES[family]}, {expected}", "take it out, or change `stack`")
+        elif family in first_values:
             yield Violation(
-                f"{path}[{index}]", f"{value} is a second {what} of {_WORDS[family]}, after {seen[family]}", "keep one of each family"
+                f"{path}[{index}]",
+                f"{value} is a second {what} of {_NAMES[family]}, after {first_values[family]}",
+                "keep one of each family",
             )
-        seen.setdefault(family, value)
+        first_values.setdefault(family, value)
     for family in spec.families:
-        if family not in seen:
+        if family not in first_values:
             example = f", for example {examples[family]}" if family in examples else ""
-            yield Violation(path, f"there is no {what} of {_WORDS[family]}: {wanted}", f"add one{example}, or change `stack`")
+            yield Violation(path, f"there is no {what} of {_NAMES[family]}: {expected}", f"add one{example}, or change `stack`")
 
 
 def _order(spec: ClusterSpec, path: str, values: Sequence[Address | Network]) -> Iterator[Violation]:
     families = tuple(family_of(value) for value in values)
     if set(families) == set(spec.families) and len(families) == 2 and families != spec.families:
-        right = ", ".join(str(value) for value in reversed(values))
+        reordered = ", ".join(str(value) for value in reversed(values))
         yield Violation(
             path,
-            f"{values[0]} comes first, but the primary family is {_WORDS[spec.families[0]]}",
-            f"write {right}, or primary_family: {families[0]}",
+            f"{values[0]} comes first, but the primary family is {_NAMES[spec.families[0]]}",
+            f"write {reordered}, or primary_family: {families[0]}",
         )

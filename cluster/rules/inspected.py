@@ -30,11 +30,11 @@ class Inspected:
     @property
     def control_plane(self) -> HostFacts | None:
         """Facts of the first control plane."""
-        return next((found for host, found in self.hosts if host.role is Role.CONTROL_PLANE), None)
+        return next((facts for host, facts in self.hosts if host.role is Role.CONTROL_PLANE), None)
 
-    def ours(self, found: HostFacts) -> bool:
+    def owns(self, facts: HostFacts) -> bool:
         """This cluster has claimed the host: what it left there, half or whole, is no fault."""
-        return found.owner == self.spec.name
+        return facts.owner == self.spec.name
 
     def addresses(self, host: Host) -> tuple[Address, ...]:
         """Its node addresses, as the file or the facts have them."""

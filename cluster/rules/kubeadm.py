@@ -201,5 +201,5 @@ def preflight_checks_are_names(spec: ClusterSpec) -> Iterator[Violation]:
             yield Violation(
                 at, f"{quoted(name)} is not the name of a check", f"did you mean {near}?" if near else "write one such as NumCPU"
             )
-        elif name.lower() == "all" and len({each.lower() for each in names}) > 1:
+        elif name.lower() == "all" and len({check.lower() for check in names}) > 1:
             yield Violation(at, "`all` stands beside names of checks", "write all alone, or the names")

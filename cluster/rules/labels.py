@@ -100,8 +100,8 @@ def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Violation]:
             path = f"hosts[{index}].addresses[{position}]"
             first = owners.setdefault(tuple(tkestack_labels([address]).values()), path)
             if first != path and address.version == 6:
-                says = f"TKEStack's labels of {address} are those of {first} too"
-                yield Violation(path, says, "use an address that differs in more than its colons, or take tkestack_labels out")
+                message = f"TKEStack's labels of {address} are those of {first} too"
+                yield Violation(path, message, "use an address that differs in more than its colons, or take tkestack_labels out")
 
 
 @item_rule("malformed-taint", "hosts")

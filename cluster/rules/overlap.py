@@ -18,18 +18,18 @@ from cluster.vocabulary.spec import ClusterSpec, Endpoint, SpecModel, parse_addr
 @spec_rule("ranges-overlap")
 def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Violation]:
     """Two of the pod and service ranges share addresses."""
-    for (_, one, what), (path, other, word) in combinations(ranges(spec), 2):
-        if one.version == other.version and one.overlaps(other):
-            yield Violation(path, f"the {word} range {other} overlaps the {what} range {one}", "use ranges that share no address")
+    for (_, first, what), (path, second, word) in combinations(ranges(spec), 2):
+        if first.version == second.version and first.overlaps(second):
+            yield Violation(path, f"the {word} range {second} overlaps the {what} range {first}", "use ranges that share no address")
 
 
 @spec_rule("address-in-range")
 def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Violation]:
     """A node address, SSH address, API endpoint or upstream name server lies inside a pod or service range: the hosts would route it into the
     cluster."""
-    known = list(ranges(spec))
+    cluster_ranges = list(ranges(spec))
     for at, address, what in _addresses(spec):
-        for path, cidr, word in known:
+        for path, cidr, word in cluster_ranges:
             if address.version == cidr.version and address in cidr:
                 yield Violation(
                     at, f"the {what} {address} lies in the {word} range {cidr} ({path})", f"use another {word} range, or another address"
@@ -44,9 +44,9 @@ def _addresses(spec: ClusterSpec) -> Iterator[tuple[str, Address, str]]:
         if not host.has("ssh"):
             continue
         yield from (
-            found
-            for found in _literal(host.ssh, f"hosts[{index}].ssh", "SSH address")
-            if found[1] not in tuple(address for _, address in readable(own))
+            entry
+            for entry in _literal(host.ssh, f"hosts[{index}].ssh", "SSH address")
+            if entry[1] not in tuple(address for _, address in readable(own))
         )
         if host.ssh.has("jump") and host.ssh.jump is not None:
             yield from _literal(host.ssh.jump, f"hosts[{index}].ssh.jump", "jump host's address")
@@ -68,5 +68,5 @@ def _literal(endpoint: Endpoint, path: str, what: str) -> Iterator[tuple[str, Ad
 
 
 def _has(spec: ClusterSpec, part: str, field: str) -> bool:
-    holder = getattr(spec, part) if spec.has(part) else None
-    return isinstance(holder, SpecModel) and holder.has(field)
+    section = getattr(spec, part) if spec.has(part) else None
+    return isinstance(section, SpecModel) and section.has(field)

@@ -47,10 +47,10 @@ class Rule:
     explanation: str
     check: Callable[[Any], Iterator[Violation]]  # gets a ClusterSpec, or an Inspected where the scope needs facts
 
-    def problems(self, judged: ClusterSpec | Inspected) -> Iterator[Problem]:
+    def problems(self, subject: ClusterSpec | Inspected) -> Iterator[Problem]:
         """What the rule finds in its input; a rule that meets a field that could not be read ends there."""
-        for found in _until_unparsed(self.check(judged)):
-            yield Problem(self.code, found.at, found.says, found.hint, self.severity)
+        for violation in _until_unparsed(self.check(subject)):
+            yield Problem(self.code, violation.at, violation.message, violation.hint, self.severity)
 
 
 RULES: list[Rule] = []
@@ -83,10 +83,10 @@ def on_each_item(check: ItemRule, items: str) -> SpecRule:
     """A check of one item as a check of the spec, item by item."""
 
     def on_all(spec: ClusterSpec) -> Iterator[Violation]:
-        holder: Any = spec
+        field: Any = spec
         for name in items.split("."):
-            holder = getattr(holder, name)
-        for index, item in readable(holder):
+            field = getattr(field, name)
+        for index, item in readable(field):
             yield from _until_unparsed(check(spec, item, f"{items}[{index}]"))
 
     return on_all
@@ -98,8 +98,8 @@ def host_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[HostR
     def register(check: HostRule) -> HostRule:
         def on_all(cluster: Inspected) -> Iterator[Violation]:
             for host, facts in cluster.hosts:
-                for found in check(cluster, host, facts):
-                    yield Violation(f"hosts/{host.name}/{found.at}", found.says, found.hint)
+                for violation in check(cluster, host, facts):
+                    yield Violation(f"hosts/{host.name}/{violation.at}", violation.message, violation.hint)
 
         RULES.append(Rule(code, severity, Scope.HOST, _explanation(check), on_all))
         return check
@@ -135,8 +135,8 @@ def _explanation(check: Callable[..., object]) -> str:
     return (check.__doc__ or "").strip()
 
 
-def _until_unparsed(found: Iterator[Violation]) -> Iterator[Violation]:
+def _until_unparsed(violation: Iterator[Violation]) -> Iterator[Violation]:
     try:
-        yield from found
+        yield from violation
     except Unparsed:
         return

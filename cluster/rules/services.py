@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from cluster.rules.families import in_words
+from cluster.rules.families import family_names
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import Address, StackMode, family_of
@@ -26,9 +26,9 @@ _IPV4_ONLY = ("ghcr.io",)
 def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
     """An upstream name server is one that a pod cannot reach: loopback is CoreDNS itself, link-local IPv6 has no zone there (kind#3114)."""
     for index, address in readable(spec.network.dns_upstreams):
-        word = unusable(address)
-        if word is not None and not (word == "link-local" and address.version == 4):
-            yield Violation(f"network.dns_upstreams[{index}]", f"{address} is {word}: no pod reaches it", "use an address that pods reach")
+        kind = unusable(address)
+        if kind is not None and not (kind == "link-local" and address.version == 4):
+            yield Violation(f"network.dns_upstreams[{index}]", f"{address} is {kind}: no pod reaches it", "use an address that pods reach")
 
 
 @spec_rule("name-server-family")
@@ -36,8 +36,8 @@ def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation
     """An upstream name server is of a family that pods do not have (coredns#2087)."""
     for index, address in readable(spec.network.dns_upstreams):
         if family_of(address) not in spec.families:
-            says = f"{address} is not of a family in use ({in_words(spec.families)}): no pod reaches it"
-            yield Violation(f"network.dns_upstreams[{index}]", says, "use a name server of a family in use")
+            message = f"{address} is not of a family in use ({family_names(spec.families)}): no pod reaches it"
+            yield Violation(f"network.dns_upstreams[{index}]", message, "use a name server of a family in use")
 
 
 @spec_rule("malformed-image-repository")
@@ -92,7 +92,7 @@ def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
         address = _literal(url)
         if address is not None and family_of(address) not in spec.families:
             yield Violation(
-                path, f"{address} is not of a family in use ({in_words(spec.families)})", "use an address of a family in use, or a name"
+                path, f"{address} is not of a family in use ({family_names(spec.families)})", "use an address of a family in use, or a name"
             )
 
 
@@ -128,8 +128,8 @@ def _url(text: str) -> SplitResult | None:
     except ValueError:
         return None
     host = parts.hostname or ""
-    good = parts.scheme in ("http", "https") and (is_address(host) or is_host_name(host)) and port != 0 and not re.search(r"\s", text)
-    return parts if good else None
+    valid = parts.scheme in ("http", "https") and (is_address(host) or is_host_name(host)) and port != 0 and not re.search(r"\s", text)
+    return parts if valid else None
 
 
 def _literal(url: str) -> Address | None:

@@ -96,8 +96,8 @@ def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
         behind = None if jump is None else (_canonical(jump.address), jump.port)
         key = (_canonical(host.ssh.address), host.ssh.port, behind)
         if key in owners:
-            says = f"{host.ssh.address} port {host.ssh.port} is also where hosts[{owners[key]}] is reached"
-            yield Violation(f"hosts[{index}].ssh.address", says, "each host is named once; give this one its own address")
+            message = f"{host.ssh.address} port {host.ssh.port} is also where hosts[{owners[key]}] is reached"
+            yield Violation(f"hosts[{index}].ssh.address", message, "each host is named once; give this one its own address")
         owners.setdefault(key, index)
 
 

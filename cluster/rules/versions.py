@@ -22,12 +22,12 @@ from cluster.vocabulary.spec import ClusterSpec
 def version_is_supported(spec: ClusterSpec) -> Iterator[Violation]:
     """The Kubernetes version is outside the supported window."""
     if release_of_minor(spec.version) is None:
-        says = f"{spec.version} is not within v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
-        known = ", ".join(release.kubernetes for release in RELEASES)
+        message = f"{spec.version} is not within v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
+        supported = ", ".join(release.kubernetes for release in RELEASES)
         yield Violation(
             "kubernetes_version",
-            says,
-            f"write the version of your artifact bundle (`sixstack bundle show`): {known}, or another patch release of these",
+            message,
+            f"write the version of your artifact bundle (`sixstack bundle show`): {supported}, or another patch release of these",
         )
 
 
@@ -38,22 +38,22 @@ def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ..
     """
     if _numbers(spec.version) == _numbers(bundle_version):
         return ()
-    held = bundle_version.removeprefix("v")
-    says = f"{spec.version} is asked for, the bundle holds v{held}"
-    hint = f'write kubernetes_version: "{held}", or {_way_to_a_bundle(spec.version.removeprefix("v"))}'
-    return (Problem("kubernetes-version-not-in-bundle", "kubernetes_version", says, hint),)
+    bundled = bundle_version.removeprefix("v")
+    message = f"{spec.version} is asked for, the bundle holds v{bundled}"
+    hint = f'write kubernetes_version: "{bundled}", or {_bundle_hint(spec.version.removeprefix("v"))}'
+    return (Problem("kubernetes-version-not-in-bundle", "kubernetes_version", message, hint),)
 
 
-def _way_to_a_bundle(version: str) -> str:
+def _bundle_hint(version: str) -> str:
     """How to get a bundle of this version, or which version `sixstack bundle fetch` has instead."""
     if exact_release(version):
         return f"run `sixstack bundle fetch --kubernetes {version}` and name its folder in the Artifact bundle block"
-    known = ", ".join(release.kubernetes for release in RELEASES)
-    near = release_of_minor(version)
-    if near is None:
-        return f"one that `sixstack bundle fetch --kubernetes` gets: {known} (it knows no release of {minor_text(minor_of(version))})"
+    supported = ", ".join(release.kubernetes for release in RELEASES)
+    release = release_of_minor(version)
+    if release is None:
+        return f"one that `sixstack bundle fetch --kubernetes` gets: {supported} (it knows no release of {minor_text(minor_of(version))})"
     return (
-        f"{near.kubernetes}, the release of {minor_text(near.minor)} that `sixstack bundle fetch --kubernetes {near.kubernetes}` gets; "
+        f"{release.kubernetes}, the release of {minor_text(release.minor)} that `sixstack bundle fetch --kubernetes {release.kubernetes}` gets; "
         f"a bundle of {version} must be your own"
     )
 

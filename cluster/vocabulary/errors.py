@@ -70,12 +70,12 @@ class EnvironmentFault(SixstackError):
 class HostError(SixstackError):
     """One host must be mended by its owner: names the host, what was found and what to do."""
 
-    def __init__(self, host: str, found: str, do: str) -> None:
-        self.host, self.found, self.do = host, found, do
-        super().__init__(f"{host}: {found}. {do}" if do else f"{host}: {found}")
+    def __init__(self, host: str, found: str, hint: str) -> None:
+        self.host, self.found, self.hint = host, found, hint
+        super().__init__(f"{host}: {found}. {hint}" if hint else f"{host}: {found}")
 
     def __reduce__(self) -> tuple[type[HostError], tuple[str, str, str]]:
-        return type(self), (self.host, self.found, self.do)
+        return type(self), (self.host, self.found, self.hint)
 
 
 class LoginRefused(HostError):
@@ -100,9 +100,9 @@ class HostRefused(HostError):
 class StepFailed(HostError):
     """A step's script ended with an error."""
 
-    def __init__(self, host: str, found: str, do: str, *, exit_code: int | None = None, output: str = "") -> None:
+    def __init__(self, host: str, found: str, hint: str, *, exit_code: int | None = None, output: str = "") -> None:
         self.exit_code, self.output = exit_code, output
-        super().__init__(host, found, do)
+        super().__init__(host, found, hint)
 
 
 class Retryable(SixstackError):
@@ -112,9 +112,9 @@ class Retryable(SixstackError):
 class HostUnreachable(Retryable):
     """No connection to the host, or it was lost in the middle."""
 
-    def __init__(self, host: str, found: str, do: str = "") -> None:
-        self.host, self.found, self.do = host, found, do
-        super().__init__(f"{host}: {found}. {do}" if do else f"{host}: {found}")
+    def __init__(self, host: str, found: str, hint: str = "") -> None:
+        self.host, self.found, self.hint = host, found, hint
+        super().__init__(f"{host}: {found}. {hint}" if hint else f"{host}: {found}")
 
 
 class StepTimedOut(Retryable):

@@ -36,7 +36,7 @@ class Violation:
     """What a rule yields: where, what was found (with the values), and what to write instead; the rule's code makes a Problem of it."""
 
     at: str
-    says: str
+    message: str
     hint: str
 
 

@@ -21,8 +21,8 @@ class ResolvedSpec(ClusterSpec):
 
         Bug when a host then has other addresses than one per family.
         """
-        found = addresses or {}
-        hosts = tuple(host.model_copy(update={"addresses": found.get(host.name, host.addresses)}) for host in spec.hosts)
+        by_host = addresses or {}
+        hosts = tuple(host.model_copy(update={"addresses": by_host.get(host.name, host.addresses)}) for host in spec.hosts)
         for host in hosts:
             if tuple(family_of(address) for address in host.addresses) != spec.families:
                 raise Bug(

@@ -40,9 +40,15 @@ def units(text: str) -> tuple[Unit, ...]:
     """Part units: blocks of `systemctl show`, those that systemd knows a file of; a masked one can never start."""
     found = []
     for block in text.split("\n\n"):
-        said = dict(line.partition("=")[::2] for line in block.splitlines())
-        if said.get("Id") and said.get("LoadState") not in (None, "not-found", "masked"):
-            found.append(Unit(said["Id"], said.get("FragmentPath", ""), said.get("ActiveState") in ("active", "activating", "reloading")))
+        properties = dict(line.partition("=")[::2] for line in block.splitlines())
+        if properties.get("Id") and properties.get("LoadState") not in (None, "not-found", "masked"):
+            found.append(
+                Unit(
+                    properties["Id"],
+                    properties.get("FragmentPath", ""),
+                    properties.get("ActiveState") in ("active", "activating", "reloading"),
+                )
+            )
     return tuple(found)
 
 
@@ -66,7 +72,7 @@ def leftovers(text: str) -> tuple[Conflict, ...]:
 _OUR_FOLDERS = ("/usr/local/bin/", "/etc/systemd/system/")
 
 
-def not_ours(
+def foreign_conflicts(
     *,
     owned: bool,
     installed: frozenset[str],
@@ -80,25 +86,25 @@ def not_ours(
     `owned`: a cluster of ours has this host, so that the files a cluster leaves are no stranger's.
     """
 
-    def ours(path: str) -> bool:
+    def is_ours(path: str) -> bool:
         return path in installed or (owned and path.startswith(_OUR_FOLDERS))
 
     packaged = {_PROGRAM.get(package.name, package.name) for package in from_packages}
 
-    def told() -> Iterator[Conflict]:
+    def conflicts() -> Iterator[Conflict]:
         yield from from_packages
         for unit in from_units:
-            if not ours(unit.path) and not (unit.path and _program_of(unit.name) in packaged):
+            if not is_ours(unit.path) and not (unit.path and _program_of(unit.name) in packaged):
                 yield Conflict("unit", unit.name, unit.path)
-        binaries = {thing.detail for thing in from_programs if thing.kind == "binary"}
-        for thing in from_programs:
-            named = thing.name in packaged or (thing.kind == "process" and thing.detail in binaries)
-            if not ours(thing.detail) and not named:
-                yield thing
+        binaries = {program.detail for program in from_programs if program.kind == "binary"}
+        for program in from_programs:
+            named = program.name in packaged or (program.kind == "process" and program.detail in binaries)
+            if not is_ours(program.detail) and not named:
+                yield program
         if not owned:
             yield from from_leftovers
 
-    return tuple(told())
+    return tuple(conflicts())
 
 
 def _program_of(unit: str) -> str:

@@ -22,7 +22,7 @@ def kubernetes(text: str) -> KubernetesState:
         api_manifest="kube-apiserver.yaml" in files,
         service_ranges=_networks(ranges.get("service-cluster-ip-range", "")),
         pod_ranges=_networks(ranges.get("cluster-cidr", "")),
-        node_ips=tuple(ip_address(one) for one in (value(text, "node-ip") or "").split(",") if one),
+        node_ips=tuple(ip_address(address) for address in (value(text, "node-ip") or "").split(",") if address),
         dns_domain=value(text, "domain"),
         endpoint=value(text, "endpoint"),
     )

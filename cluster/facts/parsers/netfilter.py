@@ -26,7 +26,7 @@ def netfilter(text: str) -> Netfilter:
         raise ValueError("nothing said of IPv6")
     config = dict(entry.partition("=")[::2] for entry in values(text, "config") if "=" in entry)
     modules = set(values(text, "module"))
-    told = bool(values(text, "config") or values(text, "modules") or modules)
+    has_evidence = bool(values(text, "config") or values(text, "modules") or modules)
 
     def has(option: str, module: str) -> bool:
         # `m` in the configuration says that it was built, not that its package is installed
@@ -40,6 +40,6 @@ def netfilter(text: str) -> Netfilter:
         by_nftables = nftables and (not config or f"CONFIG_NF_TABLES_{family.name}" in config)
         if family is Family.IPV6 and value(text, "ipv6") == "off":
             nat[family] = False
-        elif legacy or by_nftables or told:
+        elif legacy or by_nftables or has_evidence:
             nat[family] = legacy or by_nftables
-    return Netfilter(nat, nftables if nftables or told else None)
+    return Netfilter(nat, nftables if nftables or has_evidence else None)

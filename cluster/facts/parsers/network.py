@@ -22,20 +22,20 @@ def links(text: str) -> tuple[Link, ...]:
 
 
 def _link(entry: dict[str, Any]) -> Link:
-    held = entry.get("addr_info") or []
+    entries = entry.get("addr_info") or []
     return Link(
         name=str(entry["ifname"]),
         mtu=int(entry.get("mtu", 0)),
         mac=entry.get("address") if entry.get("link_type") == "ether" else None,
         up="UP" in entry.get("flags", ()),
         kind=str((entry.get("linkinfo") or {}).get("info_kind", "")) or ("loopback" if entry.get("link_type") == "loopback" else ""),
-        addresses=tuple(_address(one) for one in held if one.get("local")),
+        addresses=tuple(_address(entry) for entry in entries if entry.get("local")),
     )
 
 
 def _address(entry: dict[str, Any]) -> InterfaceAddress:
     # a flag is a key whose value is true: tentative, dadfailed, deprecated, temporary, dynamic, ...
-    flags = frozenset(name for name, said in entry.items() if said is True)
+    flags = frozenset(name for name, value in entry.items() if value is True)
     return InterfaceAddress(ip_interface(f"{entry['local']}/{entry['prefixlen']}"), str(entry.get("scope", "")), flags)
 
 
@@ -69,15 +69,15 @@ class KernelSettings:
 
 def kernel_settings(text: str) -> KernelSettings:
     """Part kernel-settings."""
-    said = dict(pairs(text))
+    settings = dict(pairs(text))
     forwarding = {
-        family: said[f"{family}/conf/all/forwarding"] != "0" and said.get(f"{family}/conf/default/forwarding") != "0"
+        family: settings[f"{family}/conf/all/forwarding"] != "0" and settings.get(f"{family}/conf/default/forwarding") != "0"
         for family in Family
-        if f"{family}/conf/all/forwarding" in said
+        if f"{family}/conf/all/forwarding" in settings
     }
     if not forwarding:
         raise ValueError("nothing said of forwarding")
-    accept_ra = {path.split("/")[2]: int(number) for path, number in said.items() if path.endswith("/accept_ra")}
+    accept_ra = {path.split("/")[2]: int(number) for path, number in settings.items() if path.endswith("/accept_ra")}
     return KernelSettings(forwarding, accept_ra)
 
 

@@ -39,7 +39,7 @@ def value(text: str, word: str) -> str | None:
 
 def number(text: str, word: str) -> int:
     """The number that follows `word`; ValueError when there is none."""
-    said = value(text, word)
-    if said is None or not said.isdecimal():
-        raise ValueError(f"{word} is {said!r}, not a number")
-    return int(said)
+    digits = value(text, word)
+    if digits is None or not digits.isdecimal():
+        raise ValueError(f"{word} is {digits!r}, not a number")
+    return int(digits)

@@ -19,15 +19,17 @@ def check_facts(
     *,
     bundle_architecture: str,
     bundle_size: int,
-    tried: Connectivity | None = None,
+    connectivity: Connectivity | None = None,
 ) -> tuple[Problem, ...]:
     """Every problem of every host at once, host by host; `bundle_size` in bytes. What this cluster itself left on a host, half or whole, is none.
 
-    `tried`: what came of the paths between the hosts (`paths_to_try`).
+    `connectivity`: what came of the paths between the hosts (`paths_to_probe`).
     """
     order = [f"hosts/{host.name}/" for host in spec.hosts]
 
-    def place(problem: Problem) -> int:
+    def host_index(problem: Problem) -> int:
         return next((at for at, prefix in enumerate(order) if problem.path.startswith(prefix)), len(order))
 
-    return tuple(sorted(run_fact_rules(Inspected(spec, facts, bundle_architecture, bundle_size, tried or Connectivity())), key=place))
+    return tuple(
+        sorted(run_fact_rules(Inspected(spec, facts, bundle_architecture, bundle_size, connectivity or Connectivity())), key=host_index)
+    )

@@ -15,29 +15,29 @@ _HINT = "write the ones to use as `network: {{dns_upstreams: [{example}]}}`, or 
 
 
 @host_rule("name-server-on-loopback")
-def name_servers_are_not_loopback(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+def name_servers_are_not_loopback(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
     """The host's only name servers are on loopback (127.0.0.53), which is the pod itself inside a pod: CoreDNS would ask itself, and stops (coredns#2087)."""
-    loopback = [server for server in found.nameservers if server.is_loopback]
-    if loopback and len(loopback) == len(found.nameservers) and not cluster.spec.network.dns_upstreams:
-        says = f"its only name server is {_listed(loopback)}, which no pod can reach"
-        yield Violation("nameservers", says, _HINT.format(example=_example(cluster.spec.families[0])))
+    loopback = [server for server in facts.nameservers if server.is_loopback]
+    if loopback and len(loopback) == len(facts.nameservers) and not cluster.spec.network.dns_upstreams:
+        message = f"its only name server is {_listed(loopback)}, which no pod can reach"
+        yield Violation("nameservers", message, _HINT.format(example=_example(cluster.spec.families[0])))
 
 
 @host_rule("name-server-family")
-def an_ipv6_cluster_has_an_ipv6_name_server(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+def an_ipv6_cluster_has_an_ipv6_name_server(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
     """No name server of an IPv6-only cluster's host has an IPv6 address: its pods have no way to another (rke2#8685, kind#3114)."""
-    reachable = [server for server in found.nameservers if not server.is_loopback]
+    reachable = [server for server in facts.nameservers if not server.is_loopback]
     if cluster.spec.stack is not StackMode.IPV6 or not reachable or cluster.spec.network.dns_upstreams:
         return
     if not any(family_of(server) is Family.IPV6 for server in reachable):
-        says = f"its name servers are {_listed(reachable)}: pods of an IPv6-only cluster can't reach them"
-        yield Violation("nameservers", says, _HINT.format(example=_example(Family.IPV6)))
+        message = f"its name servers are {_listed(reachable)}: pods of an IPv6-only cluster can't reach them"
+        yield Violation("nameservers", message, _HINT.format(example=_example(Family.IPV6)))
 
 
 @host_rule("no-name-server", Severity.WARNING)
-def there_is_a_name_server(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
+def there_is_a_name_server(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
     """The host has no name server: pods find the names of the cluster only."""
-    if not found.nameservers and not cluster.spec.network.dns_upstreams:
+    if not facts.nameservers and not cluster.spec.network.dns_upstreams:
         yield Violation(
             "nameservers",
             "it has no name server: pods will find the names of the cluster only",

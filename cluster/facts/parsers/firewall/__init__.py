@@ -18,7 +18,7 @@ _INPUT = ("ip filter INPUT", "ip6 filter INPUT")
 _FORWARD = ("ip filter FORWARD", "ip6 filter FORWARD")
 
 
-def of_one_host(
+def merge_rules(
     *,
     ufw: tuple[FirewallRule, ...],
     firewalld: tuple[FirewallRule, ...],

@@ -41,7 +41,7 @@ class Condition:
     never: bool = False  # loopback, established connections, other protocols: not such packets
     uncertain: bool = False  # something else must hold too
 
-    def holds(self, packet: Packet) -> bool | None:
+    def matches(self, packet: Packet) -> bool | None:
         """True, False, or None: perhaps."""
         if self.never or packet.family not in self.families or packet.protocol not in self.protocols:
             return False
@@ -105,11 +105,11 @@ def outside(ports: Ports) -> Ports:
 def closed_ports(chain: Chain, chains: Chains, family: Family) -> tuple[PortRange, ...]:
     """Ports of each protocol whose packets are dropped for certain by this chain; `chains`: those of its table."""
     # between two ports that no rule names, all ports fare alike
-    edges = sorted({0, 65536} | {edge for port_range in _mentioned(chains) for edge in (port_range[0], port_range[1] + 1)})
+    edges = sorted({0, 65536} | {edge for port_range in _named_ports(chains) for edge in (port_range[0], port_range[1] + 1)})
     closed: list[PortRange] = []
     for protocol in PROTOCOLS:
         for first, beyond in pairwise(edges):
-            if _fate(chain, chains, Packet(family, protocol, first)) is not Verdict.DROP:
+            if _outcome(chain, chains, Packet(family, protocol, first)) is not Verdict.DROP:
                 continue
             if closed and closed[-1].protocol == protocol and closed[-1].last == first - 1:
                 closed[-1] = PortRange(protocol, closed[-1].first, beyond - 1)
@@ -118,13 +118,13 @@ def closed_ports(chain: Chain, chains: Chains, family: Family) -> tuple[PortRang
     return tuple(closed)
 
 
-def _mentioned(chains: Chains) -> Iterator[tuple[int, int]]:
+def _named_ports(chains: Chains) -> Iterator[tuple[int, int]]:
     for chain in chains.values():
         for rule in chain.rules:
             yield from rule.condition.ports
 
 
-def _fate(chain: Chain, chains: Chains, packet: Packet) -> Verdict:
+def _outcome(chain: Chain, chains: Chains, packet: Packet) -> Verdict:
     return _walk(chain.rules, chains.get, packet, depth=0) or chain.policy
 
 
@@ -133,15 +133,15 @@ def _walk(rules: Sequence[Rule], chain_named: Callable[[str], Chain | None], pac
     if depth > 16:  # the kernel's own limit of jumps
         return None
     for rule in rules:
-        holds = rule.condition.holds(packet)
-        if holds is False or rule.verdict is Verdict.NONE:
+        matches = rule.condition.matches(packet)
+        if matches is False or rule.verdict is Verdict.NONE:
             continue
-        fate: Verdict | None = rule.verdict
+        outcome: Verdict | None = rule.verdict
         if rule.verdict in (Verdict.JUMP, Verdict.GOTO):
             called = chain_named(rule.target)
-            fate = _walk(called.rules, chain_named, packet, depth=depth + 1) if called else None
-        if fate is Verdict.ACCEPT or (fate is Verdict.DROP and holds):
-            return fate
-        if rule.verdict in (Verdict.GOTO, Verdict.RETURN) and holds:
+            outcome = _walk(called.rules, chain_named, packet, depth=depth + 1) if called else None
+        if outcome is Verdict.ACCEPT or (outcome is Verdict.DROP and matches):
+            return outcome
+        if rule.verdict in (Verdict.GOTO, Verdict.RETURN) and matches:
             return None
     return None

@@ -24,11 +24,11 @@ _SERVICES = {
 def firewalld(text: str) -> tuple[FirewallRule, ...]:
     """What each active zone closes; a zone that accepts everything closes nothing. Rules for sources of its own leave a zone undecided."""
     found = []
-    for zone, said in _zones(text):
-        if said.get("target", "default").strip("%") == "ACCEPT" or not said.get("interfaces"):
+    for zone, settings in _zones(text):
+        if settings.get("target", "default").strip("%") == "ACCEPT" or not settings.get("interfaces"):
             continue
-        opened = [_rule(one) for one in said.get("ports", "").split()]
-        opened += [_rule(one) for service in said.get("services", "").split() for one in _SERVICES.get(service, ())]
+        opened = [_rule(port) for port in settings.get("ports", "").split()]
+        opened += [_rule(port) for service in settings.get("services", "").split() for port in _SERVICES.get(service, ())]
         chain = Chain(zone, opened, Verdict.DROP)
         for family in Family:
             found.append(FirewallRule("firewalld", family, f"zone {zone}", closed_ports(chain, {zone: chain}, family)))

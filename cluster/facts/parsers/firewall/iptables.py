@@ -16,7 +16,7 @@ _NO_VERDICT = ("LOG", "NFLOG", "MARK", "CONNMARK", "AUDIT", "SET", "TRACE", "CHE
 
 def iptables(text: str) -> tuple[FirewallRule, ...]:
     """INPUT chains that close ports, FORWARD chains that close everything; each table is preceded by a line `family ip` or `family ip6`."""
-    return tuple(rule for family, lines in _tables(text) for rule in _judged(family, lines))
+    return tuple(rule for family, lines in _tables(text) for rule in _closing_chains(family, lines))
 
 
 def _tables(text: str) -> Iterator[tuple[Family, list[str]]]:
@@ -30,7 +30,7 @@ def _tables(text: str) -> Iterator[tuple[Family, list[str]]]:
             lines.append(line)
 
 
-def _judged(family: Family, lines: list[str]) -> Iterator[FirewallRule]:
+def _closing_chains(family: Family, lines: list[str]) -> Iterator[FirewallRule]:
     chains: dict[str, Chain] = {}
     for line in lines:
         if line.startswith(":"):

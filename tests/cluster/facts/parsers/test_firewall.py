@@ -22,7 +22,7 @@ def rules_in(text: str) -> tuple[FirewallRule, ...]:
     parts: dict[str, Any] = {
         name: getattr(firewall, name)(sections_of(text)[name]) for name in ("ufw", "firewalld", "nftables", "iptables")
     }
-    return firewall.of_one_host(**parts)
+    return firewall.merge_rules(**parts)
 
 
 def test_a_dropping_nft_policy_closes_what_no_rule_accepts(recorded: Recorded) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cluster.facts.host_facts import Conflict, StepState
-from cluster.facts.parsers.foreign import not_ours, packages, programs, units
+from cluster.facts.parsers.foreign import foreign_conflicts, packages, programs, units
 from cluster.facts.parsers.kubernetes import kubernetes
 from cluster.facts.parsers.own_state import installed_files, own_state
 from cluster.facts.parsers.sections import sections_of
@@ -46,7 +46,7 @@ file /usr/local/bin/kubeadm 100 1700000099"""
 def foreign(text: str, *, owned: bool = False, installed: frozenset[str] = frozenset()) -> tuple[Conflict, ...]:
     """What is not ours by the recorded or written sections of an answer."""
     parts = sections_of(text)
-    return not_ours(
+    return foreign_conflicts(
         owned=owned,
         installed=installed,
         from_packages=packages(parts.get("packages", "")),
