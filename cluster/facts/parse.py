@@ -56,7 +56,7 @@ class _Reading:
 
     def read(self, part: str, parser: Callable[[str], Parsed], default: Parsed) -> Parsed:
         if part not in self.sections:
-            self.unknown.append(Unknown(part, "the host's answer has no such part"))
+            self.unknown.append(Unknown(part, "the output of the facts script lacks this part"))
             return default
         try:
             return parser(self.sections[part])
@@ -80,7 +80,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         offset = clock_offset(_moment(sections["begin"]), _moment(sections["end"]), sent=sent, received=received)
     except (ValueError, KeyError) as error:
         raise HostError(
-            host, f"it does not say what machine it is, or what time it has: {error}", "See that `uname -a; date +%s.%N` works there"
+            host, f"the facts script printed no valid identity or time: {error}", "Check that `uname -a; date +%s.%N` works on the host"
         ) from error
 
     reading = _Reading(sections)
@@ -154,11 +154,11 @@ def _whole(text: str, host: str) -> dict[str, str]:
     if "end" not in sections:
         last = next(reversed(sections), None)
         found = (
-            f"its answer ends in the middle of part {last}"
+            f"the output of the facts script ends in the middle of part {last}"
             if last
-            else f"its answer is not that of the facts script: {text.strip()[:200]!r}"
+            else f"the host did not run the facts script, its output is {text.strip()[:200]!r}"
         )
-        raise HostError(host, found, "See that `sh` runs there, and that the disk is not full")
+        raise HostError(host, found, "Check that `sh` runs on the host and that the disk is not full")
     return sections
 
 

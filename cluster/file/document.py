@@ -57,14 +57,16 @@ def parse_document(text: str) -> Document:
     its value is then UNREAD (cluster/file/fields.py).
     """
     if len(text) > LONGEST:
-        return Document(UNREAD, (Problem("too-long", "cluster file", f"{len(text)} characters", f"a cluster file has at most {LONGEST}"),))
+        return Document(
+            UNREAD, (Problem("too-long", "cluster file", f"the file has {len(text)} characters", f"use at most {LONGEST} characters"),)
+        )
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
     problems: list[Problem] = []
     incomplete = False
     aside: set[int] = set()
     for number, line in enumerate(lines):
         if (match := _FORBIDDEN.search(line)) is not None:
-            problems.append(_syntax(number, f"the character U+{ord(match[0]):04X} is not allowed in YAML", "take it out"))
+            problems.append(_syntax(number, f"the character U+{ord(match[0]):04X} is not allowed in YAML", "remove it"))
             lines[number] = _set_aside(line)
             aside.add(number)
             incomplete = incomplete or not lines[number]
@@ -78,7 +80,7 @@ def parse_document(text: str) -> Document:
         except yaml.MarkedYAMLError as error:
             number = _line_at_fault(error, lines)
             if _quote_is_open(lines[number]):
-                problems.append(_syntax(number, "a quote is not closed", "close the quote in the same line"))
+                problems.append(_syntax(number, "a quote is not closed", "close the quote on the same line"))
             else:
                 problems.append(_syntax(number, _error_text(error), _hint(error)))
             if "single document" in str(error.context) or not lines[number]:
@@ -88,7 +90,7 @@ def parse_document(text: str) -> Document:
             incomplete = incomplete or not lines[number]
             continue
         except (yaml.YAMLError, RecursionError):
-            problems.append(_syntax(0, "this is not YAML that can be read", "write plain YAML, without deep nesting"))
+            problems.append(_syntax(0, "the file cannot be read as YAML", "write plain YAML, without deep nesting"))
             break
         constructor = _Constructor(aside)
         data = constructor.data(node, "")
@@ -114,14 +116,12 @@ class _Constructor:
         # counted where aliases are followed: a few lines of them can stand for billions of nodes
         if depth > _DEEPEST or self._nodes > _MOST_NODES:
             if not any(problem.code == "too-deep" for problem in self.problems):
-                self._fault("too-deep", node, path, "nested too deep, or aliases that multiply", "write the values out")
+                self._fault("too-deep", node, path, "nested too deep, or expanded too often by aliases", "write the values without aliases")
             return UNREAD
         if node.tag == "!unread" and node.start_mark.line in self._aside:  # anywhere else it is the user's own word
             return UNREAD
         if not node.tag.startswith(_TAG) or node.tag.removeprefix(_TAG) not in _KNOWN_TAGS:
-            return self._fault(
-                "unknown-tag", node, path, "a YAML tag (!) has no meaning here", "take the tag out, or put the text in quotes"
-            )
+            return self._fault("unknown-tag", node, path, "YAML tags (!) are not supported", "remove the tag, or put the string in quotes")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -139,8 +139,8 @@ class _Constructor:
                     "wrong-type",
                     key,
                     path,
-                    "a list or mapping stands where a field name belongs",
-                    "write a name; or put the text in quotes",
+                    "expected a field name, got a list or mapping",
+                    "write a field name, or put the string in quotes",
                 )
             elif key.tag == _TAG + "merge":
                 content = self.data(value, path, depth + 1)
@@ -148,11 +148,11 @@ class _Constructor:
                     if isinstance(part, dict):
                         merged = part | merged
                     elif part is not UNREAD:
-                        self._fault("wrong-type", value, path, "<< merges mappings only", "name the alias of a mapping")
+                        self._fault("wrong-type", value, path, "<< merges only mappings", "use the alias of a mapping")
             elif key.value in lines:
                 field_path = join_path(path, key.value)
                 self._fault(
-                    "duplicate-key", key, field_path, f"{key.value} is already there in line {lines[key.value]}", "keep one of the two"
+                    "duplicate-key", key, field_path, f"{key.value} is already set in line {lines[key.value]}", "keep one of the two lines"
                 )
             else:
                 field_path = join_path(path, key.value)
@@ -240,15 +240,15 @@ def _hint(error: yaml.MarkedYAMLError) -> str:
 
 _HINTS = {
     "tab": "indent with spaces",
-    "cannot start any token": "indent with spaces, not tabs; a text that begins with a special character needs quotes",
-    "mapping values are not allowed": "check the indentation; a text with a colon, as an IPv6 address has, is safest in quotes",
+    "cannot start any token": "indent with spaces, not tabs, and put a string that begins with a special character in quotes",
+    "mapping values are not allowed": "check the indentation, and put strings with colons, such as IPv6 addresses, in quotes",
     "quoted scalar": "close the quote",
-    "simple key": "write `name: value`, with a colon and a blank behind it",
-    "unexpected ':'": "put a text with colons, as an IPv6 address is, in quotes",
-    "flow sequence": "close the [ with ] and separate by commas",
-    "flow mapping": "close the { with } and separate by commas",
-    "single document": "keep one document: take the --- line and what follows out",
-    "alias": "define the anchor (&name) before its alias (*name), or put the text in quotes",
-    "expected key": "indent the fields of one mapping alike",
-    "'-' indicator": "indent the items of one list alike",
+    "simple key": "write `name: value`, with a space after the colon",
+    "unexpected ':'": "put strings with colons, such as IPv6 addresses, in quotes",
+    "flow sequence": "close the [ with ] and separate the items by commas",
+    "flow mapping": "close the { with } and separate the fields by commas",
+    "single document": "keep one document: remove the --- line and everything after it",
+    "alias": "define the anchor (&name) before its alias (*name), or put the string in quotes",
+    "expected key": "indent all fields of a mapping by the same number of spaces",
+    "'-' indicator": "indent all items of a list by the same number of spaces",
 }

@@ -37,7 +37,7 @@ def read_network(value: object) -> tuple[Network | None, Fault | None]:
         return None, Fault("not-a-network", f"{quoted(value)} is not a network", _network_hint(value))
     if isinstance(value, str) and value.partition("/")[2].isdigit():
         return intended, Fault("host-bits-set", f"{quoted(value)} has host bits set", f"use {intended}")
-    return None, Fault("not-a-network", f"{quoted(value)} has a netmask, not a prefix length", f"use {intended}")
+    return None, Fault("not-a-network", f"{quoted(value)} has a netmask instead of a prefix length", f"use {intended}")
 
 
 def colon_trap(value: object) -> str | None:
@@ -45,7 +45,7 @@ def colon_trap(value: object) -> str | None:
     if isinstance(value, dict) and len(value) == 1:
         ((key, inner),) = value.items()
         if isinstance(key, str) and inner is None and ":" in key and len(key) < 64:
-            return f'put it in quotes, YAML takes a colon at the end for a field name: "{key}:"'
+            return f'put the value in quotes, because YAML reads a trailing colon as the end of a field name: "{key}:"'
     return None
 
 
@@ -63,11 +63,11 @@ def _address_hint(value: object) -> str:
     if not isinstance(value, str):
         return colon_trap(value) or "write an address such as 198.18.0.11 or fd66::11, in quotes"
     if value.startswith("["):
-        return "write the IPv6 address without brackets here"
+        return "write the IPv6 address without brackets"
     if "%" in value:
-        return "leave the zone (from %) out, and use an address that is not link-local"
+        return "remove the zone (from %) and use an address that is not link-local"
     if "/" in value:
-        return "write the address alone, without prefix length"
+        return "write the address without its prefix length"
     return "write an address such as 198.18.0.11 or fd66::11"
 
 
@@ -76,4 +76,4 @@ def _network_hint(value: object) -> str:
         address = parse_address(value)
     except ValueError:
         return colon_trap(value) or "write a network such as 10.244.0.0/16 or fd44::/56"
-    return f"add the prefix length: {address}/{16 if address.version == 4 else 112} for example"
+    return f"add the prefix length, for example {address}/{16 if address.version == 4 else 112}"

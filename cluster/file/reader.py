@@ -13,22 +13,22 @@ from cluster.vocabulary.spec import ClusterSpec
 
 # the faults of shape, which are found before any rule is asked; docs/reference/problems.md lists them
 SHAPES = {
-    "syntax": "A line is not YAML; it is set aside and the others are read.",
-    "duplicate-key": "A field is there twice in one mapping.",
-    "unknown-tag": "A YAML tag (`!`) has no meaning in a cluster file.",
-    "unknown-field": "There is no such field; the nearest known name is proposed.",
-    "missing-field": "A field without default is missing.",
-    "missing-value": "A field is there and has no value, or an empty list where one item at least is needed.",
-    "wrong-type": "A value is of another type than the field: a text in quotes where a number belongs, one value where a list belongs.",
-    "not-in-choices": "A value is not one of those that the field offers.",
+    "syntax": "A line is not valid YAML. The other lines are still checked.",
+    "duplicate-key": "A mapping has the same field twice.",
+    "unknown-tag": "The file uses a YAML tag (`!`), which cluster files do not support.",
+    "unknown-field": "The field does not exist. The hint has the nearest known name.",
+    "missing-field": "A required field is missing.",
+    "missing-value": "A field has no value, or its list is empty but needs at least one item.",
+    "wrong-type": "A value does not have the type of its field, for example a quoted string instead of a number, or one value instead of a list.",
+    "not-in-choices": "A value is not one of the allowed values.",
     "out-of-range": "A number is too small or too large.",
-    "malformed": "A text does not look as the field wants it.",
-    "too-long": "A text, or the file, is too long.",
-    "too-deep": "Values are nested too deep, or aliases multiply.",
-    "control-character": "A text holds a character that nobody can see.",
-    "not-an-address": "A text is not an IP address; brackets, zones (`%eth0`) and prefix lengths do not belong to one.",
-    "not-a-network": "A text is not a network in CIDR notation.",
-    "host-bits-set": "A network has host bits set; the network that is meant is proposed.",
+    "malformed": "A string does not have the format of its field.",
+    "too-long": "A string or the file is too long.",
+    "too-deep": "Values are nested too deep, or aliases expand to too many values.",
+    "control-character": "A string contains an invisible control character.",
+    "not-an-address": "A string is not an IP address. Brackets, zones (`%eth0`) and prefix lengths are not allowed.",
+    "not-a-network": "A string is not a network in CIDR notation.",
+    "host-bits-set": "A network has host bits set. The hint has the network without them.",
 }
 
 

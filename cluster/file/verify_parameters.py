@@ -42,26 +42,33 @@ def read_verification(cluster: Any, image: Any, namespace: Any, outside: Any) ->
 
 def _texts(cluster: Any, image: Any, namespace: Any) -> Iterator[Problem]:
     if not isinstance(cluster, str) or not cluster:
-        yield Problem("wrong-type", "cluster", "it is no text", "write the name of a Saved kubeconfig block")
+        yield Problem(
+            "wrong-type", "cluster", f"expected a non-empty string, got {cluster!r}", "write the name of a Saved kubeconfig block"
+        )
     if not isinstance(image, str) or any(letter.isspace() for letter in image.strip()):
         yield Problem(
-            "wrong-type", "image", f"{image!r} is no image", "write a reference such as registry.k8s.io/e2e-test-images/agnhost:2.63.0"
+            "wrong-type",
+            "image",
+            f"{image!r} is not an image reference",
+            "write an image reference such as registry.k8s.io/e2e-test-images/agnhost:2.63.0",
         )
     if not isinstance(namespace, str) or not _NAMESPACE.fullmatch(namespace):
         yield Problem(
             "wrong-type",
             "namespace",
-            f"{namespace!r} cannot begin a namespace's name",
+            f"{namespace!r} cannot be the beginning of a namespace name",
             "write up to 42 lower-case letters, digits and hyphens",
         )
 
 
 def _addresses(outside: Any) -> Iterator[Problem]:
     if not isinstance(outside, list | tuple):
-        yield Problem("wrong-type", "outside", "it is no list", "write a list of addresses")
+        yield Problem("wrong-type", "outside", f"expected a list of addresses, got {outside!r}", "write a list of addresses")
         return
     for number, text in enumerate(outside):
         try:
             parse_address(text)
         except ValueError:
-            yield Problem("wrong-type", f"outside/{number}", f"{text!r} is no IP address", "write an address that pods must reach by ping")
+            yield Problem(
+                "wrong-type", f"outside/{number}", f"{text!r} is not an IP address", "write an address that pods must be able to ping"
+            )

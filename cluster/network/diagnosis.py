@@ -11,22 +11,22 @@ from cluster.vocabulary.families import Family
 
 # Where to look, by layer; by kind where that says more.
 LOOK_AT: dict[Layer | CheckKind, str] = {
-    Layer.NODE: "kubelet and container runtime of that node",
-    Layer.LABELS: "the node's labels: create-cluster sets them again",
-    Layer.NODE_NETWORK: "routes, router and firewall between the machines",
+    Layer.NODE: "the kubelet and the container runtime of that node",
+    Layer.LABELS: "the node labels, which create-cluster sets again",
+    Layer.NODE_NETWORK: "routes, routers and firewalls between the machines",
     Layer.POD_NETWORK: "the CNI plug-in's pod on these nodes, forwarding, routes to the pod ranges, and a firewall that drops its tunnel",
     Layer.EGRESS: "forwarding and masquerading on that node, and a firewall between pods and machines",
     Layer.SERVICE: "kube-proxy on that node, and a firewall in front of it",
-    Layer.DNS: "the CoreDNS pods and the kube-dns service; from one node alone: a firewall for port 53 there",
+    Layer.DNS: "the CoreDNS pods and the kube-dns service; if only one node fails, a firewall for port 53 on that node",
     Layer.NETWORK_POLICY: "the policy controller of the CNI plug-in",
-    CheckKind.MTU: "the MTU of the tunnel's device and of the link below it: the tunnel takes 50 octets over IPv4, 70 over IPv6",
+    CheckKind.MTU: "the MTU of the tunnel device and of the link below it: the tunnel header takes 50 bytes over IPv4, 70 over IPv6",
     CheckKind.SOURCE_ADDRESS: "the masquerade rules for the pod ranges on that node, or the setting for outgoing NAT",
     CheckKind.OUTSIDE: "the route and the firewall from that node to the address",
     CheckKind.SERVICE_FAMILIES: "the API server's --service-cluster-ip-range and the families of the cluster",
     CheckKind.POD_RANGES: "kube-controller-manager's --cluster-cidr and --allocate-node-cidrs",
     CheckKind.POD_ADDRESSES: "the CNI plug-in's configuration of addresses",
-    CheckKind.PROBE: "the events of the probe pod; an image that cannot be pulled says nothing of the network",
-    CheckKind.NODE_PORT: "kube-proxy on the node that is asked, its --nodeport-addresses, and a firewall for ports 30000 to 32767",
+    CheckKind.PROBE: "the events of the probe pod. An image that cannot be pulled is not a network fault",
+    CheckKind.NODE_PORT: "kube-proxy on the target node, its --nodeport-addresses, and a firewall for ports 30000 to 32767",
 }
 
 # kinds that are a subject of their own within their layer
@@ -66,7 +66,7 @@ class Finding:
         where = f" at {' and '.join(self.nodes)}" if self.nodes else " everywhere"
         name = f"{words(self.subject)} ({words(self.layer)})" if self.subject else words(self.layer)
         count = f"{len(self.checks)} {'check' if len(self.checks) == 1 else 'checks'} failed"
-        more = f", and {self.follows} that follow from it" if self.follows else ""
+        more = f", and {self.follows} checks failed as a consequence" if self.follows else ""
         first = self.checks[0]
         return f"{name}{over}{where}: {count}{more}; first: {words(first.kind)} {first.path}: {first.detail}"
 

@@ -39,13 +39,13 @@ def markdown(report: NetworkReport, cluster: str) -> str:
     for family in report.families:
         parts += [f"### Between nodes over {family_name(family)}", "", *_matrix(report, family), ""]
     parts += ["### At each node", "", *_at_nodes(report), ""]
-    parts += ["### Nodes, pods and services as such", "", *_static(report), ""]
+    parts += ["### Nodes, pods and services", "", *_static(report), ""]
     if report.failures:
         parts += [f"### Failed checks ({len(report.failures)})", "", *_failed(report.failures), ""]
     parts += [f"- {note}" for note in report.notes]
     parts.append(
         f"\n{len(report.checks)} checks in {report.seconds:.1f} s. "
-        "A row tries, a column is tried: ping and HTTP between the nodes' own addresses, and to and from pods on them."
+        "Rows are sources, columns are targets: ping and HTTP between node addresses, and to and from pods on these nodes."
     )
     return "\n".join(parts)
 
@@ -60,7 +60,7 @@ def _matrix(report: NetworkReport, family: Family) -> list[str]:
         cells = [_state([check for check in between if (check.source_node, check.target_node) == (source, target)]) for target in nodes]
         rows.append(_row(f"**{source}**", *cells))
     if len(report.nodes) > MOST_NODES:
-        rows += ["", f"{len(report.nodes) - MOST_NODES} more nodes are not shown; what failed there is listed below."]
+        rows += ["", f"{len(report.nodes) - MOST_NODES} more nodes are not shown. Their failed checks are listed below."]
     return rows
 
 
@@ -111,7 +111,7 @@ def _measured(checks: Sequence[Check], kinds: Iterable[CheckKind]) -> str:
 
 
 def _failed(failures: Sequence[Check]) -> list[str]:
-    rows = [_row("layer", "check", "family", "from", "to", "what came"), _row(*["---"] * 6)]
+    rows = [_row("layer", "check", "family", "from", "to", "result"), _row(*["---"] * 6)]
     for check in failures[:MOST_FAILURES]:
         family = family_name(check.family) if check.family else "all"
         rows.append(_row(words(check.layer), words(check.kind), family, check.source, check.target or "-", check.detail))

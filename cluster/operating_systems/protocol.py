@@ -25,15 +25,15 @@ class OperatingSystem:
         """How a person gets these commands onto the host."""
         names = list(commands)
         if not self.install:
-            return f"install the packages that have {', '.join(names)}"
+            return f"install {', '.join(names)}"
         packages = sorted({self.packages.get(command, self.default_package) for command in names})
         return f"`{self.install} {' '.join(packages)}`"
 
     def remove_hint(self, package: str) -> str:
         """How a person removes a package."""
-        return f"remove it: `{self.remove} {package}`" if self.remove else f"remove package {package}"
+        return f"remove the package with `{self.remove} {package}`" if self.remove else f"remove package {package}"
 
     @property
     def kernel_modules_hint(self) -> str:
         """Where modules of the kernel are that cannot be loaded; "" where no package is known."""
-        return f" (package {self.kernel_modules} has it)" if self.kernel_modules else ""
+        return f" (package {self.kernel_modules} has the module)" if self.kernel_modules else ""

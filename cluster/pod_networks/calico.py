@@ -63,8 +63,8 @@ def no_pool_of_an_absent_family(spec: ClusterSpec) -> Iterator[Violation]:
     """`cni.pools` has settings of a family that the cluster does not use."""
     for family in Family:
         if family not in spec.families and spec.cni.pools.of(family) != Pools().of(family):
-            message = f"the cluster has no {family.value} pods: its stack is {spec.stack.value}"
-            yield Violation(f"cni.pools.{family.value}", message, "take it out")
+            message = f"the cluster has no {family.value} pods, because its stack is {spec.stack.value}"
+            yield Violation(f"cni.pools.{family.value}", message, "remove it")
 
 
 def block_size_is_of_the_family(spec: ClusterSpec) -> Iterator[Violation]:
@@ -72,7 +72,7 @@ def block_size_is_of_the_family(spec: ClusterSpec) -> Iterator[Violation]:
     for family in spec.families:
         size, sizes = spec.cni.pools.block_size(family), BLOCK_SIZES[family]
         if size not in sizes:
-            message = f"/{size} is not within /{sizes.start} to /{sizes.stop - 1}, Calico's blocks of {family.value}"
+            message = f"/{size} is not within /{sizes.start} to /{sizes.stop - 1}, the sizes of Calico's {family.value} blocks"
             yield Violation(f"cni.pools.{family.value}.block_size", message, f"use {DEFAULT_BLOCKS[family]}")
 
 
@@ -85,12 +85,12 @@ def every_host_gets_a_block(spec: ClusterSpec, pods: PodNetwork, at: str) -> Ite
     blocks, hosts = _blocks(pods.cidr, size), len(spec.hosts)
     if blocks >= hosts:
         return
-    found = "holds no block" if not blocks else "holds one block" if blocks == 1 else f"holds {blocks} blocks"
+    found = "has no block" if not blocks else "has one block" if blocks == 1 else f"has {blocks} blocks"
     smaller = max(pods.cidr.prefixlen + (hosts - 1).bit_length(), BLOCK_SIZES[family].start)
     hints = [f"a pod CIDR of /{size - (hosts - 1).bit_length()} or shorter"]
     if smaller in BLOCK_SIZES[family]:
         hints.append(f"cni: pools: {family.value}: block_size: {smaller} or longer")
-    yield Violation(f"{at}.cidr", f"{pods.cidr} {found} of /{size}, the cluster has {hosts} hosts", "use " + ", or ".join(hints))
+    yield Violation(f"{at}.cidr", f"{pods.cidr} {found} of /{size}, but the cluster has {hosts} hosts", "use " + ", or ".join(hints))
 
 
 def pods_without_nat_or_tunnel_need_routes(spec: ClusterSpec) -> Iterator[Violation]:
@@ -99,12 +99,12 @@ def pods_without_nat_or_tunnel_need_routes(spec: ClusterSpec) -> Iterator[Violat
         family = family_of(pods.cidr)
         pool = spec.cni.pools.of(family)
         if pool.encapsulation is Encapsulation.NEVER:
-            message = f"packets of {pods.cidr} go from node to node as they are, which works between nodes of one subnet"
-            hint = f"see that all nodes are neighbours, or write {Encapsulation.CROSS_SUBNET.value}"
+            message = f"packets of {pods.cidr} are not encapsulated, which works only between nodes in the same subnet"
+            hint = f"put all nodes into one subnet, or write {Encapsulation.CROSS_SUBNET.value}"
             yield Violation(f"cni.pools.{family.value}.encapsulation", message, hint)
         if not pool.nat_outgoing:
-            message = f"pods leave the cluster with addresses of {pods.cidr} (network.pods[{index}])"
-            yield Violation(f"cni.pools.{family.value}.nat_outgoing", message, f"route {pods.cidr} to the nodes, or take nat_outgoing out")
+            message = f"traffic that leaves the cluster has source addresses from {pods.cidr} (network.pods[{index}])"
+            yield Violation(f"cni.pools.{family.value}.nat_outgoing", message, f"route {pods.cidr} to the nodes, or remove nat_outgoing")
 
 
 def _blocks(cidr: Network, size: int) -> int:
@@ -118,7 +118,7 @@ class Calico(PodNetworkPlugin):
     title = "Calico"
     settings = frozenset({"version", "images", "vxlan_port", "mtu", "pools"})
     image_names = _IMAGE_NAMES
-    release = Release(3, 31, "other ones have other resource definitions and rights")
+    release = Release(3, 31, "other releases have other resource definitions and permissions")
     rules = (
         PodNetworkRule("cni-setting-unused", no_pool_of_an_absent_family),
         PodNetworkRule("block-size-out-of-range", block_size_is_of_the_family),
@@ -265,7 +265,7 @@ class Calico(PodNetworkPlugin):
                 f"delete Calico's IPPool of {' and of '.join(map(str, gone))}",
                 ("IPPools",),
                 NOTHING,
-                "a pool cannot change its range, and applying others does not remove it",
+                "the range of a pool is immutable, and new pools do not remove old ones",
                 "https://docs.tigera.io/calico/latest/reference/resources/ippool",
             )
 

@@ -30,7 +30,7 @@ class Flannel(PodNetworkPlugin):
     ready_with_nodes = True
     settings = frozenset({"version", "images", "vxlan_port", "mtu"})
     image_names = ("flannel", "flannel-cni-plugin")
-    release = Release(0, 28, "older ones lack the nftables mode, and panic where IPv6 comes first (flannel#1629)")
+    release = Release(0, 28, "older releases have no nftables mode, and panic in dual-stack with IPv6 first (flannel#1629)")
     template = "cni/flannel.yaml.j2"
     default_vxlan_port = 8472  # that of the Linux kernel's own beginnings, which flannel keeps to
     policy = False

@@ -13,7 +13,7 @@ def manifests_come_from_files(spec: ClusterSpec) -> Iterator[Violation]:
     """The kind `manifests` names no file."""
     if not spec.cni.files:
         yield Violation(
-            "cni.files", "there are no files to apply", "write `files: [my-network.yaml]`, or `kind: none` to apply them yourself"
+            "cni.files", "the list of files is empty", "write `files: [my-network.yaml]`, or `kind: none` to apply the files yourself"
         )
 
 

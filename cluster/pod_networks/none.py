@@ -22,9 +22,9 @@ class NoPodNetwork(PodNetworkPlugin):
         """The owner changes the network's families and ranges."""
         if ranges_changed:
             yield Action(
-                f"your pod network: its families and ranges, {', '.join(map(str, now.pod_ranges))}, as its own documentation says",
-                ("the pod network's own objects",),
-                "its pods on every node",
-                "the file says `cni: {kind: none}`: it is yours",
+                f"change the families and ranges of your pod network to {', '.join(map(str, now.pod_ranges))}, following its documentation",
+                ("the objects of the pod network",),
+                "the pods of the pod network on every node",
+                "the file has `cni: {kind: none}`, so you manage the pod network",
                 DUAL_STACK,
             )

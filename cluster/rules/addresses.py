@@ -36,7 +36,7 @@ def node_addresses_are_usable(_spec: ClusterSpec, host: Host, at: str) -> Iterat
         if (kind := unusable(address)) is not None:
             plain = address.ipv4_mapped if isinstance(address, IPv6Address) else None
             hint = f"write {plain}" if plain is not None else f"use an address of {_host_name(host)} that the other hosts can reach"
-            yield Violation(f"{at}.addresses[{index}]", f"{address} is {kind}: no node can have it", hint)
+            yield Violation(f"{at}.addresses[{index}]", f"{address} is {kind} and cannot be a node address", hint)
 
 
 @spec_rule("unusable-range")
@@ -45,7 +45,7 @@ def pod_ranges_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
     for path, cidr, what in ranges(spec):
         if (kind := unusable(cidr)) is not None:
             private = "10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16" if cidr.version == 4 else "fd00::/8"
-            yield Violation(path, f"{cidr} holds {kind} addresses: no {what} can have them", f"use a range inside {private}")
+            yield Violation(path, f"{cidr} contains {kind} addresses, which no {what} can have", f"use a range inside {private}")
 
 
 @spec_rule("site-local", Severity.WARNING)
@@ -62,7 +62,7 @@ def node_addresses_are_not_site_local(_spec: ClusterSpec, host: Host, at: str) -
     for index, address in readable(host.addresses):
         if address in _SITE_LOCAL:
             yield Violation(
-                f"{at}.addresses[{index}]", f"{address} is site-local, which RFC 3879 deprecates", "use one of fd00::/8 (RFC 4193)"
+                f"{at}.addresses[{index}]", f"{address} is site-local, which RFC 3879 deprecates", "use an address from fd00::/8 (RFC 4193)"
             )
 
 
@@ -78,7 +78,9 @@ def ranges_are_private(spec: ClusterSpec) -> Iterator[Violation]:
         if not private and unusable(cidr) is None and not (isinstance(cidr, IPv6Network) and cidr.overlaps(_SITE_LOCAL)):
             use = "10.0.0.0/8" if cidr.version == 4 else "fd00::/8"
             yield Violation(
-                path, f"{cidr} is not private: {what}s that have it hide its owner", f"use a range inside {use}, unless it is yours"
+                path,
+                f"{cidr} is a public range, and {what}s that use it hide its owner",
+                f"use a range inside {use}, unless you own the range",
             )
 
 
@@ -92,7 +94,7 @@ def no_address_twice(spec: ClusterSpec) -> Iterator[Violation]:
         for position, address in readable(host.addresses):
             path = f"hosts[{index}].addresses[{position}]"
             if address in owners:
-                yield Violation(path, f"{address} is also at {owners[address]}", "each host has its own addresses")
+                yield Violation(path, f"{address} is also at {owners[address]}", "give each host its own addresses")
             owners.setdefault(address, path)
 
 

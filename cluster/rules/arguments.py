@@ -29,7 +29,7 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
     for component, name, value, at in _arguments(spec):
         expected = ARGUMENTS[component].get(name, ArgumentType.STRING)
         if not _VALUES[expected].fullmatch(value):
-            yield Violation(at, f"{quoted(value)} where {expected.value} belongs", f"write {expected.value}, in quotes")
+            yield Violation(at, f"expected {expected.value}, got {quoted(value)}", f"write {expected.value}, in quotes")
 
 
 @spec_rule("unknown-argument", Severity.WARNING)
@@ -40,7 +40,7 @@ def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
         known = arguments_of(component, minor)
         if name not in known:
             near = nearest_name(name, known)
-            message = f"--{name} is not an argument that {component} of Kubernetes {minor_text(minor)} prints with --help"
+            message = f"the --help of {component} in Kubernetes {minor_text(minor)} does not list --{name}"
             yield Violation(at, message, f"did you mean {near}?" if near else "remove it")
 
 

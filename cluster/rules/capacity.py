@@ -26,7 +26,7 @@ def service_range_has_at_most_20_host_bits(_spec: ClusterSpec, cidr: Network, at
     if bits > _SERVICE_HOST_BITS:
         best = 16 if cidr.version == 4 else 112
         longest = cidr.max_prefixlen - _SERVICE_HOST_BITS
-        message = f"{cidr} has {bits} host bits, the API server takes at most {_SERVICE_HOST_BITS} (/{longest} or longer)"
+        message = f"{cidr} has {bits} host bits, but the API server accepts at most {_SERVICE_HOST_BITS} (/{longest} or longer)"
         yield Violation(at, message, f"use {cidr.network_address}/{best}")
 
 
@@ -34,7 +34,7 @@ def service_range_has_at_most_20_host_bits(_spec: ClusterSpec, cidr: Network, at
 def service_range_has_10_addresses(_spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Violation]:
     """A service CIDR has fewer than 10 addresses: the cluster's DNS takes the tenth (kubeadm)."""
     if cidr.num_addresses < _SERVICE_ADDRESSES:
-        message = f"{cidr} holds {cidr.num_addresses} addresses, at least {_SERVICE_ADDRESSES} are needed"
+        message = f"{cidr} has {cidr.num_addresses} addresses, but the cluster needs at least {_SERVICE_ADDRESSES}"
         yield Violation(at, message, f"use {_wider(cidr, cidr.max_prefixlen - 4)} or larger")
 
 
@@ -44,9 +44,13 @@ def node_mask_is_of_the_family(_spec: ClusterSpec, pods: PodNetwork, at: str) ->
     longest = pods.cidr.max_prefixlen - 4
     if pods.mask > longest:
         count = 2 ** max(0, pods.cidr.max_prefixlen - pods.mask)
-        detail = f"leaves {count} addresses to a node" if pods.mask <= pods.cidr.max_prefixlen else "is longer than an address"
+        detail = f"leaves {count} addresses per node" if pods.mask <= pods.cidr.max_prefixlen else "is longer than an address"
         hint = f"use /{longest} or shorter; the default is {24 if pods.cidr.version == 4 else 64}"
-        yield Violation(f"{at}.node_mask", f"node mask /{pods.mask} of {pods.cidr} {detail}, at least {_NODE_ADDRESSES} are needed", hint)
+        yield Violation(
+            f"{at}.node_mask",
+            f"node mask /{pods.mask} of {pods.cidr} {detail}, but a node needs at least {_NODE_ADDRESSES} addresses",
+            hint,
+        )
 
 
 @item_rule("node-mask-too-short", "network.pods")
@@ -57,9 +61,7 @@ def node_mask_is_inside_the_range(_spec: ClusterSpec, pods: PodNetwork, at: str)
         longest = pods.cidr.max_prefixlen - 4
         alternative = f"node_mask: {min(longest, pods.cidr.prefixlen + 8)}, or " if pods.cidr.prefixlen < longest else ""
         wider = _wider(pods.cidr, max(0, pods.mask - 8))
-        yield Violation(
-            f"{at}.node_mask", f"{given} is a larger range than {pods.cidr} itself", f"use {alternative}a pod CIDR such as {wider}"
-        )
+        yield Violation(f"{at}.node_mask", f"{given} is a larger range than {pods.cidr}", f"use {alternative}a pod CIDR such as {wider}")
 
 
 @item_rule("node-mask-too-far", "network.pods")
@@ -68,7 +70,7 @@ def node_mask_is_at_most_16_longer(_spec: ClusterSpec, pods: PodNetwork, at: str
     if pods.mask - pods.cidr.prefixlen > _MASK_DISTANCE:
         yield Violation(
             f"{at}.node_mask",
-            f"node mask /{pods.mask} is {pods.mask - pods.cidr.prefixlen} bits longer than {pods.cidr}, at most {_MASK_DISTANCE} are possible",
+            f"node mask /{pods.mask} is {pods.mask - pods.cidr.prefixlen} bits longer than the mask of {pods.cidr}, but at most {_MASK_DISTANCE} are possible",
             f"use {pods.cidr.network_address}/{pods.mask - _MASK_DISTANCE} or longer, or node_mask: {pods.cidr.prefixlen + _MASK_DISTANCE} or shorter",
         )
 
@@ -86,7 +88,7 @@ def every_host_gets_a_pod_range(spec: ClusterSpec, pods: PodNetwork, at: str) ->
         hints.append(f"node_mask: {node_mask} or longer")
     ranges = "one node range" if pods.node_ranges == 1 else f"{pods.node_ranges} node ranges"
     yield Violation(
-        f"{at}.cidr", f"{pods.cidr} holds {ranges} of /{pods.mask}, the cluster has {hosts} hosts", "use " + ", or ".join(hints)
+        f"{at}.cidr", f"{pods.cidr} has {ranges} of /{pods.mask}, but the cluster has {hosts} hosts", "use " + ", or ".join(hints)
     )
 
 

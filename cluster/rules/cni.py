@@ -22,7 +22,7 @@ def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
     port = plugin.vxlan_port(spec)
     if port in _NODE_PORTS:
         message = f"{port} is within the node ports {_NODE_PORTS.start} to {_NODE_PORTS.stop - 1}"
-        yield Violation("cni.vxlan_port", message, f"use {plugin.default_vxlan_port}, or another port outside of them")
+        yield Violation("cni.vxlan_port", message, f"use {plugin.default_vxlan_port}, or another port outside this range")
 
 
 @spec_rule("cni-setting-unused")
@@ -34,7 +34,7 @@ def every_setting_is_used(spec: ClusterSpec) -> Iterator[Violation]:
             continue
         if getattr(spec.cni, name) != getattr(_DEFAULTS, name):
             wanted = " or ".join(f"kind: {other.kind.value}" for other in POD_NETWORKS.values() if name in other.settings)
-            yield Violation(f"cni.{name}", f"kind {plugin.kind.value} makes no use of it", f"take it out, or write {wanted}")
+            yield Violation(f"cni.{name}", f"kind {plugin.kind.value} does not use this setting", f"remove it, or write {wanted}")
 
 
 @spec_rule("cni-image-unknown")
@@ -44,7 +44,7 @@ def images_are_those_of_the_kind(spec: ClusterSpec) -> Iterator[Violation]:
     for name in spec.cni.images if plugin.image_names else ():
         if name not in plugin.image_names:
             message = f"{plugin.kind.value} has no image {name}"
-            yield Violation(f"cni.images.{name}", message, f"its images are {', '.join(plugin.image_names)}")
+            yield Violation(f"cni.images.{name}", message, f"use one of {', '.join(plugin.image_names)}")
 
 
 @spec_rule("cni-version-unsupported")
@@ -56,7 +56,7 @@ def version_is_one_our_manifest_fits(spec: ClusterSpec) -> Iterator[Violation]:
     release = plugin.release
     version = spec.cni.version.removeprefix("v")
     if [int(part) for part in version.split(".")[:2]] != [release.major, release.minor]:
-        message = f"our manifest is for {plugin.kind.value} {release}, not {version}: {release.why}"
+        message = f"the manifests of sixstack are for {plugin.kind.value} {release}, not {version}: {release.why}"
         yield Violation("cni.version", message, f"use a version of {release}, or `kind: manifests` with the files of {version}")
 
 
@@ -66,9 +66,11 @@ def network_policy_is_what_the_plugin_does(spec: ClusterSpec) -> Iterator[Violat
     plugin, expected = pod_network(spec), spec.cni.network_policy
     if plugin.policy is False and expected:
         enforcing = " or ".join(f"`kind: {other.kind.value}`" for other in POD_NETWORKS.values() if other.policy)
-        yield Violation("cni.network_policy", f"{plugin.title} enforces no NetworkPolicy", f"write {enforcing}, or take it out")
+        yield Violation(
+            "cni.network_policy", f"{plugin.title} does not enforce NetworkPolicy", f"write {enforcing}, or remove this setting"
+        )
     if plugin.policy is True and expected is False:
-        yield Violation("cni.network_policy", f"{plugin.title} enforces every NetworkPolicy", "take it out, and write no policies")
+        yield Violation("cni.network_policy", f"{plugin.title} enforces every NetworkPolicy", "remove this setting, and create no policies")
 
 
 def _of_its_kind(plugin: PodNetworkPlugin, check: SpecRule) -> SpecRule:

@@ -12,9 +12,9 @@ class ArgumentType(Enum):
     """What an argument takes, in words."""
 
     BOOLEAN = "true or false"
-    INTEGER = "a whole number"
+    INTEGER = "an integer"
     DURATION = "a duration such as 30s or 1h30m"
-    STRING = "a text"
+    STRING = "a string"
 
 
 def _arguments(names: dict[ArgumentType, str]) -> dict[str, ArgumentType]:

@@ -32,7 +32,7 @@ def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
                 near = nearest_name(
                     last, sorted({field[inside:].partition(".")[0] for field in known if field[:inside].rstrip(".") == parent})
                 )
-                hint = f"did you mean {near}?" if near else "see the reference of the component's configuration"
+                hint = f"did you mean {near}?" if near else "see the configuration reference of the component"
                 yield Violation(at, f"Kubernetes {minor_text(minor_of(spec.version))} has no field {quoted(name)} here", hint)
 
 
@@ -43,7 +43,7 @@ def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Violation]:
         for name, at, value in _walk(known, values, "", path):
             expected = FieldType.MAPPING if _has_subfields(known, name) else known.get(name)
             if expected is not None and value is not None and not _has_type(expected, value):
-                yield Violation(at, f"{quoted(value)} where {expected.value} belongs", f"write {expected.value}")
+                yield Violation(at, f"expected {expected.value}, got {quoted(value)}", f"write {expected.value}")
 
 
 def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, FieldType], dict[str, Any], str]]:

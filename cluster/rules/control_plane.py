@@ -20,7 +20,7 @@ from cluster.vocabulary.special_ranges import unusable
 def there_is_a_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
     """The cluster has no control plane."""
     if spec.hosts and not spec.control_planes:
-        yield Violation("hosts", f"all {len(spec.hosts)} hosts are workers", "give one of them role: control-plane")
+        yield Violation("hosts", f"all {len(spec.hosts)} hosts are workers", "write role: control-plane for one host")
 
 
 @spec_rule("control-planes-not-supported-yet")
@@ -28,8 +28,8 @@ def there_is_one_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
     """The file has more than one control plane, which sixstack does not support yet."""
     control_planes = [(index, host) for index, host in enumerate(spec.hosts) if host.has("role") and host.role is Role.CONTROL_PLANE]
     if len(control_planes) > 1:
-        message = f"{len(control_planes)} hosts have role control-plane, one is supported for now"
-        yield Violation(f"hosts[{control_planes[1][0]}].role", message, "give the others role: worker")
+        message = f"{len(control_planes)} hosts have role control-plane, but sixstack supports one so far"
+        yield Violation(f"hosts[{control_planes[1][0]}].role", message, "write role: worker for the other hosts")
 
 
 @spec_rule("malformed-endpoint")
@@ -46,7 +46,7 @@ def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Violation]:
         yield Violation("control_plane.endpoint", f"{quoted(text)}: {error}", hint)
         return
     if not is_address(host) and not is_host_name(host):
-        hint = "write a name such as api.example.org, or an address; no scheme, no path"
+        hint = "write a name such as api.example.org, or an address, without scheme and path"
         yield Violation("control_plane.endpoint", f"{quoted(host)} is neither an IP address nor a lowercase DNS name", hint)
 
 
@@ -60,9 +60,11 @@ def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     except ValueError:
         return
     if (kind := unusable(address)) is not None:
-        yield Violation("control_plane.endpoint", f"{address} is {kind}: no host can have it", "use an address that all hosts reach")
+        yield Violation(
+            "control_plane.endpoint", f"{address} is {kind} and cannot be the address of a host", "use an address that all hosts can reach"
+        )
     elif family_of(address) not in spec.families:
-        message = f"{address} is not of a family in use ({family_names(spec.families)})"
+        message = f"{address} does not have a family in use ({family_names(spec.families)})"
         yield Violation("control_plane.endpoint", message, "use an address of a family in use, or a DNS name")
 
 

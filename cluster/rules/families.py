@@ -61,29 +61,29 @@ def addresses_are_primary_first(spec: ClusterSpec, host: Host, at: str) -> Itera
 def primary_family_is_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     """`primary_family` has no effect in a cluster of one family."""
     if spec.stack is not StackMode.DUAL_STACK and "primary_family" in spec.model_fields_set and spec.primary_family not in spec.families:
-        yield Violation("primary_family", f"{spec.primary_family} is not in use in a cluster with stack {spec.stack}", "take the line out")
+        yield Violation("primary_family", f"{spec.primary_family} is not in use in a cluster with stack {spec.stack}", "remove the line")
 
 
 def _families(
     spec: ClusterSpec, path: str, values: Sequence[Address | Network], what: str, examples: dict[Family, str]
 ) -> Iterator[Violation]:
-    expected = f"stack {spec.stack} wants one {what} of {family_names(spec.families)}"
+    expected = f"stack {spec.stack} needs one {what} of {family_names(spec.families)}"
     first_values: dict[Family, Address | Network] = {}
     for index, value in enumerate(values):
         family = family_of(value)
         if family not in spec.families:
-            yield Violation(f"{path}[{index}]", f"{value} is {_NAMES[family]}, {expected}", "take it out, or change `stack`")
+            yield Violation(f"{path}[{index}]", f"{value} is {_NAMES[family]}, but {expected}", "remove it, or change `stack`")
         elif family in first_values:
             yield Violation(
                 f"{path}[{index}]",
-                f"{value} is a second {what} of {_NAMES[family]}, after {first_values[family]}",
+                f"{value} is a second {_NAMES[family]} {what} after {first_values[family]}",
                 "keep one of each family",
             )
         first_values.setdefault(family, value)
     for family in spec.families:
         if family not in first_values:
             example = f", for example {examples[family]}" if family in examples else ""
-            yield Violation(path, f"there is no {what} of {_NAMES[family]}: {expected}", f"add one{example}, or change `stack`")
+            yield Violation(path, f"the {_NAMES[family]} {what} is missing: {expected}", f"add a {what}{example}, or change `stack`")
 
 
 def _order(spec: ClusterSpec, path: str, values: Sequence[Address | Network]) -> Iterator[Violation]:

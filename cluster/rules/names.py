@@ -39,7 +39,7 @@ def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterato
     """A node name is not a lowercase RFC 1123 subdomain of at most 63 characters (it becomes a label value), or it is an IP address."""
     if is_address(host.name):
         yield Violation(
-            f"{at}.name", f'"{host.name}" is an IP address', "use the host's name; `sixstack node ADDRESS` finds a node by its address"
+            f"{at}.name", f'"{host.name}" is an IP address', "use a host name (`sixstack node ADDRESS` finds a node by its address)"
         )
     elif not is_subdomain(host.name):
         proposal = re.sub(r"[^a-z0-9.-]+", "-", host.name.lower()).strip("-.")[:_LONGEST_NODE_NAME].strip("-.")
@@ -48,8 +48,8 @@ def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterato
     elif len(host.name) > _LONGEST_NODE_NAME:
         yield Violation(
             f"{at}.name",
-            f"{host.name} has {len(host.name)} characters, the label kubernetes.io/hostname takes {_LONGEST_NODE_NAME}",
-            "shorten it",
+            f"{host.name} has {len(host.name)} characters, but the label kubernetes.io/hostname allows {_LONGEST_NODE_NAME}",
+            f"use at most {_LONGEST_NODE_NAME} characters",
         )
 
 
@@ -62,7 +62,7 @@ def no_name_twice(spec: ClusterSpec) -> Iterator[Violation]:
             continue
         if host.name in owners:
             yield Violation(
-                f"hosts[{index}].name", f"hosts[{owners[host.name]}] has the name {host.name} too", "give each host its own name"
+                f"hosts[{index}].name", f"hosts[{owners[host.name]}] also has the name {host.name}", "give each host its own name"
             )
         owners.setdefault(host.name, index)
 
@@ -75,7 +75,7 @@ def dns_domain_is_a_subdomain(spec: ClusterSpec) -> Iterator[Violation]:
         yield Violation(
             "network.dns_domain",
             f"{quoted(domain)} is not a DNS domain",
-            "use one such as cluster.local, in lower case, without a dot at its end",
+            "use a lower-case domain such as cluster.local, without a trailing dot",
         )
 
 
@@ -85,5 +85,5 @@ def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterato
     name = host.interface
     if name is not None and (not re.fullmatch(r"[^\s/:]{1,15}", name) or name in (".", "..")):
         yield Violation(
-            f"{at}.interface", f"{quoted(name)} is not the name of a Linux interface", "use one that `ip link` prints, such as eth0"
+            f"{at}.interface", f"{quoted(name)} is not the name of a Linux interface", "use a name that `ip link` prints, such as eth0"
         )

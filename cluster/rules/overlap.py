@@ -20,7 +20,7 @@ def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Violation]:
     """Two of the pod and service ranges share addresses."""
     for (_, first, what), (path, second, word) in combinations(ranges(spec), 2):
         if first.version == second.version and first.overlaps(second):
-            yield Violation(path, f"the {word} range {second} overlaps the {what} range {first}", "use ranges that share no address")
+            yield Violation(path, f"the {word} range {second} overlaps the {what} range {first}", "use ranges that do not overlap")
 
 
 @spec_rule("address-in-range")
@@ -32,7 +32,7 @@ def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Violation]:
         for path, cidr, word in cluster_ranges:
             if address.version == cidr.version and address in cidr:
                 yield Violation(
-                    at, f"the {what} {address} lies in the {word} range {cidr} ({path})", f"use another {word} range, or another address"
+                    at, f"the {what} {address} is inside the {word} range {cidr} ({path})", f"use another {word} range, or another address"
                 )
 
 

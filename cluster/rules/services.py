@@ -28,7 +28,9 @@ def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
     for index, address in readable(spec.network.dns_upstreams):
         kind = unusable(address)
         if kind is not None and not (kind == "link-local" and address.version == 4):
-            yield Violation(f"network.dns_upstreams[{index}]", f"{address} is {kind}: no pod reaches it", "use an address that pods reach")
+            yield Violation(
+                f"network.dns_upstreams[{index}]", f"{address} is {kind}, which no pod can reach", "use an address that pods can reach"
+            )
 
 
 @spec_rule("name-server-family")
@@ -36,7 +38,7 @@ def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation
     """An upstream name server is of a family that pods do not have (coredns#2087)."""
     for index, address in readable(spec.network.dns_upstreams):
         if family_of(address) not in spec.families:
-            message = f"{address} is not of a family in use ({family_names(spec.families)}): no pod reaches it"
+            message = f"{address} does not have a family in use ({family_names(spec.families)}), so no pod can reach it"
             yield Violation(f"network.dns_upstreams[{index}]", message, "use a name server of a family in use")
 
 
@@ -47,7 +49,9 @@ def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Viola
     registry, slash, path = text.partition("/")
     if _registry(registry) is None or (slash and not _PATH.fullmatch(path)):
         yield Violation(
-            "images.repository", f"{quoted(text)} is not a registry and path", "write such as registry.k8s.io, without https:// and /"
+            "images.repository",
+            f"{quoted(text)} is not a registry and path",
+            "write for example registry.k8s.io, without https:// and trailing /",
         )
 
 
@@ -57,10 +61,10 @@ def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
     for registry, urls in spec.images.mirrors.items():
         at = join_path("images.mirrors", registry)
         if registry != "_default" and _registry(registry) is None:
-            yield Violation(at, f"{quoted(registry)} is not a registry", "write its host, such as docker.io")
+            yield Violation(at, f"{quoted(registry)} is not a registry", "write the host of the registry, such as docker.io")
         for index, url in readable(urls):
             if _url(url) is None:
-                yield Violation(f"{at}[{index}]", f"{quoted(url)} is not a URL", "write such as https://mirror.example.org")
+                yield Violation(f"{at}[{index}]", f"{quoted(url)} is not a URL", "write for example https://mirror.example.org")
 
 
 @spec_rule("malformed-proxy")
@@ -68,12 +72,14 @@ def proxies_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
     """A proxy is not an http or https URL, or an exception is not a name, an address or a CIDR without blanks and commas."""
     for path, url in _proxies(spec):
         if _url(url) is None:
-            yield Violation(path, f"{quoted(url)} is not a URL", "write such as http://proxy.example.org:3128")
+            yield Violation(path, f"{quoted(url)} is not a URL", "write for example http://proxy.example.org:3128")
     if spec.proxy.has("no_proxy"):
         for index, name in readable(spec.proxy.no_proxy):
             if not re.fullmatch(r"[A-Za-z0-9.:*/_\[\]-]+", name):
                 yield Violation(
-                    f"proxy.no_proxy[{index}]", f"{quoted(name)} is not a name, address or CIDR", "write one for each item of the list"
+                    f"proxy.no_proxy[{index}]",
+                    f"{quoted(name)} is not a name, address or CIDR",
+                    "write one name, address or CIDR per list item",
                 )
 
 
@@ -82,7 +88,9 @@ def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Violation]:
     """The cluster file holds a secret: it becomes flow parameters, which are shown in the UI."""
     for path, url in _urls(spec):
         if "@" in url.partition("://")[2].partition("/")[0]:
-            yield Violation(path, "the URL holds a user or password", "let the proxy or mirror admit the hosts by their addresses")
+            yield Violation(
+                path, "the URL contains a user or password", "remove it, and let the proxy or mirror authorize the hosts by their addresses"
+            )
 
 
 @spec_rule("url-family")
@@ -92,7 +100,9 @@ def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
         address = _literal(url)
         if address is not None and family_of(address) not in spec.families:
             yield Violation(
-                path, f"{address} is not of a family in use ({family_names(spec.families)})", "use an address of a family in use, or a name"
+                path,
+                f"{address} does not have a family in use ({family_names(spec.families)})",
+                "use an address of a family in use, or a name",
             )
 
 

@@ -39,7 +39,7 @@ def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ..
     if _numbers(spec.version) == _numbers(bundle_version):
         return ()
     bundled = bundle_version.removeprefix("v")
-    message = f"{spec.version} is asked for, the bundle holds v{bundled}"
+    message = f"the file has {spec.version}, but the bundle has v{bundled}"
     hint = f'write kubernetes_version: "{bundled}", or {_bundle_hint(spec.version.removeprefix("v"))}'
     return (Problem("kubernetes-version-not-in-bundle", "kubernetes_version", message, hint),)
 
@@ -47,22 +47,24 @@ def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ..
 def _bundle_hint(version: str) -> str:
     """How to get a bundle of this version, or which version `sixstack bundle fetch` has instead."""
     if exact_release(version):
-        return f"run `sixstack bundle fetch --kubernetes {version}` and name its folder in the Artifact bundle block"
+        return f"run `sixstack bundle fetch --kubernetes {version}` and write its folder into the Artifact bundle block"
     supported = ", ".join(release.kubernetes for release in RELEASES)
     release = release_of_minor(version)
     if release is None:
-        return f"one that `sixstack bundle fetch --kubernetes` gets: {supported} (it knows no release of {minor_text(minor_of(version))})"
+        return (
+            f"a version that `sixstack bundle fetch --kubernetes` supports: {supported} ({minor_text(minor_of(version))} is not supported)"
+        )
     return (
-        f"{release.kubernetes}, the release of {minor_text(release.minor)} that `sixstack bundle fetch --kubernetes {release.kubernetes}` gets; "
-        f"a bundle of {version} must be your own"
+        f"{release.kubernetes}, the release of {minor_text(release.minor)} that `sixstack bundle fetch --kubernetes {release.kubernetes}` supports; "
+        f"for {version}, build your own bundle"
     )
 
 
 def image_problems(network_images: Collection[str], bundle_images: Collection[str]) -> tuple[Problem, ...]:
     """Warning `image-not-in-bundle` for each image of the pod network that the bundle has not: hosts pull it, over the family that they have."""
-    hint = "its registry, or a mirror (`images: mirrors`), must answer every host, over IPv6 where hosts have no IPv4"
+    hint = "make sure that every host can reach its registry or a mirror (`images: mirrors`), over IPv6 if the hosts have no IPv4"
     return tuple(
-        Problem("image-not-in-bundle", "cni", f"the bundle does not hold {image}: hosts pull it", hint, Severity.WARNING)
+        Problem("image-not-in-bundle", "cni", f"the bundle does not contain {image}, so hosts pull it", hint, Severity.WARNING)
         for image in sorted(set(network_images) - set(bundle_images))
     )
 

@@ -47,7 +47,7 @@ class SpecError(SixstackError):
 class CannotApply(SpecError):
     """The file is well in itself, and does not fit these hosts or this cluster: mend the one or the other."""
 
-    headline = "the cluster cannot be made so; nothing was changed on any host"
+    headline = "the cluster file does not fit the hosts or the existing cluster; no host was changed"
 
 
 class ImmutableChange(CannotApply):

@@ -22,9 +22,9 @@ def split_host_port(text: str, default_port: int | None = None) -> tuple[str, in
             raise ValueError("the bracket is not closed")
         address = parse_address(inside)
         if address.version != 6:
-            raise ValueError("brackets are for IPv6 addresses")
+            raise ValueError("only IPv6 addresses have brackets")
         if rest and not rest.startswith(":"):
-            raise ValueError("only a port may follow the bracket")
+            raise ValueError("only a port can follow the closing bracket")
         host, port = str(address), rest[1:] if rest else None
     elif text.count(":") > 1:
         # a bare address is fine as long as no port can be meant
@@ -36,10 +36,10 @@ def split_host_port(text: str, default_port: int | None = None) -> tuple[str, in
         host, colon, after = text.partition(":")
         port = after if colon else None
     if not host:
-        raise ValueError("there is no host")
+        raise ValueError("the host is missing")
     if port is None:
         if default_port is None:
-            raise ValueError("there is no port")
+            raise ValueError("the port is missing")
         return host, default_port
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
         raise ValueError("the port is not a number from 1 to 65535")

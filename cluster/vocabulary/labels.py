@@ -27,7 +27,7 @@ def address_labels(addresses: Iterable[Address]) -> dict[str, str]:
     for address in addresses:
         key = KEYS[family_of(address)]
         if key in labels:
-            raise ValueError(f"a node has one address of a family; {address} is a second")
+            raise ValueError(f"a node has one address per family, but {address} is a second one")
         labels[key] = _encoded(address)
     return labels
 
@@ -81,5 +81,5 @@ def _encoded(address: Address) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     if address.ipv4_mapped is not None or address.scope_id is not None:
-        raise ValueError(f"{address} is no node address")
+        raise ValueError(f"{address} cannot be a node address")
     return f"{int(address):032x}"

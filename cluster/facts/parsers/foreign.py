@@ -57,7 +57,7 @@ def programs(text: str) -> tuple[Conflict, ...]:
     found = []
     for kind, rest in pairs(text):
         if kind not in ("binary", "process"):
-            raise ValueError(f"{kind!r} is neither a binary nor a process")
+            raise ValueError(f"expected binary or process, got {kind!r}")
         name, _, path = rest.partition(" ")
         found.append(Conflict(kind, name, path.removesuffix(" (deleted)")))
     return tuple(dict.fromkeys(found))

@@ -23,7 +23,7 @@ class Netfilter:
 def netfilter(text: str) -> Netfilter:
     """Part netfilter."""
     if value(text, "ipv6") is None:
-        raise ValueError("nothing said of IPv6")
+        raise ValueError("the IPv6 setting is missing")
     config = dict(entry.partition("=")[::2] for entry in values(text, "config") if "=" in entry)
     modules = set(values(text, "module"))
     has_evidence = bool(values(text, "config") or values(text, "modules") or modules)

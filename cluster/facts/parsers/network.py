@@ -44,7 +44,7 @@ def default_routes(text: str) -> tuple[DefaultRoute, ...]:
     found: list[DefaultRoute] = []
     for word, family in (("ipv4", Family.IPV4), ("ipv6", Family.IPV6)):
         if not any(first == word for first, _ in pairs(text)):
-            raise ValueError(f"nothing said of {word} routes")
+            raise ValueError(f"the {word} routes are missing")
         for route in _json_list(value(text, word) or ""):
             # a route to several next hops has them in a list of its own
             for hop in route.get("nexthops") or [route]:
@@ -76,7 +76,7 @@ def kernel_settings(text: str) -> KernelSettings:
         if f"{family}/conf/all/forwarding" in settings
     }
     if not forwarding:
-        raise ValueError("nothing said of forwarding")
+        raise ValueError("the forwarding settings are missing")
     accept_ra = {path.split("/")[2]: int(number) for path, number in settings.items() if path.endswith("/accept_ra")}
     return KernelSettings(forwarding, accept_ra)
 
@@ -84,7 +84,7 @@ def kernel_settings(text: str) -> KernelSettings:
 def nameservers(text: str) -> tuple[Address, ...]:
     """Part resolver: the name servers pods would get from this host; a zone id belongs to the host and goes."""
     if value(text, "file") is None:
-        raise ValueError("nothing said of a resolver file")
+        raise ValueError("the resolver file is missing")
     return tuple(ip_address(server.partition("%")[0]) for server in values(text, "nameserver"))
 
 

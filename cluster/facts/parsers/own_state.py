@@ -22,7 +22,7 @@ class OwnState:
 def own_state(text: str) -> OwnState:
     """Part sixstack."""
     if not any(word == "owner" for word, _ in pairs(text)):
-        raise ValueError("nothing said of an owner")
+        raise ValueError("the owner is missing")
     units = set(values(text, "unit"))
     steps = tuple(_step(line, units) for line in values(text, "step"))
     return OwnState(value(text, "owner"), value(text, "prepared"), steps, _foreign_authority(value(text, "authority")))
@@ -37,7 +37,7 @@ def _foreign_authority(line: str | None) -> bool:
 def _step(line: str, units: set[str]) -> StepState:
     found = re.fullmatch(r"(\S+) attempt=(\d*) exit=(\d*)", line)
     if found is None:
-        raise ValueError(f"a step's line makes no sense: {line!r}")
+        raise ValueError(f"the line of a step is malformed: {line!r}")
     name, attempt, code = found[1], int(found[2] or 0), found[3]
     # the unit is named sixstack-STEP-CLUSTER-ATTEMPT
     running = not code and any(unit.startswith(f"sixstack-{name}-") and unit.endswith(f"-{attempt}") for unit in units)

@@ -15,10 +15,10 @@ from cluster.vocabulary.spec import Host, parse_address
 
 _WORD = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 _HINTS = {
-    "tentative": "wait until duplicate address detection is done, and run again; see that the link is up",
-    "dadfailed": "another machine on this link has the same address: give one of them another, and never switch the detection off",
-    "deprecated": "it is being given up (its preferred lifetime is over): use an address that stays",
-    "temporary": "privacy addresses change by themselves (RFC 8981): use the stable address of this interface",
+    "tentative": "wait until duplicate address detection has ended, check that the link is up, and run again",
+    "dadfailed": "another machine on this link has the same address: change the address of one machine, and keep duplicate address detection on",
+    "deprecated": "the preferred lifetime of this address is over: use a permanent address",
+    "temporary": "privacy addresses change regularly (RFC 8981): use the stable address of this interface",
 }
 
 
@@ -30,19 +30,21 @@ def addresses_are_on_the_host(cluster: Inspected, host: Host, facts: HostFacts) 
         link = facts.link_of(address)
         if link is None:
             others = _join(entry for entry in facts.addresses if family_of(entry.address) is family and entry.scope == "global")
-            hint = f"write the address it has, or give it this one: `ip address add {address}/{_usual_prefix_length(facts, family)} dev LINK`, and in its network setup"
-            yield Violation("addresses", f"{address} is on none of its interfaces; its {_WORD[family]} addresses: {others or 'none'}", hint)
+            hint = f"write an address of the host, or add this one with `ip address add {address}/{_usual_prefix_length(facts, family)} dev LINK` and in the network configuration of the host"
+            yield Violation(
+                "addresses", f"no interface of the host has {address}; {_WORD[family]} addresses of the host: {others or 'none'}", hint
+            )
         elif host.interface is not None and link.name != host.interface:
             yield Violation(
                 "addresses",
-                f"{address} is on {link.name}, the file says interface {host.interface}",
-                f"write interface: {link.name}, or leave it out",
+                f"{address} is on {link.name}, but the file has interface {host.interface}",
+                f"write interface: {link.name}, or remove interface",
             )
         elif not link.up:
             yield Violation(
                 "addresses",
                 f"{address} is on {link.name}, which is down",
-                f"`ip link set {link.name} up`, and see that it comes up at boot",
+                f"run `ip link set {link.name} up`, and enable the link at boot",
             )
 
 
@@ -69,7 +71,9 @@ def interface_is_on_the_host(_cluster: Inspected, host: Host, facts: HostFacts) 
     if host.interface is not None and facts.links and facts.link(host.interface) is None:
         names = ", ".join(link.name for link in facts.links if link.kind not in ("loopback", "veth"))
         yield Violation(
-            "interface", f"it has no interface {host.interface}; it has {names or 'none'}", "write one of these, or leave interface out"
+            "interface",
+            f"the host has no interface {host.interface}; interfaces of the host: {names or 'none'}",
+            "write one of these, or remove interface",
         )
 
 
@@ -85,11 +89,11 @@ def an_address_can_be_chosen(cluster: Inspected, host: Host, facts: HostFacts) -
             continue
         where = f"interface {host.interface}" if host.interface else _default_route(facts, family)
         others = _join(entry for entry in facts.addresses if family_of(entry.address) is family)
-        message = f"no stable global {_WORD[family]} address on {where}; its {_WORD[family]} addresses: {others or 'none'}"
+        message = f"no stable global {_WORD[family]} address on {where}; {_WORD[family]} addresses of the host: {others or 'none'}"
         yield Violation(
             "addresses",
             message,
-            f"give it one, or write hosts: addresses (or interface) for {host.name}, or use another stack than {cluster.spec.stack}",
+            f"add a stable address to the host, or write addresses or interface for {host.name}, or use another stack than {cluster.spec.stack}",
         )
 
 
@@ -102,8 +106,8 @@ def the_choice_is_clear(cluster: Inspected, host: Host, facts: HostFacts) -> Ite
         choices = candidates(host, facts, family)
         if len(choices) > 1:
             where = f"interface {host.interface}" if host.interface else _default_route(facts, family)
-            message = f"{len(choices)} {_WORD[family]} addresses on {where} could be the node's: {_join(choices)}"
-            yield Violation("addresses", message, f"write the ones to use as addresses of {host.name}")
+            message = f"{len(choices)} {_WORD[family]} addresses on {where} could be the node address: {_join(choices)}"
+            yield Violation("addresses", message, f"write the addresses to use as addresses of {host.name}")
 
 
 @cluster_rule("endpoint-not-on-control-plane")
@@ -119,7 +123,7 @@ def endpoint_leads_to_the_control_plane(cluster: Inspected) -> Iterator[Violatio
     control_planes = {host.name for host in cluster.spec.control_planes}
     for host, facts in cluster.hosts:
         if host.name not in control_planes and facts.link_of(address) is not None:
-            message = f"the API endpoint {endpoint} is an address of {host.name}, which is a worker"
+            message = f"the API endpoint {endpoint} is an address of the worker {host.name}"
             yield Violation(
                 f"hosts/{host.name}/addresses",
                 message,
@@ -132,8 +136,8 @@ def _default_route(facts: HostFacts, family: Family) -> str:
         route.interface for route in facts.default_routes
     ]
     if not interfaces:
-        return "the interface of a default route (it has none)"
-    return f"{', '.join(dict.fromkeys(interfaces))}, where its default route leads"
+        return "the interface of a default route (the host has no default route)"
+    return f"{', '.join(dict.fromkeys(interfaces))} (default route)"
 
 
 def _join(addresses: Iterator[InterfaceAddress] | tuple[InterfaceAddress, ...]) -> str:

@@ -16,7 +16,7 @@ def another_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> str | N
     """What of another cluster lies on the host, in words; None when there is none."""
     state = facts.kubernetes
     if facts.owner is not None and not cluster.owns(facts):
-        return f"it was prepared for cluster {facts.owner}"
+        return f"the host belongs to cluster {facts.owner}"
     if not state.present:
         return None
     files = ", ".join(
@@ -31,14 +31,14 @@ def another_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> str | N
     )
     where = f" of {state.endpoint}" if state.endpoint else ""
     if facts.owner is None:
-        return f"it carries a cluster{where} that is not ours ({files})"
+        return f"the host is part of another cluster{where} ({files})"
     if host.role is Role.CONTROL_PLANE or cluster.control_plane is None:
         return None
     # the same name is not yet the same cluster: the certificate authority is what tells them apart
     expected = cluster.control_plane.kubernetes.ca_hash
     if state.ca_hash is not None and state.ca_hash != expected:
-        of_control_plane = f"{cluster.control_plane.host} has {expected}" if expected else f"{cluster.control_plane.host} has none"
-        return f"it carries an earlier cluster {facts.owner}{where}, with CA {state.ca_hash}; {of_control_plane}"
+        of_control_plane = f"{cluster.control_plane.host} has {expected}" if expected else f"{cluster.control_plane.host} has no CA"
+        return f"the host is part of an earlier cluster {facts.owner}{where} with CA {state.ca_hash}; {of_control_plane}"
     return None
 
 
@@ -48,19 +48,19 @@ def no_other_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> Iterat
     if (description := another_cluster(cluster, host, facts)) is None:
         return
     if facts.owner is None:
-        hint = f"take {host.name} out of the file, or remove that cluster from it first: `kubeadm reset` on the host, if nobody needs it"
+        hint = f"remove {host.name} from the file, or run `kubeadm reset` on the host if nobody needs that cluster"
     elif cluster.owns(facts):
-        hint = f"remove the earlier cluster first: `sixstack delete FILE --confirm {facts.owner}`"
+        hint = f"delete the earlier cluster first: `sixstack delete FILE --confirm {facts.owner}`"
     else:
-        hint = f"take {host.name} out of the file, or delete cluster {facts.owner} first with its own file: `sixstack delete FILE --confirm {facts.owner}`"
+        hint = f"remove {host.name} from the file, or delete cluster {facts.owner} first with its own file: `sixstack delete FILE --confirm {facts.owner}`"
     yield Violation("cluster", description, hint)
 
 
 _HINTS = {
-    "unit": "stop it and remove it: `systemctl disable --now {name}`, then remove {detail}",
-    "binary": "remove {detail}, or what installed it",
-    "process": "stop it, and see that nothing starts it again: {detail}",
-    "file": "remove {name} when nobody needs it, or take the host out of the file",
+    "unit": "stop the unit with `systemctl disable --now {name}` and remove {detail}",
+    "binary": "remove {detail}, or the package that installed it",
+    "process": "stop the process and prevent its restart: {detail}",
+    "file": "remove {name} if nobody needs it, or remove the host from the file",
 }
 
 
@@ -71,7 +71,7 @@ def no_foreign_runtime(cluster: Inspected, host: Host, facts: HostFacts) -> Iter
         return  # they are that cluster's
     for conflict in facts.conflicts:
         if conflict.kind != "file":
-            yield Violation("foreign", f"{_in_words(conflict)} is not ours", _hint(conflict, facts))
+            yield Violation("foreign", f"sixstack did not install {_in_words(conflict)}", _hint(conflict, facts))
 
 
 @host_rule("leftovers")
@@ -81,7 +81,7 @@ def no_leftovers(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[V
         return
     for conflict in facts.conflicts:
         if conflict.kind == "file":
-            yield Violation("leftovers", f"{conflict.name} is there, and not ours", _hint(conflict, facts))
+            yield Violation("leftovers", f"{conflict.name} exists, but sixstack did not create it", _hint(conflict, facts))
 
 
 def _in_words(conflict: Conflict) -> str:
@@ -92,7 +92,5 @@ def _hint(conflict: Conflict, facts: HostFacts) -> str:
     if conflict.kind == "package":
         # `detail` begins with the kind of package
         snap = conflict.detail.startswith("snap ")
-        return (
-            f"{f'remove it: `snap remove {conflict.name}`' if snap else operating_system(facts).remove_hint(conflict.name)}, then run again"
-        )
+        return f"{f'remove the package with `snap remove {conflict.name}`' if snap else operating_system(facts).remove_hint(conflict.name)}, then run again"
     return _HINTS[conflict.kind].format(name=conflict.name, detail=conflict.detail or conflict.name)

@@ -28,11 +28,11 @@ def ports_are_open_to_peers(cluster: Inspected, host: Host, facts: HostFacts) ->
             if proxy_mode(cluster.spec) is ProxyMode.IPTABLES and (rule.program == "ufw" or rule.detail.endswith("filter FORWARD")):
                 continue  # flannel and kube-proxy then put rules of their own into this very chain, which let pods through
             message = f"{rule.program} ({rule.detail}) drops packets forwarded to and from pods{family}"
-            yield Violation("firewall", message, f"let it accept forwarded packets of the pod ranges: {_forward_command(rule, cluster)}")
+            yield Violation("firewall", message, f"accept forwarded packets of the pod ranges: {_forward_command(rule, cluster)}")
         elif closed := _closed(cluster, host, rule):
             ports = ", ".join(f"{port}/{protocol}" for protocol, numbers in closed.items() for port in numbers)
-            message = f"{rule.program} ({rule.detail}) drops what other hosts send{family} to {ports}"
-            yield Violation("firewall", message, f"open them to the other hosts: {_command(rule, closed)}")
+            message = f"{rule.program} ({rule.detail}) drops packets from other hosts{family} to {ports}"
+            yield Violation("firewall", message, f"open these ports for the other hosts: {_command(rule, closed)}")
 
 
 def _closed(cluster: Inspected, host: Host, rule: FirewallRule) -> Closed:

@@ -102,9 +102,9 @@ def hosts_reach_each_other(cluster: Inspected) -> Iterator[Violation]:
         )
         listed = ", ".join(others)
         if name == paths[0].path.target:
-            message = f"{listed} {'do' if len(others) > 1 else 'does'} not reach it over {over}: {ports}"
+            message = f"{listed} cannot reach the host over {over}: {ports}"
         else:
-            message = f"it does not reach {listed} over {over}: {ports}"
+            message = f"the host cannot reach {listed} over {over}: {ports}"
         yield Violation(f"hosts/{name}/connectivity", message, _hint(paths))
         reported = set(paths)
         closed = [closed_path for closed_path in closed if closed_path not in reported]
@@ -115,12 +115,12 @@ def every_host_could_try(cluster: Inspected) -> Iterator[Violation]:
     """Whether other hosts reach a host could not be tried."""
     for name, reason in cluster.connectivity.untried:
         if reason == "lacking perl":
-            message, hint = "it has no perl, which tries them", operating_system(cluster.facts.get(name)).install_hint(["perl"])
+            message, hint = "the host has no perl, which the test needs", operating_system(cluster.facts.get(name)).install_hint(["perl"])
         elif reason == "busy":
-            message, hint = "another run works on it", "run again when that one has ended"
+            message, hint = "another run holds the host", "run again after the other run has ended"
         else:
-            message, hint = f"it says {reason!r}", "see that perl works there"
-        yield Violation(f"hosts/{name}/connectivity", f"whether other hosts reach it was not tried: {message}", hint)
+            message, hint = f"the host answered {reason!r}", "check that perl works on the host"
+        yield Violation(f"hosts/{name}/connectivity", f"the paths from and to the host were not tested: {message}", hint)
 
 
 def _is_reported_by_firewall_rule(cluster: Inspected, closed: ClosedPath) -> bool:
@@ -160,7 +160,7 @@ def _grouped(closed: Iterable[ClosedPath], one_end: Callable[[HostPath], str]) -
 
 def _in_words(closed: ClosedPath) -> str:
     if closed.found == "silent":
-        return "no answer" if closed.path.protocol == "tcp" else "nothing arrives"
+        return "no answer" if closed.path.protocol == "tcp" else "no packet arrives"
     return closed.found[:1].lower() + closed.found[1:]
 
 
@@ -168,12 +168,12 @@ def _hint(closed: tuple[ClosedPath, ...]) -> str:
     paths = [closed_path.path for closed_path in closed]
     first = paths[0]
     if all(closed_path.found in _NO_ROUTE for closed_path in closed):
-        return f"see the way there on {first.source}: `ip route get {first.address}`"
+        return f"check the route on {first.source}: `ip route get {first.address}`"
     targets = ", ".join(dict.fromkeys(path.target for path in paths))
     sources = ", ".join(dict.fromkeys(path.source for path in paths))
     return (
-        f"look at `nft list ruleset` on {targets} (what comes in) and on {sources} (what goes out), and at what lies between them (security group, "
-        f"router, switch); let it pass, on {targets}: {'; '.join(_commands(paths))}, CHAIN being the table and chain that drops it"
+        f"check `nft list ruleset` on {targets} (incoming) and on {sources} (outgoing), and the network between them (security group, "
+        f"router, switch). To accept the packets on {targets}: {'; '.join(_commands(paths))}, where CHAIN is the table and chain that drops the packets"
     )
 
 

@@ -19,29 +19,29 @@ CLOCK_TOLERANCE = timedelta(seconds=30)
 def hostname_is_the_node_name(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
     """The machine's own host name is not the node name, nor begins with it: kubeadm is told the node name, so this only misleads people."""
     if facts.hostname.lower() != host.name and facts.hostname.lower().partition(".")[0] != host.name:
-        message = f"the machine calls itself {facts.hostname}; its node will be called {host.name}"
-        yield Violation("hostname", message, f"`hostnamectl set-hostname {host.name}`, or write name: {facts.hostname.lower()}")
+        message = f"the host name is {facts.hostname}, but the node name is {host.name}"
+        yield Violation("hostname", message, f"run `hostnamectl set-hostname {host.name}`, or write name: {facts.hostname.lower()}")
 
 
 @cluster_rule("hostname-twice")
 def hostnames_are_unique(cluster: Inspected) -> Iterator[Violation]:
     """Two machines have one host name."""
     yield from _duplicates(
-        cluster, "hostname", lambda _host, facts: facts.hostname, "give each machine a name of its own: `hostnamectl set-hostname NAME`"
+        cluster, "hostname", lambda _host, facts: facts.hostname, "give each machine its own name: `hostnamectl set-hostname NAME`"
     )
 
 
 @cluster_rule("product-uuid-twice")
 def product_uuids_are_unique(cluster: Inspected) -> Iterator[Violation]:
     """Two machines have one product_uuid, where it can be read."""
-    hint = "one machine under two names, or cloned virtual machines: give each its own UUID in the hypervisor"
+    hint = "remove the second entry of one machine, or give each cloned virtual machine its own UUID in the hypervisor"
     yield from _duplicates(cluster, "product_uuid", lambda _host, facts: facts.product_uuid, hint)
 
 
 @cluster_rule("mac-twice")
 def macs_are_unique(cluster: Inspected) -> Iterator[Violation]:
     """Two machines have one MAC address on the links of their node addresses."""
-    hint = "one machine under two names, or cloned virtual machines: give each link its own MAC address in the hypervisor"
+    hint = "remove the second entry of one machine, or give each link of the cloned virtual machines its own MAC address in the hypervisor"
 
     def mac(host: Host, facts: HostFacts) -> str | None:
         links = (facts.link_of(address) for address in cluster.addresses(host))
@@ -53,7 +53,7 @@ def macs_are_unique(cluster: Inspected) -> Iterator[Violation]:
 @cluster_rule("machine-id-twice", Severity.WARNING)
 def machine_ids_are_unique(cluster: Inspected) -> Iterator[Violation]:
     """Two machines have one /etc/machine-id: DHCP servers and log collectors take them for one."""
-    hint = "cloned machines: `rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup` on all but one, and reboot"
+    hint = "run `rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup` on all cloned machines but one, and reboot them"
     yield from _duplicates(cluster, "machine-id", lambda _host, facts: facts.machine_id, hint)
 
 
@@ -78,6 +78,6 @@ def clocks_agree(cluster: Inspected) -> Iterator[Violation]:
         off = facts.clock_offset - median
         if abs(off) > CLOCK_TOLERANCE:
             direction = "ahead of" if off > timedelta() else "behind"
-            message = f"its clock is {abs(off).total_seconds():.0f} s {direction} that of the other hosts (their median)"
-            hint = "see that a time service runs on every host: `timedatectl set-ntp true`, `timedatectl timesync-status`"
+            message = f"the clock is {abs(off).total_seconds():.0f} s {direction} the median of all hosts"
+            hint = "run a time service on every host: `timedatectl set-ntp true`, then check `timedatectl timesync-status`"
             yield Violation(f"hosts/{host.name}/clock", message, hint)

@@ -24,8 +24,8 @@ def kernel_can_translate(cluster: Inspected, _host: Host, facts: HostFacts) -> I
     for family in cluster.spec.families:
         if facts.nat.get(family) is False:
             module = "ip6table_nat" if family is Family.IPV6 else "iptable_nat"
-            hint = f"load nf_tables or {module} with `modprobe nf_tables`{operating_system(facts).kernel_modules_hint}; IPv6 must not be disabled in the kernel"
-            yield Violation("kernel", f"its kernel can't translate {_word(family)} addresses: it has neither nf_tables nor {module}", hint)
+            hint = f"load nf_tables or {module}, for example with `modprobe nf_tables`{operating_system(facts).kernel_modules_hint}, and enable IPv6 in the kernel"
+            yield Violation("kernel", f"the kernel cannot translate {_word(family)} addresses: it has neither nf_tables nor {module}", hint)
 
 
 @host_rule("nat-unknown", Severity.WARNING)
@@ -33,8 +33,8 @@ def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, facts:
     """The host does not show whether its kernel can translate addresses."""
     for family in cluster.spec.families:
         if family not in facts.nat:
-            message = f"it can't be told whether its kernel translates {_word(family)} addresses: no nft, no kernel configuration, no /lib/modules"
-            yield Violation("kernel", message, f"{operating_system(facts).install_hint(['nft'])} on the host lets it be told")
+            message = f"unknown whether the kernel can translate {_word(family)} addresses: the host has no nft, no kernel configuration and no /lib/modules"
+            yield Violation("kernel", message, f"run on the host: {operating_system(facts).install_hint(['nft'])}")
 
 
 @host_rule("kernel-too-old-for-proxy")
@@ -46,7 +46,7 @@ def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, facts: HostFacts
     if facts.kernel < (5, 13, 0):
         yield Violation("kernel", f"kernel {_version(facts)}: kube-proxy's nftables mode needs 5.13", hint)
     elif facts.nftables is False and any(facts.nat.values()):
-        yield Violation("kernel", "its kernel has no nf_tables, which kube-proxy's nftables mode needs", hint)
+        yield Violation("kernel", "the kernel has no nf_tables, which kube-proxy's nftables mode needs", hint)
 
 
 @host_rule("kernel-too-old-for-vxlan")
@@ -64,13 +64,13 @@ def links_carry_pod_packets(cluster: Inspected, host: Host, facts: HostFacts) ->
     wanted = max(cluster.spec.cni.mtu or 0, IPV6_MINIMUM_MTU if Family.IPV6 in families else 0)
     for link in dict.fromkeys(facts.link_of(address) for address in cluster.addresses(host)):
         if wanted and link is not None and link.mtu < wanted + overhead:
-            message = f"{link.name} has MTU {link.mtu}: pods with MTU {wanted} need {wanted + overhead}" + (
+            message = f"{link.name} has MTU {link.mtu}, but pods with MTU {wanted} need {wanted + overhead}" + (
                 f" ({overhead} bytes of VXLAN)" if overhead else ""
             )
             smaller = link.mtu - overhead
             other = f", or write cni: mtu: {smaller}" if cluster.spec.cni.mtu and smaller >= IPV6_MINIMUM_MTU else ""
             yield Violation(
-                "mtu", message, f"`ip link set {link.name} mtu {max(wanted + overhead, 1500)}` where the network carries it{other}"
+                "mtu", message, f"run `ip link set {link.name} mtu {max(wanted + overhead, 1500)}` if the network supports this MTU{other}"
             )
 
 
@@ -83,9 +83,9 @@ def default_route_survives_forwarding(cluster: Inspected, _host: Host, facts: Ho
         link = facts.link(route.interface)
         # 0: a daemon in user space handles advertisements, and is left alone
         if route.family is Family.IPV6 and route.protocol == "ra" and link is not None and link.accept_ra == 1:
-            message = f"its default route by {link.name} was learnt by router advertisement and accept_ra there is 1: it goes once forwarding is on"
+            message = f"the default route of {link.name} comes from router advertisements and accept_ra is 1: enabling forwarding removes this route"
             yield Violation(
-                "accept_ra", message, f"`sysctl -w net.ipv6.conf.{link.name}.accept_ra=2`, or write `prepare: {{accept_ra: true}}`"
+                "accept_ra", message, f"run `sysctl -w net.ipv6.conf.{link.name}.accept_ra=2`, or write `prepare: {{accept_ra: true}}`"
             )
 
 

@@ -21,7 +21,7 @@ def the_vital_facts_are_known(_cluster: Inspected, _host: Host, facts: HostFacts
     """Facts that decide whether a host can be used could not be read from it."""
     for unknown in facts.unknown:
         if unknown.part not in _OPTIONAL_PARTS:
-            yield Violation("facts", f"part {unknown.part} of its facts could not be read: {unknown.reason}", _unknown_hint(facts))
+            yield Violation("facts", f"part {unknown.part} of the facts could not be read: {unknown.reason}", _unknown_hint(facts))
 
 
 _OPTIONAL_PARTS = {"resolver", "netfilter", "ufw", "firewalld", "nftables", "iptables", "images"}
@@ -32,13 +32,13 @@ def the_other_facts_are_known(_cluster: Inspected, _host: Host, facts: HostFacts
     """Facts that only warn of trouble could not be read from the host; that trouble would not be reported."""
     for unknown in facts.unknown:
         if unknown.part in _OPTIONAL_PARTS:
-            yield Violation("facts", f"part {unknown.part} of its facts could not be read: {unknown.reason}", _unknown_hint(facts))
+            yield Violation("facts", f"part {unknown.part} of the facts could not be read: {unknown.reason}", _unknown_hint(facts))
 
 
 def _unknown_hint(facts: HostFacts) -> str:
     if facts.missing_commands:
-        return f"install what it lacks: {', '.join(facts.missing_commands)}"
-    return "see what is different about this host; if nothing is, report it as a bug"
+        return f"install the missing commands: {', '.join(facts.missing_commands)}"
+    return "compare this host with the others; if you find no difference, report a bug"
 
 
 @host_rule("not-root")
@@ -46,7 +46,9 @@ def commands_run_as_root(_cluster: Inspected, host: Host, facts: HostFacts) -> I
     """Commands do not run as root, neither directly nor by sudo."""
     if not facts.root:
         yield Violation(
-            "ssh", f"commands of user {host.ssh.user} do not run as root", "log in as root, or as a user who may use sudo for everything"
+            "ssh",
+            f"commands of user {host.ssh.user} do not run as root",
+            "log in as root, or as a user who can run every command with sudo",
         )
 
 
@@ -55,7 +57,7 @@ def control_planes_have_cpus(_cluster: Inspected, host: Host, facts: HostFacts) 
     """A control plane has fewer than 2 CPUs (kubeadm)."""
     if host.role is Role.CONTROL_PLANE and 0 < facts.cpus < CONTROL_PLANE_CPUS:
         yield Violation(
-            "cpus", f"{facts.cpus} CPU, a control plane needs {CONTROL_PLANE_CPUS}", "give the machine another CPU, or make it a worker"
+            "cpus", f"the host has {facts.cpus} CPU, but a control plane needs {CONTROL_PLANE_CPUS}", "add CPUs, or write role: worker"
         )
 
 
@@ -64,8 +66,8 @@ def control_planes_have_memory(_cluster: Inspected, host: Host, facts: HostFacts
     """A control plane has less than 1700 MB of memory (kubeadm)."""
     mebibytes = facts.memory // _MIB
     if host.role is Role.CONTROL_PLANE and 0 < mebibytes < CONTROL_PLANE_MEBIBYTES:
-        message = f"{mebibytes} MB of memory, a control plane needs {CONTROL_PLANE_MEBIBYTES} MB"
-        yield Violation("memory", message, "give the machine more memory (2 GB or more), or make it a worker")
+        message = f"the host has {mebibytes} MB of memory, but a control plane needs {CONTROL_PLANE_MEBIBYTES} MB"
+        yield Violation("memory", message, "add memory (2 GB or more), or write role: worker")
 
 
 @host_rule("swap-on")
@@ -73,7 +75,7 @@ def swap_is_off(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[V
     """Swap is in use, and the file does not say that it may be switched off: kubelet does not start with it."""
     tolerated = cluster.spec.kubeadm.kubelet.get("failSwapOn") is False
     if facts.swap and not cluster.spec.prepare.swap_off and not tolerated:
-        hint = "switch it off (`swapoff -a`, and take it out of /etc/fstab), or write `prepare: {swap_off: true}`"
+        hint = "switch swap off (`swapoff -a`, and remove it from /etc/fstab), or write `prepare: {swap_off: true}`"
         yield Violation("swap", f"swap is on: {', '.join(facts.swap)}", hint)
 
 
@@ -81,9 +83,9 @@ def swap_is_off(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[V
 def architecture_is_the_bundles(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
     """The bundle holds programs for another processor than the host's."""
     if facts.architecture != cluster.bundle_architecture:
-        message = f"it is {facts.architecture}, the bundle {cluster.spec.bundle} is for {cluster.bundle_architecture}"
+        message = f"the host is {facts.architecture}, but the bundle {cluster.spec.bundle} is for {cluster.bundle_architecture}"
         yield Violation(
-            "architecture", message, f"name a bundle for {facts.architecture}: `sixstack bundle fetch --architecture {facts.architecture}`"
+            "architecture", message, f"use a bundle for {facts.architecture}: `sixstack bundle fetch --architecture {facts.architecture}`"
         )
 
 
@@ -92,8 +94,8 @@ def the_bundle_fits(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterat
     """There is too little room under /var/lib for the bundle: the files, the images, and the images unpacked."""
     needed = 3 * cluster.bundle_size
     if facts.prepared is None and 0 < facts.disk_free < needed:
-        message = f"{facts.disk_free // _MIB} MB are free under /var/lib, the bundle needs {needed // _MIB} MB unpacked"
-        yield Violation("disk", message, "make room (`df -h /var/lib`), or mount a larger file system at /var/lib/containerd")
+        message = f"{facts.disk_free // _MIB} MB are free under /var/lib, but the bundle needs {needed // _MIB} MB unpacked"
+        yield Violation("disk", message, "free disk space (`df -h /var/lib`), or mount a larger file system at /var/lib/containerd")
 
 
 @host_rule("command-missing")
@@ -101,4 +103,4 @@ def commands_are_there(_cluster: Inspected, _host: Host, facts: HostFacts) -> It
     """A command that kubeadm or a script of sixstack calls is missing."""
     if facts.missing_commands:
         hint = operating_system(facts).install_hint(facts.missing_commands)
-        yield Violation("commands", f"it lacks {', '.join(facts.missing_commands)}", hint)
+        yield Violation("commands", f"the host has no {', '.join(facts.missing_commands)}", hint)

@@ -11,7 +11,7 @@ from cluster.vocabulary.families import Address, Family, StackMode, family_of
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import Host
 
-_HINT = "write the ones to use as `network: {{dns_upstreams: [{example}]}}`, or mend the host's resolver"
+_HINT = "write the name servers to use as `network: {{dns_upstreams: [{example}]}}`, or fix the resolver of the host"
 
 
 @host_rule("name-server-on-loopback")
@@ -19,7 +19,7 @@ def name_servers_are_not_loopback(cluster: Inspected, _host: Host, facts: HostFa
     """The host's only name servers are on loopback (127.0.0.53), which is the pod itself inside a pod: CoreDNS would ask itself, and stops (coredns#2087)."""
     loopback = [server for server in facts.nameservers if server.is_loopback]
     if loopback and len(loopback) == len(facts.nameservers) and not cluster.spec.network.dns_upstreams:
-        message = f"its only name server is {_listed(loopback)}, which no pod can reach"
+        message = f"the only name server is {_listed(loopback)}, which no pod can reach"
         yield Violation("nameservers", message, _HINT.format(example=_example(cluster.spec.families[0])))
 
 
@@ -30,7 +30,7 @@ def an_ipv6_cluster_has_an_ipv6_name_server(cluster: Inspected, _host: Host, fac
     if cluster.spec.stack is not StackMode.IPV6 or not reachable or cluster.spec.network.dns_upstreams:
         return
     if not any(family_of(server) is Family.IPV6 for server in reachable):
-        message = f"its name servers are {_listed(reachable)}: pods of an IPv6-only cluster can't reach them"
+        message = f"the name servers are {_listed(reachable)}, which pods of an IPv6-only cluster cannot reach"
         yield Violation("nameservers", message, _HINT.format(example=_example(Family.IPV6)))
 
 
@@ -40,7 +40,7 @@ def there_is_a_name_server(cluster: Inspected, _host: Host, facts: HostFacts) ->
     if not facts.nameservers and not cluster.spec.network.dns_upstreams:
         yield Violation(
             "nameservers",
-            "it has no name server: pods will find the names of the cluster only",
+            "the host has no name server, so pods can resolve only names of the cluster",
             _HINT.format(example=_example(cluster.spec.families[0])),
         )
 

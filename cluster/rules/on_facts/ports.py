@@ -76,9 +76,9 @@ def ports_are_free(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator
         ]
         if sockets:
             programs = ", ".join(dict.fromkeys(_in_words(socket) for socket in sockets))
-            message = f"port {listener.port}/{listener.protocol}, which {listener.part} needs, is held by {programs}"
+            message = f"port {listener.port}/{listener.protocol}, which {listener.part} needs, is in use by {programs}"
             flag = "t" if listener.protocol == "tcp" else "u"
-            yield Violation("ports", message, f"stop that program (`ss -ln{flag}p sport = :{listener.port}` on the host shows it)")
+            yield Violation("ports", message, f"stop the program that `ss -ln{flag}p sport = :{listener.port}` shows on the host")
 
 
 def _owned(cluster: Inspected, facts: HostFacts, socket: Socket) -> bool:

@@ -78,7 +78,7 @@ def test_what_a_host_has_of_the_bundle_is_the_same_in_a_short_answer(recorded: R
     assert parse_holding(short, "node-1") == Holding(facts.bundle_files, facts.images)
     assert facts.images
     assert parse_holding(f"{MARKER}end\n0\n", "node-1") == Holding()
-    with pytest.raises(HostError, match="in the middle of part images"):
+    with pytest.raises(HostError, match="part images"):
         parse_holding(short.partition(f"{MARKER}end")[0], "node-1")
 
 
@@ -102,7 +102,7 @@ def test_a_part_without_an_answer_is_no_traceback(recorded: Recorded, part: str)
     """A part that the answer lacks is said to be unknown; without the part that names the machine the host is refused."""
     text = recorded("control-plane").replace(f"{MARKER}{part}\n", f"{MARKER}something-else\n")
     if part == "identity":
-        with pytest.raises(HostError, match="what machine it is"):
+        with pytest.raises(HostError, match=r"node-1: .*identity"):
             facts_of(text)
     else:
         assert [unknown.part for unknown in facts_of(text).unknown] == [part]
@@ -111,7 +111,7 @@ def test_a_part_without_an_answer_is_no_traceback(recorded: Recorded, part: str)
 def test_an_answer_that_was_cut_short_names_where(recorded: Recorded) -> None:
     """The last section that came is named, so that the owner sees what hung or filled up."""
     text = recorded("control-plane")
-    with pytest.raises(HostError, match="node-1: its answer ends in the middle of part images"):
+    with pytest.raises(HostError, match=r"node-1: .* part images"):
         parse(text[: text.index("registry.k8s.io/pause")], "node-1", sent=0, received=1)
 
 

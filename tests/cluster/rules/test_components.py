@@ -28,7 +28,7 @@ class TestUnknownComponentField:
         """defaultPodSysctls came with 1.37: an older kubeadm refuses it."""
         kubelet = {"kubeadm.kubelet": {"defaultPodSysctls": {"net.ipv4.ip_unprivileged_port_start": "0"}}}
         refused = check({"kubernetes_version": "1.36.3", **kubelet})["unknown-component-field", "kubeadm.kubelet.defaultPodSysctls"]
-        assert "Kubernetes 1.36 has no field" in refused.message
+        assert "1.36" in refused.message
         assert check({"kubernetes_version": "1.37.2", **kubelet}) == {}
 
     def test_known_fields_are_accepted(self, check: Check) -> None:

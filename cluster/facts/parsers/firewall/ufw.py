@@ -17,7 +17,7 @@ def ufw(text: str) -> tuple[FirewallRule, ...]:
         return ()
     policy = re.search(r"^Default: (\w+) \(incoming\)", text, re.MULTILINE)
     if policy is None:
-        raise ValueError("ufw is active and does not say what it does with incoming packets")
+        raise ValueError("the default policy of ufw for incoming packets is missing")
     found = []
     for family in Family:
         chain = Chain("incoming", [rule for line in text.splitlines() if (rule := _rule(line, family))], _policy(policy[1]))

@@ -75,14 +75,17 @@ def test_an_unstable_address_is_no_candidate(a_spec: Make, some_facts: Make, fla
     facts = with_address(some_facts(1), "fd66::abcd/64", flag)
     assert check(a_spec(), facts) == ()
     (problem,) = check(a_spec(**hosts(addresses=["198.18.0.11", "fd66::abcd"])), facts)
-    assert (problem.code, problem.message) == ("address-not-stable", f"fd66::abcd is {flag}")
+    assert problem.code == "address-not-stable"
+    assert "fd66::abcd" in problem.message
+    assert flag in problem.message
 
 
 def test_an_address_that_is_not_on_the_host_is_named_with_those_that_are(a_spec: Make, some_facts: Make) -> None:
     """kubelet would not start with it (kubernetes#130409)."""
     (problem,) = check(a_spec(**hosts(addresses=["198.18.0.11", "fd66::99"])), some_facts(1))
     assert problem.code == "address-not-on-host"
-    assert "fd66::99 is on none of its interfaces; its IPv6 addresses: fd66::11" in problem.message
+    assert "fd66::99" in problem.message
+    assert "fd66::11" in problem.message
     assert "ip address add fd66::99/64" in problem.hint
 
 
@@ -93,7 +96,7 @@ def test_a_host_without_a_family_in_use_is_refused(a_spec: Make, some_facts: Mak
     ipv4_only = replace(facts, links=(replace(link, addresses=(link.addresses[0], link.addresses[2])),))
     (problem,) = check(a_spec(), ipv4_only)
     assert problem.code == "no-node-address"
-    assert "no stable global IPv6 address on eth0, where its default route leads; its IPv6 addresses: fe80::11" in problem.message
+    assert all(value in problem.message for value in ("IPv6", "eth0", "fe80::11"))
     assert check(a_spec(stack="ipv4"), ipv4_only) == ()
 
 
@@ -110,7 +113,8 @@ def test_a_named_interface_decides(a_spec: Make, some_facts: Make) -> None:
 def test_an_interface_that_is_not_there_is_named_with_those_that_are(a_spec: Make, some_facts: Make) -> None:
     """And nothing else is said of addresses."""
     (problem,) = check(a_spec(**hosts(interface="ens3")), some_facts(1))
-    assert (problem.code, problem.message) == ("interface-not-on-host", "it has no interface ens3; it has eth0")
+    assert problem.code == "interface-not-on-host"
+    assert all(name in problem.message for name in ("ens3", "eth0"))
 
 
 def test_an_address_on_another_interface_than_named_is_told(a_spec: Make, some_facts: Make) -> None:
@@ -118,10 +122,9 @@ def test_an_address_on_another_interface_than_named_is_told(a_spec: Make, some_f
     facts = some_facts(1)
     facts = replace(facts, links=(*facts.links, Link("eth1", 1500, None, True)))
     problems = check(a_spec(**hosts(interface="eth1", addresses=["198.18.0.11", "fd66::11"])), facts)
-    assert [problem.message for problem in problems] == [
-        "198.18.0.11 is on eth0, the file says interface eth1",
-        "fd66::11 is on eth0, the file says interface eth1",
-    ]
+    assert [problem.code for problem in problems] == ["address-not-on-host"] * 2
+    for problem, address in zip(problems, ("198.18.0.11", "fd66::11"), strict=True):
+        assert all(value in problem.message for value in (address, "eth0", "eth1"))
 
 
 def test_a_family_without_a_default_route_takes_the_other_familys_link(a_spec: Make, some_facts: Make) -> None:

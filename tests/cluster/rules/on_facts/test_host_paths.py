@@ -135,6 +135,11 @@ def test_a_host_that_was_not_inspected_is_left_out(three: ClusterSpec, bare: dic
     assert {name for path in paths_to_probe(three, bare) for name in (path.source, path.target)} == {"node-1", "node-3"}
 
 
+def assert_values(problem: Problem, *values: str) -> None:
+    """The message has all of these values."""
+    assert all(value in problem.message for value in values), problem.message
+
+
 def test_open_paths_are_no_problem(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
     """Nothing is said of them."""
     assert judged(three, bare, (), tried=20) == ()
@@ -144,7 +149,8 @@ def test_a_closed_host_is_one_problem(three: ClusterSpec, bare: dict[str, HostFa
     """Both others, the family, every port with what listens there and what was seen; and the commands that open them."""
     (problem,) = judged(three, bare, closed(paths_to_probe(three, bare), target="node-3", family=Family.IPV6, protocol="udp"))
     assert (problem.code, problem.path, problem.severity) == ("hosts-cannot-reach-each-other", "hosts/node-3/connectivity", Severity.ERROR)
-    assert problem.message == "node-1, node-2 do not reach it over IPv6: 8472/udp (VXLAN: nothing arrives)"
+    assert_values(problem, "node-1, node-2", "IPv6", "8472/udp", "VXLAN")
+    assert "IPv4" not in problem.message
     assert "`nft insert rule CHAIN ip6 saddr { fd66::11, fd66::12 } udp dport { 8472 } accept`" in problem.hint
 
 
@@ -152,7 +158,7 @@ def test_a_host_that_gets_nothing_out_is_one_problem(three: ClusterSpec, bare: d
     """It is named itself, not each of those that it does not reach."""
     (problem,) = judged(three, bare, closed(paths_to_probe(three, bare), source="node-3", protocol="udp"))
     assert problem.path == "hosts/node-3/connectivity"
-    assert problem.message == "it does not reach node-1, node-2 over IPv4 and IPv6: 8472/udp (VXLAN: nothing arrives)"
+    assert_values(problem, "node-1, node-2", "IPv4", "IPv6", "8472/udp", "VXLAN")
 
 
 def test_what_was_seen_is_told(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
@@ -160,17 +166,18 @@ def test_what_was_seen_is_told(three: ClusterSpec, bare: dict[str, HostFacts]) -
     paths = paths_to_probe(three, bare)
     refused = closed(paths, target="node-1", protocol="tcp", family=Family.IPV4, found="Connection refused")
     silent = closed(paths, target="node-2", protocol="tcp", family=Family.IPV4)
-    assert [problem.message for problem in judged(three, bare, [*refused, *silent])] == [
-        "node-2, node-3 do not reach it over IPv4: 6443/tcp (kube-apiserver: connection refused)",
-        "node-1 does not reach it over IPv4: 10250/tcp (kubelet: no answer)",
-    ]
+    first, second = judged(three, bare, [*refused, *silent])
+    assert (first.path, second.path) == ("hosts/node-1/connectivity", "hosts/node-2/connectivity")
+    assert_values(first, "node-2, node-3", "IPv4", "6443/tcp", "kube-apiserver: connection refused")
+    assert_values(second, "node-1", "IPv4", "10250/tcp", "kubelet: no answer")
 
 
 def test_a_missing_route_is_no_firewall(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
     """The hint looks at the way, not at packet filters."""
     paths = paths_to_probe(three, bare)
     (problem,) = judged(three, bare, closed(paths, "node-1", "node-2", "tcp", Family.IPV6, found="Network is unreachable"))
-    assert problem.hint == "see the way there on node-1: `ip route get fd66::12`"
+    assert "node-1" in problem.hint
+    assert "`ip route get fd66::12`" in problem.hint
 
 
 def test_everything_closed_stays_readable(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
@@ -187,7 +194,8 @@ def test_what_the_firewalls_rule_tells_is_not_told_again(three: ClusterSpec, som
     problems = judged(three, facts, closed(paths_to_probe(three, bare), target="node-2"))
     by_code = {problem.code: problem for problem in problems}
     assert sorted(by_code) == ["firewall-closed", "hosts-cannot-reach-each-other"]
-    assert by_code["hosts-cannot-reach-each-other"].message == "node-1 does not reach it over IPv4 and IPv6: 10250/tcp (kubelet: no answer)"
+    assert_values(by_code["hosts-cannot-reach-each-other"], "node-1", "IPv4", "IPv6", "10250/tcp", "kubelet")
+    assert "8472" not in by_code["hosts-cannot-reach-each-other"].message
 
 
 def test_a_host_that_could_not_try_is_a_warning(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
