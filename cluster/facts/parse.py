@@ -1,7 +1,7 @@
-"""The facts script's output as HostFacts. Each part of the script (templates/facts/PART.sh.j2) has one parser (cluster/facts/parsers/).
+"""Parse the output of the facts script into HostFacts. Each part of the script (templates/facts/PART.sh.j2) has one parser (cluster/facts/parsers/).
 
-A part that is missing or makes no sense becomes an `Unknown` fact, which a rule judges; only an answer that was cut short, or that does not say
-which machine it is from, is an error.
+A missing or malformed part becomes an `Unknown` fact, which rules check. Truncated output, or output without the identity of the machine, is an
+error.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PARTS: Mapping[str, Callable[[str], object]] = {
     "iptables": firewall.iptables,
 }
 
-# those of them that say what of the bundle a host has
+# the parts with the files and images of the bundle
 HOLDING_PARTS = ("bundle", "images")
 
 Parsed = TypeVar("Parsed")
@@ -49,7 +49,7 @@ Parsed = TypeVar("Parsed")
 
 @dataclass
 class _Reading:
-    """Sections on their way to facts; what can't be read is noted once."""
+    """Parses sections, and collects each part that cannot be read in `unknown`."""
 
     sections: dict[str, str]
     unknown: list[Unknown] = field(default_factory=list)
@@ -60,7 +60,7 @@ class _Reading:
             return default
         try:
             return parser(self.sections[part])
-        except (ValueError, LookupError, TypeError, AttributeError) as error:  # whatever a parser meets in text that is not as it should be
+        except (ValueError, LookupError, TypeError, AttributeError) as error:  # every error of a parser on malformed text
             self.unknown.append(Unknown(part, f"{type(error).__name__}: {error}"[:200]))
             return default
 
@@ -70,9 +70,9 @@ class _Reading:
 
 
 def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
-    """Facts of `host` (its name in the cluster file) from the script's output.
+    """The facts of `host` (name in the cluster file) from the output of the script.
 
-    `sent` and `received` are our clock (seconds since 1970) before and after. HostError when the answer is not whole.
+    `sent` and `received` are the local clock (seconds since 1970) before and after. HostError when the output is incomplete.
     """
     sections = _whole(text, host)
     try:
@@ -142,14 +142,14 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
 
 
 def parse_holding(text: str, host: str) -> Holding:
-    """What of the bundle `host` has, from a script of HOLDING_PARTS; what can't be read counts as not there. HostError as `parse`."""
+    """The files and images of the bundle on `host`, from the output of HOLDING_PARTS. Unreadable parts count as empty. HostError as in `parse`."""
     reading = _Reading(_whole(text, host))
     installed = reading.read("bundle", own_state.installed_files, own_state.InstalledFiles())
     return Holding(installed.intact, reading.read("images", own_state.images, frozenset()))
 
 
 def _whole(text: str, host: str) -> dict[str, str]:
-    """The sections of an answer that has all of them."""
+    """The sections of complete output. HostError when it is incomplete."""
     sections = sections_of(text)
     if "end" not in sections:
         last = next(reversed(sections), None)
@@ -163,10 +163,10 @@ def _whole(text: str, host: str) -> dict[str, str]:
 
 
 def clock_offset(begin: float, end: float, *, sent: float, received: float) -> timedelta:
-    """Host's clock minus ours: the script's first and last moment against ours, half the round trip taken off (as NTP does, RFC 5905)."""
+    """Clock of the host minus local clock, from the start and the end of the script, without half the round trip (as in NTP, RFC 5905)."""
     return timedelta(seconds=((begin - sent) + (end - received)) / 2)
 
 
 def _moment(text: str) -> float:
-    # busybox's date knows no nanoseconds: whole seconds are near enough for clocks that may differ by 30
+    # date of busybox has no nanoseconds; whole seconds are precise enough for a limit of 30 s
     return float(text.strip().removesuffix(".%N"))

@@ -1,6 +1,6 @@
-"""Reading plain data into the models of cluster/vocabulary/spec.py, each field on its own, so that all faults come out at once.
+"""Read plain data into the models of cluster/vocabulary/spec.py. Each field is read separately, so that all faults are reported at once.
 
-Pydantic's own validation drops a whole model for one wrong field, and a rule that looks at another field then has nothing to look at.
+Pydantic's validation discards a whole model for one invalid field. Rules about the other fields could not run.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from cluster.vocabulary.spec import Describe, SpecModel
 
 Model = TypeVar("Model", bound=SpecModel)
 
-# deeper than any field of the models, and than any sane KubeletConfiguration
+# deeper than all fields of the models and of KubeletConfiguration
 _DEEPEST = 32
 
 
 class FieldReader:
-    """Reads values by their annotation and collects every fault in `problems`."""
+    """Read values by their annotation, and collect every fault in `problems`."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
     def model(self, kind: type[Model], value: object, path: str) -> Model:
-        """The model with all fields that could be read; the others are absent (see SpecModel)."""
+        """The model with all fields that could be read. The other fields are absent (see SpecModel)."""
         given = self._given(kind, value, path)
         found: dict[str, Any] = {}
         for name, field in kind.model_fields.items():
@@ -48,13 +48,13 @@ class FieldReader:
                 self._fault("missing-field", join_path(path, name), f"{name} is missing", f"add `{name}:` ({_described(field)})")
         model = cast("Model", kind.model_construct(_fields_set=set(found), **found))
         for name, field in kind.model_fields.items():
-            # model_construct fills in the default also of a field that was there and could not be read
+            # model_construct also sets the default of a field that could not be read
             if name not in found and (given is None or name in given or field.is_required()):
                 model.__dict__.pop(name, None)
         return model
 
     def _given(self, kind: type[SpecModel], value: object, path: str) -> dict[Any, Any] | None:
-        """The mapping of field names to values, its unknown names reported; None for what is no mapping."""
+        """The mapping of field names to values, after reporting unknown names; None if `value` is not a mapping."""
         if isinstance(value, Unread):
             return None
         if not isinstance(value, dict):
@@ -68,8 +68,8 @@ class FieldReader:
                 self._unknown(kind, name, path)
         return value
 
-    def value(self, annotation: Any, metadata: Sequence[Any], value: object, path: str) -> Any:  # noqa: PLR0911, PLR0912 one a kind
-        """The value as its annotation wants it, or UNREAD."""
+    def value(self, annotation: Any, metadata: Sequence[Any], value: object, path: str) -> Any:  # noqa: PLR0911, PLR0912 one per type
+        """The value with the type of its annotation, or UNREAD."""
         if isinstance(value, Unread):
             return UNREAD
         if get_origin(annotation) is Annotated:
@@ -115,7 +115,7 @@ class FieldReader:
             hint = "put secrets into an `SSH credential` block and write its name as `credential`"
         else:
             hint = f"known fields: {_fields(kind)}"
-        # the value is not shown: it may be a password
+        # do not show the value, which may be a password
         self._fault("unknown-field", join_path(path, name), f"unknown field {quoted(name)}", hint)
 
     def _bool(self, _metadata: Sequence[Any], value: object, path: str) -> bool | Unread:
@@ -160,7 +160,7 @@ class FieldReader:
     def _matching(self, pattern: Any, metadata: Sequence[Any], value: str, path: str) -> str | Unread:
         import re
 
-        # \Z: pydantic's engine and ours differ in what `$` makes of a line feed at the end
+        # \Z: `$` treats a trailing line feed differently in pydantic's engine and in re
         if re.search(str(pattern).removesuffix("$") + r"\Z", value, re.ASCII):
             return value
         words = next((item.words for item in metadata if isinstance(item, Describe)), f"a string that matches {pattern}")
@@ -208,8 +208,8 @@ class FieldReader:
             self._fault(fault.code, path, fault.message, fault.hint)
         return UNREAD if found is None else found
 
-    def _anything(self, value: object, path: str, depth: int = 0) -> Any:  # noqa: PLR0911 one a kind
-        """Data as JSON knows it; what JSON cannot say would be lost on the way to the host."""
+    def _anything(self, value: object, path: str, depth: int = 0) -> Any:  # noqa: PLR0911 one per type
+        """Data that JSON can represent, because the data is sent to the host as JSON."""
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""Addresses and networks as people write them, and what is proposed for those that are neither."""
+"""Read addresses and networks, with hints for invalid values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cluster.vocabulary.spec import parse_address, parse_network
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a value, and what to write instead."""
+    """The fault of a value: code, message and hint."""
 
     code: str
     message: str
@@ -28,7 +28,7 @@ def read_address(value: object) -> tuple[Address | None, Fault | None]:
 
 
 def read_network(value: object) -> tuple[Network | None, Fault | None]:
-    """The network, or the fault; a network with host bits set is both, so that its size and place can be judged too."""
+    """The network, or the fault. A network with host bits returns both, so that rules can also check its size and position."""
     try:
         return parse_network(value), None
     except ValueError:
@@ -41,7 +41,7 @@ def read_network(value: object) -> tuple[Network | None, Fault | None]:
 
 
 def colon_trap(value: object) -> str | None:
-    """A hint where YAML took `fd00::` for the key `fd00:` without a value."""
+    """A hint when YAML has read `fd00::` as the key `fd00:` without a value."""
     if isinstance(value, dict) and len(value) == 1:
         ((key, inner),) = value.items()
         if isinstance(key, str) and inner is None and ":" in key and len(key) < 64:
@@ -50,7 +50,7 @@ def colon_trap(value: object) -> str | None:
 
 
 def _intended_network(value: object) -> Network | None:
-    """The network that a text with host bits or a dotted netmask stands for."""
+    """The network of a string with host bits or a dotted netmask."""
     if not isinstance(value, str) or value.count("/") != 1:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a run of verify-cluster is asked to do, read from parameters that anybody may have written."""
+"""Read the parameters of verify-cluster, which are untrusted input."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cluster.vocabulary.families import Address
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import parse_address
 
-# 17 characters are added to it, and a label of DNS has 63 (RFC 1123)
+# the namespace name has 17 more characters, and a DNS label has at most 63 (RFC 1123)
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 
 
 class NotVerified(SpecError):
-    """The parameters of a run are wrong."""
+    """The parameters of verify-cluster are invalid."""
 
     headline = "nothing was checked"
 
@@ -27,13 +27,13 @@ class Verification:
     """One network check of a saved cluster."""
 
     cluster: str  # name of its Saved kubeconfig block
-    image: str  # "": the bundle's, or the published one
-    namespace: str  # what the name of the check's namespace begins with
-    outside: tuple[Address, ...]  # addresses beyond the cluster that pods must reach
+    image: str  # "": the image of the bundle, or the published image
+    namespace: str  # prefix of the name of the check's namespace
+    outside: tuple[Address, ...]  # addresses outside the cluster that pods must reach
 
 
 def read_verification(cluster: Any, image: Any, namespace: Any, outside: Any) -> Verification:
-    """The parameters; NotVerified lists all that is wrong with them."""
+    """The parameters. NotVerified lists every fault."""
     problems = [*_texts(cluster, image, namespace), *_addresses(outside)]
     if problems:
         raise NotVerified(problems)

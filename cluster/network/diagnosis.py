@@ -1,4 +1,4 @@
-"""From failed checks to what is broken: what merely follows from a deeper fault is counted with it, and the nodes in question are named."""
+"""Diagnose failed checks. Consequences of a fault in a deeper layer are counted with that fault, and each finding has its nodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from cluster.network.checks import Check, CheckKind, Layer, family_names, words
 from cluster.vocabulary.families import Family
 
-# Where to look, by layer; by kind where that says more.
+# What to check, by layer, or by kind if that is more precise.
 LOOK_AT: dict[Layer | CheckKind, str] = {
     Layer.NODE: "the kubelet and the container runtime of that node",
     Layer.LABELS: "the node labels, which create-cluster sets again",
@@ -29,7 +29,7 @@ LOOK_AT: dict[Layer | CheckKind, str] = {
     CheckKind.NODE_PORT: "kube-proxy on the target node, its --nodeport-addresses, and a firewall for ports 30000 to 32767",
 }
 
-# kinds that are a subject of their own within their layer
+# kinds with separate findings within their layer
 _SEPARATE = frozenset(
     {
         CheckKind.MTU,
@@ -45,23 +45,23 @@ _SEPARATE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is broken."""
+    """One fault."""
 
     layer: Layer
     subject: CheckKind | None  # None: the layer as a whole
-    families: tuple[Family, ...]  # (): concerns no family alone
-    nodes: tuple[str, ...]  # where to look; (): everywhere
-    checks: tuple[Check, ...]  # those that show it
-    follows: int  # how many other failures it explains
+    families: tuple[Family, ...]  # (): all families
+    nodes: tuple[str, ...]  # affected nodes; (): all nodes
+    checks: tuple[Check, ...]  # failed checks that show the fault
+    follows: int  # number of other failures that the fault explains
 
     @property
     def look_at(self) -> str:
-        """What to look at."""
+        """What to check."""
         return LOOK_AT[self.subject or self.layer]
 
     @property
     def summary(self) -> str:
-        """One clause: what, over which family, where, how much of it, and the first failure."""
+        """One clause: layer, families, nodes, number of failures, and the first failure."""
         over = f" over {family_names(self.families)}" if self.families else ""
         where = f" at {' and '.join(self.nodes)}" if self.nodes else " everywhere"
         name = f"{words(self.subject)} ({words(self.layer)})" if self.subject else words(self.layer)
@@ -85,14 +85,14 @@ class Finding:
 
 
 def diagnose(checks: Iterable[Check], families: Sequence[Family], nodes: Sequence[str]) -> tuple[Finding, ...]:
-    """What is broken, deepest layer first; `families` are the cluster's, primary first."""
+    """The faults, deepest layer first. `families`: those of the cluster, primary first."""
     failures = [check for check in checks if not check.ok]
     causes = {id(check): [other for other in failures if other is not check and _explains(other, check, families[0])] for check in failures}
     roots = [check for check in failures if not causes[id(check)]]
     groups: dict[tuple[Layer, CheckKind | None, Family | None], list[Check]] = {}
     for check in roots:
         groups.setdefault((check.layer, check.kind if check.kind in _SEPARATE else None, check.family), []).append(check)
-    # one fault over both families is one finding
+    # merge equal faults of both families
     merged: dict[tuple[Layer, CheckKind | None, tuple[str, ...]], list[tuple[Family | None, list[Check]]]] = {}
     for (layer, subject, family), group in groups.items():
         merged.setdefault((layer, subject, suspects(group, nodes)), []).append((family, group))
@@ -112,12 +112,12 @@ def diagnose(checks: Iterable[Check], families: Sequence[Family], nodes: Sequenc
 
 
 def suspects(checks: Sequence[Check], nodes: Sequence[str]) -> tuple[str, ...]:
-    """The node that all failures share, else both ends where they share a pair, else all that are touched; () for everywhere."""
+    """The nodes that all failures have in common, else all nodes of the failures; () for all nodes."""
     touched = [check.nodes for check in checks if check.nodes]
     if not touched:
         return ()
     shared = frozenset.intersection(*touched)
-    # of a pair that fails in one direction alone, the end that others fail at too is not known: both are named
+    # if a pair fails in only one direction, the faulty end is unknown: return both
     group = shared or frozenset.union(*touched)
     if not shared and len(group) >= len(nodes):
         return ()
@@ -130,13 +130,13 @@ def _count_follow_ups(symptoms: tuple[Check, ...], failures: list[Check], causes
 
 
 def _explains(cause: Check, check: Check, primary: Family) -> bool:
-    """Whether `check` may fail because of what `cause` shows; only deeper layers explain, so there is no circle."""
+    """Whether the fault of `cause` can explain the failure of `check`. Only deeper layers explain others, so there is no cycle."""
     if cause.kind is CheckKind.PROBE:
         return False
     if check.kind is CheckKind.NETWORK_POLICY:
         return cause.layer is Layer.POD_NETWORK and cause.family is check.family and cause.nodes == check.nodes
     if check.layer is Layer.DNS:
-        # questions go to the kube-dns service, which has an address of the primary family, whatever record is asked for
+        # all DNS queries go to the kube-dns service, whose address has the primary family
         reached = cause.layer in (Layer.NODE_NETWORK, Layer.POD_NETWORK, Layer.SERVICE) and cause.kind not in (
             CheckKind.NODE_PORT,
             CheckKind.MTU,
@@ -152,10 +152,10 @@ def _same_family_explains(cause: Check, check: Check) -> bool:
     above = list(Layer).index(check.layer) > list(Layer).index(cause.layer)
     reach = cause.kind in (CheckKind.PING, CheckKind.HTTP)
     if cause.kind is CheckKind.MTU:
-        # where packets are too large for a path, the nodes at its ends cut what they can
+        # if packets are too large for a path, the nodes at its ends fragment them
         return check.kind is CheckKind.MTU and bool(cause.target) and not check.target and check.source_node in cause.nodes
     if cause.kind is CheckKind.HTTP and cause.layer is Layer.NODE_NETWORK:
-        # a firewall in front of one port: whoever else asks for it there is refused too
+        # a firewall for one port refuses all clients of this port
         return check.layer is Layer.EGRESS and check.kind in (CheckKind.HTTP, CheckKind.SOURCE_ADDRESS) and check.target == cause.target
     if reach and cause.layer is Layer.EGRESS:
         return check.kind in (CheckKind.SOURCE_ADDRESS, CheckKind.OUTSIDE) and check.source_node == cause.source_node
@@ -165,7 +165,7 @@ def _same_family_explains(cause: Check, check: Check) -> bool:
 
 
 def _on_the_way(cause: Check, check: Check) -> bool:
-    """The same two ends; or an end in common, where a service chooses the other one."""
+    """Whether both checks have the same ends, or a common end if a service chooses the other end."""
     if check.kind in (CheckKind.CLUSTER_IP, CheckKind.NODE_PORT, CheckKind.SESSION_AFFINITY):
         return bool(cause.nodes & check.nodes)
     return bool(check.nodes) and check.nodes == cause.nodes

@@ -1,4 +1,4 @@
-"""A network report as a page for people: verdict, what is broken, node by node and family by family, in colour and words."""
+"""A network report as Markdown: verdict, findings, and results by node and family, in colours and words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cluster.vocabulary.families import Family
 GOOD, BAD, NONE = "🟢", "🔴", "⚪"
 _NOT_TRIED = f"{NONE}\N{NO-BREAK SPACE}not tried"
 
-# shown in full up to this many; the audit record and `--output json` have all
+# limits of the page; the audit record and `--output json` have everything
 MOST_NODES = 20
 MOST_FAILURES = 30
 
-# between two nodes, and at one: columns of the second table
+# layers between two nodes, and the columns of the table per node
 _BETWEEN = frozenset({Layer.NODE_NETWORK, Layer.POD_NETWORK, Layer.EGRESS})
 _COLUMNS: tuple[tuple[str, frozenset[CheckKind]], ...] = (
     ("largest packet", frozenset({CheckKind.MTU})),
@@ -29,7 +29,7 @@ _COLUMNS: tuple[tuple[str, frozenset[CheckKind]], ...] = (
 
 
 def markdown(report: NetworkReport, cluster: str) -> str:
-    """The page."""
+    """The report as Markdown."""
     parts = [f"## {GOOD if report.ok else BAD} Network of cluster {cluster}", "", report.verdict, ""]
     if report.findings:
         parts += ["### What is broken", ""]
@@ -99,7 +99,7 @@ def _state(checks: Sequence[Check]) -> str:
 
 
 def _measured(checks: Sequence[Check], kinds: Iterable[CheckKind]) -> str:
-    """The state of some kinds, and what they measured, where all of them measured the same."""
+    """The state of some kinds, and the measured value if all checks have the same."""
     found = [check for check in checks if check.kind in kinds]
     failed = [check for check in found if not check.ok]
     if not found:
@@ -125,10 +125,10 @@ def _row(*cells: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """One line, and no bar that would end a cell."""
+    """The text on one line, without the bar that ends a cell."""
     return text.replace("|", "/").replace("\n", " ")
 
 
 def _unbroken(text: str) -> str:
-    """A short cell stays on one line."""
+    """Prevent line breaks in a short cell."""
     return text.replace(" ", "\N{NO-BREAK SPACE}")

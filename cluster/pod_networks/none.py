@@ -1,4 +1,4 @@
-"""No pod network of ours: the owner applies one, and nodes stay NotReady until then."""
+"""No pod network from sixstack. The owner installs a pod network; nodes stay NotReady until then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cluster.vocabulary.spec import ClusterSpec, CniKind
 
 
 class NoPodNetwork(PodNetworkPlugin):
-    """The owner installs a pod network, or has done so."""
+    """The owner installs the pod network."""
 
     kind = CniKind.NONE
     title = "none"
@@ -19,7 +19,7 @@ class NoPodNetwork(PodNetworkPlugin):
     settings = frozenset({"network_policy"})
 
     def migration(self, now: ClusterSpec, gone: Sequence[Network], *, ranges_changed: bool) -> Iterator[Action]:  # noqa: ARG002
-        """The owner changes the network's families and ranges."""
+        """The owner changes the families and ranges of the pod network."""
         if ranges_changed:
             yield Action(
                 f"change the families and ranges of your pod network to {', '.join(map(str, now.pod_ranges))}, following its documentation",

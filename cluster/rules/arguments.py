@@ -1,4 +1,4 @@
-"""Command-line arguments of the components: known ones, with values that the component can parse."""
+"""Command-line arguments of the components: their names and values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.releases import minor_of, minor_text
 from cluster.vocabulary.spec import ClusterSpec
 
-# what Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration take
+# the syntax of Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration
 _VALUES = {
     ArgumentType.BOOLEAN: re.compile(r"1|t|T|true|TRUE|True|0|f|F|false|FALSE|False"),
     ArgumentType.INTEGER: re.compile(r"[-+]?([0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII),
@@ -25,7 +25,7 @@ _VALUES = {
 
 @spec_rule("argument-value")
 def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
-    """The value of a command-line argument is of another type than the component parses: the component would not start."""
+    """The value of a command-line argument has the wrong type, so the component would not start."""
     for component, name, value, at in _arguments(spec):
         expected = ARGUMENTS[component].get(name, ArgumentType.STRING)
         if not _VALUES[expected].fullmatch(value):
@@ -34,7 +34,7 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("unknown-argument", Severity.WARNING)
 def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
-    """A command-line argument is not printed by the component's --help; it may be a hidden one, or the component does not start."""
+    """The component's --help does not list the argument. Either the argument is hidden, or the component does not start."""
     minor = minor_of(spec.version)
     for component, name, _, at in _arguments(spec):
         known = arguments_of(component, minor)
@@ -45,7 +45,7 @@ def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
 
 
 def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:
-    """Component, name, value and path of each argument; malformed names have their own rule (cluster/rules/kubeadm.py)."""
+    """Component, name, value and path of each argument; rule malformed-argument reports malformed names."""
     for component, arguments in spec.kubeadm.extra_args.items():
         for name, value in arguments.items():
             if re.fullmatch(r"[a-z0-9.-]+", name) and not name.startswith("-"):

@@ -1,4 +1,4 @@
-"""The pod network's settings: what holds for every plug-in, and the rules that the plug-ins bring along (cluster/pod_networks/)."""
+"""Settings of the pod network: the rules for every plug-in, and the rules of each plug-in (cluster/pod_networks/)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEFAULTS = Cni()
 
 @spec_rule("vxlan-port-is-node-port")
 def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
-    """VXLAN's UDP port lies within the node ports, any of which a service may take."""
+    """The UDP port of VXLAN is a node port, which a service can allocate."""
     plugin = pod_network(spec)
     port = plugin.vxlan_port(spec)
     if port in _NODE_PORTS:
@@ -27,7 +27,7 @@ def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("cni-setting-unused")
 def every_setting_is_used(spec: ClusterSpec) -> Iterator[Violation]:
-    """The file sets a field of `cni` that its kind does not use: the setting would have no effect."""
+    """The file sets a field of `cni` that its kind does not use."""
     plugin = pod_network(spec)
     for name in Cni.model_fields:
         if name == "kind" or name in plugin.settings or not spec.cni.has(name):
@@ -39,7 +39,7 @@ def every_setting_is_used(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("cni-image-unknown")
 def images_are_those_of_the_kind(spec: ClusterSpec) -> Iterator[Violation]:
-    """An image is set under a name that the plug-in does not have."""
+    """`cni.images` has a name that the plug-in does not use."""
     plugin = pod_network(spec)
     for name in spec.cni.images if plugin.image_names else ():
         if name not in plugin.image_names:
@@ -49,7 +49,7 @@ def images_are_those_of_the_kind(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("cni-version-unsupported")
 def version_is_one_our_manifest_fits(spec: ClusterSpec) -> Iterator[Violation]:
-    """The version of the plug-in belongs to another release than the manifests of sixstack are written for."""
+    """The version of the plug-in belongs to another release than the manifests of sixstack."""
     plugin = pod_network(spec)
     if plugin.release is None or spec.cni.version is None:
         return
@@ -62,7 +62,7 @@ def version_is_one_our_manifest_fits(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("network-policy-differs")
 def network_policy_is_what_the_plugin_does(spec: ClusterSpec) -> Iterator[Violation]:
-    """NetworkPolicy is expected of a plug-in that does not enforce it, or not of one that does."""
+    """`cni.network_policy` contradicts the plug-in: flannel does not enforce NetworkPolicy, Calico does."""
     plugin, expected = pod_network(spec), spec.cni.network_policy
     if plugin.policy is False and expected:
         enforcing = " or ".join(f"`kind: {other.kind.value}`" for other in POD_NETWORKS.values() if other.policy)

@@ -1,4 +1,4 @@
-"""The command-line arguments of the components, read off `--help` of Kubernetes 1.35 to 1.37 and their etcd; hidden (deprecated) ones are not there."""
+"""The command-line arguments of the components, from `--help` of Kubernetes 1.35 to 1.37 and their etcd, without hidden (deprecated) arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.vocabulary.releases import Minor
 
 
 class ArgumentType(Enum):
-    """What an argument takes, in words."""
+    """The type of an argument."""
 
     BOOLEAN = "true or false"
     INTEGER = "an integer"
@@ -21,7 +21,7 @@ def _arguments(names: dict[ArgumentType, str]) -> dict[str, ArgumentType]:
     return {name: kind for kind, listed in names.items() for name in listed.split()}
 
 
-# of all supported minors; arguments_of has those of one
+# of all supported minors; arguments_of returns the arguments of one minor
 ARGUMENTS: dict[str, dict[str, ArgumentType]] = {
     "apiserver": _arguments(
         {

@@ -1,7 +1,7 @@
-"""The fields of KubeletConfiguration (v1beta1) and KubeProxyConfiguration (v1alpha1) and what each holds.
+"""The fields of KubeletConfiguration (v1beta1) and KubeProxyConfiguration (v1alpha1) and their types.
 
-Read off the Go types of Kubernetes 1.35 to 1.37 (k8s.io/kubelet, k8s.io/kube-proxy, k8s.io/component-base): kubeadm decodes strictly, and the kubelet
-does not start with a value of another type. A dot leads into a mapping.
+From the Go types of Kubernetes 1.35 to 1.37 (k8s.io/kubelet, k8s.io/kube-proxy, k8s.io/component-base). kubeadm
+decodes strictly, and the kubelet does not start with a value of another type. A dot separates a mapping from its field.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from cluster.vocabulary.releases import Minor
 
 
 class FieldType(Enum):
-    """What a field holds, in words."""
+    """The type of a field."""
 
     BOOLEAN = "true or false"
     STRING = "a string"
@@ -34,7 +34,7 @@ def _fields(names: dict[FieldType, str]) -> dict[str, FieldType]:
     return {name: kind for kind, listed in names.items() for name in listed.split()}
 
 
-# of all supported minors; kubelet_fields has those of one
+# of all supported minors; kubelet_fields returns the fields of one minor
 KUBELET = _fields(
     {
         FieldType.BOOLEAN: (
@@ -115,5 +115,5 @@ KUBE_PROXY = _fields(
 
 
 def kubelet_fields(minor: Minor) -> dict[str, FieldType]:
-    """The fields of KubeletConfiguration that this minor has; those of KubeProxyConfiguration are the same in all supported minors."""
+    """The fields of KubeletConfiguration in this minor. KubeProxyConfiguration has the same fields in all supported minors."""
     return of_minor("kubelet_fields", KUBELET, minor)

@@ -1,4 +1,4 @@
-"""Fields of the kubelet's and kube-proxy's configuration: known ones, with values of the right type."""
+"""Fields of the kubelet's and kube-proxy's configuration: their names and types."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from cluster.vocabulary.spec import ClusterSpec
 
 # Go's time.ParseDuration
 _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)")
-# decided elsewhere: cluster/rules/kubeadm.py refuses them
+# rule owned-field reports these
 _TYPE_META = ("apiVersion", "kind")
 
 
 @spec_rule("unknown-component-field")
 def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
-    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is unknown to Kubernetes: kubeadm decodes strictly."""
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is unknown to Kubernetes. kubeadm decodes strictly."""
     for known, values, path in _components(spec):
         for name, at, _ in _walk(known, values, "", path):
             if name not in known and not _has_subfields(known, name) and name not in _TYPE_META:
@@ -38,7 +38,7 @@ def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("component-field-type")
 def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Violation]:
-    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of another type than Kubernetes decodes there."""
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of the wrong type."""
     for known, values, path in _components(spec):
         for name, at, value in _walk(known, values, "", path):
             expected = FieldType.MAPPING if _has_subfields(known, name) else known.get(name)
@@ -53,7 +53,7 @@ def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, FieldType], dict[
 
 
 def _walk(known: Mapping[str, FieldType], values: dict[str, Any], prefix: str, path: str) -> Iterator[tuple[str, str, Any]]:
-    """Name, path and value of every field that has no fields of its own, or a value that is no mapping where it should."""
+    """Name, path and value of every leaf field, and of every field that must be a mapping but is not."""
     for key, value in values.items():
         name, at = prefix + key, join_path(path, key)
         if isinstance(value, dict) and _has_subfields(known, name):

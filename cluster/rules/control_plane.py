@@ -1,4 +1,4 @@
-"""The control plane: how many hosts, and how its API is reached."""
+"""The control plane: number of hosts, API endpoint and certificate names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def there_is_one_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-endpoint")
 def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Violation]:
-    """The API endpoint is not host or host:port: an IPv6 address with a port stands in brackets, a name is a lowercase RFC 1123 subdomain."""
+    """The API endpoint is not host or host:port. An IPv6 address with a port needs brackets; a name is a lowercase RFC 1123 subdomain."""
     text = spec.control_plane.endpoint
     if text is None:
         return
@@ -52,7 +52,7 @@ def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("endpoint-family")
 def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """The API endpoint is an address of a family that is not in use, or one that no host can have."""
+    """The API endpoint is an address of a family that is not in use, or an address that no host can have."""
     if spec.control_plane.endpoint is None:
         return
     try:
@@ -70,7 +70,7 @@ def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-san")
 def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Violation]:
-    """An extra name in the API server's certificate is neither a bare IP address nor a DNS name, perhaps with a leading `*.` (kubeadm, certSANs)."""
+    """An extra name in the API server's certificate is neither an IP address without brackets nor a DNS name with or without a leading `*.` (kubeadm, certSANs)."""
     for index, name in readable(spec.control_plane.extra_sans):
         at = f"control_plane.extra_sans[{index}]"
         if is_address(name) or is_host_name(name.removeprefix("*.")):

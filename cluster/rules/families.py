@@ -1,4 +1,4 @@
-"""Which families ranges and addresses must have, and in which order."""
+"""Families of ranges and addresses, and their order."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def family_names(families: Sequence[Family]) -> str:
 
 @spec_rule("pod-families")
 def pods_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """The pod CIDRs are not one for each family in use (kubeadm, ValidateIPNetFromString)."""
+    """The file must have one pod CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.pods", [pods.cidr for pods in spec.network.pods], "pod CIDR", _POD_EXAMPLES)
 
 
 @spec_rule("service-families")
 def services_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """The service CIDRs are not one for each family in use (kubeadm, ValidateIPNetFromString)."""
+    """The file must have one service CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.services", spec.network.services, "service CIDR", _SERVICE_EXAMPLES)
 
 
 @item_rule("address-families", "hosts")
 def addresses_have_the_families_in_use(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A host's addresses are not one for each family in use: the kubelet's --node-ip takes one address, or one of each family, and dual-stack on
-    bare metal needs both on every host (kubernetes#100675). They can be left out."""
+    """A host must have one address for each family in use. The kubelet's --node-ip accepts one address, or one address per family, and dual-stack
+    on bare metal needs both on every host (kubernetes#100675). `addresses` is optional."""
     if host.addresses:
         yield from _families(spec, f"{at}.addresses", host.addresses, "node address", {})
 
@@ -47,19 +47,19 @@ def pods_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("service-order")
 def services_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
-    """First service CIDR, advertise address and first node address are not of one family (kubeadm#2754)."""
+    """The first service CIDR, the advertise address and the first node address must have the same family (kubeadm#2754)."""
     yield from _order(spec, "network.services", spec.network.services)
 
 
 @item_rule("address-order", "hosts")
 def addresses_are_primary_first(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """First service CIDR, advertise address and first node address are not of one family (kubeadm#2754)."""
+    """The first service CIDR, the advertise address and the first node address must have the same family (kubeadm#2754)."""
     yield from _order(spec, f"{at}.addresses", host.addresses)
 
 
 @spec_rule("primary-family-unused", Severity.WARNING)
 def primary_family_is_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """`primary_family` has no effect in a cluster of one family."""
+    """`primary_family` has no effect in a single-stack cluster."""
     if spec.stack is not StackMode.DUAL_STACK and "primary_family" in spec.model_fields_set and spec.primary_family not in spec.families:
         yield Violation("primary_family", f"{spec.primary_family} is not in use in a cluster with stack {spec.stack}", "remove the line")
 

@@ -1,4 +1,4 @@
-"""What is handed to kubeadm beside what the spec implies: nothing that the spec itself decides, nothing that kubeadm would refuse."""
+"""Extra settings for kubeadm: they must not set what the rest of the file or kubeadm sets, and kubeadm must accept them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cluster.vocabulary.spec import ClusterSpec, ProxyMode
 _CERTIFICATES = "kubeadm's own certificates"
 _CONNECTION = "kubeadm's own kubeconfig"
 
-# field -> what decides it
+# field -> what sets it
 _KUBELET_FIELDS = {
     "apiVersion": "sixstack",
     "kind": "sixstack",
@@ -134,13 +134,13 @@ _CGROUP_DRIVERS = ("systemd", "cgroupfs")
 
 
 def argument_owner(component: str, name: str) -> str | None:
-    """What decides this command-line argument of a component, when it is not the file's `extra_args`."""
+    """What sets this command-line argument of a component; None when `extra_args` can set it."""
     return _ARGUMENTS[component].get(name.lstrip("-"))
 
 
 @spec_rule("owned-field")
 def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
-    """The file sets a field of KubeletConfiguration or KubeProxyConfiguration that the rest of the file decides."""
+    """The file sets a field of KubeletConfiguration or KubeProxyConfiguration that sixstack derives from the rest of the file."""
     for part, fields, owned in (
         ("kubelet", spec.kubeadm.kubelet, _KUBELET_FIELDS),
         ("kube_proxy", spec.kubeadm.kube_proxy, _KUBE_PROXY_FIELDS),
@@ -152,7 +152,7 @@ def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violatio
 
 @spec_rule("owned-argument")
 def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
-    """The file sets a command-line argument that the rest of the file or kubeadm decides."""
+    """The file sets a command-line argument that kubeadm sets, or that sixstack derives from the rest of the file."""
     for component, arguments in spec.kubeadm.extra_args.items():
         for name in arguments:
             if (owner := argument_owner(component, name)) is not None:
@@ -178,7 +178,7 @@ def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Violation]
 
 @spec_rule("kube-proxy-mode")
 def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Violation]:
-    """kube-proxy's mode is neither nftables nor iptables; Kubernetes deprecates ipvs."""
+    """The mode of kube-proxy is neither nftables nor iptables. Kubernetes deprecates ipvs."""
     mode = spec.kubeadm.kube_proxy.get("mode", ProxyMode.NFTABLES.value)
     if mode not in tuple(ProxyMode):
         yield Violation("kubeadm.kube_proxy.mode", f"{quoted(mode)} is not one of nftables, iptables", "remove it to use nftables")
@@ -186,7 +186,7 @@ def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("cgroup-driver")
 def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Violation]:
-    """The kubelet's cgroup driver is neither systemd nor cgroupfs; containerd gets the same."""
+    """The cgroup driver of the kubelet is neither systemd nor cgroupfs. containerd uses the same driver."""
     driver = spec.kubeadm.kubelet.get("cgroupDriver", "systemd")
     if driver not in _CGROUP_DRIVERS:
         yield Violation("kubeadm.kubelet.cgroupDriver", f"{quoted(driver)} is not one of systemd, cgroupfs", "remove it to use systemd")
@@ -194,7 +194,7 @@ def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-preflight-check")
 def preflight_checks_are_names(spec: ClusterSpec) -> Iterator[Violation]:
-    """A check to ignore is not named as kubeadm prints it ([ERROR Swap]), or `all` does not stand alone (kubeadm, ValidateIgnorePreflightErrors)."""
+    """A preflight check to ignore is not a name as kubeadm prints it ([ERROR Swap]), or `all` is combined with other names (kubeadm, ValidateIgnorePreflightErrors)."""
     names = spec.kubeadm.ignore_preflight
     for index, name in enumerate(names):
         at = f"kubeadm.ignore_preflight[{index}]"

@@ -1,4 +1,4 @@
-"""What hosts and pods ask for names and images: name servers, registries, proxies."""
+"""Name servers, registries and proxies of hosts and pods."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IPV4_ONLY = ("ghcr.io",)
 
 @spec_rule("unusable-name-server")
 def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
-    """An upstream name server is one that a pod cannot reach: loopback is CoreDNS itself, link-local IPv6 has no zone there (kind#3114)."""
+    """Pods cannot reach an upstream name server: a loopback address is CoreDNS itself, and a link-local IPv6 address has no zone in a pod (kind#3114)."""
     for index, address in readable(spec.network.dns_upstreams):
         kind = unusable(address)
         if kind is not None and not (kind == "link-local" and address.version == 4):
@@ -35,7 +35,7 @@ def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("name-server-family")
 def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """An upstream name server is of a family that pods do not have (coredns#2087)."""
+    """An upstream name server has a family that pods do not have (coredns#2087)."""
     for index, address in readable(spec.network.dns_upstreams):
         if family_of(address) not in spec.families:
             message = f"{address} does not have a family in use ({family_names(spec.families)}), so no pod can reach it"
@@ -44,7 +44,7 @@ def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation
 
 @spec_rule("malformed-image-repository")
 def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Violation]:
-    """The image repository is not HOST[:PORT][/PATH] without scheme."""
+    """The image repository does not have the form HOST[:PORT][/PATH]."""
     text = spec.images.repository
     registry, slash, path = text.partition("/")
     if _registry(registry) is None or (slash and not _PATH.fullmatch(path)):
@@ -57,7 +57,7 @@ def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Viola
 
 @spec_rule("malformed-mirror")
 def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
-    """A mirror is not an http or https URL, or the registry that it stands for is not one."""
+    """A mirror is not an http or https URL, or its key is not a registry."""
     for registry, urls in spec.images.mirrors.items():
         at = join_path("images.mirrors", registry)
         if registry != "_default" and _registry(registry) is None:
@@ -69,7 +69,7 @@ def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-proxy")
 def proxies_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
-    """A proxy is not an http or https URL, or an exception is not a name, an address or a CIDR without blanks and commas."""
+    """A proxy is not an http or https URL, or an item of `no_proxy` is not a name, an address or a CIDR."""
     for path, url in _proxies(spec):
         if _url(url) is None:
             yield Violation(path, f"{quoted(url)} is not a URL", "write for example http://proxy.example.org:3128")
@@ -85,7 +85,7 @@ def proxies_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("secret-in-file")
 def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Violation]:
-    """The cluster file holds a secret: it becomes flow parameters, which are shown in the UI."""
+    """The cluster file contains a secret. The file becomes flow parameters, which the Prefect UI shows."""
     for path, url in _urls(spec):
         if "@" in url.partition("://")[2].partition("/")[0]:
             yield Violation(
@@ -95,7 +95,7 @@ def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("url-family")
 def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """A proxy or mirror is an address of a family that the hosts do not have: an IPv6-only host reaches no IPv4 address, and inversely."""
+    """A proxy or mirror has an address of a family that the hosts do not have. An IPv6-only host cannot reach an IPv4 address, and vice versa."""
     for path, url in _urls(spec):
         address = _literal(url)
         if address is not None and family_of(address) not in spec.families:
@@ -108,7 +108,7 @@ def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("registry-without-ipv6", Severity.WARNING)
 def registries_answer_over_ipv6(spec: ClusterSpec) -> Iterator[Violation]:
-    """IPv6-only hosts would pull from a registry that does not answer over IPv6; the artifact bundle holds the cluster's own images."""
+    """IPv6-only hosts would pull from a registry without IPv6. The images of the cluster itself come from the artifact bundle."""
     registry = spec.images.repository.partition("/")[0]
     if spec.stack is StackMode.IPV6 and registry in _IPV4_ONLY and registry not in spec.images.mirrors:
         yield Violation(

@@ -1,4 +1,4 @@
-"""How hosts are reached."""
+"""SSH connections to the hosts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Endpoint
 
 TRUST_ON_FIRST_USE = "trust-on-first-use"
-# what OpenSSH shows as host keys and the SSH edge can verify; DSA is gone (OpenSSH 10)
+# host key types of OpenSSH that hosts/ can verify; OpenSSH 10 removed DSA
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._@-]{0,255}\$?", re.ASCII)
 
@@ -31,7 +31,7 @@ def endpoints(spec: ClusterSpec) -> Iterator[tuple[str, Endpoint]]:
 
 @spec_rule("malformed-ssh-address")
 def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
-    """An SSH address is neither an IP address without brackets nor a DNS name, or it is link-local and lacks its zone."""
+    """An SSH address is neither an IP address without brackets nor a DNS name, or it is link-local and has no zone."""
     for path, endpoint in endpoints(spec):
         if not endpoint.has("address"):
             continue
@@ -55,7 +55,7 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("malformed-ssh-user")
 def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Violation]:
-    """The login is not a user name that Linux takes."""
+    """The SSH user is not a valid Linux user name."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("user") and not _USER.fullmatch(endpoint.user):
             yield Violation(f"{path}.user", f"{quoted(endpoint.user)} is not a user name", "write a user name such as root or admin")
@@ -63,7 +63,7 @@ def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("host-key-missing")
 def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Violation]:
-    """An SSH endpoint has no pinned host key; `trust-on-first-use` must be written down."""
+    """An SSH endpoint has no pinned host key. `trust-on-first-use` must be explicit."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("host_key") and endpoint.host_key is None:
             address = endpoint.address if endpoint.has("address") else "ADDRESS"
@@ -85,7 +85,7 @@ def host_key_is_a_public_key(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("duplicate-ssh-endpoint")
 def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
-    """Two hosts are reached at one address and port (behind one jump host)."""
+    """Two hosts have the same SSH address and port (behind the same jump host)."""
     owners: dict[tuple[object, ...], int] = {}
     for index, host in enumerate(spec.hosts):
         if not host.has("ssh") or not all(host.ssh.has(name) for name in ("address", "port", "jump")):
@@ -113,7 +113,7 @@ def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Violation]:
 
 
 def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
-    """What is wrong with a public host key; None when nothing is."""
+    """The fault of a public host key, or None."""
     parts = text.split()
     if "PRIVATE KEY" in text:
         return "this is a private key"
@@ -128,7 +128,7 @@ def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
         blob = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         return f"the string after {kind} is not base64"
-    # the blob begins with its own type as a string with a length of four octets (RFC 4253, 6.6)
+    # the blob begins with its own type as a string with a length of four bytes (RFC 4253, 6.6)
     if blob[:4] != len(kind).to_bytes(4, "big") or blob[4 : 4 + len(kind)] != kind.encode():
         return f"the base64 string is not a key of type {kind}"
     if kind == "ssh-ed25519" and len(blob) != 51:

@@ -32,9 +32,9 @@ def version_is_supported(spec: ClusterSpec) -> Iterator[Violation]:
 
 
 def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ...]:
-    """The version is that of the bundle, whose files are all that hosts get: control plane and workers cannot differ.
+    """The version must be the version of the bundle, because hosts get only files of the bundle. Control plane and workers cannot differ.
 
-    Code `kubernetes-version-not-in-bundle`; `bundle_version` with or without its v.
+    Code `kubernetes-version-not-in-bundle`; `bundle_version` can have a leading v.
     """
     if _numbers(spec.version) == _numbers(bundle_version):
         return ()
@@ -45,7 +45,7 @@ def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ..
 
 
 def _bundle_hint(version: str) -> str:
-    """How to get a bundle of this version, or which version `sixstack bundle fetch` has instead."""
+    """How to get a bundle of this version, or a version that `sixstack bundle fetch` supports."""
     if exact_release(version):
         return f"run `sixstack bundle fetch --kubernetes {version}` and write its folder into the Artifact bundle block"
     supported = ", ".join(release.kubernetes for release in RELEASES)
@@ -61,7 +61,7 @@ def _bundle_hint(version: str) -> str:
 
 
 def image_problems(network_images: Collection[str], bundle_images: Collection[str]) -> tuple[Problem, ...]:
-    """Warning `image-not-in-bundle` for each image of the pod network that the bundle has not: hosts pull it, over the family that they have."""
+    """Warning `image-not-in-bundle` for each image of the pod network that the bundle does not contain. Hosts pull it over a family that they have."""
     hint = "make sure that every host can reach its registry or a mirror (`images: mirrors`), over IPv6 if the hosts have no IPv4"
     return tuple(
         Problem("image-not-in-bundle", "cni", f"the bundle does not contain {image}, so hosts pull it", hint, Severity.WARNING)

@@ -1,4 +1,4 @@
-"""The known name that a misspelt one most likely means."""
+"""Find the known name that is most similar to a misspelt name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """The one of `known` with the fewest edits to `name`, when those are few enough for a slip of the hand; else None."""
+    """The known name with the fewest edits to `name`; None when there are too many edits for a typing error."""
     wanted = _normalized(name)
     measured = sorted((_edits(wanted, _normalized(candidate)), candidate) for candidate in known)
     if not measured or len(name) > 64:
@@ -16,12 +16,12 @@ def nearest_name(name: str, known: Iterable[str]) -> str | None:
 
 
 def _normalized(name: str) -> str:
-    # sshPort, ssh-port and SSH_PORT are one name to the person who wrote it
+    # sshPort, ssh-port and SSH_PORT count as the same name
     return name.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
 def _edits(first: str, second: str) -> int:
-    """Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment); long texts are not compared."""
+    """Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment); 99 if the lengths differ by more than 3."""
     if abs(len(first) - len(second)) > 3:
         return 99
     two_above: list[int] = []

@@ -1,6 +1,6 @@
-"""The cluster file as typed, frozen models: what a person writes, and what the Prefect UI renders as a form.
+"""The models of the cluster file: frozen and typed. The Prefect UI renders them as a form.
 
-Only shapes live here. Reading a document with all its faults at once is cluster/file/reader.py; what fits together is cluster/rules/.
+This module has only the structure. cluster/file/reader.py reads a document and reports all faults; cluster/rules/ has the rules.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from cluster.vocabulary.releases import DEFAULT_RELEASE
 
 
 class Role(StrEnum):
-    """What a host is in the cluster."""
+    """Role of a host in the cluster."""
 
     CONTROL_PLANE = "control-plane"
     WORKER = "worker"
 
 
 class CniKind(StrEnum):
-    """The pod network; `none` leaves it to the owner (nodes stay NotReady until then)."""
+    """Kind of the pod network. With `none` the owner installs it, and nodes stay NotReady until then."""
 
     FLANNEL = "flannel"
     CALICO = "calico"
@@ -33,15 +33,15 @@ class CniKind(StrEnum):
 
 
 class Encapsulation(StrEnum):
-    """Which pod packets between nodes travel inside VXLAN, in Calico's words."""
+    """Which pod packets between nodes VXLAN encapsulates, with Calico's names."""
 
     ALWAYS = "Always"
-    CROSS_SUBNET = "CrossSubnet"  # only between nodes that are no neighbours
+    CROSS_SUBNET = "CrossSubnet"  # only between nodes in different subnets
     NEVER = "Never"
 
 
 class TaintEffect(StrEnum):
-    """What a taint does to pods that do not tolerate it."""
+    """Effect of a taint on pods that do not tolerate the taint."""
 
     NO_SCHEDULE = "NoSchedule"
     PREFER_NO_SCHEDULE = "PreferNoSchedule"
@@ -49,25 +49,25 @@ class TaintEffect(StrEnum):
 
 
 class ProxyMode(StrEnum):
-    """How kube-proxy programs services; ipvs is not offered: Kubernetes deprecates it."""
+    """Mode of kube-proxy. ipvs is not supported, because Kubernetes deprecates it."""
 
     NFTABLES = "nftables"
     IPTABLES = "iptables"
 
 
 class Unparsed(Exception):
-    """A rule touched a field that could not be read (cluster/file/reader.py reports why); the rule ends there, the others go on."""
+    """A rule accessed a field that could not be read (cluster/file/reader.py reports why). This rule stops; the other rules continue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """What a text with a pattern looks like, in words: for hints."""
+    """Description of a string pattern, for hints."""
 
     words: str
 
 
 def parse_address(value: object) -> Address:
-    """An IP address from its text; ValueError for anything else, an IPv6 zone (`%eth0`) included."""
+    """Parse an IP address. ValueError for anything else, including an IPv6 zone (`%eth0`)."""
     if isinstance(value, IPv4Address | IPv6Address):
         return value
     if not isinstance(value, str):
@@ -79,7 +79,7 @@ def parse_address(value: object) -> Address:
 
 
 def parse_network(value: object) -> Network:
-    """A network in CIDR notation, host bits zero; ValueError for anything else, a missing prefix length or a dotted netmask included."""
+    """Parse a network in CIDR notation without host bits. ValueError for anything else, including a missing prefix length or a dotted netmask."""
     if isinstance(value, IPv4Network | IPv6Network):
         return value
     if not isinstance(value, str):
@@ -91,7 +91,7 @@ def parse_network(value: object) -> Network:
     return ip_network(value)
 
 
-# pydantic's IPvAny types would print as a format no form knows, and cost import time
+# pydantic's IPvAny types have a JSON format that forms do not support, and cost import time
 IPAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(parse_address), WithJsonSchema({"type": "string", "title": "IP address"})]
 IPNetwork = Annotated[IPv4Network | IPv6Network, BeforeValidator(parse_network), WithJsonSchema({"type": "string", "title": "CIDR"})]
 NodeName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
@@ -121,16 +121,16 @@ ImageReference = Annotated[
 
 
 class SpecModel(BaseModel):
-    """Frozen, and an unknown field is a fault.
+    """Base of all models: frozen, without unknown fields.
 
-    A spec that was read in part (cluster/file/reader.py) lacks the fields that could not be read; touching one raises Unparsed.
+    A partly read spec (cluster/file/reader.py) lacks the fields that could not be read. Accessing such a field raises Unparsed.
     """
 
-    # the validators are built when something validates: reading a file needs none, and `sixstack check` is quick
+    # build validators on first use: reading a file needs none, so `sixstack check` starts fast
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def has(self, name: str) -> bool:
-        """The field could be read; always true of a spec without problems."""
+        """Whether the field could be read. Always true for a spec without problems."""
         return name in self.__dict__
 
     if not TYPE_CHECKING:
@@ -142,7 +142,7 @@ class SpecModel(BaseModel):
 
 
 class Endpoint(SpecModel):
-    """Where one machine answers SSH."""
+    """SSH endpoint of one machine."""
 
     address: str = Field(description="IP address (IPv6 without brackets) or DNS name of sshd.", examples=["198.18.0.11", "fd66::11"])
     port: Port = Field(22, description="TCP port of sshd.")
@@ -156,7 +156,7 @@ class Endpoint(SpecModel):
 
 
 class SSH(Endpoint):
-    """How this project reaches a host; independent of the addresses the node uses."""
+    """SSH connection to a host, independent of the addresses of the node."""
 
     jump: Endpoint | None = Field(None, description="Jump host between the worker and this host.")
 
@@ -185,12 +185,12 @@ class Host(SpecModel):
     taints: tuple[Taint, ...] = Field((), description="Extra node taints.")
 
     def address(self, family: Family) -> Address | None:
-        """The node address of one family, if the file names it."""
+        """The node address of one family from the file, or None."""
         return next((address for address in self.addresses if family_of(address) is family), None)
 
 
 class PodNetwork(SpecModel):
-    """A range for pods, cut into one range a node."""
+    """A pod range, split into one range per node."""
 
     cidr: IPNetwork = Field(description="Pod CIDR.", examples=["10.244.0.0/16", "fd44::/56"])
     node_mask: Annotated[int, Field(ge=1, le=128)] | None = Field(
@@ -199,7 +199,7 @@ class PodNetwork(SpecModel):
 
     @property
     def mask(self) -> int:
-        """The node mask in force (kube-controller-manager's defaults: 24 and 64)."""
+        """The effective node mask (kube-controller-manager's defaults: 24 and 64)."""
         return self.node_mask if self.node_mask is not None else (24 if self.cidr.version == 4 else 64)
 
     @property
@@ -226,7 +226,7 @@ class NetworkSpec(SpecModel):
 
 
 class Pool(SpecModel):
-    """Calico's pool of pod addresses of one family; its range is the pod range of that family."""
+    """Calico's IP pool of one family. Its range is the pod range of that family."""
 
     block_size: Annotated[int, Field(ge=20, le=128)] | None = Field(
         None, description="Prefix length of the blocks assigned to nodes: 20 to 32 for IPv4, 116 to 128 for IPv6. Default: 26 and 122."
@@ -240,7 +240,7 @@ class Pool(SpecModel):
     )
 
 
-# Calico's own
+# Calico's defaults
 DEFAULT_BLOCKS = {Family.IPV4: 26, Family.IPV6: 122}
 
 
@@ -255,7 +255,7 @@ class Pools(SpecModel):
         return self.ipv4 if family is Family.IPV4 else self.ipv6
 
     def block_size(self, family: Family) -> int:
-        """The prefix length of a family's blocks in force."""
+        """The effective prefix length of the blocks of a family."""
         given = self.of(family).block_size
         return given if given is not None else DEFAULT_BLOCKS[family]
 
@@ -298,7 +298,7 @@ class ControlPlane(SpecModel):
 
 
 class Kubeadm(SpecModel):
-    """What is handed to kubeadm beyond what the spec implies."""
+    """Extra settings for kubeadm."""
 
     ignore_preflight: tuple[str, ...] = Field((), description="Names of kubeadm preflight checks to ignore.")
     kubelet: dict[str, Any] = Field(default_factory=dict, description="Fields of KubeletConfiguration.")
@@ -309,7 +309,7 @@ class Kubeadm(SpecModel):
 
 
 class Images(SpecModel):
-    """Where images come from when the bundle does not hold them."""
+    """Sources of images that the bundle does not contain."""
 
     repository: str = Field("registry.k8s.io", description="Registry and path of the Kubernetes images.")
     mirrors: dict[str, tuple[str, ...]] = Field(
@@ -328,7 +328,7 @@ class Proxy(SpecModel):
 
 
 class Prepare(SpecModel):
-    """What may be changed on a host only when the file says so."""
+    """Changes on hosts that need permission."""
 
     swap_off: bool = Field(False, description="Switch swap off, now and at boot.")
     accept_ra: bool = Field(
@@ -337,7 +337,7 @@ class Prepare(SpecModel):
 
 
 class ClusterSpec(SpecModel):
-    """A Kubernetes cluster as its owner asks for it."""
+    """Desired state of a Kubernetes cluster."""
 
     name: ClusterName = Field(description="Name of the cluster.", examples=["demo"])
     kubernetes_version: Version = Field(
@@ -378,7 +378,7 @@ class ClusterSpec(SpecModel):
         return tuple(host for host in self.hosts if host.role is Role.WORKER)
 
     def host(self, name: str) -> Host:
-        """The host of that name; KeyError otherwise."""
+        """The host with this name. KeyError when there is none."""
         for host in self.hosts:
             if host.name == name:
                 return host

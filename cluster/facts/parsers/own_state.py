@@ -1,4 +1,4 @@
-"""What this project left on the host: parts sixstack, bundle and images."""
+"""State of sixstack on the host: parts sixstack, bundle and images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cluster.facts.parsers.sections import pairs, value, values
 
 @dataclass(frozen=True, slots=True)
 class OwnState:
-    """Of /var/lib/sixstack: whose host this is, what it was brought to, and the detached steps."""
+    """Content of /var/lib/sixstack: owner, prepared state, and detached steps."""
 
     owner: str | None = None
     prepared: str | None = None
     steps: tuple[StepState, ...] = ()
-    foreign_authority: bool = False  # the certificate authority on the host is not the one that init or join left
+    foreign_authority: bool = False  # the certificate authority changed after init or join
 
 
 def own_state(text: str) -> OwnState:
@@ -29,7 +29,7 @@ def own_state(text: str) -> OwnState:
 
 
 def _foreign_authority(line: str | None) -> bool:
-    """`line`: two digests of ca.crt. Without them nothing is known, and nothing is foreign."""
+    """`line`: two digests of ca.crt. False without both digests."""
     found = re.fullmatch(r"then=([0-9a-f]{64}) now=([0-9a-f]{64})", line or "")
     return found is not None and found[1] != found[2]
 
@@ -46,14 +46,14 @@ def _step(line: str, units: set[str]) -> StepState:
 
 @dataclass(frozen=True, slots=True)
 class InstalledFiles:
-    """Bundle files on the host: content sha256 of those unchanged since, and the path of every one we ever put there."""
+    """Bundle files on the host: content sha256 of the unchanged files, and the paths of all installed files."""
 
     intact: frozenset[str] = frozenset()
     paths: frozenset[str] = frozenset()
 
 
 def installed_files(text: str) -> InstalledFiles:
-    """Part bundle: a file counts while its size and time are those of its marker; a marker that makes no sense counts as none."""
+    """Part bundle: a file is intact if its size and time match its marker. Malformed markers are ignored."""
     now = {place: (size, changed) for place, size, changed in (line.rsplit(" ", 2) for line in values(text, "file"))}
     intact, paths = set(), set()
     for line in values(text, "marker"):
@@ -67,5 +67,5 @@ def installed_files(text: str) -> InstalledFiles:
 
 
 def images(text: str) -> frozenset[str]:
-    """Part images: references in containerd's k8s.io namespace; those that only name a digest or an image id are left out."""
+    """Part images: references in containerd's k8s.io namespace; without references by digest or image id."""
     return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("sha256:"))

@@ -1,4 +1,4 @@
-"""All rules that need facts of hosts, each a small function by subject; paths are hosts/NAME/SUBJECT."""
+"""All rules that need facts of hosts. Their paths are hosts/NAME/SUBJECT."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def check_facts(
     bundle_size: int,
     connectivity: Connectivity | None = None,
 ) -> tuple[Problem, ...]:
-    """Every problem of every host at once, host by host; `bundle_size` in bytes. What this cluster itself left on a host, half or whole, is none.
+    """Every problem of every host, in the order of the hosts. `bundle_size` is in bytes. Files that this cluster left on a host are no problem.
 
-    `connectivity`: what came of the paths between the hosts (`paths_to_probe`).
+    `connectivity`: the result of testing the paths between the hosts (`paths_to_probe`).
     """
     order = [f"hosts/{host.name}/" for host in spec.hosts]
 

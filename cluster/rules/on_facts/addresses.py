@@ -1,4 +1,4 @@
-"""Node addresses as the hosts really have them: there, stable, chosen without doubt."""
+"""Node addresses on the hosts: present, stable and unambiguous."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _HINTS = {
 
 @host_rule("address-not-on-host")
 def addresses_are_on_the_host(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A node address that the file names, or that the node has in this cluster, is not on the host, or not on the named interface (kubernetes#130409)."""
-    for address in cluster.addresses(host) if facts.links else ():  # without any, rule facts-unknown says why
+    """A node address from the file, or the registered address of the node, is not on the host or not on the given interface (kubernetes#130409)."""
+    for address in cluster.addresses(host) if facts.links else ():  # rule facts-unknown reports missing links
         family = family_of(address)
         link = facts.link_of(address)
         if link is None:
@@ -57,7 +57,7 @@ def _usual_prefix_length(facts: HostFacts, family: Family) -> int:
 
 @host_rule("address-not-stable")
 def addresses_are_stable(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A node address is tentative, failed in duplicate detection, deprecated or temporary (talos#9725)."""
+    """A node address is tentative, failed duplicate address detection, is deprecated or is temporary (talos#9725)."""
     for address in cluster.addresses(host):
         for entry in facts.addresses:
             if entry.address == address and not entry.stable:
@@ -67,7 +67,7 @@ def addresses_are_stable(cluster: Inspected, host: Host, facts: HostFacts) -> It
 
 @host_rule("interface-not-on-host")
 def interface_is_on_the_host(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The interface that the file names is not on the host."""
+    """The interface from the file does not exist on the host."""
     if host.interface is not None and facts.links and facts.link(host.interface) is None:
         names = ", ".join(link.name for link in facts.links if link.kind not in ("loopback", "veth"))
         yield Violation(
@@ -79,11 +79,11 @@ def interface_is_on_the_host(_cluster: Inspected, host: Host, facts: HostFacts) 
 
 @host_rule("no-node-address")
 def an_address_can_be_chosen(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The file names no addresses, and the host has no stable global one of a family in use."""
+    """The file has no addresses for the host, and the host has no stable global address of a family in use."""
     if host.addresses or registered_addresses(cluster.spec, facts):
         return
     if not facts.links or (host.interface is not None and facts.link(host.interface) is None):
-        return  # rules facts-unknown and interface-not-on-host say so
+        return  # rules facts-unknown and interface-not-on-host report this
     for family in cluster.spec.families:
         if candidates(host, facts, family):
             continue
@@ -99,7 +99,7 @@ def an_address_can_be_chosen(cluster: Inspected, host: Host, facts: HostFacts) -
 
 @host_rule("several-node-addresses")
 def the_choice_is_clear(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The file names no addresses, and the host has several candidates of a family: which is meant, only the owner knows."""
+    """The file has no addresses for the host, and the host has several candidates of a family. The owner must choose."""
     if host.addresses or registered_addresses(cluster.spec, facts):
         return
     for family in cluster.spec.families:
@@ -119,7 +119,7 @@ def endpoint_leads_to_the_control_plane(cluster: Inspected) -> Iterator[Violatio
     try:
         address = parse_address(split_host_port(endpoint, 6443)[0])
     except ValueError:
-        return  # a name: only the hosts' own resolvers know where it leads
+        return  # a name, which only the resolvers of the hosts can resolve
     control_planes = {host.name for host in cluster.spec.control_planes}
     for host, facts in cluster.hosts:
         if host.name not in control_planes and facts.link_of(address) is not None:

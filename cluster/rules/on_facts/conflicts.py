@@ -1,4 +1,4 @@
-"""Who has the host already: another cluster, or a container runtime and kubelet that are not ours."""
+"""Hosts in use: by another cluster, or by a container runtime or kubelet that sixstack did not install."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cluster.vocabulary.spec import Host, Role
 
 
 def another_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> str | None:
-    """What of another cluster lies on the host, in words; None when there is none."""
+    """Description of another cluster on the host; None when there is none."""
     state = facts.kubernetes
     if facts.owner is not None and not cluster.owns(facts):
         return f"the host belongs to cluster {facts.owner}"
@@ -34,7 +34,7 @@ def another_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> str | N
         return f"the host is part of another cluster{where} ({files})"
     if host.role is Role.CONTROL_PLANE or cluster.control_plane is None:
         return None
-    # the same name is not yet the same cluster: the certificate authority is what tells them apart
+    # clusters with the same name differ by their certificate authority
     expected = cluster.control_plane.kubernetes.ca_hash
     if state.ca_hash is not None and state.ca_hash != expected:
         of_control_plane = f"{cluster.control_plane.host} has {expected}" if expected else f"{cluster.control_plane.host} has no CA"
@@ -44,7 +44,7 @@ def another_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> str | N
 
 @host_rule("host-has-another-cluster")
 def no_other_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A host carries another cluster, as the owner's name and the certificate authority tell. It is never reset unasked."""
+    """A host belongs to another cluster, according to the owner's name and the certificate authority. sixstack never resets such a host."""
     if (description := another_cluster(cluster, host, facts)) is None:
         return
     if facts.owner is None:
@@ -66,9 +66,9 @@ _HINTS = {
 
 @host_rule("foreign-runtime")
 def no_foreign_runtime(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A containerd, docker, other runtime or kubelet is there that sixstack did not install: two of them fight over sockets and cgroups."""
+    """The host has a containerd, docker, other runtime or kubelet that sixstack did not install. Two runtimes conflict over sockets and cgroups."""
     if another_cluster(cluster, host, facts) is not None:
-        return  # they are that cluster's
+        return  # they belong to that cluster
     for conflict in facts.conflicts:
         if conflict.kind != "file":
             yield Violation("foreign", f"sixstack did not install {_in_words(conflict)}", _hint(conflict, facts))
@@ -76,7 +76,7 @@ def no_foreign_runtime(cluster: Inspected, host: Host, facts: HostFacts) -> Iter
 
 @host_rule("leftovers")
 def no_leftovers(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """Files of an earlier cluster or runtime are there that kubeadm or the pod network would stumble over."""
+    """The host has files of an earlier cluster or runtime that make kubeadm or the pod network fail."""
     if another_cluster(cluster, host, facts) is not None:
         return
     for conflict in facts.conflicts:

@@ -1,4 +1,4 @@
-"""Firewalls in the way: what is closed is listed with the commands that open it; nothing is opened unasked."""
+"""Firewalls that block the cluster. Hints have the commands that open the ports; sixstack never opens them itself."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Closed = dict[str, tuple[str, ...]]
 
 @host_rule("firewall-closed")
 def ports_are_open_to_peers(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A firewall drops what the other hosts send to this one, in a family in use."""
+    """A firewall drops packets from the other hosts in a family in use."""
     for rule in facts.firewall:
         if rule.family is not None and rule.family not in cluster.spec.families:
             continue
         family = f" over {'IPv4' if rule.family is Family.IPV4 else 'IPv6'}" if rule.family else ""
         if rule.hook == "forward":
             if proxy_mode(cluster.spec) is ProxyMode.IPTABLES and (rule.program == "ufw" or rule.detail.endswith("filter FORWARD")):
-                continue  # flannel and kube-proxy then put rules of their own into this very chain, which let pods through
+                continue  # flannel and kube-proxy add rules to this chain that accept the packets of pods
             message = f"{rule.program} ({rule.detail}) drops packets forwarded to and from pods{family}"
             yield Violation("firewall", message, f"accept forwarded packets of the pod ranges: {_forward_command(rule, cluster)}")
         elif closed := _closed(cluster, host, rule):

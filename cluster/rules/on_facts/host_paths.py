@@ -1,4 +1,4 @@
-"""Hosts that do not reach each other, as they have tried themselves, on the ports and in the families that the cluster will use."""
+"""Hosts that cannot reach each other on the ports and in the families of the cluster, as tests from host to host have shown."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ _WORD = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 _HEADER = {Family.IPV4: "ip", Family.IPV6: "ip6"}
 _NO_ROUTE = ("Network is unreachable", "No route to host")  # ENETUNREACH, EHOSTUNREACH
 
-# one end, the other ends, the families: all with the same ports, closed in the same way
+# one end, the other ends, the families, and the closed paths: all with the same ports and the same result
 _Group = tuple[str, tuple[str, ...], tuple[Family, ...], tuple[ClosedPath, ...]]
 
 
 def paths_to_probe(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[HostPath, ...]:
-    """Every path that a cluster of these hosts needs and does not have yet: those from and to hosts that are not part of it so far, and those of
-    VXLAN between hosts that have no device of it.
+    """The paths that the cluster needs and does not use yet: from and to hosts that are not nodes yet, and VXLAN between hosts without a VXLAN device.
 
-    None where all hosts are in already. Left out: hosts that carry another cluster, and those on which a step of an earlier run still works.
+    Empty when all hosts are nodes. Excludes hosts of other clusters, and hosts on which a step of an earlier run is still running.
     """
-    cluster = Inspected(spec, facts, bundle_architecture="", bundle_size=0)  # of which no path depends
+    cluster = Inspected(spec, facts, bundle_architecture="", bundle_size=0)  # paths do not depend on the bundle
     hosts = [
         (host, host_facts)
         for host, host_facts in cluster.hosts
@@ -59,7 +58,7 @@ def _has_vxlan(host_facts: HostFacts) -> bool:
 
 
 def _is_dropped_by_plugin(cluster: Inspected, path: HostPath, host_facts: HostFacts) -> bool:
-    """The plug-in on a member drops VXLAN from every host that is not a node yet (Calico, measured); the way back is tried."""
+    """The plug-in on a node drops VXLAN from every host that is not a node yet (Calico, measured). The opposite direction is tested."""
     drops = pod_network(cluster.spec).drops_vxlan_from_non_nodes
     return drops and path.protocol == "udp" and _is_member(cluster, host_facts) and _has_vxlan(host_facts)
 
@@ -70,7 +69,7 @@ def _paths(cluster: Inspected, source: Host, target: Host, *, running: bool) -> 
     vxlan_families = pod_network(cluster.spec).vxlan_families(cluster.spec)
     for family in cluster.spec.families:
         if family not in source_addresses or family not in target_addresses:
-            continue  # the rules of addresses say why
+            continue  # rules of on_facts/addresses.py report this
         for listener in listeners(cluster, target):
             if source.role in listener.peers and (listener.protocol == "tcp" or family in vxlan_families):
                 yield HostPath(
@@ -87,10 +86,10 @@ def _paths(cluster: Inspected, source: Host, target: Host, *, running: bool) -> 
 
 @cluster_rule("hosts-cannot-reach-each-other")
 def hosts_reach_each_other(cluster: Inspected) -> Iterator[Violation]:
-    """A host does not reach another one on the ports of the cluster's parts, in a family in use, as the hosts themselves have tried (k0sctl#890)."""
+    """A host cannot reach another host on a port of the cluster in a family in use, as a test between the hosts has shown (k0sctl#890)."""
     closed = [closed_path for closed_path in cluster.connectivity.closed if not _is_reported_by_firewall_rule(cluster, closed_path)]
     while closed:
-        # the end that most of what is left has in common is what is said first: one closed host of twenty is one problem
+        # report the end with most of the remaining paths first: one closed host of twenty is one problem
         groups = [*_grouped(closed, lambda path: path.target), *_grouped(closed, lambda path: path.source)]
         name, others, families, paths = max(groups, key=lambda group: len(group[-1]))
         over = " and ".join(_WORD[family] for family in families)
@@ -112,7 +111,7 @@ def hosts_reach_each_other(cluster: Inspected) -> Iterator[Violation]:
 
 @cluster_rule("hosts-not-tried", Severity.WARNING)
 def every_host_could_try(cluster: Inspected) -> Iterator[Violation]:
-    """Whether other hosts reach a host could not be tried."""
+    """The paths between a host and the other hosts could not be tested."""
     for name, reason in cluster.connectivity.untried:
         if reason == "lacking perl":
             message, hint = "the host has no perl, which the test needs", operating_system(cluster.facts.get(name)).install_hint(["perl"])
@@ -124,7 +123,7 @@ def every_host_could_try(cluster: Inspected) -> Iterator[Violation]:
 
 
 def _is_reported_by_firewall_rule(cluster: Inspected, closed: ClosedPath) -> bool:
-    """Rule firewall-closed has found the very chain."""
+    """Whether rule firewall-closed reports the chain that drops this path."""
     path = closed.path
     return any(
         rule.hook == "input" and rule.family in {None, path.family} and rule.closes(path.protocol, path.port)
@@ -133,7 +132,7 @@ def _is_reported_by_firewall_rule(cluster: Inspected, closed: ClosedPath) -> boo
 
 
 def _grouped(closed: Iterable[ClosedPath], one_end: Callable[[HostPath], str]) -> list[_Group]:
-    """Closed paths as few problems: what is alike in all other ends, then in both families, is told once."""
+    """Group closed paths into few problems: by equal ports at all other ends, then by family."""
     by_ends: dict[tuple[str, str, Family], list[ClosedPath]] = defaultdict(list)
     for closed_path in closed:
         end = one_end(closed_path.path)

@@ -1,4 +1,4 @@
-"""Machines that must not be one another: host names, hardware ids, clocks."""
+"""Unique host names and hardware ids, and clocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLOCK_TOLERANCE = timedelta(seconds=30)
 
 @host_rule("hostname-differs", Severity.WARNING)
 def hostname_is_the_node_name(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The machine's own host name is not the node name, nor begins with it: kubeadm is told the node name, so this only misleads people."""
+    """The host name of the machine differs from the node name. This only confuses people, because kubeadm gets the node name explicitly."""
     if facts.hostname.lower() != host.name and facts.hostname.lower().partition(".")[0] != host.name:
         message = f"the host name is {facts.hostname}, but the node name is {host.name}"
         yield Violation("hostname", message, f"run `hostnamectl set-hostname {host.name}`, or write name: {facts.hostname.lower()}")
@@ -25,7 +25,7 @@ def hostname_is_the_node_name(_cluster: Inspected, host: Host, facts: HostFacts)
 
 @cluster_rule("hostname-twice")
 def hostnames_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """Two machines have one host name."""
+    """Two machines have the same host name."""
     yield from _duplicates(
         cluster, "hostname", lambda _host, facts: facts.hostname, "give each machine its own name: `hostnamectl set-hostname NAME`"
     )
@@ -33,14 +33,14 @@ def hostnames_are_unique(cluster: Inspected) -> Iterator[Violation]:
 
 @cluster_rule("product-uuid-twice")
 def product_uuids_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """Two machines have one product_uuid, where it can be read."""
+    """Two machines have the same product_uuid."""
     hint = "remove the second entry of one machine, or give each cloned virtual machine its own UUID in the hypervisor"
     yield from _duplicates(cluster, "product_uuid", lambda _host, facts: facts.product_uuid, hint)
 
 
 @cluster_rule("mac-twice")
 def macs_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """Two machines have one MAC address on the links of their node addresses."""
+    """Two machines have the same MAC address on the links of their node addresses."""
     hint = "remove the second entry of one machine, or give each link of the cloned virtual machines its own MAC address in the hypervisor"
 
     def mac(host: Host, facts: HostFacts) -> str | None:
@@ -52,7 +52,7 @@ def macs_are_unique(cluster: Inspected) -> Iterator[Violation]:
 
 @cluster_rule("machine-id-twice", Severity.WARNING)
 def machine_ids_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """Two machines have one /etc/machine-id: DHCP servers and log collectors take them for one."""
+    """Two machines have the same /etc/machine-id, so DHCP servers and log collectors cannot distinguish them."""
     hint = "run `rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup` on all cloned machines but one, and reboot them"
     yield from _duplicates(cluster, "machine-id", lambda _host, facts: facts.machine_id, hint)
 
@@ -70,7 +70,7 @@ def _duplicates(cluster: Inspected, what: str, read: Callable[[Host, HostFacts],
 
 @cluster_rule("clock-off")
 def clocks_agree(cluster: Inspected) -> Iterator[Violation]:
-    """A clock is more than 30 s off the median: certificates would not be valid yet, or no more."""
+    """A clock differs from the median of all hosts by more than 30 s. Certificates could be expired or not yet valid."""
     if not cluster.hosts:
         return
     median = median_low(facts.clock_offset for _, facts in cluster.hosts)

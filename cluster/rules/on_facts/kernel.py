@@ -1,4 +1,4 @@
-"""What the kernel and its links must be able to do: NAT, kube-proxy's mode, VXLAN, MTU, router advertisements."""
+"""Capabilities of the kernel and its links: NAT, kube-proxy's mode, VXLAN, MTU, router advertisements."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IPV6_MINIMUM_MTU = 1280  # RFC 8200
 
 @host_rule("no-nat")
 def kernel_can_translate(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The kernel cannot translate addresses of a family in use, which services need: nf_tables, or iptable_nat and ip6table_nat (kubernetes#133694)."""
+    """The kernel cannot translate addresses of a family in use. Services need nf_tables, or iptable_nat and ip6table_nat (kubernetes#133694)."""
     for family in cluster.spec.families:
         if facts.nat.get(family) is False:
             module = "ip6table_nat" if family is Family.IPV6 else "iptable_nat"
@@ -30,7 +30,7 @@ def kernel_can_translate(cluster: Inspected, _host: Host, facts: HostFacts) -> I
 
 @host_rule("nat-unknown", Severity.WARNING)
 def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The host does not show whether its kernel can translate addresses."""
+    """The facts do not show whether the kernel can translate addresses."""
     for family in cluster.spec.families:
         if family not in facts.nat:
             message = f"unknown whether the kernel can translate {_word(family)} addresses: the host has no nft, no kernel configuration and no /lib/modules"
@@ -39,7 +39,7 @@ def kernel_says_whether_it_can_translate(cluster: Inspected, _host: Host, facts:
 
 @host_rule("kernel-too-old-for-proxy")
 def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The kernel has no nf_tables, or is older than 5.13: kube-proxy's nftables mode needs both."""
+    """The kernel has no nf_tables or is older than 5.13. The nftables mode of kube-proxy needs nf_tables and 5.13."""
     if proxy_mode(cluster.spec) is not ProxyMode.NFTABLES:
         return
     hint = "use a newer kernel, or write `kubeadm: {kube_proxy: {mode: iptables}}`"
@@ -58,7 +58,7 @@ def kernel_does_vxlan_over_ipv6(cluster: Inspected, _host: Host, facts: HostFact
 
 @host_rule("mtu-too-small")
 def links_carry_pod_packets(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A link's MTU is too small for pods: 1280 with IPv6, or the pod MTU that the file sets, and VXLAN's 50 bytes over IPv4, 70 over IPv6."""
+    """The MTU of a link is too small. Pods need 1280 with IPv6, or the pod MTU from the file; VXLAN adds 50 bytes over IPv4, 70 over IPv6."""
     families = cluster.spec.families
     overhead = max((VXLAN_OVERHEAD[family] for family in pod_network(cluster.spec).vxlan_families(cluster.spec)), default=0)
     wanted = max(cluster.spec.cni.mtu or 0, IPV6_MINIMUM_MTU if Family.IPV6 in families else 0)
@@ -76,12 +76,12 @@ def links_carry_pod_packets(cluster: Inspected, host: Host, facts: HostFacts) ->
 
 @host_rule("default-route-at-risk")
 def default_route_survives_forwarding(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """An IPv6 default route learnt by router advertisement would be lost once forwarding is on: accept_ra is not 2 (talos#5632, kops#12418)."""
+    """The kernel would remove an IPv6 default route from router advertisements when forwarding is enabled, because accept_ra is not 2 (talos#5632, kops#12418)."""
     if Family.IPV6 not in cluster.spec.families or cluster.spec.prepare.accept_ra:
         return
     for route in facts.default_routes:
         link = facts.link(route.interface)
-        # 0: a daemon in user space handles advertisements, and is left alone
+        # 0: a daemon in user space handles the advertisements
         if route.family is Family.IPV6 and route.protocol == "ra" and link is not None and link.accept_ra == 1:
             message = f"the default route of {link.name} comes from router advertisements and accept_ra is 1: enabling forwarding removes this route"
             yield Violation(

@@ -1,4 +1,4 @@
-"""What a machine must be: root, CPUs, memory, disk, architecture, commands, no swap."""
+"""Requirements of a machine: root, CPUs, memory, disk, architecture, commands, no swap."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MIB = 2**20
 
 @host_rule("facts-unknown")
 def the_vital_facts_are_known(_cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """Facts that decide whether a host can be used could not be read from it."""
+    """Facts that decide whether the host can be used could not be read."""
     for unknown in facts.unknown:
         if unknown.part not in _OPTIONAL_PARTS:
             yield Violation("facts", f"part {unknown.part} of the facts could not be read: {unknown.reason}", _unknown_hint(facts))
@@ -29,7 +29,7 @@ _OPTIONAL_PARTS = {"resolver", "netfilter", "ufw", "firewalld", "nftables", "ipt
 
 @host_rule("facts-incomplete", Severity.WARNING)
 def the_other_facts_are_known(_cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """Facts that only warn of trouble could not be read from the host; that trouble would not be reported."""
+    """Facts for optional checks could not be read, so these checks did not run."""
     for unknown in facts.unknown:
         if unknown.part in _OPTIONAL_PARTS:
             yield Violation("facts", f"part {unknown.part} of the facts could not be read: {unknown.reason}", _unknown_hint(facts))
@@ -43,7 +43,7 @@ def _unknown_hint(facts: HostFacts) -> str:
 
 @host_rule("not-root")
 def commands_run_as_root(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """Commands do not run as root, neither directly nor by sudo."""
+    """Commands do not run as root, neither directly nor with sudo."""
     if not facts.root:
         yield Violation(
             "ssh",
@@ -72,7 +72,7 @@ def control_planes_have_memory(_cluster: Inspected, host: Host, facts: HostFacts
 
 @host_rule("swap-on")
 def swap_is_off(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """Swap is in use, and the file does not say that it may be switched off: kubelet does not start with it."""
+    """Swap is on, and the file does not permit switching it off. The kubelet does not start with swap."""
     tolerated = cluster.spec.kubeadm.kubelet.get("failSwapOn") is False
     if facts.swap and not cluster.spec.prepare.swap_off and not tolerated:
         hint = "switch swap off (`swapoff -a`, and remove it from /etc/fstab), or write `prepare: {swap_off: true}`"
@@ -81,7 +81,7 @@ def swap_is_off(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[V
 
 @host_rule("wrong-architecture")
 def architecture_is_the_bundles(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The bundle holds programs for another processor than the host's."""
+    """The bundle is for another architecture than the host."""
     if facts.architecture != cluster.bundle_architecture:
         message = f"the host is {facts.architecture}, but the bundle {cluster.spec.bundle} is for {cluster.bundle_architecture}"
         yield Violation(
@@ -91,7 +91,7 @@ def architecture_is_the_bundles(cluster: Inspected, _host: Host, facts: HostFact
 
 @host_rule("too-little-disk")
 def the_bundle_fits(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """There is too little room under /var/lib for the bundle: the files, the images, and the images unpacked."""
+    """/var/lib has too little free space for the bundle: files, images, and unpacked images."""
     needed = 3 * cluster.bundle_size
     if facts.prepared is None and 0 < facts.disk_free < needed:
         message = f"{facts.disk_free // _MIB} MB are free under /var/lib, but the bundle needs {needed // _MIB} MB unpacked"
@@ -100,7 +100,7 @@ def the_bundle_fits(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterat
 
 @host_rule("command-missing")
 def commands_are_there(_cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A command that kubeadm or a script of sixstack calls is missing."""
+    """The host lacks a command that kubeadm or sixstack needs."""
     if facts.missing_commands:
         hint = operating_system(facts).install_hint(facts.missing_commands)
         yield Violation("commands", f"the host has no {', '.join(facts.missing_commands)}", hint)

@@ -1,4 +1,4 @@
-"""Name servers that the cluster's own DNS forwards to."""
+"""Name servers that the cluster DNS forwards to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HINT = "write the name servers to use as `network: {{dns_upstreams: [{example}]
 
 @host_rule("name-server-on-loopback")
 def name_servers_are_not_loopback(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The host's only name servers are on loopback (127.0.0.53), which is the pod itself inside a pod: CoreDNS would ask itself, and stops (coredns#2087)."""
+    """The host has only loopback name servers (127.0.0.53). In a pod, loopback is the pod itself: CoreDNS would query itself, and exits (coredns#2087)."""
     loopback = [server for server in facts.nameservers if server.is_loopback]
     if loopback and len(loopback) == len(facts.nameservers) and not cluster.spec.network.dns_upstreams:
         message = f"the only name server is {_listed(loopback)}, which no pod can reach"
@@ -25,7 +25,7 @@ def name_servers_are_not_loopback(cluster: Inspected, _host: Host, facts: HostFa
 
 @host_rule("name-server-family")
 def an_ipv6_cluster_has_an_ipv6_name_server(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """No name server of an IPv6-only cluster's host has an IPv6 address: its pods have no way to another (rke2#8685, kind#3114)."""
+    """A host of an IPv6-only cluster has no name server with an IPv6 address, and pods can reach no other (rke2#8685, kind#3114)."""
     reachable = [server for server in facts.nameservers if not server.is_loopback]
     if cluster.spec.stack is not StackMode.IPV6 or not reachable or cluster.spec.network.dns_upstreams:
         return
@@ -36,7 +36,7 @@ def an_ipv6_cluster_has_an_ipv6_name_server(cluster: Inspected, _host: Host, fac
 
 @host_rule("no-name-server", Severity.WARNING)
 def there_is_a_name_server(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """The host has no name server: pods find the names of the cluster only."""
+    """The host has no name server, so pods can resolve only names of the cluster."""
     if not facts.nameservers and not cluster.spec.network.dns_upstreams:
         yield Violation(
             "nameservers",

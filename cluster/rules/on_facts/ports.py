@@ -1,4 +1,4 @@
-"""Ports that the cluster's parts listen on: free, or held by this cluster itself."""
+"""Ports of the cluster components: free, or in use by this cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cluster.vocabulary.spec import Host, Role
 _ALL_ROLES = (Role.CONTROL_PLANE, Role.WORKER)
 NODE_PORTS = (30000, 32767)  # kube-apiserver's default --service-node-port-range
 
-# What the kernel calls our processes: /proc/PID/comm holds 15 characters.
+# Process names of the cluster in /proc/PID/comm, which has 15 characters.
 _OUR_PROCESSES = {
     *("kube-apiserver", "kube-controller", "kube-scheduler", "kube-proxy", "kubelet", "etcd"),
     *(process for plugin in POD_NETWORKS.values() for process in plugin.leftovers.processes),
@@ -26,16 +26,16 @@ _OUR_PROCESSES = {
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A port that a part of the cluster listens on."""
+    """A port that a component of the cluster listens on."""
 
     protocol: str
     port: int
     part: str
-    peers: tuple[Role, ...]  # other hosts of these roles must reach it
+    peers: tuple[Role, ...]  # other hosts of these roles must reach the port
 
 
 def api_port(cluster: Inspected) -> int:
-    """The port kube-apiserver binds: that of the endpoint where the endpoint is the control plane's own address, else 6443."""
+    """The port of kube-apiserver: the port of the endpoint if the endpoint is an address of the control plane, else 6443."""
     endpoint = cluster.spec.control_plane.endpoint
     if endpoint is None:
         return API_PORT
@@ -45,7 +45,7 @@ def api_port(cluster: Inspected) -> int:
 
 
 def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
-    """Everything that will listen on this host."""
+    """All ports that the cluster needs on this host."""
     ports = [Listener("tcp", 10250, "kubelet", (Role.CONTROL_PLANE,)), Listener("tcp", 10256, "kube-proxy's health check", ())]
     if host.role is Role.CONTROL_PLANE:
         ports += [
@@ -65,9 +65,9 @@ def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
 
 @host_rule("port-busy")
 def ports_are_free(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A port that a part of the cluster needs is taken: kubeadm refuses to start."""
+    """A port that the cluster needs is in use, so kubeadm refuses to start."""
     if another_cluster(cluster, host, facts) is not None:
-        return  # they are that cluster's
+        return  # the ports belong to that cluster
     for listener in listeners(cluster, host):
         sockets = [
             socket
@@ -82,7 +82,7 @@ def ports_are_free(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator
 
 
 def _owned(cluster: Inspected, facts: HostFacts, socket: Socket) -> bool:
-    # the kernel's own sockets (VXLAN) have no process, nor has any socket where there is no ss
+    # sockets of the kernel (VXLAN) have no process; without ss no socket has one
     return cluster.owns(facts) and (socket.process in _OUR_PROCESSES or socket.process == "")
 
 

@@ -14,14 +14,14 @@ Table = tuple[str, str]  # family and name
 Expression = dict[str, Any]
 
 _FAMILIES = {"ip": (Family.IPV4,), "ip6": (Family.IPV6,), "inet": (Family.IPV4, Family.IPV6)}
-# kube-proxy's own table (its name is Kubernetes'), which a host of a cluster has
+# prefixes of the tables of kube-proxy and pod networks
 _OF_KUBERNETES = ("kube-proxy", "flannel-", "cali", "cilium")
 _NEVER = Condition(never=True)
 _UNCERTAIN = Condition(uncertain=True)
 
 
 def nftables(text: str) -> tuple[FirewallRule, ...]:
-    """Base chains that close ports on the input hook, or everything on the forward hook, one entry a chain and family."""
+    """Base chains that close ports on the input hook, or everything on the forward hook: one entry per chain and family."""
     if not text.strip():
         return ()
     entries: list[Expression] = json.loads(text)["nftables"]
@@ -63,7 +63,7 @@ _VERDICTS = {"accept": Verdict.ACCEPT, "drop": Verdict.DROP, "reject": Verdict.D
 
 
 def _rules(expressions: list[Expression], table: Table, sets: dict[tuple[Table, str], Any]) -> Iterator[Rule]:
-    """The rules that one rule's expressions amount to: one, or one for each entry of a verdict map."""
+    """The rules of one nftables rule: one, or one for each entry of a verdict map."""
     condition = Condition()
     for expression in expressions:
         kind, body = next(iter(expression.items()))
@@ -80,11 +80,11 @@ def _rules(expressions: list[Expression], table: Table, sets: dict[tuple[Table, 
                 narrowed = condition.both(_condition({"op": "==", "left": body["key"], "right": value}, table, sets))
                 yield from (Rule(narrowed.both(rule.condition), rule.verdict, rule.target) for rule in _rules([verdict], table, sets))
         elif kind not in ("counter", "log", "comment"):
-            condition = condition.both(_UNCERTAIN)  # limits, xt matches of iptables-nft, and what is yet to be invented
+            condition = condition.both(_UNCERTAIN)  # limits, xt matches of iptables-nft, and unknown expressions
 
 
 def _elements(right: Any, table: Table, sets: dict[tuple[Table, str], Any]) -> list[Any]:
-    """What is listed: of an anonymous set, a named one (@NAME), or a single value."""
+    """The elements of an anonymous set, a named set (@NAME), or a single value."""
     if isinstance(right, str) and right.startswith("@"):
         return list(sets.get((table, right[1:]), []))
     if isinstance(right, dict) and "set" in right:
@@ -150,7 +150,7 @@ def _of_meta(key: str | None, elements: list[Any], negated: bool) -> Condition:
         }
         return Condition(families=frozenset(family for family in Family if (family in named) is not negated))
     if key in ("iifname", "iif"):
-        # a packet from another host never comes in on loopback
+        # packets from other hosts never arrive on loopback
         if elements == ["lo"]:
             return Condition() if negated else _NEVER
         return _UNCERTAIN
