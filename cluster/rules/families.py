@@ -21,19 +21,19 @@ def family_names(families: Sequence[Family]) -> str:
 
 @spec_rule("pod-families")
 def pods_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """The file must have one pod CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
+    """The file does not have exactly one pod CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.pods", [pods.cidr for pods in spec.network.pods], "pod CIDR", _POD_EXAMPLES)
 
 
 @spec_rule("service-families")
 def services_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """The file must have one service CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
+    """The file does not have exactly one service CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.services", spec.network.services, "service CIDR", _SERVICE_EXAMPLES)
 
 
 @item_rule("address-families", "hosts")
 def addresses_have_the_families_in_use(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A host must have one address for each family in use. The kubelet's --node-ip accepts one address, or one address per family, and dual-stack
+    """A host does not have exactly one address for each family in use. The kubelet's --node-ip accepts one address, or one address per family, and dual-stack
     on bare metal needs both on every host (kubernetes#100675). `addresses` is optional."""
     if host.addresses:
         yield from _families(spec, f"{at}.addresses", host.addresses, "node address", {})
@@ -47,13 +47,13 @@ def pods_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("service-order")
 def services_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
-    """The first service CIDR, the advertise address and the first node address must have the same family (kubeadm#2754)."""
+    """The first service CIDR, the advertise address and the first node address have different families (kubeadm#2754)."""
     yield from _order(spec, "network.services", spec.network.services)
 
 
 @item_rule("address-order", "hosts")
 def addresses_are_primary_first(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """The first service CIDR, the advertise address and the first node address must have the same family (kubeadm#2754)."""
+    """The first service CIDR, the advertise address and the first node address have different families (kubeadm#2754)."""
     yield from _order(spec, f"{at}.addresses", host.addresses)
 
 

@@ -140,7 +140,8 @@ def argument_owner(component: str, name: str) -> str | None:
 
 @spec_rule("owned-field")
 def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
-    """The file sets a field of KubeletConfiguration or KubeProxyConfiguration that sixstack derives from the rest of the file."""
+    """The file sets a field of KubeletConfiguration or KubeProxyConfiguration that kubeadm sets, or that sixstack derives from the rest
+    of the file."""
     for part, fields, owned in (
         ("kubelet", spec.kubeadm.kubelet, _KUBELET_FIELDS),
         ("kube_proxy", spec.kubeadm.kube_proxy, _KUBE_PROXY_FIELDS),

@@ -44,7 +44,7 @@ def another_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> str | N
 
 @host_rule("host-has-another-cluster")
 def no_other_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A host belongs to another cluster, according to the owner's name and the certificate authority. sixstack never resets such a host."""
+    """A host belongs to another cluster, according to its owner file or its certificate authority. sixstack never resets such a host."""
     if (description := another_cluster(cluster, host, facts)) is None:
         return
     if facts.owner is None:
