@@ -268,41 +268,68 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     assert deleted.returncode == 0, deleted.stdout + deleted.stderr
 
 
-# Tests of one group run one after another in one process (`pytest -n 3 --dist loadgroup`). Two groups have a lab and a Prefect server
-# each: a cluster of each mode, which many tests share; and everything else that needs real hosts or a server.
-HOSTS, CLUSTERS = "hosts", "clusters"
+# Tests of one group run one after another in one process of `make test`, in this order; the first three have a lab each. Where no group
+# is named, a file is one. (xdist's own groups, `--dist loadgroup`, do not work with pytest 9.2: it sets what is no longer read.)
+GROUPS = {
+    "shared-clusters": (
+        "tests/flows/test_audit.py",
+        "tests/flows/test_calico.py",
+        "tests/flows/test_create_cluster.py",
+        "tests/flows/test_platform_host_network.py",
+        "tests/flows/test_secrets.py",
+        "tests/flows/test_solutions.py::TestSolution1",
+        "tests/flows/test_verify_cluster.py",
+        "tests/kube/network_check/test_on_the_lab.py",
+    ),
+    "own-clusters": (
+        "tests/blocks/test_block_types.py",
+        "tests/cli/test_commands.py",
+        "tests/cli/test_following.py",
+        "tests/cli/test_import.py",
+        "tests/demo/test_local_prefect.py",
+        "tests/flows/",
+        "tests/runs/",
+        "tests/templates/test_host_scripts_on_a_host.py",
+    ),
+    "bare-hosts": ("tests/hosts/", "tests/lab/"),
+    "api-server": ("tests/kube/",),
+}
+WITH_HOSTS = ("shared-clusters", "own-clusters", "bare-hosts")
 
 
-def needs(item: pytest.Item) -> set[str]:
-    """The fixtures that a test asks for, and those that these ask for."""
-    return set(getattr(item, "fixturenames", ()))
+def group_of(nodeid: str) -> str:
+    """The group of a test."""
+    return next((group for group, places in GROUPS.items() if nodeid.startswith(places)), nodeid.partition("::")[0])
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give each test its group: tests that need neither hosts nor a server, module by module."""
-    used = needs(item)
-    if "made" in used:
-        group = CLUSTERS
-    elif item.get_closest_marker("lab") or used & {"lab_hosts", "prefect_server"}:
-        group = HOSTS
-    elif "api" in used:
-        group = "api-server"
-    else:
-        group = item.nodeid.partition("::")[0]
-    item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process a group, and another one when it is through."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The two long groups come first, so that they are begun first: tests of bare hosts before those that make clusters, then mode by mode."""
+    """The groups with hosts come first, so that they are begun first: bare hosts before those that become clusters, then mode by mode.
+
+    A test that needs hosts and belongs to no such group is an error: it would have a lab beside theirs, for which the machine has no room.
+    """
 
     def place(item: pytest.Item) -> tuple[int, int]:
-        (group,) = item.iter_markers("xdist_group")
-        if group.args[0] == HOSTS:
-            used = needs(item)
-            return 0, 2 if used & {"grown", "from_tkestack", "calico", "over_ipv4", "case_place"} else 1 if "prefect_server" in used else 0
-        if group.args[0] == CLUSTERS:
-            return 1, MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
-        return 2, 0
+        group, used = group_of(item.nodeid), set(getattr(item, "fixturenames", ()))
+        if group not in WITH_HOSTS:
+            if item.get_closest_marker("lab") or used & {"lab_hosts", "prefect_server"}:
+                raise pytest.UsageError(f"{item.nodeid} needs hosts or a Prefect server: name its file in GROUPS of {__file__}")
+            return len(WITH_HOSTS), 0
+        if "made" in used:
+            return WITH_HOSTS.index(group), MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
+        own = used & {"grown", "from_tkestack", "calico", "over_ipv4", "case_place"}
+        return WITH_HOSTS.index(group), len(MODES) if own else 0
 
     items.sort(key=place)
 
@@ -311,6 +338,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Where several processes run tests, those without hosts yield the processors to clusters, whose parts wait for one another."""
     if WORKER and os.geteuid() == 0:
-        (group,) = item.iter_markers("xdist_group")
-        os.setpriority(os.PRIO_PROCESS, 0, 0 if group.args[0] in {CLUSTERS, HOSTS} else 15)
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if group_of(item.nodeid) in WITH_HOSTS else 15)
     return (yield)
