@@ -80,7 +80,7 @@ def test_the_api_server_starts_with_our_flags(programs: Programs, tmp_path: Path
 
 
 @pytest.mark.parametrize("component", ARGUMENTS)
-def test_the_arguments_are_those_of_help(programs: Programs, component: str) -> None:
+def test_the_argument_tables_match_help(programs: Programs, component: str) -> None:
     """The table of arguments, and what came or went between the minors, against the program itself."""
     program = programs.of(PROGRAMS.get(component, component))
     done = subprocess.run([program, "--help"], capture_output=True, text=True, check=False, timeout=60)

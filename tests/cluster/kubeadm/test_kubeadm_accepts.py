@@ -140,7 +140,7 @@ def complaint(kubeadm: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("files", [100, pytest.param(1000, marks=pytest.mark.long)])
-def test_kubeadm_accepts_the_documents_of_every_file_that_we_accept(files: int, bundle_folder: Path, tmp_path: Path) -> None:
+def test_kubeadm_accepts_the_documents_of_every_accepted_file(files: int, bundle_folder: Path, tmp_path: Path) -> None:
     """`kubeadm config validate` says ok to init and join documents of many accepted files, and warns of nothing."""
     kubeadm = program("kubeadm", bundle_folder, tmp_path)
 
@@ -229,7 +229,7 @@ def test_the_api_server_starts_with_the_flags_of_every_mode(bundle_folder: Path,
         assert [line for line in pool.map(check, specs) if line] == []
 
 
-def test_a_flag_that_the_api_server_refuses_would_be_seen(bundle_folder: Path, tmp_path: Path) -> None:
+def test_the_comparison_of_api_server_arguments_can_fail(bundle_folder: Path, tmp_path: Path) -> None:
     """The first service range of another family than the advertise address: refused."""
     kubeadm, apiserver = program("kubeadm", bundle_folder, tmp_path), apiserver_of(bundle_folder, tmp_path)
     spec = next(spec for _, spec in accepted(24) if spec.families == (Family.IPV4,))

@@ -19,7 +19,7 @@ class TestKubernetesVersionUnsupported:
         assert ("kubernetes-version-unsupported", "kubernetes_version") in check({"kubernetes_version": version})
 
     @pytest.mark.parametrize("version", ["1.35.0", "v1.36.3", "1.37.12"])
-    def test_the_window_is_accepted(self, check: Check, version: str) -> None:
+    def test_supported_minors_are_accepted(self, check: Check, version: str) -> None:
         """Any patch release of a supported minor, with or without its v."""
         assert check({"kubernetes_version": version}) == {}
 
@@ -56,7 +56,7 @@ class TestBundleVersion:
     def test_the_hint_names_the_command_that_fetches_the_bundle(
         self, good: Callable[..., Document], version: str, values: tuple[str, ...]
     ) -> None:
-        """The exact command where the table has the version; otherwise what it has instead."""
+        """The exact command if the table has the version; otherwise the supported versions."""
         spec = read_document(good()).spec
         assert spec is not None
         (problem,) = bundle_problems(spec.model_copy(update={"kubernetes_version": version}), "1.36.3")
@@ -66,8 +66,8 @@ class TestBundleVersion:
 class TestImageNotInBundle:
     """image-not-in-bundle."""
 
-    def test_an_image_that_hosts_must_pull_is_warned_of(self) -> None:
-        """Each by its name; hosts without a way out would wait for it in vain."""
+    def test_an_image_that_is_not_in_the_bundle_gives_a_warning(self) -> None:
+        """One warning per image."""
         (problem,) = image_problems(["a.example/net:v1", "b.example/held:v1"], ["b.example/held:v1", "b.example/other:v1"])
         assert "a.example/net:v1" in problem.message
         assert problem.severity is Severity.WARNING
