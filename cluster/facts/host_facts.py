@@ -138,7 +138,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class InstalledArtifacts:
     """The files and images of the bundle that a host has."""
 
     files: frozenset[str] = frozenset()  # content sha256 of installed and unchanged files

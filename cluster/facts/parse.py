@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from cluster.facts.host_facts import Holding, HostFacts, KubernetesState, Unknown
+from cluster.facts.host_facts import HostFacts, InstalledArtifacts, KubernetesState, Unknown
 from cluster.facts.parsers import firewall, foreign, kubernetes, machine, netfilter, network, own_state
 from cluster.facts.parsers.sections import sections_of
 from cluster.facts.parsers.sockets import sockets
@@ -42,7 +42,7 @@ PARTS: Mapping[str, Callable[[str], object]] = {
 }
 
 # the parts with the files and images of the bundle
-HOLDING_PARTS = ("bundle", "images")
+ARTIFACT_PARTS = ("bundle", "images")
 
 Parsed = TypeVar("Parsed")
 
@@ -141,11 +141,11 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
     )
 
 
-def parse_holding(text: str, host: str) -> Holding:
-    """The files and images of the bundle on `host`, from the output of HOLDING_PARTS. Unreadable parts count as empty. HostError as in `parse`."""
+def parse_installed_artifacts(text: str, host: str) -> InstalledArtifacts:
+    """The files and images of the bundle on `host`, from the output of ARTIFACT_PARTS. Unreadable parts count as empty. HostError as in `parse`."""
     reading = _Reading(_whole(text, host))
     installed = reading.read("bundle", own_state.installed_files, own_state.InstalledFiles())
-    return Holding(installed.intact, reading.read("images", own_state.images, frozenset()))
+    return InstalledArtifacts(installed.intact, reading.read("images", own_state.images, frozenset()))
 
 
 def _whole(text: str, host: str) -> dict[str, str]:

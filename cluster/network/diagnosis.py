@@ -161,10 +161,10 @@ def _same_family_explains(cause: Check, check: Check) -> bool:
         return check.kind in (CheckKind.SOURCE_ADDRESS, CheckKind.OUTSIDE) and check.source_node == cause.source_node
     if reach and cause.layer is Layer.POD_NETWORK and check.kind is CheckKind.MTU:
         return cause.nodes == check.nodes
-    return reach and above and cause.layer in (Layer.NODE_NETWORK, Layer.POD_NETWORK) and _on_the_way(cause, check)
+    return reach and above and cause.layer in (Layer.NODE_NETWORK, Layer.POD_NETWORK) and _have_common_ends(cause, check)
 
 
-def _on_the_way(cause: Check, check: Check) -> bool:
+def _have_common_ends(cause: Check, check: Check) -> bool:
     """Whether both checks have the same ends, or a common end if a service chooses the other end."""
     if check.kind in (CheckKind.CLUSTER_IP, CheckKind.NODE_PORT, CheckKind.SESSION_AFFINITY):
         return bool(cause.nodes & check.nodes)

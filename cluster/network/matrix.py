@@ -91,9 +91,9 @@ def _state(checks: Sequence[Check]) -> str:
         return _unbroken(f"{GOOD} {len(checks)} ok")
     by_layer: dict[Layer, list[str]] = {}
     for check in failed:
-        said = by_layer.setdefault(check.layer, [])
-        if words(check.kind) not in said:
-            said.append(words(check.kind))
+        kinds_of_layer = by_layer.setdefault(check.layer, [])
+        if words(check.kind) not in kinds_of_layer:
+            kinds_of_layer.append(words(check.kind))
     what = "; ".join(f"{words(layer)}: {', '.join(kinds)}" for layer, kinds in by_layer.items())
     return f"{BAD} {len(failed)} of {len(checks)}: {what}"
 

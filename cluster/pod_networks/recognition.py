@@ -11,8 +11,8 @@ from cluster.pod_networks.plugins import POD_NETWORKS
 from cluster.vocabulary.spec import CniKind
 
 # annotations of workloads that sixstack applied: kind of the network, and sha256 of all its documents
-KIND_MARK = "cni.sixstack.io/kind"
-DIGEST_MARK = "cni.sixstack.io/sha256"
+KIND_ANNOTATION = "cni.sixstack.io/kind"
+DIGEST_ANNOTATION = "cni.sixstack.io/sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ def installed_network(workloads: Iterable[Workload]) -> InstalledNetwork:
     by_workload = {plugin.workload: plugin for plugin in POD_NETWORKS.values() if plugin.workload}
     foreign = InstalledNetwork()
     for workload in workloads:
-        if (kind := workload.annotations.get(KIND_MARK)) is not None:
-            return InstalledNetwork(CniKind(kind), f"{kind} ({workload.image})", workload.annotations.get(DIGEST_MARK, ""))
+        if (kind := workload.annotations.get(KIND_ANNOTATION)) is not None:
+            return InstalledNetwork(CniKind(kind), f"{kind} ({workload.image})", workload.annotations.get(DIGEST_ANNOTATION, ""))
         if (plugin := by_workload.get(workload.name)) is not None:
             return InstalledNetwork(plugin.kind, f"{plugin.title.capitalize()} ({workload.image})")
         if (network := FOREIGN_NETWORKS.get(workload.name)) is not None:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.facts.host_facts import Holding, HostFacts
-from cluster.facts.parse import HOLDING_PARTS, PARTS, clock_offset, parse, parse_holding
+from cluster.facts.host_facts import HostFacts, InstalledArtifacts
+from cluster.facts.parse import ARTIFACT_PARTS, PARTS, clock_offset, parse, parse_installed_artifacts
 from cluster.facts.parsers.sections import MARKER
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.families import Family
@@ -70,16 +70,16 @@ def test_all_facts_of_a_control_plane_are_read(recorded: Recorded) -> None:
     assert (state.dns_domain, state.endpoint) == ("cluster.local", "https://198.18.0.11:6443")
 
 
-def test_parse_holding_agrees_with_parse(recorded: Recorded) -> None:
-    """It reads only HOLDING_PARTS. Malformed parts count as empty, truncated output is an error."""
+def test_parse_installed_artifacts_agrees_with_parse(recorded: Recorded) -> None:
+    """It reads only ARTIFACT_PARTS. Malformed parts count as empty, truncated output is an error."""
     whole = recorded("control-plane")
     facts = facts_of(whole)
-    short = "".join(f"{MARKER}{part}" for part in whole.split(MARKER)[1:] if part.split("\n")[0] in {*HOLDING_PARTS, "begin", "end"})
-    assert parse_holding(short, "node-1") == Holding(facts.bundle_files, facts.images)
+    short = "".join(f"{MARKER}{part}" for part in whole.split(MARKER)[1:] if part.split("\n")[0] in {*ARTIFACT_PARTS, "begin", "end"})
+    assert parse_installed_artifacts(short, "node-1") == InstalledArtifacts(facts.bundle_files, facts.images)
     assert facts.images
-    assert parse_holding(f"{MARKER}end\n0\n", "node-1") == Holding()
+    assert parse_installed_artifacts(f"{MARKER}end\n0\n", "node-1") == InstalledArtifacts()
     with pytest.raises(HostError, match="part images"):
-        parse_holding(short.partition(f"{MARKER}end")[0], "node-1")
+        parse_installed_artifacts(short.partition(f"{MARKER}end")[0], "node-1")
 
 
 def test_a_host_with_few_commands_is_read_partly(recorded: Recorded) -> None:

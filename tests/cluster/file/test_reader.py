@@ -293,7 +293,7 @@ def mutated(draw: st.DrawFn) -> Any:
 KNOWN_CODES = {*SHAPES, *(rule.code for rule in RULES)}
 
 
-def judge(reading: Reading) -> None:
+def assert_invariants(reading: Reading) -> None:
     """Invariants of every result."""
     errors = [problem for problem in reading.problems if problem.severity is Severity.ERROR]
     assert (reading.spec is None) == bool(errors)
@@ -318,19 +318,19 @@ class TestRandomDocuments:
     @given(ANYTHING)
     def test_any_data(self, document: object) -> None:
         """Any nesting of any values."""
-        judge(read_document(document))
+        assert_invariants(read_document(document))
 
     @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(mutated())
     def test_valid_documents_with_random_changes(self, document: object) -> None:
         """Almost valid documents reach the rules."""
-        judge(read_document(document))
+        assert_invariants(read_document(document))
 
     @settings(max_examples=300, deadline=None)
     @given(st.text())
     def test_any_text(self, text: str) -> None:
         """Any characters, lone surrogates included."""
-        judge(read_text(text))
+        assert_invariants(read_text(text))
 
     @settings(max_examples=600, deadline=None)
     @given(
@@ -347,10 +347,10 @@ class TestRandomDocuments:
         for position, cut, new in edits:
             at = position % len(text)
             text = text[:at] + new + text[at + cut :]
-        judge(read_text(text))
+        assert_invariants(read_text(text))
 
     def test_a_recursive_document(self) -> None:
         """Data from other sources can be recursive."""
         loop: list[Any] = []
         loop.append(loop)
-        judge(read_document({**GOOD[0], "kubeadm": {"kubelet": {"x": loop}}, "hosts": loop}))
+        assert_invariants(read_document({**GOOD[0], "kubeadm": {"kubelet": {"x": loop}}, "hosts": loop}))

@@ -14,8 +14,8 @@ BOTH = (Family.IPV4, Family.IPV6)
 
 def check(family: Family, ok: bool, source: str = "a", target: str = "b", kind: CheckKind = CheckKind.PING, detail: str = "") -> Check:
     """One result between pods of two nodes."""
-    said = detail if ok else detail or "no answer"
-    return Check(kind, family, f"pod on {source}", f"pod on {target} fd44::2", Layer.POD_NETWORK, ok, said, source, target)
+    text = detail if ok else detail or "no answer"
+    return Check(kind, family, f"pod on {source}", f"pod on {target} fd44::2", Layer.POD_NETWORK, ok, text, source, target)
 
 
 def report(*checks: Check, notes: tuple[str, ...] = ()) -> NetworkReport:
@@ -98,8 +98,8 @@ def test_the_page_has_a_matrix_for_each_family() -> None:
 
 def test_the_page_shows_what_was_measured_and_noted() -> None:
     """The largest packet at each node, and the notes."""
-    page = plain(report(check(Family.IPV4, True, kind=CheckKind.MTU, detail="1450 octets"), notes=("not tried",)))
-    assert "| **a** | IPv4 | 🟢 1450 octets |" in page
+    page = plain(report(check(Family.IPV4, True, kind=CheckKind.MTU, detail="1450 bytes"), notes=("not tried",)))
+    assert "| **a** | IPv4 | 🟢 1450 bytes |" in page
     assert "- not tried" in page
 
 

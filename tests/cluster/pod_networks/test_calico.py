@@ -24,7 +24,7 @@ KIND = {"cni.kind": "calico"}
     ],
 )
 def test_only_families_in_use_are_enabled(mode: str, cidrs: list[str], ip: str, ip6: str) -> None:
-    """A pool a family, addresses of no other; without IPv4 there is no router id to take from it."""
+    """One pool per family in use. Without IPv4 the router id is a hash."""
     spec = spec_of(mode)
     values = CALICO.environment(spec)
     assert [pool["cidr"] for pool in CALICO.pools(spec)] == cidrs
@@ -35,7 +35,7 @@ def test_only_families_in_use_are_enabled(mode: str, cidrs: list[str], ip: str, 
 
 
 def test_pools_are_settings() -> None:
-    """Block size, NAT and encapsulation of each family; without tunnels Felix itself makes the routes that BGP would."""
+    """Block size, NAT and encapsulation of each family. Without tunnels Felix adds the routes itself."""
     cni = {"pools": {"ipv4": {"block_size": 24, "encapsulation": "CrossSubnet"}, "ipv6": {"nat_outgoing": False, "encapsulation": "Never"}}}
     spec = spec_of("dual-stack", cni)
     assert [(pool["block_size"], pool["nat_outgoing"], pool["encapsulation"]) for pool in CALICO.pools(spec)] == [
@@ -47,7 +47,7 @@ def test_pools_are_settings() -> None:
 
 
 def test_port_and_mtu_are_settings() -> None:
-    """Pods' MTU as the file says it, for both tunnels; without it felix looks, and pods wait for what it finds."""
+    """The pod MTU from the file for both tunnels. Without it felix detects the MTU, and pods wait for the result."""
     values = CALICO.environment(spec_of("dual-stack", {"vxlan_port": 8472, "mtu": 1400}))
     assert (values["FELIX_VXLANPORT"], values["FELIX_VXLANMTU"], values["FELIX_VXLANMTUV6"]) == ("8472", "1400", "1400")
     plugin = CALICO.cni_config(spec_of("dual-stack", {"mtu": 1400}))["plugins"][0]
@@ -63,7 +63,7 @@ def test_port_and_mtu_are_settings() -> None:
     ("link", "counts"), [("eth0", True), ("enp1s0", True), ("host0", True), ("bond0", True), ("cni0", False), ("vxlan.calico", False)]
 )
 def test_the_mtu_comes_from_real_links(link: str, counts: bool) -> None:
-    """Of a container's host0 too, and of no link of a pod network's own."""
+    """Including host0 of a container, without links of the pod network."""
     assert bool(re.search(CALICO.environment(spec_of("ipv4"))["FELIX_MTUIFACEPATTERN"], link)) == counts
 
 
@@ -144,6 +144,6 @@ class TestPodsNeedARoute:
         assert problem.severity.value == "warning"
 
     def test_a_pool_without_encapsulation_gives_a_warning(self, check: Check) -> None:
-        """A router between the nodes does not know the pods; what to write instead is said."""
+        """A router between the nodes has no routes to the pods. The hint has the alternative."""
         problem = check({**KIND, "cni.pools.ipv4.encapsulation": "Never"})["pods-need-a-route", "cni.pools.ipv4.encapsulation"]
         assert "CrossSubnet" in problem.hint

@@ -5,13 +5,20 @@ from __future__ import annotations
 import pytest
 
 from cluster.facts.cluster_state import ClusterState
-from cluster.pod_networks.recognition import DIGEST_MARK, KIND_MARK, InstalledNetwork, Workload, enforces_policy, installed_network
+from cluster.pod_networks.recognition import (
+    DIGEST_ANNOTATION,
+    KIND_ANNOTATION,
+    InstalledNetwork,
+    Workload,
+    enforces_policy,
+    installed_network,
+)
 from cluster.vocabulary.spec import CniKind
 
 
 def test_the_annotation_of_sixstack_takes_precedence() -> None:
     """Over all other workloads. The digest identifies the applied documents."""
-    marked = Workload("my-agent", "my/agent:v1", {KIND_MARK: "manifests", DIGEST_MARK: "abc"})
+    marked = Workload("my-agent", "my/agent:v1", {KIND_ANNOTATION: "manifests", DIGEST_ANNOTATION: "abc"})
     assert installed_network([Workload("coredns", "c"), marked]) == InstalledNetwork(CniKind.MANIFESTS, "manifests (my/agent:v1)", "abc")
 
 

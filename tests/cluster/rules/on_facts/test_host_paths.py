@@ -42,7 +42,7 @@ def bare(some_facts: Make) -> dict[str, HostFacts]:
     return {f"node-{number}": some_facts(number) for number in (1, 2, 3)}
 
 
-def judged(spec: ClusterSpec, facts: dict[str, HostFacts], closed: Iterable[ClosedPath], **more: Any) -> tuple[Problem, ...]:
+def problems_of(spec: ClusterSpec, facts: dict[str, HostFacts], closed: Iterable[ClosedPath], **more: Any) -> tuple[Problem, ...]:
     """The problems for closed paths."""
     return check_facts(spec, facts, bundle_architecture="amd64", bundle_size=1, connectivity=Connectivity(closed=tuple(closed), **more))
 
@@ -142,12 +142,12 @@ def assert_values(problem: Problem, *values: str) -> None:
 
 def test_open_paths_are_no_problem(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
     """Open paths give no problem."""
-    assert judged(three, bare, (), tried=20) == ()
+    assert problems_of(three, bare, (), tried=20) == ()
 
 
 def test_a_closed_host_is_one_problem(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
     """The message has both other hosts, the family, the ports, their components and the result; the hint has the commands."""
-    (problem,) = judged(three, bare, closed(paths_to_probe(three, bare), target="node-3", family=Family.IPV6, protocol="udp"))
+    (problem,) = problems_of(three, bare, closed(paths_to_probe(three, bare), target="node-3", family=Family.IPV6, protocol="udp"))
     assert (problem.code, problem.path, problem.severity) == ("hosts-cannot-reach-each-other", "hosts/node-3/connectivity", Severity.ERROR)
     assert_values(problem, "node-1, node-2", "IPv6", "8472/udp", "VXLAN")
     assert "IPv4" not in problem.message
@@ -156,7 +156,7 @@ def test_a_closed_host_is_one_problem(three: ClusterSpec, bare: dict[str, HostFa
 
 def test_a_host_whose_outgoing_packets_are_dropped_is_one_problem(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
     """The problem is at this host, not at the unreachable hosts."""
-    (problem,) = judged(three, bare, closed(paths_to_probe(three, bare), source="node-3", protocol="udp"))
+    (problem,) = problems_of(three, bare, closed(paths_to_probe(three, bare), source="node-3", protocol="udp"))
     assert problem.path == "hosts/node-3/connectivity"
     assert_values(problem, "node-1, node-2", "IPv4", "IPv6", "8472/udp", "VXLAN")
 
@@ -166,7 +166,7 @@ def test_the_message_has_the_observed_result(three: ClusterSpec, bare: dict[str,
     paths = paths_to_probe(three, bare)
     refused = closed(paths, target="node-1", protocol="tcp", family=Family.IPV4, found="Connection refused")
     silent = closed(paths, target="node-2", protocol="tcp", family=Family.IPV4)
-    first, second = judged(three, bare, [*refused, *silent])
+    first, second = problems_of(three, bare, [*refused, *silent])
     assert (first.path, second.path) == ("hosts/node-1/connectivity", "hosts/node-2/connectivity")
     assert_values(first, "node-2, node-3", "IPv4", "6443/tcp", "kube-apiserver: connection refused")
     assert_values(second, "node-1", "IPv4", "10250/tcp", "kubelet: no answer")
@@ -175,14 +175,14 @@ def test_the_message_has_the_observed_result(three: ClusterSpec, bare: dict[str,
 def test_the_hint_for_a_missing_route_is_ip_route(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
     """The cause is routing, not a packet filter."""
     paths = paths_to_probe(three, bare)
-    (problem,) = judged(three, bare, closed(paths, "node-1", "node-2", "tcp", Family.IPV6, found="Network is unreachable"))
+    (problem,) = problems_of(three, bare, closed(paths, "node-1", "node-2", "tcp", Family.IPV6, found="Network is unreachable"))
     assert "node-1" in problem.hint
     assert "`ip route get fd66::12`" in problem.hint
 
 
 def test_many_closed_paths_give_few_problems(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
     """Three hosts, two families, five kinds of paths, all closed: at most five problems, without duplicates."""
-    problems = judged(three, bare, closed(paths_to_probe(three, bare)))
+    problems = problems_of(three, bare, closed(paths_to_probe(three, bare)))
     assert len(problems) <= 5
     assert len({(problem.path, problem.message) for problem in problems}) == len(problems)
 
@@ -191,7 +191,7 @@ def test_paths_of_firewall_closed_are_not_reported_again(three: ClusterSpec, som
     """Rule firewall-closed has the chain and the command."""
     rule = FirewallRule("nftables", None, "inet filter input", (PortRange("udp", 8472, 8472),))
     facts = {**bare, "node-2": some_facts(2, firewall=(rule,))}
-    problems = judged(three, facts, closed(paths_to_probe(three, bare), target="node-2"))
+    problems = problems_of(three, facts, closed(paths_to_probe(three, bare), target="node-2"))
     by_code = {problem.code: problem for problem in problems}
     assert sorted(by_code) == ["firewall-closed", "hosts-cannot-reach-each-other"]
     assert_values(by_code["hosts-cannot-reach-each-other"], "node-1", "IPv4", "IPv6", "10250/tcp", "kubelet")
@@ -200,6 +200,6 @@ def test_paths_of_firewall_closed_are_not_reported_again(three: ClusterSpec, som
 
 def test_an_untested_host_gives_a_warning(three: ClusterSpec, bare: dict[str, HostFacts]) -> None:
     """The hint has the missing package."""
-    (problem,) = judged(three, bare, (), untried=(("node-2", "lacking perl"),))
+    (problem,) = problems_of(three, bare, (), untried=(("node-2", "lacking perl"),))
     assert (problem.code, problem.path, problem.severity) == ("hosts-not-tried", "hosts/node-2/connectivity", Severity.WARNING)
     assert "perl-base" in problem.hint
