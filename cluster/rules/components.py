@@ -33,7 +33,7 @@ def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
                     last, sorted({field[inside:].partition(".")[0] for field in known if field[:inside].rstrip(".") == parent})
                 )
                 hint = f"did you mean {near}?" if near else "see the configuration reference of the component"
-                yield Violation(at, f"Kubernetes {minor_text(minor_of(spec.version))} has no field {quoted(name)} here", hint)
+                yield Violation(at, f"Kubernetes {minor_text(minor_of(spec.version))} has no field {quoted(name)}", hint)
 
 
 @spec_rule("component-field-type")

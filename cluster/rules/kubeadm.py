@@ -148,7 +148,7 @@ def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violatio
     ):
         for field in fields:
             if field in owned:
-                yield Violation(join_path(f"kubeadm.{part}", field), f"{field} is set by {owned[field]}", "remove it")
+                yield Violation(join_path(f"kubeadm.{part}", field), f"{field} is determined by {owned[field]}", "remove it")
 
 
 @spec_rule("owned-argument")
@@ -158,7 +158,7 @@ def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
         for name in arguments:
             if (owner := argument_owner(component, name)) is not None:
                 at = join_path(f"kubeadm.extra_args.{component}", name)
-                yield Violation(at, f"--{name.lstrip('-')} is set by {owner}", "remove it")
+                yield Violation(at, f"--{name.lstrip('-')} is determined by {owner}", "remove it")
 
 
 @spec_rule("malformed-argument")

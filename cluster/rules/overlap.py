@@ -49,7 +49,7 @@ def _addresses(spec: ClusterSpec) -> Iterator[tuple[str, Address, str]]:
             if entry[1] not in tuple(address for _, address in readable(own))
         )
         if host.ssh.has("jump") and host.ssh.jump is not None:
-            yield from _literal(host.ssh.jump, f"hosts[{index}].ssh.jump", "jump host's address")
+            yield from _literal(host.ssh.jump, f"hosts[{index}].ssh.jump", "jump host address")
     if _has(spec, "control_plane", "endpoint") and spec.control_plane.endpoint is not None:
         # a name, or a fault that rule malformed-endpoint reports
         with suppress(ValueError):
