@@ -6,8 +6,8 @@ import time
 from datetime import timedelta
 from functools import cache
 
-from cluster.facts.host_facts import Holding, HostFacts
-from cluster.facts.parse import HOLDING_PARTS, PARTS, parse, parse_holding
+from cluster.facts.host_facts import HostFacts, InstalledArtifacts
+from cluster.facts.parse import ARTIFACT_PARTS, PARTS, parse, parse_installed_artifacts
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.spec import Host
 from hosts.session import Session
@@ -32,9 +32,9 @@ def gather(session: Session, host: Host) -> HostFacts:
     return parse(answer, host.name, sent=sent, received=time.time())
 
 
-def gather_holding(session: Session, host: Host) -> Holding:
+def gather_installed_artifacts(session: Session, host: Host) -> InstalledArtifacts:
     """The artifacts of the bundle that the host has, for a tenth of the cost of all facts. Raises as `gather`."""
-    return parse_holding(_answer(session, host, HOLDING_PARTS), host.name)
+    return parse_installed_artifacts(_answer(session, host, ARTIFACT_PARTS), host.name)
 
 
 def _answer(session: Session, host: Host, parts: tuple[str, ...]) -> str:

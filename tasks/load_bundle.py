@@ -9,11 +9,11 @@ from pathlib import Path
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from bundle.manifest import BundleFile, FileKind
-from cluster.facts.host_facts import Holding
+from cluster.facts.host_facts import InstalledArtifacts
 from cluster.plan.create import LOAD_BUNDLE
 from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.spec import Host, Role
-from hosts.facts import gather_holding
+from hosts.facts import gather_installed_artifacts
 from hosts.session import Session
 from hosts.upload import import_images, upload_files
 from kube.pod_networks import network_images
@@ -33,7 +33,9 @@ def load_bundle(planned: PlannedStep, run: ClusterContext) -> None:
     with record_step(planned, run) as attempt:
         host = run.host(planned.subject)
         bundle, session = load(ArtifactBundle, run.bundle), locked_session(host, run)
-        missing = missing_artifacts(bundle.manifest().for_host(host.role.value, network_images(run.spec)), gather_holding(session, host))
+        missing = missing_artifacts(
+            bundle.manifest().for_host(host.role.value, network_images(run.spec)), gather_installed_artifacts(session, host)
+        )
         attempt.found = f"{len(missing)} files were missing"
         attempt.change(*install_artifacts(session, bundle.path, missing))
 
@@ -48,12 +50,12 @@ def needed_by_init(file: BundleFile, host: Host) -> bool:
     return host.role is Role.CONTROL_PLANE and (file.kind is not FileKind.IMAGE or file.name in INIT_IMAGES)
 
 
-def missing_artifacts(files: Sequence[BundleFile], holding: Holding) -> list[BundleFile]:
+def missing_artifacts(files: Sequence[BundleFile], installed: InstalledArtifacts) -> list[BundleFile]:
     """The files that the host lacks: missing or changed files, and archives with a missing image."""
     return [
         file
         for file in files
-        if (not holding.images.issuperset(file.images) if file.kind is FileKind.IMAGE else file.content_sha256 not in holding.files)
+        if (not installed.images.issuperset(file.images) if file.kind is FileKind.IMAGE else file.content_sha256 not in installed.files)
     ]
 
 

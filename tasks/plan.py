@@ -19,7 +19,7 @@ from cluster.plan.immutable import immutable_changes
 from cluster.plan.resolution import resolve, resolved_problems
 from cluster.plan.values import HostFiles
 from cluster.rules.on_facts import check_facts
-from cluster.rules.on_facts.host_paths import paths_to_try
+from cluster.rules.on_facts.host_paths import paths_to_probe
 from cluster.rules.versions import bundle_problems, image_problems
 from cluster.vocabulary.errors import CannotApply, ImmutableChange, Retryable
 from cluster.vocabulary.problems import Problem, Severity, errors_in
@@ -66,7 +66,7 @@ def plan_cluster(
 
 def probe_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> Connectivity:
     """The results of the paths that the hosts test between each other; no paths are tested when no host is new."""
-    paths = paths_to_try(spec, facts)
+    paths = paths_to_probe(spec, facts)
     hosts = {name for path in paths for name in (path.source, path.target)}
     return try_paths(paths, {name: session(spec.host(name), run) for name in hosts})
 
@@ -88,7 +88,7 @@ def make_plan(
     manifest = load(ArtifactBundle, run.bundle).manifest()
     problems = (
         *bundle_problems(spec, manifest.kubernetes_version),
-        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, tried=tried),
+        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, connectivity=tried),
         *resolved_problems(spec, facts),
     )
     errors = (*uninspected, *errors_in(problems))

@@ -9,7 +9,7 @@ from blocks.loading import load
 from cluster.plan.create import PREPARE_HOST
 from cluster.plan.graph import PlannedStep
 from cluster.plan.values import claim_values
-from hosts.facts import gather_holding
+from hosts.facts import gather_installed_artifacts
 from kube.pod_networks import network_images
 from runs.attempts import record_step, step
 from runs.context import ClusterContext
@@ -28,7 +28,9 @@ def prepare_host(planned: PlannedStep, run: ClusterContext) -> None:
         bundle, session = load(ArtifactBundle, run.bundle), locked_session(host, run)
         run_script(attempt, session, "host/claim.sh.j2", claim_values(run.spec, host), SHORT_LIMIT)
         # gathered again: an earlier attempt, or a run that was killed, may have installed some files
-        missing = missing_artifacts(bundle.manifest().for_host(host.role.value, network_images(run.spec)), gather_holding(session, host))
+        missing = missing_artifacts(
+            bundle.manifest().for_host(host.role.value, network_images(run.spec)), gather_installed_artifacts(session, host)
+        )
         attempt.change(*install_artifacts(session, bundle.path, [file for file in missing if is_runtime_file(file)]))
         run_script(attempt, session, "host/prepare.sh.j2", planned.values, LIMIT)
         rest = [file for file in missing if needed_by_init(file, host) and not is_runtime_file(file)]

@@ -96,7 +96,7 @@ def _networks(spec: Fields, name: str) -> tuple[Network, ...] | None:
         if network is not None and fault is not None:
             spec.report.changed(spec.at(name), str(network), f"{part.strip()} has host bits set")
         elif fault is not None:
-            spec.report.fault(fault.code, spec.at(name), fault.says, fault.hint)
+            spec.report.fault(fault.code, spec.at(name), fault.message, fault.hint)
         if network is not None:
             found.append(network)
     if len(found) != len(text.split(",")):

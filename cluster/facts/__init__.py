@@ -1,1 +1,1 @@
-"""What is true of hosts and of the cluster's API at one moment."""
+"""Facts of hosts and the state of the cluster API at one moment."""

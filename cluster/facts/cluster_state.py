@@ -1,4 +1,4 @@
-"""What the Kubernetes API says of a cluster at one moment: read by kube/, compared with the spec by cluster/plan/plan.py."""
+"""The state of a cluster in the Kubernetes API. kube/ reads it, and cluster/plan/plan.py compares it with the spec."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class NodeState:
     pod_ranges: tuple[Network, ...] = ()  # spec.podCIDRs
     kubelet_version: str = ""
     unschedulable: bool = False
-    managed_labels: tuple[str, ...] = ()  # keys that we set on it, remembered in an annotation
+    managed_labels: tuple[str, ...] = ()  # keys that sixstack has set, stored in an annotation
     managed_taints: tuple[str, ...] = ()  # the same, KEY:EFFECT
 
 
@@ -32,19 +32,19 @@ class ClusterState:
     """The cluster as its API server shows it."""
 
     nodes: tuple[NodeState, ...] = ()
-    cni: CniKind | None = None  # None: no pod network was found; `none`: one that sixstack did not install
-    cni_digest: str = ""  # of the documents that were applied, where the network is ours
-    block_sizes: Mapping[Network, int] = field(default_factory=dict)  # of Calico's pools, by their range
-    cni_detail: str = ""  # what was found in words, also when it is not one of ours ("calico 3.31")
+    cni: CniKind | None = None  # None: no pod network; `none`: a pod network that sixstack did not install
+    cni_digest: str = ""  # of the applied documents, if sixstack installed the network
+    block_sizes: Mapping[Network, int] = field(default_factory=dict)  # of Calico's pools, by range
+    cni_detail: str = ""  # description, for every pod network ("calico 3.31")
     coredns_ready: bool = False
-    # what kubeadm keeps in ConfigMaps, {} where there is none: ClusterConfiguration, KubeletConfiguration, KubeProxyConfiguration
+    # from ConfigMaps of kubeadm, {} without a ConfigMap: ClusterConfiguration, KubeletConfiguration, KubeProxyConfiguration
     kubeadm: dict[str, Any] = field(default_factory=dict)
     kubelet: dict[str, Any] = field(default_factory=dict)
     kube_proxy: dict[str, Any] = field(default_factory=dict)
-    # of CoreDNS's Corefile, empty where it is not known: the cluster's domain, and where the rest is forwarded to
+    # from CoreDNS's Corefile, empty if unknown: the domain of the cluster, and the upstream name servers
     dns_domain: str = ""
     dns_upstreams: tuple[str, ...] = ()
 
     def node(self, name: str) -> NodeState | None:
-        """The node of that name."""
+        """The node with this name, or None."""
         return next((node for node in self.nodes if node.name == name), None)

@@ -1,6 +1,6 @@
-"""What is true of one host: gathered by one script in one round trip (hosts/), parsed here into frozen types.
+"""Facts of one host, as frozen types. hosts/ gathers them with one script in one round trip.
 
-Nothing here is a decision. Rules (cluster/rules/) judge facts, the plan (cluster/plan/plan.py) compares them with the spec.
+Facts contain no decisions. Rules (cluster/rules/) check them, and the plan (cluster/plan/plan.py) compares them with the spec.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cluster.vocabulary.families import Address, Family, Network
 
 @dataclass(frozen=True, slots=True)
 class InterfaceAddress:
-    """One address of one interface, with what the kernel says of it."""
+    """One address of one interface, with its scope and flags from the kernel."""
 
     interface: IPv4Interface | IPv6Interface
     scope: str  # global, link, host, site
@@ -27,7 +27,7 @@ class InterfaceAddress:
 
     @property
     def stable(self) -> bool:
-        """Usable as a node address: not tentative, failed, deprecated or temporary (talos#9725)."""
+        """Whether the address can be a node address: not tentative, failed, deprecated or temporary (talos#9725)."""
         return not self.flags & {"tentative", "dadfailed", "deprecated", "temporary"}
 
 
@@ -62,12 +62,12 @@ class Socket:
     address: Address | None  # None: every address
     family: Family | None  # None: a dual-stack wildcard
     port: int
-    process: str  # name of the process where root can see it, else ""
+    process: str  # name of the process if root can see it, else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Something on the host that is not ours and in the way."""
+    """A program or file that conflicts with sixstack, and that sixstack did not install."""
 
     kind: str  # package, unit, binary, process, file
     name: str
@@ -85,13 +85,13 @@ class PortRange:
 
 @dataclass(frozen=True, slots=True)
 class FirewallRule:
-    """A firewall that drops packets coming in from other hosts: for certain, whatever their source or interface."""
+    """A firewall that drops packets from other hosts, for every source and interface."""
 
     program: str  # ufw, firewalld, nftables, iptables
     family: Family | None  # None: both
-    detail: str  # table and chain, or zone, as the program names it
+    detail: str  # table and chain, or zone, with the names of the program
     closed: tuple[PortRange, ...] = ()
-    hook: str = "input"  # or forward: packets on their way to and from pods
+    hook: str = "input"  # or forward: packets to and from pods
 
     def closes(self, protocol: str, port: int) -> bool:
         """Whether new packets to this port are dropped."""
@@ -100,14 +100,14 @@ class FirewallRule:
 
 @dataclass(frozen=True, slots=True)
 class KubernetesState:
-    """What of Kubernetes lies on the host; every field is read from kubeadm's own files, not from ours."""
+    """The state of Kubernetes on the host. Every field comes from files of kubeadm, not of sixstack."""
 
     ca_hash: str | None = None  # sha256:HEX of the SPKI of /etc/kubernetes/pki/ca.crt: the cluster's identity
     kubelet_config: bool = False  # /etc/kubernetes/kubelet.conf
     admin_config: bool = False  # /etc/kubernetes/admin.conf
     api_manifest: bool = False  # /etc/kubernetes/manifests/kube-apiserver.yaml
     kubelet_active: bool = False
-    service_ranges: tuple[Network, ...] = ()  # of the static pod manifests; empty on workers
+    service_ranges: tuple[Network, ...] = ()  # from the static pod manifests; empty on workers
     pod_ranges: tuple[Network, ...] = ()
     node_ips: tuple[Address, ...] = ()  # kubelet's --node-ip
     dns_domain: str | None = None
@@ -115,82 +115,82 @@ class KubernetesState:
 
     @property
     def present(self) -> bool:
-        """Some cluster lies here, whole or half."""
+        """Whether the host has files of a cluster, complete or not."""
         return self.ca_hash is not None or self.kubelet_config or self.admin_config or self.api_manifest
 
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """A detached step that left something on the host (/var/lib/sixstack/steps/NAME)."""
+    """A detached step with state on the host (/var/lib/sixstack/steps/NAME)."""
 
     name: str
     attempt: int
     running: bool
-    exit_code: int | None  # None while running, or when power failed in the middle
+    exit_code: int | None  # None while running, or after a power failure
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A part of the facts that could not be read; the fields it fills are empty."""
+    """A part of the facts that could not be read. Its fields are empty."""
 
-    part: str  # name of the script's part, templates/facts/
+    part: str  # name of a part of the facts script (templates/facts/)
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """What of the bundle a host has."""
+class InstalledArtifacts:
+    """The files and images of the bundle that a host has."""
 
-    files: frozenset[str] = frozenset()  # content sha256 of files installed and unchanged since
+    files: frozenset[str] = frozenset()  # content sha256 of installed and unchanged files
     images: frozenset[str] = frozenset()  # references in containerd's k8s.io namespace
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """Everything known of one host at one moment."""
+    """All facts of one host at one moment."""
 
     host: str  # name in the cluster file
-    hostname: str  # what the machine calls itself
+    hostname: str  # host name of the machine
     machine_id: str
-    product_uuid: str | None  # None where unreadable
+    product_uuid: str | None  # None if unreadable
     os: str  # e.g. "Debian GNU/Linux 12 (bookworm)"
     kernel: tuple[int, int, int]
-    architecture: str  # amd64, arm64, or what uname says
+    architecture: str  # amd64, arm64, or the output of uname
     cpus: int
     memory: int  # bytes
     swap: tuple[str, ...]  # active swap devices
-    clock_offset: timedelta  # host's clock minus ours, half the round trip taken off
-    root: bool  # commands run as root (directly or by sudo)
+    clock_offset: timedelta  # clock of the host minus local clock, without half the round trip
+    root: bool  # commands run as root, directly or with sudo
     links: tuple[Link, ...]
     default_routes: tuple[DefaultRoute, ...]
     nameservers: tuple[Address, ...]
     forwarding: dict[Family, bool] = field(default_factory=dict)
     sockets: tuple[Socket, ...] = ()
-    nat: dict[Family, bool] = field(default_factory=dict)  # nft, or iptable_nat / ip6table_nat can be had; a family left out: can't be told
-    nftables: bool | None = None  # the kernel has nf_tables; None: can't be told
+    nat: dict[Family, bool] = field(default_factory=dict)  # nft, or iptable_nat / ip6table_nat is available; a missing family is unknown
+    nftables: bool | None = None  # the kernel has nf_tables; None: unknown
     conflicts: tuple[Conflict, ...] = ()
     firewall: tuple[FirewallRule, ...] = ()
-    missing_commands: tuple[str, ...] = ()  # executables kubeadm wants and the host lacks
-    owner: str | None = None  # cluster name in /var/lib/sixstack/owner: we prepared this host for it
-    prepared: str | None = None  # sha256 of the prepare step's inputs that this host was brought to; None: never
-    bundle_files: frozenset[str] = frozenset()  # content sha256 of bundle files installed and unchanged since
+    missing_commands: tuple[str, ...] = ()  # executables that kubeadm needs and the host lacks
+    owner: str | None = None  # cluster name in /var/lib/sixstack/owner: sixstack prepared this host for it
+    prepared: str | None = None  # sha256 of the inputs of the last prepare step; None: never prepared
+    bundle_files: frozenset[str] = frozenset()  # content sha256 of installed and unchanged bundle files
     images: frozenset[str] = frozenset()  # references in containerd's k8s.io namespace
     disk_free: int = 0  # bytes under /var/lib
-    os_ids: tuple[str, ...] = ()  # ID of /etc/os-release, then ID_LIKE, the closest first; (): not said
+    os_ids: tuple[str, ...] = ()  # ID of /etc/os-release, then ID_LIKE, the closest first; (): unknown
     kubernetes: KubernetesState = field(default_factory=KubernetesState)
     steps: tuple[StepState, ...] = ()
-    foreign_authority: bool = False  # /etc/kubernetes/pki/ca.crt is not the one that init or join left
+    foreign_authority: bool = False  # /etc/kubernetes/pki/ca.crt changed after init or join
     unknown: tuple[Unknown, ...] = ()
 
     def link(self, name: str) -> Link | None:
-        """The interface of that name."""
+        """The interface with this name, or None."""
         return next((link for link in self.links if link.name == name), None)
 
     def link_of(self, address: Address) -> Link | None:
-        """The interface that carries an address."""
-        return next((link for link in self.links if any(held.address == address for held in link.addresses)), None)
+        """The interface with this address, or None."""
+        return next((link for link in self.links if any(entry.address == address for entry in link.addresses)), None)
 
     @property
     def addresses(self) -> tuple[InterfaceAddress, ...]:
         """All addresses of all interfaces."""
-        return tuple(held for link in self.links for held in link.addresses)
+        return tuple(entry for link in self.links for entry in link.addresses)

@@ -1,4 +1,4 @@
-"""Ways that packets must take from one host to another before a cluster of them can work (k0sctl#890), and those that do not."""
+"""Network paths between hosts that the cluster needs (k0sctl#890), and the closed ones."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from cluster.vocabulary.families import Address, Family, family_of
 
 @dataclass(frozen=True, slots=True)
 class HostPath:
-    """From one host to a port of another, over one family."""
+    """Path from one host to a port of another host, over one family."""
 
     source: str  # names in the cluster file
     target: str
     protocol: str  # tcp or udp
     port: int
-    part: str  # what listens there in the cluster
+    part: str  # component that listens on this port
     source_address: Address
     address: Address  # the target's
-    running: bool  # the target is part of the cluster already: whatever is to listen there does so itself
+    running: bool  # the target is a node already, so the component itself listens
 
     @property
     def family(self) -> Family:
@@ -28,7 +28,7 @@ class HostPath:
 
 @dataclass(frozen=True, slots=True)
 class ClosedPath:
-    """A path that packets do not get through, and how that was seen: `silent`, or the kernel's own words."""
+    """A path that drops or rejects packets. `found`: `silent`, or the error message of the kernel."""
 
     path: HostPath
     found: str
@@ -36,9 +36,9 @@ class ClosedPath:
 
 @dataclass(frozen=True, slots=True)
 class Connectivity:
-    """What came of trying every path between the hosts."""
+    """The result of testing the paths between the hosts."""
 
     tried: int = 0
     closed: tuple[ClosedPath, ...] = ()
-    untried: tuple[tuple[str, str], ...] = ()  # host and why no path from or to it could be tried
+    untried: tuple[tuple[str, str], ...] = ()  # host, and the reason why its paths could not be tested
     seconds: float = 0.0

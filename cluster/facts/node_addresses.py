@@ -1,4 +1,4 @@
-"""Node addresses: those of the cluster file, else the one stable global address a family that facts show (kubernetes#130409)."""
+"""Node addresses: from the cluster file, else the only stable global address of each family in the facts (kubernetes#130409)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from cluster.vocabulary.special_ranges import unusable
 
 
 def candidates(host: Host, facts: HostFacts, family: Family) -> tuple[InterfaceAddress, ...]:
-    """Addresses of a family that could be the node's: stable, global, on the named interface or on those of the default route.
+    """Candidates for the node address of a family: stable and global, on the interface from the file or of the default route.
 
-    A host without a default route of this family takes the other family's; one without any, needs the file to name an interface or addresses.
+    Without a default route of this family, the default route of the other family counts. Without any, the file must have `interface` or `addresses`.
     """
     return tuple(
-        held
+        entry
         for link in _links(host, facts, family)
-        for held in link.addresses
-        if family_of(held.address) is family and held.scope == "global" and held.stable and unusable(held.address) is None
+        for entry in link.addresses
+        if family_of(entry.address) is family and entry.scope == "global" and entry.stable and unusable(entry.address) is None
     )
 
 
@@ -31,8 +31,8 @@ def _links(host: Host, facts: HostFacts, family: Family) -> tuple[Link, ...]:
     return tuple(link for link in facts.links if link.name in names)
 
 
-def settled_addresses(spec: ClusterSpec, facts: HostFacts) -> tuple[Address, ...]:
-    """What kubelet on a node of this cluster was told, primary first: an address that came later does not make the choice unclear again."""
+def registered_addresses(spec: ClusterSpec, facts: HostFacts) -> tuple[Address, ...]:
+    """The --node-ip of the kubelet on a node of this cluster, primary first. Addresses that were added later do not change the choice."""
     if facts.owner != spec.name:
         return ()
     by_family = {family_of(address): address for address in facts.kubernetes.node_ips}
@@ -40,10 +40,10 @@ def settled_addresses(spec: ClusterSpec, facts: HostFacts) -> tuple[Address, ...
 
 
 def node_addresses(spec: ClusterSpec, host: Host, facts: HostFacts) -> tuple[Address, ...]:
-    """Primary first: the file's, else those the node of this cluster has, else the chosen ones; a family that has none or several is left out."""
+    """Node addresses, primary first: from the file, else of the existing node, else detected. A family with no or several candidates is omitted."""
     if host.addresses:
         return host.addresses
-    if settled := settled_addresses(spec, facts):
-        return settled
+    if registered := registered_addresses(spec, facts):
+        return registered
     chosen = (candidates(host, facts, family) for family in spec.families)
     return tuple(found[0].address for found in chosen if len(found) == 1)

@@ -1,7 +1,7 @@
-"""The facts script's output as HostFacts. Each part of the script (templates/facts/PART.sh.j2) has one parser (cluster/facts/parsers/).
+"""Parse the output of the facts script into HostFacts. Each part of the script (templates/facts/PART.sh.j2) has one parser (cluster/facts/parsers/).
 
-A part that is missing or makes no sense becomes an `Unknown` fact, which a rule judges; only an answer that was cut short, or that does not say
-which machine it is from, is an error.
+A missing or malformed part becomes an `Unknown` fact, which rules check. Truncated output, or output without the identity of the machine, is an
+error.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from cluster.facts.host_facts import Holding, HostFacts, KubernetesState, Unknown
+from cluster.facts.host_facts import HostFacts, InstalledArtifacts, KubernetesState, Unknown
 from cluster.facts.parsers import firewall, foreign, kubernetes, machine, netfilter, network, own_state
 from cluster.facts.parsers.sections import sections_of
 from cluster.facts.parsers.sockets import sockets
@@ -41,28 +41,28 @@ PARTS: Mapping[str, Callable[[str], object]] = {
     "iptables": firewall.iptables,
 }
 
-# those of them that say what of the bundle a host has
-HOLDING_PARTS = ("bundle", "images")
+# the parts with the files and images of the bundle
+ARTIFACT_PARTS = ("bundle", "images")
 
 Parsed = TypeVar("Parsed")
 
 
 @dataclass
 class _Reading:
-    """Sections on their way to facts; what can't be read is noted once."""
+    """Parses sections, and collects each part that cannot be read in `unknown`."""
 
     sections: dict[str, str]
     unknown: list[Unknown] = field(default_factory=list)
 
-    def read(self, part: str, parser: Callable[[str], Parsed], otherwise: Parsed) -> Parsed:
+    def read(self, part: str, parser: Callable[[str], Parsed], default: Parsed) -> Parsed:
         if part not in self.sections:
-            self.unknown.append(Unknown(part, "the host's answer has no such part"))
-            return otherwise
+            self.unknown.append(Unknown(part, "the output of the facts script lacks this part"))
+            return default
         try:
             return parser(self.sections[part])
-        except (ValueError, LookupError, TypeError, AttributeError) as error:  # whatever a parser meets in text that is not as it should be
+        except (ValueError, LookupError, TypeError, AttributeError) as error:  # every error of a parser on malformed text
             self.unknown.append(Unknown(part, f"{type(error).__name__}: {error}"[:200]))
-            return otherwise
+            return default
 
     def read_all(self, part: str, parser: Callable[[str], tuple[Parsed, ...]]) -> tuple[Parsed, ...]:
         nothing: tuple[Parsed, ...] = ()
@@ -70,103 +70,103 @@ class _Reading:
 
 
 def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
-    """Facts of `host` (its name in the cluster file) from the script's output.
+    """The facts of `host` (name in the cluster file) from the output of the script.
 
-    `sent` and `received` are our clock (seconds since 1970) before and after. HostError when the answer is not whole.
+    `sent` and `received` are the local clock (seconds since 1970) before and after. HostError when the output is incomplete.
     """
     sections = _whole(text, host)
     try:
-        who = machine.identity(sections["identity"])
+        identity = machine.identity(sections["identity"])
         offset = clock_offset(_moment(sections["begin"]), _moment(sections["end"]), sent=sent, received=received)
     except (ValueError, KeyError) as error:
         raise HostError(
-            host, f"it does not say what machine it is, or what time it has: {error}", "See that `uname -a; date +%s.%N` works there"
+            host, f"the facts script printed no valid identity or time: {error}", "Check that `uname -a; date +%s.%N` works on the host"
         ) from error
 
     reading = _Reading(sections)
-    has = reading.read("resources", machine.resources, machine.Resources())
+    resources = reading.read("resources", machine.resources, machine.Resources())
     settings = reading.read("kernel-settings", network.kernel_settings, network.KernelSettings())
-    nat = reading.read("netfilter", netfilter.netfilter, netfilter.Netfilter())
+    kernel = reading.read("netfilter", netfilter.netfilter, netfilter.Netfilter())
     units = reading.read_all("units", foreign.units)
-    own = reading.read("sixstack", own_state.own_state, own_state.OwnState())
+    state = reading.read("sixstack", own_state.own_state, own_state.OwnState())
     installed = reading.read("bundle", own_state.installed_files, own_state.InstalledFiles())
     return HostFacts(
         host=host,
-        hostname=who.hostname,
-        machine_id=who.machine_id,
-        product_uuid=who.product_uuid,
-        os=who.os,
-        os_ids=who.os_ids,
-        kernel=who.kernel,
-        architecture=who.architecture,
-        cpus=has.cpus,
-        memory=has.memory,
-        swap=has.swap,
+        hostname=identity.hostname,
+        machine_id=identity.machine_id,
+        product_uuid=identity.product_uuid,
+        os=identity.os,
+        os_ids=identity.os_ids,
+        kernel=identity.kernel,
+        architecture=identity.architecture,
+        cpus=resources.cpus,
+        memory=resources.memory,
+        swap=resources.swap,
         clock_offset=offset,
-        root=who.root,
+        root=identity.root,
         links=tuple(replace(link, accept_ra=settings.accept_ra.get(link.name)) for link in reading.read_all("links", network.links)),
         default_routes=reading.read_all("routes", network.default_routes),
         nameservers=reading.read_all("resolver", network.nameservers),
         forwarding=settings.forwarding,
         sockets=reading.read_all("sockets", sockets),
-        nat=nat.nat,
-        nftables=nat.nftables,
-        conflicts=foreign.not_ours(
-            owned=own.owner is not None,
+        nat=kernel.nat,
+        nftables=kernel.nftables,
+        conflicts=foreign.foreign_conflicts(
+            owned=state.owner is not None,
             installed=installed.paths,
             from_packages=reading.read_all("packages", foreign.packages),
             from_units=units,
             from_programs=reading.read_all("programs", foreign.programs),
             from_leftovers=reading.read_all("leftovers", foreign.leftovers),
         ),
-        firewall=firewall.of_one_host(
+        firewall=firewall.merge_rules(
             ufw=reading.read_all("ufw", firewall.ufw),
             firewalld=reading.read_all("firewalld", firewall.firewalld),
             nftables=reading.read_all("nftables", firewall.nftables),
             iptables=reading.read_all("iptables", firewall.iptables),
         ),
-        missing_commands=has.missing_commands,
-        owner=own.owner,
-        prepared=own.prepared,
+        missing_commands=resources.missing_commands,
+        owner=state.owner,
+        prepared=state.prepared,
         bundle_files=installed.intact,
         images=reading.read("images", own_state.images, frozenset()),
-        disk_free=has.disk_free,
+        disk_free=resources.disk_free,
         kubernetes=replace(
             reading.read("kubernetes", kubernetes.kubernetes, KubernetesState()),
             kubelet_active=any(unit.name == "kubelet.service" and unit.active for unit in units),
         ),
-        steps=own.steps,
-        foreign_authority=own.foreign_authority,
+        steps=state.steps,
+        foreign_authority=state.foreign_authority,
         unknown=tuple(reading.unknown),
     )
 
 
-def parse_holding(text: str, host: str) -> Holding:
-    """What of the bundle `host` has, from a script of HOLDING_PARTS; what can't be read counts as not there. HostError as `parse`."""
+def parse_installed_artifacts(text: str, host: str) -> InstalledArtifacts:
+    """The files and images of the bundle on `host`, from the output of ARTIFACT_PARTS. Unreadable parts count as empty. HostError as in `parse`."""
     reading = _Reading(_whole(text, host))
     installed = reading.read("bundle", own_state.installed_files, own_state.InstalledFiles())
-    return Holding(installed.intact, reading.read("images", own_state.images, frozenset()))
+    return InstalledArtifacts(installed.intact, reading.read("images", own_state.images, frozenset()))
 
 
 def _whole(text: str, host: str) -> dict[str, str]:
-    """The sections of an answer that has all of them."""
+    """The sections of complete output. HostError when it is incomplete."""
     sections = sections_of(text)
     if "end" not in sections:
         last = next(reversed(sections), None)
         found = (
-            f"its answer ends in the middle of part {last}"
+            f"the output of the facts script ends in the middle of part {last}"
             if last
-            else f"its answer is not that of the facts script: {text.strip()[:200]!r}"
+            else f"the host did not run the facts script, its output is {text.strip()[:200]!r}"
         )
-        raise HostError(host, found, "See that `sh` runs there, and that the disk is not full")
+        raise HostError(host, found, "Check that `sh` runs on the host and that the disk is not full")
     return sections
 
 
 def clock_offset(begin: float, end: float, *, sent: float, received: float) -> timedelta:
-    """Host's clock minus ours: the script's first and last moment against ours, half the round trip taken off (as NTP does, RFC 5905)."""
+    """Clock of the host minus local clock, from the start and the end of the script, without half the round trip (as in NTP, RFC 5905)."""
     return timedelta(seconds=((begin - sent) + (end - received)) / 2)
 
 
 def _moment(text: str) -> float:
-    # busybox's date knows no nanoseconds: whole seconds are near enough for clocks that may differ by 30
+    # date of busybox has no nanoseconds; whole seconds are precise enough for a limit of 30 s
     return float(text.strip().removesuffix(".%N"))

@@ -1,1 +1,1 @@
-"""Reading a cluster file: text or data in, a spec and every problem out."""
+"""Read a cluster file from text or data. The result is a spec and every problem."""

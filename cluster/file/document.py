@@ -1,6 +1,6 @@
-"""The text of a cluster file as plain data: YAML 1.2's core types, without YAML's traps. JSON is read by the same code.
+"""Parse the text of a cluster file into plain data with the core types of YAML 1.2. JSON uses the same code.
 
-PyYAML's own constructor speaks YAML 1.1, where `1:20` is 80, `010` is 8, `on` is true and the last of two equal keys wins in silence.
+PyYAML's constructor implements YAML 1.1, where `1:20` is 80, `010` is 8, `on` is true, and a duplicate key silently wins.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ except ImportError:  # PyYAML built without libyaml: ten times slower, the same 
 LONGEST = 1_000_000
 _MOST_NODES = 200_000
 _DEEPEST = 64
-# each is a line set aside because of its syntax
+# number of lines with a syntax fault that are set aside
 _MOST_SYNTAX_FAULTS = 50
 
 _TAG = "tag:yaml.org,2002:"
@@ -33,7 +33,7 @@ _NOT_FINITE = re.compile(r"([-+]?)\.(inf|Inf|INF|nan|NaN|NAN)\Z")
 _WORDS = {"": None, "~": None} | {
     spelling: value for word, value in (("null", None), ("true", True), ("false", False)) for spelling in (word, word.title(), word.upper())
 }
-# what YAML does not allow, and the line breaks it knows beside \n, which would put every line number off
+# characters that YAML forbids, and its line breaks other than \n, which would shift all line numbers
 _FORBIDDEN = re.compile("[^\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _KEY = re.compile(r"""(\s*(?:-\s+)*)([^\s#:'"\[\]{},&*!|>%@`-][^:#]*?|"[^"]*"|'[^']*')\s*:(?:\s|$)""")
 _ITEM = re.compile(r"(\s*-)(?:\s|$)")
@@ -42,32 +42,34 @@ _ASIDE = " !unread ''"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The data of a text. `torn`: a line was lost to its syntax, so what seems missing may have stood there."""
+    """The data of a text. `incomplete`: a line with a syntax fault was dropped, so a missing field may have been on that line."""
 
     data: object
     problems: tuple[Problem, ...]
-    torn: bool = False
-    lines: dict[str, int] = field(default_factory=dict)  # path of a field or item -> its line
+    incomplete: bool = False
+    lines: dict[str, int] = field(default_factory=dict)  # path of a field or item -> line
 
 
 def parse_document(text: str) -> Document:
-    """The data in `text`, and the problems of its syntax, each with its line.
+    """The data of `text`, and its syntax problems with their lines.
 
-    A line with a fault of syntax is set aside and the rest is read, so that one quote too few does not hide nine other faults;
-    its value is then UNREAD (cluster/file/fields.py).
+    A line with a syntax fault is set aside and the other lines are read, so that a missing quote does not hide nine other faults.
+    The value of this line is UNREAD (cluster/file/fields.py).
     """
     if len(text) > LONGEST:
-        return Document(UNREAD, (Problem("too-long", "cluster file", f"{len(text)} characters", f"a cluster file has at most {LONGEST}"),))
+        return Document(
+            UNREAD, (Problem("too-long", "cluster file", f"the file has {len(text)} characters", f"use at most {LONGEST} characters"),)
+        )
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
     problems: list[Problem] = []
-    torn = False
+    incomplete = False
     aside: set[int] = set()
     for number, line in enumerate(lines):
-        if (odd := _FORBIDDEN.search(line)) is not None:
-            problems.append(_syntax(number, f"the character U+{ord(odd[0]):04X} is not allowed in YAML", "take it out"))
+        if (match := _FORBIDDEN.search(line)) is not None:
+            problems.append(_syntax(number, f"the character U+{ord(match[0]):04X} is not allowed in YAML", "remove it"))
             lines[number] = _set_aside(line)
             aside.add(number)
-            torn = torn or not lines[number]
+            incomplete = incomplete or not lines[number]
     while len(problems) < _MOST_SYNTAX_FAULTS:
         try:
             loader = Loader("\n".join(lines))
@@ -78,26 +80,26 @@ def parse_document(text: str) -> Document:
         except yaml.MarkedYAMLError as error:
             number = _line_at_fault(error, lines)
             if _quote_is_open(lines[number]):
-                problems.append(_syntax(number, "a quote is not closed", "close the quote in the same line"))
+                problems.append(_syntax(number, "a quote is not closed", "close the quote on the same line"))
             else:
-                problems.append(_syntax(number, _said(error), _hint(error)))
+                problems.append(_syntax(number, _error_text(error), _hint(error)))
             if "single document" in str(error.context) or not lines[number]:
                 break
             lines[number] = _set_aside(lines[number])
             aside.add(number)
-            torn = torn or not lines[number]
+            incomplete = incomplete or not lines[number]
             continue
         except (yaml.YAMLError, RecursionError):
-            problems.append(_syntax(0, "this is not YAML that can be read", "write plain YAML, without deep nesting"))
+            problems.append(_syntax(0, "the file cannot be read as YAML", "write plain YAML, without deep nesting"))
             break
         constructor = _Constructor(aside)
         data = constructor.data(node, "")
-        return Document(data, (*problems, *constructor.problems), torn, constructor.lines)
-    return Document(UNREAD, tuple(problems), torn)
+        return Document(data, (*problems, *constructor.problems), incomplete, constructor.lines)
+    return Document(UNREAD, tuple(problems), incomplete)
 
 
 class _Constructor:
-    """Plain data from YAML's nodes; `aside`: the lines, from 0, whose value is marked unread."""
+    """Convert YAML nodes to plain data. `aside`: lines, from 0, whose value is marked unread."""
 
     def __init__(self, aside: Set[int]) -> None:
         self._aside = aside
@@ -105,23 +107,21 @@ class _Constructor:
         self.lines: dict[str, int] = {}
         self._nodes = 0
 
-    def data(self, node: yaml.Node | None, path: str, depth: int = 0) -> object:  # noqa: PLR0911 one a kind
+    def data(self, node: yaml.Node | None, path: str, depth: int = 0) -> object:  # noqa: PLR0911 one per type
         self._nodes += 1
         if node is None:
             return None
-        # a field's line is that of its name, which _mapping has noted
+        # _mapping has already stored the line of a field's name
         self.lines.setdefault(path, node.start_mark.line + 1)
-        # counted where aliases are followed: a few lines of them can stand for billions of nodes
+        # count nodes after expanding aliases: a few lines can expand to billions of nodes
         if depth > _DEEPEST or self._nodes > _MOST_NODES:
             if not any(problem.code == "too-deep" for problem in self.problems):
-                self._fault("too-deep", node, path, "nested too deep, or aliases that multiply", "write the values out")
+                self._fault("too-deep", node, path, "nested too deep, or expanded too often by aliases", "write the values without aliases")
             return UNREAD
-        if node.tag == "!unread" and node.start_mark.line in self._aside:  # anywhere else it is the user's own word
+        if node.tag == "!unread" and node.start_mark.line in self._aside:  # elsewhere the tag is the user's
             return UNREAD
         if not node.tag.startswith(_TAG) or node.tag.removeprefix(_TAG) not in _KNOWN_TAGS:
-            return self._fault(
-                "unknown-tag", node, path, "a YAML tag (!) has no meaning here", "take the tag out, or put the text in quotes"
-            )
+            return self._fault("unknown-tag", node, path, "YAML tags (!) are not supported", "remove the tag, or put the string in quotes")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -139,8 +139,8 @@ class _Constructor:
                     "wrong-type",
                     key,
                     path,
-                    "a list or mapping stands where a field name belongs",
-                    "write a name; or put the text in quotes",
+                    "expected a field name, got a list or mapping",
+                    "write a field name, or put the string in quotes",
                 )
             elif key.tag == _TAG + "merge":
                 content = self.data(value, path, depth + 1)
@@ -148,18 +148,20 @@ class _Constructor:
                     if isinstance(part, dict):
                         merged = part | merged
                     elif part is not UNREAD:
-                        self._fault("wrong-type", value, path, "<< merges mappings only", "name the alias of a mapping")
+                        self._fault("wrong-type", value, path, "<< merges only mappings", "use the alias of a mapping")
             elif key.value in lines:
-                where = join_path(path, key.value)
-                self._fault("duplicate-key", key, where, f"{key.value} is already there in line {lines[key.value]}", "keep one of the two")
+                field_path = join_path(path, key.value)
+                self._fault(
+                    "duplicate-key", key, field_path, f"{key.value} is already set in line {lines[key.value]}", "keep one of the two lines"
+                )
             else:
-                where = join_path(path, key.value)
-                self.lines[where] = lines[key.value] = key.start_mark.line + 1
-                found[key.value] = self.data(value, where, depth + 1)
+                field_path = join_path(path, key.value)
+                self.lines[field_path] = lines[key.value] = key.start_mark.line + 1
+                found[key.value] = self.data(value, field_path, depth + 1)
         return merged | found
 
-    def _fault(self, code: str, node: yaml.Node, path: str, says: str, hint: str) -> object:
-        self.problems.append(Problem(code, path[:120] or "cluster file", f"line {node.start_mark.line + 1}: {says}", hint))
+    def _fault(self, code: str, node: yaml.Node, path: str, message: str, hint: str) -> object:
+        self.problems.append(Problem(code, path[:120] or "cluster file", f"line {node.start_mark.line + 1}: {message}", hint))
         return UNREAD
 
 
@@ -168,7 +170,7 @@ _KNOWN_TAGS = ("str", "int", "float", "bool", "null", "timestamp", "value", "mer
 
 def _scalar(node: yaml.ScalarNode) -> object:
     text: str = node.value
-    # a plain scalar that YAML 1.1 takes for a text although it looks like a number was tagged !!str
+    # YAML 1.1 tags some plain scalars that look like numbers as !!str
     if node.style in ("'", '"', "|", ">") or node.tag == _TAG + "str":
         return text
     if text in _WORDS:
@@ -183,8 +185,8 @@ def _scalar(node: yaml.ScalarNode) -> object:
 
 
 def _set_aside(line: str) -> str:
-    """The line with its value marked unread where key or dash can still be told; else an empty line."""
-    # how deep a tab was meant to indent cannot be told
+    """The line with its value marked unread if its key or dash is valid; else an empty line."""
+    # the depth of an indentation by tabs is unknown
     if _ASIDE in line or "\t" in line[: len(line) - len(line.lstrip())]:
         return ""
     if match := _KEY.match(line):
@@ -195,11 +197,11 @@ def _set_aside(line: str) -> str:
 
 
 def _line_at_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> int:
-    """Where to look: a quote or bracket that is never closed is at fault where it opens, not where the file ends."""
+    """The line of the fault. For an unclosed quote or bracket this is the line that opens it, not the end of the file."""
     opened = any(word in str(error.context) for word in ("quoted scalar", "flow", "simple key"))
     mark = error.context_mark if opened and error.context_mark is not None else error.problem_mark
     number = min(mark.line if mark is not None else 0, len(lines) - 1)
-    # a text may go on in the next line, but one that ends at the next quote of another field was not meant to
+    # a string that ends at the quote of a later field has an unclosed quote
     number = next((before for before in range(number) if _quote_is_open(lines[before])), number)
     while number > 0 and not lines[number].strip():
         number -= 1
@@ -207,7 +209,7 @@ def _line_at_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> int:
 
 
 def _quote_is_open(line: str) -> bool:
-    """A quoted text begins in this line and does not end in it."""
+    """Whether a quoted string begins on this line and does not end on it."""
     quote, before = "", " "
     for c in line:
         if quote:
@@ -220,33 +222,33 @@ def _quote_is_open(line: str) -> bool:
     return bool(quote)
 
 
-def _syntax(number: int, says: str, hint: str) -> Problem:
-    return Problem("syntax", f"line {number + 1}", says, hint)
+def _syntax(number: int, message: str, hint: str) -> Problem:
+    return Problem("syntax", f"line {number + 1}", message, hint)
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
+def _error_text(error: yaml.MarkedYAMLError) -> str:
     return ": ".join(str(part) for part in (error.context, error.problem) if part)
 
 
 def _hint(error: yaml.MarkedYAMLError) -> str:
-    said = _said(error)
+    text = _error_text(error)
     for words, hint in _HINTS.items():
-        if words in said:
+        if words in text:
             return hint
     return "compare the line and its indentation with deployments/examples/"
 
 
 _HINTS = {
     "tab": "indent with spaces",
-    "cannot start any token": "indent with spaces, not tabs; a text that begins with a special character needs quotes",
-    "mapping values are not allowed": "check the indentation; a text with a colon, as an IPv6 address has, is safest in quotes",
+    "cannot start any token": "indent with spaces, not tabs, and put a string that begins with a special character in quotes",
+    "mapping values are not allowed": "check the indentation, and put strings with colons, such as IPv6 addresses, in quotes",
     "quoted scalar": "close the quote",
-    "simple key": "write `name: value`, with a colon and a blank behind it",
-    "unexpected ':'": "put a text with colons, as an IPv6 address is, in quotes",
-    "flow sequence": "close the [ with ] and separate by commas",
-    "flow mapping": "close the { with } and separate by commas",
-    "single document": "keep one document: take the --- line and what follows out",
-    "alias": "define the anchor (&name) before its alias (*name), or put the text in quotes",
-    "expected key": "indent the fields of one mapping alike",
-    "'-' indicator": "indent the items of one list alike",
+    "simple key": "write `name: value`, with a space after the colon",
+    "unexpected ':'": "put strings with colons, such as IPv6 addresses, in quotes",
+    "flow sequence": "close the [ with ] and separate the items by commas",
+    "flow mapping": "close the { with } and separate the fields by commas",
+    "single document": "keep one document: remove the --- line and everything after it",
+    "alias": "define the anchor (&name) before its alias (*name), or put the string in quotes",
+    "expected key": "indent all fields of a mapping by the same number of spaces",
+    "'-' indicator": "indent all items of a list by the same number of spaces",
 }

@@ -1,6 +1,6 @@
-"""Reading plain data into the models of cluster/vocabulary/spec.py, each field on its own, so that all faults come out at once.
+"""Read plain data into the models of cluster/vocabulary/spec.py. Each field is read separately, so that all faults are reported at once.
 
-Pydantic's own validation drops a whole model for one wrong field, and a rule that looks at another field then has nothing to look at.
+Pydantic's validation discards a whole model for one invalid field. Rules about the other fields could not run.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from cluster.vocabulary.spec import Describe, SpecModel
 
 Model = TypeVar("Model", bound=SpecModel)
 
-# deeper than any field of the models, and than any sane KubeletConfiguration
+# deeper than all fields of the models and of KubeletConfiguration
 _DEEPEST = 32
 
 
 class FieldReader:
-    """Reads values by their annotation and collects every fault in `problems`."""
+    """Read values by their annotation, and collect every fault in `problems`."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
     def model(self, kind: type[Model], value: object, path: str) -> Model:
-        """The model with all fields that could be read; the others are absent (see SpecModel)."""
+        """The model with all fields that could be read. The other fields are absent (see SpecModel)."""
         given = self._given(kind, value, path)
         found: dict[str, Any] = {}
         for name, field in kind.model_fields.items():
@@ -48,28 +48,28 @@ class FieldReader:
                 self._fault("missing-field", join_path(path, name), f"{name} is missing", f"add `{name}:` ({_described(field)})")
         model = cast("Model", kind.model_construct(_fields_set=set(found), **found))
         for name, field in kind.model_fields.items():
-            # model_construct fills in the default also of a field that was there and could not be read
+            # model_construct also sets the default of a field that could not be read
             if name not in found and (given is None or name in given or field.is_required()):
                 model.__dict__.pop(name, None)
         return model
 
     def _given(self, kind: type[SpecModel], value: object, path: str) -> dict[Any, Any] | None:
-        """The mapping of field names to values, its unknown names reported; None for what is no mapping."""
+        """The mapping of field names to values, after reporting unknown names; None if `value` is not a mapping."""
         if isinstance(value, Unread):
             return None
         if not isinstance(value, dict):
-            says = "there is nothing" if value is None else f"{quoted(value)} where a mapping of fields belongs"
-            self._fault("wrong-type", path, says, f"write {_fields(kind)} here")
+            message = f"expected a mapping of fields, got {quoted(value)}"
+            self._fault("wrong-type", path, message, f"write some of the fields {_fields(kind)}")
             return None
         for name in value:
             if not isinstance(name, str):
-                self._fault("unknown-field", path, f"the field name {quoted(name)} is not a text", f"known here: {_fields(kind)}")
+                self._fault("unknown-field", path, f"expected a string as field name, got {quoted(name)}", f"known fields: {_fields(kind)}")
             elif name not in kind.model_fields:
                 self._unknown(kind, name, path)
         return value
 
-    def value(self, annotation: Any, metadata: Sequence[Any], value: object, path: str) -> Any:  # noqa: PLR0911, PLR0912 one a kind
-        """The value as its annotation wants it, or UNREAD."""
+    def value(self, annotation: Any, metadata: Sequence[Any], value: object, path: str) -> Any:  # noqa: PLR0911, PLR0912 one per type
+        """The value with the type of its annotation, or UNREAD."""
         if isinstance(value, Unread):
             return UNREAD
         if get_origin(annotation) is Annotated:
@@ -89,7 +89,7 @@ class FieldReader:
             (inner,) = [member for member in members if member is not type(None)]
             return self.value(inner, metadata, value, path)
         if value is None:
-            return self._fault("missing-value", path, "there is no value", "write one, or take the line out to get the default")
+            return self._fault("missing-value", path, "the field has no value", "write a value, or remove the line to use the default")
         if get_origin(annotation) is tuple:
             return self._tuple(get_args(annotation)[0], metadata, value, path)
         if get_origin(annotation) is dict:
@@ -108,48 +108,50 @@ class FieldReader:
         return UNREAD
 
     def _unknown(self, kind: type[SpecModel], name: str, path: str) -> None:
-        near = nearest_name(name, kind.model_fields)
-        if near is not None:
-            hint = f"did you mean `{near}`?"
+        proposal = nearest_name(name, kind.model_fields)
+        if proposal is not None:
+            hint = f"did you mean `{proposal}`?"
         elif any(word in name.lower() for word in ("password", "passphrase", "private_key", "secret", "token")):
-            hint = "secrets do not belong in the file: put them into an `SSH credential` block and name it in `credential`"
+            hint = "put secrets into an `SSH credential` block and write its name as `credential`"
         else:
-            hint = f"known here: {_fields(kind)}"
-        # the value is not shown: it may be a password
-        self._fault("unknown-field", join_path(path, name), f"there is no field {quoted(name)} here", hint)
+            hint = f"known fields: {_fields(kind)}"
+        # do not show the value, which may be a password
+        self._fault("unknown-field", join_path(path, name), f"unknown field {quoted(name)}", hint)
 
     def _bool(self, _metadata: Sequence[Any], value: object, path: str) -> bool | Unread:
         if isinstance(value, bool):
             return value
-        return self._fault("wrong-type", path, f"{quoted(value)} where true or false belongs", "write true or false, without quotes")
+        return self._fault("wrong-type", path, f"expected true or false, got {quoted(value)}", "write true or false, without quotes")
 
     def _int(self, metadata: Sequence[Any], value: object, path: str) -> int | Unread:
         if isinstance(value, bool) or not isinstance(value, int):
             digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
-            hint = f"write {value} without quotes" if digits else "write a whole number"
-            return self._fault("wrong-type", path, f"{quoted(value)} where a whole number belongs", hint)
+            hint = f"write {value} without quotes" if digits else "write an integer"
+            return self._fault("wrong-type", path, f"expected an integer, got {quoted(value)}", hint)
         low = max((item.ge for item in metadata if hasattr(item, "ge")), default=None)
         high = min((item.le for item in metadata if hasattr(item, "le")), default=None)
         if (low is not None and value < low) or (high is not None and value > high):
             return self._fault(
-                "out-of-range", path, f"{quoted(value)} is not within {low} to {high}", f"write a number from {low} to {high}"
+                "out-of-range", path, f"{quoted(value)} is not between {low} and {high}", f"write an integer from {low} to {high}"
             )
         return value
 
     def _str(self, metadata: Sequence[Any], value: object, path: str) -> str | Unread:
         if not isinstance(value, str):
             plain = isinstance(value, bool | int | float)
-            hint = colon_trap(value) or ('put it in quotes: "..."' if plain else "write one text")
-            return self._fault("wrong-type", path, f"{quoted(value)} where a text belongs", hint)
-        odd = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
-        if odd is not None:
-            return self._fault("control-character", path, f"{quoted(value)} holds the character U+{ord(odd):04X}", "take it out")
+            hint = colon_trap(value) or ('put it in quotes: "..."' if plain else "write a string")
+            return self._fault("wrong-type", path, f"expected a string, got {quoted(value)}", hint)
+        control = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
+        if control is not None:
+            return self._fault(
+                "control-character", path, f"{quoted(value)} contains the control character U+{ord(control):04X}", "remove it"
+            )
         shortest = max((item.min_length or 0 for item in metadata if hasattr(item, "min_length")), default=0)
         longest = min((item.max_length for item in metadata if getattr(item, "max_length", None)), default=None)
         if len(value) < shortest:
-            return self._fault("missing-value", path, "the text is empty", "write one, or take the line out to get the default")
+            return self._fault("missing-value", path, "the string is empty", "write a value, or remove the line to use the default")
         if longest is not None and len(value) > longest:
-            return self._fault("too-long", path, f"{quoted(value)} has {len(value)} characters", f"use at most {longest}")
+            return self._fault("too-long", path, f"{quoted(value)} has {len(value)} characters", f"use at most {longest} characters")
         for item in metadata:
             if isinstance(item, StringConstraints) and item.pattern is not None:
                 return self._matching(item.pattern, metadata, value, path)
@@ -158,79 +160,85 @@ class FieldReader:
     def _matching(self, pattern: Any, metadata: Sequence[Any], value: str, path: str) -> str | Unread:
         import re
 
-        # \Z: pydantic's engine and ours differ in what `$` makes of a line feed at the end
+        # \Z: `$` treats a trailing line feed differently in pydantic's engine and in re
         if re.search(str(pattern).removesuffix("$") + r"\Z", value, re.ASCII):
             return value
-        words = next((item.words for item in metadata if isinstance(item, Describe)), f"a text like {pattern}")
+        words = next((item.words for item in metadata if isinstance(item, Describe)), f"a string that matches {pattern}")
         return self._fault("malformed", path, f"{quoted(value)} is not {words}", f"write {words}")
 
     def _choice(self, choices: tuple[str, ...], value: object, path: str) -> str | Unread:
         if isinstance(value, str) and value in choices:
             return value
-        near = nearest_name(value, choices) if isinstance(value, str) else None
+        proposal = nearest_name(value, choices) if isinstance(value, str) else None
         listed = ", ".join(choices)
-        hint = f"did you mean {near}? Known: {listed}" if near else f"write one of {listed}"
+        hint = f"did you mean {proposal}? known values: {listed}" if proposal else f"write one of {listed}"
         return self._fault("not-in-choices", path, f"{quoted(value)} is not one of {listed}", hint)
 
     def _tuple(self, item: Any, metadata: Sequence[Any], value: object, path: str) -> tuple[Any, ...] | Unread:
         if not isinstance(value, list | tuple):
             hint = f"write a list: [{value}]" if isinstance(value, str) and len(value) < 60 and value.isprintable() else "write a list"
-            return self._fault("wrong-type", path, f"{quoted(value)} where a list belongs", hint)
+            return self._fault("wrong-type", path, f"expected a list, got {quoted(value)}", hint)
         if len(value) < max((limit.min_length for limit in metadata if hasattr(limit, "min_length")), default=0):
-            return self._fault("missing-value", path, "the list is empty", "write at least one")
-        read = tuple(self.value(item, (), one, f"{path}[{index}]") for index, one in enumerate(value))
-        return PartialTuple(read) if any(isinstance(one, Unread) for one in read) else read
+            return self._fault("missing-value", path, "the list is empty", "write at least one item")
+        read = tuple(self.value(item, (), entry, f"{path}[{index}]") for index, entry in enumerate(value))
+        return PartialTuple(read) if any(isinstance(entry, Unread) for entry in read) else read
 
     def _mapping(self, key_and_item: tuple[Any, ...], value: object, path: str) -> dict[str, Any] | Unread:
         key, item = key_and_item
         if not isinstance(value, dict):
-            return self._fault("wrong-type", path, f"{quoted(value)} where a mapping belongs", "write `name: value` lines below it")
+            return self._fault("wrong-type", path, f"expected a mapping, got {quoted(value)}", "write `name: value` lines below the field")
         read: dict[str, Any] = {}
-        whole = True
-        for name, one in value.items():
+        complete = True
+        for name, content in value.items():
             if not isinstance(name, str):
-                self._fault("wrong-type", path, f"the name {quoted(name)} is not a text", 'put it in quotes: "..."')
-                whole = False
+                self._fault("wrong-type", path, f"expected a string as name, got {quoted(name)}", 'put it in quotes: "..."')
+                complete = False
                 continue
-            known = self.value(key, (), name, join_path(path, name))
-            entry = self.value(item, (), one, join_path(path, name))
-            if isinstance(known, Unread) or isinstance(entry, Unread):
-                whole = False
+            read_key = self.value(key, (), name, join_path(path, name))
+            entry = self.value(item, (), content, join_path(path, name))
+            if isinstance(read_key, Unread) or isinstance(entry, Unread):
+                complete = False
             else:
-                read[known] = entry
-        return read if whole else UNREAD
+                read[read_key] = entry
+        return read if complete else UNREAD
 
     def _literal(self, read: Callable[[object], tuple[Any, Fault | None]], value: object, path: str) -> Any:
         found, fault = read(value)
         if fault is not None:
-            self._fault(fault.code, path, fault.says, fault.hint)
+            self._fault(fault.code, path, fault.message, fault.hint)
         return UNREAD if found is None else found
 
-    def _anything(self, value: object, path: str, depth: int = 0) -> Any:  # noqa: PLR0911 one a kind
-        """Data as JSON knows it; what JSON cannot say would be lost on the way to the host."""
+    def _anything(self, value: object, path: str, depth: int = 0) -> Any:  # noqa: PLR0911 one per type
+        """Data that JSON can represent, because the data is sent to the host as JSON."""
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int):
-            return value if abs(value) < 2**63 else self._fault("out-of-range", path, f"{quoted(value)} is too large", "use 64 bits")
+            return (
+                value
+                if abs(value) < 2**63
+                else self._fault("out-of-range", path, f"{quoted(value)} is too large", "use an integer of at most 64 bits")
+            )
         if isinstance(value, float):
             return (
-                value if math.isfinite(value) else self._fault("wrong-type", path, f"{value} is not a number JSON knows", "write a number")
+                value
+                if math.isfinite(value)
+                else self._fault("wrong-type", path, f"{value} is not a number in JSON", "write a finite number")
             )
         if isinstance(value, str):
             return self._str([], value, path) if not value.isprintable() and not _multi_line(value) else value
         if depth > _DEEPEST:
-            return self._fault("too-deep", path, f"nested more than {_DEEPEST} deep", "no setting needs that")
+            return self._fault("too-deep", path, f"nested more than {_DEEPEST} levels deep", f"use at most {_DEEPEST} levels")
         if isinstance(value, list | tuple):
             items = [self._anything(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
             return UNREAD if any(isinstance(item, Unread) for item in items) else items
         if not isinstance(value, dict):
-            return self._fault("wrong-type", path, f"{quoted(value)} is nothing a file can hold", "write a text, number, list or mapping")
+            return self._fault("wrong-type", path, f"expected data, got {quoted(value)}", "write a string, number, list or mapping")
         pairs = {}
         for name, item in value.items():
             if isinstance(name, str):
                 pairs[name] = self._anything(item, join_path(path, name), depth + 1)
             else:
-                pairs[""] = self._fault("wrong-type", path, f"the name {quoted(name)} is not a text", 'put it in quotes: "..."')
+                pairs[""] = self._fault("wrong-type", path, f"expected a string as name, got {quoted(name)}", 'put it in quotes: "..."')
         return UNREAD if any(isinstance(item, Unread) for item in pairs.values()) else pairs
 
 

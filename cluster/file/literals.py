@@ -1,4 +1,4 @@
-"""Addresses and networks as people write them, and what is proposed for those that are neither."""
+"""Read addresses and networks, with hints for invalid values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cluster.vocabulary.spec import parse_address, parse_network
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a value, and what to write instead."""
+    """The fault of a value: code, message and hint."""
 
     code: str
-    says: str
+    message: str
     hint: str
 
 
@@ -28,29 +28,29 @@ def read_address(value: object) -> tuple[Address | None, Fault | None]:
 
 
 def read_network(value: object) -> tuple[Network | None, Fault | None]:
-    """The network, or the fault; a network with host bits set is both, so that its size and place can be judged too."""
+    """The network, or the fault. A network with host bits returns both, so that rules can also check its size and position."""
     try:
         return parse_network(value), None
     except ValueError:
-        meant = _network_meant(value)
-    if meant is None:
+        intended = _intended_network(value)
+    if intended is None:
         return None, Fault("not-a-network", f"{quoted(value)} is not a network", _network_hint(value))
     if isinstance(value, str) and value.partition("/")[2].isdigit():
-        return meant, Fault("host-bits-set", f"{quoted(value)} has host bits set", f"use {meant}")
-    return None, Fault("not-a-network", f"{quoted(value)} has a netmask, not a prefix length", f"use {meant}")
+        return intended, Fault("host-bits-set", f"{quoted(value)} has host bits set", f"use {intended}")
+    return None, Fault("not-a-network", f"{quoted(value)} has a netmask instead of a prefix length", f"use {intended}")
 
 
 def colon_trap(value: object) -> str | None:
-    """A hint where YAML took `fd00::` for the key `fd00:` without a value."""
+    """A hint when YAML has read `fd00::` as the key `fd00:` without a value."""
     if isinstance(value, dict) and len(value) == 1:
         ((key, inner),) = value.items()
         if isinstance(key, str) and inner is None and ":" in key and len(key) < 64:
-            return f'put it in quotes, YAML takes a colon at the end for a field name: "{key}:"'
+            return f'put the value in quotes, because YAML reads a trailing colon as the end of a field name: "{key}:"'
     return None
 
 
-def _network_meant(value: object) -> Network | None:
-    """The network that a text with host bits or a dotted netmask stands for."""
+def _intended_network(value: object) -> Network | None:
+    """The network of a string with host bits or a dotted netmask."""
     if not isinstance(value, str) or value.count("/") != 1:
         return None
     try:
@@ -63,11 +63,11 @@ def _address_hint(value: object) -> str:
     if not isinstance(value, str):
         return colon_trap(value) or "write an address such as 198.18.0.11 or fd66::11, in quotes"
     if value.startswith("["):
-        return "write the IPv6 address without brackets here"
+        return "write the IPv6 address without brackets"
     if "%" in value:
-        return "leave the zone (from %) out, and use an address that is not link-local"
+        return "remove the zone (from %) and use an address that is not link-local"
     if "/" in value:
-        return "write the address alone, without prefix length"
+        return "write the address without its prefix length"
     return "write an address such as 198.18.0.11 or fd66::11"
 
 
@@ -76,4 +76,4 @@ def _network_hint(value: object) -> str:
         address = parse_address(value)
     except ValueError:
         return colon_trap(value) or "write a network such as 10.244.0.0/16 or fd44::/56"
-    return f"add the prefix length: {address}/{16 if address.version == 4 else 112} for example"
+    return f"add the prefix length, for example {address}/{16 if address.version == 4 else 112}"

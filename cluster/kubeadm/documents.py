@@ -1,7 +1,7 @@
 """The values of the kubeadm v1beta4 documents for each stack mode; templates/kubeadm/ writes them as YAML.
 
-Everything that a family decides is decided here: which address is advertised, what the certificate names, which masks the controller
-manager gets, what binds to IPv6. Rule numbers are those of docs/reference (facts of kubeadm, kubelet and kube-proxy 1.36).
+All settings that depend on the families are here: the advertised address, the certificate names, the node masks of the controller manager,
+and the bind addresses. They follow the behaviour of kubeadm, kubelet and kube-proxy 1.36.
 """
 
 from __future__ import annotations
@@ -19,51 +19,51 @@ from cluster.vocabulary.topology import topology
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 KUBEADM_API = "kubeadm.k8s.io/v1beta4"
 
-# At its start the controller manager makes some 130 requests for its controllers' service accounts; at its own limit of 20 a second
-# a new cluster waits 5 s for its first controller. The API server's priority and fairness still guards against too many.
+# At start the controller manager makes about 130 requests for the service accounts of its controllers. With its default limit of 20 requests
+# per second a new cluster waits 5 s for its first controller. API priority and fairness still protects the API server.
 CONTROLLER_RATE = {"kube-api-qps": "100", "kube-api-burst": "200"}
-# The first try for the lease comes before RBAC is there and fails; each further one waits for this long (2 s by default).
+# The first attempt to get the lease fails, because RBAC is not ready. This is the interval of further attempts (default 2 s).
 ELECTION = {"leader-elect-retry-period": "1s"}
 
 
 def api_endpoint(spec: ResolvedSpec) -> tuple[str, int]:
-    """Host (bare IPv6) and port that every node uses for the API: the file's endpoint, else the control plane's first address."""
+    """Host (IPv6 without brackets) and port of the API for all nodes: the endpoint from the file, else the first address of the control plane."""
     if spec.control_plane.endpoint is None:
         return str(topology(spec).seed.addresses[0]), API_PORT
     return split_host_port(spec.control_plane.endpoint, API_PORT)
 
 
 def control_plane_endpoint(spec: ResolvedSpec) -> str:
-    """host:port with brackets around IPv6 (RFC 3986): kubeadm's controlPlaneEndpoint, the URL host in every kubeconfig."""
+    """host:port with brackets around IPv6 (RFC 3986): kubeadm's controlPlaneEndpoint, and the URL host in every kubeconfig."""
     return join_host_port(*api_endpoint(spec))
 
 
 def bind_port(spec: ResolvedSpec) -> int:
-    """The port the API server itself listens on: the endpoint's where that is this machine, else 6443 behind whatever balances."""
+    """The port of the API server: the port of the endpoint if the endpoint is this machine, else 6443 behind a load balancer."""
     host, port = api_endpoint(spec)
     return port if _canonical(host) in {str(address) for address in topology(spec).seed.addresses} else API_PORT
 
 
 def proxy_mode(spec: ClusterSpec) -> ProxyMode:
-    """How kube-proxy programs services: what `kubeadm.kube_proxy.mode` says, else nftables (one transaction, two tables to clean)."""
+    """The mode of kube-proxy: `kubeadm.kube_proxy.mode`, default nftables (atomic updates, only two tables to clean)."""
     return ProxyMode(spec.kubeadm.kube_proxy.get("mode") or ProxyMode.NFTABLES)
 
 
 def cgroup_driver(spec: ClusterSpec) -> str:
-    """The cgroup driver that kubelet and containerd must share: systemd unless `kubeadm.kubelet.cgroupDriver` says otherwise."""
+    """The cgroup driver of kubelet and containerd: `kubeadm.kubelet.cgroupDriver`, default systemd."""
     return str(spec.kubeadm.kubelet.get("cgroupDriver") or "systemd")
 
 
 def certificate_names(spec: ResolvedSpec) -> tuple[str, ...]:
-    """Every address of every control plane in both families, SSH addresses, the endpoint, the first service address of each
-    family, and what the file adds; kubeadm adds the names of the `kubernetes` service itself.
+    """All addresses of the control planes in both families, their SSH addresses, the endpoint, the first service address of each family, and
+    `extra_sans`. kubeadm adds the names of the `kubernetes` service.
 
-    IPv6 is bare: certificates hold addresses, not URLs (RFC 5280, 4.2.1.6).
+    IPv6 addresses have no brackets, because certificates contain addresses, not URLs (RFC 5280, 4.2.1.6).
     """
     names: list[str] = []
     for host in spec.control_planes:
         names += [host.name, *(str(address) for address in host.addresses)]
-        if "%" not in host.ssh.address:  # a zone id means something on one machine only
+        if "%" not in host.ssh.address:  # a zone id is valid on one machine only
             names.append(host.ssh.address)
     names.append(api_endpoint(spec)[0])
     names += [str(services.network_address + 1) for services in spec.service_ranges]
@@ -77,7 +77,7 @@ def init_configuration(spec: ResolvedSpec) -> dict[str, Any]:
     return {
         "apiVersion": KUBEADM_API,
         "kind": "InitConfiguration",
-        # kubeadm always makes a token; ours for workers are made when needed, so this one dies at once (a random value, never printed)
+        # kubeadm always creates a token. It expires at once (random, never printed), because sixstack creates tokens for workers when needed
         "bootstrapTokens": [{"ttl": "1m0s", "description": "made by kubeadm init, not used"}],
         "localAPIEndpoint": {"advertiseAddress": str(host.addresses[0]), "bindPort": bind_port(spec)},
         "nodeRegistration": _node_registration(spec, host),
@@ -85,12 +85,10 @@ def init_configuration(spec: ResolvedSpec) -> dict[str, Any]:
 
 
 def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
-    """ClusterConfiguration; the same for the cluster's whole life."""
+    """ClusterConfiguration. It never changes during the life of the cluster."""
     extra = spec.kubeadm.extra_args
     primary = spec.families[0]
-    loopback = (
-        {"bind-address": "::1"} if spec.stack is StackMode.IPV6 else {}
-    )  # kubeadm's own default is 127.0.0.1, also where IPv6 is all there is
+    loopback = {"bind-address": "::1"} if spec.stack is StackMode.IPV6 else {}  # kubeadm's default is 127.0.0.1, even in IPv6-only clusters
     everywhere = {"bind-address": "::"} if primary is Family.IPV6 else {}
     return {
         "apiVersion": KUBEADM_API,
@@ -99,7 +97,7 @@ def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
         "kubernetesVersion": spec.version,
         "controlPlaneEndpoint": control_plane_endpoint(spec),
         "imageRepository": spec.images.repository,
-        # EC keys are made in milliseconds and make every handshake cheaper; RSA costs seconds of init on a small machine
+        # EC keys take milliseconds and make handshakes cheaper; RSA keys take seconds of init on a small machine
         "encryptionAlgorithm": "ECDSA-P256",
         "networking": {
             "podSubnet": ",".join(str(pods) for pods in spec.pod_ranges),
@@ -111,18 +109,18 @@ def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
             "extraArgs": _args(loopback, ELECTION, CONTROLLER_RATE, node_mask_args(spec), extra.get("controller_manager", {}))
         },
         "scheduler": {"extraArgs": _args(loopback, ELECTION, extra.get("scheduler", {}))},
-        # etcd's URLs follow the advertise address: kubeadm writes [::1] where that is IPv6
+        # the etcd URLs follow the advertise address: kubeadm writes [::1] if it is IPv6
         "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": _args(extra.get("etcd", {}))}},
     }
 
 
 def node_mask_args(spec: ClusterSpec) -> dict[str, str]:
-    """A flag per family; kube-controller-manager refuses the one without a family in dual-stack, and takes it for IPv4 elsewhere."""
+    """One argument per family. kube-controller-manager refuses the argument without family in dual-stack, and applies it to IPv4 otherwise."""
     return {f"node-cidr-mask-size-{family_of(pods.cidr).value}": str(pods.mask) for pods in spec.network.pods}
 
 
 def kubelet_configuration(spec: ClusterSpec) -> dict[str, Any]:
-    """KubeletConfiguration of every node; what the file says wins."""
+    """KubeletConfiguration of every node. The file takes precedence."""
     document: dict[str, Any] = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -137,7 +135,7 @@ def kubelet_configuration(spec: ClusterSpec) -> dict[str, Any]:
 
 
 def kube_proxy_configuration(spec: ClusterSpec) -> dict[str, Any]:
-    """KubeProxyConfiguration; what the file says wins."""
+    """KubeProxyConfiguration. The file takes precedence."""
     primary_is_ipv6 = spec.families[0] is Family.IPV6
     document: dict[str, Any] = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -145,7 +143,7 @@ def kube_proxy_configuration(spec: ClusterSpec) -> dict[str, Any]:
         "mode": proxy_mode(spec).value,
         "clusterCIDR": ",".join(
             str(pods) for pods in spec.pod_ranges
-        ),  # every family, or kube-proxy takes pods of the other one for outsiders
+        ),  # all families, or kube-proxy treats pods of the other family as external
         "bindAddress": "::" if primary_is_ipv6 else "0.0.0.0",
     }
     if spec.stack is StackMode.IPV6:
@@ -159,7 +157,7 @@ def init_documents(spec: ResolvedSpec) -> list[dict[str, Any]]:
 
 
 def join_configuration(spec: ResolvedSpec, host: Host, *, token: str, ca_hash: str) -> dict[str, Any]:
-    """JoinConfiguration of a worker. Holds the token: goes into a 0600 file on the host, never into a value, log or record."""
+    """JoinConfiguration of a worker. It contains the token, so it goes only into a 0600 file on the host, never into a value, log or record."""
     return {
         "apiVersion": KUBEADM_API,
         "kind": "JoinConfiguration",
@@ -182,7 +180,7 @@ def _node_registration(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
             {"node-ip": ",".join(str(address) for address in host.addresses)}, spec.kubeadm.extra_args.get("kubelet", {})
         ),
     }
-    if host in spec.workers:  # left out on a control plane: kubeadm's own taint; the file's come with label-node
+    if host in spec.workers:  # omitted on a control plane, which gets kubeadm's taint; step label-node sets the taints from the file
         registration["taints"] = [_taint(taint) for taint in host.taints]
     if spec.kubeadm.ignore_preflight:
         registration["ignorePreflightErrors"] = list(spec.kubeadm.ignore_preflight)
@@ -194,7 +192,7 @@ def _taint(taint: Taint) -> dict[str, str]:
 
 
 def _args(*layers: Mapping[str, str]) -> list[dict[str, str]]:
-    """Arguments in kubeadm's list form; later layers win."""
+    """Arguments as kubeadm's list. Later layers take precedence."""
     merged: dict[str, str] = {}
     for layer in layers:
         merged |= layer
@@ -202,7 +200,7 @@ def _args(*layers: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _canonical(name: str) -> str:
-    """One spelling of an address; a DNS name as it is, in lower case."""
+    """The canonical form of an address, or a DNS name in lower case."""
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:

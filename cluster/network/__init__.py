@@ -1,1 +1,1 @@
-"""The network check: what is expected, what was tried, what it means."""
+"""The network check: expectations, results, diagnosis and report."""

@@ -1,4 +1,4 @@
-"""One result of a network check: what was tried, from where to where, over which family, at which layer."""
+"""One result of a network check: kind, source, target, family and layer."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from cluster.vocabulary.families import Family
 
 
 class CheckKind(StrEnum):
-    """What was tried."""
+    """Kind of a check."""
 
     NODE_ADDRESSES = "node-addresses"
     NODE_LABELS = "node-labels"
-    POD_RANGES = "pod-ranges"  # those that the node was given
+    POD_RANGES = "pod-ranges"  # the pod ranges of the node
     POD_ADDRESSES = "pod-addresses"
-    PROBE = "probe"  # getting the probe itself to run
+    PROBE = "probe"  # start of the probe pod
     PING = "ping"
     HTTP = "http"
-    MTU = "mtu"  # a packet as large as the pod's interface takes, in one piece
-    SOURCE_ADDRESS = "source-address"  # whose address a machine outside the pod network sees
-    OUTSIDE = "outside"  # an address that has nothing to do with the cluster
-    SERVICE_FAMILIES = "service-families"  # what the API server makes of an ipFamilyPolicy
+    MTU = "mtu"  # a packet of the size of the pod MTU, unfragmented
+    SOURCE_ADDRESS = "source-address"  # source address that a machine outside the pod network sees
+    OUTSIDE = "outside"  # an address outside the cluster
+    SERVICE_FAMILIES = "service-families"  # families that the API server assigns for an ipFamilyPolicy
     CLUSTER_IP = "cluster-ip"
     NODE_PORT = "node-port"
     SESSION_AFFINITY = "session-affinity"
@@ -34,9 +34,9 @@ class CheckKind(StrEnum):
 
 
 class Layer(StrEnum):
-    """Where to look when it failed."""
+    """Layer of a fault."""
 
-    NODE = "node"  # kubelet: the address it registered, the container it should run
+    NODE = "node"  # kubelet: registered addresses, containers
     LABELS = "node-labels"
     NODE_NETWORK = "node-network"  # routes and firewalls between the machines
     POD_NETWORK = "pod-network"  # the CNI plug-in
@@ -48,16 +48,16 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One result: from where to where, over which family, at which layer."""
+    """One result: kind, source, target, family and layer."""
 
     kind: CheckKind
     family: Family | None  # None: concerns both
     source: str
-    target: str  # "" for what concerns the source alone
+    target: str  # "" if the check concerns only the source
     layer: Layer
     ok: bool
-    detail: str = ""  # what came instead, when not ok; else what was measured, if anything was
-    source_node: str = ""  # "" where no single node is meant
+    detail: str = ""  # the actual result if not ok, else the measured value, if any
+    source_node: str = ""  # "" without a single node
     target_node: str = ""
 
     def __str__(self) -> str:
@@ -66,12 +66,12 @@ class Check:
 
     @property
     def path(self) -> str:
-        """From where to where, in words."""
+        """Source and target as text."""
         return f"from {self.source} to {self.target}" if self.target else f"of {self.source}"
 
     @property
     def nodes(self) -> frozenset[str]:
-        """The nodes at its ends."""
+        """The nodes of source and target."""
         return frozenset({self.source_node, self.target_node} - {""})
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,12 +90,12 @@ class Check:
 
 
 def family_name(family: Family) -> str:
-    """As people write it."""
+    """Display name of a family."""
     return "IPv4" if family is Family.IPV4 else "IPv6"
 
 
 def family_names(families: Iterable[Family]) -> str:
-    """Several, in one phrase."""
+    """Display names of several families."""
     return " and ".join(family_name(family) for family in families)
 
 
@@ -114,5 +114,5 @@ _WORDS: dict[CheckKind | Layer, str] = {
 
 
 def words(code: CheckKind | Layer) -> str:
-    """A code as people write it."""
+    """Display name of a kind or layer."""
     return _WORDS.get(code) or code.value.replace("-", " ")

@@ -1,4 +1,4 @@
-"""From failed checks to what is broken: what merely follows from a deeper fault is counted with it, and the nodes in question are named."""
+"""Diagnose failed checks. Consequences of a fault in a deeper layer are counted with that fault, and each finding has its nodes."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 from cluster.network.checks import Check, CheckKind, Layer, family_names, words
 from cluster.vocabulary.families import Family
 
-# Where to look, by layer; by kind where that says more.
+# What to check, by layer, or by kind if that is more precise.
 LOOK_AT: dict[Layer | CheckKind, str] = {
-    Layer.NODE: "kubelet and container runtime of that node",
-    Layer.LABELS: "the node's labels: create-cluster sets them again",
-    Layer.NODE_NETWORK: "routes, router and firewall between the machines",
+    Layer.NODE: "the kubelet and the container runtime of that node",
+    Layer.LABELS: "the node labels, which create-cluster sets again",
+    Layer.NODE_NETWORK: "routes, routers and firewalls between the machines",
     Layer.POD_NETWORK: "the CNI plug-in's pod on these nodes, forwarding, routes to the pod ranges, and a firewall that drops its tunnel",
     Layer.EGRESS: "forwarding and masquerading on that node, and a firewall between pods and machines",
     Layer.SERVICE: "kube-proxy on that node, and a firewall in front of it",
-    Layer.DNS: "the CoreDNS pods and the kube-dns service; from one node alone: a firewall for port 53 there",
+    Layer.DNS: "the CoreDNS pods and the kube-dns service; if only one node fails, a firewall for port 53 on that node",
     Layer.NETWORK_POLICY: "the policy controller of the CNI plug-in",
-    CheckKind.MTU: "the MTU of the tunnel's device and of the link below it: the tunnel takes 50 octets over IPv4, 70 over IPv6",
+    CheckKind.MTU: "the MTU of the tunnel device and of the link below it: the tunnel header takes 50 bytes over IPv4, 70 over IPv6",
     CheckKind.SOURCE_ADDRESS: "the masquerade rules for the pod ranges on that node, or the setting for outgoing NAT",
     CheckKind.OUTSIDE: "the route and the firewall from that node to the address",
     CheckKind.SERVICE_FAMILIES: "the API server's --service-cluster-ip-range and the families of the cluster",
     CheckKind.POD_RANGES: "kube-controller-manager's --cluster-cidr and --allocate-node-cidrs",
     CheckKind.POD_ADDRESSES: "the CNI plug-in's configuration of addresses",
-    CheckKind.PROBE: "the events of the probe pod; an image that cannot be pulled says nothing of the network",
-    CheckKind.NODE_PORT: "kube-proxy on the node that is asked, its --nodeport-addresses, and a firewall for ports 30000 to 32767",
+    CheckKind.PROBE: "the events of the probe pod. An image that cannot be pulled is not a network fault",
+    CheckKind.NODE_PORT: "kube-proxy on the target node, its --nodeport-addresses, and a firewall for ports 30000 to 32767",
 }
 
-# kinds that are a subject of their own within their layer
-_APART = frozenset(
+# kinds with separate findings within their layer
+_SEPARATE = frozenset(
     {
         CheckKind.MTU,
         CheckKind.SOURCE_ADDRESS,
@@ -45,28 +45,28 @@ _APART = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is broken."""
+    """One fault."""
 
     layer: Layer
     subject: CheckKind | None  # None: the layer as a whole
-    families: tuple[Family, ...]  # (): concerns no family alone
-    nodes: tuple[str, ...]  # where to look; (): everywhere
-    checks: tuple[Check, ...]  # those that show it
-    follows: int  # how many other failures it explains
+    families: tuple[Family, ...]  # (): all families
+    nodes: tuple[str, ...]  # affected nodes; (): all nodes
+    checks: tuple[Check, ...]  # failed checks that show the fault
+    follows: int  # number of other failures that the fault explains
 
     @property
     def look_at(self) -> str:
-        """What to look at."""
+        """What to check."""
         return LOOK_AT[self.subject or self.layer]
 
     @property
-    def says(self) -> str:
-        """One clause: what, over which family, where, how much of it, and the first failure."""
+    def summary(self) -> str:
+        """One clause: layer, families, nodes, number of failures, and the first failure."""
         over = f" over {family_names(self.families)}" if self.families else ""
         where = f" at {' and '.join(self.nodes)}" if self.nodes else " everywhere"
         name = f"{words(self.subject)} ({words(self.layer)})" if self.subject else words(self.layer)
         count = f"{len(self.checks)} {'check' if len(self.checks) == 1 else 'checks'} failed"
-        more = f", and {self.follows} that follow from it" if self.follows else ""
+        more = f", and {self.follows} checks failed as a consequence" if self.follows else ""
         first = self.checks[0]
         return f"{name}{over}{where}: {count}{more}; first: {words(first.kind)} {first.path}: {first.detail}"
 
@@ -77,7 +77,7 @@ class Finding:
             "subject": self.subject.value if self.subject else None,
             "families": [family.value for family in self.families],
             "nodes": list(self.nodes),
-            "says": self.says,
+            "says": self.summary,
             "look_at": self.look_at,
             "failed": len(self.checks),
             "follows": self.follows,
@@ -85,17 +85,17 @@ class Finding:
 
 
 def diagnose(checks: Iterable[Check], families: Sequence[Family], nodes: Sequence[str]) -> tuple[Finding, ...]:
-    """What is broken, deepest layer first; `families` are the cluster's, primary first."""
+    """The faults, deepest layer first. `families`: those of the cluster, primary first."""
     failures = [check for check in checks if not check.ok]
     causes = {id(check): [other for other in failures if other is not check and _explains(other, check, families[0])] for check in failures}
     roots = [check for check in failures if not causes[id(check)]]
     groups: dict[tuple[Layer, CheckKind | None, Family | None], list[Check]] = {}
     for check in roots:
-        groups.setdefault((check.layer, check.kind if check.kind in _APART else None, check.family), []).append(check)
-    # one fault over both families is one finding
+        groups.setdefault((check.layer, check.kind if check.kind in _SEPARATE else None, check.family), []).append(check)
+    # merge equal faults of both families
     merged: dict[tuple[Layer, CheckKind | None, tuple[str, ...]], list[tuple[Family | None, list[Check]]]] = {}
-    for (layer, subject, family), found in groups.items():
-        merged.setdefault((layer, subject, suspects(found, nodes)), []).append((family, found))
+    for (layer, subject, family), group in groups.items():
+        merged.setdefault((layer, subject, suspects(group, nodes)), []).append((family, group))
     order = list(Layer)
     findings = [
         Finding(
@@ -103,8 +103,8 @@ def diagnose(checks: Iterable[Check], families: Sequence[Family], nodes: Sequenc
             subject=subject,
             families=tuple(family for family in families if family in {name for name, _ in parts}),
             nodes=where,
-            checks=(shown := tuple(check for _, part in parts for check in part)),
-            follows=_following(shown, failures, causes),
+            checks=(symptoms := tuple(check for _, part in parts for check in part)),
+            follows=_count_follow_ups(symptoms, failures, causes),
         )
         for (layer, subject, where), parts in merged.items()
     ]
@@ -112,31 +112,31 @@ def diagnose(checks: Iterable[Check], families: Sequence[Family], nodes: Sequenc
 
 
 def suspects(checks: Sequence[Check], nodes: Sequence[str]) -> tuple[str, ...]:
-    """The node that all failures share, else both ends where they share a pair, else all that are touched; () for everywhere."""
+    """The nodes that all failures have in common, else all nodes of the failures; () for all nodes."""
     touched = [check.nodes for check in checks if check.nodes]
     if not touched:
         return ()
     shared = frozenset.intersection(*touched)
-    # of a pair that fails in one direction alone, the end that others fail at too is not known: both are named
-    found = shared or frozenset.union(*touched)
-    if not shared and len(found) >= len(nodes):
+    # if a pair fails in only one direction, the faulty end is unknown: return both
+    group = shared or frozenset.union(*touched)
+    if not shared and len(group) >= len(nodes):
         return ()
-    return tuple(sorted(found))
+    return tuple(sorted(group))
 
 
-def _following(shown: tuple[Check, ...], failures: list[Check], causes: dict[int, list[Check]]) -> int:
-    mine = {id(check) for check in shown}
-    return sum(1 for check in failures if any(id(cause) in mine for cause in causes[id(check)]))
+def _count_follow_ups(symptoms: tuple[Check, ...], failures: list[Check], causes: dict[int, list[Check]]) -> int:
+    own = {id(check) for check in symptoms}
+    return sum(1 for check in failures if any(id(cause) in own for cause in causes[id(check)]))
 
 
 def _explains(cause: Check, check: Check, primary: Family) -> bool:
-    """Whether `check` may fail because of what `cause` shows; only deeper layers explain, so there is no circle."""
+    """Whether the fault of `cause` can explain the failure of `check`. Only deeper layers explain others, so there is no cycle."""
     if cause.kind is CheckKind.PROBE:
         return False
     if check.kind is CheckKind.NETWORK_POLICY:
         return cause.layer is Layer.POD_NETWORK and cause.family is check.family and cause.nodes == check.nodes
     if check.layer is Layer.DNS:
-        # questions go to the kube-dns service, which has an address of the primary family, whatever record is asked for
+        # all DNS queries go to the kube-dns service, whose address has the primary family
         reached = cause.layer in (Layer.NODE_NETWORK, Layer.POD_NETWORK, Layer.SERVICE) and cause.kind not in (
             CheckKind.NODE_PORT,
             CheckKind.MTU,
@@ -152,20 +152,20 @@ def _same_family_explains(cause: Check, check: Check) -> bool:
     above = list(Layer).index(check.layer) > list(Layer).index(cause.layer)
     reach = cause.kind in (CheckKind.PING, CheckKind.HTTP)
     if cause.kind is CheckKind.MTU:
-        # where packets are too large for a path, the nodes at its ends cut what they can
+        # if packets are too large for a path, the nodes at its ends fragment them
         return check.kind is CheckKind.MTU and bool(cause.target) and not check.target and check.source_node in cause.nodes
     if cause.kind is CheckKind.HTTP and cause.layer is Layer.NODE_NETWORK:
-        # a firewall in front of one port: whoever else asks for it there is refused too
+        # a firewall for one port refuses all clients of this port
         return check.layer is Layer.EGRESS and check.kind in (CheckKind.HTTP, CheckKind.SOURCE_ADDRESS) and check.target == cause.target
     if reach and cause.layer is Layer.EGRESS:
         return check.kind in (CheckKind.SOURCE_ADDRESS, CheckKind.OUTSIDE) and check.source_node == cause.source_node
     if reach and cause.layer is Layer.POD_NETWORK and check.kind is CheckKind.MTU:
         return cause.nodes == check.nodes
-    return reach and above and cause.layer in (Layer.NODE_NETWORK, Layer.POD_NETWORK) and _on_the_way(cause, check)
+    return reach and above and cause.layer in (Layer.NODE_NETWORK, Layer.POD_NETWORK) and _have_common_ends(cause, check)
 
 
-def _on_the_way(cause: Check, check: Check) -> bool:
-    """The same two ends; or an end in common, where a service chooses the other one."""
+def _have_common_ends(cause: Check, check: Check) -> bool:
+    """Whether both checks have the same ends, or a common end if a service chooses the other end."""
     if check.kind in (CheckKind.CLUSTER_IP, CheckKind.NODE_PORT, CheckKind.SESSION_AFFINITY):
         return bool(cause.nodes & check.nodes)
     return bool(check.nodes) and check.nodes == cause.nodes

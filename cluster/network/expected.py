@@ -1,4 +1,4 @@
-"""What a cluster's network should be like: asked for by a cluster file, or read from the API of a cluster that somebody else made."""
+"""The expected network of a cluster, from a cluster file or from the API of an existing cluster."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from cluster.vocabulary.spec import ClusterSpec
 
 @dataclass(frozen=True, slots=True)
 class ExpectedNetwork:
-    """What the network should be like."""
+    """The expected network of a cluster."""
 
     families: tuple[Family, ...]  # primary first
-    # node name -> its addresses, primary first, () where any of the right families will do; no names at all: every node of the cluster
+    # node name -> addresses, primary first; (): any addresses of the right families. Empty mapping: all nodes of the cluster
     nodes: Mapping[str, tuple[Address, ...]]
     dns_domain: str = "cluster.local"
     pod_ranges: tuple[Network, ...] = ()  # (): any
-    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node name -> the labels it must have
-    # whether pods leave the cluster with their node's address; a family that is not named: either will do
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # node name -> required labels
+    # whether pod traffic that leaves the cluster gets the address of the node; a missing family is not checked
     nat: Mapping[Family, bool] = field(default_factory=dict)
-    policy: bool | None = None  # whether NetworkPolicy is enforced; None: either will do
-    cni: str = ""  # the pod network plug-in, in words
+    policy: bool | None = None  # whether NetworkPolicy is enforced; None: not checked
+    cni: str = ""  # name of the pod network plug-in
 
     @classmethod
     def of(cls, spec: ClusterSpec) -> ExpectedNetwork:
-        """What a cluster file (with its hosts' addresses resolved) asks for."""
+        """The expected network of a resolved cluster file."""
         plugin = pod_network(spec)
         return cls(
             families=spec.families,

@@ -1,4 +1,4 @@
-"""A network report as a page for people: verdict, what is broken, node by node and family by family, in colour and words."""
+"""A network report as Markdown: verdict, findings, and results by node and family, in colours and words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cluster.vocabulary.families import Family
 GOOD, BAD, NONE = "🟢", "🔴", "⚪"
 _NOT_TRIED = f"{NONE}\N{NO-BREAK SPACE}not tried"
 
-# shown in full up to this many; the audit record and `--output json` have all
+# limits of the page; the audit record and `--output json` have everything
 MOST_NODES = 20
 MOST_FAILURES = 30
 
-# between two nodes, and at one: columns of the second table
+# layers between two nodes, and the columns of the table per node
 _BETWEEN = frozenset({Layer.NODE_NETWORK, Layer.POD_NETWORK, Layer.EGRESS})
 _COLUMNS: tuple[tuple[str, frozenset[CheckKind]], ...] = (
     ("largest packet", frozenset({CheckKind.MTU})),
@@ -29,23 +29,23 @@ _COLUMNS: tuple[tuple[str, frozenset[CheckKind]], ...] = (
 
 
 def markdown(report: NetworkReport, cluster: str) -> str:
-    """The page."""
+    """The report as Markdown."""
     parts = [f"## {GOOD if report.ok else BAD} Network of cluster {cluster}", "", report.verdict, ""]
     if report.findings:
         parts += ["### What is broken", ""]
         for finding in report.findings:
-            parts += [f"- {BAD} **{_cell(finding.says)}**", f"  Look at {finding.look_at}."]
+            parts += [f"- {BAD} **{_cell(finding.summary)}**", f"  Look at {finding.look_at}."]
         parts.append("")
     for family in report.families:
         parts += [f"### Between nodes over {family_name(family)}", "", *_matrix(report, family), ""]
     parts += ["### At each node", "", *_at_nodes(report), ""]
-    parts += ["### Nodes, pods and services as such", "", *_static(report), ""]
+    parts += ["### Nodes, pods and services", "", *_static(report), ""]
     if report.failures:
         parts += [f"### Failed checks ({len(report.failures)})", "", *_failed(report.failures), ""]
     parts += [f"- {note}" for note in report.notes]
     parts.append(
         f"\n{len(report.checks)} checks in {report.seconds:.1f} s. "
-        "A row tries, a column is tried: ping and HTTP between the nodes' own addresses, and to and from pods on them."
+        "Rows are sources, columns are targets: ping and HTTP between node addresses, and to and from pods on these nodes."
     )
     return "\n".join(parts)
 
@@ -60,7 +60,7 @@ def _matrix(report: NetworkReport, family: Family) -> list[str]:
         cells = [_state([check for check in between if (check.source_node, check.target_node) == (source, target)]) for target in nodes]
         rows.append(_row(f"**{source}**", *cells))
     if len(report.nodes) > MOST_NODES:
-        rows += ["", f"{len(report.nodes) - MOST_NODES} more nodes are not shown; what failed there is listed below."]
+        rows += ["", f"{len(report.nodes) - MOST_NODES} more nodes are not shown. Their failed checks are listed below."]
     return rows
 
 
@@ -91,15 +91,15 @@ def _state(checks: Sequence[Check]) -> str:
         return _unbroken(f"{GOOD} {len(checks)} ok")
     by_layer: dict[Layer, list[str]] = {}
     for check in failed:
-        said = by_layer.setdefault(check.layer, [])
-        if words(check.kind) not in said:
-            said.append(words(check.kind))
+        kinds_of_layer = by_layer.setdefault(check.layer, [])
+        if words(check.kind) not in kinds_of_layer:
+            kinds_of_layer.append(words(check.kind))
     what = "; ".join(f"{words(layer)}: {', '.join(kinds)}" for layer, kinds in by_layer.items())
     return f"{BAD} {len(failed)} of {len(checks)}: {what}"
 
 
 def _measured(checks: Sequence[Check], kinds: Iterable[CheckKind]) -> str:
-    """The state of some kinds, and what they measured, where all of them measured the same."""
+    """The state of some kinds, and the measured value if all checks have the same."""
     found = [check for check in checks if check.kind in kinds]
     failed = [check for check in found if not check.ok]
     if not found:
@@ -111,7 +111,7 @@ def _measured(checks: Sequence[Check], kinds: Iterable[CheckKind]) -> str:
 
 
 def _failed(failures: Sequence[Check]) -> list[str]:
-    rows = [_row("layer", "check", "family", "from", "to", "what came"), _row(*["---"] * 6)]
+    rows = [_row("layer", "check", "family", "from", "to", "result"), _row(*["---"] * 6)]
     for check in failures[:MOST_FAILURES]:
         family = family_name(check.family) if check.family else "all"
         rows.append(_row(words(check.layer), words(check.kind), family, check.source, check.target or "-", check.detail))
@@ -125,10 +125,10 @@ def _row(*cells: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """One line, and no bar that would end a cell."""
+    """The text on one line, without the bar that ends a cell."""
     return text.replace("|", "/").replace("\n", " ")
 
 
 def _unbroken(text: str) -> str:
-    """A short cell stays on one line."""
+    """Prevent line breaks in a short cell."""
     return text.replace(" ", "\N{NO-BREAK SPACE}")

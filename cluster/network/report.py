@@ -1,4 +1,4 @@
-"""All that one network check found, as a verdict, a table and JSON; plain, filled by kube/network_check."""
+"""The results of one network check as verdict, table and JSON. kube/network_check creates the report."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ class NetworkReport:
     nodes: tuple[str, ...]
     checks: tuple[Check, ...]
     seconds: float
-    notes: tuple[str, ...] = field(default=())  # what is worth saying and is no failure
+    notes: tuple[str, ...] = field(default=())  # remarks that are no failures
 
     @property
     def failures(self) -> tuple[Check, ...]:
         """The results that are not ok."""
         return tuple(check for check in self.checks if not check.ok)
 
-    @cached_property  # verdict, page, table and JSON ask for it, and it compares all failures with each other
+    @cached_property  # used by verdict, page, table and JSON; compares all pairs of failures
     def findings(self) -> tuple[Finding, ...]:
-        """What is broken, deepest layer first."""
+        """The faults, deepest layer first."""
         return diagnose(self.checks, self.families, self.nodes)
 
     @property
     def ok(self) -> bool:
-        """Something was checked, and all of it is well."""
+        """Whether there are checks and all of them passed."""
         return bool(self.checks) and not self.failures
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
+        """The result in one or two sentences."""
         scope = f"{len(self.nodes)} {'node' if len(self.nodes) == 1 else 'nodes'} over {family_names(self.families)}"
         if not self.checks:
             return f"The network of {scope} was not checked."
@@ -46,10 +46,10 @@ class NetworkReport:
             return f"The network works: {len(self.checks)} checks passed between {scope}."
         first, *others = self.findings
         more = f" (and {len(others)} more findings)" if len(others) > 1 else " (and one more finding)" if others else ""
-        return f"The network of {scope} is broken at {first.says}{more}. Look at {first.look_at}."
+        return f"The network of {scope} is broken at {first.summary}{more}. Look at {first.look_at}."
 
     def table_rows(self) -> list[dict[str, str]]:
-        """A row per kind, layer and family: how many passed, and the first that did not."""
+        """One row per kind, layer and family: number of passed checks, and the first failure."""
         groups: dict[tuple[CheckKind, Layer, Family | None], list[Check]] = {}
         for check in self.checks:
             groups.setdefault((check.kind, check.layer, check.family), []).append(check)

@@ -1,5 +1,5 @@
-"""Operating systems of hosts, one file per family: what a hint tells a person to type.
+"""Operating systems of hosts, one file per family. They provide the commands in hints.
 
-protocol.py says what a file holds, detection.py finds the one of a host. Tested are the lab's hosts, Debian 12. The other files only give hints:
-sixstack itself runs no command of a package manager.
+protocol.py is the interface, detection.py finds the operating system of a host. Only Debian 12 is tested (the lab hosts). sixstack itself never
+runs a package manager.
 """

@@ -1,4 +1,4 @@
-"""Debian and its descendants. Tested: Debian 12, the lab's hosts."""
+"""Debian and its derivatives. Tested with Debian 12 (the lab hosts)."""
 
 from __future__ import annotations
 

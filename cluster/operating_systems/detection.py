@@ -1,4 +1,4 @@
-"""The operating systems that hints are for. A new one is a file and a line here."""
+"""The supported operating systems. To add one, add a file and a line here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPERATING_SYSTEMS: tuple[OperatingSystem, ...] = (
 )
 
 
-def operating_system(found: HostFacts | None) -> OperatingSystem:
-    """That of a host (None: nothing is known of it): by its own ID, else by the first ID_LIKE that is known (os-release(5): the closest comes first)."""
+def operating_system(facts: HostFacts | None) -> OperatingSystem:
+    """The operating system of a host, by its ID, else by its first known ID_LIKE (os-release(5): the closest comes first). None: no facts."""
     by_id = {name: system for system in OPERATING_SYSTEMS for name in system.ids}
-    return next((by_id[name] for name in (found.os_ids if found is not None else ()) if name in by_id), UNKNOWN)
+    return next((by_id[name] for name in (facts.os_ids if facts is not None else ()) if name in by_id), UNKNOWN)

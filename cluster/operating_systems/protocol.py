@@ -1,6 +1,6 @@
-"""What is known of an operating system: names of packages, and the commands that install and remove them.
+"""The interface of an operating system: package names, and the commands that install and remove packages.
 
-Firewalls are not here: a host says which program closes a port, and the hint is for that program (cluster/rules/on_facts/firewall.py).
+Firewalls are not part of it: the facts have the program that closes a port, and the hint is for that program (cluster/rules/on_facts/firewall.py).
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ class OperatingSystem:
 
     title: str
     ids: tuple[str, ...]  # ID of /etc/os-release, or one of ID_LIKE
-    install: str = ""  # before the names of packages; "": not known
+    install: str = ""  # install command without package names; "": unknown
     remove: str = ""
-    packages: Mapping[str, str] = field(default_factory=dict)  # command -> the package that has it
-    default_package: str = ""  # of the commands that are not in `packages`
-    kernel_modules: str = ""  # the package of modules that a small kernel lacks
+    packages: Mapping[str, str] = field(default_factory=dict)  # command -> its package
+    default_package: str = ""  # package of all other commands
+    kernel_modules: str = ""  # package with modules that a minimal kernel lacks
 
     def install_hint(self, commands: Iterable[str]) -> str:
-        """How a person gets these commands onto the host."""
-        wanted = list(commands)
+        """How to install these commands on the host."""
+        names = list(commands)
         if not self.install:
-            return f"install the packages that have {', '.join(wanted)}"
-        found = sorted({self.packages.get(command, self.default_package) for command in wanted})
-        return f"`{self.install} {' '.join(found)}`"
+            return f"install {', '.join(names)}"
+        packages = sorted({self.packages.get(command, self.default_package) for command in names})
+        return f"`{self.install} {' '.join(packages)}`"
 
     def remove_hint(self, package: str) -> str:
-        """How a person removes a package."""
-        return f"remove it: `{self.remove} {package}`" if self.remove else f"remove package {package}"
+        """How to remove a package."""
+        return f"remove the package with `{self.remove} {package}`" if self.remove else f"remove package {package}"
 
     @property
     def kernel_modules_hint(self) -> str:
-        """Where modules of the kernel are that cannot be loaded; "" where no package is known."""
-        return f" (package {self.kernel_modules} has it)" if self.kernel_modules else ""
+        """The package of missing kernel modules; "" if unknown."""
+        return f" (package {self.kernel_modules} has the module)" if self.kernel_modules else ""

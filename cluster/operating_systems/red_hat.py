@@ -1,4 +1,4 @@
-"""Fedora, Red Hat Enterprise Linux and what is made from them (CentOS Stream, Rocky, Alma): dnf. Not tested: hints alone."""
+"""Fedora, Red Hat Enterprise Linux and derivatives (CentOS Stream, Rocky, Alma), with dnf. Not tested, only for hints."""
 
 from __future__ import annotations
 

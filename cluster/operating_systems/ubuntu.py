@@ -1,4 +1,4 @@
-"""Ubuntu and its descendants: Debian's packages, and kernels that keep some modules in a package of their own. Not tested: hints alone."""
+"""Ubuntu and its derivatives: Debian's packages, and a separate package for some kernel modules. Not tested, only for hints."""
 
 from __future__ import annotations
 

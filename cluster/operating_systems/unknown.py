@@ -1,4 +1,4 @@
-"""A host that does not say what it runs, or says something that no file here is about: hints name commands, not packages."""
+"""A host with an unknown operating system. Hints have commands instead of packages."""
 
 from __future__ import annotations
 

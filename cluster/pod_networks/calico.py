@@ -19,7 +19,7 @@ from cluster.vocabulary.spec import DEFAULT_BLOCKS, ClusterSpec, CniKind, Encaps
 _IMAGE_NAMES = ("calico-node", "calico-cni", "calico-kube-controllers")
 _REGISTRY = "quay.io/calico"
 
-# kinds of group crd.projectcalico.org, version v1 (libcalico-go/config/crd); felix reads on only once it can watch them all
+# kinds of group crd.projectcalico.org, version v1 (libcalico-go/config/crd); felix starts only when it can watch all of them
 _CLUSTER_WIDE = {
     "BGPConfiguration": "bgpconfigurations",
     "BGPFilter": "bgpfilters",
@@ -48,36 +48,36 @@ _NAMESPACED = {
 }
 _NOT_FOR_NODES = {"ipamconfigs", "ipamhandles", "kubecontrollersconfigurations"}
 
-# what Calico's image brings beside its own plug-ins
+# other CNI plug-ins in Calico's image
 _REFERENCE_PLUGINS = ("bandwidth", "flannel", "host-local", "loopback", "portmap", "tuning")
 
-# Felix takes the least MTU of the links that are the network's own: its own pattern, and names that it lacks (bonds, containers)
+# Felix uses the smallest MTU of the matching links: Felix's default pattern, plus bonds and links of containers
 _LINKS = r"^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|em|bond|team|host|net|venet|wlan|wwan)[0-9].*)"
 
 
-# Calico's limits of a block (api/pkg/apis/projectcalico/v3, IPPoolSpec.BlockSize)
+# Calico's limits of the block size (api/pkg/apis/projectcalico/v3, IPPoolSpec.BlockSize)
 BLOCK_SIZES = {Family.IPV4: range(20, 33), Family.IPV6: range(116, 129)}
 
 
 def no_pool_of_an_absent_family(spec: ClusterSpec) -> Iterator[Violation]:
-    """`cni.pools` has settings of a family that the cluster does not use."""
+    """`cni.pools` has settings for a family that the cluster does not use."""
     for family in Family:
         if family not in spec.families and spec.cni.pools.of(family) != Pools().of(family):
-            says = f"the cluster has no {family.value} pods: its stack is {spec.stack.value}"
-            yield Violation(f"cni.pools.{family.value}", says, "take it out")
+            message = f"the cluster has no {family.value} pods, because its stack is {spec.stack.value}"
+            yield Violation(f"cni.pools.{family.value}", message, "remove it")
 
 
 def block_size_is_of_the_family(spec: ClusterSpec) -> Iterator[Violation]:
-    """The size of a Calico block is not within /20 to /32 for IPv4, /116 to /128 for IPv6."""
+    """The block size of a Calico pool is not within /20 to /32 for IPv4, /116 to /128 for IPv6."""
     for family in spec.families:
         size, sizes = spec.cni.pools.block_size(family), BLOCK_SIZES[family]
         if size not in sizes:
-            says = f"/{size} is not within /{sizes.start} to /{sizes.stop - 1}, Calico's blocks of {family.value}"
-            yield Violation(f"cni.pools.{family.value}.block_size", says, f"use {DEFAULT_BLOCKS[family]}")
+            message = f"/{size} is not within /{sizes.start} to /{sizes.stop - 1}, the sizes of Calico's {family.value} blocks"
+            yield Violation(f"cni.pools.{family.value}.block_size", message, f"use {DEFAULT_BLOCKS[family]}")
 
 
 def every_host_gets_a_block(spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
-    """With Calico, a pod CIDR holds fewer blocks than the cluster has hosts: a host's pods and its tunnel get one block at first."""
+    """With Calico, a pod CIDR has fewer blocks than the cluster has hosts. Each host needs one block for its pods and its tunnel."""
     family = family_of(pods.cidr)
     size = spec.cni.pools.block_size(family)
     if size not in BLOCK_SIZES[family]:
@@ -85,26 +85,26 @@ def every_host_gets_a_block(spec: ClusterSpec, pods: PodNetwork, at: str) -> Ite
     blocks, hosts = _blocks(pods.cidr, size), len(spec.hosts)
     if blocks >= hosts:
         return
-    found = "holds no block" if not blocks else "holds one block" if blocks == 1 else f"holds {blocks} blocks"
+    found = "has no block" if not blocks else "has one block" if blocks == 1 else f"has {blocks} blocks"
     smaller = max(pods.cidr.prefixlen + (hosts - 1).bit_length(), BLOCK_SIZES[family].start)
     hints = [f"a pod CIDR of /{size - (hosts - 1).bit_length()} or shorter"]
     if smaller in BLOCK_SIZES[family]:
         hints.append(f"cni: pools: {family.value}: block_size: {smaller} or longer")
-    yield Violation(f"{at}.cidr", f"{pods.cidr} {found} of /{size}, the cluster has {hosts} hosts", "use " + ", or ".join(hints))
+    yield Violation(f"{at}.cidr", f"{pods.cidr} {found} of /{size}, but the cluster has {hosts} hosts", "use " + ", or ".join(hints))
 
 
 def pods_without_nat_or_tunnel_need_routes(spec: ClusterSpec) -> Iterator[Violation]:
-    """Calico's pods have no NAT, or no encapsulation: the network around the nodes must know the way to pods, and no BGP tells it."""
+    """Calico's pods have no NAT or no encapsulation, so the surrounding network needs routes to the pods. sixstack does not use BGP."""
     for index, pods in readable(spec.network.pods):
         family = family_of(pods.cidr)
         pool = spec.cni.pools.of(family)
         if pool.encapsulation is Encapsulation.NEVER:
-            says = f"packets of {pods.cidr} go from node to node as they are, which works between nodes of one subnet"
-            hint = f"see that all nodes are neighbours, or write {Encapsulation.CROSS_SUBNET.value}"
-            yield Violation(f"cni.pools.{family.value}.encapsulation", says, hint)
+            message = f"packets of {pods.cidr} are not encapsulated, which works only between nodes in the same subnet"
+            hint = f"put all nodes into one subnet, or write {Encapsulation.CROSS_SUBNET.value}"
+            yield Violation(f"cni.pools.{family.value}.encapsulation", message, hint)
         if not pool.nat_outgoing:
-            says = f"pods leave the cluster with addresses of {pods.cidr} (network.pods[{index}])"
-            yield Violation(f"cni.pools.{family.value}.nat_outgoing", says, f"route {pods.cidr} to the nodes, or take nat_outgoing out")
+            message = f"traffic that leaves the cluster has source addresses from {pods.cidr} (network.pods[{index}])"
+            yield Violation(f"cni.pools.{family.value}.nat_outgoing", message, f"route {pods.cidr} to the nodes, or remove nat_outgoing")
 
 
 def _blocks(cidr: Network, size: int) -> int:
@@ -118,7 +118,7 @@ class Calico(PodNetworkPlugin):
     title = "Calico"
     settings = frozenset({"version", "images", "vxlan_port", "mtu", "pools"})
     image_names = _IMAGE_NAMES
-    release = Release(3, 31, "other ones have other resource definitions and rights")
+    release = Release(3, 31, "other releases have other resource definitions and permissions")
     rules = (
         PodNetworkRule("cni-setting-unused", no_pool_of_an_absent_family),
         PodNetworkRule("block-size-out-of-range", block_size_is_of_the_family),
@@ -126,11 +126,11 @@ class Calico(PodNetworkPlugin):
         PodNetworkRule("pods-need-a-route", pods_without_nat_or_tunnel_need_routes, Severity.WARNING),
     )
     template = "cni/calico.yaml.j2"
-    default_vxlan_port = 4789  # the registered port, which Calico keeps to
+    default_vxlan_port = 4789  # the registered port of VXLAN, Calico's default
     local_ports = (LocalPort(9099, "Felix's health check"),)
     policy = True
-    drops_vxlan_of_strangers = True  # measured: felix lets VXLAN in from addresses of nodes alone
-    # no `workload`: calico-node without the mark of sixstack is somebody else's (recognition.py), with other settings
+    drops_vxlan_from_non_nodes = True  # measured: felix accepts VXLAN only from node addresses
+    # no `workload`: sixstack did not install a calico-node without its annotation (recognition.py)
     pools_path = "/apis/crd.projectcalico.org/v1/ippools"
     leftovers = Leftovers(
         folders=("/run/calico", "/var/lib/calico", "/var/log/calico"),
@@ -146,13 +146,13 @@ class Calico(PodNetworkPlugin):
     )
 
     def images(self, spec: ClusterSpec) -> Mapping[str, str]:
-        """The published images of the version, unless the file names others; the bundle holds the same."""
+        """The published images of the version, or the images from the file. The bundle contains the published ones."""
         version = (spec.cni.version or release_for(spec.version).calico).removeprefix("v")
         published = {name: f"{_REGISTRY}/{name.removeprefix('calico-')}:v{version}" for name in _IMAGE_NAMES}
         return published | spec.cni.images
 
     def values(self, spec: ClusterSpec) -> dict[str, Any]:
-        """For resource definitions, rights, one pool a family, DaemonSet and controllers of this cluster's families, ranges, VXLAN port and MTU."""
+        """Values for resource definitions, RBAC, one pool per family, DaemonSet and controllers of this cluster's families, ranges, VXLAN port and MTU."""
         definitions = [
             {"kind": kind, "plural": plural, "scope": scope}
             for scope, kinds in (("Cluster", _CLUSTER_WIDE), ("Namespaced", _NAMESPACED))
@@ -170,7 +170,7 @@ class Calico(PodNetworkPlugin):
         }
 
     def pools(self, spec: ClusterSpec) -> list[dict[str, Any]]:
-        """One pool a pod range, primary family first; named as Calico names those that it makes itself."""
+        """One pool per pod range, primary family first, with the names of Calico's default pools."""
         found = []
         for cidr in spec.pod_ranges:
             family = family_of(cidr)
@@ -187,7 +187,7 @@ class Calico(PodNetworkPlugin):
         return found
 
     def cni_config(self, spec: ClusterSpec) -> dict[str, Any]:
-        """The plug-ins' configuration on each host; words between double underscores are filled in by Calico's install program."""
+        """The CNI configuration on each host. Calico's install program replaces words between double underscores."""
         return {
             "name": "k8s-pod-network",
             "cniVersion": "1.0.0",
@@ -198,7 +198,7 @@ class Calico(PodNetworkPlugin):
                     "log_file_path": "/var/log/calico/cni/cni.log",
                     "datastore_type": "kubernetes",
                     "nodename": "__KUBERNETES_NODE_NAME__",
-                    # 0: what felix found, which is in a file that it writes
+                    # 0: the MTU that felix detects and writes to a file
                     "mtu": spec.cni.mtu or 0,
                     "require_mtu_file": spec.cni.mtu is None,
                     "ipam": {
@@ -214,21 +214,21 @@ class Calico(PodNetworkPlugin):
         }
 
     def environment(self, spec: ClusterSpec) -> dict[str, str]:
-        """What calico-node is told: VXLAN without BGP (https://docs.tigera.io/calico/latest/networking/configuring/vxlan-ipip), the addresses that
-        kubelet has, and the packet filter program that kube-proxy uses (https://docs.tigera.io/calico/latest/reference/felix/configuration)."""
+        """Environment of calico-node: VXLAN without BGP (https://docs.tigera.io/calico/latest/networking/configuring/vxlan-ipip), the addresses
+        of the kubelet, and the packet filter of kube-proxy (https://docs.tigera.io/calico/latest/reference/felix/configuration)."""
         values = {
             "DATASTORE_TYPE": "kubernetes",
             "WAIT_FOR_DATASTORE": "true",
             "CLUSTER_TYPE": "k8s",
             "CALICO_NETWORKING_BACKEND": "vxlan",
-            # pools are documents of ours: those of environment variables come out wrong in IPv6-only (CALICO_IPV4POOL_CIDR=none)
+            # sixstack applies the pools: environment variables create wrong pools in IPv6-only (CALICO_IPV4POOL_CIDR=none)
             "NO_DEFAULT_POOLS": "true",
             "CALICO_DISABLE_FILE_LOGGING": "true",
             "FELIX_DEFAULTENDPOINTTOHOSTACTION": "ACCEPT",
             "FELIX_HEALTHENABLED": "true",
             "FELIX_HEALTHHOST": _loopback(spec),
             "FELIX_IPV6SUPPORT": str(Family.IPV6 in spec.families).lower(),
-            # that of kube-proxy
+            # same as kube-proxy
             "FELIX_NFTABLESMODE": "Enabled" if proxy_mode(spec) is ProxyMode.NFTABLES else "Disabled",
             "FELIX_VXLANPORT": str(self.vxlan_port(spec)),
             "FELIX_MTUIFACEPATTERN": _links(spec),
@@ -238,34 +238,34 @@ class Calico(PodNetworkPlugin):
             if family in spec.families:
                 values[f"{variable}_AUTODETECTION_METHOD"] = "kubernetes-internal-ip"
         if Family.IPV4 not in spec.families:
-            values["CALICO_ROUTER_ID"] = "hash"  # it would be the IPv4 address
+            values["CALICO_ROUTER_ID"] = "hash"  # the default is the IPv4 address
         if spec.cni.mtu is not None:
             values |= {"FELIX_VXLANMTU": str(spec.cni.mtu), "FELIX_VXLANMTUV6": str(spec.cni.mtu)}
         if any(pool["encapsulation"] == Encapsulation.NEVER.value for pool in self.pools(spec)):
-            # routes to the neighbours' pods, which else only BGP would bring
+            # routes to the pods of other nodes, which otherwise only BGP adds
             values["FELIX_PROGRAMCLUSTERROUTES"] = "Enabled"
         return dict(sorted(values.items()))
 
     def vxlan_families(self, spec: ClusterSpec) -> tuple[Family, ...]:
-        """Those whose pool is encapsulated."""
+        """The families whose pool is encapsulated."""
         return tuple(family for family in spec.families if spec.cni.pools.of(family).encapsulation is not Encapsulation.NEVER)
 
     def nat(self, spec: ClusterSpec) -> dict[Family, bool]:
-        """As each pool says."""
+        """`nat_outgoing` of each pool."""
         return {family: spec.cni.pools.of(family).nat_outgoing for family in spec.families}
 
     def block_sizes(self, spec: ClusterSpec) -> dict[Network, int]:
-        """Nodes hold blocks of the size that their pool had; Calico refuses another one for a pool that is there."""
+        """The block size of each pool. Calico refuses to change the block size of an existing pool."""
         return {cidr: spec.cni.pools.block_size(family_of(cidr)) for cidr in spec.pod_ranges}
 
     def migration(self, now: ClusterSpec, gone: Sequence[Network], *, ranges_changed: bool) -> Iterator[Action]:  # noqa: ARG002
-        """Pools of ranges that are no more stay until somebody deletes them."""
+        """Pools of removed ranges stay until someone deletes them."""
         if gone:
             yield Action(
                 f"delete Calico's IPPool of {' and of '.join(map(str, gone))}",
                 ("IPPools",),
                 NOTHING,
-                "a pool cannot change its range, and applying others does not remove it",
+                "the range of a pool is immutable, and new pools do not remove old ones",
                 "https://docs.tigera.io/calico/latest/reference/resources/ippool",
             )
 
@@ -275,7 +275,7 @@ def _loopback(spec: ClusterSpec) -> str:
 
 
 def _links(spec: ClusterSpec) -> str:
-    """A regular expression of the links whose MTU counts: those that the file names, if it does so for every host."""
+    """A regular expression of the links whose MTU counts: only the interfaces from the file if every host has one."""
     named = sorted({re.escape(host.interface) for host in spec.hosts if host.interface is not None})
     if all(host.interface is not None for host in spec.hosts):
         return f"^({'|'.join(named)})$"

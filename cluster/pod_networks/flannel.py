@@ -16,25 +16,25 @@ from cluster.vocabulary.releases import release_for
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind, ProxyMode
 
-# what flannel takes off the MTU of its backend for the VXLAN header, in either family (pkg/backend/vxlan, encapOverhead)
+# flannel subtracts this from the MTU of its link for the VXLAN header, in both families (pkg/backend/vxlan, encapOverhead)
 OVERHEAD = 50
 
 _REGISTRY = "ghcr.io/flannel-io"
 
 
 class Flannel(PodNetworkPlugin):
-    """flannel: a range per node out of the Node object, VXLAN between nodes, no NetworkPolicy."""
+    """flannel: one range per node from the Node object, VXLAN between nodes, no NetworkPolicy."""
 
     kind = CniKind.FLANNEL
     title = "flannel"
     ready_with_nodes = True
     settings = frozenset({"version", "images", "vxlan_port", "mtu"})
     image_names = ("flannel", "flannel-cni-plugin")
-    release = Release(0, 28, "older ones lack the nftables mode, and panic where IPv6 comes first (flannel#1629)")
+    release = Release(0, 28, "older releases have no nftables mode, and panic in dual-stack with IPv6 first (flannel#1629)")
     template = "cni/flannel.yaml.j2"
-    default_vxlan_port = 8472  # that of the Linux kernel's own beginnings, which flannel keeps to
+    default_vxlan_port = 8472  # the first default of the Linux kernel, flannel's default
     policy = False
-    needs_bridge_filter = True  # flannel ends at once without br_netfilter
+    needs_bridge_filter = True  # flannel exits without br_netfilter
     workload = "kube-flannel-ds"
     leftovers = Leftovers(
         folders=("/run/flannel",),
@@ -48,7 +48,7 @@ class Flannel(PodNetworkPlugin):
     source = "https://github.com/flannel-io/flannel/blob/master/Documentation/configuration.md"
 
     def images(self, spec: ClusterSpec) -> Mapping[str, str]:
-        """The published images of the version, unless the file names others; the bundle holds the same."""
+        """The published images of the version, or the images from the file. The bundle contains the published ones."""
         release = release_for(spec.version)
         version = (spec.cni.version or release.flannel).removeprefix("v")
         published = {
@@ -58,28 +58,28 @@ class Flannel(PodNetworkPlugin):
         return published | spec.cni.images
 
     def values(self, spec: ClusterSpec) -> dict[str, Any]:
-        """For the namespace, RBAC, ConfigMap and DaemonSet of this cluster's families, ranges, VXLAN port and MTU."""
+        """Values for namespace, RBAC, ConfigMap and DaemonSet of this cluster's families, ranges, VXLAN port and MTU."""
         network = json.dumps(self.network_config(spec), sort_keys=True)
         return {
             "images": self.images(spec),
             "network_config": network,
-            # a changed configuration must restart the daemons, which read it once
+            # a changed configuration must restart the daemons, which read it only at start
             "config_sha256": hashlib.sha256(network.encode()).hexdigest(),
-            # flannel looks an IPv6 address up by this option in dual-stack (pkg/ipmatch)
+            # with this option flannel finds the IPv6 address in dual-stack (pkg/ipmatch)
             "ipv6_first": spec.stack is StackMode.DUAL_STACK and spec.families[0] is Family.IPV6,
             "loopback": "::1" if spec.stack is StackMode.IPV6 else "127.0.0.1",
         }
 
     def network_config(self, spec: ClusterSpec) -> dict[str, Any]:
-        """flannel's net-conf.json: a range per family in use, the rules' program, and the backend."""
+        """flannel's net-conf.json: a range per family in use, the packet filter, and the backend."""
         backend: dict[str, Any] = {"Type": "vxlan", "Port": self.vxlan_port(spec)}
         if spec.cni.mtu is not None:
-            backend["MTU"] = spec.cni.mtu + OVERHEAD  # flannel wants the link's MTU, the spec says the pods'
+            backend["MTU"] = spec.cni.mtu + OVERHEAD  # flannel expects the MTU of the link; the spec has the pod MTU
         ranges = {cidr.version: str(cidr) for cidr in spec.pod_ranges}
         config: dict[str, Any] = {
             "EnableIPv4": 4 in ranges,
             "EnableIPv6": 6 in ranges,
-            # one program for everybody's rules: that of kube-proxy
+            # use the packet filter of kube-proxy
             "EnableNFTables": proxy_mode(spec) is ProxyMode.NFTABLES,
             "Backend": backend,
         }
@@ -90,14 +90,14 @@ class Flannel(PodNetworkPlugin):
         return config
 
     def nat(self, spec: ClusterSpec) -> dict[Family, bool]:
-        """In every family: flanneld runs with --ip-masq."""
+        """True in every family: flanneld runs with --ip-masq."""
         return dict.fromkeys(spec.families, True)
 
     def pod_mtu(self, spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> int | None:
-        """The pods' MTU, where flannel would choose one that is too large.
+        """The pod MTU to set, if flannel would choose a value that is too large.
 
-        flannel takes 50 bytes off its link's MTU in either family (flannel-io/flannel, pkg/backend/vxlan/device.go). Over IPv6 VXLAN needs 70,
-        and the first large packet of every connection is refused. With IPv6 the MTU is therefore named: the smallest link's, less 70.
+        flannel subtracts 50 bytes from the MTU of its link in both families (flannel-io/flannel, pkg/backend/vxlan/device.go). Over IPv6, VXLAN needs
+        70, and the first large packet of every connection would be rejected. With IPv6 the MTU is therefore set: the smallest link MTU minus 70.
         """
         if spec.cni.mtu is not None or Family.IPV6 not in spec.families:
             return spec.cni.mtu

@@ -1,4 +1,4 @@
-"""A pod network out of the owner's own files, which kube/pod_networks/manifests.py reads where the flow runs."""
+"""A pod network from files of the owner. kube/pod_networks/manifests.py reads them on the machine of the worker."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cluster.vocabulary.spec import ClusterSpec, CniKind
 
 
 def manifests_come_from_files(spec: ClusterSpec) -> Iterator[Violation]:
-    """The kind `manifests` names no file."""
+    """The kind `manifests` has no files."""
     if not spec.cni.files:
         yield Violation(
-            "cni.files", "there are no files to apply", "write `files: [my-network.yaml]`, or `kind: none` to apply them yourself"
+            "cni.files", "the list of files is empty", "write `files: [my-network.yaml]`, or `kind: none` to apply the files yourself"
         )
 
 
 class Manifests(PodNetworkPlugin):
-    """The owner's files: nothing is known of the network but what the file says."""
+    """Files of the owner. sixstack knows only the settings in the cluster file."""
 
     kind = CniKind.MANIFESTS
     title = "manifests"

@@ -1,4 +1,4 @@
-"""No pod network of ours: the owner applies one, and nodes stay NotReady until then."""
+"""No pod network from sixstack. The owner installs a pod network; nodes stay NotReady until then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cluster.vocabulary.spec import ClusterSpec, CniKind
 
 
 class NoPodNetwork(PodNetworkPlugin):
-    """The owner installs a pod network, or has done so."""
+    """The owner installs the pod network."""
 
     kind = CniKind.NONE
     title = "none"
@@ -19,12 +19,12 @@ class NoPodNetwork(PodNetworkPlugin):
     settings = frozenset({"network_policy"})
 
     def migration(self, now: ClusterSpec, gone: Sequence[Network], *, ranges_changed: bool) -> Iterator[Action]:  # noqa: ARG002
-        """The owner changes the network's families and ranges."""
+        """The owner changes the families and ranges of the pod network."""
         if ranges_changed:
             yield Action(
-                f"your pod network: its families and ranges, {', '.join(map(str, now.pod_ranges))}, as its own documentation says",
-                ("the pod network's own objects",),
-                "its pods on every node",
-                "the file says `cni: {kind: none}`: it is yours",
+                f"change the families and ranges of your pod network to {', '.join(map(str, now.pod_ranges))}, following its documentation",
+                ("the objects of the pod network",),
+                "the pods of the pod network on every node",
+                "the file has `cni: {kind: none}`, so you manage the pod network",
                 DUAL_STACK,
             )

@@ -1,4 +1,4 @@
-"""The pod network plug-ins, by kind. A new one is a member of CniKind, a file, and a line here."""
+"""The pod network plug-ins by kind. To add one, add a member of CniKind, a file, and a line here."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ POD_NETWORKS: Mapping[CniKind, PodNetworkPlugin] = {plugin.kind: plugin for plug
 
 
 def pod_network(spec: ClusterSpec) -> PodNetworkPlugin:
-    """The plug-in that the file names."""
+    """The plug-in of the cluster file."""
     return POD_NETWORKS[spec.cni.kind]
 
 
 def leftover_folders() -> tuple[str, ...]:
-    """Folders that only one plug-in fills, of every plug-in: a host may hold those of an earlier cluster."""
+    """Folders of all plug-ins. A host can have folders of an earlier cluster."""
     return tuple(sorted(folder for plugin in _PLUGINS for folder in plugin.leftovers.folders))
 
 
 def leftover_values() -> dict[str, Any]:
-    """What host/reset.sh.j2 and host/remove-pod-network.sh.j2 remove of every plug-in, as template values."""
+    """Template values of host/reset.sh.j2 and host/remove-pod-network.sh.j2: the leftovers of all plug-ins."""
     every = [plugin.leftovers for plugin in _PLUGINS]
     return {
         "processes": [name for left in every for name in left.processes],

@@ -1,4 +1,4 @@
-"""Which pod network a cluster has, as its workloads show it."""
+"""Detect the pod network of a cluster from its workloads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cluster.pod_networks.none import NoPodNetwork
 from cluster.pod_networks.plugins import POD_NETWORKS
 from cluster.vocabulary.spec import CniKind
 
-# annotations of workloads that sixstack applied: which kind of network they are part of, and the sha256 of all its documents
-KIND_MARK = "cni.sixstack.io/kind"
-DIGEST_MARK = "cni.sixstack.io/sha256"
+# annotations of workloads that sixstack applied: kind of the network, and sha256 of all its documents
+KIND_ANNOTATION = "cni.sixstack.io/kind"
+DIGEST_ANNOTATION = "cni.sixstack.io/sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class ForeignNetwork:
     """A plug-in that sixstack did not install."""
 
     title: str
-    policy: bool | None = True  # known to enforce NetworkPolicy; None: the network check finds out
+    policy: bool | None = True  # whether it enforces NetworkPolicy; None: unknown
 
 
-# by the name of the DaemonSet that shows it. flannel's is not here: its objects are the same whoever applied them
+# by DaemonSet name; without flannel, whose objects are the same with and without sixstack
 FOREIGN_NETWORKS: Mapping[str, ForeignNetwork] = {
     "antrea-agent": ForeignNetwork("Antrea"),
     "calico-node": ForeignNetwork("Calico"),
@@ -35,7 +35,7 @@ FOREIGN_NETWORKS: Mapping[str, ForeignNetwork] = {
     "ovnkube-node": ForeignNetwork("OVN-Kubernetes"),
     "weave-net": ForeignNetwork("Weave Net"),
 }
-# the kind of a cluster whose pod network somebody else installed
+# the kind of a pod network that sixstack did not install
 NOT_OURS = NoPodNetwork.kind
 _ENFORCING = tuple(network.title for network in FOREIGN_NETWORKS.values() if network.policy)
 
@@ -45,7 +45,7 @@ class Workload:
     """A DaemonSet or Deployment."""
 
     name: str
-    image: str  # of its first container
+    image: str  # image of its first container
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -53,18 +53,18 @@ class Workload:
 class InstalledNetwork:
     """The pod network in use."""
 
-    kind: CniKind | None = None  # NOT_OURS: somebody else's; None: none at all
-    detail: str = ""  # in words, with its image
-    digest: str = ""  # of the documents that sixstack applied
+    kind: CniKind | None = None  # NOT_OURS: not installed by sixstack; None: no pod network
+    detail: str = ""  # description with the image
+    digest: str = ""  # digest of the documents that sixstack applied
 
 
 def installed_network(workloads: Iterable[Workload]) -> InstalledNetwork:
-    """The plug-in in use: one of ours by its mark or its DaemonSet, somebody else's, or none."""
+    """The plug-in in use: a plug-in of sixstack by its annotation or DaemonSet, a foreign one, or none."""
     by_workload = {plugin.workload: plugin for plugin in POD_NETWORKS.values() if plugin.workload}
     foreign = InstalledNetwork()
     for workload in workloads:
-        if (kind := workload.annotations.get(KIND_MARK)) is not None:
-            return InstalledNetwork(CniKind(kind), f"{kind} ({workload.image})", workload.annotations.get(DIGEST_MARK, ""))
+        if (kind := workload.annotations.get(KIND_ANNOTATION)) is not None:
+            return InstalledNetwork(CniKind(kind), f"{kind} ({workload.image})", workload.annotations.get(DIGEST_ANNOTATION, ""))
         if (plugin := by_workload.get(workload.name)) is not None:
             return InstalledNetwork(plugin.kind, f"{plugin.title.capitalize()} ({workload.image})")
         if (network := FOREIGN_NETWORKS.get(workload.name)) is not None:
@@ -73,7 +73,7 @@ def installed_network(workloads: Iterable[Workload]) -> InstalledNetwork:
 
 
 def enforces_policy(state: ClusterState) -> bool | None:
-    """Whether the pod network that a cluster shows is known to enforce NetworkPolicy; None: not known."""
+    """Whether the pod network of a cluster enforces NetworkPolicy; None: unknown."""
     known = POD_NETWORKS[state.cni].policy if state.cni is not None else None
     if known is not None:
         return known

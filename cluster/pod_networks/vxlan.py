@@ -1,8 +1,8 @@
-"""What VXLAN takes of a packet, whichever plug-in uses it."""
+"""The overhead of VXLAN, for all plug-ins."""
 
 from __future__ import annotations
 
 from cluster.vocabulary.families import Family
 
-# Bytes that VXLAN puts in front of a packet, by the family of the node addresses it travels between.
+# Bytes that VXLAN adds to a packet, by the family of the node addresses.
 VXLAN_OVERHEAD = {Family.IPV4: 50, Family.IPV6: 70}

@@ -1,4 +1,4 @@
-"""What a cluster must meet before any host is changed: one small function per rule, by subject.
+"""The rules that a cluster must satisfy before any host is changed. Each rule is one small function; each file has one subject.
 
-`offline` runs those that need the cluster file alone; on_facts/ holds those that need facts from hosts.
+`offline` runs the rules that need only the cluster file. on_facts/ has the rules that need facts from hosts.
 """

@@ -1,11 +1,11 @@
-"""Command-line arguments of the components: known ones, with values that the component can parse."""
+"""Command-line arguments of the components: their names and values."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from cluster.rules.component_arguments import ARGUMENTS, Takes, arguments_of
+from cluster.rules.component_arguments import ARGUMENTS, ArgumentType, arguments_of
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
@@ -14,38 +14,38 @@ from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.releases import minor_of, minor_text
 from cluster.vocabulary.spec import ClusterSpec
 
-# what Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration take
+# the syntax of Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration
 _VALUES = {
-    Takes.SWITCH: re.compile(r"1|t|T|true|TRUE|True|0|f|F|false|FALSE|False"),
-    Takes.NUMBER: re.compile(r"[-+]?([0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII),
-    Takes.DURATION: re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII),
-    Takes.TEXT: re.compile(r".*", re.DOTALL),
+    ArgumentType.BOOLEAN: re.compile(r"1|t|T|true|TRUE|True|0|f|F|false|FALSE|False"),
+    ArgumentType.INTEGER: re.compile(r"[-+]?([0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII),
+    ArgumentType.DURATION: re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII),
+    ArgumentType.STRING: re.compile(r".*", re.DOTALL),
 }
 
 
 @spec_rule("argument-value")
 def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
-    """The value of a command-line argument is of another type than the component parses: the component would not start."""
+    """The value of a command-line argument has the wrong type, so the component would not start."""
     for component, name, value, at in _arguments(spec):
-        takes = ARGUMENTS[component].get(name, Takes.TEXT)
-        if not _VALUES[takes].fullmatch(value):
-            yield Violation(at, f"{quoted(value)} where {takes.value} belongs", f"write {takes.value}, in quotes")
+        expected = ARGUMENTS[component].get(name, ArgumentType.STRING)
+        if not _VALUES[expected].fullmatch(value):
+            yield Violation(at, f"expected {expected.value}, got {quoted(value)}", f"write {expected.value}, in quotes")
 
 
 @spec_rule("unknown-argument", Severity.WARNING)
 def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
-    """A command-line argument is not printed by the component's --help; it may be a hidden one, or the component does not start."""
+    """The component's --help does not list the argument. Either the argument is hidden, or the component does not start."""
     minor = minor_of(spec.version)
     for component, name, _, at in _arguments(spec):
         known = arguments_of(component, minor)
         if name not in known:
             near = nearest_name(name, known)
-            says = f"--{name} is not an argument that {component} of Kubernetes {minor_text(minor)} prints with --help"
-            yield Violation(at, says, f"did you mean {near}?" if near else "remove it")
+            message = f"the --help of {component} in Kubernetes {minor_text(minor)} does not list --{name}"
+            yield Violation(at, message, f"did you mean {near}?" if near else "remove it")
 
 
 def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:
-    """Component, name, value and path of each argument; malformed names have their own rule (cluster/rules/kubeadm.py)."""
+    """Component, name, value and path of each argument; rule malformed-argument reports malformed names."""
     for component, arguments in spec.kubeadm.extra_args.items():
         for name, value in arguments.items():
             if re.fullmatch(r"[a-z0-9.-]+", name) and not name.startswith("-"):

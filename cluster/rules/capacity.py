@@ -1,4 +1,4 @@
-"""Sizes of ranges: what kubeadm, kube-apiserver and kube-controller-manager take, and what the hosts need."""
+"""Sizes of ranges: the limits of kubeadm, kube-apiserver and kube-controller-manager, and the needs of the hosts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from cluster.vocabulary.spec import ClusterSpec, PodNetwork
 
 # kube-apiserver's and kubeadm's limit on the host bits of a service range
 _SERVICE_HOST_BITS = 20
-# kubeadm, MinimumAddressesInServiceSubnet: the DNS service takes the tenth
+# kubeadm, MinimumAddressesInServiceSubnet: the DNS service has the tenth address
 _SERVICE_ADDRESSES = 10
-# kubeadm, MinimumAddressesInPodSubnet; held here for each node's part
+# kubeadm, MinimumAddressesInPodSubnet; applied here to the range of each node
 _NODE_ADDRESSES = 14
 # kubeadm, PodSubnetNodeMaskMaxDiff: kube-controller-manager keeps a bitmap of the node ranges
 _MASK_DISTANCE = 16
@@ -21,59 +21,63 @@ _MASK_DISTANCE = 16
 
 @item_rule("service-range-too-large", "network.services")
 def service_range_has_at_most_20_host_bits(_spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Violation]:
-    """A service CIDR has more than 20 host bits, which kube-apiserver refuses: IPv4 /12 or longer, IPv6 /108 or longer, /112 recommended."""
+    """A service CIDR has more than 20 host bits, which kube-apiserver refuses. Use IPv4 /12 or longer, IPv6 /108 or longer (/112 recommended)."""
     bits = cidr.max_prefixlen - cidr.prefixlen
     if bits > _SERVICE_HOST_BITS:
         best = 16 if cidr.version == 4 else 112
         longest = cidr.max_prefixlen - _SERVICE_HOST_BITS
-        says = f"{cidr} has {bits} host bits, the API server takes at most {_SERVICE_HOST_BITS} (/{longest} or longer)"
-        yield Violation(at, says, f"use {cidr.network_address}/{best}")
+        message = f"{cidr} has {bits} host bits, but the API server accepts at most {_SERVICE_HOST_BITS} (/{longest} or longer)"
+        yield Violation(at, message, f"use {cidr.network_address}/{best}")
 
 
 @item_rule("service-range-too-small", "network.services")
 def service_range_has_10_addresses(_spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Violation]:
-    """A service CIDR has fewer than 10 addresses: the cluster's DNS takes the tenth (kubeadm)."""
+    """A service CIDR has fewer than 10 addresses. The DNS service of the cluster has the tenth (kubeadm)."""
     if cidr.num_addresses < _SERVICE_ADDRESSES:
-        says = f"{cidr} holds {cidr.num_addresses} addresses, at least {_SERVICE_ADDRESSES} are needed"
-        yield Violation(at, says, f"use {_wider(cidr, cidr.max_prefixlen - 4)} or larger")
+        message = f"{cidr} has {cidr.num_addresses} addresses, but the cluster needs at least {_SERVICE_ADDRESSES}"
+        yield Violation(at, message, f"use {_wider(cidr, cidr.max_prefixlen - 4)} or larger")
 
 
 @item_rule("node-mask-too-long", "network.pods")
 def node_mask_is_of_the_family(_spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
-    """A node mask leaves fewer than 14 addresses to each node: use /28 or shorter for IPv4, /124 or shorter for IPv6."""
+    """A node mask leaves fewer than 14 addresses per node. Use /28 or shorter for IPv4, /124 or shorter for IPv6."""
     longest = pods.cidr.max_prefixlen - 4
     if pods.mask > longest:
         count = 2 ** max(0, pods.cidr.max_prefixlen - pods.mask)
-        found = f"leaves {count} addresses to a node" if pods.mask <= pods.cidr.max_prefixlen else "is longer than an address"
+        detail = f"leaves {count} addresses per node" if pods.mask <= pods.cidr.max_prefixlen else "is longer than an address"
         hint = f"use /{longest} or shorter; the default is {24 if pods.cidr.version == 4 else 64}"
-        yield Violation(f"{at}.node_mask", f"node mask /{pods.mask} of {pods.cidr} {found}, at least {_NODE_ADDRESSES} are needed", hint)
+        yield Violation(
+            f"{at}.node_mask",
+            f"node mask /{pods.mask} of {pods.cidr} {detail}, but a node needs at least {_NODE_ADDRESSES} addresses",
+            hint,
+        )
 
 
 @item_rule("node-mask-too-short", "network.pods")
 def node_mask_is_inside_the_range(_spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
-    """A node's range is larger than the pod CIDR: pod mask <= node mask (kubeadm; the defaults are /24 and /64)."""
+    """The range of a node is larger than the pod CIDR. The node mask must not be shorter than the pod mask (kubeadm; the defaults are /24 and /64)."""
     if pods.mask < pods.cidr.prefixlen:
         given = f"node mask /{pods.mask}" if pods.node_mask is not None else f"the default node mask /{pods.mask}"
         longest = pods.cidr.max_prefixlen - 4
-        other = f"node_mask: {min(longest, pods.cidr.prefixlen + 8)}, or " if pods.cidr.prefixlen < longest else ""
+        alternative = f"node_mask: {min(longest, pods.cidr.prefixlen + 8)}, or " if pods.cidr.prefixlen < longest else ""
         wider = _wider(pods.cidr, max(0, pods.mask - 8))
-        yield Violation(f"{at}.node_mask", f"{given} is a larger range than {pods.cidr} itself", f"use {other}a pod CIDR such as {wider}")
+        yield Violation(f"{at}.node_mask", f"{given} is a larger range than {pods.cidr}", f"use {alternative}a pod CIDR such as {wider}")
 
 
 @item_rule("node-mask-too-far", "network.pods")
 def node_mask_is_at_most_16_longer(_spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
-    """The node mask is more than 16 bits longer than the pod mask (kubernetes#112367): with /64 an IPv6 pod CIDR is /48 to /64."""
+    """The node mask is more than 16 bits longer than the pod mask (kubernetes#112367). With node mask /64, an IPv6 pod CIDR is /48 to /64."""
     if pods.mask - pods.cidr.prefixlen > _MASK_DISTANCE:
         yield Violation(
             f"{at}.node_mask",
-            f"node mask /{pods.mask} is {pods.mask - pods.cidr.prefixlen} bits longer than {pods.cidr}, at most {_MASK_DISTANCE} are possible",
+            f"node mask /{pods.mask} is {pods.mask - pods.cidr.prefixlen} bits longer than the mask of {pods.cidr}, but at most {_MASK_DISTANCE} are possible",
             f"use {pods.cidr.network_address}/{pods.mask - _MASK_DISTANCE} or longer, or node_mask: {pods.cidr.prefixlen + _MASK_DISTANCE} or shorter",
         )
 
 
 @item_rule("pod-range-too-small", "network.pods")
 def every_host_gets_a_pod_range(spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
-    """The pod CIDR has fewer node ranges than the cluster has hosts: there are 2^(node mask - pod mask) (kube-controller-manager, NodeIPAM)."""
+    """The pod CIDR has fewer node ranges than the cluster has hosts. Their number is 2^(node mask - pod mask) (kube-controller-manager, NodeIPAM)."""
     hosts = len(spec.hosts)
     if pods.mask < pods.cidr.prefixlen or pods.node_ranges >= hosts:
         return
@@ -84,7 +88,7 @@ def every_host_gets_a_pod_range(spec: ClusterSpec, pods: PodNetwork, at: str) ->
         hints.append(f"node_mask: {node_mask} or longer")
     ranges = "one node range" if pods.node_ranges == 1 else f"{pods.node_ranges} node ranges"
     yield Violation(
-        f"{at}.cidr", f"{pods.cidr} holds {ranges} of /{pods.mask}, the cluster has {hosts} hosts", "use " + ", or ".join(hints)
+        f"{at}.cidr", f"{pods.cidr} has {ranges} of /{pods.mask}, but the cluster has {hosts} hosts", "use " + ", or ".join(hints)
     )
 
 

@@ -1,4 +1,4 @@
-"""The pod network's settings: what holds for every plug-in, and the rules that the plug-ins bring along (cluster/pod_networks/)."""
+"""Settings of the pod network: the rules for every plug-in, and the rules of each plug-in (cluster/pod_networks/)."""
 
 from __future__ import annotations
 
@@ -17,58 +17,60 @@ _DEFAULTS = Cni()
 
 @spec_rule("vxlan-port-is-node-port")
 def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
-    """VXLAN's UDP port lies within the node ports, any of which a service may take."""
+    """The UDP port of VXLAN is a node port, which a service can allocate."""
     plugin = pod_network(spec)
     port = plugin.vxlan_port(spec)
     if port in _NODE_PORTS:
-        says = f"{port} is within the node ports {_NODE_PORTS.start} to {_NODE_PORTS.stop - 1}"
-        yield Violation("cni.vxlan_port", says, f"use {plugin.default_vxlan_port}, or another port outside of them")
+        message = f"{port} is within the node ports {_NODE_PORTS.start} to {_NODE_PORTS.stop - 1}"
+        yield Violation("cni.vxlan_port", message, f"use {plugin.default_vxlan_port}, or another port outside this range")
 
 
 @spec_rule("cni-setting-unused")
 def every_setting_is_used(spec: ClusterSpec) -> Iterator[Violation]:
-    """The file sets a field of `cni` that its kind does not use: the setting would have no effect."""
+    """The file sets a field of `cni` that its kind does not use."""
     plugin = pod_network(spec)
     for name in Cni.model_fields:
         if name == "kind" or name in plugin.settings or not spec.cni.has(name):
             continue
         if getattr(spec.cni, name) != getattr(_DEFAULTS, name):
             wanted = " or ".join(f"kind: {other.kind.value}" for other in POD_NETWORKS.values() if name in other.settings)
-            yield Violation(f"cni.{name}", f"kind {plugin.kind.value} makes no use of it", f"take it out, or write {wanted}")
+            yield Violation(f"cni.{name}", f"kind {plugin.kind.value} does not use this setting", f"remove it, or write {wanted}")
 
 
 @spec_rule("cni-image-unknown")
 def images_are_those_of_the_kind(spec: ClusterSpec) -> Iterator[Violation]:
-    """An image is set under a name that the plug-in does not have."""
+    """`cni.images` has a name that the plug-in does not use."""
     plugin = pod_network(spec)
     for name in spec.cni.images if plugin.image_names else ():
         if name not in plugin.image_names:
-            says = f"{plugin.kind.value} has no image {name}"
-            yield Violation(f"cni.images.{name}", says, f"its images are {', '.join(plugin.image_names)}")
+            message = f"{plugin.kind.value} has no image {name}"
+            yield Violation(f"cni.images.{name}", message, f"use one of {', '.join(plugin.image_names)}")
 
 
 @spec_rule("cni-version-unsupported")
 def version_is_one_our_manifest_fits(spec: ClusterSpec) -> Iterator[Violation]:
-    """The version of the plug-in belongs to another release than the manifests of sixstack are written for."""
+    """The version of the plug-in belongs to another release than the manifests of sixstack."""
     plugin = pod_network(spec)
     if plugin.release is None or spec.cni.version is None:
         return
     release = plugin.release
-    found = spec.cni.version.removeprefix("v")
-    if [int(part) for part in found.split(".")[:2]] != [release.major, release.minor]:
-        says = f"our manifest is for {plugin.kind.value} {release}, not {found}: {release.why}"
-        yield Violation("cni.version", says, f"use a version of {release}, or `kind: manifests` with the files of {found}")
+    version = spec.cni.version.removeprefix("v")
+    if [int(part) for part in version.split(".")[:2]] != [release.major, release.minor]:
+        message = f"the manifests of sixstack are for {plugin.kind.value} {release}, not {version}: {release.why}"
+        yield Violation("cni.version", message, f"use a version of {release}, or `kind: manifests` with the files of {version}")
 
 
 @spec_rule("network-policy-differs")
 def network_policy_is_what_the_plugin_does(spec: ClusterSpec) -> Iterator[Violation]:
-    """NetworkPolicy is expected of a plug-in that does not enforce it, or not of one that does."""
-    plugin, asked = pod_network(spec), spec.cni.network_policy
-    if plugin.policy is False and asked:
+    """`cni.network_policy` contradicts the plug-in: flannel does not enforce NetworkPolicy, Calico does."""
+    plugin, expected = pod_network(spec), spec.cni.network_policy
+    if plugin.policy is False and expected:
         enforcing = " or ".join(f"`kind: {other.kind.value}`" for other in POD_NETWORKS.values() if other.policy)
-        yield Violation("cni.network_policy", f"{plugin.title} enforces no NetworkPolicy", f"write {enforcing}, or take it out")
-    if plugin.policy is True and asked is False:
-        yield Violation("cni.network_policy", f"{plugin.title} enforces every NetworkPolicy", "take it out, and write no policies")
+        yield Violation(
+            "cni.network_policy", f"{plugin.title} does not enforce NetworkPolicy", f"write {enforcing}, or remove this setting"
+        )
+    if plugin.policy is True and expected is False:
+        yield Violation("cni.network_policy", f"{plugin.title} enforces every NetworkPolicy", "remove this setting, and create no policies")
 
 
 def _of_its_kind(plugin: PodNetworkPlugin, check: SpecRule) -> SpecRule:

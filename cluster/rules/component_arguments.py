@@ -1,4 +1,4 @@
-"""The command-line arguments of the components, read off `--help` of Kubernetes 1.35 to 1.37 and their etcd; hidden (deprecated) ones are not there."""
+"""The command-line arguments of the components, from `--help` of Kubernetes 1.35 to 1.37 and their etcd, without hidden (deprecated) arguments."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from cluster.rules.component_history import of_minor
 from cluster.vocabulary.releases import Minor
 
 
-class Takes(Enum):
-    """What an argument takes, in words."""
+class ArgumentType(Enum):
+    """The type of an argument."""
 
-    SWITCH = "true or false"
-    NUMBER = "a whole number"
+    BOOLEAN = "true or false"
+    INTEGER = "an integer"
     DURATION = "a duration such as 30s or 1h30m"
-    TEXT = "a text"
+    STRING = "a string"
 
 
-def _arguments(names: dict[Takes, str]) -> dict[str, Takes]:
-    return {name: takes for takes, listed in names.items() for name in listed.split()}
+def _arguments(names: dict[ArgumentType, str]) -> dict[str, ArgumentType]:
+    return {name: kind for kind, listed in names.items() for name in listed.split()}
 
 
-# of all supported minors; arguments_of has those of one
-ARGUMENTS: dict[str, dict[str, Takes]] = {
+# of all supported minors; arguments_of returns the arguments of one minor
+ARGUMENTS: dict[str, dict[str, ArgumentType]] = {
     "apiserver": _arguments(
         {
-            Takes.SWITCH: (
+            ArgumentType.BOOLEAN: (
                 "aggregator-reject-forwarding-redirect allow-privileged anonymous-auth audit-log-batch-throttle-enable "
                 "audit-log-compress audit-log-truncate-enabled audit-webhook-batch-throttle-enable "
                 "audit-webhook-truncate-enabled contention-profiling disable-http2-serving emulation-forward-compatible "
@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "runtime-config-emulation-forward-compatible service-account-extend-token-expiration service-account-lookup "
                 "shutdown-send-retry-after watch-cache "
             ),
-            Takes.NUMBER: (
+            ArgumentType.INTEGER: (
                 "audit-log-batch-buffer-size audit-log-batch-max-size audit-log-batch-throttle-burst audit-log-maxage "
                 "audit-log-maxbackup audit-log-maxsize audit-log-truncate-max-batch-size audit-log-truncate-max-event-size "
                 "audit-webhook-batch-buffer-size audit-webhook-batch-max-size audit-webhook-batch-throttle-burst "
@@ -45,7 +45,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "max-connection-bytes-per-sec max-mutating-requests-inflight max-requests-inflight min-request-timeout "
                 "secure-port "
             ),
-            Takes.DURATION: (
+            ArgumentType.DURATION: (
                 "audit-log-batch-max-wait audit-webhook-batch-max-wait audit-webhook-initial-backoff "
                 "authentication-token-webhook-cache-ttl authorization-webhook-cache-authorized-ttl "
                 "authorization-webhook-cache-unauthorized-ttl coordinated-leadership-lease-duration "
@@ -55,7 +55,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "service-account-max-token-expiration shutdown-delay-duration shutdown-watch-termination-grace-period "
                 "storage-initialization-timeout "
             ),
-            Takes.TEXT: (
+            ArgumentType.STRING: (
                 "admission-control admission-control-config-file advertise-address allow-metric-labels "
                 "allow-metric-labels-manifest api-audiences audit-log-batch-throttle-qps audit-log-format audit-log-mode "
                 "audit-log-path audit-log-version audit-policy-file audit-webhook-batch-throttle-qps "
@@ -83,14 +83,14 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
     ),
     "controller_manager": _arguments(
         {
-            Takes.SWITCH: (
+            ArgumentType.BOOLEAN: (
                 "allocate-node-cidrs authentication-skip-lookup authentication-tolerate-lookup-failure "
                 "configure-cloud-routes contention-profiling disable-attach-detach-reconcile-sync "
                 "disable-force-detach-on-timeout disable-http2-serving enable-dynamic-provisioning enable-garbage-collector "
                 "enable-hostpath-provisioner enable-leader-migration leader-elect log-json-split-stream "
                 "log-text-split-stream permit-address-sharing permit-port-sharing profiling use-service-account-credentials "
             ),
-            Takes.NUMBER: (
+            ArgumentType.INTEGER: (
                 "concurrent-cron-job-syncs concurrent-daemonset-syncs concurrent-deployment-syncs concurrent-disruption-syncs "
                 "concurrent-device-taint-eviction-syncs concurrent-endpoint-syncs concurrent-ephemeralvolume-syncs "
                 "concurrent-gc-syncs concurrent-horizontal-pod-autoscaler-syncs concurrent-job-syncs "
@@ -103,7 +103,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "pv-recycler-increment-timeout-nfs pv-recycler-minimum-timeout-hostpath pv-recycler-minimum-timeout-nfs "
                 "pv-recycler-timeout-increment-hostpath secure-port terminated-pod-gc-threshold "
             ),
-            Takes.DURATION: (
+            ArgumentType.DURATION: (
                 "attach-detach-reconcile-sync-period authentication-token-webhook-cache-ttl "
                 "authorization-webhook-cache-authorized-ttl authorization-webhook-cache-unauthorized-ttl "
                 "cluster-signing-duration controller-shutdown-timeout controller-start-interval "
@@ -116,7 +116,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "node-monitor-period node-startup-grace-period pvclaimbinder-sync-period resource-quota-sync-period "
                 "route-reconciliation-period "
             ),
-            Takes.TEXT: (
+            ArgumentType.STRING: (
                 "allow-metric-labels allow-metric-labels-manifest authentication-kubeconfig "
                 "authorization-always-allow-paths authorization-kubeconfig bind-address cert-dir cidr-allocator-type "
                 "client-ca-file cloud-config cloud-provider cluster-cidr cluster-name cluster-signing-cert-file "
@@ -140,18 +140,18 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
     ),
     "scheduler": _arguments(
         {
-            Takes.SWITCH: (
+            ArgumentType.BOOLEAN: (
                 "authentication-skip-lookup authentication-tolerate-lookup-failure contention-profiling "
                 "disable-http2-serving leader-elect log-json-split-stream log-text-split-stream permit-address-sharing "
                 "permit-port-sharing profiling "
             ),
-            Takes.NUMBER: ("http2-max-streams-per-connection kube-api-burst secure-port "),
-            Takes.DURATION: (
+            ArgumentType.INTEGER: ("http2-max-streams-per-connection kube-api-burst secure-port "),
+            ArgumentType.DURATION: (
                 "authentication-token-webhook-cache-ttl authorization-webhook-cache-authorized-ttl "
                 "authorization-webhook-cache-unauthorized-ttl leader-elect-lease-duration leader-elect-renew-deadline "
                 "leader-elect-retry-period log-flush-frequency pod-max-in-unschedulable-pods-duration "
             ),
-            Takes.TEXT: (
+            ArgumentType.STRING: (
                 "allow-metric-labels allow-metric-labels-manifest authentication-kubeconfig "
                 "authorization-always-allow-paths authorization-kubeconfig bind-address cert-dir client-ca-file config "
                 "disabled-metrics emulated-version feature-gates kube-api-content-type kube-api-qps kubeconfig "
@@ -166,7 +166,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
     ),
     "etcd": _arguments(
         {
-            Takes.TEXT: (
+            ArgumentType.STRING: (
                 "advertise-client-urls auth-token auth-token-ttl auto-compaction-mode auto-compaction-retention auto-tls "
                 "backend-batch-interval backend-batch-limit backend-bbolt-freelist-type bcrypt-cost "
                 "bootstrap-defrag-threshold-megabytes cert-file cipher-suites client-cert-allowed-hostname client-cert-auth "
@@ -206,7 +206,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
     ),
     "kubelet": _arguments(
         {
-            Takes.SWITCH: (
+            ArgumentType.BOOLEAN: (
                 "anonymous-auth authentication-token-webhook cgroups-per-qos contention-profiling cpu-cfs-quota "
                 "enable-controller-attach-detach enable-debugging-handlers enable-load-reader enable-server "
                 "exit-on-lock-contention experimental-allocatable-ignore-eviction fail-cgroupv1 fail-swap-on "
@@ -214,14 +214,14 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "log-text-split-stream make-iptables-util-chains protect-kernel-defaults register-node rotate-certificates "
                 "rotate-server-certificates runonce serialize-image-pulls storage-driver-secure "
             ),
-            Takes.NUMBER: (
+            ArgumentType.INTEGER: (
                 "application-metrics-count-limit container-log-max-files event-burst event-qps "
                 "eviction-max-pod-grace-period healthz-port image-gc-high-threshold image-gc-low-threshold kube-api-burst "
                 "kube-api-qps max-open-files max-pods maximum-dead-containers maximum-dead-containers-per-container "
                 "node-status-max-images oom-score-adj pod-max-pids pods-per-core port read-only-port registry-burst "
                 "registry-qps "
             ),
-            Takes.DURATION: (
+            ArgumentType.DURATION: (
                 "authentication-token-webhook-cache-ttl authorization-webhook-cache-authorized-ttl "
                 "authorization-webhook-cache-unauthorized-ttl cpu-cfs-quota-period cpu-manager-reconcile-period "
                 "eviction-pressure-transition-period file-check-frequency global-housekeeping-interval "
@@ -229,7 +229,7 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
                 "minimum-image-ttl-duration node-status-update-frequency runtime-request-timeout "
                 "storage-driver-buffer-duration streaming-connection-idle-timeout sync-frequency volume-stats-agg-period "
             ),
-            Takes.TEXT: (
+            ArgumentType.STRING: (
                 "address allowed-unsafe-sysctls authorization-mode boot-id-file bootstrap-kubeconfig cert-dir cgroup-driver "
                 "cgroup-root client-ca-file cloud-provider cluster-dns cluster-domain config config-dir container-hints "
                 "container-log-max-size container-runtime-endpoint containerd containerd-namespace cpu-manager-policy "
@@ -251,6 +251,6 @@ ARGUMENTS: dict[str, dict[str, Takes]] = {
 }
 
 
-def arguments_of(component: str, minor: Minor) -> dict[str, Takes]:
+def arguments_of(component: str, minor: Minor) -> dict[str, ArgumentType]:
     """The arguments that the component of this minor has."""
     return of_minor(component, ARGUMENTS[component], minor)

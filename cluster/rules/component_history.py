@@ -1,6 +1,6 @@
-"""What the supported minors of Kubernetes do not share: arguments and fields that one of them has and another has not.
+"""Differences between the supported minors of Kubernetes: arguments and fields that only some minors have.
 
-The tables of component_arguments.py and component_fields.py hold those of every supported minor. A name that is not listed here is in all of them.
+The tables of component_arguments.py and component_fields.py list the names of every supported minor. A name that is not listed here exists in all minors.
 tests/flows/test_kubernetes_versions.py compares the arguments with `--help` of each release; the fields come from the Go types.
 """
 
@@ -39,7 +39,7 @@ _LAST: dict[str, dict[Minor, str]] = {
         ),
     },
     "etcd": {
-        # etcd 3.7 has most of them without the prefix
+        # etcd 3.7 has most of these arguments without the prefix
         (1, 36): (
             "experimental-bootstrap-defrag-threshold-megabytes experimental-compact-hash-check-enabled "
             "experimental-compact-hash-check-time experimental-compaction-batch-limit experimental-compaction-sleep-interval "
@@ -56,7 +56,7 @@ _LAST: dict[str, dict[Minor, str]] = {
 
 
 def of_minor(component: str, names: Mapping[str, Kind], minor: Minor) -> dict[str, Kind]:
-    """The part of a component's table that this minor has."""
+    """The names of a component that this minor has."""
     absent = {name for first, listed in _FIRST.get(component, {}).items() if minor < first for name in listed.split()}
     absent |= {name for last, listed in _LAST.get(component, {}).items() if minor > last for name in listed.split()}
     return {name: kind for name, kind in names.items() if name not in absent}

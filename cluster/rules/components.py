@@ -1,4 +1,4 @@
-"""Fields of the kubelet's and kube-proxy's configuration: known ones, with values of the right type."""
+"""Fields of the kubelet's and kube-proxy's configuration: their names and types."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.rules.component_fields import KUBE_PROXY, Holds, kubelet_fields
+from cluster.rules.component_fields import KUBE_PROXY, FieldType, kubelet_fields
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
@@ -17,84 +17,84 @@ from cluster.vocabulary.spec import ClusterSpec
 
 # Go's time.ParseDuration
 _DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)")
-# decided elsewhere: cluster/rules/kubeadm.py refuses them
+# rule owned-field reports these
 _TYPE_META = ("apiVersion", "kind")
 
 
 @spec_rule("unknown-component-field")
 def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
-    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is unknown to Kubernetes: kubeadm decodes strictly."""
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is unknown to Kubernetes. kubeadm decodes strictly."""
     for known, values, path in _components(spec):
         for name, at, _ in _walk(known, values, "", path):
-            if name not in known and not _leads_on(known, name) and name not in _TYPE_META:
+            if name not in known and not _has_subfields(known, name) and name not in _TYPE_META:
                 parent, _, last = name.rpartition(".")
                 inside = len(parent) + 1 if parent else 0
                 near = nearest_name(
                     last, sorted({field[inside:].partition(".")[0] for field in known if field[:inside].rstrip(".") == parent})
                 )
-                hint = f"did you mean {near}?" if near else "see the reference of the component's configuration"
-                yield Violation(at, f"Kubernetes {minor_text(minor_of(spec.version))} has no field {quoted(name)} here", hint)
+                hint = f"did you mean {near}?" if near else "see the configuration reference of the component"
+                yield Violation(at, f"Kubernetes {minor_text(minor_of(spec.version))} has no field {quoted(name)}", hint)
 
 
 @spec_rule("component-field-type")
 def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Violation]:
-    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of another type than Kubernetes decodes there."""
+    """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of the wrong type."""
     for known, values, path in _components(spec):
         for name, at, value in _walk(known, values, "", path):
-            holds = Holds.MAPPING if _leads_on(known, name) else known.get(name)
-            if holds is not None and value is not None and not _fits(holds, value):
-                yield Violation(at, f"{quoted(value)} where {holds.value} belongs", f"write {holds.value}")
+            expected = FieldType.MAPPING if _has_subfields(known, name) else known.get(name)
+            if expected is not None and value is not None and not _has_type(expected, value):
+                yield Violation(at, f"expected {expected.value}, got {quoted(value)}", f"write {expected.value}")
 
 
-def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, Holds], dict[str, Any], str]]:
+def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, FieldType], dict[str, Any], str]]:
     for part, known in (("kubelet", kubelet_fields(minor_of(spec.version))), ("kube_proxy", KUBE_PROXY)):
         if spec.kubeadm.has(part):
             yield known, getattr(spec.kubeadm, part), f"kubeadm.{part}"
 
 
-def _walk(known: Mapping[str, Holds], values: dict[str, Any], prefix: str, path: str) -> Iterator[tuple[str, str, Any]]:
-    """Name, path and value of every field that has no fields of its own, or a value that is no mapping where it should."""
+def _walk(known: Mapping[str, FieldType], values: dict[str, Any], prefix: str, path: str) -> Iterator[tuple[str, str, Any]]:
+    """Name, path and value of every leaf field, and of every field that must be a mapping but is not."""
     for key, value in values.items():
         name, at = prefix + key, join_path(path, key)
-        if isinstance(value, dict) and _leads_on(known, name):
+        if isinstance(value, dict) and _has_subfields(known, name):
             yield from _walk(known, value, f"{name}.", at)
         else:
             yield name, at, value
 
 
-def _leads_on(known: Mapping[str, Holds], name: str) -> bool:
+def _has_subfields(known: Mapping[str, FieldType], name: str) -> bool:
     return any(field.startswith(f"{name}.") for field in known)
 
 
-def _fits(holds: Holds, value: Any) -> bool:  # noqa: PLR0911, PLR0912 one a kind
-    match holds:
-        case Holds.BOOL:
+def _has_type(expected: FieldType, value: Any) -> bool:  # noqa: PLR0911, PLR0912 one a kind
+    match expected:
+        case FieldType.BOOLEAN:
             return isinstance(value, bool)
-        case Holds.TEXT:
+        case FieldType.STRING:
             return isinstance(value, str)
-        case Holds.NUMBER:
-            return _whole(value, 31)
-        case Holds.LARGE:
-            return _whole(value, 63)
-        case Holds.DECIMAL:
+        case FieldType.INTEGER:
+            return _is_integer(value, 31)
+        case FieldType.INTEGER64:
+            return _is_integer(value, 63)
+        case FieldType.NUMBER:
             return isinstance(value, int | float) and not isinstance(value, bool)
-        case Holds.DURATION:
+        case FieldType.DURATION:
             return isinstance(value, str) and _DURATION.fullmatch(value) is not None
-        case Holds.TEXTS:
+        case FieldType.STRINGS:
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
-        case Holds.NUMBERS:
-            return isinstance(value, list) and all(_whole(item, 31) for item in value)
-        case Holds.TEXTS_BY_NAME:
+        case FieldType.INTEGERS:
+            return isinstance(value, list) and all(_is_integer(item, 31) for item in value)
+        case FieldType.STRING_MAP:
             return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
-        case Holds.SWITCHES:
+        case FieldType.BOOLEAN_MAP:
             return isinstance(value, dict) and all(isinstance(item, bool) for item in value.values())
-        case Holds.LIST:
+        case FieldType.LIST:
             return isinstance(value, list)
-        case Holds.MAPPING:
+        case FieldType.MAPPING:
             return isinstance(value, dict)
-        case Holds.ANYTHING:
+        case FieldType.ANY:
             return True
 
 
-def _whole(value: Any, bits: int) -> bool:
+def _is_integer(value: Any, bits: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -(2**bits) <= value < 2**bits

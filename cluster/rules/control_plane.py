@@ -1,10 +1,10 @@
-"""The control plane: how many hosts, and how its API is reached."""
+"""The control plane: number of hosts, API endpoint and certificate names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.rules.families import in_words
+from cluster.rules.families import family_names
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import family_of
@@ -20,21 +20,21 @@ from cluster.vocabulary.special_ranges import unusable
 def there_is_a_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
     """The cluster has no control plane."""
     if spec.hosts and not spec.control_planes:
-        yield Violation("hosts", f"all {len(spec.hosts)} hosts are workers", "give one of them role: control-plane")
+        yield Violation("hosts", f"all {len(spec.hosts)} hosts are workers", "write role: control-plane for one host")
 
 
 @spec_rule("control-planes-not-supported-yet")
 def there_is_one_control_plane(spec: ClusterSpec) -> Iterator[Violation]:
     """The file has more than one control plane, which sixstack does not support yet."""
-    named = [(index, host) for index, host in enumerate(spec.hosts) if host.has("role") and host.role is Role.CONTROL_PLANE]
-    if len(named) > 1:
-        says = f"{len(named)} hosts have role control-plane, one is supported for now"
-        yield Violation(f"hosts[{named[1][0]}].role", says, "give the others role: worker")
+    control_planes = [(index, host) for index, host in enumerate(spec.hosts) if host.has("role") and host.role is Role.CONTROL_PLANE]
+    if len(control_planes) > 1:
+        message = f"{len(control_planes)} hosts have role control-plane, but sixstack supports one so far"
+        yield Violation(f"hosts[{control_planes[1][0]}].role", message, "write role: worker for the other hosts")
 
 
 @spec_rule("malformed-endpoint")
 def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Violation]:
-    """The API endpoint is not host or host:port: an IPv6 address with a port stands in brackets, a name is a lowercase RFC 1123 subdomain."""
+    """The API endpoint is not host or host:port. An IPv6 address with a port needs brackets; a name is a lowercase RFC 1123 subdomain."""
     text = spec.control_plane.endpoint
     if text is None:
         return
@@ -46,29 +46,31 @@ def endpoint_is_host_and_port(spec: ClusterSpec) -> Iterator[Violation]:
         yield Violation("control_plane.endpoint", f"{quoted(text)}: {error}", hint)
         return
     if not is_address(host) and not is_host_name(host):
-        hint = "write a name such as api.example.org, or an address; no scheme, no path"
+        hint = "write a name such as api.example.org, or an address, without scheme and path"
         yield Violation("control_plane.endpoint", f"{quoted(host)} is neither an IP address nor a lowercase DNS name", hint)
 
 
 @spec_rule("endpoint-family")
 def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """The API endpoint is an address of a family that is not in use, or one that no host can have."""
+    """The API endpoint is an address of a family that is not in use, or an address that no host can have."""
     if spec.control_plane.endpoint is None:
         return
     try:
         address = parse_address(split_host_port(spec.control_plane.endpoint, API_PORT)[0])
     except ValueError:
         return
-    if (word := unusable(address)) is not None:
-        yield Violation("control_plane.endpoint", f"{address} is {word}: no host can have it", "use an address that all hosts reach")
+    if (kind := unusable(address)) is not None:
+        yield Violation(
+            "control_plane.endpoint", f"{address} is {kind} and cannot be the address of a host", "use an address that all hosts can reach"
+        )
     elif family_of(address) not in spec.families:
-        says = f"{address} is not of a family in use ({in_words(spec.families)})"
-        yield Violation("control_plane.endpoint", says, "use an address of a family in use, or a DNS name")
+        message = f"{address} does not have a family in use ({family_names(spec.families)})"
+        yield Violation("control_plane.endpoint", message, "use an address of a family in use, or a DNS name")
 
 
 @spec_rule("malformed-san")
 def extra_sans_are_names_or_addresses(spec: ClusterSpec) -> Iterator[Violation]:
-    """An extra name in the API server's certificate is neither a bare IP address nor a DNS name, perhaps with a leading `*.` (kubeadm, certSANs)."""
+    """An extra name in the API server's certificate is neither an IP address without brackets nor a DNS name with or without a leading `*.` (kubeadm, certSANs)."""
     for index, name in readable(spec.control_plane.extra_sans):
         at = f"control_plane.extra_sans[{index}]"
         if is_address(name) or is_host_name(name.removeprefix("*.")):

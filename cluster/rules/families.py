@@ -1,4 +1,4 @@
-"""Which families ranges and addresses must have, and in which order."""
+"""Families of ranges and addresses, and their order."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from cluster.vocabulary.families import Address, Family, Network, StackMode, fam
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, Host
 
-_WORDS = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
+_NAMES = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 _POD_EXAMPLES = {Family.IPV4: "{cidr: 10.244.0.0/16}", Family.IPV6: '{cidr: "fd44::/56"}'}
 _SERVICE_EXAMPLES = {Family.IPV4: "10.96.0.0/16", Family.IPV6: '"fd44:0:0:ffff::/112"'}
 
 
-def in_words(families: Sequence[Family]) -> str:
+def family_names(families: Sequence[Family]) -> str:
     """`IPv4`, or `IPv6 and IPv4`."""
-    return " and ".join(_WORDS[family] for family in families)
+    return " and ".join(_NAMES[family] for family in families)
 
 
 @spec_rule("pod-families")
 def pods_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """The pod CIDRs are not one for each family in use (kubeadm, ValidateIPNetFromString)."""
+    """The file does not have exactly one pod CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.pods", [pods.cidr for pods in spec.network.pods], "pod CIDR", _POD_EXAMPLES)
 
 
 @spec_rule("service-families")
 def services_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """The service CIDRs are not one for each family in use (kubeadm, ValidateIPNetFromString)."""
+    """The file does not have exactly one service CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
     yield from _families(spec, "network.services", spec.network.services, "service CIDR", _SERVICE_EXAMPLES)
 
 
 @item_rule("address-families", "hosts")
 def addresses_have_the_families_in_use(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A host's addresses are not one for each family in use: the kubelet's --node-ip takes one address, or one of each family, and dual-stack on
-    bare metal needs both on every host (kubernetes#100675). They can be left out."""
+    """A host does not have exactly one address for each family in use. The kubelet's --node-ip accepts one address, or one address per family, and dual-stack
+    on bare metal needs both on every host (kubernetes#100675). `addresses` is optional."""
     if host.addresses:
         yield from _families(spec, f"{at}.addresses", host.addresses, "node address", {})
 
@@ -47,49 +47,51 @@ def pods_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("service-order")
 def services_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
-    """First service CIDR, advertise address and first node address are not of one family (kubeadm#2754)."""
+    """The first service CIDR, the advertise address and the first node address have different families (kubeadm#2754)."""
     yield from _order(spec, "network.services", spec.network.services)
 
 
 @item_rule("address-order", "hosts")
 def addresses_are_primary_first(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """First service CIDR, advertise address and first node address are not of one family (kubeadm#2754)."""
+    """The first service CIDR, the advertise address and the first node address have different families (kubeadm#2754)."""
     yield from _order(spec, f"{at}.addresses", host.addresses)
 
 
 @spec_rule("primary-family-unused", Severity.WARNING)
 def primary_family_is_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """`primary_family` has no effect in a cluster of one family."""
+    """`primary_family` has no effect in a single-stack cluster."""
     if spec.stack is not StackMode.DUAL_STACK and "primary_family" in spec.model_fields_set and spec.primary_family not in spec.families:
-        yield Violation("primary_family", f"{spec.primary_family} is not in use in a cluster with stack {spec.stack}", "take the line out")
+        yield Violation("primary_family", f"{spec.primary_family} is not in use in a cluster with stack {spec.stack}", "remove the line")
 
 
 def _families(
     spec: ClusterSpec, path: str, values: Sequence[Address | Network], what: str, examples: dict[Family, str]
 ) -> Iterator[Violation]:
-    wanted = f"stack {spec.stack} wants one {what} of {in_words(spec.families)}"
-    seen: dict[Family, Address | Network] = {}
+    expected = f"stack {spec.stack} needs one {what} of {family_names(spec.families)}"
+    first_values: dict[Family, Address | Network] = {}
     for index, value in enumerate(values):
         family = family_of(value)
         if family not in spec.families:
-            yield Violation(f"{path}[{index}]", f"{value} is {_WORDS[family]}, {wanted}", "take it out, or change `stack`")
-        elif family in seen:
+            yield Violation(f"{path}[{index}]", f"{value} is {_NAMES[family]}, but {expected}", "remove it, or change `stack`")
+        elif family in first_values:
             yield Violation(
-                f"{path}[{index}]", f"{value} is a second {what} of {_WORDS[family]}, after {seen[family]}", "keep one of each family"
+                f"{path}[{index}]",
+                f"{value} is a second {_NAMES[family]} {what} after {first_values[family]}",
+                "keep one of each family",
             )
-        seen.setdefault(family, value)
+        first_values.setdefault(family, value)
     for family in spec.families:
-        if family not in seen:
+        if family not in first_values:
             example = f", for example {examples[family]}" if family in examples else ""
-            yield Violation(path, f"there is no {what} of {_WORDS[family]}: {wanted}", f"add one{example}, or change `stack`")
+            yield Violation(path, f"the {_NAMES[family]} {what} is missing: {expected}", f"add a {what}{example}, or change `stack`")
 
 
 def _order(spec: ClusterSpec, path: str, values: Sequence[Address | Network]) -> Iterator[Violation]:
     families = tuple(family_of(value) for value in values)
     if set(families) == set(spec.families) and len(families) == 2 and families != spec.families:
-        right = ", ".join(str(value) for value in reversed(values))
+        reordered = ", ".join(str(value) for value in reversed(values))
         yield Violation(
             path,
-            f"{values[0]} comes first, but the primary family is {_WORDS[spec.families[0]]}",
-            f"write {right}, or primary_family: {families[0]}",
+            f"{values[0]} comes first, but the primary family is {_NAMES[spec.families[0]]}",
+            f"write {reordered}, or primary_family: {families[0]}",
         )

@@ -1,4 +1,4 @@
-"""What a rule about facts judges: a cluster file together with what is true of its hosts."""
+"""The input of rules about facts: a cluster file and the facts of its hosts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host, Role
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A cluster file and what is true of its hosts; a host that was not reached has no facts."""
+    """A cluster file and the facts of its hosts. An unreachable host has no facts."""
 
     spec: ClusterSpec
     facts: Mapping[str, HostFacts]
@@ -30,12 +30,12 @@ class Inspected:
     @property
     def control_plane(self) -> HostFacts | None:
         """Facts of the first control plane."""
-        return next((found for host, found in self.hosts if host.role is Role.CONTROL_PLANE), None)
+        return next((facts for host, facts in self.hosts if host.role is Role.CONTROL_PLANE), None)
 
-    def ours(self, found: HostFacts) -> bool:
-        """This cluster has claimed the host: what it left there, half or whole, is no fault."""
-        return found.owner == self.spec.name
+    def owns(self, facts: HostFacts) -> bool:
+        """Whether this cluster has claimed the host. The files of this cluster are then no conflict, even if incomplete."""
+        return facts.owner == self.spec.name
 
     def addresses(self, host: Host) -> tuple[Address, ...]:
-        """Its node addresses, as the file or the facts have them."""
+        """The node addresses of a host, from the file or from the facts."""
         return node_addresses(self.spec, host, self.facts[host.name]) if host.name in self.facts else host.addresses

@@ -1,4 +1,4 @@
-"""What is handed to kubeadm beside what the spec implies: nothing that the spec itself decides, nothing that kubeadm would refuse."""
+"""Extra settings for kubeadm: they must not set what the rest of the file or kubeadm sets, and kubeadm must accept them."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from cluster.vocabulary.spec import ClusterSpec, ProxyMode
 _CERTIFICATES = "kubeadm's own certificates"
 _CONNECTION = "kubeadm's own kubeconfig"
 
-# field -> what decides it
+# field -> what sets it
 _KUBELET_FIELDS = {
-    "apiVersion": "this program",
-    "kind": "this program",
+    "apiVersion": "sixstack",
+    "kind": "sixstack",
     "address": "`stack` and `primary_family`",
     "clusterDNS": "the first of `network.services`",
     "clusterDomain": "`network.dns_domain`",
-    "containerRuntimeEndpoint": "this program (containerd)",
+    "containerRuntimeEndpoint": "sixstack (containerd)",
     "healthzBindAddress": "`stack`",
     "podCIDR": "`network.pods`",
-    "providerID": "nothing: one value cannot fit all hosts",
-    "registerNode": "this program",
+    "providerID": "each host: one value cannot fit all hosts",
+    "registerNode": "sixstack",
     "registerWithTaints": "`hosts[].taints`",
     "staticPodPath": "kubeadm",
     "staticPodURL": "kubeadm",
 }
 _KUBE_PROXY_FIELDS = {
-    "apiVersion": "this program",
-    "kind": "this program",
+    "apiVersion": "sixstack",
+    "kind": "sixstack",
     "bindAddress": "`stack` and `primary_family`",
     "clientConnection": "kubeadm",
     "clusterCIDR": "`network.pods`",
@@ -45,7 +45,7 @@ _ARGUMENTS: dict[str, dict[str, str]] = {
         "bind-address": "`stack` and `primary_family`",
         "secure-port": "`control_plane.endpoint`",
         "service-cluster-ip-range": "`network.services`",
-        "enable-bootstrap-token-auth": "kubeadm: hosts join by it",
+        "enable-bootstrap-token-auth": "kubeadm, because hosts join with bootstrap tokens",
         "etcd-servers": "kubeadm",
     }
     | dict.fromkeys(
@@ -118,7 +118,7 @@ _ARGUMENTS: dict[str, dict[str, str]] = {
         "cluster-dns": "the first of `network.services`",
         "cluster-domain": "`network.dns_domain`",
         "config": "`kubeadm.kubelet`",
-        "container-runtime-endpoint": "this program (containerd)",
+        "container-runtime-endpoint": "sixstack (containerd)",
         "healthz-bind-address": "`stack`",
         "hostname-override": "`hosts[].name`",
         "kubeconfig": _CONNECTION,
@@ -134,30 +134,31 @@ _CGROUP_DRIVERS = ("systemd", "cgroupfs")
 
 
 def argument_owner(component: str, name: str) -> str | None:
-    """What decides this command-line argument of a component, when it is not the file's `extra_args`."""
+    """What sets this command-line argument of a component; None when `extra_args` can set it."""
     return _ARGUMENTS[component].get(name.lstrip("-"))
 
 
 @spec_rule("owned-field")
 def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
-    """The file sets a field of KubeletConfiguration or KubeProxyConfiguration that the rest of the file decides."""
+    """The file sets a field of KubeletConfiguration or KubeProxyConfiguration that kubeadm sets, or that sixstack derives from the rest
+    of the file."""
     for part, fields, owned in (
         ("kubelet", spec.kubeadm.kubelet, _KUBELET_FIELDS),
         ("kube_proxy", spec.kubeadm.kube_proxy, _KUBE_PROXY_FIELDS),
     ):
         for field in fields:
             if field in owned:
-                yield Violation(join_path(f"kubeadm.{part}", field), f"{field} is decided by {owned[field]}", "take it out here")
+                yield Violation(join_path(f"kubeadm.{part}", field), f"{field} is determined by {owned[field]}", "remove it")
 
 
 @spec_rule("owned-argument")
 def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
-    """The file sets a command-line argument that the rest of the file or kubeadm decides."""
+    """The file sets a command-line argument that kubeadm sets, or that sixstack derives from the rest of the file."""
     for component, arguments in spec.kubeadm.extra_args.items():
         for name in arguments:
             if (owner := argument_owner(component, name)) is not None:
                 at = join_path(f"kubeadm.extra_args.{component}", name)
-                yield Violation(at, f"--{name.lstrip('-')} is decided by {owner}", "take it out here")
+                yield Violation(at, f"--{name.lstrip('-')} is determined by {owner}", "remove it")
 
 
 @spec_rule("malformed-argument")
@@ -168,38 +169,42 @@ def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Violation]
             if not _ARGUMENT.fullmatch(name):
                 bare = name.lstrip("-").partition("=")[0].replace("_", "-")
                 hint = (
-                    f"write {bare}: and its value" if _ARGUMENT.fullmatch(bare) else "write it as the component's --help does, without --"
+                    f"write `{bare}:` and its value"
+                    if _ARGUMENT.fullmatch(bare)
+                    else "write the name as the component's --help prints it, without --"
                 )
                 at = join_path(f"kubeadm.extra_args.{component}", name)
-                yield Violation(at, f"{quoted(name)} is not the name of an argument", hint)
+                yield Violation(at, f"{quoted(name)} is not an argument name", hint)
 
 
 @spec_rule("kube-proxy-mode")
 def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Violation]:
-    """kube-proxy's mode is neither nftables nor iptables; Kubernetes deprecates ipvs."""
+    """The mode of kube-proxy is neither nftables nor iptables. Kubernetes deprecates ipvs."""
     mode = spec.kubeadm.kube_proxy.get("mode", ProxyMode.NFTABLES.value)
     if mode not in tuple(ProxyMode):
-        yield Violation("kubeadm.kube_proxy.mode", f"{quoted(mode)} is not one of nftables, iptables", "take it out to get nftables")
+        yield Violation("kubeadm.kube_proxy.mode", f"{quoted(mode)} is not one of nftables, iptables", "remove it to use nftables")
 
 
 @spec_rule("cgroup-driver")
 def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Violation]:
-    """The kubelet's cgroup driver is neither systemd nor cgroupfs; containerd gets the same."""
+    """The cgroup driver of the kubelet is neither systemd nor cgroupfs. containerd uses the same driver."""
     driver = spec.kubeadm.kubelet.get("cgroupDriver", "systemd")
     if driver not in _CGROUP_DRIVERS:
-        yield Violation("kubeadm.kubelet.cgroupDriver", f"{quoted(driver)} is not one of systemd, cgroupfs", "take it out to get systemd")
+        yield Violation("kubeadm.kubelet.cgroupDriver", f"{quoted(driver)} is not one of systemd, cgroupfs", "remove it to use systemd")
 
 
 @spec_rule("malformed-preflight-check")
 def preflight_checks_are_names(spec: ClusterSpec) -> Iterator[Violation]:
-    """A check to ignore is not named as kubeadm prints it ([ERROR Swap]), or `all` does not stand alone (kubeadm, ValidateIgnorePreflightErrors)."""
+    """A preflight check to ignore is not a name as kubeadm prints it ([ERROR Swap]), or `all` is combined with other names (kubeadm, ValidateIgnorePreflightErrors)."""
     names = spec.kubeadm.ignore_preflight
     for index, name in enumerate(names):
         at = f"kubeadm.ignore_preflight[{index}]"
         if not re.fullmatch(r"[A-Za-z0-9._/-]+", name):
             near = nearest_name(name, ("Swap", "NumCPU", "Mem", "SystemVerification"))
             yield Violation(
-                at, f"{quoted(name)} is not the name of a check", f"did you mean {near}?" if near else "write one such as NumCPU"
+                at,
+                f"{quoted(name)} is not the name of a preflight check",
+                f"did you mean {near}?" if near else "write a name such as NumCPU",
             )
-        elif name.lower() == "all" and len({each.lower() for each in names}) > 1:
-            yield Violation(at, "`all` stands beside names of checks", "write all alone, or the names")
+        elif name.lower() == "all" and len({check.lower() for check in names}) > 1:
+            yield Violation(at, "`all` is combined with names of checks", "write either all or the names")

@@ -1,4 +1,4 @@
-"""Labels and taints of nodes: the syntax of Kubernetes, and the keys that have an owner."""
+"""Labels and taints of nodes: their syntax, and the keys that Kubernetes or sixstack sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Host
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", re.ASCII)
-# key -> who sets it; what the kubelet or kubeadm sets would be set back, or break what relies on it
+# key -> the component that sets it: it would overwrite the value, or fail because of another value
 _OWNED = {
     "kubernetes.io/hostname": "the kubelet",
     "kubernetes.io/os": "the kubelet",
@@ -22,9 +22,9 @@ _OWNED = {
     "beta.kubernetes.io/os": "the kubelet",
     "beta.kubernetes.io/arch": "the kubelet",
     "node-role.kubernetes.io/control-plane": "kubeadm",
-    "node-role.kubernetes.io/master": "nobody any more",
+    "node-role.kubernetes.io/master": "no current component",
 }
-# the node controllers set and remove these themselves; the list is that of k8s.io/api/core/v1 (well_known_taints.go)
+# the node controllers set and remove these (k8s.io/api/core/v1, well_known_taints.go)
 _OWNED_TAINTS = {
     f"node.kubernetes.io/{name}": "the node controllers"
     for name in (
@@ -41,40 +41,40 @@ _OWNED_TAINTS = {
 
 
 def key_fault(key: str) -> str | None:
-    """What is wrong with a qualified name (`example.org/name`); None when nothing is."""
+    """The fault of a qualified name (`example.org/name`), or None."""
     prefix, slash, name = key.rpartition("/")
     if not _NAME.fullmatch(name):
-        return f"the name {quoted(name)} must be 1 to 63 letters, digits, - _ . and begin and end with a letter or digit"
+        return f"the name {quoted(name)} must have 1 to 63 letters, digits, - _ . and begin and end with a letter or digit"
     if slash and not is_subdomain(prefix):
         return f"the prefix {quoted(prefix)} is not a lowercase DNS name"
     return None
 
 
 def value_fault(value: str) -> str | None:
-    """What is wrong with a label's or taint's value; None when nothing is."""
+    """The fault of the value of a label or taint, or None."""
     if value and not _NAME.fullmatch(value):
-        return f"{quoted(value)} must be at most 63 letters, digits, - _ . and begin and end with a letter or digit"
+        return f"{quoted(value)} must have at most 63 letters, digits, - _ . and begin and end with a letter or digit"
     return None
 
 
 def label_owner(key: str, *, tkestack: bool = False) -> str | None:
-    """Who sets this label of a node, when it is not the file; `tkestack`: this program writes TKEStack's labels too."""
+    """The component that sets this node label; None when the file can set it. `tkestack`: sixstack also sets TKEStack's labels."""
     if key.startswith(PREFIX) or (tkestack and key in TKESTACK_KEYS):
-        return "this program, from `addresses`,"
+        return "sixstack, from `addresses`,"
     return _OWNED.get(key)
 
 
 def taint_owner(key: str) -> str | None:
-    """Who sets and removes this taint of a node, when it is not the file."""
-    return "this program" if key.startswith(PREFIX) else _OWNED_TAINTS.get(key)
+    """The component that sets and removes this node taint; None when the file can set it."""
+    return "sixstack" if key.startswith(PREFIX) else _OWNED_TAINTS.get(key)
 
 
 @item_rule("malformed-label", "hosts")
 def labels_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A label's key is not a qualified name, or its value not up to 63 characters of [A-Za-z0-9._-] with an alphanumeric at both ends."""
+    """The key of a label is not a qualified name, or its value is not a string of at most 63 characters of [A-Za-z0-9._-] that begins and ends with an alphanumeric character."""
     for key, value in host.labels.items():
         if (fault := key_fault(key) or value_fault(value)) is not None:
-            yield Violation(join_path(f"{at}.labels", key), fault, "write such as example.org/rack: r1")
+            yield Violation(join_path(f"{at}.labels", key), fault, "write for example example.org/rack: r1")
 
 
 @item_rule("owned-label", "hosts")
@@ -83,13 +83,13 @@ def labels_have_no_other_owner(spec: ClusterSpec, host: Host, at: str) -> Iterat
     for key in host.labels:
         if (owner := label_owner(key, tkestack=spec.tkestack_labels)) is not None:
             yield Violation(
-                join_path(f"{at}.labels", key), f"{owner} sets the label {quoted(key)}", "take it out, or use a key of your own domain"
+                join_path(f"{at}.labels", key), f"{owner} sets the label {quoted(key)}", "remove it, or use a key in your own domain"
             )
 
 
 @spec_rule("tkestack-labels-alike", Severity.WARNING)
 def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Violation]:
-    """Two hosts get one pair of TKEStack's labels, which lose information of an IPv6 address: its tools take one host for the other."""
+    """Two hosts get the same TKEStack labels, which do not encode the whole IPv6 address. TKEStack's tools cannot distinguish the hosts."""
     if not spec.tkestack_labels:
         return
     owners: dict[tuple[str, ...], str] = {}
@@ -100,17 +100,17 @@ def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Violation]:
             path = f"hosts[{index}].addresses[{position}]"
             first = owners.setdefault(tuple(tkestack_labels([address]).values()), path)
             if first != path and address.version == 6:
-                says = f"TKEStack's labels of {address} are those of {first} too"
-                yield Violation(path, says, "use an address that differs in more than its colons, or take tkestack_labels out")
+                message = f"TKEStack's labels of {address} are the same as those of {first}"
+                yield Violation(path, message, "use an address that differs in more than its colons, or remove tkestack_labels")
 
 
 @item_rule("malformed-taint", "hosts")
 def taints_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A taint's key is not a qualified name, or its value lacks the syntax of a label's value."""
+    """The key of a taint is not a qualified name, or its value does not have the syntax of a label value."""
     for index, taint in readable(host.taints):
         for field, fault in (("key", key_fault(taint.key)), ("value", value_fault(taint.value))):
             if fault is not None:
-                yield Violation(f"{at}.taints[{index}].{field}", fault, "write such as key: example.org/gpu, value: a100")
+                yield Violation(f"{at}.taints[{index}].{field}", fault, "write for example key: example.org/gpu, value: a100")
 
 
 @item_rule("owned-taint", "hosts")
@@ -119,17 +119,17 @@ def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Itera
     for index, taint in readable(host.taints):
         if (owner := taint_owner(taint.key)) is not None:
             yield Violation(
-                f"{at}.taints[{index}].key", f"{owner} set the taint {quoted(taint.key)}", "take it out, or use a key of your own domain"
+                f"{at}.taints[{index}].key", f"{owner} set the taint {quoted(taint.key)}", "remove it, or use a key in your own domain"
             )
 
 
 @item_rule("duplicate-taint", "hosts")
 def no_taint_twice(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """A node has two taints of one key and effect."""
+    """A node has two taints with the same key and effect."""
     seen: set[tuple[str, str]] = set()
     for index, taint in readable(host.taints):
         if (taint.key, taint.effect) in seen:
             yield Violation(
-                f"{at}.taints[{index}]", f"{quoted(taint.key)} with effect {taint.effect} is there twice", "keep one of the two"
+                f"{at}.taints[{index}]", f"{quoted(taint.key)} with effect {taint.effect} appears twice", "keep one of the two taints"
             )
         seen.add((taint.key, taint.effect))

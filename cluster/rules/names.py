@@ -16,17 +16,17 @@ _LONGEST_NODE_NAME = 63
 
 
 def is_subdomain(text: str) -> bool:
-    """A lowercase RFC 1123 subdomain as Kubernetes means it: labels of at most 63 characters, 253 in all."""
+    """Whether the string is a lowercase RFC 1123 subdomain as in Kubernetes: labels of at most 63 characters, 253 in all."""
     return len(text) <= 253 and all(len(label) <= 63 and _LABEL.fullmatch(label) for label in text.split("."))
 
 
 def is_host_name(text: str) -> bool:
-    """A DNS name that cannot be an address with a slip in it, such as 198.18.0.300: the last label is no number (RFC 1123, 2.1)."""
+    """Whether the string is a DNS name and not a mistyped address such as 198.18.0.300. The last label is not a number (RFC 1123, 2.1)."""
     return is_subdomain(text) and not text.rpartition(".")[2].isdigit()
 
 
 def is_address(text: str) -> bool:
-    """The text is an IP address."""
+    """Whether the string is an IP address."""
     try:
         parse_address(text)
     except ValueError:
@@ -39,7 +39,7 @@ def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterato
     """A node name is not a lowercase RFC 1123 subdomain of at most 63 characters (it becomes a label value), or it is an IP address."""
     if is_address(host.name):
         yield Violation(
-            f"{at}.name", f'"{host.name}" is an IP address', "use the host's name; `sixstack node ADDRESS` finds a node by its address"
+            f"{at}.name", f'"{host.name}" is an IP address', "use a host name (`sixstack node ADDRESS` finds a node by its address)"
         )
     elif not is_subdomain(host.name):
         proposal = re.sub(r"[^a-z0-9.-]+", "-", host.name.lower()).strip("-.")[:_LONGEST_NODE_NAME].strip("-.")
@@ -48,21 +48,21 @@ def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterato
     elif len(host.name) > _LONGEST_NODE_NAME:
         yield Violation(
             f"{at}.name",
-            f"{host.name} has {len(host.name)} characters, the label kubernetes.io/hostname takes {_LONGEST_NODE_NAME}",
-            "shorten it",
+            f"{host.name} has {len(host.name)} characters, but the label kubernetes.io/hostname allows {_LONGEST_NODE_NAME}",
+            f"use at most {_LONGEST_NODE_NAME} characters",
         )
 
 
 @spec_rule("duplicate-node-name")
 def no_name_twice(spec: ClusterSpec) -> Iterator[Violation]:
-    """Two hosts have one name."""
+    """Two hosts have the same name."""
     owners: dict[str, int] = {}
     for index, host in enumerate(spec.hosts):
         if not host.has("name"):
             continue
         if host.name in owners:
             yield Violation(
-                f"hosts[{index}].name", f"hosts[{owners[host.name]}] has the name {host.name} too", "give each host its own name"
+                f"hosts[{index}].name", f"hosts[{owners[host.name]}] also has the name {host.name}", "give each host its own name"
             )
         owners.setdefault(host.name, index)
 
@@ -75,15 +75,15 @@ def dns_domain_is_a_subdomain(spec: ClusterSpec) -> Iterator[Violation]:
         yield Violation(
             "network.dns_domain",
             f"{quoted(domain)} is not a DNS domain",
-            "use one such as cluster.local, in lower case, without a dot at its end",
+            "use a lower-case domain such as cluster.local, without a trailing dot",
         )
 
 
 @item_rule("malformed-interface", "hosts")
 def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
-    """An interface name is not one that Linux takes: 1 to 15 characters without slash or blank."""
+    """An interface name is not valid in Linux: 1 to 15 characters without slash, colon or space."""
     name = host.interface
     if name is not None and (not re.fullmatch(r"[^\s/:]{1,15}", name) or name in (".", "..")):
         yield Violation(
-            f"{at}.interface", f"{quoted(name)} is not the name of a Linux interface", "use one that `ip link` prints, such as eth0"
+            f"{at}.interface", f"{quoted(name)} is not the name of a Linux interface", "use a name that `ip link` prints, such as eth0"
         )

@@ -1,8 +1,8 @@
-"""All rules that need the cluster file alone."""
+"""All rules that need only the cluster file."""
 
 from __future__ import annotations
 
-from cluster.rules import (  # noqa: F401 each registers its rules
+from cluster.rules import (  # noqa: F401 each module registers its rules
     addresses,
     arguments,
     capacity,
@@ -24,5 +24,5 @@ from cluster.vocabulary.spec import ClusterSpec
 
 
 def check_spec(spec: ClusterSpec) -> tuple[Problem, ...]:
-    """Every problem of a spec, also of one that was read in part."""
+    """Every problem of a spec, even if only parts of the spec could be read."""
     return tuple(run_spec_rules(spec))

@@ -1,4 +1,4 @@
-"""What must not overlap: pods, services, node addresses, SSH addresses, the API endpoint, name servers."""
+"""Overlaps between pod ranges, service ranges, node addresses, SSH addresses, the API endpoint and name servers."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from cluster.vocabulary.spec import ClusterSpec, Endpoint, SpecModel, parse_addr
 
 @spec_rule("ranges-overlap")
 def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Violation]:
-    """Two of the pod and service ranges share addresses."""
-    for (_, one, what), (path, other, word) in combinations(ranges(spec), 2):
-        if one.version == other.version and one.overlaps(other):
-            yield Violation(path, f"the {word} range {other} overlaps the {what} range {one}", "use ranges that share no address")
+    """Two pod or service ranges overlap."""
+    for (_, first, what), (path, second, word) in combinations(ranges(spec), 2):
+        if first.version == second.version and first.overlaps(second):
+            yield Violation(path, f"the {word} range {second} overlaps the {what} range {first}", "use ranges that do not overlap")
 
 
 @spec_rule("address-in-range")
 def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Violation]:
-    """A node address, SSH address, API endpoint or upstream name server lies inside a pod or service range: the hosts would route it into the
-    cluster."""
-    known = list(ranges(spec))
+    """A node address, SSH address, API endpoint or upstream name server is inside a pod or service range. The hosts would route its packets into
+    the cluster."""
+    cluster_ranges = list(ranges(spec))
     for at, address, what in _addresses(spec):
-        for path, cidr, word in known:
+        for path, cidr, word in cluster_ranges:
             if address.version == cidr.version and address in cidr:
                 yield Violation(
-                    at, f"the {what} {address} lies in the {word} range {cidr} ({path})", f"use another {word} range, or another address"
+                    at, f"the {what} {address} is inside the {word} range {cidr} ({path})", f"use another {word} range, or another address"
                 )
 
 
@@ -44,14 +44,14 @@ def _addresses(spec: ClusterSpec) -> Iterator[tuple[str, Address, str]]:
         if not host.has("ssh"):
             continue
         yield from (
-            found
-            for found in _literal(host.ssh, f"hosts[{index}].ssh", "SSH address")
-            if found[1] not in tuple(address for _, address in readable(own))
+            entry
+            for entry in _literal(host.ssh, f"hosts[{index}].ssh", "SSH address")
+            if entry[1] not in tuple(address for _, address in readable(own))
         )
         if host.ssh.has("jump") and host.ssh.jump is not None:
-            yield from _literal(host.ssh.jump, f"hosts[{index}].ssh.jump", "jump host's address")
+            yield from _literal(host.ssh.jump, f"hosts[{index}].ssh.jump", "jump host address")
     if _has(spec, "control_plane", "endpoint") and spec.control_plane.endpoint is not None:
-        # else it is a name, or a fault that has its own rule
+        # a name, or a fault that rule malformed-endpoint reports
         with suppress(ValueError):
             yield "control_plane.endpoint", parse_address(split_host_port(spec.control_plane.endpoint, 6443)[0]), "API endpoint"
     if _has(spec, "network", "dns_upstreams"):
@@ -68,5 +68,5 @@ def _literal(endpoint: Endpoint, path: str, what: str) -> Iterator[tuple[str, Ad
 
 
 def _has(spec: ClusterSpec, part: str, field: str) -> bool:
-    holder = getattr(spec, part) if spec.has(part) else None
-    return isinstance(holder, SpecModel) and holder.has(field)
+    section = getattr(spec, part) if spec.has(part) else None
+    return isinstance(section, SpecModel) and section.has(field)

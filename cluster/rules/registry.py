@@ -1,6 +1,6 @@
-"""The rules, and how one is written: a generator of violations, decorated with its stable code.
+"""The registry of rules. A rule is a generator of violations, decorated with its stable code.
 
-The docstring of a rule says what is wrong when it fires; docs/reference/problems.md prints it.
+The docstring of a rule describes the fault. docs/reference/problems.md prints it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host, Unparsed
 
 
 class Scope(Enum):
-    """What a rule judges."""
+    """The input of a rule."""
 
     SPEC = "the cluster file"
     ITEM = "each item of a list in the cluster file"
@@ -27,7 +27,7 @@ class Scope(Enum):
 
     @property
     def needs_facts(self) -> bool:
-        """The rule cannot run before hosts were inspected."""
+        """Whether the rule runs only after the hosts were inspected."""
         return self in (Scope.HOST, Scope.CLUSTER)
 
 
@@ -39,18 +39,18 @@ ClusterRule = Callable[[Inspected], Iterator[Violation]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; `explanation` is its docstring and becomes its line in docs/reference/problems.md."""
+    """One rule. `explanation` is its docstring, which docs/reference/problems.md prints."""
 
     code: str
     severity: Severity
     scope: Scope
     explanation: str
-    check: Callable[[Any], Iterator[Violation]]  # gets a ClusterSpec, or an Inspected where the scope needs facts
+    check: Callable[[Any], Iterator[Violation]]  # takes a ClusterSpec, or an Inspected when the scope needs facts
 
-    def problems(self, judged: ClusterSpec | Inspected) -> Iterator[Problem]:
-        """What the rule finds in its input; a rule that meets a field that could not be read ends there."""
-        for found in _until_unparsed(self.check(judged)):
-            yield Problem(self.code, found.at, found.says, found.hint, self.severity)
+    def problems(self, subject: ClusterSpec | Inspected) -> Iterator[Problem]:
+        """The problems of the input. The rule stops at a field that could not be read."""
+        for violation in _until_unparsed(self.check(subject)):
+            yield Problem(self.code, violation.at, violation.message, violation.hint, self.severity)
 
 
 RULES: list[Rule] = []
@@ -67,9 +67,9 @@ def spec_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[SpecR
 
 
 def item_rule(code: str, items: str, severity: Severity = Severity.ERROR) -> Callable[[ItemRule], ItemRule]:
-    """Register a rule about each item of a list field (`hosts`, `network.pods`); it gets the spec, the item and the item's path.
+    """Register a rule about each item of a list field (`hosts`, `network.pods`). The rule takes the spec, the item and the path of the item.
 
-    An item with a field that could not be read does not keep the rule from the other items.
+    If a field of an item could not be read, the rule continues with the next item.
     """
 
     def register(check: ItemRule) -> ItemRule:
@@ -80,26 +80,26 @@ def item_rule(code: str, items: str, severity: Severity = Severity.ERROR) -> Cal
 
 
 def on_each_item(check: ItemRule, items: str) -> SpecRule:
-    """A check of one item as a check of the spec, item by item."""
+    """Convert a check of one item to a check of all items of the spec."""
 
     def on_all(spec: ClusterSpec) -> Iterator[Violation]:
-        holder: Any = spec
+        field: Any = spec
         for name in items.split("."):
-            holder = getattr(holder, name)
-        for index, item in readable(holder):
+            field = getattr(field, name)
+        for index, item in readable(field):
             yield from _until_unparsed(check(spec, item, f"{items}[{index}]"))
 
     return on_all
 
 
 def host_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[HostRule], HostRule]:
-    """Register a rule about each host by itself; its violations are at paths below hosts/NAME."""
+    """Register a rule about each host. Its violations have paths below hosts/NAME."""
 
     def register(check: HostRule) -> HostRule:
         def on_all(cluster: Inspected) -> Iterator[Violation]:
             for host, facts in cluster.hosts:
-                for found in check(cluster, host, facts):
-                    yield Violation(f"hosts/{host.name}/{found.at}", found.says, found.hint)
+                for violation in check(cluster, host, facts):
+                    yield Violation(f"hosts/{host.name}/{violation.at}", violation.message, violation.hint)
 
         RULES.append(Rule(code, severity, Scope.HOST, _explanation(check), on_all))
         return check
@@ -108,7 +108,7 @@ def host_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[HostR
 
 
 def cluster_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[ClusterRule], ClusterRule]:
-    """Register a rule about the hosts together."""
+    """Register a rule about all hosts together."""
 
     def register(check: ClusterRule) -> ClusterRule:
         RULES.append(Rule(code, severity, Scope.CLUSTER, _explanation(check), check))
@@ -135,8 +135,8 @@ def _explanation(check: Callable[..., object]) -> str:
     return (check.__doc__ or "").strip()
 
 
-def _until_unparsed(found: Iterator[Violation]) -> Iterator[Violation]:
+def _until_unparsed(violation: Iterator[Violation]) -> Iterator[Violation]:
     try:
-        yield from found
+        yield from violation
     except Unparsed:
         return

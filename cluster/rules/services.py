@@ -1,4 +1,4 @@
-"""What hosts and pods ask for names and images: name servers, registries, proxies."""
+"""Name servers, registries and proxies of hosts and pods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from cluster.rules.families import in_words
+from cluster.rules.families import family_names
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import Address, StackMode, family_of
@@ -24,81 +24,91 @@ _IPV4_ONLY = ("ghcr.io",)
 
 @spec_rule("unusable-name-server")
 def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
-    """An upstream name server is one that a pod cannot reach: loopback is CoreDNS itself, link-local IPv6 has no zone there (kind#3114)."""
+    """Pods cannot reach an upstream name server: a loopback address is CoreDNS itself, and a link-local IPv6 address has no zone in a pod (kind#3114)."""
     for index, address in readable(spec.network.dns_upstreams):
-        word = unusable(address)
-        if word is not None and not (word == "link-local" and address.version == 4):
-            yield Violation(f"network.dns_upstreams[{index}]", f"{address} is {word}: no pod reaches it", "use an address that pods reach")
+        kind = unusable(address)
+        if kind is not None and not (kind == "link-local" and address.version == 4):
+            yield Violation(
+                f"network.dns_upstreams[{index}]", f"{address} is {kind}, which no pod can reach", "use an address that pods can reach"
+            )
 
 
 @spec_rule("name-server-family")
 def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """An upstream name server is of a family that pods do not have (coredns#2087)."""
+    """An upstream name server has a family that pods do not have (coredns#2087)."""
     for index, address in readable(spec.network.dns_upstreams):
         if family_of(address) not in spec.families:
-            says = f"{address} is not of a family in use ({in_words(spec.families)}): no pod reaches it"
-            yield Violation(f"network.dns_upstreams[{index}]", says, "use a name server of a family in use")
+            message = f"{address} does not have a family in use ({family_names(spec.families)}), so no pod can reach it"
+            yield Violation(f"network.dns_upstreams[{index}]", message, "use a name server of a family in use")
 
 
 @spec_rule("malformed-image-repository")
 def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Violation]:
-    """The image repository is not HOST[:PORT][/PATH] without scheme."""
+    """The image repository does not have the form HOST[:PORT][/PATH]."""
     text = spec.images.repository
     registry, slash, path = text.partition("/")
     if _registry(registry) is None or (slash and not _PATH.fullmatch(path)):
         yield Violation(
-            "images.repository", f"{quoted(text)} is not a registry and path", "write such as registry.k8s.io, without https:// and /"
+            "images.repository",
+            f"{quoted(text)} is not a registry and path",
+            "write for example registry.k8s.io, without https:// and trailing /",
         )
 
 
 @spec_rule("malformed-mirror")
 def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
-    """A mirror is not an http or https URL, or the registry that it stands for is not one."""
+    """A mirror is not an http or https URL, or its key is not a registry."""
     for registry, urls in spec.images.mirrors.items():
         at = join_path("images.mirrors", registry)
         if registry != "_default" and _registry(registry) is None:
-            yield Violation(at, f"{quoted(registry)} is not a registry", "write its host, such as docker.io")
+            yield Violation(at, f"{quoted(registry)} is not a registry", "write the host of the registry, such as docker.io")
         for index, url in readable(urls):
             if _url(url) is None:
-                yield Violation(f"{at}[{index}]", f"{quoted(url)} is not a URL", "write such as https://mirror.example.org")
+                yield Violation(f"{at}[{index}]", f"{quoted(url)} is not a URL", "write for example https://mirror.example.org")
 
 
 @spec_rule("malformed-proxy")
 def proxies_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
-    """A proxy is not an http or https URL, or an exception is not a name, an address or a CIDR without blanks and commas."""
+    """A proxy is not an http or https URL, or an item of `no_proxy` is not a name, an address or a CIDR."""
     for path, url in _proxies(spec):
         if _url(url) is None:
-            yield Violation(path, f"{quoted(url)} is not a URL", "write such as http://proxy.example.org:3128")
+            yield Violation(path, f"{quoted(url)} is not a URL", "write for example http://proxy.example.org:3128")
     if spec.proxy.has("no_proxy"):
         for index, name in readable(spec.proxy.no_proxy):
             if not re.fullmatch(r"[A-Za-z0-9.:*/_\[\]-]+", name):
                 yield Violation(
-                    f"proxy.no_proxy[{index}]", f"{quoted(name)} is not a name, address or CIDR", "write one for each item of the list"
+                    f"proxy.no_proxy[{index}]",
+                    f"{quoted(name)} is not a name, address or CIDR",
+                    "write one name, address or CIDR per list item",
                 )
 
 
 @spec_rule("secret-in-file")
 def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Violation]:
-    """The cluster file holds a secret: it becomes flow parameters, which are shown in the UI."""
+    """The cluster file contains a secret. The file becomes flow parameters, which the Prefect UI shows."""
     for path, url in _urls(spec):
         if "@" in url.partition("://")[2].partition("/")[0]:
-            yield Violation(path, "the URL holds a user or password", "let the proxy or mirror admit the hosts by their addresses")
+            yield Violation(
+                path, "the URL contains a user or password", "remove it, and let the proxy or mirror authorize the hosts by their addresses"
+            )
 
 
 @spec_rule("url-family")
 def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
-    """A proxy or mirror is an address of a family that the hosts do not have: an IPv6-only host reaches no IPv4 address, and inversely."""
+    """A proxy or mirror has an address of a family that the hosts do not have. An IPv6-only host cannot reach an IPv4 address, and vice versa."""
     for path, url in _urls(spec):
         address = _literal(url)
         if address is not None and family_of(address) not in spec.families:
             yield Violation(
-                path, f"{address} is not of a family in use ({in_words(spec.families)})", "use an address of a family in use, or a name"
+                path,
+                f"{address} does not have a family in use ({family_names(spec.families)})",
+                "use an address of a family in use, or a name",
             )
 
 
 @spec_rule("registry-without-ipv6", Severity.WARNING)
 def registries_answer_over_ipv6(spec: ClusterSpec) -> Iterator[Violation]:
-    """IPv6-only hosts would pull from a registry that does not answer over IPv6; the artifact bundle holds the cluster's own images."""
+    """IPv6-only hosts would pull from a registry without IPv6. The images of the cluster itself come from the artifact bundle."""
     registry = spec.images.repository.partition("/")[0]
     if spec.stack is StackMode.IPV6 and registry in _IPV4_ONLY and registry not in spec.images.mirrors:
         yield Violation(
@@ -128,8 +138,8 @@ def _url(text: str) -> SplitResult | None:
     except ValueError:
         return None
     host = parts.hostname or ""
-    good = parts.scheme in ("http", "https") and (is_address(host) or is_host_name(host)) and port != 0 and not re.search(r"\s", text)
-    return parts if good else None
+    valid = parts.scheme in ("http", "https") and (is_address(host) or is_host_name(host)) and port != 0 and not re.search(r"\s", text)
+    return parts if valid else None
 
 
 def _literal(url: str) -> Address | None:

@@ -1,4 +1,4 @@
-"""How hosts are reached."""
+"""SSH connections to the hosts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Endpoint
 
 TRUST_ON_FIRST_USE = "trust-on-first-use"
-# what OpenSSH shows as host keys and the SSH edge can verify; DSA is gone (OpenSSH 10)
+# host key types of OpenSSH that hosts/ can verify; OpenSSH 10 removed DSA
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._@-]{0,255}\$?", re.ASCII)
 
@@ -31,7 +31,7 @@ def endpoints(spec: ClusterSpec) -> Iterator[tuple[str, Endpoint]]:
 
 @spec_rule("malformed-ssh-address")
 def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
-    """An SSH address is neither an IP address without brackets nor a DNS name, or it is link-local and lacks its zone."""
+    """An SSH address is neither an IP address without brackets nor a DNS name, or it is link-local and has no zone."""
     for path, endpoint in endpoints(spec):
         if not endpoint.has("address"):
             continue
@@ -43,32 +43,32 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
                 hint = (
                     f"write {text.strip('[]')}, without brackets"
                     if text.startswith("[")
-                    else "write an IP address or a DNS name; the port goes to `port`"
+                    else "write an IP address or a DNS name, and the port as `port`"
                 )
                 yield Violation(f"{path}.address", f"{quoted(text)} is neither an IP address nor a DNS name", hint)
             continue
         if address.is_unspecified or address.is_multicast:
-            yield Violation(f"{path}.address", f"{address} is no host's address", "write the address where sshd answers")
+            yield Violation(f"{path}.address", f"{address} cannot be the address of a host", "write the address of sshd")
         elif isinstance(address, IPv6Address) and address.is_link_local and address.scope_id is None:
             yield Violation(f"{path}.address", f"{address} is link-local and has no zone", f"write {address}%INTERFACE, or another address")
 
 
 @spec_rule("malformed-ssh-user")
 def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Violation]:
-    """The login is not a user name that Linux takes."""
+    """The SSH user is not a valid Linux user name."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("user") and not _USER.fullmatch(endpoint.user):
-            yield Violation(f"{path}.user", f"{quoted(endpoint.user)} is not a login", "write a user name such as root or admin")
+            yield Violation(f"{path}.user", f"{quoted(endpoint.user)} is not a user name", "write a user name such as root or admin")
 
 
 @spec_rule("host-key-missing")
 def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Violation]:
-    """An SSH endpoint has no pinned host key; `trust-on-first-use` must be written down."""
+    """An SSH endpoint has no pinned host key. `trust-on-first-use` must be explicit."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("host_key") and endpoint.host_key is None:
             address = endpoint.address if endpoint.has("address") else "ADDRESS"
-            hint = f"write what `ssh-keyscan -t ed25519 {address}` prints after the address, or {TRUST_ON_FIRST_USE}"
-            yield Violation(f"{path}.host_key", "no host key is pinned", hint)
+            hint = f"write the key that `ssh-keyscan -t ed25519 {address}` prints after the address, or {TRUST_ON_FIRST_USE}"
+            yield Violation(f"{path}.host_key", "the host key is missing", hint)
 
 
 @spec_rule("malformed-host-key")
@@ -85,7 +85,7 @@ def host_key_is_a_public_key(spec: ClusterSpec) -> Iterator[Violation]:
 
 @spec_rule("duplicate-ssh-endpoint")
 def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
-    """Two hosts are reached at one address and port (behind one jump host)."""
+    """Two hosts have the same SSH address and port (behind the same jump host)."""
     owners: dict[tuple[object, ...], int] = {}
     for index, host in enumerate(spec.hosts):
         if not host.has("ssh") or not all(host.ssh.has(name) for name in ("address", "port", "jump")):
@@ -96,8 +96,8 @@ def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
         behind = None if jump is None else (_canonical(jump.address), jump.port)
         key = (_canonical(host.ssh.address), host.ssh.port, behind)
         if key in owners:
-            says = f"{host.ssh.address} port {host.ssh.port} is also where hosts[{owners[key]}] is reached"
-            yield Violation(f"hosts[{index}].ssh.address", says, "each host is named once; give this one its own address")
+            message = f"{host.ssh.address} port {host.ssh.port} is also the SSH endpoint of hosts[{owners[key]}]"
+            yield Violation(f"hosts[{index}].ssh.address", message, "list each host once, with its own address")
         owners.setdefault(key, index)
 
 
@@ -109,30 +109,30 @@ def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Violation]:
             continue
         jump = host.ssh.jump
         if jump.has("address") and (_canonical(jump.address), jump.port) == (_canonical(host.ssh.address), host.ssh.port):
-            yield Violation(f"hosts[{index}].ssh.jump.address", f"{jump.address} is the host itself", "take `jump` out")
+            yield Violation(f"hosts[{index}].ssh.jump.address", f"{jump.address} is the host itself", "remove `jump`")
 
 
 def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
-    """What is wrong with a public host key; None when nothing is."""
+    """The fault of a public host key, or None."""
     parts = text.split()
     if "PRIVATE KEY" in text:
         return "this is a private key"
     if len(parts) < 2:
-        return "a host key is a type and its base64 text"
+        return "the value is not a key type and a base64 string"
     kind, encoded = parts[0], parts[1]
     if kind not in KEY_TYPES:
         if parts[1] in KEY_TYPES:
-            return "it begins with a host name"
+            return "the value begins with a host name"
         return f"{quoted(kind)} is not one of {', '.join(KEY_TYPES)}"
     try:
         blob = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
-        return f"what follows {kind} is not base64"
-    # the blob begins with its own type as a string with a length of four octets (RFC 4253, 6.6)
+        return f"the string after {kind} is not base64"
+    # the blob begins with its own type as a string with a length of four bytes (RFC 4253, 6.6)
     if blob[:4] != len(kind).to_bytes(4, "big") or blob[4 : 4 + len(kind)] != kind.encode():
-        return f"the base64 text is not a key of type {kind}"
+        return f"the base64 string is not a key of type {kind}"
     if kind == "ssh-ed25519" and len(blob) != 51:
-        return f"an ed25519 key has 51 octets, this one has {len(blob)}: it is cut or garbled"
+        return f"an ed25519 key has 51 bytes, but this key has {len(blob)}"
     return None
 
 

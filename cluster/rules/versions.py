@@ -22,47 +22,49 @@ from cluster.vocabulary.spec import ClusterSpec
 def version_is_supported(spec: ClusterSpec) -> Iterator[Violation]:
     """The Kubernetes version is outside the supported window."""
     if release_of_minor(spec.version) is None:
-        says = f"{spec.version} is not within v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
-        known = ", ".join(release.kubernetes for release in RELEASES)
+        message = f"{spec.version} is not within v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
+        supported = ", ".join(release.kubernetes for release in RELEASES)
         yield Violation(
             "kubernetes_version",
-            says,
-            f"write the version of your artifact bundle (`sixstack bundle show`): {known}, or another patch release of these",
+            message,
+            f"write the version of your artifact bundle (`sixstack bundle show`): {supported}, or another patch release of these",
         )
 
 
 def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ...]:
-    """The version is that of the bundle, whose files are all that hosts get: control plane and workers cannot differ.
+    """The version must be the version of the bundle, because hosts get only files of the bundle. Control plane and workers cannot differ.
 
-    Code `kubernetes-version-not-in-bundle`; `bundle_version` with or without its v.
+    Code `kubernetes-version-not-in-bundle`; `bundle_version` can have a leading v.
     """
     if _numbers(spec.version) == _numbers(bundle_version):
         return ()
-    held = bundle_version.removeprefix("v")
-    says = f"{spec.version} is asked for, the bundle holds v{held}"
-    hint = f'write kubernetes_version: "{held}", or {_way_to_a_bundle(spec.version.removeprefix("v"))}'
-    return (Problem("kubernetes-version-not-in-bundle", "kubernetes_version", says, hint),)
+    bundled = bundle_version.removeprefix("v")
+    message = f"the file has {spec.version}, but the bundle has v{bundled}"
+    hint = f'write kubernetes_version: "{bundled}", or {_bundle_hint(spec.version.removeprefix("v"))}'
+    return (Problem("kubernetes-version-not-in-bundle", "kubernetes_version", message, hint),)
 
 
-def _way_to_a_bundle(version: str) -> str:
-    """How to get a bundle of this version, or which version `sixstack bundle fetch` has instead."""
+def _bundle_hint(version: str) -> str:
+    """How to get a bundle of this version, or a version that `sixstack bundle fetch` supports."""
     if exact_release(version):
-        return f"run `sixstack bundle fetch --kubernetes {version}` and name its folder in the Artifact bundle block"
-    known = ", ".join(release.kubernetes for release in RELEASES)
-    near = release_of_minor(version)
-    if near is None:
-        return f"one that `sixstack bundle fetch --kubernetes` gets: {known} (it knows no release of {minor_text(minor_of(version))})"
+        return f"run `sixstack bundle fetch --kubernetes {version}` and write its folder into the Artifact bundle block"
+    supported = ", ".join(release.kubernetes for release in RELEASES)
+    release = release_of_minor(version)
+    if release is None:
+        return (
+            f"a version that `sixstack bundle fetch --kubernetes` supports: {supported} ({minor_text(minor_of(version))} is not supported)"
+        )
     return (
-        f"{near.kubernetes}, the release of {minor_text(near.minor)} that `sixstack bundle fetch --kubernetes {near.kubernetes}` gets; "
-        f"a bundle of {version} must be your own"
+        f"{release.kubernetes}, the release of {minor_text(release.minor)} that `sixstack bundle fetch --kubernetes {release.kubernetes}` supports; "
+        f"for {version}, build your own bundle"
     )
 
 
 def image_problems(network_images: Collection[str], bundle_images: Collection[str]) -> tuple[Problem, ...]:
-    """Warning `image-not-in-bundle` for each image of the pod network that the bundle has not: hosts pull it, over the family that they have."""
-    hint = "its registry, or a mirror (`images: mirrors`), must answer every host, over IPv6 where hosts have no IPv4"
+    """Warning `image-not-in-bundle` for each image of the pod network that the bundle does not contain. Hosts pull it over a family that they have."""
+    hint = "make sure that every host can reach its registry or a mirror (`images: mirrors`), over IPv6 if the hosts have no IPv4"
     return tuple(
-        Problem("image-not-in-bundle", "cni", f"the bundle does not hold {image}: hosts pull it", hint, Severity.WARNING)
+        Problem("image-not-in-bundle", "cni", f"the bundle does not contain {image}, so hosts pull it", hint, Severity.WARNING)
         for image in sorted(set(network_images) - set(bundle_images))
     )
 

@@ -1,1 +1,1 @@
-"""The words of the domain: address families, the cluster file's models, problems, errors, records."""
+"""Types of the domain: address families, models of the cluster file, problems, errors, records."""

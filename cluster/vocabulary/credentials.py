@@ -1,4 +1,4 @@
-"""What logs us in to a machine, as plain values that never show themselves."""
+"""SSH and sudo credentials. Their `repr` hides all values."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credential:
-    """A private key or a password for SSH, and a password for sudo; `repr` and `str` tell only which parts are there."""
+    """A private key or a password for SSH, and a password for sudo. `repr` and `str` show only which parts are set."""
 
     password: str | None = None
-    private_key: str | None = None  # the text of the file: OpenSSH or PEM
+    private_key: str | None = None  # content of the key file: OpenSSH or PEM
     passphrase: str | None = None  # of the private key
-    sudo_password: str | None = None  # where it differs from `password`
+    sudo_password: str | None = None  # if different from `password`
 
     @property
     def for_sudo(self) -> str | None:
-        """What sudo is told when it asks: its own password, else that of the login."""
+        """The password for sudo: `sudo_password`, else `password`."""
         return self.sudo_password or self.password
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every value that no log, record or message may hold."""
+        """All values that must not appear in a log, record or message."""
         return tuple(value for value in (self.password, self.private_key, self.passphrase, self.sudo_password) if value)
 
     def __repr__(self) -> str:

@@ -1,22 +1,22 @@
-"""The one exception tree, cut by what the caller can do.
+"""The exception tree, organised by what the caller can do.
 
 SixstackError
-├── SpecError            fix the cluster file (or another input): nothing was touched
-│   └── NotPossible          or fix the hosts: the file does not fit them, or some cannot be looked at
-│       └── NotChangeable        or migrate by hand: the cluster that is there cannot become the one in the file
-├── EnvironmentFault     fix the place we run at: no Prefect server, no block, no tool
-├── HostError            fix the host: retrying as it is cannot help
+├── SpecError            fix the cluster file or another input; no host was changed
+│   └── CannotApply          or fix the hosts: the file does not fit the hosts, or a host could not be inspected
+│       └── ImmutableChange      or migrate by hand: the existing cluster cannot get this change
+├── EnvironmentFault     fix the environment of sixstack: Prefect server, blocks, tools
+├── HostError            fix the host: a retry fails again
 │   ├── LoginRefused         user, key, password, passphrase or sudo
-│   ├── HostKeyMismatch      the pinned key is not the one the host shows
-│   ├── HostRefused          the host's state forbids it (problems listed)
-│   └── StepFailed           a step's script ended with an error that will not pass by itself
-├── TryAgain             may pass by itself: tasks retry exactly these
-│   ├── HostUnreachable      no connection, or it was lost
-│   ├── StepTimedOut         a time limit ended the step
+│   ├── HostKeyMismatch      the host key differs from the pinned key
+│   ├── HostRefused          the facts of the host forbid the plan (problems listed)
+│   └── StepFailed           the script of a step failed, and a retry fails again
+├── Retryable            temporary: tasks retry only these errors
+│   ├── HostUnreachable      no connection, or the connection was lost
+│   ├── StepTimedOut         the step exceeded its time limit
 │   ├── HostBusy             another run holds the host
-│   └── ApiUnavailable       the Kubernetes API does not answer (yet)
-├── ClusterError         the cluster is not as asked: nodes not ready, network check red
-└── Bug                  our fault: report it
+│   └── ApiUnavailable       the Kubernetes API does not answer
+├── ClusterError         the cluster differs from its spec: nodes not ready, network check failed
+└── Bug                  an error in sixstack: report it
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 
 class SixstackError(Exception):
-    """Everything this project raises on purpose."""
+    """Base class of all errors that sixstack raises."""
 
 
 class SpecError(SixstackError):
-    """The input is wrong; `problems` lists everything at once."""
+    """The input is invalid. `problems` lists every fault."""
 
     headline = "the cluster file has problems"
 
@@ -45,13 +45,13 @@ class SpecError(SixstackError):
 
 
 class CannotApply(SpecError):
-    """The file is well in itself, and does not fit these hosts or this cluster: mend the one or the other."""
+    """The file is valid, but does not fit these hosts or this cluster. Fix the file or the hosts."""
 
-    headline = "the cluster cannot be made so; nothing was changed on any host"
+    headline = "the cluster file does not fit the hosts or the existing cluster; no host was changed"
 
 
 class ImmutableChange(CannotApply):
-    """The cluster that is there cannot become the one in the file; `migration`: what that asks for by hand, where families or ranges change."""
+    """The existing cluster cannot get this change. `migration` lists the manual steps if families or ranges change."""
 
     def __init__(self, problems: Sequence[Problem], migration: Migration | None) -> None:
         super().__init__(problems)
@@ -64,30 +64,30 @@ class ImmutableChange(CannotApply):
 
 
 class EnvironmentFault(SixstackError):
-    """Something this program needs around it is missing; the message says what and how to get it."""
+    """A server, block or tool that sixstack needs is missing. The message says what is missing and how to provide it."""
 
 
 class HostError(SixstackError):
-    """One host must be mended by its owner: names the host, what was found and what to do."""
+    """The owner must fix one host. Has the host, what was found, and a hint."""
 
-    def __init__(self, host: str, found: str, do: str) -> None:
-        self.host, self.found, self.do = host, found, do
-        super().__init__(f"{host}: {found}. {do}" if do else f"{host}: {found}")
+    def __init__(self, host: str, found: str, hint: str) -> None:
+        self.host, self.found, self.hint = host, found, hint
+        super().__init__(f"{host}: {found}. {hint}" if hint else f"{host}: {found}")
 
     def __reduce__(self) -> tuple[type[HostError], tuple[str, str, str]]:
-        return type(self), (self.host, self.found, self.do)
+        return type(self), (self.host, self.found, self.hint)
 
 
 class LoginRefused(HostError):
-    """The host answers and refuses this user, key, password or sudo."""
+    """The host refuses the user, key, password or sudo."""
 
 
 class HostKeyMismatch(HostError):
-    """The host shows another key than the one that is pinned."""
+    """The host key differs from the pinned key."""
 
 
 class HostRefused(HostError):
-    """Facts of the host forbid the plan; `problems` lists them all."""
+    """The facts of the host forbid the plan. `problems` lists every reason."""
 
     def __init__(self, host: str, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -98,31 +98,31 @@ class HostRefused(HostError):
 
 
 class StepFailed(HostError):
-    """A step's script ended with an error."""
+    """The script of a step failed."""
 
-    def __init__(self, host: str, found: str, do: str, *, exit_code: int | None = None, output: str = "") -> None:
+    def __init__(self, host: str, found: str, hint: str, *, exit_code: int | None = None, output: str = "") -> None:
         self.exit_code, self.output = exit_code, output
-        super().__init__(host, found, do)
+        super().__init__(host, found, hint)
 
 
 class Retryable(SixstackError):
-    """May pass by itself; the only errors that tasks retry."""
+    """A temporary error. Tasks retry only these errors."""
 
 
 class HostUnreachable(Retryable):
-    """No connection to the host, or it was lost in the middle."""
+    """The host cannot be reached, or the connection was lost."""
 
-    def __init__(self, host: str, found: str, do: str = "") -> None:
-        self.host, self.found, self.do = host, found, do
-        super().__init__(f"{host}: {found}. {do}" if do else f"{host}: {found}")
+    def __init__(self, host: str, found: str, hint: str = "") -> None:
+        self.host, self.found, self.hint = host, found, hint
+        super().__init__(f"{host}: {found}. {hint}" if hint else f"{host}: {found}")
 
 
 class StepTimedOut(Retryable):
-    """A step did not end within its time limit and was stopped."""
+    """A step exceeded its time limit and was stopped."""
 
 
 class HostBusy(Retryable):
-    """Another run works on this host; the message names it."""
+    """Another run holds this host. The message names the run."""
 
 
 class ApiUnavailable(Retryable):
@@ -130,11 +130,11 @@ class ApiUnavailable(Retryable):
 
 
 class ClusterError(SixstackError):
-    """The cluster is not as it was asked for; the message says which host or path and why."""
+    """The cluster differs from its spec. The message says which host or path differs and why."""
 
 
 class Bug(SixstackError):
-    """A state that must not be; please report it."""
+    """An error in sixstack. Please report it."""
 
 
 def _listed(headline: str, problems: Sequence[Problem]) -> str:

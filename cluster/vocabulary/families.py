@@ -1,4 +1,4 @@
-"""Address families and stack modes, and the `ipaddress` types the program speaks in."""
+"""Address families, stack modes, and the `ipaddress` types for addresses and networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Family(StrEnum):
 
 
 class StackMode(StrEnum):
-    """Which families the cluster's nodes, pods and services use."""
+    """Families of the nodes, pods and services of a cluster."""
 
     IPV4 = "ipv4"
     DUAL_STACK = "dual-stack"
@@ -35,7 +35,7 @@ def family_of(value: Address | Network) -> Family:
 
 
 def families_of(stack: StackMode, primary: Family) -> tuple[Family, ...]:
-    """The families in use, primary first; a single-stack cluster has one whatever `primary` says."""
+    """The families in use, primary first. A single-stack cluster ignores `primary`."""
     if stack is StackMode.IPV4:
         return (Family.IPV4,)
     if stack is StackMode.IPV6:

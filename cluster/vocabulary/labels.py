@@ -1,6 +1,6 @@
-"""Node addresses as node labels and back: a node is found from any spelling of its address by one equality selector.
+"""Encode node addresses as node labels and decode them. One equality selector finds a node from any form of its address.
 
-A label value takes no colon, so an IPv6 address is written as its 32 hexadecimal digits, which is lossless and one spelling an address.
+A label value cannot contain colons. An IPv6 address is encoded as 32 hexadecimal digits, which is lossless and unique.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host, parse_address
 PREFIX = "node.sixstack.io/"
 KEYS = {Family.IPV4: PREFIX + "ipv4", Family.IPV6: PREFIX + "ipv6"}
 
-# TKEStack's own labels, by which its tools find the node of a machine; its proposal calls the second half `till`, its code `tail`
+# labels that TKEStack's tools use to find the node of a machine; its proposal names the second half `till`, its code `tail`
 TKESTACK_IPV4 = "platform.tkestack.io/machine-ip"
 TKESTACK_HEAD = "platform.tkestack.io/machine-ipv6-head"
 TKESTACK_TAILS = ("platform.tkestack.io/machine-ipv6-tail", "platform.tkestack.io/machine-ipv6-till")
@@ -22,21 +22,21 @@ TKESTACK_KEYS = (TKESTACK_IPV4, TKESTACK_HEAD, *TKESTACK_TAILS)
 
 
 def address_labels(addresses: Iterable[Address]) -> dict[str, str]:
-    """The labels of a node that has these addresses; ValueError for two of one family or an IPv4-mapped one."""
+    """The labels of a node with these addresses. ValueError for two addresses of one family or an IPv4-mapped address."""
     labels: dict[str, str] = {}
     for address in addresses:
         key = KEYS[family_of(address)]
         if key in labels:
-            raise ValueError(f"a node has one address of a family; {address} is a second")
+            raise ValueError(f"a node has one address per family, but {address} is a second one")
         labels[key] = _encoded(address)
     return labels
 
 
 def tkestack_labels(addresses: Iterable[Address]) -> dict[str, str]:
-    """The labels by which TKEStack's tools find the node that has these addresses.
+    """The labels that TKEStack's tools use to find the node with these addresses.
 
-    An IPv6 address is cut at half of its text and `a` stands for `:`, so two addresses can get one pair (fd00::1:1:1 and fd00::1a1:1):
-    they are written for others to read, and nothing here finds a node by them.
+    An IPv6 address is split in the middle of its text, and `a` replaces `:`. Two addresses can have the same labels (fd00::1:1:1 and
+    fd00::1a1:1), so sixstack itself never finds a node by these labels.
     """
     labels: dict[str, str] = {}
     for address in addresses:
@@ -51,7 +51,7 @@ def tkestack_labels(addresses: Iterable[Address]) -> dict[str, str]:
 
 
 def node_labels(spec: ClusterSpec, host: Host) -> dict[str, str]:
-    """The labels a host's node has to carry: its addresses, in TKEStack's way too where the file asks for that, and the file's."""
+    """The labels of the node of a host: its addresses, TKEStack's labels if the file enables them, and the labels from the file."""
     others = tkestack_labels(host.addresses) if spec.tkestack_labels else {}
     return {**address_labels(host.addresses), **others, **host.labels}
 
@@ -62,9 +62,9 @@ def selector_for(address: Address) -> str:
 
 
 def parse_node_address(text: str) -> Address:
-    """An address in any spelling: brackets, upper case, leading zeros of IPv6 groups, blanks around it, or a label's 32 digits.
+    """Parse an address with brackets, upper case, leading zeros in IPv6 groups, surrounding spaces, or as the 32 digits of a label.
 
-    An IPv4-mapped address is the IPv4 address inside. ValueError for anything else, a zone included.
+    An IPv4-mapped address becomes its IPv4 address. ValueError for anything else, including a zone.
     """
     bare = text.strip()
     if bare.startswith("[") and bare.endswith("]"):
@@ -81,5 +81,5 @@ def _encoded(address: Address) -> str:
     if isinstance(address, IPv4Address):
         return str(address)
     if address.ipv4_mapped is not None or address.scope_id is not None:
-        raise ValueError(f"{address} is no node address")
+        raise ValueError(f"{address} cannot be a node address")
     return f"{int(address):032x}"

@@ -1,4 +1,4 @@
-"""What migration help is made of: actions in order, as data, with the page or code that each rests on."""
+"""Types of migration help: ordered actions, each with the page or code that it is based on."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do by hand."""
+    """One manual step."""
 
     what: str
     where: tuple[str, ...]  # hosts, or objects of the API
-    restarts: str  # what stops or starts anew by it; NOTHING
+    restarts: str  # what restarts because of this action; NOTHING
     why: str
     source: str  # URL
 
     def as_dict(self, order: int) -> dict[str, Any]:
-        """The JSON form; `order` from 1."""
+        """The JSON form. `order` starts at 1."""
         return {
             "order": order,
             "what": self.what,
@@ -43,10 +43,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """All there is to do, in the order in which it has to be done."""
+    """All actions of a migration, in order."""
 
-    change: str  # from what to what
-    in_place: bool  # the cluster can be kept; else a new one takes its place
+    change: str  # old and new value
+    in_place: bool  # whether the cluster can be kept; otherwise a new cluster replaces the old one
     verdict: str
     actions: tuple[Action, ...]
 

@@ -1,4 +1,4 @@
-"""A spec that was read in part: stand-ins for values that could not be read, and the paths of fields."""
+"""Partly read specs: placeholders for values that could not be read, and the paths of fields."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cluster.vocabulary.spec import Unparsed
 
 
 class Unread:
-    """Stands where a value could not be read."""
+    """Placeholder for a value that could not be read."""
 
 
 UNREAD: Final = Unread()
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 
 class PartialTuple(tuple[Any, ...]):
-    """A list with items that could not be read; who comes to one is told so, as with a field that is absent."""
+    """A list with items that could not be read. Iterating over such an item raises Unparsed, like an absent field."""
 
     __slots__ = ()
 
@@ -30,14 +30,14 @@ class PartialTuple(tuple[Any, ...]):
 
 
 def readable(items: tuple[Item, ...]) -> Iterator[tuple[int, Item]]:
-    """Index and item of those that could be read."""
+    """Index and item of all items that could be read."""
     for index, item in enumerate(tuple.__iter__(items)):
         if not isinstance(item, Unread):
             yield index, item
 
 
 def join_path(path: str, name: str) -> str:
-    """The path of a field of what lies at `path`; a name with odd characters stands in brackets and quotes."""
+    """The path of field `name` below `path`. A name with special characters is quoted in brackets."""
     if not all(c.isalnum() or c in "_-" for c in name) or not 0 < len(name) <= 64:
         return f"{path}[{quoted(name)}]"
     return f"{path}.{name}" if path else name

@@ -1,4 +1,4 @@
-"""What a check finds: problems are data, reported all at once."""
+"""Problems that checks find. They are data, and are reported all at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """An error stops everything before a host is touched; a warning is said and passed."""
+    """An error stops the run before any host is changed. A warning is only reported."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault: a stable code, the path of the field (or `hosts/NAME` facts) at fault, the values, and what to do instead."""
+    """One fault: a stable code, the path of the field or of the facts (`hosts/NAME/...`), a message with the values, and a hint."""
 
     code: str
     path: str
@@ -33,13 +33,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What a rule yields: where, what was found (with the values), and what to write instead; the rule's code makes a Problem of it."""
+    """One fault that a rule found: path, message with the values, and hint. The registry adds code and severity of the rule."""
 
     at: str
-    says: str
+    message: str
     hint: str
 
 
 def errors_in(problems: tuple[Problem, ...] | list[Problem]) -> tuple[Problem, ...]:
-    """The problems that forbid going on."""
+    """The problems with severity error."""
     return tuple(problem for problem in problems if problem.severity is Severity.ERROR)

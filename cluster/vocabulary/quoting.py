@@ -1,4 +1,4 @@
-"""Values of a cluster file as they may stand in a message: short, on one line, and nothing that looks like a secret."""
+"""Quote values of a cluster file for messages: short, on one line, without secrets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 _LONGEST = 60
 
 
-def quoted(value: object) -> str:  # noqa: PLR0911 one a kind
-    """`value` in the words of YAML: texts in quotes, containers by their size; never fails, whatever it is given."""
+def quoted(value: object) -> str:  # noqa: PLR0911 one per type
+    """`value` in YAML notation: strings in quotes, lists and mappings without their content. Accepts every value."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

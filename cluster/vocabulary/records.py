@@ -11,18 +11,18 @@ from pydantic import BaseModel, ConfigDict, Field
 class Outcome(StrEnum):
     """How an attempt ended."""
 
-    UNCHANGED = "unchanged"  # looked, nothing to do
+    UNCHANGED = "unchanged"  # nothing to do
     CHANGED = "changed"
     FAILED = "failed"
 
 
 class StepRecord(BaseModel):
-    """What one attempt found, did and ended with; stored at CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json."""
+    """The findings, changes and outcome of one attempt, stored at CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cluster: str
-    host: str  # "cluster" where a step concerns no single host
+    host: str  # "cluster" for a step without a single host
     step: str
     flow_run: str  # id of the root flow run
     attempt: int = Field(ge=1)
@@ -38,5 +38,5 @@ class StepRecord(BaseModel):
 
     @property
     def key(self) -> str:
-        """Where the audit store keeps it."""
+        """The path of the record in the audit store."""
         return f"{self.cluster}/{self.flow_run}/{self.step}.{self.host}.{self.attempt}.json"

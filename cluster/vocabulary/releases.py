@@ -1,4 +1,4 @@
-"""The Kubernetes releases that this version of sixstack supports, and the versions of everything that belongs to each.
+"""The Kubernetes releases that this version of sixstack supports, and the versions of their components.
 
 To support another minor, add its entry to RELEASES and its modules below lab/build/modules/MINOR/.
 """
@@ -17,13 +17,13 @@ def minor_of(version: str) -> Minor:
 
 
 def minor_text(minor: Minor) -> str:
-    """A minor as people write it: 1.36."""
+    """A minor version as text: 1.36."""
     return f"{minor[0]}.{minor[1]}"
 
 
 @dataclass(frozen=True, slots=True)
 class KubernetesRelease:
-    """The versions that belong together: without a leading v, otherwise as published.
+    """The versions of the components of one release, as published but without a leading v.
 
     The first six come from the release itself: etcd, CoreDNS and pause from cmd/kubeadm/app/constants, agnhost from test/images/agnhost/VERSION.
     """
@@ -34,7 +34,7 @@ class KubernetesRelease:
     coredns: str
     pause: str
     agnhost: str
-    # one version serves all minors so far: kubelet 1.36 and newer want containerd 2.x, and 1.35 takes it
+    # one version for all minors: kubelet 1.36 and newer need containerd 2.x, and 1.35 supports it
     containerd: str = "2.2.1"
     runc: str = "1.3.4"
     cni_plugins: str = "1.9.1"
@@ -48,29 +48,29 @@ class KubernetesRelease:
         return minor_of(self.kubernetes)
 
 
-# Oldest first. https://kubernetes.io/releases/ lists the minors that Kubernetes itself maintains; all of them have kubeadm's v1beta4
+# Oldest first. https://kubernetes.io/releases/ lists the minors that Kubernetes maintains. All of them have kubeadm's v1beta4
 # (since 1.31) and kube-proxy's nftables mode (since 1.33).
 RELEASES = (
     KubernetesRelease("1.35.4", etcd="3.6.6", etcd_image="3.6.6-0", coredns="1.13.1", pause="3.10.1", agnhost="2.59"),
     KubernetesRelease("1.36.3", etcd="3.6.8", etcd_image="3.6.8-0", coredns="1.14.2", pause="3.10.2", agnhost="2.63.0"),
     KubernetesRelease("1.37.2", etcd="3.7.0", etcd_image="3.7.0-0", coredns="1.14.6", pause="3.10.2", agnhost="2.66.1"),
 )
-# what a cluster file and the commands mean when they name no version
+# default of cluster files and commands
 DEFAULT_RELEASE = RELEASES[1]
-# a cluster file may name any patch release of these minors; its bundle must be of the same version
+# a cluster file can have any patch release of these minors; its bundle must have the same version
 OLDEST_MINOR, NEWEST_MINOR = RELEASES[0].minor, RELEASES[-1].minor
 
 
 def exact_release(version: str) -> KubernetesRelease | None:
-    """The table's entry of exactly this version, with or without a leading v."""
+    """The entry of exactly this version, with or without a leading v."""
     return next((release for release in RELEASES if release.kubernetes == version.removeprefix("v")), None)
 
 
 def release_of_minor(version: str) -> KubernetesRelease | None:
-    """The table's entry of the version's minor; None when the table has no entry for this minor."""
+    """The entry of the minor of this version, or None."""
     return next((release for release in RELEASES if release.minor == minor_of(version)), None)
 
 
 def release_for(version: str) -> KubernetesRelease:
-    """What belongs to this version: the entry of its minor, else the default release (a rule refuses a file of an unknown minor)."""
+    """The entry of the minor of this version, else the default release. Rule kubernetes-version-unsupported reports an unknown minor."""
     return release_of_minor(version) or DEFAULT_RELEASE

@@ -1,4 +1,4 @@
-"""The cluster spec once the hosts were asked: every host has its addresses."""
+"""The resolved cluster spec, in which every host has its addresses."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cluster.vocabulary.spec import ClusterSpec, Cni
 class ResolvedSpec(ClusterSpec):
     """A cluster spec in which every host has one address per family in use, primary family first.
 
-    Planners, templates and kube/ take only this type. cluster/plan/resolution.py makes it from a spec and facts.
+    Planners, templates and kube/ accept only this type. cluster/plan/resolution.py creates it from a spec and facts.
     """
 
     @classmethod
     def of(cls, spec: ClusterSpec, addresses: Mapping[str, tuple[Address, ...]] | None = None, cni: Cni | None = None) -> ResolvedSpec:
-        """`spec` with `addresses` by host name (a host that is left out keeps its own) and these settings of the pod network.
+        """`spec` with `addresses` by host name and these settings of the pod network. Other hosts keep their addresses.
 
-        Bug when a host then has other addresses than one per family.
+        Raises Bug when a host then does not have one address per family.
         """
-        found = addresses or {}
-        hosts = tuple(host.model_copy(update={"addresses": found.get(host.name, host.addresses)}) for host in spec.hosts)
+        by_host = addresses or {}
+        hosts = tuple(host.model_copy(update={"addresses": by_host.get(host.name, host.addresses)}) for host in spec.hosts)
         for host in hosts:
             if tuple(family_of(address) for address in host.addresses) != spec.families:
                 raise Bug(

@@ -1,6 +1,6 @@
-"""The cluster file as typed, frozen models: what a person writes, and what the Prefect UI renders as a form.
+"""The models of the cluster file: frozen and typed. The Prefect UI renders them as a form.
 
-Only shapes live here. Reading a document with all its faults at once is cluster/file/reader.py; what fits together is cluster/rules/.
+This module has only the structure. cluster/file/reader.py reads a document and reports all faults; cluster/rules/ has the rules.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from cluster.vocabulary.releases import DEFAULT_RELEASE
 
 
 class Role(StrEnum):
-    """What a host is in the cluster."""
+    """Role of a host in the cluster."""
 
     CONTROL_PLANE = "control-plane"
     WORKER = "worker"
 
 
 class CniKind(StrEnum):
-    """The pod network; `none` leaves it to the owner (nodes stay NotReady until then)."""
+    """Kind of the pod network. With `none` the owner installs it, and nodes stay NotReady until then."""
 
     FLANNEL = "flannel"
     CALICO = "calico"
@@ -33,15 +33,15 @@ class CniKind(StrEnum):
 
 
 class Encapsulation(StrEnum):
-    """Which pod packets between nodes travel inside VXLAN, in Calico's words."""
+    """Which pod packets between nodes VXLAN encapsulates, with Calico's names."""
 
     ALWAYS = "Always"
-    CROSS_SUBNET = "CrossSubnet"  # only between nodes that are no neighbours
+    CROSS_SUBNET = "CrossSubnet"  # only between nodes in different subnets
     NEVER = "Never"
 
 
 class TaintEffect(StrEnum):
-    """What a taint does to pods that do not tolerate it."""
+    """Effect of a taint on pods that do not tolerate the taint."""
 
     NO_SCHEDULE = "NoSchedule"
     PREFER_NO_SCHEDULE = "PreferNoSchedule"
@@ -49,41 +49,41 @@ class TaintEffect(StrEnum):
 
 
 class ProxyMode(StrEnum):
-    """How kube-proxy programs services; ipvs is not offered: Kubernetes deprecates it."""
+    """Mode of kube-proxy. ipvs is not supported, because Kubernetes deprecates it."""
 
     NFTABLES = "nftables"
     IPTABLES = "iptables"
 
 
 class Unparsed(Exception):
-    """A rule touched a field that could not be read (cluster/file/reader.py reports why); the rule ends there, the others go on."""
+    """A rule accessed a field that could not be read (cluster/file/reader.py reports why). This rule stops; the other rules continue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """What a text with a pattern looks like, in words: for hints."""
+    """Description of a string pattern, for hints."""
 
     words: str
 
 
 def parse_address(value: object) -> Address:
-    """An IP address from its text; ValueError for anything else, an IPv6 zone (`%eth0`) included."""
+    """Parse an IP address. ValueError for anything else, including an IPv6 zone (`%eth0`)."""
     if isinstance(value, IPv4Address | IPv6Address):
         return value
     if not isinstance(value, str):
-        raise ValueError("not the text of an IP address")
+        raise ValueError("not an IP address")
     address = ip_address(value)
     if isinstance(address, IPv6Address) and address.scope_id is not None:
-        raise ValueError("a zone has a meaning on one machine only")
+        raise ValueError("an address with a zone is valid on one machine only")
     return address
 
 
 def parse_network(value: object) -> Network:
-    """A network in CIDR notation, host bits zero; ValueError for anything else, a missing prefix length or a dotted netmask included."""
+    """Parse a network in CIDR notation without host bits. ValueError for anything else, including a missing prefix length or a dotted netmask."""
     if isinstance(value, IPv4Network | IPv6Network):
         return value
     if not isinstance(value, str):
-        raise ValueError("not the text of a network")
+        raise ValueError("not a network")
     address, slash, prefix = value.partition("/")
     if not slash or not prefix.isdigit():
         raise ValueError("a network ends with / and its prefix length")
@@ -91,14 +91,14 @@ def parse_network(value: object) -> Network:
     return ip_network(value)
 
 
-# pydantic's IPvAny types would print as a format no form knows, and cost import time
+# pydantic's IPvAny types have a JSON format that forms do not support, and cost import time
 IPAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(parse_address), WithJsonSchema({"type": "string", "title": "IP address"})]
 IPNetwork = Annotated[IPv4Network | IPv6Network, BeforeValidator(parse_network), WithJsonSchema({"type": "string", "title": "CIDR"})]
 NodeName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 BlockName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63),
-    Describe("the name of a block: lower-case letters, digits and inner hyphens"),
+    Describe("a block name of lower-case letters, digits and inner hyphens"),
 ]
 ClusterName = Annotated[
     str,
@@ -121,16 +121,16 @@ ImageReference = Annotated[
 
 
 class SpecModel(BaseModel):
-    """Frozen, and an unknown field is a fault.
+    """Base of all models: frozen, without unknown fields.
 
-    A spec that was read in part (cluster/file/reader.py) lacks the fields that could not be read; touching one raises Unparsed.
+    A partly read spec (cluster/file/reader.py) lacks the fields that could not be read. Accessing such a field raises Unparsed.
     """
 
-    # the validators are built when something validates: reading a file needs none, and `sixstack check` is quick
+    # build validators on first use: reading a file needs none, so `sixstack check` starts fast
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def has(self, name: str) -> bool:
-        """The field could be read; always true of a spec without problems."""
+        """Whether the field could be read. Always true for a spec without problems."""
         return name in self.__dict__
 
     if not TYPE_CHECKING:
@@ -142,25 +142,23 @@ class SpecModel(BaseModel):
 
 
 class Endpoint(SpecModel):
-    """Where one machine answers SSH."""
+    """SSH endpoint of one machine."""
 
-    address: str = Field(
-        description="IP address (IPv6 without brackets) or DNS name where sshd answers.", examples=["198.18.0.11", "fd66::11"]
-    )
+    address: str = Field(description="IP address (IPv6 without brackets) or DNS name of sshd.", examples=["198.18.0.11", "fd66::11"])
     port: Port = Field(22, description="TCP port of sshd.")
-    user: str = Field("root", min_length=1, description="Login; one that is not root needs sudo.")
+    user: str = Field("root", min_length=1, description="User name. A user other than root needs sudo.")
     credential: BlockName = Field("default", description="Name of an `SSH credential` block.")
     host_key: str | None = Field(
         None,
-        description="Pinned public key, `ssh-ed25519 AAAA...`; or `trust-on-first-use`, which is recorded.",
+        description="Pinned public key, `ssh-ed25519 AAAA...`, or `trust-on-first-use`, which accepts and records the first key.",
         examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."],
     )
 
 
 class SSH(Endpoint):
-    """How this project reaches a host; independent of the addresses the node uses."""
+    """SSH connection to a host, independent of the addresses of the node."""
 
-    jump: Endpoint | None = Field(None, description="A jump host to go through.")
+    jump: Endpoint | None = Field(None, description="Jump host between the worker and this host.")
 
 
 class Taint(SpecModel):
@@ -176,32 +174,32 @@ class Host(SpecModel):
 
     name: NodeName = Field(description="Host name and node name: a lowercase RFC 1123 subdomain.", examples=["node-1"])
     role: Role = Field(description="control-plane or worker.")
-    ssh: SSH = Field(description="How to reach the machine.")
+    ssh: SSH = Field(description="SSH connection to the machine.")
     addresses: tuple[IPAddress, ...] = Field(
         (),
-        description="Node addresses, one per family in use, primary family first; left out: found on the host.",
+        description="Node addresses, one per family in use, primary family first. Default: detected on the host.",
         examples=[["198.18.0.11", "fd66::11"]],
     )
-    interface: str | None = Field(None, description="Interface that carries the node addresses; left out: that of the default route.")
+    interface: str | None = Field(None, description="Interface with the node addresses. Default: the interface of the default route.")
     labels: dict[str, str] = Field(default_factory=dict, description="Extra node labels.")
     taints: tuple[Taint, ...] = Field((), description="Extra node taints.")
 
     def address(self, family: Family) -> Address | None:
-        """The node address of one family, if the file names it."""
+        """The node address of one family from the file, or None."""
         return next((address for address in self.addresses if family_of(address) is family), None)
 
 
 class PodNetwork(SpecModel):
-    """A range for pods, cut into one range a node."""
+    """A pod range, split into one range per node."""
 
     cidr: IPNetwork = Field(description="Pod CIDR.", examples=["10.244.0.0/16", "fd44::/56"])
     node_mask: Annotated[int, Field(ge=1, le=128)] | None = Field(
-        None, description="Prefix length of each node's range; default 24 (IPv4), 64 (IPv6)."
+        None, description="Prefix length of each node's range. Default: 24 (IPv4), 64 (IPv6)."
     )
 
     @property
     def mask(self) -> int:
-        """The node mask in force (kube-controller-manager's defaults: 24 and 64)."""
+        """The effective node mask (kube-controller-manager's defaults: 24 and 64)."""
         return self.node_mask if self.node_mask is not None else (24 if self.cidr.version == 4 else 64)
 
     @property
@@ -222,24 +220,27 @@ class NetworkSpec(SpecModel):
         description="Service ranges, primary family first.", examples=[["10.96.0.0/16", "fd44:0:0:ffff::/112"]]
     )
     dns_domain: str = Field("cluster.local", description="DNS domain of services.")
-    dns_upstreams: tuple[IPAddress, ...] = Field((), description="Name servers CoreDNS forwards to; left out: those of the node.")
+    dns_upstreams: tuple[IPAddress, ...] = Field(
+        (), description="Name servers that CoreDNS forwards to. Default: the name servers of the node."
+    )
 
 
 class Pool(SpecModel):
-    """Calico's pool of pod addresses of one family; its range is the pod range of that family."""
+    """Calico's IP pool of one family. Its range is the pod range of that family."""
 
     block_size: Annotated[int, Field(ge=20, le=128)] | None = Field(
-        None, description="Prefix length of the blocks that nodes take: 20 to 32 for IPv4, 116 to 128 for IPv6; default 26 and 122."
+        None, description="Prefix length of the blocks assigned to nodes: 20 to 32 for IPv4, 116 to 128 for IPv6. Default: 26 and 122."
     )
     nat_outgoing: bool = Field(
-        True, description="Pods leave the cluster with their node's address; false where the network around routes the pod range."
+        True,
+        description="Translate the source address of pod traffic that leaves the cluster to the node's address. Set false when the surrounding network routes the pod range.",
     )
     encapsulation: Encapsulation = Field(
-        Encapsulation.ALWAYS, description="Which packets between nodes travel inside VXLAN: all, those across subnets, or none."
+        Encapsulation.ALWAYS, description="Which pod packets between nodes VXLAN encapsulates: all, only across subnets, or none."
     )
 
 
-# Calico's own
+# Calico's defaults
 DEFAULT_BLOCKS = {Family.IPV4: 26, Family.IPV6: 122}
 
 
@@ -254,7 +255,7 @@ class Pools(SpecModel):
         return self.ipv4 if family is Family.IPV4 else self.ipv6
 
     def block_size(self, family: Family) -> int:
-        """The prefix length of a family's blocks in force."""
+        """The effective prefix length of the blocks of a family."""
         given = self.of(family).block_size
         return given if given is not None else DEFAULT_BLOCKS[family]
 
@@ -264,23 +265,23 @@ class Cni(SpecModel):
 
     kind: CniKind = Field(CniKind.FLANNEL, description="flannel or calico (both with VXLAN), manifests (your own files), or none.")
     version: Version | None = Field(
-        None, description="Version of flannel or Calico; left out: that of the bundle.", examples=[DEFAULT_RELEASE.calico]
+        None, description="Version of flannel or Calico. Default: the version in the bundle.", examples=[DEFAULT_RELEASE.calico]
     )
     images: dict[str, ImageReference] = Field(
         default_factory=dict,
-        description="Other images than the published ones, by name: flannel, flannel-cni-plugin; calico-node, calico-cni, calico-kube-controllers.",
+        description="Image references that replace the published ones, by name: flannel, flannel-cni-plugin, calico-node, calico-cni, calico-kube-controllers.",
         examples=[{"calico-node": "registry.example.org/calico/node:v3.31.0"}],
     )
-    vxlan_port: Port | None = Field(None, description="UDP port of VXLAN; default 8472 for flannel, 4789 for Calico.")
-    mtu: Annotated[int, Field(ge=1280, le=65535)] | None = Field(None, description="Pod MTU; left out: from the link.")
+    vxlan_port: Port | None = Field(None, description="UDP port of VXLAN. Default: 8472 for flannel, 4789 for Calico.")
+    mtu: Annotated[int, Field(ge=1280, le=65535)] | None = Field(None, description="Pod MTU. Default: derived from the MTU of the link.")
     pools: Pools = Field(default_factory=Pools, description="Calico's address pools.")
     network_policy: bool | None = Field(
-        None, description="Whether NetworkPolicy is enforced, for plug-ins of your own; Calico does, flannel does not, left out: not known."
+        None, description="Whether your own plug-in enforces NetworkPolicy. Calico does, flannel does not. Default: unknown."
     )
     files: tuple[str, ...] = Field(
         (),
-        description="For `manifests`: YAML or JSON files to apply, in order, on the machine of the Prefect worker; "
-        "`sixstack` takes relative paths from the cluster file's folder.",
+        description="For `manifests`: YAML or JSON files to apply, in order. The files are on the machine of the Prefect worker. "
+        "The `sixstack` command resolves relative paths against the folder of the cluster file.",
         examples=[["cilium.yaml"]],
     )
 
@@ -290,14 +291,14 @@ class ControlPlane(SpecModel):
 
     endpoint: str | None = Field(
         None,
-        description="host or host:port all nodes use for the API; left out: the first control plane's address.",
+        description="host or host:port of the API for all nodes. Default: the address of the first control plane.",
         examples=["api.example.org:6443"],
     )
-    extra_sans: tuple[str, ...] = Field((), description="More names or addresses for the API server's certificate.")
+    extra_sans: tuple[str, ...] = Field((), description="Additional names or addresses in the API server's certificate.")
 
 
 class Kubeadm(SpecModel):
-    """What is handed to kubeadm beyond what the spec implies."""
+    """Extra settings for kubeadm."""
 
     ignore_preflight: tuple[str, ...] = Field((), description="Names of kubeadm preflight checks to ignore.")
     kubelet: dict[str, Any] = Field(default_factory=dict, description="Fields of KubeletConfiguration.")
@@ -308,12 +309,12 @@ class Kubeadm(SpecModel):
 
 
 class Images(SpecModel):
-    """Where images come from when the bundle does not hold them."""
+    """Sources of images that the bundle does not contain."""
 
     repository: str = Field("registry.k8s.io", description="Registry and path of the Kubernetes images.")
     mirrors: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description="Registry -> mirror URLs, tried in order.",
+        description="Mirror URLs by registry, tried in order.",
         examples=[{"docker.io": ["https://mirror.example.org"]}],
     )
 
@@ -323,34 +324,38 @@ class Proxy(SpecModel):
 
     http: str | None = Field(None, description="http_proxy.")
     https: str | None = Field(None, description="https_proxy.")
-    no_proxy: tuple[str, ...] = Field((), description="Names and CIDRs reached directly; the cluster's own ranges are added.")
+    no_proxy: tuple[str, ...] = Field((), description="Names and CIDRs that bypass the proxy. The ranges of the cluster are added.")
 
 
 class Prepare(SpecModel):
-    """What may be changed on a host only when the file says so."""
+    """Changes on hosts that need permission."""
 
-    swap_off: bool = Field(False, description="Switch swap off (now and at boot).")
-    accept_ra: bool = Field(True, description="Set accept_ra=2 where an IPv6 default route learnt by router advertisement would be lost.")
+    swap_off: bool = Field(False, description="Switch swap off, now and at boot.")
+    accept_ra: bool = Field(
+        True, description="Set accept_ra=2 on hosts that would otherwise lose an IPv6 default route from router advertisements."
+    )
 
 
 class ClusterSpec(SpecModel):
-    """A Kubernetes cluster as its owner asks for it."""
+    """Desired state of a Kubernetes cluster."""
 
     name: ClusterName = Field(description="Name of the cluster.", examples=["demo"])
-    kubernetes_version: Version = Field(DEFAULT_RELEASE.kubernetes, description="Kubernetes version, that of the bundle.")
+    kubernetes_version: Version = Field(
+        DEFAULT_RELEASE.kubernetes, description="Kubernetes version. The bundle must have the same version."
+    )
     stack: StackMode = Field(description="ipv4, dual-stack or ipv6.")
-    primary_family: Family = Field(Family.IPV4, description="Which family comes first in dual-stack.")
+    primary_family: Family = Field(Family.IPV4, description="Primary family of a dual-stack cluster.")
     hosts: tuple[Host, ...] = Field(min_length=1, description="The machines.")
     network: NetworkSpec = Field(description="Pod and service ranges.")
     cni: Cni = Field(default_factory=Cni, description="Pod network plug-in.")
-    tkestack_labels: bool = Field(False, description="Also write the node labels by which TKEStack's tools find a node.")
+    tkestack_labels: bool = Field(False, description="Also set the node labels that TKEStack's tools use to find a node.")
     bundle: BlockName = Field("default", description="Name of an `Artifact bundle` block.")
     audit: BlockName = Field("default", description="Name of an `Audit store` block.")
     control_plane: ControlPlane = Field(default_factory=ControlPlane, description="API endpoint and certificate names.")
     kubeadm: Kubeadm = Field(default_factory=Kubeadm, description="Extra kubeadm settings.")
     images: Images = Field(default_factory=Images, description="Image sources.")
     proxy: Proxy = Field(default_factory=Proxy, description="HTTP proxy of the hosts.")
-    prepare: Prepare = Field(default_factory=Prepare, description="What may be changed on hosts.")
+    prepare: Prepare = Field(default_factory=Prepare, description="Permitted changes on hosts.")
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -373,7 +378,7 @@ class ClusterSpec(SpecModel):
         return tuple(host for host in self.hosts if host.role is Role.WORKER)
 
     def host(self, name: str) -> Host:
-        """The host of that name; KeyError otherwise."""
+        """The host with this name. KeyError when there is none."""
         for host in self.hosts:
             if host.name == name:
                 return host

@@ -1,4 +1,4 @@
-"""Ranges that no host, pod or service can have an address of."""
+"""Ranges whose addresses no host, pod or service can use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from cluster.vocabulary.families import Address, Network
 
-# what no host, pod or service can have, in words (IANA special-purpose registries)
+# range -> its kind (IANA special-purpose registries)
 _UNUSABLE: dict[Network, str] = {
     ip_network("0.0.0.0/8"): "unspecified",
     ip_network("127.0.0.0/8"): "loopback",
@@ -15,7 +15,7 @@ _UNUSABLE: dict[Network, str] = {
     ip_network("255.255.255.255/32"): "broadcast",
     ip_network("::/128"): "unspecified",
     ip_network("::1/128"): "loopback",
-    # Go reads it as the IPv4 address inside
+    # Go converts such an address to IPv4
     ip_network("::ffff:0:0/96"): "IPv4-mapped",
     ip_network("fe80::/10"): "link-local",
     ip_network("ff00::/8"): "multicast",
@@ -23,6 +23,6 @@ _UNUSABLE: dict[Network, str] = {
 
 
 def unusable(value: Address | Network) -> str | None:
-    """Why neither host, pod nor service can have this address or a part of this range; None when one can."""
+    """The kind of the unusable range that contains this address or overlaps this network; None when the value is usable."""
     network = ip_network(value) if not isinstance(value, IPv4Network | IPv6Network) else value
     return next((word for special, word in _UNUSABLE.items() if special.version == network.version and special.overlaps(network)), None)

@@ -1,4 +1,4 @@
-"""Which host does what for the control plane: the only code that knows about a first control plane."""
+"""Roles of the hosts in the control plane. Only this module knows which control plane is the first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The hosts of a cluster by what they do, each group in file order."""
+    """The hosts of a cluster by role, each group in file order."""
 
     seed: Host  # the control plane on which `kubeadm init` runs
     joining: tuple[Host, ...]  # the other control planes
@@ -27,6 +27,6 @@ class Topology:
 
 
 def topology(spec: ClusterSpec) -> Topology:
-    """The topology of a spec that the reader accepted: such a spec has a control plane."""
+    """The topology of a spec without problems, which therefore has a control plane."""
     seed, *joining = spec.control_planes
     return Topology(seed, tuple(joining), spec.workers)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from cluster.pod_networks.plugins import pod_network
-from cluster.pod_networks.recognition import DIGEST_MARK, KIND_MARK
+from cluster.pod_networks.recognition import DIGEST_ANNOTATION, KIND_ANNOTATION
 from cluster.vocabulary.spec import ClusterSpec
 from kube.apply import apply
 from kube.client import Document, KubeApi
@@ -69,5 +69,5 @@ def _marked(document: Document, kind: str, digest: str) -> Document:
     if document["kind"] not in WORKLOADS:
         return document
     metadata = document["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), KIND_MARK: kind, DIGEST_MARK: digest}
+    annotations = {**(metadata.get("annotations") or {}), KIND_ANNOTATION: kind, DIGEST_ANNOTATION: digest}
     return {**document, "metadata": {**metadata, "annotations": annotations}}

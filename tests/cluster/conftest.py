@@ -1,4 +1,4 @@
-"""What the tests of facts share: answers of real hosts, recorded, and specs and facts to change one thing of."""
+"""Fixtures of the tests of facts: recorded output of real hosts, and valid specs and facts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ FactsMaker = Callable[..., HostFacts]
 
 @pytest.fixture
 def recorded() -> Callable[[str], str]:
-    """What the facts script printed on a real host in that state (a file of recorded/)."""
+    """Recorded output of the facts script on a real host in this state (a file of recorded/)."""
     return lambda name: (RECORDED / f"{name}.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def a_spec() -> SpecMaker:
-    """A dual-stack cluster of node-1 (control plane) and node-2 whose addresses facts must show; changes are top-level fields."""
+    """A dual-stack cluster of node-1 (control plane) and node-2 without addresses. Keyword arguments replace top-level fields."""
     return _spec
 
 
@@ -56,7 +56,7 @@ def _spec(**changes: Any) -> ClusterSpec:
 
 @pytest.fixture
 def some_facts() -> FactsMaker:
-    """Facts of a bare machine that meets every rule: node-1, or that of another number; changes are fields of HostFacts."""
+    """Facts of a bare machine without problems: node-NUMBER. Keyword arguments replace fields of HostFacts."""
     return _facts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -88,7 +89,7 @@ def test_a_host_of_another_cluster(bare: BareHosts) -> None:
     """A host that was prepared for another cluster is refused by that cluster's name."""
     with file_there(bare.machine(2), "/var/lib/sixstack/owner", "elsewhere\n"):
         said = bare.refused(bare.document)
-    assert f"hosts/{LAB}-2/cluster: it was prepared for cluster elsewhere" in said
+    assert re.search(rf"hosts/{LAB}-2/cluster: .*\belsewhere\b", said)
     assert "[host-has-another-cluster]" in said
 
 
@@ -96,7 +97,7 @@ def test_a_host_with_a_cluster_of_somebody_else(bare: BareHosts) -> None:
     """A kubeadm cluster that is not ours is told by its files, and never reset."""
     with file_there(bare.machine(3), "/etc/kubernetes/kubelet.conf", "apiVersion: v1\nkind: Config\n"):
         said = bare.refused(bare.document)
-    assert f"hosts/{LAB}-3/cluster: it carries a cluster that is not ours (/etc/kubernetes/kubelet.conf)" in said
+    assert re.search(rf"hosts/{LAB}-3/cluster: .*/etc/kubernetes/kubelet\.conf", said)
 
 
 @pytest.mark.parametrize("program", ["docker", "containerd"])
@@ -113,7 +114,7 @@ def test_too_little_memory(bare: BareHosts) -> None:
     """What there is and what is needed are told in figures."""
     with faults.little_memory(bare.machine(1), 512):
         said = bare.refused(bare.document)
-    assert f"hosts/{LAB}-1/memory: 512 MB of memory, a control plane needs 1700 MB" in said
+    assert re.search(rf"hosts/{LAB}-1/memory: .*\b512 MB\b.*\b1700 MB\b", said)
 
 
 def test_a_busy_port(bare: BareHosts) -> None:
@@ -142,8 +143,8 @@ def test_hosts_that_do_not_reach_each_other(bare: BareHosts) -> None:
         stack.enter_context(faults.firewall(bare.machine(3), "ip daddr 198.18.0.0/24 udp dport 8472 drop", hook="output"))
         said = bare.refused(bare.document, "create")
     names = {number: bare.machine(number).name for number in (1, 2, 3)}
-    assert f"hosts/{names[2]}/connectivity: {names[1]} does not reach it over IPv6: 10250/tcp (kubelet: no answer)" in said
-    assert f"hosts/{names[3]}/connectivity: it does not reach {names[1]}, {names[2]} over IPv4: 8472/udp (VXLAN: nothing arrives)" in said
+    assert re.search(rf"hosts/{names[2]}/connectivity: {names[1]} .*IPv6.*10250/tcp \(kubelet", said)
+    assert re.search(rf"hosts/{names[3]}/connectivity: .*{names[1]}, {names[2]} .*IPv4.*8472/udp \(VXLAN", said)
     assert "[hosts-cannot-reach-each-other]" in said
     assert f"`nft insert rule CHAIN ip6 saddr {{ {first.addresses[1]} }} tcp dport {{ 10250 }} accept`" in said
 

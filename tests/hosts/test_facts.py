@@ -145,11 +145,11 @@ def _faults() -> dict[str, tuple[Callable[[Machine], AbstractContextManager[None
     from tests.lab import faults
 
     return {
-        "memory": (lambda machine: faults.little_memory(machine, 512), "too-little-memory", "512 MB of memory"),
+        "memory": (lambda machine: faults.little_memory(machine, 512), "too-little-memory", "512 MB"),
         "swap": (faults.swap_on, "swap-on", "/dev/vdb1"),
         "port": (lambda machine: faults.busy_port(machine, 6443), "port-busy", "port 6443/tcp"),
         "firewall": (lambda machine: faults.firewall(machine, "tcp dport 6443 drop"), "firewall-closed", "6443/tcp"),
-        "address": (lambda machine: faults.without_address(machine, Family.IPV6), "no-node-address", "no stable global IPv6 address"),
+        "address": (lambda machine: faults.without_address(machine, Family.IPV6), "no-node-address", "IPv6"),
         "docker": (lambda machine: faults.foreign_service(machine, "docker"), "foreign-runtime", "docker"),
     }
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from cluster.pod_networks.recognition import DIGEST_MARK, KIND_MARK
+from cluster.pod_networks.recognition import DIGEST_ANNOTATION, KIND_ANNOTATION
 from cluster.vocabulary.spec import CniKind
 from kube.apply import apply
 from kube.client import Document, KubeApi
@@ -82,10 +82,10 @@ def test_the_network_plug_in_is_recognised(api: KubeApi) -> None:
     assert (read_state(api).cni, read_state(api).cni_digest) == (CniKind.FLANNEL, "")
     # what we applied says so itself, whatever it is called
     marked = daemon_set("anything")
-    marked["metadata"]["annotations"] = {KIND_MARK: "manifests", DIGEST_MARK: "abc"}
+    marked["metadata"]["annotations"] = {KIND_ANNOTATION: "manifests", DIGEST_ANNOTATION: "abc"}
     apply(api, [marked])
     assert (read_state(api).cni, read_state(api).cni_digest) == (CniKind.MANIFESTS, "abc")
-    marked["metadata"]["annotations"] = {KIND_MARK: "calico"}
+    marked["metadata"]["annotations"] = {KIND_ANNOTATION: "calico"}
     pools = [document for document in network_documents(spec_of("dual-stack", cni={"kind": "calico"})) if document["kind"] in POOLS]
     apply(api, [marked, *pools])
     assert read_state(api).block_sizes == {ip_network("10.244.0.0/16"): 26, ip_network("fd44::/56"): 122}

@@ -1,1 +1,1 @@
-"""One parser for each part of the facts script (templates/facts/PART.sh.j2): text in, plain values out, ValueError when it makes no sense."""
+"""One parser for each part of the facts script (templates/facts/PART.sh.j2): text in, plain values out, ValueError for malformed text."""

@@ -1,4 +1,4 @@
-"""What is on the host, is not ours and would be in the way: parts packages, units, programs and leftovers."""
+"""Conflicting programs and files that sixstack did not install: parts packages, units, programs and leftovers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cluster.facts.host_facts import Conflict
 from cluster.facts.parsers.sections import pairs
 
-# package -> the program it brings, so that one fault is not told three times
+# package -> its program, so that one conflict is reported once
 _PROGRAM = {
     "containerd.io": "containerd",
     "docker.io": "dockerd",
@@ -23,7 +23,7 @@ _PROGRAM = {
 
 
 def packages(text: str) -> tuple[Conflict, ...]:
-    """Part packages: nothing of ours is a package."""
+    """Part packages. sixstack itself installs no packages."""
     return tuple(Conflict("package", rest.split()[0], f"{kind} {rest}") for kind, rest in pairs(text) if rest)
 
 
@@ -37,36 +37,42 @@ class Unit:
 
 
 def units(text: str) -> tuple[Unit, ...]:
-    """Part units: blocks of `systemctl show`, those that systemd knows a file of; a masked one can never start."""
+    """Part units: blocks of `systemctl show`. Units without a file and masked units are ignored."""
     found = []
     for block in text.split("\n\n"):
-        said = dict(line.partition("=")[::2] for line in block.splitlines())
-        if said.get("Id") and said.get("LoadState") not in (None, "not-found", "masked"):
-            found.append(Unit(said["Id"], said.get("FragmentPath", ""), said.get("ActiveState") in ("active", "activating", "reloading")))
+        properties = dict(line.partition("=")[::2] for line in block.splitlines())
+        if properties.get("Id") and properties.get("LoadState") not in (None, "not-found", "masked"):
+            found.append(
+                Unit(
+                    properties["Id"],
+                    properties.get("FragmentPath", ""),
+                    properties.get("ActiveState") in ("active", "activating", "reloading"),
+                )
+            )
     return tuple(found)
 
 
 def programs(text: str) -> tuple[Conflict, ...]:
-    """Part programs: every container runtime and kubelet on the host, ours too: `detail` is the path of the executable."""
+    """Part programs: every container runtime and kubelet on the host, including those of sixstack. `detail` is the path of the executable."""
     found = []
     for kind, rest in pairs(text):
         if kind not in ("binary", "process"):
-            raise ValueError(f"{kind!r} is neither a binary nor a process")
+            raise ValueError(f"expected binary or process, got {kind!r}")
         name, _, path = rest.partition(" ")
         found.append(Conflict(kind, name, path.removesuffix(" (deleted)")))
     return tuple(dict.fromkeys(found))
 
 
 def leftovers(text: str) -> tuple[Conflict, ...]:
-    """Part leftovers: files that another installer left; ours too."""
+    """Part leftovers: files of any installer, including sixstack."""
     return tuple(Conflict("file", line.strip()) for line in text.splitlines() if line.strip())
 
 
-# Where the bundle's files go. On a host that a cluster of ours owns, a file there may still lack its marker: the power failed in between.
+# Folders of bundle files. On a host of a sixstack cluster a file can lack its marker after a power failure.
 _OUR_FOLDERS = ("/usr/local/bin/", "/etc/systemd/system/")
 
 
-def not_ours(
+def foreign_conflicts(
     *,
     owned: bool,
     installed: frozenset[str],
@@ -75,30 +81,30 @@ def not_ours(
     from_programs: tuple[Conflict, ...],
     from_leftovers: tuple[Conflict, ...],
 ) -> tuple[Conflict, ...]:
-    """All of it but what lies where we installed it (`installed`: target paths of our markers), each thing named once.
+    """All conflicts except the files that sixstack installed (`installed`: target paths of markers), each reported once.
 
-    `owned`: a cluster of ours has this host, so that the files a cluster leaves are no stranger's.
+    `owned`: the host belongs to a sixstack cluster, so files of a cluster are no conflict.
     """
 
-    def ours(path: str) -> bool:
+    def is_ours(path: str) -> bool:
         return path in installed or (owned and path.startswith(_OUR_FOLDERS))
 
     packaged = {_PROGRAM.get(package.name, package.name) for package in from_packages}
 
-    def told() -> Iterator[Conflict]:
+    def conflicts() -> Iterator[Conflict]:
         yield from from_packages
         for unit in from_units:
-            if not ours(unit.path) and not (unit.path and _program_of(unit.name) in packaged):
+            if not is_ours(unit.path) and not (unit.path and _program_of(unit.name) in packaged):
                 yield Conflict("unit", unit.name, unit.path)
-        binaries = {thing.detail for thing in from_programs if thing.kind == "binary"}
-        for thing in from_programs:
-            named = thing.name in packaged or (thing.kind == "process" and thing.detail in binaries)
-            if not ours(thing.detail) and not named:
-                yield thing
+        binaries = {program.detail for program in from_programs if program.kind == "binary"}
+        for program in from_programs:
+            named = program.name in packaged or (program.kind == "process" and program.detail in binaries)
+            if not is_ours(program.detail) and not named:
+                yield program
         if not owned:
             yield from from_leftovers
 
-    return tuple(told())
+    return tuple(conflicts())
 
 
 def _program_of(unit: str) -> str:

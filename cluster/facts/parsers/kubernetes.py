@@ -1,4 +1,4 @@
-"""What of Kubernetes lies on the host: part kubernetes."""
+"""State of Kubernetes on the host: part kubernetes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cluster.vocabulary.families import Network
 
 
 def kubernetes(text: str) -> KubernetesState:
-    """Part kubernetes; whether kubelet runs is said by part units."""
+    """Part kubernetes. Part units says whether the kubelet runs."""
     files = set(values(text, "have"))
     ranges = dict(line.partition("=")[::2] for manifest in ("kube-apiserver", "kube-controller-manager") for line in values(text, manifest))
     return KubernetesState(
@@ -22,7 +22,7 @@ def kubernetes(text: str) -> KubernetesState:
         api_manifest="kube-apiserver.yaml" in files,
         service_ranges=_networks(ranges.get("service-cluster-ip-range", "")),
         pod_ranges=_networks(ranges.get("cluster-cidr", "")),
-        node_ips=tuple(ip_address(one) for one in (value(text, "node-ip") or "").split(",") if one),
+        node_ips=tuple(ip_address(address) for address in (value(text, "node-ip") or "").split(",") if address),
         dns_domain=value(text, "domain"),
         endpoint=value(text, "endpoint"),
     )
@@ -33,11 +33,11 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 
 def ca_hash(text: str) -> str | None:
-    """sha256:HEX of the public key (SPKI) of the first certificate in PEM text, as `kubeadm join --discovery-token-ca-cert-hash` has it."""
+    """sha256:HEX of the public key (SPKI) of the first certificate in PEM text, in the format of `kubeadm join --discovery-token-ca-cert-hash`."""
     found = re.search(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL)
     if found is None:
         return None
-    # imported here: only hosts of a cluster have one, and `sixstack check` must not pay for it
+    # imported here to keep `sixstack check` fast: only hosts of a cluster have a certificate
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from cryptography.x509 import load_pem_x509_certificate
 

@@ -1,4 +1,4 @@
-"""Who the machine is and what it has: parts identity and resources."""
+"""Identity and resources of the machine: parts identity and resources."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from cluster.facts.parsers.sections import number, value, values
 
-# uname -m -> the names the bundle, Go and container images use
+# uname -m -> names of the bundle, Go and container images
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the machine calls itself."""
+    """Identity, operating system and kernel of the machine."""
 
     hostname: str = ""
     machine_id: str = ""
@@ -44,7 +44,7 @@ def identity(text: str) -> Identity:
 
 
 def kernel_version(release: str) -> tuple[int, int, int]:
-    """(6, 1, 0) of 6.1.0-18-amd64, 5.15.0 or 6.8; ValueError when there is no version at its beginning."""
+    """(6, 1, 0) of 6.1.0-18-amd64, 5.15.0 or 6.8; ValueError when `release` does not begin with a version."""
     found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
     if found is None:
         raise ValueError(f"kernel release {release!r} has no version")

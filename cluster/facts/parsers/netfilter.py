@@ -1,4 +1,4 @@
-"""Whether the kernel can translate addresses: part netfilter, judged from whatever evidence a bare host has."""
+"""Whether the kernel can translate addresses (part netfilter), from the evidence on a host without extra tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAT_MODULE = {Family.IPV4: "iptable_nat", Family.IPV6: "ip6table_nat"}
 
 @dataclass(frozen=True, slots=True)
 class Netfilter:
-    """NAT by any means per family (a family left out: can't be told), and nf_tables (None: can't be told)."""
+    """NAT per family (a missing family is unknown), and nf_tables (None: unknown)."""
 
     nat: dict[Family, bool] = field(default_factory=dict)
     nftables: bool | None = None
@@ -23,13 +23,13 @@ class Netfilter:
 def netfilter(text: str) -> Netfilter:
     """Part netfilter."""
     if value(text, "ipv6") is None:
-        raise ValueError("nothing said of IPv6")
+        raise ValueError("the IPv6 setting is missing")
     config = dict(entry.partition("=")[::2] for entry in values(text, "config") if "=" in entry)
     modules = set(values(text, "module"))
-    told = bool(values(text, "config") or values(text, "modules") or modules)
+    has_evidence = bool(values(text, "config") or values(text, "modules") or modules)
 
     def has(option: str, module: str) -> bool:
-        # `m` in the configuration says that it was built, not that its package is installed
+        # `m` in the configuration means built as a module; its package may not be installed
         return config.get(option) == "y" or module in modules
 
     nftables = value(text, "nft") == "works" or value(text, "symbol") == "nf_tables" or has("CONFIG_NF_TABLES", "nf_tables")
@@ -40,6 +40,6 @@ def netfilter(text: str) -> Netfilter:
         by_nftables = nftables and (not config or f"CONFIG_NF_TABLES_{family.name}" in config)
         if family is Family.IPV6 and value(text, "ipv6") == "off":
             nat[family] = False
-        elif legacy or by_nftables or told:
+        elif legacy or by_nftables or has_evidence:
             nat[family] = legacy or by_nftables
-    return Netfilter(nat, nftables if nftables or told else None)
+    return Netfilter(nat, nftables if nftables or has_evidence else None)

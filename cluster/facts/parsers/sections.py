@@ -1,4 +1,4 @@
-"""Cuts the facts script's output into its sections, and a section's `word rest` lines into pairs."""
+"""Split the output of the facts script into sections, and `word rest` lines into pairs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MARKER = "@@ sixstack "
 
 
 def sections_of(text: str) -> dict[str, str]:
-    """Section name -> its text, in the script's order; what stands before the first marker (a login banner) is dropped."""
+    """Section name -> text, in the order of the script. Text before the first marker (a login banner) is dropped."""
     sections: dict[str, list[str]] = {}
     current: list[str] = []
     for line in text.splitlines():
@@ -20,7 +20,7 @@ def sections_of(text: str) -> dict[str, str]:
 
 
 def pairs(text: str) -> Iterator[tuple[str, str]]:
-    """Each line as its first word and the rest; empty lines are left out."""
+    """The first word and the rest of each non-empty line."""
     for line in text.splitlines():
         word, _, rest = line.strip().partition(" ")
         if word:
@@ -28,18 +28,18 @@ def pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def values(text: str, word: str) -> tuple[str, ...]:
-    """What follows `word` on each line that begins with it and says something."""
+    """The rest of each line that begins with `word`, if not empty."""
     return tuple(rest for first, rest in pairs(text) if first == word and rest)
 
 
 def value(text: str, word: str) -> str | None:
-    """What follows `word` where it stands first; None when it is not there or says nothing."""
+    """The rest of the first line that begins with `word` and is not empty, or None."""
     return next(iter(values(text, word)), None)
 
 
 def number(text: str, word: str) -> int:
-    """The number that follows `word`; ValueError when there is none."""
-    said = value(text, word)
-    if said is None or not said.isdecimal():
-        raise ValueError(f"{word} is {said!r}, not a number")
-    return int(said)
+    """The number after `word`. ValueError when there is none."""
+    digits = value(text, word)
+    if digits is None or not digits.isdecimal():
+        raise ValueError(f"{word} is {digits!r}, not a number")
+    return int(digits)

@@ -1,4 +1,4 @@
-"""Listening sockets: part sockets, as `ss` prints them, or as the kernel's tables hold them where there is no ss."""
+"""Listening sockets: part sockets, from `ss`, or from the tables of the kernel on hosts without ss."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _socket(line: str) -> Socket | None:
 
 
 def _listening_on(text: str) -> tuple[Address | None, Family | None]:
-    """Address (None: all of a family) and family (None: both) of ss's spelling: *, 0.0.0.0, [::], [fe80::1]%eth0, 127.0.0.53%lo."""
+    """Address (None: all of a family) and family (None: both) from the notation of ss: *, 0.0.0.0, [::], [fe80::1]%eth0, 127.0.0.53%lo."""
     bare = text.partition("%")[0].strip("[]")
     if bare == "*":
         return None, None
@@ -42,17 +42,17 @@ def _from_proc(table: str, place: str, state: str) -> Socket | None:
     if state != (_LISTEN if protocol == "tcp" else _UNCONNECTED):
         return None
     digits, port = place.split(":")
-    # each 32-bit word is printed in the machine's own byte order
+    # each 32-bit word has the byte order of the machine
     raw = b"".join(int(digits[at : at + 8], 16).to_bytes(4, "little") for at in range(0, len(digits), 8))
     if not table.endswith("6"):
         address: Address = IPv4Address(raw)
     else:
         address = _plain(IPv6Address(raw))
-        if address.is_unspecified:  # the table does not say whether it takes IPv4 as well: mostly it does
+        if address.is_unspecified:  # the table does not show whether the socket also accepts IPv4; most do
             return Socket(protocol, None, None, int(port, 16), "")
     return Socket(protocol, None if address.is_unspecified else address, family_of(address), int(port, 16), "")
 
 
 def _plain(address: Address) -> Address:
-    """An IPv4-mapped address as the IPv4 address it means."""
+    """Convert an IPv4-mapped address to IPv4."""
     return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address

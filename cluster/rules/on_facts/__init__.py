@@ -1,4 +1,4 @@
-"""All rules that need facts of hosts, each a small function by subject; paths are hosts/NAME/SUBJECT."""
+"""All rules that need facts of hosts. Their paths are hosts/NAME/SUBJECT."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ def check_facts(
     *,
     bundle_architecture: str,
     bundle_size: int,
-    tried: Connectivity | None = None,
+    connectivity: Connectivity | None = None,
 ) -> tuple[Problem, ...]:
-    """Every problem of every host at once, host by host; `bundle_size` in bytes. What this cluster itself left on a host, half or whole, is none.
+    """Every problem of every host, in the order of the hosts. `bundle_size` is in bytes. Files that this cluster left on a host are no problem.
 
-    `tried`: what came of the paths between the hosts (`paths_to_try`).
+    `connectivity`: the result of testing the paths between the hosts (`paths_to_probe`).
     """
     order = [f"hosts/{host.name}/" for host in spec.hosts]
 
-    def place(problem: Problem) -> int:
+    def host_index(problem: Problem) -> int:
         return next((at for at, prefix in enumerate(order) if problem.path.startswith(prefix)), len(order))
 
-    return tuple(sorted(run_fact_rules(Inspected(spec, facts, bundle_architecture, bundle_size, tried or Connectivity())), key=place))
+    return tuple(
+        sorted(run_fact_rules(Inspected(spec, facts, bundle_architecture, bundle_size, connectivity or Connectivity())), key=host_index)
+    )

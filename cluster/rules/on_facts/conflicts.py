@@ -1,4 +1,4 @@
-"""Who has the host already: another cluster, or a container runtime and kubelet that are not ours."""
+"""Hosts in use: by another cluster, or by a container runtime or kubelet that sixstack did not install."""
 
 from __future__ import annotations
 
@@ -12,85 +12,85 @@ from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, Role
 
 
-def another_cluster(cluster: Inspected, host: Host, found: HostFacts) -> str | None:
-    """What of another cluster lies on the host, in words; None when there is none."""
-    state = found.kubernetes
-    if found.owner is not None and not cluster.ours(found):
-        return f"it was prepared for cluster {found.owner}"
+def another_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> str | None:
+    """Description of another cluster on the host; None when there is none."""
+    state = facts.kubernetes
+    if facts.owner is not None and not cluster.owns(facts):
+        return f"the host belongs to cluster {facts.owner}"
     if not state.present:
         return None
-    held = ", ".join(
+    files = ", ".join(
         part
-        for part, there in (
+        for part, present in (
             ("/etc/kubernetes/admin.conf", state.admin_config),
             ("/etc/kubernetes/kubelet.conf", state.kubelet_config),
             ("/etc/kubernetes/manifests/kube-apiserver.yaml", state.api_manifest),
             ("/etc/kubernetes/pki/ca.crt", state.ca_hash is not None),
         )
-        if there
+        if present
     )
     where = f" of {state.endpoint}" if state.endpoint else ""
-    if found.owner is None:
-        return f"it carries a cluster{where} that is not ours ({held})"
+    if facts.owner is None:
+        return f"the host is part of another cluster{where} ({files})"
     if host.role is Role.CONTROL_PLANE or cluster.control_plane is None:
         return None
-    # the same name is not yet the same cluster: the certificate authority is what tells them apart
+    # clusters with the same name differ by their certificate authority
     expected = cluster.control_plane.kubernetes.ca_hash
     if state.ca_hash is not None and state.ca_hash != expected:
-        of_control_plane = f"{cluster.control_plane.host} has {expected}" if expected else f"{cluster.control_plane.host} has none"
-        return f"it carries an earlier cluster {found.owner}{where}, with CA {state.ca_hash}; {of_control_plane}"
+        of_control_plane = f"{cluster.control_plane.host} has {expected}" if expected else f"{cluster.control_plane.host} has no CA"
+        return f"the host is part of an earlier cluster {facts.owner}{where} with CA {state.ca_hash}; {of_control_plane}"
     return None
 
 
 @host_rule("host-has-another-cluster")
-def no_other_cluster(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A host carries another cluster, as the owner's name and the certificate authority tell. It is never reset unasked."""
-    if (held := another_cluster(cluster, host, found)) is None:
+def no_other_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """A host belongs to another cluster, according to its owner file or its certificate authority. sixstack never resets such a host."""
+    if (description := another_cluster(cluster, host, facts)) is None:
         return
-    if found.owner is None:
-        hint = f"take {host.name} out of the file, or remove that cluster from it first: `kubeadm reset` on the host, if nobody needs it"
-    elif cluster.ours(found):
-        hint = f"remove the earlier cluster first: `sixstack delete FILE --confirm {found.owner}`"
+    if facts.owner is None:
+        hint = f"remove {host.name} from the file, or run `kubeadm reset` on the host if nobody needs that cluster"
+    elif cluster.owns(facts):
+        hint = f"delete the earlier cluster first: `sixstack delete FILE --confirm {facts.owner}`"
     else:
-        hint = f"take {host.name} out of the file, or delete cluster {found.owner} first with its own file: `sixstack delete FILE --confirm {found.owner}`"
-    yield Violation("cluster", held, hint)
+        hint = f"remove {host.name} from the file, or delete cluster {facts.owner} first with its own file: `sixstack delete FILE --confirm {facts.owner}`"
+    yield Violation("cluster", description, hint)
 
 
-_DO = {
-    "unit": "stop it and remove it: `systemctl disable --now {name}`, then remove {detail}",
-    "binary": "remove {detail}, or what installed it",
-    "process": "stop it, and see that nothing starts it again: {detail}",
-    "file": "remove {name} when nobody needs it, or take the host out of the file",
+_HINTS = {
+    "unit": "stop the unit with `systemctl disable --now {name}` and remove {detail}",
+    "binary": "remove {detail}, or the package that installed it",
+    "process": "stop the process and prevent its restart: {detail}",
+    "file": "remove {name} if nobody needs it, or remove the host from the file",
 }
 
 
 @host_rule("foreign-runtime")
-def no_foreign_runtime(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A containerd, docker, other runtime or kubelet is there that sixstack did not install: two of them fight over sockets and cgroups."""
-    if another_cluster(cluster, host, found) is not None:
-        return  # they are that cluster's
-    for thing in found.conflicts:
-        if thing.kind != "file":
-            yield Violation("foreign", f"{_in_words(thing)} is not ours", _hint(thing, found))
+def no_foreign_runtime(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The host has a containerd, docker, other runtime or kubelet that sixstack did not install. Two runtimes conflict over sockets and cgroups."""
+    if another_cluster(cluster, host, facts) is not None:
+        return  # they belong to that cluster
+    for conflict in facts.conflicts:
+        if conflict.kind != "file":
+            yield Violation("foreign", f"sixstack did not install {_in_words(conflict)}", _hint(conflict, facts))
 
 
 @host_rule("leftovers")
-def no_leftovers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Files of an earlier cluster or runtime are there that kubeadm or the pod network would stumble over."""
-    if another_cluster(cluster, host, found) is not None:
+def no_leftovers(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The host has files of an earlier cluster or runtime that make kubeadm or the pod network fail."""
+    if another_cluster(cluster, host, facts) is not None:
         return
-    for thing in found.conflicts:
-        if thing.kind == "file":
-            yield Violation("leftovers", f"{thing.name} is there, and not ours", _hint(thing, found))
+    for conflict in facts.conflicts:
+        if conflict.kind == "file":
+            yield Violation("leftovers", f"{conflict.name} exists, but sixstack did not create it", _hint(conflict, facts))
 
 
-def _in_words(thing: Conflict) -> str:
-    return f"{thing.kind} {thing.name}" + (f" ({thing.detail})" if thing.detail else "")
+def _in_words(conflict: Conflict) -> str:
+    return f"{conflict.kind} {conflict.name}" + (f" ({conflict.detail})" if conflict.detail else "")
 
 
-def _hint(thing: Conflict, found: HostFacts) -> str:
-    if thing.kind == "package":
+def _hint(conflict: Conflict, facts: HostFacts) -> str:
+    if conflict.kind == "package":
         # `detail` begins with the kind of package
-        snap = thing.detail.startswith("snap ")
-        return f"{f'remove it: `snap remove {thing.name}`' if snap else operating_system(found).remove_hint(thing.name)}, then run again"
-    return _DO[thing.kind].format(name=thing.name, detail=thing.detail or thing.name)
+        snap = conflict.detail.startswith("snap ")
+        return f"{f'remove the package with `snap remove {conflict.name}`' if snap else operating_system(facts).remove_hint(conflict.name)}, then run again"
+    return _HINTS[conflict.kind].format(name=conflict.name, detail=conflict.detail or conflict.name)

@@ -1,4 +1,4 @@
-"""Firewalls in the way: what is closed is listed with the commands that open it; nothing is opened unasked."""
+"""Firewalls that block the cluster. Hints have the commands that open the ports; sixstack never opens them itself."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Closed = dict[str, tuple[str, ...]]
 
 
 @host_rule("firewall-closed")
-def ports_are_open_to_peers(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A firewall drops what the other hosts send to this one, in a family in use."""
-    for rule in found.firewall:
+def ports_are_open_to_peers(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """A firewall drops packets from the other hosts in a family in use."""
+    for rule in facts.firewall:
         if rule.family is not None and rule.family not in cluster.spec.families:
             continue
         family = f" over {'IPv4' if rule.family is Family.IPV4 else 'IPv6'}" if rule.family else ""
         if rule.hook == "forward":
             if proxy_mode(cluster.spec) is ProxyMode.IPTABLES and (rule.program == "ufw" or rule.detail.endswith("filter FORWARD")):
-                continue  # flannel and kube-proxy then put rules of their own into this very chain, which let pods through
-            says = f"{rule.program} ({rule.detail}) drops packets forwarded to and from pods{family}"
-            yield Violation("firewall", says, f"let it accept forwarded packets of the pod ranges: {_forward_command(rule, cluster)}")
+                continue  # flannel and kube-proxy add rules to this chain that accept the packets of pods
+            message = f"{rule.program} ({rule.detail}) drops packets forwarded to and from pods{family}"
+            yield Violation("firewall", message, f"accept forwarded packets of the pod ranges: {_forward_command(rule, cluster)}")
         elif closed := _closed(cluster, host, rule):
-            ports = ", ".join(f"{port}/{protocol}" for protocol, held in closed.items() for port in held)
-            says = f"{rule.program} ({rule.detail}) drops what other hosts send{family} to {ports}"
-            yield Violation("firewall", says, f"open them to the other hosts: {_command(rule, closed)}")
+            ports = ", ".join(f"{port}/{protocol}" for protocol, numbers in closed.items() for port in numbers)
+            message = f"{rule.program} ({rule.detail}) drops packets from other hosts{family} to {ports}"
+            yield Violation("firewall", message, f"open these ports for the other hosts: {_command(rule, closed)}")
 
 
 def _closed(cluster: Inspected, host: Host, rule: FirewallRule) -> Closed:
@@ -67,8 +67,10 @@ def _command(rule: FirewallRule, closed: Closed) -> str:
 def _forward_command(rule: FirewallRule, cluster: Inspected) -> str:
     ranges = [pods for pods in cluster.spec.pod_ranges if rule.family is None or pods.version == (4 if rule.family is Family.IPV4 else 6)]
     if rule.program == "ufw":
-        return "; ".join(f"`ufw route allow {way} {pods}`" for pods in ranges for way in ("from", "to"))
+        return "; ".join(f"`ufw route allow {direction} {pods}`" for pods in ranges for direction in ("from", "to"))
     header = "ip6" if rule.family is Family.IPV6 else "ip"
     if rule.program == "iptables":
-        return "; ".join(f"`{header}tables -I FORWARD {way} {pods} -j ACCEPT`" for pods in ranges for way in ("-s", "-d"))
-    return "; ".join(f"`nft insert rule {rule.detail} {header} {way} {pods} accept`" for pods in ranges for way in ("saddr", "daddr"))
+        return "; ".join(f"`{header}tables -I FORWARD {direction} {pods} -j ACCEPT`" for pods in ranges for direction in ("-s", "-d"))
+    return "; ".join(
+        f"`nft insert rule {rule.detail} {header} {direction} {pods} accept`" for pods in ranges for direction in ("saddr", "daddr")
+    )

@@ -1,4 +1,4 @@
-"""Machines that must not be one another: host names, hardware ids, clocks."""
+"""Unique host names and hardware ids, and clocks."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ CLOCK_TOLERANCE = timedelta(seconds=30)
 
 
 @host_rule("hostname-differs", Severity.WARNING)
-def hostname_is_the_node_name(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """The machine's own host name is not the node name, nor begins with it: kubeadm is told the node name, so this only misleads people."""
-    if found.hostname.lower() != host.name and found.hostname.lower().partition(".")[0] != host.name:
-        says = f"the machine calls itself {found.hostname}; its node will be called {host.name}"
-        yield Violation("hostname", says, f"`hostnamectl set-hostname {host.name}`, or write name: {found.hostname.lower()}")
+def hostname_is_the_node_name(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The host name of the machine differs from the node name. This only confuses people, because kubeadm gets the node name explicitly."""
+    if facts.hostname.lower() != host.name and facts.hostname.lower().partition(".")[0] != host.name:
+        message = f"the host name is {facts.hostname}, but the node name is {host.name}"
+        yield Violation("hostname", message, f"run `hostnamectl set-hostname {host.name}`, or write name: {facts.hostname.lower()}")
 
 
 @cluster_rule("hostname-twice")
 def hostnames_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """Two machines have one host name."""
-    yield from _twice(
-        cluster, "hostname", lambda _host, found: found.hostname, "give each machine a name of its own: `hostnamectl set-hostname NAME`"
+    """Two machines have the same host name."""
+    yield from _duplicates(
+        cluster, "hostname", lambda _host, facts: facts.hostname, "give each machine its own name: `hostnamectl set-hostname NAME`"
     )
 
 
 @cluster_rule("product-uuid-twice")
 def product_uuids_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """Two machines have one product_uuid, where it can be read."""
-    hint = "one machine under two names, or cloned virtual machines: give each its own UUID in the hypervisor"
-    yield from _twice(cluster, "product_uuid", lambda _host, found: found.product_uuid, hint)
+    """Two machines have the same product_uuid."""
+    hint = "remove the second entry of one machine, or give each cloned virtual machine its own UUID in the hypervisor"
+    yield from _duplicates(cluster, "product_uuid", lambda _host, facts: facts.product_uuid, hint)
 
 
 @cluster_rule("mac-twice")
 def macs_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """Two machines have one MAC address on the links of their node addresses."""
-    hint = "one machine under two names, or cloned virtual machines: give each link its own MAC address in the hypervisor"
+    """Two machines have the same MAC address on the links of their node addresses."""
+    hint = "remove the second entry of one machine, or give each link of the cloned virtual machines its own MAC address in the hypervisor"
 
-    def mac(host: Host, found: HostFacts) -> str | None:
-        links = (found.link_of(address) for address in cluster.addresses(host))
+    def mac(host: Host, facts: HostFacts) -> str | None:
+        links = (facts.link_of(address) for address in cluster.addresses(host))
         return next((link.mac for link in links if link is not None and link.mac), None)
 
-    yield from _twice(cluster, "mac", mac, hint)
+    yield from _duplicates(cluster, "mac", mac, hint)
 
 
 @cluster_rule("machine-id-twice", Severity.WARNING)
 def machine_ids_are_unique(cluster: Inspected) -> Iterator[Violation]:
-    """Two machines have one /etc/machine-id: DHCP servers and log collectors take them for one."""
-    hint = "cloned machines: `rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup` on all but one, and reboot"
-    yield from _twice(cluster, "machine-id", lambda _host, found: found.machine_id, hint)
+    """Two machines have the same /etc/machine-id, so DHCP servers and log collectors cannot distinguish them."""
+    hint = "run `rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup` on all cloned machines but one, and reboot them"
+    yield from _duplicates(cluster, "machine-id", lambda _host, facts: facts.machine_id, hint)
 
 
-def _twice(cluster: Inspected, what: str, of: Callable[[Host, HostFacts], str | None], hint: str) -> Iterator[Violation]:
+def _duplicates(cluster: Inspected, what: str, read: Callable[[Host, HostFacts], str | None], hint: str) -> Iterator[Violation]:
     first: dict[str, str] = {}
-    for host, found in cluster.hosts:
-        if not (value := of(host, found)):
+    for host, facts in cluster.hosts:
+        if not (value := read(host, facts)):
             continue
         if value in first:
             yield Violation(f"hosts/{host.name}/{what}", f"{host.name} and {first[value]} both have {what} {value}", hint)
@@ -70,14 +70,14 @@ def _twice(cluster: Inspected, what: str, of: Callable[[Host, HostFacts], str | 
 
 @cluster_rule("clock-off")
 def clocks_agree(cluster: Inspected) -> Iterator[Violation]:
-    """A clock is more than 30 s off the median: certificates would not be valid yet, or no more."""
+    """A clock differs from the median of all hosts by more than 30 s. Certificates could be expired or not yet valid."""
     if not cluster.hosts:
         return
-    median = median_low(found.clock_offset for _, found in cluster.hosts)
-    for host, found in cluster.hosts:
-        off = found.clock_offset - median
+    median = median_low(facts.clock_offset for _, facts in cluster.hosts)
+    for host, facts in cluster.hosts:
+        off = facts.clock_offset - median
         if abs(off) > CLOCK_TOLERANCE:
-            way = "ahead of" if off > timedelta() else "behind"
-            says = f"its clock is {abs(off).total_seconds():.0f} s {way} that of the other hosts (their median)"
-            hint = "see that a time service runs on every host: `timedatectl set-ntp true`, `timedatectl timesync-status`"
-            yield Violation(f"hosts/{host.name}/clock", says, hint)
+            direction = "ahead of" if off > timedelta() else "behind"
+            message = f"the clock is {abs(off).total_seconds():.0f} s {direction} the median of all hosts"
+            hint = "run a time service on every host: `timedatectl set-ntp true`, then check `timedatectl timesync-status`"
+            yield Violation(f"hosts/{host.name}/clock", message, hint)

@@ -1,4 +1,4 @@
-"""What a machine must be: root, CPUs, memory, disk, architecture, commands, no swap."""
+"""Requirements of a machine: root, CPUs, memory, disk, architecture, commands, no swap."""
 
 from __future__ import annotations
 
@@ -17,88 +17,90 @@ _MIB = 2**20
 
 
 @host_rule("facts-unknown")
-def the_vital_facts_are_known(_cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Facts that decide whether a host can be used could not be read from it."""
-    for unknown in found.unknown:
-        if unknown.part not in _BEARABLE:
-            yield Violation("facts", f"part {unknown.part} of its facts could not be read: {unknown.reason}", _cure(found))
+def the_vital_facts_are_known(_cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """Facts that decide whether the host can be used could not be read."""
+    for unknown in facts.unknown:
+        if unknown.part not in _OPTIONAL_PARTS:
+            yield Violation("facts", f"part {unknown.part} of the facts could not be read: {unknown.reason}", _unknown_hint(facts))
 
 
-_BEARABLE = {"resolver", "netfilter", "ufw", "firewalld", "nftables", "iptables", "images"}
+_OPTIONAL_PARTS = {"resolver", "netfilter", "ufw", "firewalld", "nftables", "iptables", "images"}
 
 
 @host_rule("facts-incomplete", Severity.WARNING)
-def the_other_facts_are_known(_cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Facts that only warn of trouble could not be read from the host; that trouble would not be reported."""
-    for unknown in found.unknown:
-        if unknown.part in _BEARABLE:
-            yield Violation("facts", f"part {unknown.part} of its facts could not be read: {unknown.reason}", _cure(found))
+def the_other_facts_are_known(_cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """Facts for optional checks could not be read, so these checks did not run."""
+    for unknown in facts.unknown:
+        if unknown.part in _OPTIONAL_PARTS:
+            yield Violation("facts", f"part {unknown.part} of the facts could not be read: {unknown.reason}", _unknown_hint(facts))
 
 
-def _cure(found: HostFacts) -> str:
-    if found.missing_commands:
-        return f"install what it lacks: {', '.join(found.missing_commands)}"
-    return "see what is different about this host; if nothing is, report it as a bug"
+def _unknown_hint(facts: HostFacts) -> str:
+    if facts.missing_commands:
+        return f"install the missing commands: {', '.join(facts.missing_commands)}"
+    return "compare this host with the others; if you find no difference, report a bug"
 
 
 @host_rule("not-root")
-def commands_run_as_root(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Commands do not run as root, neither directly nor by sudo."""
-    if not found.root:
+def commands_run_as_root(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """Commands do not run as root, neither directly nor with sudo."""
+    if not facts.root:
         yield Violation(
-            "ssh", f"commands of user {host.ssh.user} do not run as root", "log in as root, or as a user who may use sudo for everything"
+            "ssh",
+            f"commands of user {host.ssh.user} do not run as root",
+            "log in as root, or as a user who can run every command with sudo",
         )
 
 
 @host_rule("too-few-cpus")
-def control_planes_have_cpus(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+def control_planes_have_cpus(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
     """A control plane has fewer than 2 CPUs (kubeadm)."""
-    if host.role is Role.CONTROL_PLANE and 0 < found.cpus < CONTROL_PLANE_CPUS:
+    if host.role is Role.CONTROL_PLANE and 0 < facts.cpus < CONTROL_PLANE_CPUS:
         yield Violation(
-            "cpus", f"{found.cpus} CPU, a control plane needs {CONTROL_PLANE_CPUS}", "give the machine another CPU, or make it a worker"
+            "cpus", f"the host has {facts.cpus} CPU, but a control plane needs {CONTROL_PLANE_CPUS}", "add CPUs, or write role: worker"
         )
 
 
 @host_rule("too-little-memory")
-def control_planes_have_memory(_cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
+def control_planes_have_memory(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
     """A control plane has less than 1700 MB of memory (kubeadm)."""
-    mebibytes = found.memory // _MIB
+    mebibytes = facts.memory // _MIB
     if host.role is Role.CONTROL_PLANE and 0 < mebibytes < CONTROL_PLANE_MEBIBYTES:
-        says = f"{mebibytes} MB of memory, a control plane needs {CONTROL_PLANE_MEBIBYTES} MB"
-        yield Violation("memory", says, "give the machine more memory (2 GB or more), or make it a worker")
+        message = f"the host has {mebibytes} MB of memory, but a control plane needs {CONTROL_PLANE_MEBIBYTES} MB"
+        yield Violation("memory", message, "add memory (2 GB or more), or write role: worker")
 
 
 @host_rule("swap-on")
-def swap_is_off(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """Swap is in use, and the file does not say that it may be switched off: kubelet does not start with it."""
+def swap_is_off(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """Swap is on, and the file does not permit switching it off. The kubelet does not start with swap."""
     tolerated = cluster.spec.kubeadm.kubelet.get("failSwapOn") is False
-    if found.swap and not cluster.spec.prepare.swap_off and not tolerated:
-        hint = "switch it off (`swapoff -a`, and take it out of /etc/fstab), or write `prepare: {swap_off: true}`"
-        yield Violation("swap", f"swap is on: {', '.join(found.swap)}", hint)
+    if facts.swap and not cluster.spec.prepare.swap_off and not tolerated:
+        hint = "switch swap off (`swapoff -a`, and remove it from /etc/fstab), or write `prepare: {swap_off: true}`"
+        yield Violation("swap", f"swap is on: {', '.join(facts.swap)}", hint)
 
 
 @host_rule("wrong-architecture")
-def architecture_is_the_bundles(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """The bundle holds programs for another processor than the host's."""
-    if found.architecture != cluster.bundle_architecture:
-        says = f"it is {found.architecture}, the bundle {cluster.spec.bundle} is for {cluster.bundle_architecture}"
+def architecture_is_the_bundles(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The bundle is for another architecture than the host."""
+    if facts.architecture != cluster.bundle_architecture:
+        message = f"the host is {facts.architecture}, but the bundle {cluster.spec.bundle} is for {cluster.bundle_architecture}"
         yield Violation(
-            "architecture", says, f"name a bundle for {found.architecture}: `sixstack bundle fetch --architecture {found.architecture}`"
+            "architecture", message, f"use a bundle for {facts.architecture}: `sixstack bundle fetch --architecture {facts.architecture}`"
         )
 
 
 @host_rule("too-little-disk")
-def the_bundle_fits(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """There is too little room under /var/lib for the bundle: the files, the images, and the images unpacked."""
+def the_bundle_fits(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """/var/lib has too little free space for the bundle: files, images, and unpacked images."""
     needed = 3 * cluster.bundle_size
-    if found.prepared is None and 0 < found.disk_free < needed:
-        says = f"{found.disk_free // _MIB} MB are free under /var/lib, the bundle needs {needed // _MIB} MB unpacked"
-        yield Violation("disk", says, "make room (`df -h /var/lib`), or mount a larger file system at /var/lib/containerd")
+    if facts.prepared is None and 0 < facts.disk_free < needed:
+        message = f"{facts.disk_free // _MIB} MB are free under /var/lib, but the bundle needs {needed // _MIB} MB unpacked"
+        yield Violation("disk", message, "free disk space (`df -h /var/lib`), or mount a larger file system at /var/lib/containerd")
 
 
 @host_rule("command-missing")
-def commands_are_there(_cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A command that kubeadm or a script of sixstack calls is missing."""
-    if found.missing_commands:
-        hint = operating_system(found).install_hint(found.missing_commands)
-        yield Violation("commands", f"it lacks {', '.join(found.missing_commands)}", hint)
+def commands_are_there(_cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The host lacks a command that kubeadm or sixstack needs."""
+    if facts.missing_commands:
+        hint = operating_system(facts).install_hint(facts.missing_commands)
+        yield Violation("commands", f"the host has no {', '.join(facts.missing_commands)}", hint)

@@ -1,4 +1,4 @@
-"""Name servers that the cluster's own DNS forwards to."""
+"""Name servers that the cluster DNS forwards to."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from cluster.vocabulary.families import Address, Family, StackMode, family_of
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import Host
 
-_HINT = "write the ones to use as `network: {{dns_upstreams: [{example}]}}`, or mend the host's resolver"
+_HINT = "write the name servers to use as `network: {{dns_upstreams: [{example}]}}`, or fix the resolver of the host"
 
 
 @host_rule("name-server-on-loopback")
-def name_servers_are_not_loopback(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """The host's only name servers are on loopback (127.0.0.53), which is the pod itself inside a pod: CoreDNS would ask itself, and stops (coredns#2087)."""
-    loopback = [server for server in found.nameservers if server.is_loopback]
-    if loopback and len(loopback) == len(found.nameservers) and not cluster.spec.network.dns_upstreams:
-        says = f"its only name server is {_listed(loopback)}, which no pod can reach"
-        yield Violation("nameservers", says, _HINT.format(example=_example(cluster.spec.families[0])))
+def name_servers_are_not_loopback(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The host has only loopback name servers (127.0.0.53). In a pod, loopback is the pod itself: CoreDNS would query itself, and exits (coredns#2087)."""
+    loopback = [server for server in facts.nameservers if server.is_loopback]
+    if loopback and len(loopback) == len(facts.nameservers) and not cluster.spec.network.dns_upstreams:
+        message = f"the only name server is {_listed(loopback)}, which no pod can reach"
+        yield Violation("nameservers", message, _HINT.format(example=_example(cluster.spec.families[0])))
 
 
 @host_rule("name-server-family")
-def an_ipv6_cluster_has_an_ipv6_name_server(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """No name server of an IPv6-only cluster's host has an IPv6 address: its pods have no way to another (rke2#8685, kind#3114)."""
-    reachable = [server for server in found.nameservers if not server.is_loopback]
+def an_ipv6_cluster_has_an_ipv6_name_server(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """A host of an IPv6-only cluster has no name server with an IPv6 address, and pods can reach no other (rke2#8685, kind#3114)."""
+    reachable = [server for server in facts.nameservers if not server.is_loopback]
     if cluster.spec.stack is not StackMode.IPV6 or not reachable or cluster.spec.network.dns_upstreams:
         return
     if not any(family_of(server) is Family.IPV6 for server in reachable):
-        says = f"its name servers are {_listed(reachable)}: pods of an IPv6-only cluster can't reach them"
-        yield Violation("nameservers", says, _HINT.format(example=_example(Family.IPV6)))
+        message = f"the name servers are {_listed(reachable)}, which pods of an IPv6-only cluster cannot reach"
+        yield Violation("nameservers", message, _HINT.format(example=_example(Family.IPV6)))
 
 
 @host_rule("no-name-server", Severity.WARNING)
-def there_is_a_name_server(cluster: Inspected, _host: Host, found: HostFacts) -> Iterator[Violation]:
-    """The host has no name server: pods find the names of the cluster only."""
-    if not found.nameservers and not cluster.spec.network.dns_upstreams:
+def there_is_a_name_server(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The host has no name server, so pods can resolve only names of the cluster."""
+    if not facts.nameservers and not cluster.spec.network.dns_upstreams:
         yield Violation(
             "nameservers",
-            "it has no name server: pods will find the names of the cluster only",
+            "the host has no name server, so pods can resolve only names of the cluster",
             _HINT.format(example=_example(cluster.spec.families[0])),
         )
 

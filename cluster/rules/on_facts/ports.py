@@ -1,4 +1,4 @@
-"""Ports that the cluster's parts listen on: free, or held by this cluster itself."""
+"""Ports of the cluster components: free, or in use by this cluster."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_por
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, Role
 
-_EVERYBODY = (Role.CONTROL_PLANE, Role.WORKER)
+_ALL_ROLES = (Role.CONTROL_PLANE, Role.WORKER)
 NODE_PORTS = (30000, 32767)  # kube-apiserver's default --service-node-port-range
 
-# What the kernel calls our processes: /proc/PID/comm holds 15 characters.
+# Process names of the cluster in /proc/PID/comm, which has 15 characters.
 _OUR_PROCESSES = {
     *("kube-apiserver", "kube-controller", "kube-scheduler", "kube-proxy", "kubelet", "etcd"),
     *(process for plugin in POD_NETWORKS.values() for process in plugin.leftovers.processes),
@@ -26,30 +26,30 @@ _OUR_PROCESSES = {
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A port that a part of the cluster listens on."""
+    """A port that a component of the cluster listens on."""
 
     protocol: str
     port: int
     part: str
-    peers: tuple[Role, ...]  # other hosts of these roles must reach it
+    peers: tuple[Role, ...]  # other hosts of these roles must reach the port
 
 
 def api_port(cluster: Inspected) -> int:
-    """The port kube-apiserver binds: that of the endpoint where the endpoint is the control plane's own address, else 6443."""
+    """The port of kube-apiserver: the port of the endpoint if the endpoint is an address of the control plane, else 6443."""
     endpoint = cluster.spec.control_plane.endpoint
     if endpoint is None:
         return API_PORT
     host, port = split_host_port(endpoint, API_PORT)
-    own = {str(address) for one in cluster.spec.control_planes for address in cluster.addresses(one)}
+    own = {str(address) for control_plane in cluster.spec.control_planes for address in cluster.addresses(control_plane)}
     return port if host in own else API_PORT
 
 
 def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
-    """Everything that will listen on this host."""
-    found = [Listener("tcp", 10250, "kubelet", (Role.CONTROL_PLANE,)), Listener("tcp", 10256, "kube-proxy's health check", ())]
+    """All ports that the cluster needs on this host."""
+    ports = [Listener("tcp", 10250, "kubelet", (Role.CONTROL_PLANE,)), Listener("tcp", 10256, "kube-proxy's health check", ())]
     if host.role is Role.CONTROL_PLANE:
-        found += [
-            Listener("tcp", api_port(cluster), "kube-apiserver", _EVERYBODY),
+        ports += [
+            Listener("tcp", api_port(cluster), "kube-apiserver", _ALL_ROLES),
             Listener("tcp", 2379, "etcd", ()),
             Listener("tcp", 2380, "etcd", ()),
             Listener("tcp", 10257, "kube-controller-manager", ()),
@@ -58,36 +58,36 @@ def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
     plugin = pod_network(cluster.spec)
     port = plugin.vxlan_port(cluster.spec)
     if port is not None and plugin.vxlan_families(cluster.spec):
-        found.append(Listener("udp", port, "VXLAN", _EVERYBODY))
-    found += [Listener("tcp", local.port, local.part, ()) for local in plugin.local_ports]
-    return tuple(found)
+        ports.append(Listener("udp", port, "VXLAN", _ALL_ROLES))
+    ports += [Listener("tcp", local.port, local.part, ()) for local in plugin.local_ports]
+    return tuple(ports)
 
 
 @host_rule("port-busy")
-def ports_are_free(cluster: Inspected, host: Host, found: HostFacts) -> Iterator[Violation]:
-    """A port that a part of the cluster needs is taken: kubeadm refuses to start."""
-    if another_cluster(cluster, host, found) is not None:
-        return  # they are that cluster's
+def ports_are_free(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """A port that the cluster needs is in use, so kubeadm refuses to start."""
+    if another_cluster(cluster, host, facts) is not None:
+        return  # the ports belong to that cluster
     for listener in listeners(cluster, host):
-        held = [
-            one
-            for one in found.sockets
-            if (one.protocol, one.port) == (listener.protocol, listener.port) and not _ours(cluster, found, one)
+        sockets = [
+            socket
+            for socket in facts.sockets
+            if (socket.protocol, socket.port) == (listener.protocol, listener.port) and not _owned(cluster, facts, socket)
         ]
-        if held:
-            by = ", ".join(dict.fromkeys(_in_words(one) for one in held))
-            says = f"port {listener.port}/{listener.protocol}, which {listener.part} needs, is held by {by}"
+        if sockets:
+            programs = ", ".join(dict.fromkeys(_in_words(socket) for socket in sockets))
+            message = f"port {listener.port}/{listener.protocol}, which {listener.part} needs, is in use by {programs}"
             flag = "t" if listener.protocol == "tcp" else "u"
-            yield Violation("ports", says, f"stop that program (`ss -ln{flag}p sport = :{listener.port}` on the host shows it)")
+            yield Violation("ports", message, f"stop the program that `ss -ln{flag}p sport = :{listener.port}` shows on the host")
 
 
-def _ours(cluster: Inspected, found: HostFacts, socket: Socket) -> bool:
-    # the kernel's own sockets (VXLAN) have no process, nor has any socket where there is no ss
-    return cluster.ours(found) and (socket.process in _OUR_PROCESSES or socket.process == "")
+def _owned(cluster: Inspected, facts: HostFacts, socket: Socket) -> bool:
+    # sockets of the kernel (VXLAN) have no process; without ss no socket has one
+    return cluster.owns(facts) and (socket.process in _OUR_PROCESSES or socket.process == "")
 
 
 def _in_words(socket: Socket) -> str:
-    who = socket.process or "an unnamed program (or the kernel)"
+    program = socket.process or "an unnamed program (or the kernel)"
     if socket.address is not None:
-        return f"{who} on {join_host_port(socket.address, socket.port)}"
-    return f"{who} on every {'IPv4 ' if socket.family == 'ipv4' else 'IPv6 ' if socket.family == 'ipv6' else ''}address"
+        return f"{program} on {join_host_port(socket.address, socket.port)}"
+    return f"{program} on every {'IPv4 ' if socket.family == 'ipv4' else 'IPv6 ' if socket.family == 'ipv6' else ''}address"

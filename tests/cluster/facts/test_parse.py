@@ -1,4 +1,4 @@
-"""The facts script's answers, recorded on real hosts, as facts."""
+"""Parsing recorded output of the facts script."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.facts.host_facts import Holding, HostFacts
-from cluster.facts.parse import HOLDING_PARTS, PARTS, clock_offset, parse, parse_holding
+from cluster.facts.host_facts import HostFacts, InstalledArtifacts
+from cluster.facts.parse import ARTIFACT_PARTS, PARTS, clock_offset, parse, parse_installed_artifacts
 from cluster.facts.parsers.sections import MARKER
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.families import Family
@@ -23,13 +23,13 @@ _HERE = Path(__file__).parent
 
 
 def facts_of(text: str) -> HostFacts:
-    """Parsed at the moment at which it was recorded."""
+    """Parsed with the clock of the recording."""
     begin, end = (float(text.split(f"{MARKER}{name}\n")[1].split(maxsplit=1)[0]) for name in ("begin", "end"))
     return parse(text, "node-1", sent=begin - 0.01, received=end + 0.01)
 
 
-def test_a_bare_host_is_read_whole(recorded: Recorded) -> None:
-    """A bare Debian 12 says who it is, what it has, and that nothing is on it."""
+def test_all_facts_of_a_bare_host_are_read(recorded: Recorded) -> None:
+    """A bare Debian 12: identity, resources, and no conflicts."""
     facts = facts_of(recorded("bare-debian-12"))
     assert facts.unknown == ()
     assert (facts.hostname, facts.os, facts.kernel, facts.architecture) == (
@@ -49,8 +49,8 @@ def test_a_bare_host_is_read_whole(recorded: Recorded) -> None:
     assert not facts.kubernetes.present
 
 
-def test_a_control_plane_is_read_whole(recorded: Recorded) -> None:
-    """A control plane that this project made shows its owner, files, images and cluster, and nothing foreign."""
+def test_all_facts_of_a_control_plane_are_read(recorded: Recorded) -> None:
+    """A control plane of sixstack: owner, files, images and cluster, and no conflicts."""
     facts = facts_of(recorded("control-plane"))
     assert facts.unknown == ()
     assert facts.owner == "stepsdev"
@@ -70,20 +70,20 @@ def test_a_control_plane_is_read_whole(recorded: Recorded) -> None:
     assert (state.dns_domain, state.endpoint) == ("cluster.local", "https://198.18.0.11:6443")
 
 
-def test_what_a_host_has_of_the_bundle_is_the_same_in_a_short_answer(recorded: Recorded) -> None:
-    """A second look reads these parts alone; one that makes no sense counts as nothing there, one that was cut short is an error."""
+def test_parse_installed_artifacts_agrees_with_parse(recorded: Recorded) -> None:
+    """It reads only ARTIFACT_PARTS. Malformed parts count as empty, truncated output is an error."""
     whole = recorded("control-plane")
     facts = facts_of(whole)
-    short = "".join(f"{MARKER}{part}" for part in whole.split(MARKER)[1:] if part.split("\n")[0] in {*HOLDING_PARTS, "begin", "end"})
-    assert parse_holding(short, "node-1") == Holding(facts.bundle_files, facts.images)
+    short = "".join(f"{MARKER}{part}" for part in whole.split(MARKER)[1:] if part.split("\n")[0] in {*ARTIFACT_PARTS, "begin", "end"})
+    assert parse_installed_artifacts(short, "node-1") == InstalledArtifacts(facts.bundle_files, facts.images)
     assert facts.images
-    assert parse_holding(f"{MARKER}end\n0\n", "node-1") == Holding()
-    with pytest.raises(HostError, match="in the middle of part images"):
-        parse_holding(short.partition(f"{MARKER}end")[0], "node-1")
+    assert parse_installed_artifacts(f"{MARKER}end\n0\n", "node-1") == InstalledArtifacts()
+    with pytest.raises(HostError, match="part images"):
+        parse_installed_artifacts(short.partition(f"{MARKER}end")[0], "node-1")
 
 
-def test_a_host_with_few_commands_is_read_as_far_as_it_goes(recorded: Recorded) -> None:
-    """Without ip, ss, systemctl and timeout, what they would have said is unknown or taken from /proc, and they are named as missing."""
+def test_a_host_with_few_commands_is_read_partly(recorded: Recorded) -> None:
+    """Without ip, ss, systemctl and timeout, their facts are unknown or come from /proc, and the commands are reported as missing."""
     facts = facts_of(recorded("few-commands"))
     assert [unknown.part for unknown in facts.unknown] == ["links"]
     assert facts.missing_commands == ("ip", "losetup", "systemctl", "timeout", "gzip")
@@ -91,39 +91,39 @@ def test_a_host_with_few_commands_is_read_as_far_as_it_goes(recorded: Recorded) 
     assert facts.nftables is True
 
 
-def test_a_login_banner_before_the_first_section_does_no_harm(recorded: Recorded) -> None:
-    """What a shell's profile prints comes before the first marker."""
+def test_a_login_banner_is_ignored(recorded: Recorded) -> None:
+    """The profile of a shell can print text before the first marker."""
     text = recorded("bare-debian-12")
     assert facts_of("Welcome to this host\n\n" + text) == facts_of(text)
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_without_an_answer_is_no_traceback(recorded: Recorded, part: str) -> None:
-    """A part that the answer lacks is said to be unknown; without the part that names the machine the host is refused."""
+def test_a_missing_part_is_an_unknown_fact(recorded: Recorded, part: str) -> None:
+    """Without the identity part, the result is a HostError."""
     text = recorded("control-plane").replace(f"{MARKER}{part}\n", f"{MARKER}something-else\n")
     if part == "identity":
-        with pytest.raises(HostError, match="what machine it is"):
+        with pytest.raises(HostError, match=r"node-1: .*identity"):
             facts_of(text)
     else:
         assert [unknown.part for unknown in facts_of(text).unknown] == [part]
 
 
-def test_an_answer_that_was_cut_short_names_where(recorded: Recorded) -> None:
-    """The last section that came is named, so that the owner sees what hung or filled up."""
+def test_truncated_output_is_reported_with_its_last_part(recorded: Recorded) -> None:
+    """The last section shows the owner where the script hung or the disk was full."""
     text = recorded("control-plane")
-    with pytest.raises(HostError, match="node-1: its answer ends in the middle of part images"):
+    with pytest.raises(HostError, match=r"node-1: .* part images"):
         parse(text[: text.index("registry.k8s.io/pause")], "node-1", sent=0, received=1)
 
 
-def test_an_answer_of_something_else_is_quoted() -> None:
-    """A host whose shell is not a shell says what it says."""
+def test_output_of_another_program_is_quoted() -> None:
+    """For example the message of a disabled login shell."""
     with pytest.raises(HostError, match="This account is currently not available"):
         parse("This account is currently not available.\n", "node-1", sent=0, received=1)
 
 
 @given(st.data())
-def test_no_garbled_answer_gives_a_traceback(data: st.DataObject) -> None:
-    """Whatever is overwritten in a real answer, there are facts or a HostError."""
+def test_malformed_output_never_raises_other_errors(data: st.DataObject) -> None:
+    """Any damage of real output gives facts or a HostError."""
     text = (_HERE / "recorded" / "control-plane.txt").read_text()
     start = data.draw(st.integers(0, len(text)))
     garbled = text[:start] + data.draw(st.text(max_size=40)) + text[start + data.draw(st.integers(0, 400)) :]
@@ -132,13 +132,13 @@ def test_no_garbled_answer_gives_a_traceback(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("ahead", [-40.0, 0.0, 3600.0])
-def test_the_clock_offset_leaves_the_round_trip_out(ahead: float) -> None:
-    """A slow line and a slow script are not taken for a wrong clock."""
+def test_the_clock_offset_excludes_the_round_trip(ahead: float) -> None:
+    """A slow connection or script does not change the offset."""
     # sent at 100, arrives at 102; the script takes 5 s; the answer arrives 2 s later
     assert clock_offset(102 + ahead, 107 + ahead, sent=100, received=109) == timedelta(seconds=ahead)
 
 
 def test_a_clock_without_fractions_is_read() -> None:
-    """busybox's date prints the %N of its format as it is."""
+    """date of busybox prints %N unchanged."""
     text = "@@ sixstack begin\n1700000000.%N\n@@ sixstack identity\nhostname a\nkernel 6.1.0\nmachine x86_64\nuid 0\n@@ sixstack end\n1700000001.%N\n"
     assert parse(text, "node-1", sent=1700000000, received=1700000001).clock_offset == timedelta()

@@ -1,4 +1,4 @@
-"""Reading a cluster file is total: a spec, or every problem there is, and never a traceback."""
+"""Reading a cluster file gives a spec or every problem, and never raises."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def codes(reading: Reading) -> list[tuple[str, str]]:
 
 
 class TestExamples:
-    """The example files are accepted, and mean what pydantic would read in them."""
+    """The example files are valid, and pydantic reads the same values."""
 
     @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
     def test_an_example_has_no_problem(self, path: Path) -> None:
@@ -56,19 +56,19 @@ class TestExamples:
 
     @pytest.mark.parametrize("document", GOOD, ids=lambda document: document["stack"])
     def test_pydantic_reads_the_same(self, document: dict[str, Any]) -> None:
-        """Two ways to read must not differ: the UI's form goes by the models' schema."""
+        """The Prefect UI uses the schema of the models, so both must agree."""
         reading = read_document(document)
         assert reading.spec == ClusterSpec.model_validate(document)
 
     @pytest.mark.parametrize("document", GOOD, ids=lambda document: document["stack"])
     def test_a_spec_written_and_read_again_is_the_same(self, document: dict[str, Any]) -> None:
-        """spec -> data -> spec, with and without the defaults written out."""
+        """spec -> data -> spec, with and without explicit defaults."""
         spec = read_document(document).spec
         assert spec is not None
         assert read_document(spec.model_dump(mode="json")).spec == spec
         assert read_text(json.dumps(spec.model_dump(mode="json", exclude_unset=True))).spec == spec
 
-    def test_there_is_one_for_each_mode(self) -> None:
+    def test_every_stack_mode_has_an_example(self) -> None:
         """IPv4, dual-stack with either family first, IPv6."""
         assert sorted((d["stack"], d.get("primary_family", "ipv4")) for d in GOOD) == [
             ("dual-stack", "ipv4"),
@@ -79,7 +79,7 @@ class TestExamples:
 
 
 class TestAllAtOnce:
-    """Faults of all kinds come out together."""
+    """Faults of all kinds are reported together."""
 
     def test_ten_faults_of_mixed_kinds_are_all_listed(self) -> None:
         """Syntax, type, choice, unknown field, malformed values and cross-field faults."""
@@ -98,8 +98,8 @@ class TestAllAtOnce:
             ("ranges-overlap", "network.services[1]"),
         }
 
-    def test_a_fault_of_one_host_does_not_hide_those_of_the_next(self) -> None:
-        """A host that is no mapping, and one whose name cannot be read, leave the third to be judged."""
+    def test_faults_of_one_host_do_not_hide_faults_of_other_hosts(self) -> None:
+        """The third host is checked even if the first is not a mapping and the name of the second cannot be read."""
         document = copy.deepcopy(GOOD[1])
         document["hosts"][0] = "node-1"
         document["hosts"][1]["name"] = 5
@@ -110,7 +110,7 @@ class TestAllAtOnce:
         assert ("malformed-node-name", "hosts[2].name") in found
 
     def test_a_warning_comes_with_the_spec(self) -> None:
-        """Only errors forbid going on."""
+        """Only errors prevent a spec."""
         document = copy.deepcopy(GOOD[-1])
         document["network"]["pods"][0]["cidr"] = "2001:db8:44::/56"
         reading = read_document(document)
@@ -119,25 +119,25 @@ class TestAllAtOnce:
 
 
 class TestMessages:
-    """A message names the value and what to write instead, and no secret."""
+    """Messages have the value, hints have the fix, and neither has a secret."""
 
     @pytest.mark.parametrize(
         ("change", "code", "path", "words"),
         [
             ({"stak": "ipv4"}, "unknown-field", "stak", "`stack`"),
             ({"hosts": []}, "missing-value", "hosts", "at least one"),
-            ({"hosts": None}, "missing-value", "hosts", "write one"),
-            ({"name": None}, "missing-value", "name", "write one"),
+            ({"hosts": None}, "missing-value", "hosts", "value"),
+            ({"name": None}, "missing-value", "name", "value"),
             ({"name": ""}, "malformed", "name", "letter"),
             ({"name": "a" * 41}, "too-long", "name", "40"),
-            ({"name": "a\n"}, "control-character", "name", "take it out"),
+            ({"name": "a\n"}, "control-character", "name", "remove"),
             ({"kubernetes_version": 1.36}, "wrong-type", "kubernetes_version", "quotes"),
             ({"kubernetes_version": "1.36"}, "malformed", "kubernetes_version", "three numbers"),
             ({"stack": "dualstack"}, "not-in-choices", "stack", "dual-stack"),
             ({"cni": {"kind": "cilium"}}, "not-in-choices", "cni.kind", "flannel, calico, manifests, none"),
             ({"cni": {"mtu": 1279}}, "out-of-range", "cni.mtu", "1280"),
             ({"cni": {"mtu": 10**30}}, "out-of-range", "cni.mtu", "1280"),
-            ({"cni": {"mtu": True}}, "wrong-type", "cni.mtu", "whole number"),
+            ({"cni": {"mtu": True}}, "wrong-type", "cni.mtu", "integer"),
             ({"cni": []}, "wrong-type", "cni", "kind"),
             ({"prepare": {"swap_off": "yes"}}, "wrong-type", "prepare.swap_off", "true or false"),
             ({"kubeadm": {"kubelet": {"x": math.nan}}}, "wrong-type", "kubeadm.kubelet.x", "number"),
@@ -146,11 +146,11 @@ class TestMessages:
             ({"kubeadm": {"extra_args": {"api": {}}}}, "not-in-choices", "kubeadm.extra_args.api", "apiserver"),
             ({"kubeadm": {"extra_args": {"apiserver": {"v": 2}}}}, "wrong-type", "kubeadm.extra_args.apiserver.v", "quotes"),
             ({"images": {"mirrors": {"a b": 1}}}, "wrong-type", 'images.mirrors["a b"]', "list"),
-            ({5: 1}, "unknown-field", "cluster file", "known here"),
+            ({5: 1}, "unknown-field", "cluster file", "kubernetes_version"),
         ],
     )
-    def test_a_fault_of_the_top(self, change: dict[object, object], code: str, path: str, words: str) -> None:
-        """Code, path and hint of faults of shape."""
+    def test_faults_of_top_level_fields(self, change: dict[object, object], code: str, path: str, words: str) -> None:
+        """Code, path and hint of each fault."""
         (problem,) = [p for p in read_document(GOOD[1] | change).problems if p.path == path]
         assert problem.code == code
         assert words in problem.hint
@@ -169,7 +169,7 @@ class TestMessages:
         ],
     )
     def test_a_fault_of_a_network(self, services: object, code: str, words: str) -> None:
-        """What is meant is proposed where it can be told."""
+        """The hint has the intended network if it is clear."""
         document = copy.deepcopy(GOOD[2])
         document["network"]["services"] = services
         problem = next(p for p in read_document(document).problems if p.code == code)
@@ -180,13 +180,13 @@ class TestMessages:
         [("[fd66::11]", "brackets"), ("fd66::11%eth0", "zone"), ("fd66::11/64", "prefix"), ("198.18.0.011", "such as"), (5, "quotes")],
     )
     def test_a_fault_of_an_address(self, address: object, words: str) -> None:
-        """Brackets, zones, prefix lengths and leading zeros are told apart."""
+        """Brackets, zones, prefix lengths and leading zeros have different hints."""
         document = copy.deepcopy(GOOD[2])
         document["hosts"][0]["addresses"] = [address]
         assert [words in p.hint for p in read_document(document).problems if p.code == "not-an-address"] == [True]
 
     def test_an_unknown_fields_value_is_not_repeated(self) -> None:
-        """It may be a password; the hint says where that belongs."""
+        """The value can be a password. The hint says where passwords belong."""
         document = copy.deepcopy(GOOD[1])
         document["hosts"][0]["ssh"]["password"] = "hunter2"
         (problem,) = read_document(document).problems
@@ -195,7 +195,7 @@ class TestMessages:
 
 
 class TestLines:
-    """A problem's place in the text."""
+    """The line of a problem."""
 
     @pytest.mark.parametrize(
         ("path", "line"),
@@ -211,7 +211,7 @@ class TestLines:
         ],
     )
     def test_the_line_of_a_path(self, path: str, line: int) -> None:
-        """That of the field; of the nearest thing around it when the field is missing."""
+        """The line of the field, or of the nearest enclosing field."""
         assert read_text(TEN_FAULTS).line(path) == line
 
     def test_data_has_no_lines(self) -> None:
@@ -220,10 +220,10 @@ class TestLines:
 
 
 class TestPartialSpec:
-    """A field that could not be read is absent, and who touches it is told so."""
+    """A field that could not be read is absent, and reading it raises Unparsed."""
 
-    def test_touching_an_absent_field_raises(self) -> None:
-        """Unparsed, also from a property that needs the field; a name that is no field is an AttributeError as ever."""
+    def test_reading_an_absent_field_raises_unparsed(self) -> None:
+        """Also in a property that uses the field. An unknown name still raises AttributeError."""
         fields: dict[str, Any] = {"name": "demo"}
         spec = ClusterSpec.model_construct(**fields)
         for name in ("stack", "hosts", "network"):
@@ -265,7 +265,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> Any:
-    """A good document with up to five values replaced, taken out or added."""
+    """A valid document with up to five values replaced, removed or added."""
     document = copy.deepcopy(draw(st.sampled_from(GOOD)))
     for field in draw(
         st.lists(st.sampled_from(["control_plane", "kubeadm", "images", "proxy", "prepare", "cni"]), unique=True, max_size=3)
@@ -293,8 +293,8 @@ def mutated(draw: st.DrawFn) -> Any:
 KNOWN_CODES = {*SHAPES, *(rule.code for rule in RULES)}
 
 
-def judge(reading: Reading) -> None:
-    """What holds of every reading."""
+def assert_invariants(reading: Reading) -> None:
+    """Invariants of every result."""
     errors = [problem for problem in reading.problems if problem.severity is Severity.ERROR]
     assert (reading.spec is None) == bool(errors)
     for problem in reading.problems:
@@ -312,25 +312,25 @@ def judge(reading: Reading) -> None:
 
 
 class TestRandomDocuments:
-    """Whatever is thrown at it, the reader answers."""
+    """The reader never raises."""
 
     @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(ANYTHING)
     def test_any_data(self, document: object) -> None:
         """Any nesting of any values."""
-        judge(read_document(document))
+        assert_invariants(read_document(document))
 
     @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
     @given(mutated())
-    def test_good_documents_with_random_changes(self, document: object) -> None:
-        """Near misses reach the rules."""
-        judge(read_document(document))
+    def test_valid_documents_with_random_changes(self, document: object) -> None:
+        """Almost valid documents reach the rules."""
+        assert_invariants(read_document(document))
 
     @settings(max_examples=300, deadline=None)
     @given(st.text())
     def test_any_text(self, text: str) -> None:
         """Any characters, lone surrogates included."""
-        judge(read_text(text))
+        assert_invariants(read_text(text))
 
     @settings(max_examples=600, deadline=None)
     @given(
@@ -342,15 +342,15 @@ class TestRandomDocuments:
             max_size=6,
         ),
     )
-    def test_good_texts_with_random_changes(self, text: str, edits: list[tuple[int, int, str]]) -> None:
-        """Cut, spoilt and doubled lines reach the syntax's recovery."""
+    def test_valid_texts_with_random_changes(self, text: str, edits: list[tuple[int, int, str]]) -> None:
+        """Truncated, damaged and duplicated lines test the recovery from syntax faults."""
         for position, cut, new in edits:
             at = position % len(text)
             text = text[:at] + new + text[at + cut :]
-        judge(read_text(text))
+        assert_invariants(read_text(text))
 
-    def test_a_document_that_holds_itself(self) -> None:
-        """Data from elsewhere can be a loop."""
+    def test_a_recursive_document(self) -> None:
+        """Data from other sources can be recursive."""
         loop: list[Any] = []
         loop.append(loop)
-        judge(read_document({**GOOD[0], "kubeadm": {"kubelet": {"x": loop}}, "hosts": loop}))
+        assert_invariants(read_document({**GOOD[0], "kubeadm": {"kubelet": {"x": loop}}, "hosts": loop}))

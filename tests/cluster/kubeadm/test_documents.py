@@ -1,4 +1,4 @@
-"""The values of the kubeadm documents in each stack mode, rule by rule."""
+"""The values of the kubeadm documents in each stack mode."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_every_node_registers_with_all_its_addresses_primary_first(mode: str, no
         ("ipv6", "fd44::/64", "fd44:0:0:ffff::/112"),
     ],
 )
-def test_every_range_is_told_to_kubeadm_and_to_kube_proxy(mode: str, pods: str, services: str) -> None:
+def test_kubeadm_and_kube_proxy_get_every_range(mode: str, pods: str, services: str) -> None:
     """podSubnet, serviceSubnet and kube-proxy's clusterCIDR, in the file's order."""
     spec = spec_of(mode)
     assert cluster_configuration(spec)["networking"] == {"podSubnet": pods, "serviceSubnet": services, "dnsDomain": "cluster.local"}
@@ -108,12 +108,12 @@ def test_every_range_is_told_to_kubeadm_and_to_kube_proxy(mode: str, pods: str, 
     ],
 )
 def test_node_masks_are_given_by_family(mode: str, masks: dict[str, str]) -> None:
-    """Never the flag without a family."""
+    """Never the argument without family."""
     found = arguments(cluster_configuration(spec_of(mode))["controllerManager"])
     assert {name: value for name, value in found.items() if "mask" in name} == masks
 
 
-def test_in_ipv6_only_everything_binds_to_ipv6() -> None:
+def test_all_components_bind_to_ipv6_in_ipv6_only() -> None:
     """Controller manager, scheduler, API server, kubelet with its health port, kube-proxy with health and metrics."""
     spec = spec_of("ipv6")
     cluster, kubelet, proxy = cluster_configuration(spec), kubelet_configuration(spec), kube_proxy_configuration(spec)
@@ -125,8 +125,8 @@ def test_in_ipv6_only_everything_binds_to_ipv6() -> None:
 
 
 @pytest.mark.parametrize("mode", ["ipv4", "dual-stack"])
-def test_where_ipv4_is_first_kubeadms_own_defaults_stay(mode: str) -> None:
-    """No bind address is set where the default is right."""
+def test_with_ipv4_first_kubeadm_defaults_apply(mode: str) -> None:
+    """No bind address is set if the default is right."""
     cluster = cluster_configuration(spec_of(mode))
     assert not [
         name for part in ("apiServer", "controllerManager", "scheduler") for name in arguments(cluster[part]) if name == "bind-address"
@@ -142,12 +142,12 @@ def test_where_ipv4_is_first_kubeadms_own_defaults_stay(mode: str) -> None:
         ("ipv6", {"node-1", "fd66::1", "203.0.113.1", "fd44:0:0:ffff::1"}),
     ],
 )
-def test_the_certificate_names_every_way_to_the_api_server(mode: str, names: set[str]) -> None:
+def test_the_certificate_has_all_addresses_of_the_api_server(mode: str, names: set[str]) -> None:
     """Node addresses of both families, the SSH address, the first service address of each family; bare IPv6."""
     assert set(certificate_names(spec_of(mode))) == names
 
 
-def test_the_certificate_names_what_the_file_adds_once() -> None:
+def test_extra_names_are_in_the_certificate_once() -> None:
     """Extra names and the endpoint, in one spelling, without repetition; a zone never gets in."""
     spec = spec_of("dual-stack", control_plane={"endpoint": "API.example.org:8443", "extra_sans": ["FD66:0::1", "api.example.org", "x"]})
     names = certificate_names(spec)
@@ -177,8 +177,8 @@ def test_the_endpoint_is_always_set_with_its_port(mode: str, endpoint: str | Non
     assert join["discovery"]["bootstrapToken"]["apiServerEndpoint"] == written
 
 
-def test_what_the_file_says_wins() -> None:
-    """Fields and arguments of the file over ours, for each component."""
+def test_settings_of_the_file_take_precedence() -> None:
+    """Over the defaults of sixstack, for each component."""
     spec = spec_of(
         "ipv6",
         kubeadm={
@@ -209,7 +209,7 @@ def test_what_the_file_says_wins() -> None:
 
 
 def test_defaults_are_systemd_and_nftables() -> None:
-    """Without a word of the file."""
+    """Without settings in the file."""
     assert cgroup_driver(spec_of("ipv4")) == "systemd"
     assert proxy_mode(spec_of("ipv4")) is ProxyMode.NFTABLES
 
@@ -226,7 +226,7 @@ def test_a_worker_registers_with_its_taints_and_a_control_plane_with_kubeadms() 
     assert "taints" not in init_configuration(spec)["nodeRegistration"]
 
 
-def test_no_secret_is_in_what_init_is_given() -> None:
+def test_init_documents_contain_no_secret() -> None:
     """kubeadm makes its own token, with a minute to live; the documents hold none."""
     documents = init_documents(spec_of("dual-stack"))
     assert documents[0]["bootstrapTokens"] == [{"ttl": "1m0s", "description": "made by kubeadm init, not used"}]

@@ -1,4 +1,4 @@
-"""The programs of every supported release accept our documents, and have the arguments that our tables say."""
+"""The programs of every supported release accept the documents of sixstack, and have the arguments of its tables."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class Programs:
 
 @pytest.fixture(scope="module", params=RELEASES, ids=lambda release: str(release.kubernetes))
 def programs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Programs:
-    """Each release of the table; its bundle is built when it is not there yet."""
+    """Each release of the table. Builds its bundle if it does not exist."""
     release: KubernetesRelease = request.param
     return Programs(release, build_bundle(say, release=release, networks=("flannel",)), tmp_path_factory.mktemp("programs"))
 
 
 def test_kubeadm_accepts_our_documents(programs: Programs) -> None:
-    """`kubeadm config validate` says ok to init and join documents of accepted files of this version, and warns of nothing."""
+    """`kubeadm config validate` accepts the init and join documents of accepted files of this version without warnings."""
     kubeadm = programs.of("kubeadm")
     texts = []
     for _, some in accepted(SPECS):
@@ -66,11 +66,11 @@ def test_kubeadm_accepts_our_documents(programs: Programs) -> None:
             for host in spec.workers[:1]
         ]
     with ThreadPoolExecutor(2) as pool:
-        assert [said for said in pool.map(lambda text: complaint(kubeadm, text), texts) if said] == []
+        assert [message for message in pool.map(lambda text: complaint(kubeadm, text), texts) if message] == []
 
 
 def test_the_api_server_starts_with_our_flags(programs: Programs, tmp_path: Path) -> None:
-    """kube-apiserver accepts the flags that its own kubeadm makes of accepted files."""
+    """kube-apiserver accepts the arguments that kubeadm creates from accepted files."""
     kubeadm, apiserver = programs.of("kubeadm"), programs.of("kube-apiserver")
     for seed, some in accepted(6):
         spec = some.model_copy(update={"kubernetes_version": programs.release.kubernetes})
@@ -80,8 +80,8 @@ def test_the_api_server_starts_with_our_flags(programs: Programs, tmp_path: Path
 
 
 @pytest.mark.parametrize("component", ARGUMENTS)
-def test_the_arguments_are_those_of_help(programs: Programs, component: str) -> None:
-    """The table of arguments, and what came or went between the minors, against the program itself."""
+def test_the_argument_tables_match_help(programs: Programs, component: str) -> None:
+    """Compare the table of arguments and its history with the program."""
     program = programs.of(PROGRAMS.get(component, component))
     done = subprocess.run([program, "--help"], capture_output=True, text=True, check=False, timeout=60)
     printed = set(re.findall(r"^\s*(?:-\w, )?--([a-z0-9-]+)", done.stdout + done.stderr, re.MULTILINE)) - {"help", "version"}

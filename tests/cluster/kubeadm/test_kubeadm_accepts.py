@@ -1,4 +1,4 @@
-"""What we accept, the real kubeadm and the real kube-apiserver accept: cluster files made from seeds, near and over every limit."""
+"""kubeadm and kube-apiserver accept every cluster file that sixstack accepts. The files are random, near and over every limit."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ipv6_range(chance: random.Random, prefix: int) -> str:
 
 
 def document(seed: int) -> Document:
-    """A cluster file: any mode, any order, ranges around their limits; most are right, some are not."""
+    """A random cluster file: any mode, any order, ranges around their limits. Most are valid, some are not."""
     chance = random.Random(seed)
     stack, primary = chance.choice(["ipv4", "dual-stack", "ipv6"]), chance.choice(["ipv4", "ipv6"])
     families = {"ipv4": ["ipv4"], "ipv6": ["ipv6"]}.get(stack, [primary, "ipv6" if primary == "ipv4" else "ipv4"])
@@ -107,7 +107,7 @@ def document(seed: int) -> Document:
 
 
 def accepted(count: int) -> list[tuple[int, ClusterSpec]]:
-    """The first `count` seeds whose file our check accepts."""
+    """The first `count` seeds with a valid file."""
     found: list[tuple[int, ClusterSpec]] = []
     for seed in range(count * 20):
         spec = read_document(document(seed)).spec
@@ -135,13 +135,13 @@ def complaint(kubeadm: Path, text: str) -> str:
     result = subprocess.run(
         [kubeadm, "config", "validate", "--config", "/dev/stdin"], input=text, capture_output=True, text=True, check=False
     )
-    said = [line for line in result.stderr.splitlines() if not ("healthzBindAddress" in line and line.endswith("is: ::1"))]
-    return "" if result.returncode == 0 and not said else "\n".join(said)
+    lines = [line for line in result.stderr.splitlines() if not ("healthzBindAddress" in line and line.endswith("is: ::1"))]
+    return "" if result.returncode == 0 and not lines else "\n".join(lines)
 
 
 @pytest.mark.parametrize("files", [100, pytest.param(1000, marks=pytest.mark.long)])
-def test_kubeadm_accepts_the_documents_of_every_file_that_we_accept(files: int, bundle_folder: Path, tmp_path: Path) -> None:
-    """`kubeadm config validate` says ok to init and join documents of many accepted files, and warns of nothing."""
+def test_kubeadm_accepts_the_documents_of_every_accepted_file(files: int, bundle_folder: Path, tmp_path: Path) -> None:
+    """`kubeadm config validate` accepts the init and join documents of many accepted files without warnings."""
     kubeadm = program("kubeadm", bundle_folder, tmp_path)
 
     def check(item: tuple[int, ClusterSpec]) -> list[str]:
@@ -154,7 +154,7 @@ def test_kubeadm_accepts_the_documents_of_every_file_that_we_accept(files: int, 
             )
             for host in spec.workers[:1]
         ]
-        return [f"seed {seed}: {said}\n{text}" for text in texts if (said := complaint(kubeadm, text))]
+        return [f"seed {seed}: {lines}\n{text}" for text in texts if (lines := complaint(kubeadm, text))]
 
     with ThreadPoolExecutor(PARALLEL) as pool:
         complaints = [line for lines in pool.map(check, accepted(files)) for line in lines]
@@ -162,7 +162,7 @@ def test_kubeadm_accepts_the_documents_of_every_file_that_we_accept(files: int, 
 
 
 def test_the_comparison_can_fail(bundle_folder: Path, tmp_path: Path) -> None:
-    """kubeadm refuses a document with a service range of 2^24 addresses: what it refuses would be seen."""
+    """kubeadm refuses a document with a service range of 2^24 addresses, and the test notices it."""
     documents = init_documents(ResolvedSpec.of(accepted(1)[0][1]))
     documents[1]["networking"]["serviceSubnet"] = "10.0.0.0/8"
     assert "10.0.0.0/8" in complaint(program("kubeadm", bundle_folder, tmp_path), render("kubeadm/init.yaml.j2", documents=documents))
@@ -188,7 +188,7 @@ def apiserver_flags(kubeadm: Path, spec: ClusterSpec, folder: Path) -> list[str]
 
 
 def refusal(apiserver: Path, flags: list[str]) -> str:
-    """What kube-apiserver says against its flags; empty when it gets past their checks to asking for etcd, where it is stopped."""
+    """The errors of kube-apiserver about its arguments; empty when it accepts them and connects to etcd, where the test stops it."""
     kept = [flag for flag in flags if not flag.startswith(("--etcd-servers=", "--secure-port="))]
     with socket.socket(socket.AF_INET6) as holder:
         # a port that this server can have and nobody else
@@ -199,21 +199,21 @@ def refusal(apiserver: Path, flags: list[str]) -> str:
 
 
 def _said_before_etcd(command: list[str | Path]) -> str:
-    said: list[str] = []
+    lines: list[str] = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as server:
         assert server.stderr is not None
         try:
             for line in server.stderr:
-                said.append(line)
+                lines.append(line)
                 if NO_ETCD in line:
                     return ""
         finally:
             server.terminate()
-    return "".join(said[-3:])
+    return "".join(lines[-3:])
 
 
 def test_the_api_server_starts_with_the_flags_of_every_mode(bundle_folder: Path, tmp_path: Path) -> None:
-    """kube-apiserver accepts the flags that kubeadm makes of two dozen accepted files, every stack mode among them."""
+    """kube-apiserver accepts the arguments that kubeadm creates from two dozen accepted files of every stack mode."""
     kubeadm, apiserver = program("kubeadm", bundle_folder, tmp_path), apiserver_of(bundle_folder, tmp_path)
     specs = accepted(24)
     assert {spec.families for _, spec in specs} == {(Family.IPV4,), (Family.IPV6,), (Family.IPV4, Family.IPV6), (Family.IPV6, Family.IPV4)}
@@ -229,7 +229,7 @@ def test_the_api_server_starts_with_the_flags_of_every_mode(bundle_folder: Path,
         assert [line for line in pool.map(check, specs) if line] == []
 
 
-def test_a_flag_that_the_api_server_refuses_would_be_seen(bundle_folder: Path, tmp_path: Path) -> None:
+def test_the_comparison_of_api_server_arguments_can_fail(bundle_folder: Path, tmp_path: Path) -> None:
     """The first service range of another family than the advertise address: refused."""
     kubeadm, apiserver = program("kubeadm", bundle_folder, tmp_path), apiserver_of(bundle_folder, tmp_path)
     spec = next(spec for _, spec in accepted(24) if spec.families == (Family.IPV4,))

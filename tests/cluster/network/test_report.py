@@ -1,4 +1,4 @@
-"""What a network check found, as a verdict, a table, JSON and a page."""
+"""The report of a network check: verdict, table, JSON and Markdown."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ BOTH = (Family.IPV4, Family.IPV6)
 
 def check(family: Family, ok: bool, source: str = "a", target: str = "b", kind: CheckKind = CheckKind.PING, detail: str = "") -> Check:
     """One result between pods of two nodes."""
-    said = detail if ok else detail or "no answer"
-    return Check(kind, family, f"pod on {source}", f"pod on {target} fd44::2", Layer.POD_NETWORK, ok, said, source, target)
+    text = detail if ok else detail or "no answer"
+    return Check(kind, family, f"pod on {source}", f"pod on {target} fd44::2", Layer.POD_NETWORK, ok, text, source, target)
 
 
 def report(*checks: Check, notes: tuple[str, ...] = ()) -> NetworkReport:
@@ -24,7 +24,7 @@ def report(*checks: Check, notes: tuple[str, ...] = ()) -> NetworkReport:
 
 
 def plain(found: NetworkReport) -> str:
-    """The page with common spaces."""
+    """The page with ordinary spaces."""
     return markdown(found, "demo").replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -32,14 +32,14 @@ GOOD = report(check(Family.IPV4, True), check(Family.IPV6, True))
 BAD = report(check(Family.IPV4, True), check(Family.IPV6, False), check(Family.IPV6, True, kind=CheckKind.HTTP))
 
 
-def test_a_good_network_is_said_in_one_sentence() -> None:
-    """With how much was checked, between what, over what."""
+def test_the_verdict_of_a_working_network() -> None:
+    """With the number of checks, the nodes and the families."""
     assert GOOD.ok
     assert GOOD.verdict == "The network works: 2 checks passed between 2 nodes over IPv4 and IPv6."
 
 
-def test_a_broken_path_is_named_with_its_layer_and_where_to_look() -> None:
-    """Which pair, which family, which layer, what to look at."""
+def test_a_broken_path_is_reported_with_layer_and_advice() -> None:
+    """With the pair, the family, the layer and the advice."""
     assert not BAD.ok
     assert BAD.verdict.startswith(
         "The network of 2 nodes over IPv4 and IPv6 is broken at pod network over IPv6 at a and b: 1 check failed; "
@@ -47,13 +47,13 @@ def test_a_broken_path_is_named_with_its_layer_and_where_to_look() -> None:
     assert "first: ping from pod on a to pod on b fd44::2: no answer. Look at the CNI plug-in" in BAD.verdict
 
 
-def test_a_check_that_checked_nothing_is_not_good() -> None:
-    """No result is no proof."""
+def test_a_report_without_checks_is_not_ok() -> None:
+    """Without results the network is not verified."""
     assert not report().ok
     assert "was not checked" in report().verdict
 
 
-def test_what_concerns_one_node_alone_has_no_target() -> None:
+def test_checks_of_one_node_have_no_target() -> None:
     """The addresses of a node, a probe that did not start."""
     alone = Check(CheckKind.NODE_ADDRESSES, None, "node a", "", Layer.NODE, False, "the node has not joined the cluster")
     assert str(alone) == "node: node addresses of node a: the node has not joined the cluster"
@@ -67,7 +67,7 @@ def test_the_table_has_a_row_per_kind_layer_and_family() -> None:
 
 
 def test_the_json_form_holds_every_result_and_finding() -> None:
-    """It is the record's, so it must be plain."""
+    """The audit record contains it, so it has only plain types."""
     document = json.loads(json.dumps(BAD.as_dict()))
     assert document["checks"][1] == {
         "kind": "ping",
@@ -86,7 +86,7 @@ def test_the_json_form_holds_every_result_and_finding() -> None:
 
 
 def test_the_page_has_a_matrix_for_each_family() -> None:
-    """Who tried whom: in colour, and in words for those who do not see it."""
+    """Sources and targets, in colours and in words."""
     page = plain(BAD).splitlines()
     assert page[0] == "## 🔴 Network of cluster demo"
     assert "| **a** | ⚪ not tried | 🟢 1 ok |" in page
@@ -97,14 +97,14 @@ def test_the_page_has_a_matrix_for_each_family() -> None:
 
 
 def test_the_page_shows_what_was_measured_and_noted() -> None:
-    """The largest packet at each node, and what is no failure."""
-    page = plain(report(check(Family.IPV4, True, kind=CheckKind.MTU, detail="1450 octets"), notes=("not tried",)))
-    assert "| **a** | IPv4 | 🟢 1450 octets |" in page
+    """The largest packet at each node, and the notes."""
+    page = plain(report(check(Family.IPV4, True, kind=CheckKind.MTU, detail="1450 bytes"), notes=("not tried",)))
+    assert "| **a** | IPv4 | 🟢 1450 bytes |" in page
     assert "- not tried" in page
 
 
-def test_no_cell_of_the_page_can_break_its_table() -> None:
-    """Bars and line ends of what programs said are taken out; a long list ends."""
+def test_cells_cannot_break_the_table() -> None:
+    """Bars and line breaks in output are removed, and long lists are truncated."""
     page = markdown(report(*[check(Family.IPV4, False, detail="one | two\nthree")] * (MOST_FAILURES + 5)), "demo")
     assert "one / two three" in page
     assert "... and 5 more" in page

@@ -1,4 +1,4 @@
-"""Which operating system a host has, and what its hints say."""
+"""Detection of operating systems, and their hints."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ COMMANDS = ("ip", "mount", "cp", "losetup", "systemctl", "systemd-run", "flock",
         ((), "unknown"),
     ],
 )
-def test_a_host_is_known_by_its_id_or_the_closest_that_it_is_like(some_facts: Make, os_ids: tuple[str, ...], title: str) -> None:
+def test_the_operating_system_is_detected_by_id_and_id_like(some_facts: Make, os_ids: tuple[str, ...], title: str) -> None:
     """ID and ID_LIKE as these distributions write them in /etc/os-release."""
     assert operating_system(some_facts(1, os_ids=os_ids)).title == title
 
 
-def test_an_unknown_system_gets_names_of_commands() -> None:
-    """No package manager is guessed."""
+def test_hints_for_an_unknown_system_have_commands() -> None:
+    """The package manager is unknown."""
     unknown = operating_system(None)
-    assert unknown.install_hint(["ip", "tar"]) == "install the packages that have ip, tar"
-    assert unknown.remove_hint("docker-ce") == "remove package docker-ce"
+    assert "ip, tar" in unknown.install_hint(["ip", "tar"])
+    assert "docker-ce" in unknown.remove_hint("docker-ce")
     assert unknown.kernel_modules_hint == ""
 
 
-def test_a_package_is_named_once(some_facts: Make) -> None:
-    """Several commands come in one package, and coreutils has what is not listed."""
+def test_each_package_is_listed_once(some_facts: Make) -> None:
+    """Several commands can be in one package. The default is coreutils."""
     debian = operating_system(some_facts(1, os_ids=("debian",)))
     assert debian.install_hint(["mount", "losetup", "ip", "cp", "timeout"]) == "`apt-get install coreutils iproute2 mount`"
-    assert debian.remove_hint("docker-ce") == "remove it: `apt-get purge docker-ce`"
+    assert "`apt-get purge docker-ce`" in debian.remove_hint("docker-ce")
 
 
-def test_the_systems_differ_where_their_packages_do(some_facts: Make) -> None:
+def test_package_names_of_other_systems(some_facts: Make) -> None:
     """iproute2 is iproute there, and perl alone is perl-interpreter; a module is in a package of its own on Ubuntu."""
     rocky = operating_system(some_facts(1, os_ids=("rocky", "rhel", "centos", "fedora")))
     assert rocky.install_hint(["ip", "perl"]) == "`dnf install iproute perl-interpreter`"
-    assert rocky.remove_hint("podman-docker") == "remove it: `dnf remove podman-docker`"
+    assert "`dnf remove podman-docker`" in rocky.remove_hint("podman-docker")
     ubuntu = operating_system(some_facts(1, os_ids=("ubuntu", "debian")))
     assert "linux-modules-extra" in ubuntu.kernel_modules_hint
 
 
 @pytest.mark.parametrize("system", OPERATING_SYSTEMS, ids=lambda system: system.title)
 def test_every_system_has_a_package_for_every_command(system: OperatingSystem) -> None:
-    """And an id by which it is found, which no other has."""
+    """And a unique id."""
     assert all(system.packages.get(command, system.default_package) for command in COMMANDS)
     assert system.ids
     assert system.install

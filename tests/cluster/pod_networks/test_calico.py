@@ -1,4 +1,4 @@
-"""Calico's settings as its programs are told them, and the rules of its own."""
+"""Calico's settings and rules."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ KIND = {"cni.kind": "calico"}
         ("ipv6", ["fd44::/56"], "none", "autodetect"),
     ],
 )
-def test_only_the_families_in_use_are_on(mode: str, cidrs: list[str], ip: str, ip6: str) -> None:
-    """A pool a family, addresses of no other; without IPv4 there is no router id to take from it."""
+def test_only_families_in_use_are_enabled(mode: str, cidrs: list[str], ip: str, ip6: str) -> None:
+    """One pool per family in use. Without IPv4 the router id is a hash."""
     spec = spec_of(mode)
     values = CALICO.environment(spec)
     assert [pool["cidr"] for pool in CALICO.pools(spec)] == cidrs
@@ -35,7 +35,7 @@ def test_only_the_families_in_use_are_on(mode: str, cidrs: list[str], ip: str, i
 
 
 def test_pools_are_settings() -> None:
-    """Block size, NAT and encapsulation of each family; without tunnels Felix itself makes the routes that BGP would."""
+    """Block size, NAT and encapsulation of each family. Without tunnels Felix adds the routes itself."""
     cni = {"pools": {"ipv4": {"block_size": 24, "encapsulation": "CrossSubnet"}, "ipv6": {"nat_outgoing": False, "encapsulation": "Never"}}}
     spec = spec_of("dual-stack", cni)
     assert [(pool["block_size"], pool["nat_outgoing"], pool["encapsulation"]) for pool in CALICO.pools(spec)] == [
@@ -47,7 +47,7 @@ def test_pools_are_settings() -> None:
 
 
 def test_port_and_mtu_are_settings() -> None:
-    """Pods' MTU as the file says it, for both tunnels; without it felix looks, and pods wait for what it finds."""
+    """The pod MTU from the file for both tunnels. Without it felix detects the MTU, and pods wait for the result."""
     values = CALICO.environment(spec_of("dual-stack", {"vxlan_port": 8472, "mtu": 1400}))
     assert (values["FELIX_VXLANPORT"], values["FELIX_VXLANMTU"], values["FELIX_VXLANMTUV6"]) == ("8472", "1400", "1400")
     plugin = CALICO.cni_config(spec_of("dual-stack", {"mtu": 1400}))["plugins"][0]
@@ -62,19 +62,19 @@ def test_port_and_mtu_are_settings() -> None:
 @pytest.mark.parametrize(
     ("link", "counts"), [("eth0", True), ("enp1s0", True), ("host0", True), ("bond0", True), ("cni0", False), ("vxlan.calico", False)]
 )
-def test_the_mtu_is_that_of_real_links(link: str, counts: bool) -> None:
-    """Of a container's host0 too, and of no link of a pod network's own."""
+def test_the_mtu_comes_from_real_links(link: str, counts: bool) -> None:
+    """Including host0 of a container, without links of the pod network."""
     assert bool(re.search(CALICO.environment(spec_of("ipv4"))["FELIX_MTUIFACEPATTERN"], link)) == counts
 
 
-def test_the_links_that_the_file_names_are_the_ones_that_count() -> None:
-    """When it names one for every host."""
+def test_interfaces_of_the_file_determine_the_mtu() -> None:
+    """If every host has an interface in the file."""
     host = {"name": "n1", "role": "control-plane", "ssh": {"address": "198.18.0.11"}, "interface": "br-ex.5"}
     assert CALICO.environment(spec_of("ipv4", hosts=[host]))["FELIX_MTUIFACEPATTERN"] == r"^(br\-ex\.5)$"
 
 
-def test_rules_are_written_by_the_program_that_kube_proxy_uses() -> None:
-    """nftables by default, iptables when the file says so."""
+def test_the_packet_filter_is_the_one_of_kube_proxy() -> None:
+    """nftables by default, iptables if the file has it."""
     assert CALICO.environment(spec_of("ipv4"))["FELIX_NFTABLESMODE"] == "Enabled"
     assert CALICO.environment(spec_of("ipv4", kubeadm={"kube_proxy": {"mode": "iptables"}}))["FELIX_NFTABLESMODE"] == "Disabled"
 
@@ -82,8 +82,8 @@ def test_rules_are_written_by_the_program_that_kube_proxy_uses() -> None:
 class TestSettingUnused:
     """cni-setting-unused."""
 
-    def test_a_pool_of_a_family_that_is_not_there_is_refused(self, check: Check) -> None:
-        """In a cluster of one family."""
+    def test_a_pool_of_an_unused_family_is_refused(self, check: Check) -> None:
+        """In a single-stack cluster."""
         cni = {"kind": "calico", "pools": {"ipv6": {"block_size": 122}}}
         assert ("cni-setting-unused", "cni.pools.ipv6") in check({"cni": cni}, "ipv4")
         assert check({"cni": cni}, "ipv6") == {}
@@ -115,21 +115,21 @@ class TestPoolTooSmall:
         assert "/24 or shorter" in problem.hint
         assert "block_size: " in problem.hint
 
-    def test_a_smaller_block_makes_room(self, check: Check) -> None:
-        """What the hint says is accepted."""
+    def test_a_smaller_block_is_accepted(self, check: Check) -> None:
+        """The value of the hint is accepted."""
         assert check({**KIND, "network.pods[0]": {"cidr": "10.244.0.0/25", "node_mask": 28}, "cni.pools.ipv4.block_size": 27}) == {}
 
     def test_flannel_has_no_blocks(self, check: Check) -> None:
-        """Its ranges are the nodes' own."""
+        """flannel uses the ranges of the nodes."""
         assert check({"network.pods[0]": {"cidr": "10.244.0.0/26", "node_mask": 28}}) == {}
 
 
 class TestEncapsulation:
-    """What is no choice is told as such."""
+    """Unsupported encapsulations."""
 
     @pytest.mark.parametrize("word", ["IPIP", "always", "VXLANCrossSubnet"])
-    def test_what_calico_cannot_do_in_both_families_is_no_choice(self, check: Check, word: str) -> None:
-        """There is no IPIP for IPv6, and none without BGP."""
+    def test_ipip_is_not_a_choice(self, check: Check, word: str) -> None:
+        """IPIP does not support IPv6 and needs BGP."""
         problem = check({**KIND, "cni.pools.ipv6.encapsulation": word})["not-in-choices", "cni.pools.ipv6.encapsulation"]
         assert "Always, CrossSubnet, Never" in problem.hint + problem.message
 
@@ -137,13 +137,13 @@ class TestEncapsulation:
 class TestPodsNeedARoute:
     """pods-need-a-route."""
 
-    def test_a_pool_without_nat_is_warned_of(self, check: Check) -> None:
+    def test_a_pool_without_nat_gives_a_warning(self, check: Check) -> None:
         """Replies find pods only where the network knows the way; it is no error."""
         problem = check({**KIND, "cni.pools.ipv6.nat_outgoing": False})["pods-need-a-route", "cni.pools.ipv6.nat_outgoing"]
         assert "fd44::/56" in problem.message
         assert problem.severity.value == "warning"
 
-    def test_a_pool_without_tunnels_is_warned_of(self, check: Check) -> None:
-        """A router between the nodes does not know the pods; what to write instead is said."""
+    def test_a_pool_without_encapsulation_gives_a_warning(self, check: Check) -> None:
+        """A router between the nodes has no routes to the pods. The hint has the alternative."""
         problem = check({**KIND, "cni.pools.ipv4.encapsulation": "Never"})["pods-need-a-route", "cni.pools.ipv4.encapsulation"]
         assert "CrossSubnet" in problem.hint

@@ -1,4 +1,4 @@
-"""A pod network out of the owner's files."""
+"""A pod network from files of the owner."""
 
 from tests.cluster.rules.conftest import Check
 
@@ -7,6 +7,6 @@ class TestFilesMissing:
     """cni-files-missing."""
 
     def test_manifests_without_files_are_refused(self, check: Check) -> None:
-        """There would be nothing to apply."""
+        """The kind needs files."""
         assert ("cni-files-missing", "cni.files") in check({"cni": {"kind": "manifests"}})
         assert check({"cni": {"kind": "manifests", "files": ["a.yaml"], "network_policy": True}}) == {}

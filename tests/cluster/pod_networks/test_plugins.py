@@ -1,4 +1,4 @@
-"""What every pod network plug-in keeps to, and what the reset of a host takes from all of them."""
+"""Invariants of all pod network plug-ins, and their leftovers for reset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INSTALLED = [plugin for plugin in PLUGINS if plugin.template is not None]
 
 
 def test_every_kind_has_a_plug_in() -> None:
-    """A member of CniKind without a line in plugins.py would be a KeyError in front of a user."""
+    """A member of CniKind without a line in plugins.py would cause a KeyError."""
     assert set(POD_NETWORKS) == set(CniKind)
     assert pod_network(spec_of("ipv4")) is POD_NETWORKS[Cni().kind]
 
@@ -37,7 +37,7 @@ def test_its_settings_are_fields_of_cni(plugin: PodNetworkPlugin) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("plugin", INSTALLED, ids=lambda plugin: plugin.kind)
-def test_its_template_is_there_and_its_images_have_its_names(plugin: PodNetworkPlugin, mode: str) -> None:
+def test_template_and_images_exist(plugin: PodNetworkPlugin, mode: str) -> None:
     """In every stack mode, VXLAN and NAT are about the families in use alone."""
     spec = spec_of(mode, cni={"kind": plugin.kind.value})
     assert plugin.template is not None
@@ -55,8 +55,8 @@ def test_a_pool_without_tunnel_has_no_vxlan() -> None:
 
 
 @pytest.mark.parametrize("cni", [{"kind": "none"}, {"kind": "manifests", "files": ["/a.yaml"], "network_policy": True}])
-def test_of_a_network_that_is_not_ours_nothing_is_known(cni: dict[str, object]) -> None:
-    """But what the file says of it."""
+def test_foreign_networks_have_no_known_features(cni: dict[str, object]) -> None:
+    """Except the settings in the file."""
     spec = spec_of("dual-stack", cni=cni)
     plugin = pod_network(spec)
     assert (plugin.vxlan_port(spec), plugin.vxlan_families(spec), plugin.nat(spec), plugin.block_sizes(spec)) == (None, (), {}, {})
@@ -64,14 +64,14 @@ def test_of_a_network_that_is_not_ours_nothing_is_known(cni: dict[str, object]) 
 
 
 def test_a_folder_stands_before_its_parent() -> None:
-    """Reset removes a folder that is empty: the inner one must be gone by then."""
+    """Reset removes only empty folders, so inner folders come first."""
     for number, folder in enumerate(FOLDERS):
         assert not any(later.startswith(f"{folder}/") for later in FOLDERS[number:]), folder
     assert len(set(FOLDERS)) == len(FOLDERS)
 
 
-def test_process_names_are_as_the_kernel_has_them() -> None:
-    """/proc/PID/comm holds 15 characters, and leftovers go into a shell script as they are."""
+def test_process_names_have_at_most_15_characters() -> None:
+    """/proc/PID/comm has 15 characters, and leftovers go into a shell script unquoted."""
     left = leftover_values()
     assert all(len(name) <= 15 for name in left["processes"])
     for words in left.values():

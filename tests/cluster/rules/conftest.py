@@ -1,4 +1,4 @@
-"""What the tests of offline rules share: a good document, and its check with changes."""
+"""Fixtures of the tests of offline rules: a valid document, and a check of the document with changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUT = object()
 
 
 def good_document(stack: str = "dual-stack", primary: str = "ipv4") -> Document:
-    """A document without any problem: one control plane, two workers, what can be left out left out."""
+    """A valid document: one control plane, two workers, no optional fields."""
     families = {"ipv4": ["ipv4"], "ipv6": ["ipv6"]}.get(stack, ["ipv4", "ipv6"] if primary == "ipv4" else ["ipv6", "ipv4"])
     pods = {"ipv4": "10.244.0.0/16", "ipv6": "fd44::/56"}
     services = {"ipv4": "10.96.0.0/16", "ipv6": "fd44:0:0:ffff::/112"}
@@ -42,7 +42,7 @@ def good_document(stack: str = "dual-stack", primary: str = "ipv4") -> Document:
 
 
 def changed(document: Document, changes: Mapping[str, Any]) -> Document:
-    """A copy of the document with values set, or taken out, at paths such as `hosts[1].ssh.port`."""
+    """A copy of the document with values set or removed at paths such as `hosts[1].ssh.port`."""
     result = copy.deepcopy(document)
     for path, value in changes.items():
         *parents, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
@@ -64,13 +64,13 @@ def good() -> Callable[..., Document]:
 
 @pytest.fixture
 def out() -> object:
-    """As the value of a change: take the field out."""
+    """As the value of a change: remove the field."""
     return OUT
 
 
 @pytest.fixture
 def check() -> Check:
-    """Checks a good document with changes: the problems by code and path."""
+    """Check a valid document with changes. Returns the problems by code and path."""
 
     def run(changes: Mapping[str, Any] | None = None, stack: str = "dual-stack", primary: str = "ipv4") -> dict[tuple[str, str], Problem]:
         reading = read_document(changed(good_document(stack, primary), changes or {}))

@@ -13,12 +13,12 @@ class TestServiceRangeTooLarge:
 
     @pytest.mark.parametrize(("index", "cidr", "proposal"), [(0, "10.0.0.0/11", "10.0.0.0/16"), (1, "fd45::/107", "fd45::/112")])
     def test_21_host_bits_are_refused(self, check: Check, index: int, cidr: str, proposal: str) -> None:
-        """kube-apiserver refuses /11 and /107; the hint has a size that it takes."""
+        """kube-apiserver refuses /11 and /107. The hint has a valid size."""
         assert proposal in check({f"network.services[{index}]": cidr})["service-range-too-large", f"network.services[{index}]"].hint
 
     @pytest.mark.parametrize(("index", "cidr"), [(0, "10.16.0.0/12"), (1, "fd45::/108")])
     def test_20_host_bits_are_accepted(self, check: Check, index: int, cidr: str) -> None:
-        """/12 and /108 are the largest that kube-apiserver takes."""
+        """/12 and /108 are the largest ranges that kube-apiserver accepts."""
         assert check({f"network.services[{index}]": cidr}) == {}
 
 
@@ -27,40 +27,40 @@ class TestServiceRangeTooSmall:
 
     @pytest.mark.parametrize(("index", "cidr", "proposal"), [(0, "10.96.0.8/29", "10.96.0.0/28"), (1, "fd45::8/125", "fd45::/124")])
     def test_8_addresses_are_refused(self, check: Check, index: int, cidr: str, proposal: str) -> None:
-        """The cluster's DNS takes the tenth address, which is not there."""
+        """The DNS service needs the tenth address."""
         assert proposal in check({f"network.services[{index}]": cidr})["service-range-too-small", f"network.services[{index}]"].hint
 
     @pytest.mark.parametrize(("index", "cidr"), [(0, "10.96.0.0/28"), (1, "fd45::/124")])
     def test_16_addresses_are_accepted(self, check: Check, index: int, cidr: str) -> None:
-        """/28 and /124 hold the tenth address."""
+        """/28 and /124 have a tenth address."""
         assert check({f"network.services[{index}]": cidr}) == {}
 
 
 class TestNodeMaskTooLong:
-    """node-mask-too-long: at least 14 addresses a node."""
+    """node-mask-too-long: at least 14 addresses per node."""
 
     @pytest.mark.parametrize(("index", "cidr", "mask"), [(0, "10.244.0.0/24", 29), (0, "10.244.0.0/24", 33), (1, "fd44::/112", 125)])
     def test_fewer_than_14_addresses_a_node_are_refused(self, check: Check, index: int, cidr: str, mask: int) -> None:
-        """/29 and /125 leave 8 addresses; 33 is no IPv4 mask at all."""
+        """/29 and /125 have 8 addresses. 33 is not a valid IPv4 mask."""
         found = check({f"network.pods[{index}]": {"cidr": cidr, "node_mask": mask}})
         assert ("node-mask-too-long", f"network.pods[{index}].node_mask") in found
 
     @pytest.mark.parametrize(("index", "cidr", "mask"), [(0, "10.244.0.0/24", 28), (1, "fd44::/112", 124)])
     def test_16_addresses_a_node_are_accepted(self, check: Check, index: int, cidr: str, mask: int) -> None:
-        """/28 and /124 leave 16."""
+        """/28 and /124 have 16 addresses."""
         assert check({f"network.pods[{index}]": {"cidr": cidr, "node_mask": mask}}) == {}
 
 
 class TestNodeMaskTooShort:
-    """node-mask-too-short: a node's range is a part of the pod CIDR."""
+    """node-mask-too-short: the range of a node is a part of the pod CIDR."""
 
     def test_the_default_mask_of_a_long_range_is_refused(self, check: Check) -> None:
-        """A /25 holds no /24; the hint has a node mask that fits."""
+        """A /25 contains no /24. The hint has a node mask that fits."""
         hint = check({"network.pods[0].cidr": "10.244.0.0/25"})["node-mask-too-short", "network.pods[0].node_mask"].hint
         assert "node_mask: 28" in hint
 
     def test_a_mask_inside_is_accepted(self, check: Check) -> None:
-        """A /25 holds eight /28."""
+        """A /25 contains eight /28."""
         assert check({"network.pods[0]": {"cidr": "10.244.0.0/25", "node_mask": 28}}) == {}
 
 
@@ -68,7 +68,7 @@ class TestNodeMaskTooFar:
     """node-mask-too-far: at most 16 bits (kubernetes#112367)."""
 
     def test_17_bits_are_refused(self, check: Check) -> None:
-        """The default node mask /64 of a /47 is 17 bits away; both ways out are proposed."""
+        """The default node mask /64 is 17 bits longer than /47. The hint has both solutions."""
         hint = check({"network.pods[1].cidr": "fd44::/47"})["node-mask-too-far", "network.pods[1].node_mask"].hint
         assert "fd44::/48" in hint
         assert "63" in hint
@@ -81,20 +81,20 @@ class TestNodeMaskTooFar:
 class TestPodRangeTooSmall:
     """pod-range-too-small: a node range for each host."""
 
-    def test_a_64_is_one_node(self, check: Check) -> None:
-        """A /64 with the default node mask holds one node: the message says so, the hint has a range that holds all, and a node mask."""
+    def test_a_64_has_one_node_range(self, check: Check) -> None:
+        """A /64 with the default node mask has one node range. The hint has a large enough range and a node mask."""
         problem = check({"network.pods[1].cidr": "fd44::/64"})["pod-range-too-small", "network.pods[1].cidr"]
         assert "one node range" in problem.message
         assert "fd44::/62" in problem.hint
         assert "node_mask: 66" in problem.hint
 
     @pytest.mark.parametrize(("cidr", "mask"), [("fd44::/62", 64), ("fd44::/64", 66), ("fd44::/64", 80)])
-    def test_what_the_hint_proposes_is_accepted(self, check: Check, cidr: str, mask: int) -> None:
-        """Either proposal holds the three hosts."""
+    def test_the_values_of_the_hint_are_accepted(self, check: Check, cidr: str, mask: int) -> None:
+        """Both values of the hint are enough for three hosts."""
         assert check({"network.pods[1]": {"cidr": cidr, "node_mask": mask}}) == {}
 
     def test_the_boundary_is_the_number_of_hosts(self, check: Check, good: Callable[..., Document]) -> None:
-        """Four node ranges hold four hosts and not five."""
+        """Four node ranges are enough for four hosts, not for five."""
         host = good()["hosts"][1]
         more = [{**host, "name": f"more-{n}", "addresses": [], "ssh": {**host["ssh"], "address": f"198.18.0.2{n}"}} for n in (1, 2)]
         pods = {"network.pods[0].cidr": str(ip_network("10.244.0.0/22"))}

@@ -10,13 +10,13 @@ class TestVxlanPortIsNodePort:
 
     @pytest.mark.parametrize(("kind", "default"), [("flannel", "8472"), ("calico", "4789")])
     def test_a_node_port_is_refused(self, check: Check, kind: str, default: str) -> None:
-        """A service may take it; the hint names the kind's own port."""
+        """A service can allocate it. The hint has the default port of the kind."""
         problem = check({"cni": {"kind": kind, "vxlan_port": 30000}})["vxlan-port-is-node-port", "cni.vxlan_port"]
         assert default in problem.hint
 
     @pytest.mark.parametrize("cni", [{"vxlan_port": 4789}, {"kind": "calico", "vxlan_port": 8472}])
     def test_other_ports_are_accepted(self, check: Check, cni: Document) -> None:
-        """Whichever kind it is."""
+        """For every kind."""
         assert check({"cni": cni}) == {}
 
 
@@ -35,11 +35,11 @@ class TestSettingUnused:
         ],
     )
     def test_a_setting_of_another_kind_is_refused(self, check: Check, cni: Document, field: str, hint: str) -> None:
-        """It would have no effect, and nobody would say so."""
+        """The setting would have no effect."""
         assert hint in check({"cni": cni})["cni-setting-unused", f"cni.{field}"].hint
 
-    def test_all_are_told_at_once(self, check: Check) -> None:
-        """One problem a setting."""
+    def test_every_unused_setting_is_reported(self, check: Check) -> None:
+        """One problem per setting."""
         cni = {"kind": "none", "mtu": 1400, "files": ["a.yaml"], "version": "0.28.10"}
         assert {path for _, path in check({"cni": cni})} == {"cni.mtu", "cni.files", "cni.version"}
 
@@ -47,16 +47,16 @@ class TestSettingUnused:
 class TestImageUnknown:
     """cni-image-unknown."""
 
-    def test_a_name_that_the_kind_has_not_is_refused(self, check: Check) -> None:
-        """The hint lists those it has."""
+    def test_an_unknown_image_name_is_refused(self, check: Check) -> None:
+        """The hint lists the known names."""
         cni = {"kind": "calico", "images": {"node": "registry.example.org/calico/node:v3.31.1"}}
         assert "calico-node" in check({"cni": cni})["cni-image-unknown", "cni.images.node"].hint
 
     @pytest.mark.parametrize(
         "image", ["registry.example.org:5000/calico/node:v3.31.1", f"a.example/b@sha256:{'0' * 64}", "[fd66::1]/node:v1"]
     )
-    def test_a_reference_is_whole(self, check: Check, image: str) -> None:
-        """With registry; an IPv6 literal is no registry that containerd takes."""
+    def test_an_image_reference_needs_a_registry(self, check: Check, image: str) -> None:
+        """containerd does not support an IPv6 literal as registry."""
         found = check({"cni": {"kind": "calico", "images": {"calico-node": image}}})
         assert {code for code, _ in found} == ({"malformed"} if "[" in image else set())
 
@@ -66,7 +66,7 @@ class TestVersionUnsupported:
 
     @pytest.mark.parametrize(("kind", "version"), [("flannel", "0.19.2"), ("calico", "3.28.0"), ("calico", "v4.0.0")])
     def test_another_release_is_refused(self, check: Check, kind: str, version: str) -> None:
-        """With the reason, and the way that takes any version."""
+        """The message has the reason; the hint has the kind for any version."""
         problem = check({"cni": {"kind": kind, "version": version}})["cni-version-unsupported", "cni.version"]
         assert version.removeprefix("v") in problem.message
         assert "kind: manifests" in problem.hint
@@ -81,6 +81,6 @@ class TestNetworkPolicyDiffers:
     """network-policy-differs."""
 
     @pytest.mark.parametrize(("kind", "asked"), [("flannel", True), ("calico", False)])
-    def test_the_opposite_of_what_the_plugin_does_is_refused(self, check: Check, kind: str, asked: bool) -> None:
-        """flannel enforces none, Calico enforces all."""
+    def test_a_value_that_contradicts_the_plugin_is_refused(self, check: Check, kind: str, asked: bool) -> None:
+        """flannel does not enforce NetworkPolicy, Calico does."""
         assert ("network-policy-differs", "cni.network_policy") in check({"cni": {"kind": kind, "network_policy": asked}})

@@ -1,4 +1,4 @@
-"""The control plane's number and endpoint."""
+"""Number of control planes, and API endpoint."""
 
 import pytest
 
@@ -8,23 +8,23 @@ from tests.cluster.rules.conftest import Check
 class TestNoControlPlane:
     """no-control-plane."""
 
-    def test_workers_alone_are_refused(self, check: Check) -> None:
-        """Somebody has to run the API server."""
+    def test_a_cluster_without_control_plane_is_refused(self, check: Check) -> None:
+        """A cluster needs a host with the API server."""
         assert ("no-control-plane", "hosts") in check({"hosts[0].role": "worker"})
 
     def test_one_is_accepted(self, check: Check) -> None:
-        """The first host of the good document is one."""
+        """The first host of the valid document."""
         assert check() == {}
 
 
 class TestControlPlanesNotSupportedYet:
-    """control-planes-not-supported-yet: one for now."""
+    """control-planes-not-supported-yet: exactly one."""
 
     def test_two_are_refused(self, check: Check) -> None:
-        """The second is at fault."""
+        """The problem is at the second control plane."""
         assert ("control-planes-not-supported-yet", "hosts[2].role") in check({"hosts[2].role": "control-plane"})
 
-    def test_one_that_is_not_the_first_host_is_accepted(self, check: Check) -> None:
+    def test_the_control_plane_can_be_any_host(self, check: Check) -> None:
         """The order of hosts does not matter."""
         assert check({"hosts[0].role": "worker", "hosts[2].role": "control-plane"}) == {}
 
@@ -50,7 +50,7 @@ class TestMalformedEndpoint:
         ],
     )
     def test_other_texts_are_refused(self, check: Check, endpoint: str) -> None:
-        """kubeadm's ParseHostPort refuses them, or would read them otherwise than meant."""
+        """kubeadm's ParseHostPort refuses or misreads them."""
         assert ("malformed-endpoint", "control_plane.endpoint") in check({"control_plane.endpoint": endpoint})
 
     @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ class TestEndpointFamily:
         assert ("endpoint-family", "control_plane.endpoint") in check({"control_plane.endpoint": "198.18.0.100:6443"}, stack="ipv6")
 
     def test_loopback_is_refused(self, check: Check) -> None:
-        """Each host would reach itself."""
+        """Each host would connect to itself."""
         assert ("endpoint-family", "control_plane.endpoint") in check({"control_plane.endpoint": "[::1]:6443"})
 
     def test_a_family_in_use_is_accepted(self, check: Check) -> None:
@@ -79,7 +79,7 @@ class TestEndpointFamily:
 
 
 class TestMalformedSan:
-    """malformed-san: bare addresses and DNS names."""
+    """malformed-san: addresses without brackets and DNS names."""
 
     @pytest.mark.parametrize("name", ["[fd66::1]", "api:6443", "API", "", "*.*.example.org", "https://api"])
     def test_other_texts_are_refused(self, check: Check, name: str) -> None:
@@ -88,5 +88,5 @@ class TestMalformedSan:
 
     @pytest.mark.parametrize("name", ["api.example.org", "*.example.org", "fd66::1", "203.0.113.7"])
     def test_names_and_addresses_are_accepted(self, check: Check, name: str) -> None:
-        """Of any family: the certificate may be used from elsewhere."""
+        """Of any family, because clients outside the cluster can use the certificate."""
         assert check({"control_plane.extra_sans": [name]}) == {}

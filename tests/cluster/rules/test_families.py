@@ -9,25 +9,25 @@ class TestPodFamilies:
     """pod-families: one pod CIDR for each family in use."""
 
     def test_a_missing_family_is_refused_with_an_example(self, check: Check) -> None:
-        """Dual-stack with IPv4 pods alone is refused, and the hint shows an IPv6 range."""
+        """Dual-stack with only IPv4 pods. The hint has an IPv6 range."""
         found = check({"network.pods": [{"cidr": "10.244.0.0/16"}]})
         assert "fd44::/56" in found["pod-families", "network.pods"].hint
 
     def test_a_family_that_is_not_in_use_is_refused(self, check: Check) -> None:
-        """An IPv6 pod range in an IPv4 cluster is refused where it stands."""
+        """An IPv6 pod range in an IPv4 cluster."""
         assert ("pod-families", "network.pods[1]") in check(
             {"network.pods": [{"cidr": "10.244.0.0/16"}, {"cidr": "fd44::/56"}]}, stack="ipv4"
         )
 
     def test_two_of_one_family_are_refused(self, check: Check) -> None:
-        """Kubernetes takes at most one pod range a family."""
+        """Kubernetes accepts at most one pod range per family."""
         found = check({"network.pods": [{"cidr": "10.244.0.0/16"}, {"cidr": "10.245.0.0/16"}]})
         assert ("pod-families", "network.pods[1]") in found
         assert ("pod-families", "network.pods") in found
 
     @pytest.mark.parametrize(("stack", "primary"), [("ipv4", "ipv4"), ("ipv6", "ipv6"), ("dual-stack", "ipv4"), ("dual-stack", "ipv6")])
     def test_the_families_in_use_are_accepted(self, check: Check, stack: str, primary: str) -> None:
-        """Every stack mode has a document without any problem."""
+        """Every stack mode has a valid document."""
         assert check(stack=stack, primary=primary) == {}
 
 
@@ -35,15 +35,15 @@ class TestServiceFamilies:
     """service-families: one service CIDR for each family in use."""
 
     def test_a_missing_family_is_refused(self, check: Check) -> None:
-        """Dual-stack with IPv6 services alone is refused."""
+        """Dual-stack with only IPv6 services."""
         assert ("service-families", "network.services") in check({"network.services": ["fd44:0:0:ffff::/112"]})
 
     def test_an_empty_list_is_refused(self, check: Check) -> None:
-        """No service range at all is refused once for each family."""
+        """One problem per family."""
         assert ("service-families", "network.services") in check({"network.services": []}, stack="ipv6")
 
     def test_both_are_accepted(self, check: Check) -> None:
-        """One of each is what dual-stack wants."""
+        """One range of each family."""
         assert check({"network.services": ["10.97.0.0/16", "fd45::/112"]}) == {}
 
 
@@ -51,11 +51,11 @@ class TestAddressFamilies:
     """address-families: none, or one node address for each family in use."""
 
     def test_one_address_in_dual_stack_is_refused(self, check: Check) -> None:
-        """Dual-stack wants both on every host (kubernetes#100675)."""
+        """Dual-stack needs both families on every host (kubernetes#100675)."""
         assert ("address-families", "hosts[1].addresses") in check({"hosts[1].addresses": ["198.18.0.12"]})
 
     def test_three_addresses_are_refused(self, check: Check) -> None:
-        """The kubelet takes one of each family."""
+        """The kubelet accepts one address per family."""
         assert ("address-families", "hosts[1].addresses[2]") in check({"hosts[1].addresses": ["198.18.0.12", "fd66::12", "fd66::22"]})
 
     def test_an_ipv4_address_in_an_ipv6_cluster_is_refused(self, check: Check) -> None:
@@ -63,7 +63,7 @@ class TestAddressFamilies:
         assert ("address-families", "hosts[1].addresses[1]") in check({"hosts[1].addresses": ["fd66::12", "198.18.0.12"]}, stack="ipv6")
 
     def test_no_address_is_accepted(self, check: Check, out: object) -> None:
-        """Addresses that are left out are found on the host."""
+        """Missing addresses are detected on the host."""
         assert check({"hosts[1].addresses": out}) == {}
 
 
@@ -71,12 +71,12 @@ class TestPodOrder:
     """pod-order: the primary family first."""
 
     def test_the_other_order_is_refused(self, check: Check) -> None:
-        """IPv6 pods first in an IPv4-first cluster are refused, and the hint has the right order."""
+        """IPv6 pods first in an IPv4-first cluster. The hint has the right order."""
         found = check({"network.pods": [{"cidr": "fd44::/56"}, {"cidr": "10.244.0.0/16"}]})
         assert "10.244.0.0/16, fd44::/56" in found["pod-order", "network.pods"].hint
 
     def test_primary_first_is_accepted(self, check: Check) -> None:
-        """IPv6 first is fine where IPv6 is primary."""
+        """IPv6 first if IPv6 is the primary family."""
         assert check({"network.pods": [{"cidr": "fd44::/56"}, {"cidr": "10.244.0.0/16"}]}, primary="ipv6") == {}
 
 
@@ -88,7 +88,7 @@ class TestServiceOrder:
         assert ("service-order", "network.services") in check({"network.services": ["fd44:0:0:ffff::/112", "10.96.0.0/16"]})
 
     def test_primary_first_is_accepted(self, check: Check) -> None:
-        """IPv6 first is fine where IPv6 is primary."""
+        """IPv6 first if IPv6 is the primary family."""
         assert check({"network.services": ["fd44:0:0:ffff::/112", "10.96.0.0/16"]}, primary="ipv6") == {}
 
 
@@ -100,19 +100,19 @@ class TestAddressOrder:
         assert ("address-order", "hosts[0].addresses") in check({"hosts[0].addresses": ["fd66::11", "198.18.0.11"]})
 
     def test_primary_first_is_accepted(self, check: Check) -> None:
-        """IPv6 first is fine where IPv6 is primary."""
+        """IPv6 first if IPv6 is the primary family."""
         assert check({"hosts[0].addresses": ["fd66::11", "198.18.0.11"]}, primary="ipv6") == {}
 
 
 class TestPrimaryFamilyUnused:
     """primary-family-unused: a warning."""
 
-    def test_a_family_that_is_not_in_use_is_warned_of(self, check: Check) -> None:
-        """primary_family: ipv4 in an IPv6 cluster says nothing, so it is a warning."""
+    def test_a_family_that_is_not_in_use_gives_a_warning(self, check: Check) -> None:
+        """primary_family: ipv4 has no effect in an IPv6 cluster."""
         found = check({"primary_family": "ipv4"}, stack="ipv6")
         assert [problem.severity for problem in found.values()] == ["warning"]
         assert ("primary-family-unused", "primary_family") in found
 
-    def test_left_out_is_accepted(self, check: Check, out: object) -> None:
-        """Without the line there is nothing to warn of."""
+    def test_the_default_is_accepted(self, check: Check, out: object) -> None:
+        """The default gives no warning."""
         assert check({"primary_family": out}, stack="ipv6") == {}

@@ -1,4 +1,4 @@
-"""What is handed to kubeadm beside what the spec implies."""
+"""Extra settings for kubeadm."""
 
 import pytest
 
@@ -17,12 +17,12 @@ class TestOwnedField:
             ("kube_proxy", "bindAddress", "stack"),
         ],
     )
-    def test_a_field_that_the_file_decides_elsewhere_is_refused(self, check: Check, part: str, field: str, owner: str) -> None:
-        """The message names the field of the file that decides it."""
+    def test_a_field_with_another_owner_is_refused(self, check: Check, part: str, field: str, owner: str) -> None:
+        """The message has the owner of the field."""
         assert owner in check({f"kubeadm.{part}": {field: "x"}})["owned-field", f"kubeadm.{part}.{field}"].message
 
     def test_other_fields_are_accepted(self, check: Check) -> None:
-        """What the lab needs, and what people set."""
+        """Fields of the lab, and common settings."""
         assert check({"kubeadm.kubelet": {"failCgroupV1": False, "maxPods": 200}, "kubeadm.kube_proxy": {"conntrack": {"min": 0}}}) == {}
 
 
@@ -39,12 +39,12 @@ class TestOwnedArgument:
             ("etcd", "listen-client-urls"),
         ],
     )
-    def test_an_argument_that_the_file_decides_elsewhere_is_refused(self, check: Check, component: str, name: str) -> None:
+    def test_an_argument_with_another_owner_is_refused(self, check: Check, component: str, name: str) -> None:
         """With or without dashes."""
         assert "owned-argument" in [code for code, _ in check({f"kubeadm.extra_args.{component}": {name: "x"}})]
 
     def test_other_arguments_are_accepted(self, check: Check) -> None:
-        """Audit logs and verbosity are the owner's business."""
+        """Such as audit logs and verbosity."""
         assert check({"kubeadm.extra_args": {"apiserver": {"audit-log-maxage": "30"}, "kubelet": {"v": "2"}}}) == {}
 
 
@@ -79,7 +79,7 @@ class TestCgroupDriver:
     """cgroup-driver."""
 
     def test_another_driver_is_refused(self, check: Check) -> None:
-        """containerd would get it too."""
+        """containerd would get the same driver."""
         assert ("cgroup-driver", "kubeadm.kubelet.cgroupDriver") in check({"kubeadm.kubelet": {"cgroupDriver": "none"}})
 
     def test_cgroupfs_is_accepted(self, check: Check) -> None:
@@ -92,7 +92,7 @@ class TestMalformedPreflightCheck:
 
     @pytest.mark.parametrize("names", [["all", "Swap"], ["a b"], [""], ["[ERROR Swap]"]])
     def test_other_lists_are_refused(self, check: Check, names: list[str]) -> None:
-        """`all` stands alone."""
+        """`all` cannot be combined with names."""
         assert {code for code, _ in check({"kubeadm.ignore_preflight": names})} == {"malformed-preflight-check"}
 
     @pytest.mark.parametrize("names", [["all"], ["Swap", "NumCPU"], ["FileContent--proc-sys-net-ipv4-ip_forward"]])

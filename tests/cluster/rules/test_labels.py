@@ -37,17 +37,17 @@ class TestOwnedLabel:
     """owned-label."""
 
     @pytest.mark.parametrize("key", ["node.sixstack.io/ipv6", "kubernetes.io/hostname", "node-role.kubernetes.io/control-plane"])
-    def test_labels_that_others_set_are_refused(self, check: Check, key: str) -> None:
-        """The kubelet, kubeadm or this program would set them back."""
+    def test_labels_of_kubernetes_are_refused(self, check: Check, key: str) -> None:
+        """The kubelet, kubeadm or sixstack would overwrite them."""
         assert [code for code, _ in check({"hosts[1].labels": {key: "x"}})] == ["owned-label"]
 
     @pytest.mark.parametrize("key", ["topology.kubernetes.io/zone", "node.kubernetes.io/instance-type"])
-    def test_labels_that_owners_of_hosts_set_are_accepted(self, check: Check, key: str) -> None:
-        """Without a cloud provider nobody else does."""
+    def test_topology_labels_are_accepted(self, check: Check, key: str) -> None:
+        """Without a cloud provider only the owner sets them."""
         assert check({"hosts[1].labels": {key: "x"}}) == {}
 
-    def test_tkestack_labels_are_ours_when_they_are_asked_for(self, check: Check) -> None:
-        """Else they are labels like any other."""
+    def test_tkestack_labels_are_refused_when_sixstack_sets_them(self, check: Check) -> None:
+        """Otherwise they are ordinary labels."""
         label = {"hosts[1].labels": {"platform.tkestack.io/machine-ip": "198.18.0.12"}}
         assert check(label) == {}
         assert [code for code, _ in check({**label, "tkestack_labels": True})] == ["owned-label"]
@@ -56,16 +56,16 @@ class TestOwnedLabel:
 class TestTkestackLabelsAlike:
     """tkestack-labels-alike."""
 
-    def test_two_hosts_of_one_pair_are_warned_of(self, check: Check) -> None:
-        """The colons and the letter a cannot be told apart."""
+    def test_equal_tkestack_labels_give_a_warning(self, check: Check) -> None:
+        """TKEStack's labels encode colons as the letter a."""
         hosts = {"hosts[0].addresses[1]": "fd66::1:1:1", "hosts[2].addresses[1]": "fd66::1a1:1"}
         found = check({**hosts, "tkestack_labels": True})
         assert list(found) == [("tkestack-labels-alike", "hosts[2].addresses[1]")]
         assert found["tkestack-labels-alike", "hosts[2].addresses[1]"].severity == "warning"
         assert check(hosts) == {}
 
-    def test_other_addresses_are_not(self, check: Check) -> None:
-        """Three hosts as they are."""
+    def test_other_addresses_give_no_warning(self, check: Check) -> None:
+        """The hosts of the valid document."""
         assert check({"tkestack_labels": True}) == {}
 
 
@@ -79,7 +79,7 @@ class TestMalformedTaint:
         assert ("malformed-taint", f"hosts[1].taints[0].{at}") in check({"hosts[1].taints": taints})
 
     def test_qualified_names_are_accepted(self, check: Check) -> None:
-        """The value may be left out."""
+        """The value is optional."""
         assert check({"hosts[1].taints": [{"key": "example.org/gpu", "effect": "NoExecute"}]}) == {}
 
 
@@ -87,12 +87,12 @@ class TestOwnedTaint:
     """owned-taint."""
 
     def test_a_taint_of_the_node_controllers_is_refused(self, check: Check) -> None:
-        """They would take it off again."""
+        """The node controllers would remove it."""
         taints = [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]
         assert ("owned-taint", "hosts[1].taints[0].key") in check({"hosts[1].taints": taints})
 
     def test_the_control_planes_taint_is_accepted(self, check: Check) -> None:
-        """A worker may carry it."""
+        """A worker can have it."""
         assert check({"hosts[1].taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]}) == {}
 
 
@@ -105,5 +105,5 @@ class TestDuplicateTaint:
         assert ("duplicate-taint", "hosts[1].taints[1]") in check({"hosts[1].taints": taints})
 
     def test_one_key_with_two_effects_is_accepted(self, check: Check) -> None:
-        """They are two taints."""
+        """These are two different taints."""
         assert check({"hosts[1].taints": [{"key": "gpu", "effect": effect} for effect in ("NoSchedule", "NoExecute")]}) == {}

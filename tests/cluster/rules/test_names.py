@@ -10,42 +10,42 @@ class TestMalformedNodeName:
 
     @pytest.mark.parametrize("name", ["Node_1", "node-", "-node", "a..b", "node 1", "nöde", "n" * 64, "a." * 40 + "a"])
     def test_other_names_are_refused(self, check: Check, name: str) -> None:
-        """Kubernetes would refuse the node, or the label that carries its name."""
+        """Kubernetes would refuse the node or its hostname label."""
         assert ("malformed-node-name", "hosts[1].name") in check({"hosts[1].name": name})
 
     @pytest.mark.parametrize("name", ["198.18.0.12", "fd66::12", "::1"])
     def test_an_address_is_refused(self, check: Check, name: str) -> None:
-        """A node is named as its host; the hint says how a node is found by address."""
+        """The hint has the command that finds a node by its address."""
         assert "sixstack node" in check({"hosts[1].name": name})["malformed-node-name", "hosts[1].name"].hint
 
-    def test_a_near_miss_gets_a_proposal(self, check: Check) -> None:
+    def test_the_hint_has_a_valid_name(self, check: Check) -> None:
         """Node_1 becomes node-1."""
         assert "node-1" in check({"hosts[1].name": "Node_1"})["malformed-node-name", "hosts[1].name"].hint
 
     @pytest.mark.parametrize("name", ["a", "1", "node-2.example.org", "n" * 63])
     def test_host_names_are_accepted(self, check: Check, name: str) -> None:
-        """A fully qualified host name is fine."""
+        """Including fully qualified host names."""
         assert check({"hosts[1].name": name}) == {}
 
 
 class TestDuplicateNodeName:
-    """duplicate-node-name: one host once."""
+    """duplicate-node-name."""
 
-    def test_a_name_twice_is_refused(self, check: Check) -> None:
-        """The second host is at fault."""
+    def test_a_duplicate_name_is_refused(self, check: Check) -> None:
+        """The problem is at the second host."""
         assert ("duplicate-node-name", "hosts[2].name") in check({"hosts[2].name": "node-2"})
 
     def test_different_names_are_accepted(self, check: Check) -> None:
-        """The good document has three."""
+        """The valid document has three hosts."""
         assert check() == {}
 
 
 class TestMalformedDnsDomain:
-    """malformed-dns-domain: what kubeadm takes."""
+    """malformed-dns-domain: the syntax of kubeadm."""
 
     @pytest.mark.parametrize("domain", ["Cluster.Local", "cluster.local.", "", "a_b", "10.0.0.1", "-"])
     def test_other_domains_are_refused(self, check: Check, domain: str) -> None:
-        """kubeadm's ValidateDNS1123Subdomain refuses them, save the address, which no resolver would ask for."""
+        """kubeadm's ValidateDNS1123Subdomain refuses all of these except the address, which no resolver can query."""
         assert ("malformed-dns-domain", "network.dns_domain") in check({"network.dns_domain": domain})
 
     @pytest.mark.parametrize("domain", ["cluster.local", "k8s.example.org", "local"])
@@ -55,14 +55,14 @@ class TestMalformedDnsDomain:
 
 
 class TestMalformedInterface:
-    """malformed-interface: a name that Linux takes."""
+    """malformed-interface: a valid name in Linux."""
 
     @pytest.mark.parametrize("name", ["", "a b", "eth0/1", "sixteen-letters-", "eth0:1", ".."])
     def test_other_names_are_refused(self, check: Check, name: str) -> None:
-        """No link can have such a name; an alias is no link."""
+        """No link can have such a name. Aliases are not links."""
         assert ("malformed-interface", "hosts[1].interface") in check({"hosts[1].interface": name})
 
     @pytest.mark.parametrize("name", ["eth0", "enp3s0f1np1", "bond0.100", "br-lan"])
     def test_link_names_are_accepted(self, check: Check, name: str) -> None:
-        """VLANs and bridges too."""
+        """Including VLANs and bridges."""
         assert check({"hosts[1].interface": name}) == {}

@@ -1,4 +1,4 @@
-"""What must not overlap."""
+"""Overlaps of ranges and addresses."""
 
 import pytest
 
@@ -6,20 +6,20 @@ from tests.cluster.rules.conftest import Check
 
 
 class TestRangesOverlap:
-    """ranges-overlap: pods and services share no address."""
+    """ranges-overlap: pod and service ranges are disjoint."""
 
     @pytest.mark.parametrize(("path", "cidr"), [("network.services[0]", "10.244.0.0/20"), ("network.services[1]", "fd44:0:0:1::/112")])
     def test_services_inside_pods_are_refused(self, check: Check, path: str, cidr: str) -> None:
-        """A service range inside the pod range is refused in either family."""
+        """In both families."""
         assert ("ranges-overlap", path) in check({path: cidr})
 
-    def test_neighbours_are_accepted(self, check: Check) -> None:
-        """Ranges that touch share no address."""
+    def test_adjacent_ranges_are_accepted(self, check: Check) -> None:
+        """Adjacent ranges have no common address."""
         assert check({"network.services[0]": "10.245.0.0/16", "network.services[1]": "fd44:0:0:100::/112"}) == {}
 
 
 class TestAddressInRange:
-    """address-in-range: hosts, endpoint and name servers lie outside."""
+    """address-in-range: addresses of hosts, endpoint and name servers are outside of pod and service ranges."""
 
     @pytest.mark.parametrize(
         ("path", "value"),
@@ -33,12 +33,12 @@ class TestAddressInRange:
         ],
     )
     def test_an_address_inside_is_refused(self, check: Check, path: str, value: object) -> None:
-        """Whatever it is for, hosts would route it into the cluster."""
+        """The hosts would route packets to this address into the cluster."""
         found = [place for code, place in check({path: value}) if code == "address-in-range"]
         assert [place.startswith(path) for place in found] == [True]
 
     def test_addresses_outside_are_accepted(self, check: Check) -> None:
-        """A virtual address, a name server and a jump host of their own."""
+        """A virtual address, a name server and a jump host outside the ranges."""
         changes = {
             "control_plane.endpoint": "198.18.0.100:6443",
             "network.dns_upstreams": ["198.18.0.1", "fd66::1"],

@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 
 
 def test_every_rule_has_an_explanation_and_a_test() -> None:
-    """A rule without tests, or without a sentence for docs/reference/problems.md, does not pass here."""
+    """Each rule has a docstring for docs/reference/problems.md, and a test."""
     assert callable(offline.check_spec)  # the import registers the rules
     assert callable(on_facts.check_facts)
     of_specs = "".join(path.read_text() for path in [*HERE.glob("test_*.py"), *(HERE.parent / "pod_networks").glob("test_*.py")])
@@ -22,7 +22,7 @@ def test_every_rule_has_an_explanation_and_a_test() -> None:
 
 
 def test_a_rule_of_a_plug_in_is_registered_with_its_scope() -> None:
-    """The plug-ins' own rules are rules as any other."""
+    """Rules of plug-ins are in the registry."""
     registered = {(rule.code, rule.explanation): rule for rule in RULES}
     for plugin in POD_NETWORKS.values():
         for own in plugin.rules:

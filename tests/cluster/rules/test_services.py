@@ -11,12 +11,12 @@ class TestUnusableNameServer:
     """unusable-name-server."""
 
     @pytest.mark.parametrize("address", ["127.0.0.53", "::1", "fe80::1", "0.0.0.0"])
-    def test_a_server_that_no_pod_reaches_is_refused(self, check: Check, address: str) -> None:
+    def test_an_unreachable_name_server_is_refused(self, check: Check, address: str) -> None:
         """Loopback is CoreDNS itself."""
         assert ("unusable-name-server", "network.dns_upstreams[0]") in check({"network.dns_upstreams": [address]})
 
     def test_link_local_ipv4_is_accepted(self, check: Check) -> None:
-        """Clouds have their resolver at 169.254.169.253, and pods reach it through the host."""
+        """Clouds have their resolver at 169.254.169.253, which pods reach through the host."""
         assert check({"network.dns_upstreams": ["169.254.169.253", "2001:db8::53"]}) == {}
 
 
@@ -24,7 +24,7 @@ class TestNameServerFamily:
     """name-server-family."""
 
     def test_an_ipv4_server_in_an_ipv6_cluster_is_refused(self, check: Check) -> None:
-        """Pods without IPv4 cannot ask it (coredns#2087)."""
+        """Pods without IPv4 cannot reach it (coredns#2087)."""
         assert ("name-server-family", "network.dns_upstreams[0]") in check({"network.dns_upstreams": ["9.9.9.9"]}, stack="ipv6")
 
     def test_an_ipv6_server_is_accepted(self, check: Check) -> None:
@@ -54,7 +54,7 @@ class TestMalformedMirror:
         [{"docker.io": ["mirror"]}, {"https://docker.io": ["https://m"]}, {"docker.io": ["ftp://m"]}, {"docker.io": ["https://"]}],
     )
     def test_other_texts_are_refused(self, check: Check, mirrors: Mapping[str, list[str]]) -> None:
-        """A registry without scheme, mirrors with one."""
+        """Registries have no scheme, mirrors have one."""
         assert {code for code, _ in check({"images.mirrors": mirrors})} == {"malformed-mirror"}
 
     def test_urls_are_accepted(self, check: Check) -> None:
@@ -73,11 +73,11 @@ class TestMalformedProxy:
         [{"http": "proxy:3128"}, {"https": "socks5://p"}, {"no_proxy": ["a,b"]}, {"http": "http://p:99999"}, {"http": "http://[fd66::1"}],
     )
     def test_other_texts_are_refused(self, check: Check, proxy: Mapping[str, str | list[str]]) -> None:
-        """A URL with its scheme; one exception an item."""
+        """URLs need a scheme; `no_proxy` has one exception per item."""
         assert {code for code, _ in check({"proxy": proxy})} == {"malformed-proxy"}
 
     def test_urls_are_accepted(self, check: Check) -> None:
-        """IPv6 in brackets; exceptions are names, addresses, CIDRs."""
+        """IPv6 in brackets. Exceptions are names, addresses and CIDRs."""
         proxy = {
             "http": "http://[fd66::5]:3128",
             "https": "http://proxy.example.org:3128",
@@ -95,7 +95,7 @@ class TestSecretInFile:
         assert "hunter2" not in str(problem)
 
     def test_an_at_sign_in_a_path_is_accepted(self, check: Check) -> None:
-        """Only what stands before the host is a login."""
+        """Only the part before the host is a login."""
         assert check({"images.mirrors": {"docker.io": ["https://mirror/a@b"]}}) == {}
 
 
@@ -103,25 +103,25 @@ class TestUrlFamily:
     """url-family."""
 
     def test_an_ipv4_proxy_of_ipv6_hosts_is_refused(self, check: Check) -> None:
-        """They cannot reach it."""
+        """IPv6-only hosts cannot reach IPv4."""
         assert ("url-family", "proxy.http") in check({"proxy.http": "http://203.0.113.1:3128"}, stack="ipv6")
 
     def test_an_ipv6_proxy_is_accepted(self, check: Check) -> None:
-        """They reach it."""
+        """IPv6-only hosts can reach IPv6."""
         assert check({"proxy.http": "http://[2001:db8::1]:3128"}, stack="ipv6") == {}
 
 
 class TestRegistryWithoutIpv6:
     """registry-without-ipv6: a warning."""
 
-    def test_a_registry_without_ipv6_is_warned_of(self, check: Check) -> None:
-        """The bundle may hold all images, so it is no error."""
+    def test_a_registry_without_ipv6_gives_a_warning(self, check: Check) -> None:
+        """Only a warning, because the bundle can contain all images."""
         assert (
             check({"images.repository": "ghcr.io/example"}, stack="ipv6")["registry-without-ipv6", "images.repository"].severity
             == "warning"
         )
 
-    def test_a_mirror_makes_it_good(self, check: Check) -> None:
-        """The hosts ask the mirror."""
+    def test_a_mirror_removes_the_warning(self, check: Check) -> None:
+        """The hosts pull from the mirror."""
         changes = {"images.repository": "ghcr.io/example", "images.mirrors": {"ghcr.io": ["https://mirror.example.org"]}}
         assert check(changes, stack="ipv6") == {}

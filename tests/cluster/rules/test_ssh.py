@@ -1,4 +1,4 @@
-"""How hosts are reached."""
+"""SSH connections to the hosts."""
 
 import base64
 
@@ -21,16 +21,16 @@ class TestMalformedSshAddress:
         "address", ["[fd66::11]", "host:22", "root@host", "", "1.2.3", "198.18.0.300", "fe80::1", "::", "0.0.0.0", "a b", "under_score"]
     )
     def test_other_texts_are_refused(self, check: Check, address: str) -> None:
-        """Brackets, ports, users, slips of addresses, addresses that are no host's."""
+        """Brackets, ports, users, mistyped addresses, addresses that no host can have."""
         assert ("malformed-ssh-address", "hosts[1].ssh.address") in check({"hosts[1].ssh.address": address})
 
     @pytest.mark.parametrize("address", ["198.18.0.12", "fd66::12", "host-2", "Host.Example.org", "fe80::1%eth0", "127.0.0.1"])
     def test_addresses_and_names_are_accepted(self, check: Check, address: str) -> None:
-        """A link-local address with its zone, and loopback (a forwarded port), are ways to reach a host."""
+        """Including a link-local address with its zone, and loopback for a forwarded port."""
         assert check({"hosts[1].ssh.address": address}) == {}
 
-    def test_a_jump_host_is_judged_alike(self, check: Check) -> None:
-        """The same rule looks at the jump host."""
+    def test_the_rule_applies_to_jump_hosts(self, check: Check) -> None:
+        """The address of a jump host is checked too."""
         jump = {"address": "[fd66::1]", "host_key": "trust-on-first-use"}
         assert ("malformed-ssh-address", "hosts[1].ssh.jump.address") in check({"hosts[1].ssh.jump": jump})
 
@@ -40,26 +40,26 @@ class TestMalformedSshUser:
 
     @pytest.mark.parametrize("user", ["-oProxyCommand=x", "a b", "1user", "root:x"])
     def test_other_texts_are_refused(self, check: Check, user: str) -> None:
-        """What cannot be a login."""
+        """Not valid as Linux user names."""
         assert ("malformed-ssh-user", "hosts[1].ssh.user") in check({"hosts[1].ssh.user": user})
 
     @pytest.mark.parametrize("user", ["root", "admin-1", "svc_k8s", "first.last@corp.example"])
-    def test_logins_are_accepted(self, check: Check, user: str) -> None:
-        """Also those of a directory service."""
+    def test_user_names_are_accepted(self, check: Check, user: str) -> None:
+        """Including users of a directory service."""
         assert check({"hosts[1].ssh.user": user}) == {}
 
 
 class TestHostKeyMissing:
     """host-key-missing."""
 
-    def test_no_key_is_refused_with_the_command_that_shows_it(self, check: Check, out: object) -> None:
-        """Trust on first use is a choice that is written down."""
+    def test_a_missing_key_is_refused_with_the_command_that_prints_it(self, check: Check, out: object) -> None:
+        """Trust on first use must be explicit."""
         assert (
             "ssh-keyscan -t ed25519 198.18.0.12" in check({"hosts[1].ssh.host_key": out})["host-key-missing", "hosts[1].ssh.host_key"].hint
         )
 
     def test_trust_on_first_use_is_accepted(self, check: Check) -> None:
-        """It is written down."""
+        """The file has it explicitly."""
         assert check({"hosts[1].ssh.host_key": "trust-on-first-use"}) == {}
 
 
@@ -82,11 +82,11 @@ class TestMalformedHostKey:
         ],
     )
     def test_other_texts_are_refused(self, check: Check, text: str) -> None:
-        """Cut keys, keys of another type than they say, fingerprints, known_hosts lines with the host."""
+        """Truncated keys, keys with the wrong type, fingerprints, known_hosts lines with the host."""
         assert ("malformed-host-key", "hosts[1].ssh.host_key") in check({"hosts[1].ssh.host_key": text})
 
     def test_a_private_key_is_not_repeated(self, check: Check) -> None:
-        """A private key that was put there by mistake does not go into the message."""
+        """A private key in this field must not appear in the message."""
         problem = check({"hosts[1].ssh.host_key": "-----BEGIN OPENSSH PRIVATE KEY----- c2VjcmV0"})[
             "malformed-host-key", "hosts[1].ssh.host_key"
         ]
@@ -99,15 +99,15 @@ class TestMalformedHostKey:
 
 
 class TestDuplicateSshEndpoint:
-    """duplicate-ssh-endpoint: one host once."""
+    """duplicate-ssh-endpoint."""
 
-    def test_an_endpoint_twice_is_refused_whatever_its_spelling(self, check: Check) -> None:
+    def test_a_duplicate_endpoint_in_any_notation_is_refused(self, check: Check) -> None:
         """fd66:0::11 is fd66::11."""
         changes = {"hosts[0].ssh.address": "fd66::11", "hosts[1].ssh.address": "fd66:0:0::11"}
         assert ("duplicate-ssh-endpoint", "hosts[1].ssh.address") in check(changes)
 
     def test_one_address_with_two_ports_is_accepted(self, check: Check) -> None:
-        """Forwarded ports of one address are two machines."""
+        """Forwarded ports of one address can be two machines."""
         changes = {
             "hosts[0].ssh.address": "203.0.113.1",
             "hosts[1].ssh": {"address": "203.0.113.1", "port": 2222, "host_key": "trust-on-first-use"},
@@ -115,7 +115,7 @@ class TestDuplicateSshEndpoint:
         assert check(changes) == {}
 
     def test_one_private_address_behind_two_jump_hosts_is_accepted(self, check: Check) -> None:
-        """Two sites may use the same private addresses."""
+        """Two sites can use the same private addresses."""
         trust = {"host_key": "trust-on-first-use"}
         ssh = [{"address": "192.168.1.1", **trust, "jump": {"address": f"203.0.113.{n}", **trust}} for n in (1, 2)]
         assert check({"hosts[0].ssh": ssh[0], "hosts[1].ssh": ssh[1]}) == {}
@@ -125,10 +125,10 @@ class TestJumpToItself:
     """jump-to-itself."""
 
     def test_the_host_as_its_own_jump_host_is_refused(self, check: Check) -> None:
-        """It would never be reached."""
+        """The host would be unreachable."""
         jump = {"address": "198.18.0.12", "host_key": "trust-on-first-use"}
         assert ("jump-to-itself", "hosts[1].ssh.jump.address") in check({"hosts[1].ssh.jump": jump})
 
     def test_another_host_of_the_cluster_is_accepted(self, check: Check) -> None:
-        """The control plane may be the way to the workers."""
+        """The control plane can be the jump host of the workers."""
         assert check({"hosts[1].ssh.jump": {"address": "198.18.0.11", "host_key": "trust-on-first-use"}}) == {}

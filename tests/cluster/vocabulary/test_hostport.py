@@ -10,13 +10,13 @@ from cluster.vocabulary.hostport import join_host_port, split_host_port
 
 
 @given(st.ip_addresses(), st.integers(1, 65535))
-def test_what_is_joined_is_split_again(address: IPv4Address | IPv6Address, port: int) -> None:
+def test_host_port_round_trip(address: IPv4Address | IPv6Address, port: int) -> None:
     """For every address of either family."""
     host, found = split_host_port(join_host_port(address, port))
     assert (ip_address(host), found) == (address, port)
 
 
-def test_ipv6_is_in_brackets_and_the_others_are_not() -> None:
+def test_only_ipv6_has_brackets() -> None:
     """RFC 3986."""
     assert join_host_port(IPv6Address("fd66::11"), 6443) == "[fd66::11]:6443"
     assert join_host_port("198.18.0.11", 6443) == "198.18.0.11:6443"
@@ -34,7 +34,7 @@ def test_ipv6_is_in_brackets_and_the_others_are_not() -> None:
     ],
 )
 def test_a_missing_port_is_the_default(text: str, expected: tuple[str, int]) -> None:
-    """An IPv6 address comes out in its canonical spelling."""
+    """An IPv6 address is returned in canonical form."""
     assert split_host_port(text, 6443) == expected
 
 

@@ -1,4 +1,4 @@
-"""The known name that a misspelt one most likely means."""
+"""Find the known name that is most similar to a misspelt name."""
 
 import pytest
 
@@ -11,12 +11,12 @@ KNOWN = ("name", "stack", "hosts", "host_key", "kubernetes_version", "addresses"
     ("written", "meant"),
     [("nam", "name"), ("stakc", "stack"), ("hostKey", "host_key"), ("kubernetes-version", "kubernetes_version"), ("adresses", "addresses")],
 )
-def test_slips_are_understood(written: str, meant: str) -> None:
-    """A letter lost, doubled or swapped, and other ways to join words."""
+def test_typing_errors_are_recognised(written: str, meant: str) -> None:
+    """A missing, duplicate or swapped letter, and other word separators."""
     assert nearest_name(written, KNOWN) == meant
 
 
 @pytest.mark.parametrize("written", ["", "x", "password", "colour", "n" * 10000])
-def test_other_words_are_not_guessed_at(written: str) -> None:
-    """A wrong proposal is worse than none."""
+def test_other_words_have_no_proposal(written: str) -> None:
+    """No proposal is better than a wrong one."""
     assert nearest_name(written, KNOWN) is None

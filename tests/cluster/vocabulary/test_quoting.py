@@ -33,6 +33,6 @@ def test_a_number_too_long_to_print_is_not_printed() -> None:
     assert quoted(10**5000) == "a number of more than 20 digits"
 
 
-def test_a_long_text_is_cut() -> None:
-    """Sixty characters tell enough."""
+def test_a_long_string_is_truncated() -> None:
+    """At most 60 characters."""
     assert len(quoted("x" * 10000)) < 70

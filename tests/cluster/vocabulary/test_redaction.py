@@ -1,4 +1,4 @@
-"""No secret survives redaction, and what is no secret does."""
+"""Redaction removes all secrets and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEX = "0123456789abcdef" * 4
 
 
 @given(st.text(), st.text(), st.lists(st.text(min_size=4, max_size=30), min_size=1, max_size=4))
-def test_given_secrets_are_gone_wherever_they_stand(before: str, after: str, secrets: list[str]) -> None:
+def test_given_secrets_are_removed_everywhere(before: str, after: str, secrets: list[str]) -> None:
     """Next to anything, overlapping, one inside the other."""
     secrets = [secret for secret in secrets if not set(secret) & set(HIDDEN)]
     cleaned = redact(before + "".join(secrets) + after, secrets)
@@ -51,7 +51,7 @@ def test_every_line_of_a_secret_of_several_lines_is_hidden(tmp_path: Path) -> No
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNza\n(cut here)", "b3BlbnNza"),
     ],
 )
-def test_what_kubernetes_and_ssh_write_is_hidden_without_being_told(text: str, secret: str) -> None:
+def test_secrets_of_kubernetes_and_ssh_are_recognised(text: str, secret: str) -> None:
     """Bootstrap tokens, kubeconfig keys, certificate keys, web tokens, private keys, cut ones too."""
     assert secret in text
     assert secret not in redact(text)
@@ -70,11 +70,11 @@ def test_what_kubernetes_and_ssh_write_is_hidden_without_being_told(text: str, s
         "-----BEGIN CERTIFICATE-----\nMIIabc\n-----END CERTIFICATE-----",
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
-    """Digests, addresses, versions, certificates: a record without them tells nothing."""
+def test_other_text_is_kept(text: str) -> None:
+    """Digests, addresses, versions and certificates."""
     assert redact(text) == text
 
 
-def test_text_after_a_hidden_key_stays() -> None:
+def test_text_after_a_hidden_key_is_kept() -> None:
     """Only the key goes."""
     assert redact("a\n-----BEGIN EC PRIVATE KEY-----\nx\n-----END EC PRIVATE KEY-----\nb") == f"a\n{HIDDEN}\nb"

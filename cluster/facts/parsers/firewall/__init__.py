@@ -1,4 +1,4 @@
-"""Firewalls that drop packets of other hosts: parts ufw, firewalld, nftables and iptables, each from what the program itself prints."""
+"""Firewalls that drop packets of other hosts: parts ufw, firewalld, nftables and iptables, each from the output of its program."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from cluster.facts.parsers.firewall.ufw import ufw
 __all__ = ["firewalld", "iptables", "nftables", "of_one_host", "ufw"]
 
 
-# the chains of iptables, which ufw fills
+# chains of iptables that ufw fills
 _INPUT = ("ip filter INPUT", "ip6 filter INPUT")
 _FORWARD = ("ip filter FORWARD", "ip6 filter FORWARD")
 
 
-def of_one_host(
+def merge_rules(
     *,
     ufw: tuple[FirewallRule, ...],
     firewalld: tuple[FirewallRule, ...],
     nftables: tuple[FirewallRule, ...],
     iptables: tuple[FirewallRule, ...],
 ) -> tuple[FirewallRule, ...]:
-    """Each firewall told once, under the name of the program that its owner changes it with: ufw and firewalld work by nftables or iptables."""
+    """Report each firewall once, as the program that its owner configures. ufw and firewalld use nftables or iptables."""
     by_iptables = {(rule.family, rule.detail) for rule in iptables}
     both = (*iptables, *(rule for rule in nftables if (rule.family, rule.detail) not in by_iptables))
     if ufw:
-        # `ufw status` does not say whether it drops forwarded packets: that shows in the chain only
+        # `ufw status` does not show whether ufw drops forwarded packets; only the chain does
         routed = (replace(rule, program="ufw", detail="routed packets") for rule in both if rule.detail in _FORWARD)
         ufw = (*ufw, *routed)
         both = tuple(rule for rule in both if rule.detail not in _INPUT + _FORWARD)

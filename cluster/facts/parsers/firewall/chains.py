@@ -1,7 +1,7 @@
-"""What a packet filter does with a new packet from another host, for every port at once.
+"""Evaluate a packet filter for new packets from other hosts, for all ports at once.
 
-The judgement is careful in one direction: a port is called closed only when a rule or policy drops it for certain. A condition that is not
-understood (a source, an interface, a rate) makes a drop uncertain, which is passed over, and an accept certain enough.
+A port counts as closed only if a rule or policy certainly drops its packets. With an unsupported condition (a source, an interface, a rate)
+a drop is uncertain and ignored, and an accept counts as certain.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EVERYTHING = tuple(PortRange(protocol, 0, 65535) for protocol in PROTOCOLS)
 
 
 class Verdict(Enum):
-    """What a rule does with what it matches."""
+    """The verdict of a rule."""
 
     ACCEPT = "accept"
     DROP = "drop"
@@ -38,11 +38,11 @@ class Condition:
     families: frozenset[Family] = frozenset(Family)
     protocols: frozenset[str] = frozenset(PROTOCOLS)
     ports: Ports = ALL_PORTS
-    never: bool = False  # loopback, established connections, other protocols: not such packets
-    uncertain: bool = False  # something else must hold too
+    never: bool = False  # matches only loopback, established connections or other protocols
+    uncertain: bool = False  # has other conditions too
 
-    def holds(self, packet: Packet) -> bool | None:
-        """True, False, or None: perhaps."""
+    def matches(self, packet: Packet) -> bool | None:
+        """Whether the condition matches; None: uncertain."""
         if self.never or packet.family not in self.families or packet.protocol not in self.protocols:
             return False
         if not any(first <= packet.port <= last for first, last in self.ports):
@@ -50,7 +50,7 @@ class Condition:
         return None if self.uncertain else True
 
     def both(self, other: Condition) -> Condition:
-        """Packets that meet this condition and the other."""
+        """The conjunction of both conditions."""
         ports = tuple((max(a, c), min(b, d)) for a, b in self.ports for c, d in other.ports if max(a, c) <= min(b, d))
         return Condition(
             self.families & other.families,
@@ -81,7 +81,7 @@ class Packet:
 
 @dataclass
 class Chain:
-    """A chain; one that hangs on a hook has a policy."""
+    """A chain. Base chains have a policy."""
 
     name: str
     rules: list[Rule] = field(default_factory=list)
@@ -92,7 +92,7 @@ Chains = Mapping[str, Chain]
 
 
 def outside(ports: Ports) -> Ports:
-    """All other ports."""
+    """The complement of the ports."""
     rest: list[tuple[int, int]] = []
     start = 0
     for first, last in sorted(ports):
@@ -103,13 +103,13 @@ def outside(ports: Ports) -> Ports:
 
 
 def closed_ports(chain: Chain, chains: Chains, family: Family) -> tuple[PortRange, ...]:
-    """Ports of each protocol whose packets are dropped for certain by this chain; `chains`: those of its table."""
-    # between two ports that no rule names, all ports fare alike
-    edges = sorted({0, 65536} | {edge for port_range in _mentioned(chains) for edge in (port_range[0], port_range[1] + 1)})
+    """Ports of each protocol whose packets this chain certainly drops. `chains`: all chains of the table."""
+    # all ports between two ports in rules have the same verdict
+    edges = sorted({0, 65536} | {edge for port_range in _named_ports(chains) for edge in (port_range[0], port_range[1] + 1)})
     closed: list[PortRange] = []
     for protocol in PROTOCOLS:
         for first, beyond in pairwise(edges):
-            if _fate(chain, chains, Packet(family, protocol, first)) is not Verdict.DROP:
+            if _outcome(chain, chains, Packet(family, protocol, first)) is not Verdict.DROP:
                 continue
             if closed and closed[-1].protocol == protocol and closed[-1].last == first - 1:
                 closed[-1] = PortRange(protocol, closed[-1].first, beyond - 1)
@@ -118,30 +118,30 @@ def closed_ports(chain: Chain, chains: Chains, family: Family) -> tuple[PortRang
     return tuple(closed)
 
 
-def _mentioned(chains: Chains) -> Iterator[tuple[int, int]]:
+def _named_ports(chains: Chains) -> Iterator[tuple[int, int]]:
     for chain in chains.values():
         for rule in chain.rules:
             yield from rule.condition.ports
 
 
-def _fate(chain: Chain, chains: Chains, packet: Packet) -> Verdict:
+def _outcome(chain: Chain, chains: Chains, packet: Packet) -> Verdict:
     return _walk(chain.rules, chains.get, packet, depth=0) or chain.policy
 
 
 def _walk(rules: Sequence[Rule], chain_named: Callable[[str], Chain | None], packet: Packet, *, depth: int) -> Verdict | None:
-    """ACCEPT or DROP where the rules decide, None where they leave it to whoever called."""
-    if depth > 16:  # the kernel's own limit of jumps
+    """ACCEPT or DROP when a rule decides; None to continue in the calling chain."""
+    if depth > 16:  # the kernel's limit of jumps
         return None
     for rule in rules:
-        holds = rule.condition.holds(packet)
-        if holds is False or rule.verdict is Verdict.NONE:
+        matches = rule.condition.matches(packet)
+        if matches is False or rule.verdict is Verdict.NONE:
             continue
-        fate: Verdict | None = rule.verdict
+        outcome: Verdict | None = rule.verdict
         if rule.verdict in (Verdict.JUMP, Verdict.GOTO):
             called = chain_named(rule.target)
-            fate = _walk(called.rules, chain_named, packet, depth=depth + 1) if called else None
-        if fate is Verdict.ACCEPT or (fate is Verdict.DROP and holds):
-            return fate
-        if rule.verdict in (Verdict.GOTO, Verdict.RETURN) and holds:
+            outcome = _walk(called.rules, chain_named, packet, depth=depth + 1) if called else None
+        if outcome is Verdict.ACCEPT or (outcome is Verdict.DROP and matches):
+            return outcome
+        if rule.verdict in (Verdict.GOTO, Verdict.RETURN) and matches:
             return None
     return None

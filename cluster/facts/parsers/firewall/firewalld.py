@@ -1,4 +1,4 @@
-"""Part firewalld: what `firewall-cmd --list-all` prints of each active zone, as `word rest` lines."""
+"""Part firewalld: the output of `firewall-cmd --list-all` for each active zone, as `word rest` lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cluster.facts.parsers.firewall.chains import Chain, Condition, Rule, Verdic
 from cluster.facts.parsers.sections import pairs
 from cluster.vocabulary.families import Family
 
-# The services of firewalld that open ports of Kubernetes, as its own files define them.
+# Services of firewalld with ports of Kubernetes, as defined in its files.
 _SERVICES = {
     "kube-api": ("6443/tcp",),
     "kube-apiserver": ("6443/tcp",),
@@ -22,13 +22,13 @@ _SERVICES = {
 
 
 def firewalld(text: str) -> tuple[FirewallRule, ...]:
-    """What each active zone closes; a zone that accepts everything closes nothing. Rules for sources of its own leave a zone undecided."""
+    """The closed ports of each active zone. Zones that accept everything and zones without interfaces are skipped."""
     found = []
-    for zone, said in _zones(text):
-        if said.get("target", "default").strip("%") == "ACCEPT" or not said.get("interfaces"):
+    for zone, settings in _zones(text):
+        if settings.get("target", "default").strip("%") == "ACCEPT" or not settings.get("interfaces"):
             continue
-        opened = [_rule(one) for one in said.get("ports", "").split()]
-        opened += [_rule(one) for service in said.get("services", "").split() for one in _SERVICES.get(service, ())]
+        opened = [_rule(port) for port in settings.get("ports", "").split()]
+        opened += [_rule(port) for service in settings.get("services", "").split() for port in _SERVICES.get(service, ())]
         chain = Chain(zone, opened, Verdict.DROP)
         for family in Family:
             found.append(FirewallRule("firewalld", family, f"zone {zone}", closed_ports(chain, {zone: chain}, family)))

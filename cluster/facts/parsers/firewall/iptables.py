@@ -16,7 +16,7 @@ _NO_VERDICT = ("LOG", "NFLOG", "MARK", "CONNMARK", "AUDIT", "SET", "TRACE", "CHE
 
 def iptables(text: str) -> tuple[FirewallRule, ...]:
     """INPUT chains that close ports, FORWARD chains that close everything; each table is preceded by a line `family ip` or `family ip6`."""
-    return tuple(rule for family, lines in _tables(text) for rule in _judged(family, lines))
+    return tuple(rule for family, lines in _tables(text) for rule in _closing_chains(family, lines))
 
 
 def _tables(text: str) -> Iterator[tuple[Family, list[str]]]:
@@ -30,7 +30,7 @@ def _tables(text: str) -> Iterator[tuple[Family, list[str]]]:
             lines.append(line)
 
 
-def _judged(family: Family, lines: list[str]) -> Iterator[FirewallRule]:
+def _closing_chains(family: Family, lines: list[str]) -> Iterator[FirewallRule]:
     chains: dict[str, Chain] = {}
     for line in lines:
         if line.startswith(":"):
@@ -42,7 +42,7 @@ def _judged(family: Family, lines: list[str]) -> Iterator[FirewallRule]:
     for name in ("INPUT", "FORWARD"):
         closed = closed_ports(chains[name], chains, family) if name in chains else ()
         if closed and (name == "INPUT" or closed == EVERYTHING):
-            # as nft names the same chain
+            # the name that nft uses for the same chain
             table = "ip filter" if family is Family.IPV4 else "ip6 filter"
             yield FirewallRule("iptables", family, f"{table} {name}", closed, name.lower())
 
@@ -58,11 +58,11 @@ def _rule(words: list[str]) -> Rule:
         if word in ("-j", "-g"):
             name = next(rest)
             verdict, target = _verdict(name, goto=word == "-g"), name
-            break  # what follows are options of the target
+            break  # the rest are options of the target
         if word in ("-m", "--comment"):
             next(rest)
             continue
-        # one value an option; an option without one (--syn) takes none, and is no word that this reads
+        # _condition consumes the value of each option that it supports; other words (--syn) are uncertain
         condition = condition.both(_condition(word, rest, negated))
         negated = False
     return Rule(condition, verdict, target)
@@ -83,7 +83,7 @@ def _condition(option: str, rest: Iterator[str], negated: bool) -> Condition:
     if option in ("--state", "--ctstate"):
         return Condition(never=("NEW" in next(rest).split(",")) is negated)
     if option in ("-i", "--in-interface"):
-        # a packet from another host never comes in on loopback
+        # packets from other hosts never arrive on loopback
         return Condition(never=not negated) if next(rest) == "lo" else Condition(uncertain=True)
     if option in ("--icmp-type", "--icmpv6-type"):
         return Condition(never=True)

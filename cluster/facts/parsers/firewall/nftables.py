@@ -14,18 +14,20 @@ Table = tuple[str, str]  # family and name
 Expression = dict[str, Any]
 
 _FAMILIES = {"ip": (Family.IPV4,), "ip6": (Family.IPV6,), "inet": (Family.IPV4, Family.IPV6)}
-# kube-proxy's own table (its name is Kubernetes'), which a host of a cluster has
+# prefixes of the tables of kube-proxy and pod networks
 _OF_KUBERNETES = ("kube-proxy", "flannel-", "cali", "cilium")
 _NEVER = Condition(never=True)
-_PERHAPS = Condition(uncertain=True)
+_UNCERTAIN = Condition(uncertain=True)
 
 
 def nftables(text: str) -> tuple[FirewallRule, ...]:
-    """Base chains that close ports on the input hook, or everything on the forward hook, one entry a chain and family."""
+    """Base chains that close ports on the input hook, or everything on the forward hook: one entry per chain and family."""
     if not text.strip():
         return ()
     entries: list[Expression] = json.loads(text)["nftables"]
-    sets = {(_table(one), one["name"]): one.get("elem", []) for entry in entries for one in (entry.get("set"), entry.get("map")) if one}
+    sets = {
+        (_table(item), item["name"]): item.get("elem", []) for entry in entries for item in (entry.get("set"), entry.get("map")) if item
+    }
     chains: dict[Table, dict[str, Chain]] = {}
     bases: list[tuple[Table, str, str]] = []
     for entry in entries:
@@ -36,10 +38,10 @@ def nftables(text: str) -> tuple[FirewallRule, ...]:
         elif rule := entry.get("rule"):
             table = _table(rule)
             chains[table][rule["chain"]].rules += _rules(rule["expr"], table, sets)
-    return tuple(_judged(bases, chains))
+    return tuple(_closing_chains(bases, chains))
 
 
-def _judged(bases: Iterable[tuple[Table, str, str]], chains: dict[Table, dict[str, Chain]]) -> Iterator[FirewallRule]:
+def _closing_chains(bases: Iterable[tuple[Table, str, str]], chains: dict[Table, dict[str, Chain]]) -> Iterator[FirewallRule]:
     for table, name, hook in bases:
         if table[1].startswith(_OF_KUBERNETES):
             continue
@@ -61,7 +63,7 @@ _VERDICTS = {"accept": Verdict.ACCEPT, "drop": Verdict.DROP, "reject": Verdict.D
 
 
 def _rules(expressions: list[Expression], table: Table, sets: dict[tuple[Table, str], Any]) -> Iterator[Rule]:
-    """The rules that one rule's expressions amount to: one, or one for each entry of a verdict map."""
+    """The rules of one nftables rule: one, or one for each entry of a verdict map."""
     condition = Condition()
     for expression in expressions:
         kind, body = next(iter(expression.items()))
@@ -78,11 +80,11 @@ def _rules(expressions: list[Expression], table: Table, sets: dict[tuple[Table, 
                 narrowed = condition.both(_condition({"op": "==", "left": body["key"], "right": value}, table, sets))
                 yield from (Rule(narrowed.both(rule.condition), rule.verdict, rule.target) for rule in _rules([verdict], table, sets))
         elif kind not in ("counter", "log", "comment"):
-            condition = condition.both(_PERHAPS)  # limits, xt matches of iptables-nft, and what is yet to be invented
+            condition = condition.both(_UNCERTAIN)  # limits, xt matches of iptables-nft, and unknown expressions
 
 
 def _elements(right: Any, table: Table, sets: dict[tuple[Table, str], Any]) -> list[Any]:
-    """What is listed: of an anonymous set, a named one (@NAME), or a single value."""
+    """The elements of an anonymous set, a named set (@NAME), or a single value."""
     if isinstance(right, str) and right.startswith("@"):
         return list(sets.get((table, right[1:]), []))
     if isinstance(right, dict) and "set" in right:
@@ -93,32 +95,32 @@ def _elements(right: Any, table: Table, sets: dict[tuple[Table, str], Any]) -> l
 
 def _condition(match: Expression, table: Table, sets: dict[tuple[Table, str], Any]) -> Condition:
     left, elements = match["left"], _elements(match["right"], table, sets)
-    other_than = match.get("op") == "!="
+    negated = match.get("op") == "!="
     kind, body = next(iter(left.items())) if isinstance(left, dict) else ("", {})
     if kind == "payload":
-        return _of_payload(body.get("protocol"), body.get("field"), elements, other_than)
+        return _of_payload(body.get("protocol"), body.get("field"), elements, negated)
     if kind == "meta":
-        return _of_meta(body.get("key"), elements, other_than)
+        return _of_meta(body.get("key"), elements, negated)
     if kind == "ct" and body.get("key") == "state":
-        return Condition(never=("new" in elements) is other_than)
-    return _PERHAPS
+        return Condition(never=("new" in elements) is negated)
+    return _UNCERTAIN
 
 
 _HEADERS = {"ip": Family.IPV4, "ip6": Family.IPV6}
 
 
-def _of_payload(protocol: str | None, header_field: str | None, elements: list[Any], other_than: bool) -> Condition:
+def _of_payload(protocol: str | None, header_field: str | None, elements: list[Any], negated: bool) -> Condition:
     if protocol in ("tcp", "udp", "th") and header_field == "dport":
-        return _of_ports(protocol, elements, other_than)
+        return _of_ports(protocol, elements, negated)
     if protocol in ("icmp", "icmpv6", "igmp", "sctp", "dccp", "esp", "ah"):
         return _NEVER
     if protocol in _HEADERS:
         of_family = Condition(families=frozenset({_HEADERS[protocol]}))
-        return of_family.both(_of_protocols(elements, other_than) if header_field in ("protocol", "nexthdr") else _PERHAPS)
-    return _PERHAPS
+        return of_family.both(_of_protocols(elements, negated) if header_field in ("protocol", "nexthdr") else _UNCERTAIN)
+    return _UNCERTAIN
 
 
-def _of_ports(protocol: str | None, elements: list[Any], other_than: bool) -> Condition:
+def _of_ports(protocol: str | None, elements: list[Any], negated: bool) -> Condition:
     protocols = frozenset({protocol}) if protocol in ("tcp", "udp") else frozenset({"tcp", "udp"})
     ports: list[tuple[int, int]] = []
     for element in elements:
@@ -130,26 +132,26 @@ def _of_ports(protocol: str | None, elements: list[Any], other_than: bool) -> Co
         else:
             return Condition(protocols=protocols, uncertain=True)
     found: Ports = tuple(ports)
-    return Condition(protocols=protocols, ports=outside(found) if other_than else found)
+    return Condition(protocols=protocols, ports=outside(found) if negated else found)
 
 
-def _of_protocols(elements: list[Any], other_than: bool) -> Condition:
+def _of_protocols(elements: list[Any], negated: bool) -> Condition:
     both = {"tcp", "udp"}
     named = {{"6": "tcp", "17": "udp"}.get(str(element), str(element)) for element in elements}
-    return Condition(protocols=frozenset(both - named if other_than else both & named))
+    return Condition(protocols=frozenset(both - named if negated else both & named))
 
 
-def _of_meta(key: str | None, elements: list[Any], other_than: bool) -> Condition:
+def _of_meta(key: str | None, elements: list[Any], negated: bool) -> Condition:
     if key == "l4proto":
-        return _of_protocols(elements, other_than)
+        return _of_protocols(elements, negated)
     if key in ("nfproto", "protocol"):
         named = {
             {"ipv4": Family.IPV4, "ip": Family.IPV4, "ipv6": Family.IPV6, "ip6": Family.IPV6}.get(str(element)) for element in elements
         }
-        return Condition(families=frozenset(family for family in Family if (family in named) is not other_than))
+        return Condition(families=frozenset(family for family in Family if (family in named) is not negated))
     if key in ("iifname", "iif"):
-        # a packet from another host never comes in on loopback
+        # packets from other hosts never arrive on loopback
         if elements == ["lo"]:
-            return Condition() if other_than else _NEVER
-        return _PERHAPS
-    return _PERHAPS
+            return Condition() if negated else _NEVER
+        return _UNCERTAIN
+    return _UNCERTAIN

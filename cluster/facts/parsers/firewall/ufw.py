@@ -1,4 +1,4 @@
-"""Part ufw: what `ufw status verbose` prints while ufw is switched on."""
+"""Part ufw: the output of `ufw status verbose` while ufw is active."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _ACTIONS = {"ALLOW": Verdict.ACCEPT, "LIMIT": Verdict.ACCEPT, "DENY": Verdict.DR
 
 
 def ufw(text: str) -> tuple[FirewallRule, ...]:
-    """What ufw closes, by family; nothing when it is inactive."""
+    """The closed ports of ufw by family; empty when ufw is inactive."""
     if not re.search(r"^Status: active", text, re.MULTILINE):
         return ()
     policy = re.search(r"^Default: (\w+) \(incoming\)", text, re.MULTILINE)
     if policy is None:
-        raise ValueError("ufw is active and does not say what it does with incoming packets")
+        raise ValueError("the default policy of ufw for incoming packets is missing")
     found = []
     for family in Family:
         chain = Chain("incoming", [rule for line in text.splitlines() if (rule := _rule(line, family))], _policy(policy[1]))

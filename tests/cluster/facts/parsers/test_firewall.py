@@ -1,4 +1,4 @@
-"""Real firewalls, recorded, and what they close."""
+"""Closed ports of real firewalls, from recorded output."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Recorded = Callable[[str], str]
 
 
 def rules_in(text: str) -> tuple[FirewallRule, ...]:
-    """Everything that the four parts say."""
+    """The merged rules of the four parts."""
     parts: dict[str, Any] = {
         name: getattr(firewall, name)(sections_of(text)[name]) for name in ("ufw", "firewalld", "nftables", "iptables")
     }
-    return firewall.of_one_host(**parts)
+    return firewall.merge_rules(**parts)
 
 
 def test_a_dropping_nft_policy_closes_what_no_rule_accepts(recorded: Recorded) -> None:
-    """Loopback, established connections and ICMP are accepted and open nothing; IPv4 from a whole network may be the peers'."""
+    """Rules for loopback, established connections and ICMP open no port. A rule for an IPv4 network can match the peers."""
     incoming, *forwarded = rules_in(recorded("nft-drop-policy"))
     assert (incoming.family, incoming.detail, incoming.hook) == (Family.IPV6, "inet filter input", "input")
     assert [port for port in (22, 6443, 10250, 30000) if incoming.closes("tcp", port)] == [6443, 30000]
@@ -37,8 +37,8 @@ def test_a_dropping_nft_policy_closes_what_no_rule_accepts(recorded: Recorded) -
     ]
 
 
-def test_rejecting_nft_rules_close_what_they_name(recorded: Recorded) -> None:
-    """Through a named set and a chain of its own; a port that some sources may reach is not called closed."""
+def test_rejecting_nft_rules_close_their_ports(recorded: Recorded) -> None:
+    """With a named set and a user chain. A port that is open for some sources does not count as closed."""
     (rule,) = rules_in(recorded("nft-ipv6-reject"))
     assert (rule.family, rule.closed) == (
         Family.IPV6,
@@ -46,8 +46,8 @@ def test_rejecting_nft_rules_close_what_they_name(recorded: Recorded) -> None:
     )
 
 
-def test_iptables_rules_are_read_from_iptables_itself(recorded: Recorded) -> None:
-    """nft shows their matches as opaque; a return for some sources does not open what is rejected for the others."""
+def test_iptables_rules_are_read_from_iptables_save(recorded: Recorded) -> None:
+    """nft does not decode their matches. A return for some sources does not open a port."""
     first, second = rules_in(recorded("iptables"))
     assert (first.program, first.family, first.detail) == ("iptables", Family.IPV4, "ip filter INPUT")
     assert first.closed == (
@@ -61,15 +61,15 @@ def test_iptables_rules_are_read_from_iptables_itself(recorded: Recorded) -> Non
 
 
 def test_a_legacy_table_counts(recorded: Recorded) -> None:
-    """iptables-legacy has tables of its own."""
+    """iptables-legacy has separate tables."""
     (rule,) = rules_in(recorded("iptables-legacy"))
     assert (rule.program, rule.family) == ("iptables", Family.IPV4)
     assert rule.closes("tcp", 6443)
     assert not rule.closes("tcp", 22)
 
 
-def test_ufw_is_told_once_by_its_own_name(recorded: Recorded) -> None:
-    """The iptables rules that it works by are not told as well; what it drops of forwarded packets shows only there."""
+def test_ufw_is_reported_once(recorded: Recorded) -> None:
+    """Its iptables rules are not reported again. Only they show dropped forwarded packets."""
     rules = rules_in(recorded("ufw"))
     assert [(rule.program, rule.family, rule.hook) for rule in rules] == [
         ("ufw", Family.IPV4, "input"),
@@ -88,8 +88,8 @@ def test_an_inactive_ufw_closes_nothing() -> None:
     assert firewall.ufw("") == ()
 
 
-def test_firewalld_is_told_once_by_its_zone(recorded: Recorded) -> None:
-    """Ports and known services are open; its nft table is not told as well."""
+def test_firewalld_is_reported_once(recorded: Recorded) -> None:
+    """Ports and known services are open, and its nft table is not reported again."""
     rules = rules_in(recorded("firewalld"))
     assert [(rule.program, rule.family, rule.detail) for rule in rules] == [
         ("firewalld", Family.IPV4, "zone public"),
@@ -110,7 +110,7 @@ def test_no_firewall_is_no_fault(recorded: Recorded) -> None:
 
 
 def nft(*rules: list[dict[str, Any]], policy: str = "accept", family: str = "inet", table: str = "filter") -> tuple[FirewallRule, ...]:
-    """What one input chain of these rules closes."""
+    """The closed ports of one input chain with these rules."""
     place = {"family": family, "table": table}
     entries: list[dict[str, Any]] = [{"chain": {**place, "name": "input", "type": "filter", "hook": "input", "prio": 0, "policy": policy}}]
     entries += [{"rule": {**place, "chain": "input", "expr": list(expressions)}} for expressions in rules]
@@ -138,35 +138,35 @@ DPORT = {"payload": {"protocol": "tcp", "field": "dport"}}
     ids=["interface", "source", "invalid", "rate", "xt", "icmp"],
 )
 def test_a_drop_on_a_condition_is_not_certain(condition: dict[str, Any]) -> None:
-    """Only what is dropped whatever its source and interface is called closed."""
+    """Only ports that are closed for every source and interface count."""
     assert nft([condition, {"drop": None}]) == ()
 
 
-def test_a_port_range_that_is_excepted_stays_open() -> None:
+def test_an_excluded_port_range_stays_open() -> None:
     """tcp dport != 6000-7000 drop."""
     (ipv4, ipv6) = nft([match(DPORT, {"range": [6000, 7000]}, "!="), {"drop": None}])
     assert ipv4.closed == ipv6.closed == (PortRange("tcp", 0, 5999), PortRange("tcp", 7001, 65535))
 
 
-def test_a_verdict_map_is_taken_apart() -> None:
+def test_a_verdict_map_is_expanded() -> None:
     """tcp dport vmap { 22 : accept, 6443 : drop }."""
     table = {"set": [[22, {"accept": None}], [6443, {"drop": None}]]}
     (ipv4, _) = nft([{"vmap": {"key": DPORT, "data": table}}])
     assert ipv4.closed == (PortRange("tcp", 6443, 6443),)
 
 
-def test_kube_proxys_own_table_is_not_a_firewall() -> None:
-    """A host of a cluster has one."""
+def test_the_table_of_kube_proxy_is_ignored() -> None:
+    """Nodes have such a table."""
     assert nft([{"drop": None}], table="kube-proxy") == ()
 
 
-def test_a_bridge_table_is_not_looked_at() -> None:
-    """It filters frames, not what arrives for this host."""
+def test_bridge_tables_are_ignored() -> None:
+    """Bridge tables filter frames, not packets to this host."""
     assert nft([{"drop": None}], family="bridge") == ()
 
 
-def test_goto_does_not_come_back() -> None:
-    """After a goto the policy decides, after a jump the next rule."""
+def test_goto_does_not_return() -> None:
+    """After a goto the policy applies, after a jump the next rule."""
     everything = Condition()
     chains = {"empty": Chain("empty"), "main": Chain("main", [], Verdict.DROP)}
     chains["main"].rules = [Rule(everything, Verdict.GOTO, "empty"), Rule(everything, Verdict.ACCEPT)]
@@ -176,15 +176,15 @@ def test_goto_does_not_come_back() -> None:
 
 
 def test_chains_that_call_each_other_end() -> None:
-    """The kernel refuses loops; a garbled answer may hold one."""
+    """The kernel refuses loops, but malformed output can contain one."""
     chains = {"a": Chain("a"), "b": Chain("b")}
     chains["a"].rules = [Rule(Condition(), Verdict.JUMP, "b")]
     chains["b"].rules = [Rule(Condition(), Verdict.JUMP, "a")]
     assert closed_ports(chains["a"], chains, Family.IPV4) == ()
 
 
-def test_outside_is_everything_else() -> None:
-    """Overlaps and both ends included."""
+def test_outside_is_the_complement() -> None:
+    """With overlaps, and at both ends."""
     assert outside(((0, 10), (5, 20), (65535, 65535))) == ((21, 65534),)
     assert outside(()) == ((0, 65535),)
     assert outside(((0, 65535),)) == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cluster.facts.host_facts import Conflict, StepState
-from cluster.facts.parsers.foreign import not_ours, packages, programs, units
+from cluster.facts.parsers.foreign import foreign_conflicts, packages, programs, units
 from cluster.facts.parsers.kubernetes import kubernetes
 from cluster.facts.parsers.own_state import installed_files, own_state
 from cluster.facts.parsers.sections import sections_of
@@ -13,8 +13,8 @@ from cluster.facts.parsers.sections import sections_of
 Recorded = Callable[[str], str]
 
 
-def test_steps_tell_whether_they_run() -> None:
-    """A unit of this step and attempt means running; an exit code means ended; neither means that the power failed."""
+def test_the_state_of_steps_is_read() -> None:
+    """A unit of this step and attempt: running. An exit code: ended. Neither: power failure."""
     text = """owner demo
 prepared 12ab
 step init-control-plane attempt=2 exit=
@@ -30,8 +30,8 @@ unit sixstack-init-control-plane-demo-2"""
     )
 
 
-def test_a_file_that_was_changed_since_is_not_installed() -> None:
-    """Size and time are those of the marker, or the file counts as lacking; it is ours all the same."""
+def test_a_changed_file_is_not_intact() -> None:
+    """A file whose size or time differs from its marker is not intact, but is no conflict."""
     text = """marker aa /usr/local/bin/kubelet 100 1700000000
 marker bb /usr/local/bin/kubeadm 100 1700000000
 marker cc /opt/cni/bin/bridge 100 1700000000
@@ -44,9 +44,9 @@ file /usr/local/bin/kubeadm 100 1700000099"""
 
 
 def foreign(text: str, *, owned: bool = False, installed: frozenset[str] = frozenset()) -> tuple[Conflict, ...]:
-    """What is not ours by the recorded or written sections of an answer."""
+    """The conflicts in sections of output."""
     parts = sections_of(text)
-    return not_ours(
+    return foreign_conflicts(
         owned=owned,
         installed=installed,
         from_packages=packages(parts.get("packages", "")),
@@ -82,24 +82,24 @@ process containerd /usr/bin/containerd
 """
 
 
-def test_a_packaged_runtime_is_told_as_its_packages() -> None:
-    """Not once more as unit, binary and process; a masked unit can't start."""
+def test_a_packaged_runtime_is_reported_as_packages() -> None:
+    """Its unit, binary and process are not reported again. Masked units are ignored."""
     assert foreign(DOCKER) == (
         Conflict("package", "docker-ce", "deb docker-ce 5:28.0"),
         Conflict("package", "containerd.io", "deb containerd.io 1.7.27"),
     )
 
 
-def test_a_runtime_put_there_by_hand_is_told_as_unit_and_binary(recorded: Recorded) -> None:
-    """Its process runs that binary, and is not told again."""
+def test_a_runtime_without_package_is_reported_as_unit_and_binary(recorded: Recorded) -> None:
+    """Its process is not reported again."""
     assert foreign(recorded("foreign-kubelet")) == (
         Conflict("unit", "kubelet.service", "/etc/systemd/system/kubelet.service"),
         Conflict("binary", "kubelet", "/usr/local/bin/kubelet"),
     )
 
 
-def test_what_a_claimed_host_holds_where_we_install_is_ours(recorded: Recorded) -> None:
-    """The power may fail between a file and its marker; a package is a stranger's even there."""
+def test_files_in_the_folders_of_a_claimed_host_are_no_conflict(recorded: Recorded) -> None:
+    """After a power failure a file can lack its marker. Packages are always conflicts."""
     assert foreign(recorded("foreign-kubelet"), owned=True) == ()
     assert (
         foreign(recorded("foreign-kubelet"), installed=frozenset({"/usr/local/bin/kubelet", "/etc/systemd/system/kubelet.service"})) == ()
@@ -107,8 +107,8 @@ def test_what_a_claimed_host_holds_where_we_install_is_ours(recorded: Recorded) 
     assert [thing.kind for thing in foreign(DOCKER, owned=True)] == ["package", "package"]
 
 
-def test_a_process_of_a_program_that_is_gone_is_told() -> None:
-    """Removed, and still running."""
+def test_a_process_of_a_deleted_binary_is_reported() -> None:
+    """The binary was deleted, but the process is running."""
     assert foreign("@@ sixstack programs\nprocess k3s /opt/k3s (deleted)\n") == (Conflict("process", "k3s", "/opt/k3s"),)
 
 
@@ -121,7 +121,7 @@ def test_a_foreign_cluster_is_known_by_its_certificate_authority(recorded: Recor
 
 
 def test_no_recorded_answer_holds_a_secret(recorded: Recorded) -> None:
-    """That host's ca.crt held the private key too, and its admin.conf a client key: neither left the host."""
+    """On that host, ca.crt also had the private key, and admin.conf a client key. Neither is in the output."""
     for name in ("other-cluster", "control-plane"):
         text = recorded(name)
         assert "PRIVATE KEY" not in text

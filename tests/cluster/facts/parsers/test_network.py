@@ -14,7 +14,7 @@ from cluster.vocabulary.families import Family
 
 
 def test_flags_of_addresses_are_kept() -> None:
-    """`ip -j` has a key that is true for each."""
+    """`ip -j` prints each flag as a key with value true."""
     text = json.dumps(
         [
             {},
@@ -38,7 +38,7 @@ def test_flags_of_addresses_are_kept() -> None:
     assert (link.mac, link.up, link.kind) == ("52:54:00:00:00:01", True, "")
 
 
-def test_default_routes_of_all_shapes_are_read() -> None:
+def test_all_kinds_of_default_routes_are_read() -> None:
     """Through a gateway, without one, to several next hops, and IPv4 through an IPv6 gateway (RFC 5549)."""
     ipv4 = [
         {"dst": "default", "gateway": "10.0.0.1", "dev": "eth0", "protocol": "dhcp"},
@@ -60,14 +60,14 @@ def test_default_routes_of_all_shapes_are_read() -> None:
 
 
 def test_forwarding_needs_both_settings() -> None:
-    """conf.all alone leaves links that come later without it (kubeone#2778); a kernel without IPv6 says nothing of it."""
+    """With conf.all alone, new links have no forwarding (kubeone#2778). A kernel without IPv6 has no setting."""
     settings = kernel_settings("ipv4/conf/all/forwarding 1\nipv4/conf/default/forwarding 0\nipv6/conf/eth0.100/accept_ra 2")
     assert settings.forwarding == {Family.IPV4: False}
     assert settings.accept_ra == {"eth0.100": 2}
 
 
 def test_name_servers_lose_their_zone() -> None:
-    """fe80::1%eth0 is an address on one link of the host."""
+    """fe80::1%eth0 is valid only on the host."""
     assert nameservers("file /etc/resolv.conf\nnameserver fe80::1%eth0\nnameserver 9.9.9.9") == (
         ip_address("fe80::1"),
         ip_address("9.9.9.9"),
@@ -88,11 +88,11 @@ def test_name_servers_lose_their_zone() -> None:
         ("proc-tcp6 00000000000000000000000000000000:192B 0A", Socket("tcp", None, None, 6443, "")),
     ],
 )  # fmt: skip
-def test_listening_sockets_are_read_in_every_spelling(line: str, socket: Socket) -> None:
-    """Of ss, and of the kernel's tables."""
+def test_listening_sockets_are_read_in_every_notation(line: str, socket: Socket) -> None:
+    """From ss, and from the tables of the kernel."""
     assert sockets(line) == (socket,)
 
 
 def test_connections_are_no_listeners() -> None:
-    """The kernel's tables hold both."""
+    """The tables of the kernel contain both."""
     assert sockets("proc-tcp 0100007F:1F90 01\nproc-udp 0100007F:1F90 01") == ()

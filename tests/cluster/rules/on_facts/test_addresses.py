@@ -1,4 +1,4 @@
-"""Node addresses as hosts have them, and the choice where the file names none."""
+"""Node addresses on the hosts, and their detection if the file has none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check(spec: ClusterSpec, facts: HostFacts) -> tuple[Problem, ...]:
 
 
 def with_address(facts: HostFacts, text: str, *flags: str, link: str = "eth0") -> HostFacts:
-    """The facts with another address on a link."""
+    """The facts with one more address on a link."""
     added = InterfaceAddress(ip_interface(text), "global", frozenset(flags))
     return replace(facts, links=tuple(replace(one, addresses=(*one.addresses, added)) if one.name == link else one for one in facts.links))
 
@@ -40,7 +40,7 @@ def hosts(**fields: Any) -> dict[str, Any]:
 
 
 def test_the_addresses_of_the_default_route_are_chosen_primary_first(a_spec: Make, some_facts: Make) -> None:
-    """One stable global address a family: that is the node's."""
+    """The only stable global address of each family is the node address."""
     for primary, expected in (("ipv4", ["198.18.0.11", "fd66::11"]), ("ipv6", ["fd66::11", "198.18.0.11"])):
         network = a_spec().network.model_dump(mode="json")
         if primary == "ipv6":
@@ -52,7 +52,7 @@ def test_the_addresses_of_the_default_route_are_chosen_primary_first(a_spec: Mak
 
 
 def test_addresses_of_the_file_are_kept(a_spec: Make, some_facts: Make) -> None:
-    """Facts do not overrule the owner."""
+    """The file takes precedence over the facts."""
     facts = with_address(some_facts(1), "198.18.0.99/24")
     spec = a_spec(**hosts(addresses=["198.18.0.99", "fd66::11"]))
     assert check(spec, facts) == ()
@@ -63,42 +63,45 @@ def test_addresses_of_the_file_are_kept(a_spec: Make, some_facts: Make) -> None:
 
 
 def test_several_candidates_are_all_listed(a_spec: Make, some_facts: Make) -> None:
-    """Which of them is meant, only the owner knows."""
+    """The owner must choose."""
     (problem,) = check(a_spec(), with_address(some_facts(1), "fd99::5/64"))
     assert (problem.code, problem.path) == ("several-node-addresses", "hosts/node-1/addresses")
     assert "fd66::11, fd99::5" in problem.message
 
 
 @pytest.mark.parametrize("flag", ["temporary", "deprecated", "tentative", "dadfailed"])
-def test_an_unstable_address_is_no_candidate(a_spec: Make, some_facts: Make, flag: str) -> None:
-    """A privacy address beside the stable one does not make the choice unclear."""
+def test_unstable_addresses_are_not_candidates(a_spec: Make, some_facts: Make, flag: str) -> None:
+    """An additional privacy address is ignored."""
     facts = with_address(some_facts(1), "fd66::abcd/64", flag)
     assert check(a_spec(), facts) == ()
     (problem,) = check(a_spec(**hosts(addresses=["198.18.0.11", "fd66::abcd"])), facts)
-    assert (problem.code, problem.message) == ("address-not-stable", f"fd66::abcd is {flag}")
+    assert problem.code == "address-not-stable"
+    assert "fd66::abcd" in problem.message
+    assert flag in problem.message
 
 
-def test_an_address_that_is_not_on_the_host_is_named_with_those_that_are(a_spec: Make, some_facts: Make) -> None:
+def test_a_missing_address_is_reported_with_the_addresses_of_the_host(a_spec: Make, some_facts: Make) -> None:
     """kubelet would not start with it (kubernetes#130409)."""
     (problem,) = check(a_spec(**hosts(addresses=["198.18.0.11", "fd66::99"])), some_facts(1))
     assert problem.code == "address-not-on-host"
-    assert "fd66::99 is on none of its interfaces; its IPv6 addresses: fd66::11" in problem.message
+    assert "fd66::99" in problem.message
+    assert "fd66::11" in problem.message
     assert "ip address add fd66::99/64" in problem.hint
 
 
 def test_a_host_without_a_family_in_use_is_refused(a_spec: Make, some_facts: Make) -> None:
-    """Its link-local address is listed, and does not count."""
+    """Link-local addresses are listed but do not count."""
     facts = some_facts(1)
     link = facts.links[0]
     ipv4_only = replace(facts, links=(replace(link, addresses=(link.addresses[0], link.addresses[2])),))
     (problem,) = check(a_spec(), ipv4_only)
     assert problem.code == "no-node-address"
-    assert "no stable global IPv6 address on eth0, where its default route leads; its IPv6 addresses: fe80::11" in problem.message
+    assert all(value in problem.message for value in ("IPv6", "eth0", "fe80::11"))
     assert check(a_spec(stack="ipv4"), ipv4_only) == ()
 
 
-def test_a_named_interface_decides(a_spec: Make, some_facts: Make) -> None:
-    """Addresses of other links are no candidates then."""
+def test_interface_selects_the_addresses(a_spec: Make, some_facts: Make) -> None:
+    """Addresses of other links are then ignored."""
     second = Link("eth1", 1500, "52:54:00:00:01:01", True, addresses=(InterfaceAddress(ip_interface("10.9.0.1/24"), "global"),))
     facts = some_facts(1)
     facts = with_address(replace(facts, links=(*facts.links, second)), "fd99::1/64", link="eth1")
@@ -107,46 +110,46 @@ def test_a_named_interface_decides(a_spec: Make, some_facts: Make) -> None:
     assert resolve(spec, {"node-1": facts, "node-2": some_facts(2)}).hosts[0].addresses == (ip_address("10.9.0.1"), ip_address("fd99::1"))
 
 
-def test_an_interface_that_is_not_there_is_named_with_those_that_are(a_spec: Make, some_facts: Make) -> None:
-    """And nothing else is said of addresses."""
+def test_a_missing_interface_is_reported_with_the_interfaces_of_the_host(a_spec: Make, some_facts: Make) -> None:
+    """There is no other problem about addresses."""
     (problem,) = check(a_spec(**hosts(interface="ens3")), some_facts(1))
-    assert (problem.code, problem.message) == ("interface-not-on-host", "it has no interface ens3; it has eth0")
+    assert problem.code == "interface-not-on-host"
+    assert all(name in problem.message for name in ("ens3", "eth0"))
 
 
-def test_an_address_on_another_interface_than_named_is_told(a_spec: Make, some_facts: Make) -> None:
-    """One of the two is a slip."""
+def test_an_address_on_another_interface_is_reported(a_spec: Make, some_facts: Make) -> None:
+    """Either the interface or the address is wrong."""
     facts = some_facts(1)
     facts = replace(facts, links=(*facts.links, Link("eth1", 1500, None, True)))
     problems = check(a_spec(**hosts(interface="eth1", addresses=["198.18.0.11", "fd66::11"])), facts)
-    assert [problem.message for problem in problems] == [
-        "198.18.0.11 is on eth0, the file says interface eth1",
-        "fd66::11 is on eth0, the file says interface eth1",
-    ]
+    assert [problem.code for problem in problems] == ["address-not-on-host"] * 2
+    for problem, address in zip(problems, ("198.18.0.11", "fd66::11"), strict=True):
+        assert all(value in problem.message for value in (address, "eth0", "eth1"))
 
 
-def test_a_family_without_a_default_route_takes_the_other_familys_link(a_spec: Make, some_facts: Make) -> None:
-    """A cluster network need not lead out."""
+def test_a_family_without_a_default_route_uses_the_link_of_the_other_family(a_spec: Make, some_facts: Make) -> None:
+    """A cluster network needs no default route."""
     facts = some_facts(1, default_routes=(DefaultRoute(Family.IPV4, "eth0", None, "static"),))
     assert check(a_spec(), facts) == ()
 
 
-def test_a_host_without_any_default_route_is_asked_for_an_interface(a_spec: Make, some_facts: Make) -> None:
-    """Guessing among links is not ours to do."""
+def test_a_host_without_default_route_needs_an_interface(a_spec: Make, some_facts: Make) -> None:
+    """sixstack does not guess among links."""
     problems = check(a_spec(), some_facts(1, default_routes=()))
     assert [problem.code for problem in problems] == ["no-node-address"] * 2
     assert "interface" in problems[0].hint
 
 
 def test_an_endpoint_on_a_worker_is_refused(a_spec: Make, some_facts: Make) -> None:
-    """Nobody would answer there."""
+    """No API server runs on a worker."""
     spec = a_spec(control_plane={"endpoint": "198.18.0.12"})
     facts = {"node-1": some_facts(1), "node-2": some_facts(2)}
     (problem,) = check_facts(spec, facts, bundle_architecture="amd64", bundle_size=1)
     assert (problem.code, problem.path) == ("endpoint-not-on-control-plane", "hosts/node-2/addresses")
 
 
-def test_a_node_keeps_the_addresses_it_has_in_this_cluster(a_spec: Make, some_facts: Make) -> None:
-    """An address that came later does not make the choice unclear on the next run; one that went is missed."""
+def test_a_node_keeps_its_registered_addresses(a_spec: Make, some_facts: Make) -> None:
+    """Addresses that were added later are ignored; a removed address is reported."""
     state = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, node_ips=(ip_address("198.18.0.11"), ip_address("fd66::11")))
     facts = with_address(some_facts(1, owner="demo", kubernetes=state), "fd99::5/64")
     assert check(a_spec(), facts) == ()
@@ -155,8 +158,8 @@ def test_a_node_keeps_the_addresses_it_has_in_this_cluster(a_spec: Make, some_fa
     assert [problem.code for problem in check(a_spec(), moved)] == ["address-not-on-host"]
 
 
-def test_another_stack_than_the_nodes_is_chosen_anew(a_spec: Make, some_facts: Make) -> None:
-    """What the node has is then no answer; that the stack can't be changed is told by another rule."""
+def test_another_stack_ignores_the_registered_addresses(a_spec: Make, some_facts: Make) -> None:
+    """Another rule reports that the stack is immutable."""
     state = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, node_ips=(ip_address("198.18.0.11"),))
     facts = some_facts(1, owner="demo", kubernetes=state)
     assert resolve(a_spec(), {"node-1": facts, "node-2": some_facts(2)}).hosts[0].addresses == (

@@ -1,4 +1,4 @@
-"""Whose host it is."""
+"""Hosts in use by another cluster or runtime."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def codes(spec: ClusterSpec, *facts: HostFacts) -> list[tuple[str, str]]:
 
 
 def test_bare_hosts_have_no_problem(a_spec: Make, some_facts: Make) -> None:
-    """Two good machines may become a cluster."""
+    """Two suitable machines."""
     assert codes(a_spec(), some_facts(1), some_facts(2)) == []
 
 
-def test_a_finished_cluster_of_ours_has_no_problem(a_spec: Make, some_facts: Make) -> None:
-    """Our own kube-apiserver, kubelet and VXLAN socket, our owner file and our certificate authority are no fault."""
+def test_a_complete_cluster_of_sixstack_has_no_problem(a_spec: Make, some_facts: Make) -> None:
+    """Its own components, VXLAN socket, owner file and certificate authority are no conflict."""
     sockets = (
         Socket("tcp", None, None, 6443, "kube-apiserver"),
         Socket("tcp", None, None, 10257, "kube-controller"),
@@ -42,8 +42,8 @@ def test_a_finished_cluster_of_ours_has_no_problem(a_spec: Make, some_facts: Mak
     assert codes(a_spec(), first, second) == []
 
 
-def test_a_half_finished_host_of_ours_has_no_problem(a_spec: Make, some_facts: Make) -> None:
-    """A control plane whose init stopped in the middle is for the plan to mend."""
+def test_an_incomplete_host_of_sixstack_has_no_problem(a_spec: Make, some_facts: Make) -> None:
+    """The plan repairs a control plane after an interrupted init."""
     half = KubernetesState(ca_hash="sha256:aa", admin_config=True)
     assert codes(a_spec(), some_facts(1, owner="demo", kubernetes=half), some_facts(2, owner="demo")) == []
 
@@ -53,8 +53,8 @@ def test_a_host_prepared_for_another_cluster_is_refused(a_spec: Make, some_facts
     assert codes(a_spec(), some_facts(1), some_facts(2, owner="other")) == [("host-has-another-cluster", "hosts/node-2/cluster")]
 
 
-def test_a_cluster_that_nobody_here_made_is_refused_once(a_spec: Make, some_facts: Make) -> None:
-    """Its busy ports, kubelet and files are not told as faults of their own; the message names its API, the hint how to leave it alone."""
+def test_a_foreign_cluster_is_reported_once(a_spec: Make, some_facts: Make) -> None:
+    """Its ports, kubelet and files give no further problems. The message has its API endpoint."""
     occupied = some_facts(
         2,
         kubernetes=replace(JOINED, endpoint="https://10.0.0.9:6443"),
@@ -65,18 +65,18 @@ def test_a_cluster_that_nobody_here_made_is_refused_once(a_spec: Make, some_fact
     assert problem.code == "host-has-another-cluster"
     assert "https://10.0.0.9:6443" in problem.message
     assert "/etc/kubernetes/kubelet.conf" in problem.message
-    assert "take node-2 out of the file" in problem.hint
+    assert "node-2" in problem.hint
 
 
 @pytest.mark.parametrize("control_plane", [KubernetesState(), replace(OURS, ca_hash="sha256:bb")], ids=["none", "another"])
 def test_a_worker_of_an_earlier_cluster_of_the_same_name_is_refused(a_spec: Make, some_facts: Make, control_plane: KubernetesState) -> None:
-    """The name is the same, the certificate authority is not: it must be deleted by its owner, not reset unasked."""
+    """Same name, other certificate authority: the owner must delete the earlier cluster."""
     first = some_facts(1, owner="demo" if control_plane.present else None, kubernetes=control_plane)
     assert codes(a_spec(), first, some_facts(2, owner="demo", kubernetes=JOINED)) == [("host-has-another-cluster", "hosts/node-2/cluster")]
 
 
 @pytest.mark.parametrize(
-    ("thing", "do"),
+    ("conflict", "command"),
     [
         (Conflict("package", "docker-ce", "deb docker-ce 28.0"), "apt-get purge docker-ce"),
         (Conflict("package", "microk8s", "snap microk8s -"), "snap remove microk8s"),
@@ -86,16 +86,18 @@ def test_a_worker_of_an_earlier_cluster_of_the_same_name_is_refused(a_spec: Make
     ],
     ids=lambda value: value.kind if isinstance(value, Conflict) else "",
 )
-def test_a_foreign_runtime_is_named_with_what_to_do(a_spec: Make, some_facts: Make, thing: Conflict, do: str) -> None:
+def test_a_foreign_runtime_is_reported_with_the_command_that_removes_it(
+    a_spec: Make, some_facts: Make, conflict: Conflict, command: str
+) -> None:
     """Package, unit, binary or process."""
-    facts = {"node-1": some_facts(1, conflicts=(thing,))}
+    facts = {"node-1": some_facts(1, conflicts=(conflict,))}
     (problem,) = check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1)
     assert (problem.code, problem.path) == ("foreign-runtime", "hosts/node-1/foreign")
-    assert thing.name in problem.message
-    assert do in problem.hint
+    assert conflict.name in problem.message
+    assert command in problem.hint
 
 
-def test_leftover_files_are_named(a_spec: Make, some_facts: Make) -> None:
-    """etcd's data of an earlier cluster would stop kubeadm in the middle."""
+def test_leftover_files_are_reported(a_spec: Make, some_facts: Make) -> None:
+    """Data of an earlier etcd would make kubeadm fail."""
     left = some_facts(1, conflicts=(Conflict("file", "/var/lib/etcd/member"),))
     assert codes(a_spec(), left) == [("leftovers", "hosts/node-1/leftovers")]

@@ -1,4 +1,4 @@
-"""Firewalls in the way, with the commands that open them."""
+"""Firewalls that block the cluster, and the commands that open the ports."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EVERYTHING = (PortRange("tcp", 0, 65535), PortRange("udp", 0, 65535))
 def test_a_firewall_is_named_with_closed_ports_and_commands(
     a_spec: Make, some_facts: Make, rule: FirewallRule, commands: list[str]
 ) -> None:
-    """Each program in its own words."""
+    """For each firewall program."""
     (problem,) = check_facts(a_spec(), {"node-1": some_facts(1, firewall=(rule,))}, bundle_architecture="amd64", bundle_size=1)
     assert (problem.code, problem.path) == ("firewall-closed", "hosts/node-1/firewall")
     assert rule.detail in problem.message
@@ -45,20 +45,20 @@ def test_a_firewall_is_named_with_closed_ports_and_commands(
 
 
 def test_only_ports_that_peers_need_count(a_spec: Make, some_facts: Make) -> None:
-    """A worker's 6443 and anybody's etcd may be closed."""
+    """Port 6443 of a worker and the etcd ports can be closed."""
     closed = (PortRange("tcp", 6443, 6443), PortRange("tcp", 2379, 2380), PortRange("udp", 4789, 4789))
     facts = {"node-2": some_facts(2, firewall=(FirewallRule("nftables", None, "inet filter input", closed),))}
     assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1) == ()
 
 
 def test_a_firewall_of_a_family_that_is_not_used_does_not_matter(a_spec: Make, some_facts: Make) -> None:
-    """An IPv4-only cluster over a closed IPv6."""
+    """An IPv4-only cluster does not need IPv6."""
     facts = {"node-1": some_facts(1, firewall=(FirewallRule("nftables", Family.IPV6, "ip6 filter input", EVERYTHING),))}
     assert check_facts(a_spec(stack="ipv4"), facts, bundle_architecture="amd64", bundle_size=1) == ()
 
 
 def test_a_closed_forward_hook_is_named_with_the_pod_ranges(a_spec: Make, some_facts: Make) -> None:
-    """Pods' packets are forwarded ones."""
+    """Packets of pods are forwarded packets."""
     rule = FirewallRule("nftables", Family.IPV6, "inet filter forward", EVERYTHING, "forward")
     (problem,) = check_facts(a_spec(), {"node-1": some_facts(1, firewall=(rule,))}, bundle_architecture="amd64", bundle_size=1)
     assert "drops packets forwarded to and from pods over IPv6" in problem.message

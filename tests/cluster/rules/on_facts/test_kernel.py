@@ -18,19 +18,19 @@ Make = Callable[..., Any]
 
 
 def codes(spec: ClusterSpec, facts: HostFacts) -> list[str]:
-    """Codes of one host's problems."""
+    """Codes of the problems of one host."""
     return [problem.code for problem in check_facts(spec, {facts.host: facts}, bundle_architecture="amd64", bundle_size=1)]
 
 
 def test_a_kernel_without_ipv6_nat_is_refused_where_ipv6_is_used(a_spec: Make, some_facts: Make) -> None:
-    """kubernetes#133694; an IPv4-only cluster does not need it."""
+    """kubernetes#133694. An IPv4-only cluster does not need IPv6 NAT."""
     facts = some_facts(1, nat={Family.IPV4: True, Family.IPV6: False})
     assert codes(a_spec(), facts) == ["no-nat"]
     assert codes(a_spec(stack="ipv4"), facts) == []
 
 
-def test_nat_that_can_not_be_told_is_a_warning(a_spec: Make, some_facts: Make) -> None:
-    """No evidence is not evidence of the contrary."""
+def test_unknown_nat_gives_a_warning(a_spec: Make, some_facts: Make) -> None:
+    """Without evidence the result is unknown, not negative."""
     assert codes(a_spec(stack="ipv4"), some_facts(1, nat={}, nftables=None)) == ["nat-unknown"]
 
 
@@ -42,20 +42,20 @@ def test_nat_that_can_not_be_told_is_a_warning(a_spec: Make, some_facts: Make) -
 def test_nftables_mode_needs_kernel_5_13(
     a_spec: Make, some_facts: Make, kernel: tuple[int, int, int], mode: str | None, expected: list[str]
 ) -> None:
-    """The hint names the other mode."""
+    """The hint has the other mode."""
     spec = a_spec(kubeadm={"kube_proxy": {"mode": mode}} if mode else {})
     assert codes(spec, some_facts(1, kernel=kernel)) == expected
 
 
 def test_nftables_mode_needs_nf_tables(a_spec: Make, some_facts: Make) -> None:
-    """A kernel with the old tables only translates, and not in this mode."""
+    """A kernel with only the legacy tables cannot run this mode."""
     facts = some_facts(1, nftables=False)
     assert codes(a_spec(), facts) == ["kernel-too-old-for-proxy"]
     assert codes(a_spec(kubeadm={"kube_proxy": {"mode": "iptables"}}), facts) == []
 
 
 def test_vxlan_over_ipv6_needs_kernel_4_19_1(a_spec: Make, some_facts: Make) -> None:
-    """Only where flannel and IPv6 are used."""
+    """Only with flannel and IPv6."""
     facts = some_facts(1, kernel=(4, 19, 0))
     iptables = {"kube_proxy": {"mode": "iptables"}}
     assert codes(a_spec(kubeadm=iptables), facts) == ["kernel-too-old-for-vxlan"]
@@ -83,10 +83,10 @@ def test_links_carry_pod_packets_and_their_headers(
 @pytest.mark.parametrize(
     ("protocol", "accept_ra", "expected"), [("ra", 1, ["default-route-at-risk"]), ("ra", 2, []), ("ra", 0, []), ("static", 1, [])]
 )
-def test_a_learnt_default_route_is_at_risk_when_preparing_may_not_save_it(
+def test_a_default_route_from_router_advertisements_needs_accept_ra(
     a_spec: Make, some_facts: Make, protocol: str, accept_ra: int, expected: list[str]
 ) -> None:
-    """accept_ra 0 means that a daemon handles advertisements; by default preparing sets 2."""
+    """With accept_ra 0 a daemon handles advertisements. By default the prepare step sets 2."""
     facts = some_facts(1, default_routes=(DefaultRoute(Family.IPV6, "eth0", ip_address("fe80::1"), protocol),))
     facts = replace(facts, links=(replace(facts.links[0], accept_ra=accept_ra),))
     assert codes(a_spec(prepare={"accept_ra": False}), facts) == expected
@@ -108,7 +108,7 @@ def test_pods_can_reach_a_name_server(a_spec: Make, some_facts: Make, stack: str
     assert codes(a_spec(stack=stack), facts) == expected
 
 
-def test_upstreams_of_the_file_replace_the_hosts_name_servers(a_spec: Make, some_facts: Make) -> None:
-    """Then it does not matter what the host has."""
+def test_dns_upstreams_replace_the_name_servers_of_the_host(a_spec: Make, some_facts: Make) -> None:
+    """The name servers of the host then do not matter."""
     network = {**a_spec(stack="ipv6").network.model_dump(mode="json"), "dns_upstreams": ["2001:db8::53"]}
     assert codes(a_spec(stack="ipv6", network=network), some_facts(1, nameservers=(ip_address("127.0.0.53"),))) == []

@@ -17,8 +17,8 @@ Make = Callable[..., Any]
 
 
 @pytest.mark.parametrize("port", [6443, 2379, 2380, 10250, 10256, 10257, 10259])
-def test_a_held_port_of_the_control_plane_is_named_with_its_holder(a_spec: Make, some_facts: Make, port: int) -> None:
-    """On any address, also on loopback: kubeadm binds them all."""
+def test_a_port_in_use_is_reported_with_its_program(a_spec: Make, some_facts: Make, port: int) -> None:
+    """On any address, even loopback, because kubeadm binds all addresses."""
     held = Socket("tcp", ip_address("::1"), Family.IPV6, port, "nginx")
     (problem,) = check_facts(a_spec(), {"node-1": some_facts(1, sockets=(held,))}, bundle_architecture="amd64", bundle_size=1)
     assert (problem.code, problem.path) == ("port-busy", "hosts/node-1/ports")
@@ -27,14 +27,14 @@ def test_a_held_port_of_the_control_plane_is_named_with_its_holder(a_spec: Make,
 
 
 def test_a_worker_needs_fewer_ports(a_spec: Make, some_facts: Make) -> None:
-    """6443 and etcd's may be anybody's there, kubelet's may not."""
+    """Port 6443 and the etcd ports can be in use, the kubelet port cannot."""
     sockets = tuple(Socket("tcp", None, None, port, "nginx") for port in (6443, 2379, 10250))
     (problem,) = check_facts(a_spec(), {"node-2": some_facts(2, sockets=sockets)}, bundle_architecture="amd64", bundle_size=1)
     assert "port 10250/tcp" in problem.message
 
 
-def test_the_vxlan_port_is_that_of_the_file(a_spec: Make, some_facts: Make) -> None:
-    """UDP 8472 unless the file says 4789; TCP on the same number does no harm."""
+def test_the_vxlan_port_comes_from_the_file(a_spec: Make, some_facts: Make) -> None:
+    """UDP 8472 by default, here 4789. TCP ports with the same number do not matter."""
     sockets = (Socket("udp", None, Family.IPV4, 4789, ""), Socket("tcp", None, None, 4789, "nginx"))
     facts = {"node-1": some_facts(1, sockets=sockets)}
     assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1) == ()
@@ -44,7 +44,7 @@ def test_the_vxlan_port_is_that_of_the_file(a_spec: Make, some_facts: Make) -> N
 
 
 def test_calico_needs_felixs_port_too(a_spec: Make, some_facts: Make) -> None:
-    """Its health is asked there; VXLAN has Calico's own port."""
+    """Felix serves its health check there; VXLAN has Calico's default port."""
     sockets = (Socket("tcp", None, None, 9099, "nginx"), Socket("udp", None, None, 4789, ""))
     facts = {"node-1": some_facts(1, sockets=sockets)}
     found = check_facts(a_spec(cni={"kind": "calico"}), facts, bundle_architecture="amd64", bundle_size=1)
@@ -52,8 +52,8 @@ def test_calico_needs_felixs_port_too(a_spec: Make, some_facts: Make) -> None:
     assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1) == ()
 
 
-def test_the_api_port_is_that_of_an_endpoint_on_the_control_plane(a_spec: Make, some_facts: Make) -> None:
-    """The endpoint's port is bound where the endpoint is the host itself, 6443 where something balances before it."""
+def test_the_api_port_comes_from_an_endpoint_on_the_control_plane(a_spec: Make, some_facts: Make) -> None:
+    """The port of the endpoint if the endpoint is the host itself, 6443 behind a load balancer."""
     facts = {"node-1": some_facts(1, sockets=(Socket("tcp", None, None, 7443, "nginx"),))}
     own = a_spec(control_plane={"endpoint": "198.18.0.11:7443"})
     assert [problem.code for problem in check_facts(own, facts, bundle_architecture="amd64", bundle_size=1)] == ["port-busy"]
@@ -61,8 +61,8 @@ def test_the_api_port_is_that_of_an_endpoint_on_the_control_plane(a_spec: Make, 
     assert check_facts(balanced, facts, bundle_architecture="amd64", bundle_size=1) == ()
 
 
-def test_a_stranger_on_a_port_of_our_own_host_is_named(a_spec: Make, some_facts: Make) -> None:
-    """A host of this cluster is forgiven its own processes only."""
+def test_a_foreign_program_on_a_host_of_the_cluster_is_reported(a_spec: Make, some_facts: Make) -> None:
+    """On a host of the cluster, only processes of the cluster are ignored."""
     sockets = (Socket("tcp", None, None, 10250, "kubelet"), Socket("tcp", None, None, 10256, "nginx"))
     (problem,) = check_facts(a_spec(), {"node-2": some_facts(2, owner="demo", sockets=sockets)}, bundle_architecture="amd64", bundle_size=1)
     assert "10256" in problem.message
