@@ -79,9 +79,9 @@ def main() -> int:
                 for way in ways if number % 2 == 0 else reversed(ways):
                     _bare_hosts(prefect)
                     runs.append(_by_hand(folder) if way == "script" else _by_flow(prefect))
-                    _say(_line(runs[-1]))
+                    _report(_line(runs[-1]))
         finally:
-            hosts.down(LAB, say=_say)
+            hosts.down(LAB, report=_report)
     result = {"when": datetime.now(UTC).isoformat(), "cores": os.cpu_count(), "check": check, "runs": [vars(run) for run in runs]}
     output = options.output or folder / "create-flow.json"
     output.write_text(json.dumps(result, indent=1), encoding="utf-8")
@@ -90,7 +90,7 @@ def main() -> int:
     return 0 if all(run.ok for run in runs) else 1
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -103,12 +103,12 @@ def _line(run: Run) -> str:
 def _prefect(folder: Path) -> Iterator[LocalPrefect]:
     """A server and worker of the benchmark's own."""
     prefect = LocalPrefect(folder)
-    prefect.start(_say)
+    prefect.start(_report)
     try:
-        prefect.deploy(_say)
+        prefect.deploy(_report)
         yield prefect
     finally:
-        prefect.stop(_say)
+        prefect.stop(_report)
 
 
 def _bare_hosts(prefect: LocalPrefect) -> None:

@@ -106,7 +106,7 @@ def _gaps(flows: list[dict[str, Any]]) -> str:
     """The steps of the median flow run, one after another."""
     if not flows:
         return ""
-    run = sorted(flows, key=lambda one: float(one["wall"]))[len(flows) // 2]
+    run = sorted(flows, key=lambda run: float(run["wall"]))[len(flows) // 2]
     rows = [["step of the median run", "from s", "to s", "took s"]]
     rows += [[f"{s['step']} {s['host']}", f"{s['start']:.1f}", f"{s['end']:.1f}", f"{s['end'] - s['start']:.1f}"] for s in run["steps"]]
     rows.append(["run ended", "", f"{run['wall']:.1f}", ""])

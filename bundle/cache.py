@@ -8,6 +8,6 @@ from pathlib import Path
 
 def cache_folder() -> Path:
     """$SIXSTACK_CACHE, else $XDG_CACHE_HOME/sixstack, else ~/.cache/sixstack."""
-    if named := os.environ.get("SIXSTACK_CACHE"):
-        return Path(named).expanduser().absolute()
+    if configured := os.environ.get("SIXSTACK_CACHE"):
+        return Path(configured).expanduser().absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "sixstack"

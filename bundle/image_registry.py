@@ -41,7 +41,7 @@ def _pull(reference: str, architecture: Architecture, sources: Sources, download
     top = remote.manifest(sources.digests.get(reference, tag))
     manifest = remote.manifest(_platform(reference, json.loads(_content(top)), architecture)) if top.media_type in _INDEXES else top
     document = json.loads(_content(manifest))
-    blobs = tuple(remote.blob(described) for described in (document["config"], *document["layers"]))
+    blobs = tuple(remote.blob(descriptor) for descriptor in (document["config"], *document["layers"]))
     config = json.loads(_content(blobs[0]))
     if config.get("architecture") != architecture.value:
         raise EnvironmentFault(f"{reference} is for {config.get('architecture')}, not for {architecture}")
@@ -50,10 +50,10 @@ def _pull(reference: str, architecture: Architecture, sources: Sources, download
 
 def _platform(reference: str, index: dict[str, Any], architecture: Architecture) -> str:
     """The digest of the manifest for Linux on that architecture."""
-    for described in index["manifests"]:
-        platform = described.get("platform", {})
+    for descriptor in index["manifests"]:
+        platform = descriptor.get("platform", {})
         if (platform.get("os"), platform.get("architecture")) == ("linux", architecture.value):
-            return str(described["digest"])
+            return str(descriptor["digest"])
     raise EnvironmentFault(f"{reference} is not published for linux/{architecture}")
 
 
@@ -82,22 +82,22 @@ class _Repository:
             raise EnvironmentFault(f"{url}: {media_type or 'no media type'} is no image manifest")
         return Blob(media_type, found, len(answer.content), answer.content)
 
-    def blob(self, described: dict[str, Any]) -> Blob:
+    def blob(self, descriptor: dict[str, Any]) -> Blob:
         """A configuration or layer."""
-        digest = str(described["digest"])
+        digest = str(descriptor["digest"])
         if not _DIGEST.fullmatch(digest):
             raise EnvironmentFault(f"{self.url}: {digest} is not a sha256 digest")
         path = self.downloads.file(f"{self.url}/blobs/{digest}", digest.removeprefix("sha256:"), self._authorize)
-        return Blob(str(described["mediaType"]), digest, path.stat().st_size, path)
+        return Blob(str(descriptor["mediaType"]), digest, path.stat().st_size, path)
 
-    def _authorize(self, refused: httpx.Response) -> Mapping[str, str]:
+    def _authorize(self, response: httpx.Response) -> Mapping[str, str]:
         """Anonymous bearer token, from where the refusal says (https://distribution.github.io/distribution/spec/auth/token/)."""
-        challenge = refused.headers.get("WWW-Authenticate", "")
-        told = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-        if not challenge.lower().startswith("bearer ") or "realm" not in told:
-            raise EnvironmentFault(f"{refused.request.url}: the registry wants a login ({challenge or 'it does not say which'})")
-        query = {key: told[key] for key in ("service", "scope") if key in told}
+        challenge = response.headers.get("WWW-Authenticate", "")
+        parameters = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+        if not challenge.lower().startswith("bearer ") or "realm" not in parameters:
+            raise EnvironmentFault(f"{response.request.url}: the registry wants a login ({challenge or 'it does not say which'})")
+        query = {key: parameters[key] for key in ("service", "scope") if key in parameters}
         query.setdefault("scope", f"repository:{self.name}:pull")
-        granted = self.downloads.get(str(httpx.URL(told["realm"]).copy_merge_params(query))).json()
-        self._token = {"Authorization": f"Bearer {granted.get('token') or granted.get('access_token', '')}"}
+        answer = self.downloads.get(str(httpx.URL(parameters["realm"]).copy_merge_params(query))).json()
+        self._token = {"Authorization": f"Bearer {answer.get('token') or answer.get('access_token', '')}"}
         return self._token

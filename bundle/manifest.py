@@ -54,7 +54,7 @@ class Architecture(StrEnum):
         return known[machine]
 
 
-def _inside(path: PurePosixPath) -> PurePosixPath:
+def _check_inside(path: PurePosixPath) -> PurePosixPath:
     """Refuse a path that leaves the bundle's folder."""
     text = str(path)
     if path.is_absolute() or ".." in path.parts or text in {"", ".", MANIFEST_NAME} or "\\" in text or "\0" in text:
@@ -62,14 +62,14 @@ def _inside(path: PurePosixPath) -> PurePosixPath:
     return path
 
 
-def _absolute(path: PurePosixPath | None) -> PurePosixPath | None:
+def _check_absolute(path: PurePosixPath | None) -> PurePosixPath | None:
     """Refuse an installation target that is not one fixed place."""
     if path is not None and (not path.is_absolute() or ".." in path.parts or "\0" in str(path)):
         raise ValueError(f"{str(path)!r} is not an absolute path without `..`")
     return path
 
 
-def _known_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
+def _check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a role that no host can have: the file would silently reach nobody."""
     if not roles or set(roles) - set(ROLES):
         raise ValueError(f"roles are some of {', '.join(ROLES)}, not {', '.join(roles) or 'none'}")
@@ -86,7 +86,7 @@ class BundleFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Annotated[PurePosixPath, AfterValidator(_inside)] = Field(description="Where it lies, relative to the bundle's folder.")
+    path: Annotated[PurePosixPath, AfterValidator(_check_inside)] = Field(description="Where it lies, relative to the bundle's folder.")
     name: Name = Field(description="What it is called: kubeadm, kube-apiserver, flannel-cni-plugin.")
     kind: FileKind
     version: str = Field(min_length=1)
@@ -95,18 +95,18 @@ class BundleFile(BaseModel):
     encoding: Encoding
     content_sha256: Sha256 = Field(description="Of the decoded file, which is what lies on a host.")
     content_size: Size = Field(description="Bytes, decoded.")
-    target: Annotated[PurePosixPath | None, AfterValidator(_absolute)] = Field(
+    target: Annotated[PurePosixPath | None, AfterValidator(_check_absolute)] = Field(
         default=None, description="Where a host installs it; none for images."
     )
     mode: int = Field(default=0o644, ge=0, le=0o777)
-    roles: Annotated[tuple[str, ...], AfterValidator(_known_roles)] = ROLES
+    roles: Annotated[tuple[str, ...], AfterValidator(_check_roles)] = ROLES
     cni: Name | None = Field(
         default=None, description="The CNI whose image it is, needed only by pod networks that run it; none: needed by every host."
     )
     images: tuple[str, ...] = Field(default=(), description="Full references of the archive's images; image files only.")
 
     @model_validator(mode="after")
-    def _whole(self) -> BundleFile:
+    def _check_kind(self) -> BundleFile:
         if self.kind is FileKind.IMAGE:
             if not self.images or self.target is not None:
                 raise ValueError("an image file has references in `images` and no `target`")
@@ -129,16 +129,16 @@ class BundleManifest(BaseModel):
     files: tuple[BundleFile, ...]
 
     @model_validator(mode="after")
-    def _no_two_alike(self) -> BundleManifest:
+    def _check_unique(self) -> BundleManifest:
         images = [image for file in self.files for image in file.images]
-        for what, values in (
+        for kind, values in (
             ("path", [str(file.path) for file in self.files]),
             ("target", [str(file.target) for file in self.files if file.target is not None]),
             ("image", images),
         ):
-            twice = sorted({value for value in values if values.count(value) > 1})
-            if twice:
-                raise ValueError(f"{what} named twice: {', '.join(twice)}")
+            duplicates = sorted({value for value in values if values.count(value) > 1})
+            if duplicates:
+                raise ValueError(f"{kind} named twice: {', '.join(duplicates)}")
         return self
 
     def for_host(self, role: str, network_images: Collection[str]) -> tuple[BundleFile, ...]:

@@ -19,9 +19,9 @@ def on_stderr(line: str) -> None:
 class Progress:
     """Counts parts; the lines go to `say`, from one thread at a time."""
 
-    def __init__(self, say: Callable[[str], None], waiting: list[str], doing: str) -> None:
+    def __init__(self, report: Callable[[str], None], waiting: list[str], doing: str) -> None:
         self._doing = doing
-        self._say, self._total, self._waiting = say, len(waiting), list(waiting)
+        self._report, self._total, self._waiting = report, len(waiting), list(waiting)
         self._running: dict[str, float] = {}
         self._done = 0
         self._start = time.monotonic()
@@ -29,7 +29,7 @@ class Progress:
         self._ended = threading.Event()
 
     @contextmanager
-    def beating(self) -> Iterator[None]:
+    def heartbeat(self) -> Iterator[None]:
         """Give signs of life while the block runs."""
         thread = threading.Thread(target=self._beat, name="progress", daemon=True)
         thread.start()
@@ -56,14 +56,14 @@ class Progress:
             self._done += 1
             took = time.monotonic() - self._running.pop(name)
             upcoming = f", next: {self._waiting[0]}" if self._waiting else ""
-            self._say(f"[{_clock(time.monotonic() - self._start)}] {self._done}/{self._total} {name} ({took:.0f} s){upcoming}")
+            self._report(f"[{_clock(time.monotonic() - self._start)}] {self._done}/{self._total} {name} ({took:.0f} s){upcoming}")
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT):
             with self._lock:
                 now = time.monotonic()
                 running = ", ".join(f"{name} {_clock(now - since)}" for name, since in self._running.items())
-                self._say(f"[{_clock(now - self._start)}] {self._done}/{self._total} {self._doing}: {running or 'nothing yet'}")
+                self._report(f"[{_clock(now - self._start)}] {self._done}/{self._total} {self._doing}: {running or 'nothing yet'}")
 
 
 def _clock(seconds: float) -> str:

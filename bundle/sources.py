@@ -15,7 +15,7 @@ from cluster.vocabulary.problems import Problem
 DEFAULT_SOURCES = Path(__file__).parent / "sources.yaml"
 
 
-def _filled(text: str) -> str:
+def _check_placeholders(text: str) -> str:
     """Refuse a placeholder that nothing fills."""
     try:
         text.format(version="", architecture="", name="")
@@ -24,7 +24,7 @@ def _filled(text: str) -> str:
     return text
 
 
-Template = Annotated[str, AfterValidator(_filled)]
+Template = Annotated[str, AfterValidator(_check_placeholders)]
 
 
 class Release(BaseModel):
@@ -50,17 +50,17 @@ class Sources(BaseModel):
         """The same paths on one other server."""
         base = base_url.rstrip("/")
 
-        def moved(url: str) -> str:
+        def rebased(url: str) -> str:
             _, _, rest = url.partition("://")
             _, slash, path = rest.partition("/")
             return f"{base}{slash}{path}"
 
         return Sources(
             releases={
-                name: release.model_copy(update={"url": moved(release.url), "checksum": moved(release.checksum)})
+                name: release.model_copy(update={"url": rebased(release.url), "checksum": rebased(release.checksum)})
                 for name, release in self.releases.items()
             },
-            registries={name: moved(url) for name, url in self.registries.items()},
+            registries={name: rebased(url) for name, url in self.registries.items()},
             digests=self.digests,
         )
 

@@ -14,9 +14,7 @@ OnChange = Callable[[str], None]
 NODES = "/api/v1/nodes"
 
 
-def objects_as_they_change(
-    api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None
-) -> Iterator[dict[str, Document]]:
+def watch_objects(api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None) -> Iterator[dict[str, Document]]:
     """The objects of a collection by name: at once, then after each change, until `limit`; a lost connection is opened again."""
     end = time.monotonic() + limit.total_seconds()
     lost: ApiUnavailable | None = None
@@ -59,7 +57,7 @@ def wait_until(
     """
     missing: Mapping[str, str] = {}
     reported = ""
-    for objects in objects_as_they_change(api, path, limit, query):
+    for objects in watch_objects(api, path, limit, query):
         missing = pending(objects)
         sentence = _sentence(missing)
         if on_change is not None and sentence != reported:

@@ -72,7 +72,7 @@ def _root_files() -> list[Path]:
     return sorted(path for path in _HERE.rglob("*") if path.is_file())
 
 
-def ensure_base(say: Callable[[str], None]) -> Path:
+def ensure_base(report: Callable[[str], None]) -> Path:
     """The folder of the base; built now (25 to 70 s) when the cache does not have it. A half-built one is removed first."""
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -88,10 +88,10 @@ def ensure_base(say: Callable[[str], None]) -> Path:
             if stale.suffix == ".building" or str(stale) not in mounted:
                 remove_tree(stale)
         building = base.with_name(base.name + ".building")
-        say(f"building the lab hosts' base (Debian {SUITE}, {len(PACKAGES)} packages and what they need) into {base}")
-        _mmdebstrap(building, lock, say)
+        report(f"building the lab hosts' base (Debian {SUITE}, {len(PACKAGES)} packages and what they need) into {base}")
+        _mmdebstrap(building, lock, report)
         building.rename(base)
-        say("the base is built")
+        report("the base is built")
     return base
 
 
@@ -106,7 +106,7 @@ def _only_one(folder: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _mmdebstrap(target: Path, lock: int, say: Callable[[str], None]) -> None:
+def _mmdebstrap(target: Path, lock: int, report: Callable[[str], None]) -> None:
     target.mkdir(parents=True)
     settings = target.with_suffix(".apt.conf")
     settings.write_text(apt_settings(command(["apt-config", "dump"])))
@@ -133,7 +133,7 @@ def _mmdebstrap(target: Path, lock: int, say: Callable[[str], None]) -> None:
         for line in process.stdout:
             tail = [*tail[-40:], line.rstrip()]
             if line.startswith(("I: downloading", "I: extracting", "I: installing", "I: success")):
-                say("  " + line.removeprefix("I: ").rstrip())
+                report("  " + line.removeprefix("I: ").rstrip())
     settings.unlink()
     if process.returncode:
         remove_tree(target)

@@ -23,7 +23,7 @@ from lab.packages import install_missing
 from lab.ready import wait_ready
 from lab.state import BOTH, DEFAULT_LAB, Lab, LabHost
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 _DEFAULT_HOSTS = 3
 
 
@@ -37,7 +37,7 @@ def up(
     hosts: int | None = None,
     families: Sequence[Family] | None = None,
     management: Sequence[Family] | None = None,
-    say: Say = _silent,
+    report: Report = _silent,
 ) -> tuple[LabHost, ...]:
     """Make the lab what it should be, and wait until every host answers SSH; nothing is done where nothing is missing.
 
@@ -48,22 +48,22 @@ def up(
     folder = state.lab_folder(name)
     if hosts is not None and not 1 <= hosts <= MAX_HOSTS:
         raise ValueError(f"a lab has 1 to {MAX_HOSTS} hosts, not {hosts}")
-    install_missing(say)
-    base = ensure_base(say)
+    install_missing(report)
+    base = ensure_base(report)
     with state.locked(folder):
         before = state.load(name)
         lab = _wanted(name, before, hosts, families, management)
         state.save(lab)
         state.make_credentials(lab)
         bridge_up(lab.network, lab.management)
-        _remove_surplus(lab, say)
+        _remove_surplus(lab, report)
         machines = _machines(lab)
         to_boot = [machine for machine in machines if not (host.is_running(machine) and host.has_its_addresses(machine))]
         off = [machine for machine in to_boot if not host.is_running(machine)]
-        if off and (scarce := check_inotify(len(off))):
-            say(scarce)
+        if off and (warning := check_inotify(len(off))):
+            report(warning)
         with ThreadPoolExecutor(len(machines)) as pool:
-            list(pool.map(lambda machine: _converge(machine, base if machine in to_boot else None, say), machines))
+            list(pool.map(lambda machine: _converge(machine, base if machine in to_boot else None, report), machines))
     return status(name)
 
 
@@ -88,7 +88,7 @@ def _ordered(families: Sequence[Family]) -> tuple[Family, ...]:
     return tuple(family for family in BOTH if family in families)
 
 
-def _converge(machine: Machine, base: Path | None, say: Say) -> None:
+def _converge(machine: Machine, base: Path | None, report: Report) -> None:
     """Boot the host on `base` if one is given, and wait until it answers."""
     started = time.monotonic()
     if base is not None:
@@ -96,16 +96,16 @@ def _converge(machine: Machine, base: Path | None, say: Say) -> None:
         host.boot(machine, base)
     failed = wait_ready(machine)
     if base is not None:
-        say(f"{machine.name} answers SSH after {time.monotonic() - started:.1f} s: {', '.join(map(str, machine.addresses))}")
+        report(f"{machine.name} answers SSH after {time.monotonic() - started:.1f} s: {', '.join(map(str, machine.addresses))}")
     if failed:
-        say(f"{machine.name}: these units of it have failed: {failed}")
+        report(f"{machine.name}: these units of it have failed: {failed}")
 
 
-def _remove_surplus(lab: Lab, say: Say) -> None:
+def _remove_surplus(lab: Lab, report: Report) -> None:
     wanted = {machine.name for machine in _machines(lab)}
     for path in sorted((lab.folder / "hosts").glob("*")):
         if path.name not in wanted:
-            say(f"removing host {path.name}")
+            report(f"removing host {path.name}")
             host.scrap(Machine(lab, int(path.name.rpartition("-")[2])))
 
 
@@ -164,7 +164,7 @@ def run_in(
     return host.run_in(machine_of(host_name, name), argv, limit=limit, feed=feed)
 
 
-def down(name: str = DEFAULT_LAB, *, say: Say = _silent) -> None:
+def down(name: str = DEFAULT_LAB, *, report: Report = _silent) -> None:
     """Remove everything of a lab: processes, cgroups, mounts, links, ranges, folders. Harmless when there is nothing."""
     _need_root()
     folder = state.lab_folder(name)
@@ -177,7 +177,7 @@ def down(name: str = DEFAULT_LAB, *, say: Say = _silent) -> None:
                 host.scrap(Machine(lab, int(host_name.rpartition("-")[2])))
             _remove_remains(name, network.bridge)
             remove_tree(folder)
-        say(f"lab {name} is gone")
+        report(f"lab {name} is gone")
     else:
         _remove_remains(name, network.bridge)
     state.release_index(name)

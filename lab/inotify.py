@@ -25,11 +25,11 @@ def check_inotify(hosts: int) -> str | None:
     bare, cluster = _BARE * hosts, _CONTROL_PLANE + _WORKER * (hosts - 1)
     free = free_instances(cluster)
     room = f"this machine has only {free} inotify instances left for root's processes"
-    do = "remove another lab (`sixstack lab down --lab NAME`) or raise fs.inotify.max_user_instances"
+    hint = "remove another lab (`sixstack lab down --lab NAME`) or raise fs.inotify.max_user_instances"
     if free < bare:
-        raise EnvironmentFault(f"{room}, and {hosts} more lab hosts need {bare}: {do}")
+        raise EnvironmentFault(f"{room}, and {hosts} more lab hosts need {bare}: {hint}")
     if free < cluster:
-        return f"warning: {room}, and a cluster on {hosts} more hosts needs about {cluster}. If it fails with `too many open files`, {do}"
+        return f"warning: {room}, and a cluster on {hosts} more hosts needs about {cluster}. If it fails with `too many open files`, {hint}"
     return None
 
 

@@ -34,7 +34,7 @@ def _there(proof: str) -> bool:
     return shutil.which(proof, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}") is not None
 
 
-def install_missing(say: Callable[[str], None], needed: Mapping[str, str] | None = None) -> list[str]:
+def install_missing(report: Callable[[str], None], needed: Mapping[str, str] | None = None) -> list[str]:
     """Install what is missing of `needed` (what a lab needs), say what, and return it; nothing is done (or said) when all is there."""
     packages = missing_packages(NEEDED if needed is None else needed)
     if not packages:
@@ -43,7 +43,7 @@ def install_missing(say: Callable[[str], None], needed: Mapping[str, str] | None
         raise EnvironmentFault(f"the lab needs root, and these packages: {' '.join(packages)}")
     if shutil.which("apt-get") is None:
         raise EnvironmentFault(f"this machine has no apt-get: install {' '.join(packages)} yourself")
-    say(f"installing Debian packages: {' '.join(packages)}")
+    report(f"installing Debian packages: {' '.join(packages)}")
     command(["apt-get", "update", "-q"], limit=300)
     command(
         [

@@ -146,10 +146,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workpla
 def lab_hosts() -> Iterator[tuple[LabHost, ...]]:
     """Three hosts of both families for every test that needs one: who puts something on them takes it off again."""
     try:
-        yield hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, say=say)
+        yield hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, report=say)
     finally:
         if "SIXSTACK_KEEP_LAB" not in os.environ:
-            hosts.down(LAB, say=say)
+            hosts.down(LAB, report=say)
 
 
 @pytest.fixture(scope="session")
@@ -254,7 +254,7 @@ class MadeCluster:
 def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
     """A cluster of each mode on the lab's hosts, one after another: the next one is made on hosts that the last was deleted from."""
     mode: Mode = request.param
-    hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, say=say)
+    hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
     # one host of each is reached as a user who needs a password for sudo
     document["hosts"][1]["ssh"] |= {"user": OPS_USER, "credential": f"ops-{LAB}"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.problems import Problem
 from kube.client import Document, KubeApi, segment
-from kube.host_network.memory import Phase, decode_before, has_host_network, replicas_of
 from kube.host_network.names import DeploymentName
 from kube.host_network.ports import Move, port_problems
+from kube.host_network.previous_state import Phase, decode_state, has_host_network, replicas_of
 from kube.wait import NODES
 
 # every code of this package; docs/reference/problems.md lists them
@@ -31,7 +31,7 @@ POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DeploymentState:
     """One Deployment that exists."""
 
     name: DeploymentName
@@ -49,7 +49,9 @@ class Seen:
         }
 
 
-def look_at(api: KubeApi, names: Sequence[DeploymentName], *, undo: bool) -> tuple[tuple[Seen, ...], tuple[Problem, ...]]:
+def check_deployments(
+    api: KubeApi, names: Sequence[DeploymentName], *, undo: bool
+) -> tuple[tuple[DeploymentState, ...], tuple[Problem, ...]]:
     """The current Deployments, and all problems that forbid the change; read-only."""
     found = {name: api.find(name.path) for name in names}
     problems = [
@@ -60,48 +62,48 @@ def look_at(api: KubeApi, names: Sequence[DeploymentName], *, undo: bool) -> tup
         if deployment is None
     ]
     there = {name: deployment for name, deployment in found.items() if deployment is not None}
-    seen = []
+    states = []
     moves = []
     for name, deployment in there.items():
         try:
-            one = _seen(name, deployment)
+            state = _state(name, deployment)
         except ClusterError as error:
             problems.append(Problem("unreadable-annotation", str(name), str(error), "nothing is changed before it can be read"))
             continue
-        seen.append(one)
+        states.append(state)
         if undo:
-            problems += _undo_problems(deployment, one)
-        elif not one.host_network or one.unfinished:
-            most = max(one.replicas, _most_by_autoscaler(api, name))
-            moves.append(Move(name, deployment, one.replicas, most))
+            problems += _undo_problems(deployment, state)
+        elif not state.host_network or state.unfinished:
+            maximum = max(state.replicas, _autoscaler_maximum(api, name))
+            moves.append(Move(name, deployment, state.replicas, maximum))
             problems += _admission_problems(api, name)
     if moves:
         problems += port_problems(moves, api.get(NODES)["items"], api.get("/api/v1/pods")["items"])
-    return tuple(seen), tuple(problems)
+    return tuple(states), tuple(problems)
 
 
-def _seen(name: DeploymentName, deployment: Document) -> Seen:
-    before = decode_before(deployment)
+def _state(name: DeploymentName, deployment: Document) -> DeploymentState:
+    before = decode_state(deployment)
     unfinished = before is not None and before.phase is not Phase.SET
     replicas = before.replicas if before is not None and unfinished else replicas_of(deployment)
-    return Seen(name, has_host_network(deployment), replicas, unfinished)
+    return DeploymentState(name, has_host_network(deployment), replicas, unfinished)
 
 
-def _undo_problems(deployment: Document, seen: Seen) -> Iterator[Problem]:
-    if seen.host_network and decode_before(deployment) is None:
+def _undo_problems(deployment: Document, state: DeploymentState) -> Iterator[Problem]:
+    if state.host_network and decode_state(deployment) is None:
         yield Problem(
             "nothing-remembered",
-            str(seen.name),
+            str(state.name),
             "it has the host's network, and this flow did not give it: what was before is not known",
             "leave it out, or change it by hand",
         )
 
 
-def _most_by_autoscaler(api: KubeApi, name: DeploymentName) -> int:
+def _autoscaler_maximum(api: KubeApi, name: DeploymentName) -> int:
     """The maximum replicas of a HorizontalPodAutoscaler; 0 without one. An autoscaler pauses while there are 0 replicas."""
     scalers = (api.find(f"/apis/autoscaling/v1/namespaces/{segment(name.namespace)}/horizontalpodautoscalers") or {}).get("items", [])
-    targets = [(one["spec"]["scaleTargetRef"], int(one["spec"]["maxReplicas"])) for one in scalers]
-    return max((most for target, most in targets if (target["kind"], target["name"]) == ("Deployment", name.name)), default=0)
+    targets = [(scaler["spec"]["scaleTargetRef"], int(scaler["spec"]["maxReplicas"])) for scaler in scalers]
+    return max((maximum for target, maximum in targets if (target["kind"], target["name"]) == ("Deployment", name.name)), default=0)
 
 
 def _admission_problems(api: KubeApi, name: DeploymentName) -> Iterator[Problem]:

@@ -28,12 +28,12 @@ def decode(output: str) -> dict[int, tuple[int, str]]:
     return answers
 
 
-def judge(probes: Sequence[Probe], output: str, silence: str) -> list[Check]:
-    """The result of each probe by the output of the script; `silence` is the detail of a probe without output."""
+def judge(probes: Sequence[Probe], output: str, no_output: str) -> list[Check]:
+    """The result of each probe by the output of the script; `no_output` is the detail of a probe without output."""
     answers = decode(output)
     checks = []
     for position, probe in enumerate(probes):
-        fault = _fault(probe, *answers[position]) if position in answers else silence
+        fault = _fault(probe, *answers[position]) if position in answers else no_output
         checks.append(
             Check(
                 kind=probe.kind,
@@ -42,7 +42,7 @@ def judge(probes: Sequence[Probe], output: str, silence: str) -> list[Check]:
                 target=probe.target,
                 layer=probe.layer,
                 ok=not fault,
-                detail=fault or _measured(probe, answers[position][1]),
+                detail=fault or _measurement(probe, answers[position][1]),
                 source_node=probe.source_node,
                 target_node=probe.target_node,
             )
@@ -76,11 +76,11 @@ def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answ
             return _web_fault(probe.answers, code, text)
 
 
-def _measured(probe: Probe, text: str) -> str:
+def _measurement(probe: Probe, text: str) -> str:
     """The measured value of a good answer, or ""."""
     if probe.kind is CheckKind.MTU:
         return f"{text.split(' ', maxsplit=1)[0]} octets"
-    return f"seen as {seen}" if probe.kind is CheckKind.SOURCE_ADDRESS and (seen := _seen(text)) else ""
+    return f"seen as {seen}" if probe.kind is CheckKind.SOURCE_ADDRESS and (seen := _source_address(text)) else ""
 
 
 def _web_fault(answers: frozenset[str], code: int, text: str) -> str:
@@ -114,7 +114,7 @@ def _reverse_fault(name: str, code: int, text: str) -> str:
 
 
 def _source_fault(wanted: frozenset[Address], code: int, text: str) -> str:
-    seen = _seen(text)
+    seen = _source_address(text)
     if code != 0 or seen is None:
         return "no answer over UDP"
     if not wanted or seen in wanted:
@@ -133,7 +133,7 @@ def _mtu_fault(text: str) -> str:
     return f"packets of {octets} octets get through in one piece, the pod's interface sends {wanted}"
 
 
-def _seen(text: str) -> Address | None:
+def _source_address(text: str) -> Address | None:
     """The address in `ADDRESS:PORT` or `[ADDRESS]:PORT`."""
     return _address(text.rpartition(":")[0])
 

@@ -29,7 +29,9 @@ def expected_from_api(api: KubeApi) -> ExpectedNetwork:
         pod_ranges=tuple(ip_network(text) for text in ranges),
         # nodes with address labels must have the right ones
         labels={
-            node.name: address_labels({family_of(one): one for one in reversed(node.addresses) if family_of(one) in families}.values())
+            node.name: address_labels(
+                {family_of(address): address for address in reversed(node.addresses) if family_of(address) in families}.values()
+            )
             for node in state.nodes
             if node.labels.keys() & set(KEYS.values())
         },

@@ -16,9 +16,9 @@ from cluster.network.checks import Check, CheckKind, Layer
 from cluster.vocabulary.errors import ClusterError, SixstackError
 from cluster.vocabulary.families import Address, Family
 from kube.client import ApiRefused, Document, KubeApi, segment
-from kube.network_check.services import SERVES, ProbeService, ServiceKind, check_service, made_service, service_kinds
+from kube.network_check.services import SERVES, ProbeService, ServiceKind, check_service, created_service, service_kinds
 from kube.network_check.settings import Settings
-from kube.wait import objects_as_they_change, wait_gone
+from kube.wait import wait_gone, watch_objects
 from templates import render
 
 NAMESPACES = "/api/v1/namespaces"
@@ -93,7 +93,7 @@ def probe_pods(
         for document in yaml.safe_load_all(text):
             api.create(f"{NAMESPACES}/{segment(probes.namespace)}/{document['kind'].lower()}s", document)
         _wait_running(api, probes, len(pods), until)
-        _wait_served(api, probes)
+        _wait_endpoints(api, probes)
         yield probes
     finally:
         _remove(api, probes.namespace, probes.notes)
@@ -102,7 +102,9 @@ def probe_pods(
 def _make_service(api: KubeApi, probes: ProbePods, kind: ServiceKind, families: tuple[Family, ...]) -> None:
     made, refused = None, ""
     try:
-        made = made_service(kind, api.create(f"{NAMESPACES}/{segment(probes.namespace)}/services", kind.document(probes.namespace, PORT)))
+        made = created_service(
+            kind, api.create(f"{NAMESPACES}/{segment(probes.namespace)}/services", kind.document(probes.namespace, PORT))
+        )
         probes.services.append(made)
     except ApiRefused as refusal:
         if refusal.status != 422:
@@ -111,12 +113,12 @@ def _make_service(api: KubeApi, probes: ProbePods, kind: ServiceKind, families: 
     probes.found.append(check_service(kind, made, refused, families))
 
 
-def _wait_served(api: KubeApi, probes: ProbePods) -> None:
+def _wait_endpoints(api: KubeApi, probes: ProbePods) -> None:
     """Wait until the services have their pods: CoreDNS caches for seconds that a name requested earlier does not exist."""
     pods = {endpoint.pod for endpoint in probes.endpoints if not endpoint.host_network}
     path = f"/apis/discovery.k8s.io/v1/namespaces/{segment(probes.namespace)}/endpointslices"
     wanted = sum(len(service.families) for service in probes.services)
-    for slices in objects_as_they_change(api, path, timedelta(seconds=10)):
+    for slices in watch_objects(api, path, timedelta(seconds=10)):
         if sum(1 for found in slices.values() if _ready_pods(found) >= pods) >= wanted:
             return
     probes.notes.append("the endpoint slices of the probe's services are not complete after 10 s: check kube-controller-manager")
@@ -130,14 +132,14 @@ def _ready_pods(endpoint_slice: Document) -> set[str]:
 def _wait_running(api: KubeApi, probes: ProbePods, count: int, until: float) -> None:
     path = f"{NAMESPACES}/{segment(probes.namespace)}/pods"
     states: dict[str, Document] = {}
-    for states in objects_as_they_change(api, path, timedelta(seconds=max(1.0, until - time.monotonic() - 20))):
-        if len(states) == count and all(_running(pod) or _hopeless(pod) for pod in states.values()):
+    for states in watch_objects(api, path, timedelta(seconds=max(1.0, until - time.monotonic() - 20))):
+        if len(states) == count and all(_running(pod) or _permanent_failure(pod) for pod in states.values()):
             break
     for pod in sorted(states.values(), key=lambda pod: str(pod["metadata"]["name"])):
         if _running(pod):
             probes.endpoints.append(_endpoint(pod))
         else:
-            detail = _hopeless(pod) or _why_waiting(pod)
+            detail = _permanent_failure(pod) or _waiting_reason(pod)
             node = str(pod["spec"]["nodeName"])
             probes.found.append(Check(CheckKind.PROBE, None, _name(pod), "", Layer.NODE, False, detail, source_node=node))
     if len(states) < count:
@@ -156,7 +158,7 @@ def _waiting(pod: Document) -> Document:
     return waiting
 
 
-def _hopeless(pod: Document) -> str:
+def _permanent_failure(pod: Document) -> str:
     """The reason why a pod will never run, or ""."""
     status, waiting = pod.get("status", {}), _waiting(pod)
     if waiting.get("reason") in NO_IMAGE:
@@ -169,7 +171,7 @@ def _hopeless(pod: Document) -> str:
     return ""
 
 
-def _why_waiting(pod: Document) -> str:
+def _waiting_reason(pod: Document) -> str:
     status, waiting = pod.get("status", {}), _waiting(pod)
     reason = waiting.get("message") or waiting.get("reason") or status.get("message") or f"phase {status.get('phase', 'unknown')}"
     return f"the probe pod did not start in time: {reason}"

@@ -35,7 +35,7 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ProbeScope:
     """The input for planning the probes."""
 
     endpoints: Sequence[Endpoint]
@@ -52,11 +52,11 @@ class Field:
         return tuple(endpoint for endpoint in self.endpoints if not endpoint.host_network)
 
     @property
-    def behind(self) -> frozenset[str]:
+    def backends(self) -> frozenset[str]:
         """The names of the pods that may answer for a service."""
         return frozenset(endpoint.pod for endpoint in self.ordinary)
 
-    def near(self, source: Endpoint, node: str) -> bool:
+    def pairs_with(self, source: Endpoint, node: str) -> bool:
         """Whether `source` probes that node: its own node, or one of its pairs."""
         return node == source.node or node in self.pairs.get(source.node, frozenset())
 
@@ -65,22 +65,22 @@ class Field:
         return f"{service.kind.name}.{self.namespace}.svc.{self.expected.dns_domain}."
 
 
-def plan_probes(source: Endpoint, field: Field) -> list[Probe]:
+def plan_probes(source: Endpoint, scope: ProbeScope) -> list[Probe]:
     """All probes of one source except those of the MTU, which need a quiet network: mtu_probes()."""
     probes: list[Probe] = []
-    for target in field.endpoints:
-        if target.pod != source.pod and field.near(source, target.node):
+    for target in scope.endpoints:
+        if target.pod != source.pod and scope.pairs_with(source, target.node):
             probes += _to_endpoint(source, target)
-            if field.settings.full and target.host_network and not source.host_network and target.node != source.node:
-                probes += _seen_as(source, target, field)
-    for service in field.services:
+            if scope.settings.full and target.host_network and not source.host_network and target.node != source.node:
+                probes += _source_addresses(source, target, scope)
+    for service in scope.services:
         if service.kind.headless:
-            probes += [] if source.host_network else _headless(source, service, field)
+            probes += [] if source.host_network else _headless(source, service, scope)
         else:
-            probes += _cluster_ips(source, service, field)
-            probes += _node_ports(source, service, field) if source.host_network else []
+            probes += _cluster_ips(source, service, scope)
+            probes += _node_ports(source, service, scope) if source.host_network else []
         if service.kind == MAIN:
-            probes += _names(source, service, field)
+            probes += _names(source, service, scope)
     if not source.host_network:
         probes += [
             Probe(
@@ -93,21 +93,21 @@ def plan_probes(source: Endpoint, field: Field) -> list[Probe]:
                 str(address),
                 source_node=source.node,
             )
-            for address in field.settings.outside
-            if family_of(address) in field.expected.families
+            for address in scope.settings.outside
+            if family_of(address) in scope.expected.families
         ]
     return probes
 
 
-def mtu_probes(source: Endpoint, field: Field, lost: Collection[tuple[str, str]] = ()) -> list[Probe]:
+def mtu_probes(source: Endpoint, scope: ProbeScope, lost: Collection[tuple[str, str]] = ()) -> list[Probe]:
     """Packets of the MTU of the pod's own interface, from an ordinary pod to the ordinary pods on other nodes.
 
     `lost` are paths (source and target as in Probe) that carry not even small ones: what is too large for them says nothing.
     """
     probes = [
         endpoint_probe(CheckKind.MTU, Layer.POD_NETWORK, address, source, target, "mtu", str(address))
-        for target in field.ordinary
-        if not source.host_network and target.node in field.pairs.get(source.node, frozenset())
+        for target in scope.ordinary
+        if not source.host_network and target.node in scope.pairs.get(source.node, frozenset())
         for address in target.addresses
     ]
     return [probe for probe in probes if (probe.source, probe.target) not in lost]
@@ -145,14 +145,14 @@ def _to_endpoint(source: Endpoint, target: Endpoint) -> list[Probe]:
     ]
 
 
-def _seen_as(source: Endpoint, target: Endpoint, field: Field) -> list[Probe]:
+def _source_addresses(source: Endpoint, target: Endpoint, scope: ProbeScope) -> list[Probe]:
     """The source address that a machine outside the pod network sees: that of the node with NAT, that of the pod without."""
-    of_node = {node["metadata"]["name"]: internal_addresses(node) for node in field.nodes}[source.node]
+    of_node = {node["metadata"]["name"]: internal_addresses(node) for node in scope.nodes}[source.node]
     probes = []
     for address in target.addresses:
         family = family_of(address)
-        translated = field.expected.nat.get(family)
-        ours = of_node if translated else source.addresses
+        translated = scope.expected.nat.get(family)
+        seen = of_node if translated else source.addresses
         probes.append(
             Probe(
                 kind=CheckKind.SOURCE_ADDRESS,
@@ -164,13 +164,13 @@ def _seen_as(source: Endpoint, target: Endpoint, field: Field) -> list[Probe]:
                 address=str(address),
                 source_node=source.node,
                 target_node=target.node,
-                addresses=frozenset() if translated is None else frozenset(one for one in ours if family_of(one) is family),
+                addresses=frozenset() if translated is None else frozenset(own for own in seen if family_of(own) is family),
             )
         )
     return probes
 
 
-def _cluster_ips(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
+def _cluster_ips(source: Endpoint, service: ProbeService, scope: ProbeScope) -> list[Probe]:
     # one service proves kube-proxy on a node; one pod per node probes the other kinds
     if source.host_network and service.kind != MAIN:
         return []
@@ -185,13 +185,13 @@ def _cluster_ips(source: Endpoint, service: ProbeService, field: Field) -> list[
             method=method,
             address=url(address, 80),
             source_node=source.node,
-            answers=field.behind,
+            answers=scope.backends,
         )
         for address in service.addresses
     ]
 
 
-def _node_ports(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
+def _node_ports(source: Endpoint, service: ProbeService, scope: ProbeScope) -> list[Probe]:
     return [
         Probe(
             kind=CheckKind.NODE_PORT,
@@ -203,18 +203,18 @@ def _node_ports(source: Endpoint, service: ProbeService, field: Field) -> list[P
             address=url(address, service.node_port),
             source_node=source.node,
             target_node=node["metadata"]["name"],
-            answers=field.behind,
+            answers=scope.backends,
         )
-        for node in field.nodes
+        for node in scope.nodes
         if service.node_port
-        and (field.near(source, node["metadata"]["name"]) if service.kind == MAIN else node["metadata"]["name"] == source.node)
+        and (scope.pairs_with(source, node["metadata"]["name"]) if service.kind == MAIN else node["metadata"]["name"] == source.node)
         for address in internal_addresses(node)
         if family_of(address) in service.families
     ]
 
 
-def _names(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
-    name = field.service_name(service)
+def _names(source: Endpoint, service: ProbeService, scope: ProbeScope) -> list[Probe]:
+    name = scope.service_name(service)
     probes = []
     for address in service.addresses:
         family = family_of(address)
@@ -223,17 +223,17 @@ def _names(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]
                 CheckKind.DNS, source, family, f"{_record(family)} of {name}", "http", f"http://{name}:80/", addresses=frozenset({address})
             )
         )
-        if field.settings.full and not source.host_network:
+        if scope.settings.full and not source.host_network:
             probes.append(_dns(CheckKind.REVERSE_DNS, source, family, f"PTR of {address}", "reverse", str(address), name=name))
     return probes
 
 
-def _headless(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
+def _headless(source: Endpoint, service: ProbeService, scope: ProbeScope) -> list[Probe]:
     """The name of a headless service resolves to the addresses of its pods in its own families only."""
-    name = field.service_name(service)
+    name = scope.service_name(service)
     probes = []
-    for family in field.expected.families:
-        pods = frozenset(address for endpoint in field.ordinary for address in endpoint.addresses if family_of(address) is family)
+    for family in scope.expected.families:
+        pods = frozenset(address for endpoint in scope.ordinary for address in endpoint.addresses if family_of(address) is family)
         method, wanted = ("http", pods) if family in service.families else ("absent", frozenset[Address]())
         target = f"{'' if wanted else 'no '}{_record(family)} of {name}"
         probes.append(_dns(CheckKind.HEADLESS, source, family, target, method, f"http://{name}:{PORT}/", addresses=wanted))

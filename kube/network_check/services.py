@@ -25,7 +25,7 @@ class ServiceKind:
     headless: bool = False
     affinity: bool = False
 
-    def given(self, families: tuple[Family, ...]) -> tuple[Family, ...]:
+    def expected_families(self, families: tuple[Family, ...]) -> tuple[Family, ...]:
         """The families that the service must get in a cluster of `families`; (): the API server must refuse it."""
         if self.policy == SINGLE:
             return self.families or families[:1]
@@ -81,7 +81,7 @@ def service_kinds(families: tuple[Family, ...], *, full: bool) -> tuple[ServiceK
     )
 
 
-def made_service(kind: ServiceKind, document: Document) -> ProbeService:
+def created_service(kind: ServiceKind, document: Document) -> ProbeService:
     """The answer of the API server as plain types."""
     spec = document["spec"]
     return ProbeService(
@@ -94,7 +94,7 @@ def made_service(kind: ServiceKind, document: Document) -> ProbeService:
 
 def check_service(kind: ServiceKind, made: ProbeService | None, refused: str, families: tuple[Family, ...]) -> Check:
     """Check that the API server set the families of the policy, or refused the service as it must; `refused` is its reason."""
-    wanted = kind.given(families)
+    wanted = kind.expected_families(families)
     name = f"{'headless ' if kind.headless else ''}service with {kind.policy}"
     if kind.families:
         name += f" and {family_names(kind.families)}"

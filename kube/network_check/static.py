@@ -19,16 +19,16 @@ def check_nodes(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Ch
     checks = []
     for name in [*expected.nodes, *(name for name in found if name not in expected.nodes)]:
         if name not in found:
-            checks.append(_of_node(CheckKind.NODE_ADDRESSES, name, "the node has not joined the cluster"))
+            checks.append(_node_check(CheckKind.NODE_ADDRESSES, name, "the node has not joined the cluster"))
             continue
         addresses, wanted = internal_addresses(found[name]), expected.nodes.get(name, ())
         # without expected addresses, a node may have several of one family: the first of each family counts
         first = tuple({family_of(address): address for address in reversed(addresses)}.values())[::-1]
-        detail = _differs(addresses, wanted) if wanted else _wrong_families(first, expected.families)
-        checks.append(_of_node(CheckKind.NODE_ADDRESSES, name, detail))
+        detail = _address_fault(addresses, wanted) if wanted else _families_fault(first, expected.families)
+        checks.append(_node_check(CheckKind.NODE_ADDRESSES, name, detail))
         ranges = _ranges(found[name])
         if ranges:  # a plug-in with its own address pools needs none
-            checks.append(_of_node(CheckKind.POD_RANGES, name, _wrong_families(ranges, expected.families)))
+            checks.append(_node_check(CheckKind.POD_RANGES, name, _families_fault(ranges, expected.families)))
     return checks
 
 
@@ -54,13 +54,13 @@ def check_pods(endpoints: Iterable[Endpoint], nodes: Sequence[Document], expecte
     of_node = {str(node["metadata"]["name"]): internal_addresses(node) for node in nodes}
     checks = []
     for endpoint in endpoints:
-        detail = _wrong_families(endpoint.addresses, expected.families)
+        detail = _families_fault(endpoint.addresses, expected.families)
         if not detail and endpoint.host_network:
             strange = [address for address in endpoint.addresses if address not in of_node[endpoint.node]]
-            detail = f"{_listed(strange)} is none of its node's addresses {_listed(of_node[endpoint.node])}" if strange else ""
+            detail = f"{_join(strange)} is none of its node's addresses {_join(of_node[endpoint.node])}" if strange else ""
         elif not detail and expected.pod_ranges:
             strays = [address for address in endpoint.addresses if not any(address in pods for pods in expected.pod_ranges)]
-            detail = f"{_listed(strays)} is in none of the pod ranges {_listed(expected.pod_ranges)}" if strays else ""
+            detail = f"{_join(strays)} is in none of the pod ranges {_join(expected.pod_ranges)}" if strays else ""
         checks.append(
             Check(
                 CheckKind.POD_ADDRESSES,
@@ -76,7 +76,7 @@ def check_pods(endpoints: Iterable[Endpoint], nodes: Sequence[Document], expecte
     return checks
 
 
-def _of_node(kind: CheckKind, name: str, detail: str) -> Check:
+def _node_check(kind: CheckKind, name: str, detail: str) -> Check:
     return Check(kind, None, f"node {name}", "", Layer.NODE, not detail, detail, source_node=name)
 
 
@@ -84,15 +84,15 @@ def _ranges(node: Document) -> tuple[Network, ...]:
     return tuple(ip_network(cidr) for cidr in node.get("spec", {}).get("podCIDRs", []))
 
 
-def _differs(found: tuple[Address, ...], wanted: tuple[Address, ...]) -> str:
-    return "" if found == wanted else f"it has {_listed(found)}, asked for: {_listed(wanted)}"
+def _address_fault(found: tuple[Address, ...], wanted: tuple[Address, ...]) -> str:
+    return "" if found == wanted else f"it has {_join(found)}, asked for: {_join(wanted)}"
 
 
-def _wrong_families(found: Sequence[Address | Network], families: tuple[Family, ...]) -> str:
-    if tuple(family_of(one) for one in found) == families:
+def _families_fault(found: Sequence[Address | Network], families: tuple[Family, ...]) -> str:
+    if tuple(family_of(item) for item in found) == families:
         return ""
-    return f"it has {_listed(found)}, asked for: {' then '.join(family_name(family) for family in families)}"
+    return f"it has {_join(found)}, asked for: {' then '.join(family_name(family) for family in families)}"
 
 
-def _listed(found: Sequence[Address | Network]) -> str:
+def _join(found: Sequence[Address | Network]) -> str:
     return ", ".join(map(str, found)) or "none"

@@ -32,12 +32,12 @@ _PAUSE = Path(__file__).parent / "pause.c"
 # raise it when the files of a bundle change while their inputs do not
 _RECIPE = 1
 # one `go build` keeps two cores busy until it links and while it downloads: the others use the cores then
-_AT_ONCE = 3
+_CONCURRENCY = 3
 NETWORKS = ("flannel", "calico")
 
 
 def build_bundle(
-    progress: Callable[[str], None] = on_stderr,
+    report: Callable[[str], None] = on_stderr,
     *,
     release: KubernetesRelease = DEFAULT_RELEASE,
     networks: Collection[str] = NETWORKS,
@@ -54,18 +54,18 @@ def build_bundle(
     if whole.finished:
         return whole.folder
     if not builder.finished:
-        with store.locked(progress):
+        with store.locked(report):
             if not builder.finished:
-                install_missing(progress, BUILDER_PACKAGES)
-                builder.build(progress)
+                install_missing(report, BUILDER_PACKAGES)
+                builder.build(report)
     return builder.folder
 
 
 def _refuse_missing_modules(release: KubernetesRelease) -> None:
     """EnvironmentFault names the modules that this checkout does not pin for the release, and what cannot be built without them."""
     if missing := missing_modules(go_commands(release).values()):
-        says = "; ".join(f"lab/build/modules/{module} (for {', '.join(names)})" for module, names in missing.items())
-        raise EnvironmentFault(f"Kubernetes {release.kubernetes} cannot be built, as these modules are missing: {says}")
+        modules = "; ".join(f"lab/build/modules/{module} (for {', '.join(names)})" for module, names in missing.items())
+        raise EnvironmentFault(f"Kubernetes {release.kubernetes} cannot be built, as these modules are missing: {modules}")
 
 
 class BundleBuilder:
@@ -96,18 +96,18 @@ class BundleBuilder:
         files = ((self.folder / file.path, file.size) for file in manifest.files)
         return all(path.is_file() and path.stat().st_size == size for path, size in files)
 
-    def build(self, progress: Callable[[str], None]) -> None:
+    def build(self, report: Callable[[str], None]) -> None:
         """Make every part, then the folder."""
         unfinished = self.store.temporary(self.store.bundles, self.folder.name)
         unfinished.mkdir()
         made: list[BundleFile] = []
         jobs = [*self._base_jobs(), *self._go_jobs(), *(self._place_job(place, unfinished, made) for place in self.places.values())]
-        shown = Progress(progress, [job.title for job in jobs], "building")
-        progress(
+        progress = Progress(report, [job.title for job in jobs], "building")
+        report(
             f"building {self.name} in {self.store.folder}: {len(self.places)} files; the first time takes about a quarter of an hour on two cores"
         )
-        with shown.beating():
-            run_jobs(jobs, _AT_ONCE, shown, self.programs.stop)
+        with progress.heartbeat():
+            run_jobs(jobs, _CONCURRENCY, progress, self.programs.stop)
         order = [place.path for place in self.places.values()]
         files = tuple(sorted(made, key=lambda file: order.index(file.path)))
         write_manifest(
@@ -118,7 +118,7 @@ class BundleBuilder:
         if self.folder.exists():  # a damaged one
             shutil.rmtree(self.folder)
         unfinished.replace(self.folder)
-        progress(f"bundle ready: {self.folder} ({sum(file.size for file in files) // 1_000_000} MB)")
+        report(f"bundle ready: {self.folder} ({sum(file.size for file in files) // 1_000_000} MB)")
 
     def _base_jobs(self) -> list[Job]:
         """The trees of Debian packages: downloads mostly, so they run beside the first Go builds."""
@@ -183,13 +183,13 @@ class BundleBuilder:
 
     def _build_together(self, commands: list[GoCommand]) -> None:
         """Build what the store lacks of `commands` by one `go build`, which compiles the packages that they share once."""
-        lacking = [command for command in commands if not self.store.has(command.name, self._command_key(command))]
-        if not lacking:
+        missing = [command for command in commands if not self.store.has(command.name, self._command_key(command))]
+        if not missing:
             return
-        scratch = self.store.temporary(self.store.parts, f"go-{lacking[0].name}")
+        scratch = self.store.temporary(self.store.parts, f"go-{missing[0].name}")
         scratch.mkdir()
-        build_commands(lacking, scratch, cache=self.store.folder, programs=self.programs)
-        for command in lacking:
+        build_commands(missing, scratch, cache=self.store.folder, programs=self.programs)
+        for command in missing:
             self._part(command.name, self._command_key(command), (scratch / command.output).replace)
         shutil.rmtree(scratch)
 

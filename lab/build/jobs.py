@@ -18,20 +18,20 @@ class Job:
     needs: frozenset[str] = frozenset()
 
 
-def run_jobs(jobs: Sequence[Job], at_once: int, shown: Progress, stop: Callable[[], None]) -> None:
+def run_jobs(jobs: Sequence[Job], concurrency: int, progress: Progress, stop: Callable[[], None]) -> None:
     """Run all jobs, in this order where their needs allow; the first failure calls `stop`, cancels the rest and is raised."""
     waiting = list(jobs)
     done: set[str] = set()
     running: dict[Future[object], Job] = {}
 
     def work(job: Job) -> object:
-        with shown.part(job.title):
+        with progress.part(job.title):
             return job.run()
 
-    with ThreadPoolExecutor(at_once, thread_name_prefix="build") as pool:
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="build") as pool:
         try:
             while waiting or running:
-                for job in [job for job in waiting if job.needs <= done][: at_once - len(running)]:
+                for job in [job for job in waiting if job.needs <= done][: concurrency - len(running)]:
                     waiting.remove(job)
                     running[pool.submit(work, job)] = job
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)

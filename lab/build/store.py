@@ -32,7 +32,7 @@ class Store:
         self.bundles = folder / "bundles"
 
     @contextmanager
-    def locked(self, progress: Callable[[str], None]) -> Iterator[None]:
+    def locked(self, report: Callable[[str], None]) -> Iterator[None]:
         """Be the only builder; waits for another one and says so. The kernel frees the lock of a killed builder."""
         self.parts.mkdir(parents=True, exist_ok=True)
         self.bundles.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ class Store:
             waited = 0
             while not _try_lock(lock.fileno()):
                 if waited % 10 == 0:
-                    progress(f"another build is at work in {self.folder}: waiting ({waited} s)")
+                    report(f"another build is at work in {self.folder}: waiting ({waited} s)")
                 time.sleep(1)
                 waited += 1
             self._sweep()

@@ -30,7 +30,7 @@ def test_a_part_that_takes_long_is_named_while_it_does(monkeypatch: pytest.Monke
     monkeypatch.setattr(progress, "HEARTBEAT", 0.02)
     said = Said("0/2 building: kubelet")
     shown = progress.Progress(said.append, ["kubelet", "etcd"], "building")
-    with shown.beating(), shown.part("kubelet"):
+    with shown.heartbeat(), shown.part("kubelet"):
         assert said.awaited.acquire(timeout=60)
         assert said.awaited.acquire(timeout=60)
     assert [line for line in said if re.search(r"1/2 kubelet \(\d+ s\), next: etcd$", line)]
@@ -43,6 +43,6 @@ def test_a_failed_part_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = progress.Progress(said.append, ["kubelet"], "building")
     with pytest.raises(ZeroDivisionError), shown.part("kubelet"):
         raise ZeroDivisionError
-    with shown.beating():
+    with shown.heartbeat():
         assert said.awaited.acquire(timeout=60)
     assert said[-1].endswith("0/1 building: nothing yet")

@@ -13,7 +13,7 @@ from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.labels import address_labels
 from cluster.vocabulary.spec import Taint, TaintEffect
 from kube.client import Document, KubeApi
-from kube.nodes import OURS, expect_rejoin, find_node, label_node, node_patch
+from kube.nodes import MANAGED, expect_rejoin, find_node, label_node, node_patch
 
 BUSY = Taint(key="busy", value="yes", effect=TaintEffect.NO_SCHEDULE)
 FOREIGN = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -21,7 +21,7 @@ FOREIGN = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule
 
 def node(labels: dict[str, str], taints: list[Document], ours: Document | None = None) -> Document:
     """A Node object, with what we remember of what we set."""
-    annotations = {OURS: json.dumps(ours)} if ours is not None else {}
+    annotations = {MANAGED: json.dumps(ours)} if ours is not None else {}
     return {"metadata": {"resourceVersion": "7", "labels": labels, "annotations": annotations}, "spec": {"taints": taints}}
 
 
@@ -31,7 +31,7 @@ def test_what_is_asked_for_is_set_and_remembered() -> None:
     assert changes == ("label zone=a", "taint busy=yes:NoSchedule")
     assert patch["metadata"]["resourceVersion"] == "7"
     assert patch["metadata"]["labels"] == {"zone": "a"}
-    assert json.loads(patch["metadata"]["annotations"][OURS]) == {"labels": ["zone"], "taints": ["busy:NoSchedule"]}
+    assert json.loads(patch["metadata"]["annotations"][MANAGED]) == {"labels": ["zone"], "taints": ["busy:NoSchedule"]}
     assert patch["spec"]["taints"] == [FOREIGN, {"key": "busy", "effect": "NoSchedule", "value": "yes"}]
 
 
@@ -59,7 +59,7 @@ def test_a_label_that_was_there_by_chance_becomes_ours_quietly() -> None:
     """kubeadm registers a node with labels we ask for: no change of the node, but remembered for later."""
     patch, changes = node_patch(node({"zone": "a"}, []), {"zone": "a"}, [])
     assert changes == ()
-    assert json.loads(patch["metadata"]["annotations"][OURS]) == {"labels": ["zone"], "taints": []}
+    assert json.loads(patch["metadata"]["annotations"][MANAGED]) == {"labels": ["zone"], "taints": []}
 
 
 @pytest.mark.bundle

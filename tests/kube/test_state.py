@@ -10,14 +10,14 @@ from cluster.pod_networks.recognition import DIGEST_MARK, KIND_MARK
 from cluster.vocabulary.spec import CniKind
 from kube.apply import apply
 from kube.client import Document, KubeApi
-from kube.nodes import OURS
+from kube.nodes import MANAGED
 from kube.pod_networks import network_documents
 from kube.state import node_state, read_state
 from tests.cluster.pod_networks.specs import spec_of
 
 POOLS = ("CustomResourceDefinition", "IPPool")
 NODE: Document = {
-    "metadata": {"name": "n1", "labels": {"a": "b"}, "annotations": {OURS: '{"labels": ["a"], "taints": ["busy:NoSchedule"]}'}},
+    "metadata": {"name": "n1", "labels": {"a": "b"}, "annotations": {MANAGED: '{"labels": ["a"], "taints": ["busy:NoSchedule"]}'}},
     "spec": {"podCIDRs": ["fd44::/64", "10.244.0.0/24"], "taints": [{"key": "busy", "effect": "NoSchedule"}], "unschedulable": True},
     "status": {
         "addresses": [

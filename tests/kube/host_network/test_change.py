@@ -15,9 +15,9 @@ import pytest
 
 from cluster.vocabulary.errors import ClusterError, SixstackError
 from kube.client import ApiRefused, Document, KubeApi
-from kube.host_network import DeploymentName, look_at, set_host_network, undo_host_network
-from kube.host_network.memory import BEFORE, has_host_network
-from kube.wait import objects_as_they_change
+from kube.host_network import DeploymentName, check_deployments, set_host_network, undo_host_network
+from kube.host_network.previous_state import ANNOTATION, has_host_network
+from kube.wait import watch_objects
 
 pytestmark = pytest.mark.bundle
 
@@ -65,12 +65,12 @@ class Platform:
         """Replicas, host network, DNS policy, and what it remembers: the phase."""
         now = self.deployment()
         pod = now["spec"]["template"]["spec"]
-        memory = now["metadata"].get("annotations", {}).get(BEFORE)
+        memory = now["metadata"].get("annotations", {}).get(ANNOTATION)
         return now["spec"]["replicas"], bool(pod.get("hostNetwork")), pod["dnsPolicy"], json.loads(memory)["phase"] if memory else None
 
     def control(self) -> None:
         """What Deployment and ReplicaSet controllers do; pods without a node are gone at once when they are deleted."""
-        for found in objects_as_they_change(self.api, self.name.collection, timedelta(minutes=5)):
+        for found in watch_objects(self.api, self.name.collection, timedelta(minutes=5)):
             if self._end:
                 return
             if self.name.name in found:
@@ -186,7 +186,7 @@ def test_a_run_that_is_killed_is_finished_or_undone(platform: Platform, changes:
     """After each of its changes: nothing is lost, and the Deployment never comes back with another number of pods."""
     with pytest.raises(Killed):
         set_host_network(DyingApi(platform.api, changes), platform.name, LIMIT, quiet)  # type: ignore[arg-type]
-    (seen,), problems = look_at(platform.api, [platform.name], undo=then is undo_host_network)
+    (seen,), problems = check_deployments(platform.api, [platform.name], undo=then is undo_host_network)
     assert (seen.replicas, seen.unfinished) == (2, changes < 3)
     assert not [problem for problem in problems if problem.code != "no-node-for-deployment"]  # there are none
     then(platform.api, platform.name, LIMIT, quiet)
@@ -217,7 +217,7 @@ class TestLookAt:
 
     def test_what_is_not_there_is_named(self, platform: Platform) -> None:
         """Namespace and name; beside the problems of the others."""
-        _, problems = look_at(platform.api, [DeploymentName("tke-none", "x"), platform.name], undo=False)
+        _, problems = check_deployments(platform.api, [DeploymentName("tke-none", "x"), platform.name], undo=False)
         assert (problems[0].code, problems[0].path) == ("no-such-deployment", "tke-none/x")
         assert "no-node-for-deployment" in {problem.code for problem in problems}
 
@@ -225,7 +225,7 @@ class TestLookAt:
         """Its ReplicaSet could make no pod."""
         label = {"pod-security.kubernetes.io/enforce": "baseline"}
         platform.api.merge(f"/api/v1/namespaces/{platform.name.namespace}", {"metadata": {"labels": label}})
-        _, problems = look_at(platform.api, [platform.name], undo=False)
+        _, problems = check_deployments(platform.api, [platform.name], undo=False)
         assert "host-network-not-admitted" in {problem.code for problem in problems}
 
     def test_an_autoscaler_is_asked_for_the_most_it_may_want(self, platform: Platform) -> None:
@@ -242,22 +242,22 @@ class TestLookAt:
         }
         try:
             platform.api.create(f"/apis/autoscaling/v1/namespaces/{platform.name.namespace}/horizontalpodautoscalers", scaler)
-            _, problems = look_at(platform.api, [platform.name], undo=False)
+            _, problems = check_deployments(platform.api, [platform.name], undo=False)
             assert any("50 by its autoscaler" in problem.message for problem in problems)
         finally:
             platform.api.delete(node)
 
     def test_undoing_what_others_have_set_is_refused(self, platform: Platform) -> None:
         """What was before is not known; one that has the pods' network has nothing to undo."""
-        assert look_at(platform.api, [platform.name], undo=True)[1] == ()
+        assert check_deployments(platform.api, [platform.name], undo=True)[1] == ()
         spec = {"template": {"spec": {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}}}
         platform.api.merge(platform.name.path, {"spec": spec})
-        (problem,) = look_at(platform.api, [platform.name], undo=True)[1]
+        (problem,) = check_deployments(platform.api, [platform.name], undo=True)[1]
         assert problem.code == "nothing-remembered"
 
     def test_an_annotation_that_cannot_be_read_is_named(self, platform: Platform) -> None:
         """Before anything is touched."""
-        platform.api.merge(platform.name.path, {"metadata": {"annotations": {BEFORE: "?"}}})
-        assert "unreadable-annotation" in {problem.code for problem in look_at(platform.api, [platform.name], undo=False)[1]}
+        platform.api.merge(platform.name.path, {"metadata": {"annotations": {ANNOTATION: "?"}}})
+        assert "unreadable-annotation" in {problem.code for problem in check_deployments(platform.api, [platform.name], undo=False)[1]}
         with pytest.raises((ClusterError, ApiRefused)):
             set_host_network(platform.api, platform.name, SHORT, quiet)

@@ -26,10 +26,10 @@ def containers(*ports: int, **port: Any) -> list[Document]:
     return [{"name": "main", "ports": [{"containerPort": number, **port} for number in ports]}]
 
 
-def move(name: DeploymentName, *ports: int, replicas: int = 1, most: int | None = None, **pod: Any) -> Move:
+def move(name: DeploymentName, *ports: int, replicas: int = 1, max_replicas: int | None = None, **pod: Any) -> Move:
     """A Deployment that is to move."""
     document = {"spec": {"template": {"spec": {"containers": containers(*ports), **pod}}}}
-    return Move(name, document, replicas, most if most is not None else replicas)
+    return Move(name, document, replicas, max_replicas if max_replicas is not None else replicas)
 
 
 def pod(name: str, on: str, *ports: int, phase: str = "Running", owner: str = "", host_network: bool = True, **port: Any) -> Document:
@@ -70,7 +70,7 @@ def test_cordoned_nodes_and_selectors_are_seen() -> None:
 
 def test_what_an_autoscaler_may_ask_for_counts() -> None:
     """Three replicas some day collide as three do now."""
-    (problem,) = found([move(API, 9443, replicas=1, most=3)])
+    (problem,) = found([move(API, 9443, replicas=1, max_replicas=3)])
     assert "1 replica(s), 3 by its autoscaler, want" in problem.message
 
 

@@ -9,12 +9,12 @@ from cluster.vocabulary.families import Family
 from kube.network_check.answers import encode, judge
 from kube.network_check.probes import Probe, mtu_probes, plan_probes
 from kube.network_check.settings import Settings
-from tests.kube.network_check.field import POD_A, field
+from tests.kube.network_check.scope import POD_A, scope
 
 
 def probe_of(kind: CheckKind, family: Family = Family.IPV4, target: str = "") -> Probe:
     """The first probe of that kind and family of the pod on a."""
-    everything = [*plan_probes(POD_A, field()), *mtu_probes(POD_A, field())]
+    everything = [*plan_probes(POD_A, scope()), *mtu_probes(POD_A, scope())]
     return next(probe for probe in everything if probe.kind is kind and probe.family is family and target in probe.target)
 
 

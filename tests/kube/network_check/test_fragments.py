@@ -9,7 +9,7 @@ import pytest
 from cluster.vocabulary.families import Family
 from kube.network_check.fragments import check_fragments, fragments_created
 from kube.network_check.probes import mtu_probes
-from tests.kube.network_check.field import POD_A, field
+from tests.kube.network_check.scope import POD_A, scope
 
 
 def test_the_counter_is_read_from_what_the_kernel_shows() -> None:
@@ -32,10 +32,10 @@ def test_two_pieces_a_packet_are_a_fault(pieces: int, ok: bool) -> None:
     """Less than that is some other program's packet."""
     before = {("a", Family.IPV4): 100, ("a", Family.IPV6): 5}
     after = {("a", Family.IPV4): 100 + pieces, ("a", Family.IPV6): 5}
-    checks = check_fragments(mtu_probes(POD_A, field()), before, after)
+    checks = check_fragments(mtu_probes(POD_A, scope()), before, after)
     assert [(check.family, check.ok) for check in checks] == [(Family.IPV4, ok), (Family.IPV6, True)]
 
 
 def test_a_node_without_counters_is_not_judged() -> None:
     """Nothing is known, so nothing is said."""
-    assert check_fragments(mtu_probes(POD_A, field()), {}, {}) == []
+    assert check_fragments(mtu_probes(POD_A, scope()), {}, {}) == []

@@ -11,37 +11,37 @@ from cluster.vocabulary.families import Family
 from kube.network_check.pods import Endpoint
 from kube.network_check.probes import mtu_probes, plan_probes
 from kube.network_check.settings import Settings
-from tests.kube.network_check.field import ALL, NODE_A, POD_A, field
+from tests.kube.network_check.scope import ALL, NODE_A, POD_A, scope
 
 
 def targets(source: Endpoint, kind: CheckKind) -> list[str]:
     """What a source tries of one kind."""
-    return [probe.target for probe in plan_probes(source, field()) if probe.kind is kind]
+    return [probe.target for probe in plan_probes(source, scope()) if probe.kind is kind]
 
 
 def test_every_other_endpoint_is_tried_over_each_family_by_ping_and_http() -> None:
     """Node to node is the machines' network; a pod at either end brings the CNI in; from a pod to a node leaves the pod network."""
     tried = {
-        (probe.kind, probe.layer, probe.target) for probe in plan_probes(NODE_A, field()) if probe.kind in (CheckKind.PING, CheckKind.HTTP)
+        (probe.kind, probe.layer, probe.target) for probe in plan_probes(NODE_A, scope()) if probe.kind in (CheckKind.PING, CheckKind.HTTP)
     }
     assert len(tried) == 3 * 2 * 2
     assert (CheckKind.PING, Layer.NODE_NETWORK, "node b fd66::12") in tried
     assert (CheckKind.HTTP, Layer.POD_NETWORK, "pod on a 10.244.97.2") in tried
-    layers = {probe.target: probe.layer for probe in plan_probes(POD_A, field()) if probe.kind is CheckKind.PING}
+    layers = {probe.target: probe.layer for probe in plan_probes(POD_A, scope()) if probe.kind is CheckKind.PING}
     assert layers["pod on b 10.244.98.2"] is Layer.POD_NETWORK
     assert layers["node b 198.18.0.12"] is layers["node a fd66::11"] is Layer.EGRESS
 
 
 def test_nodes_that_are_no_pair_are_not_tried() -> None:
     """Only a node's own pod is, when the sample gives it no other node."""
-    alone = field(pairs={"a": frozenset(), "b": frozenset()})
+    alone = scope(pairs={"a": frozenset(), "b": frozenset()})
     assert {probe.target_node for probe in plan_probes(NODE_A, alone)} == {"a", ""}
     assert mtu_probes(POD_A, alone) == []
 
 
 def test_a_node_tries_the_node_port_on_every_node_address() -> None:
     """Its own included, in each family; of a second such service only its own; pods do not."""
-    assert sorted(probe.address for probe in plan_probes(NODE_A, field()) if probe.kind is CheckKind.NODE_PORT) == [
+    assert sorted(probe.address for probe in plan_probes(NODE_A, scope()) if probe.kind is CheckKind.NODE_PORT) == [
         "http://198.18.0.11:30001/",
         "http://198.18.0.11:30004/",
         "http://198.18.0.12:30001/",
@@ -56,7 +56,7 @@ def test_a_node_tries_the_node_port_on_every_node_address() -> None:
 def test_every_source_tries_the_main_service_and_its_name_in_each_family(source: Endpoint) -> None:
     """ClusterIP for kube-proxy, A and AAAA for cluster DNS."""
     assert targets(source, CheckKind.CLUSTER_IP)[:2] == ["service 10.96.1.1 (prefer)", "service fd44::1:1 (prefer)"]
-    names = [(probe.target, set(probe.addresses)) for probe in plan_probes(source, field()) if probe.kind is CheckKind.DNS]
+    names = [(probe.target, set(probe.addresses)) for probe in plan_probes(source, scope()) if probe.kind is CheckKind.DNS]
     assert names == [
         ("A of prefer.ns.svc.cluster.local.", {ip_address("10.96.1.1")}),
         ("AAAA of prefer.ns.svc.cluster.local.", {ip_address("fd44::1:1")}),
@@ -91,7 +91,7 @@ def test_a_pod_is_seen_as_its_node_with_nat_and_as_itself_without() -> None:
     """Here IPv4 is translated and IPv6 routed; only other nodes are asked."""
     seen = {
         probe.family: (probe.target, set(probe.addresses))
-        for probe in plan_probes(POD_A, field())
+        for probe in plan_probes(POD_A, scope())
         if probe.kind is CheckKind.SOURCE_ADDRESS
     }
     assert seen == {
@@ -102,19 +102,19 @@ def test_a_pod_is_seen_as_its_node_with_nat_and_as_itself_without() -> None:
 
 def test_addresses_outside_are_pinged_by_pods_over_families_in_use() -> None:
     """They are the owner's to name."""
-    outside = field(settings=Settings("image", outside=(ip_address("198.18.0.1"), ip_address("fd66::1"))))
+    outside = scope(settings=Settings("image", outside=(ip_address("198.18.0.1"), ip_address("fd66::1"))))
     assert [probe.address for probe in plan_probes(POD_A, outside) if probe.kind is CheckKind.OUTSIDE] == ["198.18.0.1", "fd66::1"]
     assert not [probe for probe in plan_probes(NODE_A, outside) if probe.kind is CheckKind.OUTSIDE]
 
 
 def test_large_packets_go_from_pod_to_pod_of_other_nodes() -> None:
     """Over each family."""
-    assert [probe.target for probe in mtu_probes(POD_A, field())] == ["pod on b 10.244.98.2", "pod on b fd44:0:0:98::2"]
-    assert mtu_probes(NODE_A, field()) == []
+    assert [probe.target for probe in mtu_probes(POD_A, scope())] == ["pod on b 10.244.98.2", "pod on b fd44:0:0:98::2"]
+    assert mtu_probes(NODE_A, scope()) == []
 
 
 def test_a_quick_check_has_one_service_and_fewer_kinds() -> None:
     """What create-cluster tries at its end."""
-    quick = field(settings=Settings("image", full=False))
+    quick = scope(settings=Settings("image", full=False))
     kinds = {probe.kind for source in ALL for probe in plan_probes(source, quick)}
     assert kinds == {CheckKind.PING, CheckKind.HTTP, CheckKind.CLUSTER_IP, CheckKind.NODE_PORT, CheckKind.DNS}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cluster.vocabulary.families import Family
-from kube.network_check.services import MAIN, REQUIRE, SINGLE, ProbeService, ServiceKind, check_service, made_service, service_kinds
-from tests.kube.network_check.field import BOTH
+from kube.network_check.services import MAIN, REQUIRE, SINGLE, ProbeService, ServiceKind, check_service, created_service, service_kinds
+from tests.kube.network_check.scope import BOTH
 
 V4 = (Family.IPV4,)
 KINDS = {kind.name: kind for kind in service_kinds(BOTH, full=True)}
@@ -17,10 +17,10 @@ def made(kind: ServiceKind, *families: Family) -> ProbeService:
 
 def test_each_policy_means_its_families() -> None:
     """SingleStack the first or the one asked for, PreferDualStack what there is, RequireDualStack both or nothing."""
-    assert KINDS["single"].given(BOTH) == V4
-    assert KINDS["single-second"].given(BOTH) == (Family.IPV6,)
-    assert (MAIN.given(BOTH), MAIN.given(V4)) == (BOTH, V4)
-    assert (KINDS["require"].given(BOTH), KINDS["require"].given(V4)) == (BOTH, ())
+    assert KINDS["single"].expected_families(BOTH) == V4
+    assert KINDS["single-second"].expected_families(BOTH) == (Family.IPV6,)
+    assert (MAIN.expected_families(BOTH), MAIN.expected_families(V4)) == (BOTH, V4)
+    assert (KINDS["require"].expected_families(BOTH), KINDS["require"].expected_families(V4)) == (BOTH, ())
 
 
 def test_a_single_stack_cluster_asks_for_no_second_family() -> None:
@@ -48,4 +48,4 @@ def test_a_headless_service_has_no_address_and_its_pods_port() -> None:
     headless = ServiceKind("headless", SINGLE, headless=True)
     document = headless.document("ns", 29417)
     assert (document["spec"]["clusterIP"], document["spec"]["ports"][0]["port"]) == ("None", 29417)
-    assert made_service(headless, {"spec": {**document["spec"], "clusterIPs": ["None"], "ipFamilies": ["IPv4"]}}).addresses == ()
+    assert created_service(headless, {"spec": {**document["spec"], "clusterIPs": ["None"], "ipFamilies": ["IPv4"]}}).addresses == ()
