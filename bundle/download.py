@@ -53,7 +53,7 @@ class Downloader:
             if found != sha256:
                 # what was resumed may be the tail of another file: the next try starts anew
                 partial.unlink()
-                raise TemporaryFailure(f"sha256 is {found}, should be {sha256}")
+                raise TemporaryFailure(f"sha256 is {found}, expected {sha256}")
 
         self._retry(url, attempt)
         partial.replace(path)
@@ -99,16 +99,16 @@ class Downloader:
                 return attempt()
             except (httpx.TransportError, TemporaryFailure) as error:
                 if pause is None:
-                    raise EnvironmentFault(f"{url}: {error or type(error).__name__} (tried {len(self.pauses) + 1} times)") from error
+                    raise EnvironmentFault(f"{url}: {error or type(error).__name__} ({len(self.pauses) + 1} attempts)") from error
                 time.sleep(pause)
         return None
 
 
 def _raise_for_status(url: str, response: httpx.Response) -> None:
     if response.status_code in _TEMPORARY_STATUS:
-        raise TemporaryFailure(f"the server says {response.status_code}")
+        raise TemporaryFailure(f"the server answered {response.status_code}")
     if response.is_error:
-        raise EnvironmentFault(f"{url}: the server says {response.status_code} {response.reason_phrase}")
+        raise EnvironmentFault(f"{url}: the server answered {response.status_code} {response.reason_phrase}")
 
 
 def checksum_in(text: str, name: str, url: str) -> str:

@@ -87,7 +87,7 @@ def fetch_bundle(
         work.mkdir(exist_ok=True)
         fetch = _Fetch(folder, work, architecture, sources, release, pauses)
         if fetch.finished(report):
-            report(f"{folder} is whole: nothing to fetch")
+            report(f"{folder} is complete: nothing to fetch")
         else:
             fetch.run(report)
         shutil.rmtree(work)
@@ -101,7 +101,7 @@ def _locked(path: Path, report: Callable[[str], None]) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            report(f"another fetch holds {path}: waiting for it")
+            report(f"another fetch holds {path}: waiting until it ends")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -122,14 +122,14 @@ class _Fetch:
         if not self.folder.exists():
             return False
         if not (self.folder / MANIFEST_NAME).exists() and any(self.folder.iterdir()):
-            raise EnvironmentFault(f"{self.folder} holds files that are no bundle: name another folder")
+            raise EnvironmentFault(f"{self.folder} has files but no {MANIFEST_NAME}: use another folder")
         try:
             manifest = read_manifest(self.folder)
             if (manifest.name, {file.path for file in manifest.files}) != (self.name, {place.path for place in self.places}):
-                raise EnvironmentFault(f"{self.folder} holds bundle {manifest.name}: name another folder for {self.name}")
+                raise EnvironmentFault(f"{self.folder} has bundle {manifest.name}: use another folder for {self.name}")
             verify_bundle(self.folder, manifest)
         except BundleFault as error:
-            report(f"{error}\nfetching it again")
+            report(f"{error}\nfetching the bundle again")
             return False
         return True
 
@@ -198,7 +198,7 @@ class _Releases:
     def _release(self, place: Place) -> Release:
         name = "cni-plugins" if place.kind is FileKind.CNI_PLUGIN else _RELEASE_OF.get(place.name, place.name)
         if name not in self.sources.releases:
-            raise EnvironmentFault(f"the sources say nothing of {name}, which {place.name} comes with")
+            raise EnvironmentFault(f"the sources have no entry `{name}`, the release of {place.name}")
         return self.sources.releases[name]
 
 

@@ -29,14 +29,14 @@ def pull(reference: str, architecture: Architecture, sources: Sources, downloads
     try:
         return _pull(reference, architecture, sources, downloads)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # documents of another shape than the specification's
-        raise EnvironmentFault(f"{reference}: what the registry answers is no image: {error!r}") from error
+        raise EnvironmentFault(f"{reference}: the registry's answer is not an image: {error!r}") from error
 
 
 def _pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> ArchivedImage:
     name, _, tag = reference.rpartition(":")
     host, _, repository = name.partition("/")
     if host not in sources.registries:
-        raise EnvironmentFault(f"{reference}: the sources name no registry {host}")
+        raise EnvironmentFault(f"{reference}: the sources have no registry {host}")
     remote = _Repository(f"{sources.registries[host].rstrip('/')}/v2/{repository}", repository, downloads)
     top = remote.manifest(sources.digests.get(reference, tag))
     manifest = remote.manifest(_platform(reference, json.loads(_content(top)), architecture)) if top.media_type in _INDEXES else top
@@ -44,7 +44,7 @@ def _pull(reference: str, architecture: Architecture, sources: Sources, download
     blobs = tuple(remote.blob(descriptor) for descriptor in (document["config"], *document["layers"]))
     config = json.loads(_content(blobs[0]))
     if config.get("architecture") != architecture.value:
-        raise EnvironmentFault(f"{reference} is for {config.get('architecture')}, not for {architecture}")
+        raise EnvironmentFault(f"{reference} is for {config.get('architecture')}, expected {architecture}")
     return ArchivedImage(reference, manifest, blobs)
 
 
@@ -76,10 +76,10 @@ class _Repository:
         found = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
         wanted = tag_or_digest if _DIGEST.fullmatch(tag_or_digest) else answer.headers.get("Docker-Content-Digest", found)
         if found != wanted:
-            raise EnvironmentFault(f"{url}: digest is {found}, should be {wanted}")
+            raise EnvironmentFault(f"{url}: digest is {found}, expected {wanted}")
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if media_type not in (*_INDEXES, *_MANIFESTS):
-            raise EnvironmentFault(f"{url}: {media_type or 'no media type'} is no image manifest")
+            raise EnvironmentFault(f"{url}: expected an image manifest, got {media_type or 'no media type'}")
         return Blob(media_type, found, len(answer.content), answer.content)
 
     def blob(self, descriptor: dict[str, Any]) -> Blob:
@@ -95,7 +95,7 @@ class _Repository:
         challenge = response.headers.get("WWW-Authenticate", "")
         parameters = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
         if not challenge.lower().startswith("bearer ") or "realm" not in parameters:
-            raise EnvironmentFault(f"{response.request.url}: the registry wants a login ({challenge or 'it does not say which'})")
+            raise EnvironmentFault(f"{response.request.url}: the registry requires a login ({challenge or 'no WWW-Authenticate header'})")
         query = {key: parameters[key] for key in ("service", "scope") if key in parameters}
         query.setdefault("scope", f"repository:{self.name}:pull")
         answer = self.downloads.get(str(httpx.URL(parameters["realm"]).copy_merge_params(query))).json()

@@ -50,7 +50,7 @@ class Architecture(StrEnum):
         known = {"x86_64": cls.AMD64, "aarch64": cls.ARM64}
         machine = platform.machine()
         if machine not in known:
-            raise EnvironmentFault(f"this machine is {machine}, and hosts are {' or '.join(known)}: name an architecture")
+            raise EnvironmentFault(f"this machine is {machine}, hosts are {' or '.join(known)}: specify an architecture")
         return known[machine]
 
 
@@ -72,7 +72,7 @@ def _check_absolute(path: PurePosixPath | None) -> PurePosixPath | None:
 def _check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a role that no host can have: the file would silently reach nobody."""
     if not roles or set(roles) - set(ROLES):
-        raise ValueError(f"roles are some of {', '.join(ROLES)}, not {', '.join(roles) or 'none'}")
+        raise ValueError(f"expected one or more of {', '.join(ROLES)}, got {', '.join(roles) or 'none'}")
     return roles
 
 
@@ -109,11 +109,11 @@ class BundleFile(BaseModel):
     def _check_kind(self) -> BundleFile:
         if self.kind is FileKind.IMAGE:
             if not self.images or self.target is not None:
-                raise ValueError("an image file has references in `images` and no `target`")
+                raise ValueError("an image file needs references in `images` and must not have a `target`")
         elif self.images or self.target is None:
-            raise ValueError("a file that is no image has a `target` and no `images`")
+            raise ValueError("a file of this kind needs a `target` and must not have `images`")
         if self.encoding is Encoding.IDENTITY and (self.sha256, self.size) != (self.content_sha256, self.content_size):
-            raise ValueError("a file stored as it is has the same digest and size decoded")
+            raise ValueError("with encoding `identity`, digest and size must equal those of the content")
         return self
 
 
@@ -138,7 +138,7 @@ class BundleManifest(BaseModel):
         ):
             duplicates = sorted({value for value in values if values.count(value) > 1})
             if duplicates:
-                raise ValueError(f"{kind} named twice: {', '.join(duplicates)}")
+                raise ValueError(f"duplicate {kind}: {', '.join(duplicates)}")
         return self
 
     def for_host(self, role: str, network_images: Collection[str]) -> tuple[BundleFile, ...]:
@@ -188,10 +188,10 @@ def read_manifest(folder: Path) -> BundleManifest:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EnvironmentFault(
-            f"no artifact bundle at {folder}: {error.strerror or error}; make one with `sixstack bundle fetch` or `sixstack lab bundle`"
+            f"no artifact bundle at {folder} ({error.strerror or error}). Create one with `sixstack bundle fetch` or `sixstack lab bundle`"
         ) from error
     except ValueError as error:
-        raise BundleFault([Problem("bundle-manifest", str(path), f"is not JSON: {error}", "fetch or build the bundle again")]) from error
+        raise BundleFault([Problem("bundle-manifest", str(path), f"is not JSON: {error}", "Fetch or build the bundle again")]) from error
     try:
         return BundleManifest.model_validate(document)
     except ValidationError as error:
@@ -201,7 +201,7 @@ def read_manifest(folder: Path) -> BundleManifest:
                     "bundle-manifest",
                     "/".join([str(path), *map(str, fault["loc"])]),
                     fault["msg"],
-                    "fetch or build the bundle again with this version of sixstack",
+                    "Fetch or build the bundle again with this version of sixstack",
                 )
                 for fault in error.errors()
             ]

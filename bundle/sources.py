@@ -73,7 +73,7 @@ class Sources(BaseModel):
 
 def read_sources(path: Path = DEFAULT_SOURCES) -> Sources:
     """The settings of a file; BundleFault with every problem when it is not readable as such."""
-    hint = f"see {DEFAULT_SOURCES} for the form"
+    hint = f"Write the file like {DEFAULT_SOURCES}"
     try:
         return Sources.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -27,7 +27,7 @@ def unpack(folder: Path, name: str, target: Path) -> Path:
         _place(gzip.GzipFile(fileobj=stored) if file.encoding is Encoding.GZIP else stored, target, file.mode)
     if sha256_of(target) != file.content_sha256:
         target.unlink()
-        raise EnvironmentFault(f"{name} of the bundle at {folder} is damaged: `sixstack bundle verify` names the files")
+        raise EnvironmentFault(f"{name} of the bundle at {folder} is damaged: run `sixstack bundle verify` to list the damaged files")
     return target
 
 

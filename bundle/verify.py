@@ -28,15 +28,15 @@ def sha256_of(path: Path) -> str:
 
 def _problems_of(folder: Path, file: BundleFile) -> Iterator[Problem]:
     path = folder / file.path
-    hint = "fetch or build the bundle again: files that are right are kept"
+    hint = "Fetch or build the bundle again: correct files are kept"
     # a symbolic link may lead out of the folder that was vetted
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        yield Problem("bundle-file-missing", str(path), "is not a file of the bundle's folder", hint)
+        yield Problem("bundle-file-missing", str(path), "is not a file in the bundle's folder", hint)
         return
     size = path.stat().st_size
     if size != file.size:
-        yield Problem("bundle-file-differs", str(path), f"has {size} bytes, the manifest says {file.size}", hint)
+        yield Problem("bundle-file-differs", str(path), f"has {size} bytes, expected {file.size}", hint)
         return
     digest = sha256_of(path)
     if digest != file.sha256:
-        yield Problem("bundle-file-differs", str(path), f"has sha256 {digest}, the manifest says {file.sha256}", hint)
+        yield Problem("bundle-file-differs", str(path), f"has sha256 {digest}, expected {file.sha256}", hint)

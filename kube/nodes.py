@@ -41,7 +41,7 @@ def label_node(
                 raise
         else:
             return changes
-    raise ApiUnavailable(f"node {name} changes faster than it can be labelled")
+    raise ApiUnavailable(f"node {name} was changed by another program during each of 5 attempts to label it")
 
 
 def expect_rejoin(api: KubeApi, name: str) -> None:
@@ -99,7 +99,9 @@ def find_node(api: KubeApi, address: Address) -> str | None:
     matching = api.get(NODES, labelSelector=selector_for(address))["items"]
     names = [str(node["metadata"]["name"]) for node in matching]
     if len(names) > 1:
-        raise ClusterError(f"{address} is the label of several nodes: {', '.join(sorted(names))}; remove it from all but the right one")
+        raise ClusterError(
+            f"several nodes have the label of {address}: {', '.join(sorted(names))}. Remove it from all nodes but the right one"
+        )
     return names[0] if names else None
 
 
@@ -111,7 +113,7 @@ def internal_addresses(node: Document) -> tuple[Address, ...]:
 
 def _wait_registered(api: KubeApi, name: str, limit: timedelta) -> None:
     def pending(nodes: dict[str, Document]) -> dict[str, str]:
-        return {} if name in nodes else {name: "kubelet has not registered it"}
+        return {} if name in nodes else {name: "kubelet has not registered the node"}
 
     wait_until(api, NODES, pending, what="nodes joined", limit=limit, query={"fieldSelector": f"metadata.name={name}"})
 

@@ -88,10 +88,10 @@ def ensure_base(report: Callable[[str], None]) -> Path:
             if stale.suffix == ".building" or str(stale) not in mounted:
                 remove_tree(stale)
         building = base.with_name(base.name + ".building")
-        report(f"building the lab hosts' base (Debian {SUITE}, {len(PACKAGES)} packages and what they need) into {base}")
+        report(f"building the base of the lab hosts (Debian {SUITE}, {len(PACKAGES)} packages and their dependencies) in {base}")
         _mmdebstrap(building, lock, report)
         building.rename(base)
-        report("the base is built")
+        report("the base is ready")
     return base
 
 
@@ -137,7 +137,7 @@ def _mmdebstrap(target: Path, lock: int, report: Callable[[str], None]) -> None:
     settings.unlink()
     if process.returncode:
         remove_tree(target)
-        raise EnvironmentFault("the lab hosts' base could not be built; the last lines of mmdebstrap:\n" + "\n".join(tail))
+        raise EnvironmentFault("the base of the lab hosts could not be built; the last lines of mmdebstrap:\n" + "\n".join(tail))
 
 
 def apt_settings(dump: str) -> str:

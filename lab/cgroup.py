@@ -40,7 +40,7 @@ def of_this_machine() -> Hierarchies:
     """The hierarchies of this machine; EnvironmentFault when it has none."""
     found = hierarchies(Path("/proc/self/mounts").read_text())
     if not found.mounts:
-        raise EnvironmentFault(f"no cgroup hierarchy is mounted below {ROOT}: the lab needs one to run systemd in its hosts")
+        raise EnvironmentFault(f"no cgroup hierarchy is mounted below {ROOT}: systemd in the lab hosts needs one")
     return found
 
 
@@ -63,7 +63,7 @@ def _make_in(mount: Path, lab: str, host: str, v2: bool) -> Path:
         except FileNotFoundError:
             continue  # another host or lab went away at this moment, and took the empty folders above with it
         return folder
-    raise EnvironmentFault(f"cgroup folders below {mount / _OURS} are removed as fast as they are made")
+    raise EnvironmentFault(f"another process keeps removing the cgroup folders below {mount / _OURS}")
 
 
 def _inherit_cpuset(parent: Path, folder: Path) -> None:
@@ -80,7 +80,7 @@ def _delegate_controllers(folder: Path) -> None:
         try:
             (folder / "cgroup.subtree_control").write_text(f"+{controller}")
         except OSError as error:
-            raise EnvironmentFault(f"cgroup controller {controller} can't be enabled below {folder}: {error}") from error
+            raise EnvironmentFault(f"cgroup controller {controller} cannot be enabled below {folder}: {error}") from error
 
 
 def folders_of(lab: str, host: str | None = None) -> list[Path]:
@@ -126,7 +126,7 @@ def remove(lab: str, host: str | None = None, *, limit: float = 10) -> None:
     for folder in folders_of(lab, host):
         while folder.exists() and not _remove_tree(folder):
             if time.monotonic() > deadline:
-                raise EnvironmentFault(f"cgroup {folder} can't be removed: it still has processes")
+                raise EnvironmentFault(f"cgroup {folder} cannot be removed: it still has processes")
             time.sleep(0.02)
     for mount in of_this_machine().mounts:
         for folder in (mount / _OURS / lab, mount / _OURS):

@@ -21,9 +21,11 @@ def command(argv: Sequence[str], *, limit: float = 60, feed: str | None = None, 
             check=False,
         )
     except FileNotFoundError as error:
-        raise EnvironmentFault(f"{argv[0]} is not on this machine: install it") from error
+        raise EnvironmentFault(f"{argv[0]} is not installed on this machine: install it") from error
     except subprocess.TimeoutExpired as error:
         raise EnvironmentFault(f"`{' '.join(argv)}` did not end within {limit:.0f} s") from error
     if done.returncode and not may_fail:
-        raise EnvironmentFault(f"`{' '.join(argv)}` ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-2000:]}")
+        raise EnvironmentFault(
+            f"`{' '.join(argv)}` failed with exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-2000:]}"
+        )
     return done.stdout

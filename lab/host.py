@@ -148,7 +148,7 @@ def _kill_outside(machine: Machine, *, limit: float = 20) -> None:
     deadline = time.monotonic() + limit
     while left := _outside(machine):
         if time.monotonic() > deadline:
-            raise EnvironmentFault(f"processes {sorted(pid for pid, _ in left)} of {machine.name} can't be killed")
+            raise EnvironmentFault(f"processes {sorted(pid for pid, _ in left)} of {machine.name} could not be killed within {limit:.0f} s")
         for pid, _ in left:
             _kill(pid)
         time.sleep(0.02)
@@ -290,7 +290,7 @@ def _launch(machine: Machine) -> None:
     argv = nspawn_argv(machine, devices=devices, modules=modules if (modules / os.uname().release).is_dir() else None)
     program = shutil.which(argv[0])
     if program is None:
-        raise EnvironmentFault("systemd-nspawn is not on this machine: install systemd-container")
+        raise EnvironmentFault("systemd-nspawn is not installed on this machine: install systemd-container")
     surroundings = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
     launch = ["setsid", "--fork", "/bin/sh", str(_LAUNCHER), machine.link, *map(str, folders), "--", program, *argv[1:]]
     with (machine.folder / "console.log").open("ab") as log:
@@ -301,7 +301,7 @@ def run_in(machine: Machine, argv: Sequence[str], *, limit: float = 60, feed: st
     """Run `argv` inside the host as root, not over SSH; EnvironmentFault when the host is off."""
     init = init_pid(machine)
     if init is None:
-        raise EnvironmentFault(f"{machine.name} is off: `sixstack lab up --lab {machine.lab.name}` boots it")
+        raise EnvironmentFault(f"{machine.name} is off: boot it with `sixstack lab up --lab {machine.lab.name}`")
     spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
     return subprocess.run(
         ["nsenter", f"--target={init}", *spaces, "--", *argv],

@@ -47,7 +47,7 @@ def up(
     _need_root()
     folder = state.lab_folder(name)
     if hosts is not None and not 1 <= hosts <= MAX_HOSTS:
-        raise ValueError(f"a lab has 1 to {MAX_HOSTS} hosts, not {hosts}")
+        raise ValueError(f"expected 1 to {MAX_HOSTS} hosts, got {hosts}")
     install_missing(report)
     base = ensure_base(report)
     with state.locked(folder):
@@ -84,7 +84,7 @@ def _wanted(
 def _ordered(families: Sequence[Family]) -> tuple[Family, ...]:
     """IPv4 first, each once; ValueError when there is none."""
     if not families:
-        raise ValueError("name at least one address family")
+        raise ValueError("specify at least one address family")
     return tuple(family for family in BOTH if family in families)
 
 
@@ -98,7 +98,7 @@ def _converge(machine: Machine, base: Path | None, report: Report) -> None:
     if base is not None:
         report(f"{machine.name} answers SSH after {time.monotonic() - started:.1f} s: {', '.join(map(str, machine.addresses))}")
     if failed:
-        report(f"{machine.name}: these units of it have failed: {failed}")
+        report(f"{machine.name}: failed systemd units: {failed}")
 
 
 def _remove_surplus(lab: Lab, report: Report) -> None:
@@ -137,7 +137,7 @@ def lab_of(name: str = DEFAULT_LAB) -> Lab:
     _need_root()
     lab = state.load(name)
     if lab is None:
-        raise EnvironmentFault(f"there is no lab {name}: `sixstack lab up --lab {name}` makes it")
+        raise EnvironmentFault(f"there is no lab {name}: create it with `sixstack lab up --lab {name}`")
     return lab
 
 
@@ -177,7 +177,7 @@ def down(name: str = DEFAULT_LAB, *, report: Report = _silent) -> None:
                 host.scrap(Machine(lab, int(host_name.rpartition("-")[2])))
             _remove_remains(name, network.bridge)
             remove_tree(folder)
-        report(f"lab {name} is gone")
+        report(f"lab {name} is removed")
     else:
         _remove_remains(name, network.bridge)
     state.release_index(name)
@@ -194,4 +194,4 @@ def _remove_remains(name: str, bridge: str) -> None:
 
 def _need_root() -> None:
     if os.geteuid() != 0:
-        raise EnvironmentFault("a lab needs root: it boots real hosts (run this with sudo)")
+        raise EnvironmentFault("the lab needs root to boot hosts: run this command with sudo")

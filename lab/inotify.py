@@ -24,12 +24,12 @@ def check_inotify(hosts: int) -> str | None:
     """
     bare, cluster = _BARE * hosts, _CONTROL_PLANE + _WORKER * (hosts - 1)
     free = free_instances(cluster)
-    room = f"this machine has only {free} inotify instances left for root's processes"
+    available = f"this machine has only {free} free inotify instances for root's processes"
     hint = "remove another lab (`sixstack lab down --lab NAME`) or raise fs.inotify.max_user_instances"
     if free < bare:
-        raise EnvironmentFault(f"{room}, and {hosts} more lab hosts need {bare}: {hint}")
+        raise EnvironmentFault(f"{available}, {hosts} more lab hosts need {bare}: {hint}")
     if free < cluster:
-        return f"warning: {room}, and a cluster on {hosts} more hosts needs about {cluster}. If it fails with `too many open files`, {hint}"
+        return f"warning: {available}, a cluster on {hosts} more hosts needs about {cluster}. If a program fails with `too many open files`, {hint}"
     return None
 
 

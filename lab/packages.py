@@ -40,9 +40,9 @@ def install_missing(report: Callable[[str], None], needed: Mapping[str, str] | N
     if not packages:
         return []
     if os.geteuid() != 0:
-        raise EnvironmentFault(f"the lab needs root, and these packages: {' '.join(packages)}")
+        raise EnvironmentFault(f"the lab needs these packages: {' '.join(packages)}. Install them, or run this command as root")
     if shutil.which("apt-get") is None:
-        raise EnvironmentFault(f"this machine has no apt-get: install {' '.join(packages)} yourself")
+        raise EnvironmentFault(f"this machine has no apt-get. Install {' '.join(packages)} by hand")
     report(f"installing Debian packages: {' '.join(packages)}")
     command(["apt-get", "update", "-q"], limit=300)
     command(

@@ -33,7 +33,7 @@ def wait_ready(machine: Machine) -> str:
         while (found := _shown_key(machine, address)) != machine.host_key():
             if found or time.monotonic() > deadline or not _still_booting(machine, deadline):
                 raise EnvironmentFault(
-                    _why(machine, f"{address} shows the SSH host key {found!r}" if found else f"no SSH answer from {address}")
+                    _why(machine, f"{address} has the SSH host key {found!r}" if found else f"no SSH answer from {address}")
                 )
             time.sleep(0.05)
     try:
@@ -57,7 +57,7 @@ def _still_booting(machine: Machine, deadline: float) -> bool:
 def _why(machine: Machine, what: str) -> str:
     log = machine.folder / "console.log"
     tail = log.read_text(errors="replace")[-1500:] if log.exists() else ""
-    return f"lab host {machine.name} did not come up: {what}. Its console ends with:\n{tail}"
+    return f"lab host {machine.name} did not boot: {what}. The last lines of its console:\n{tail}"
 
 
 def _shown_key(machine: Machine, address: Address) -> str:
@@ -93,7 +93,7 @@ def _connect(machine: Machine, address: Address) -> socket.socket:
     thread.start()
     thread.join()
     if not made:
-        raise OSError("the host's network is gone")
+        raise OSError("the host has no network namespace any more")
     made[0].settimeout(2)
     try:
         made[0].connect((str(address), 22))

@@ -37,17 +37,17 @@ def cluster_document(
     EnvironmentFault when the lab has too few hosts, or not the families that `stack` or `ssh` needs.
     """
     families = families_of(stack, primary)
-    again = f"`sixstack lab up --lab {lab.name}"
+    command = f"run `sixstack lab up --lab {lab.name}"
     if missing := [family for family in families if family not in lab.families]:
-        raise EnvironmentFault(f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: {again} --families ipv4,ipv6`")
+        raise EnvironmentFault(f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: {command} --families ipv4,ipv6`")
     if count is not None and not 1 <= count <= len(hosts):
-        raise EnvironmentFault(f"lab {lab.name} has {len(hosts)} hosts, not {count}: {again} --hosts {count}`")
+        raise EnvironmentFault(f"lab {lab.name} has {len(hosts)} hosts, not {count}: {command} --hosts {count}`")
     reach = next((family for family in lab.management if family in lab.families and ssh in {None, family}), None)
     if reach is None:
         theirs = ssh or ",".join(lab.families)
         raise EnvironmentFault(
-            f"SSH cannot go over {theirs}: this machine's addresses on the lab's bridge are {','.join(lab.management)}, its hosts' {','.join(lab.families)}: "
-            f"{again} --management {theirs}`"
+            f"SSH over {theirs} is not possible: this machine has {','.join(lab.management)} on the lab's bridge, the hosts have {','.join(lab.families)}: "
+            f"{command} --management {theirs}`"
         )
     v1 = cgroup_v1 if cgroup_v1 is not None else not cgroup.of_this_machine().v2
     return {

@@ -90,7 +90,7 @@ def check_name(name: str) -> str:
     """`name` if a lab can have it; ValueError otherwise."""
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} can't name a lab: use at most 9 characters of a-z, 0-9 and -, a letter first, no - last (links are named after it)"
+            f"{name!r} is not a valid lab name: use 1 to 9 characters of a-z, 0-9 and -, start with a letter and do not end with - (links get this name)"
         )
     return name
 
@@ -134,7 +134,7 @@ def load(name: str) -> Lab | None:
     except FileNotFoundError:
         return None
     except PermissionError as error:
-        raise EnvironmentFault(f"{folder} belongs to root: run this as root") from error
+        raise EnvironmentFault(f"{folder} belongs to root: run this command as root") from error
     document: dict[str, Any] = json.loads(text)
     return Lab(
         name=name,
@@ -202,7 +202,7 @@ def claim_index(lab: str, wanted: int | None) -> int:
         chosen = free_index(lab, claims.keys(), wanted, read_machine_networks())
         if chosen is None:
             raise EnvironmentFault(
-                f"no address range is free for lab {lab}: remove another (`sixstack lab down --lab NAME`), or what else uses {IPV4_RANGE}"
+                f"no address range is free for lab {lab}: remove another lab (`sixstack lab down --lab NAME`), or the interface that uses {IPV4_RANGE}"
             )
         write_private(_CLAIMS / str(chosen), mine)
         return chosen

@@ -31,4 +31,4 @@ def as_table(lab: Lab, hosts: tuple[LabHost, ...]) -> str:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]) for row in rows]
-    return "\n".join([*lines, "", f"log in: ssh -i {lab.key_file} root@{hosts[0].addresses[0]}"])
+    return "\n".join([*lines, "", f"Log in with: ssh -i {lab.key_file} root@{hosts[0].addresses[0]}"])

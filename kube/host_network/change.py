@@ -58,7 +58,7 @@ def set_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_ch
     except ClusterError as fault:
         on_change(f"{name}: {fault}; restoring the previous state")
         back = _restore(api, name, limit, on_change)
-        raise ClusterError(f"Deployment {name} does not run with the host's network: {fault}. {back}") from fault
+        raise ClusterError(f"Deployment {name} does not run with the host network: {fault}. {back}") from fault
     _merge(api, name, lambda now: save_patch(now, replace(before, phase=Phase.SET)))
     return (*changes, "available")
 
@@ -89,7 +89,7 @@ def _restore(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: On
     try:
         undo_host_network(api, name, limit, on_change)
     except (ClusterError, ApiUnavailable) as error:
-        return f"The previous state was restored, and the Deployment is not available: {error}"
+        return f"The previous state was restored, but the Deployment is not available: {error}"
     return "The previous state was restored"
 
 
@@ -100,7 +100,7 @@ def _stop(api: KubeApi, name: DeploymentName, before: PreviousState, on_change: 
     wait_until(
         api,
         name.pods,
-        lambda pods: {pod: "still there" for pod, document in pods.items() if runs_for(name, document)},
+        lambda pods: {pod: "still exists" for pod, document in pods.items() if runs_for(name, document)},
         what=f"pods of {name} gone",
         limit=GONE,
         on_change=on_change,
@@ -176,4 +176,4 @@ def _merge(api: KubeApi, name: DeploymentName, patch: Callable[[Document], Docum
         except ApiRefused as refusal:
             if refusal.status != 409:
                 raise
-    raise ApiUnavailable(f"Deployment {name} changes faster than it can be changed")
+    raise ApiUnavailable(f"Deployment {name} was changed by another program during each of 10 attempts")

@@ -15,16 +15,16 @@ from kube.wait import NODES
 
 # every code of this package; docs/reference/problems.md lists them
 PROBLEMS = {
-    "no-such-deployment": "A Deployment is not in the cluster.",
-    "duplicate-deployment": "A Deployment is named twice.",
-    "host-port-collision": "Two pods would want one port of a node: more replicas than nodes, or two Deployments with one port.",
-    "host-port-taken": "Other pods of the nodes have the port already.",
-    "host-port-differs": "A container maps another port of the node than its own, which hostNetwork does not allow.",
-    "no-node-for-deployment": "No node can take the Deployment's pods: cordons, taints, its node selector.",
-    "no-port-declared": "A Deployment declares no port, so that collisions cannot be seen before they happen.",
+    "no-such-deployment": "A Deployment does not exist in the cluster.",
+    "duplicate-deployment": "A Deployment is listed twice.",
+    "host-port-collision": "Two pods would need the same port of a node: there are more replicas than nodes, or two Deployments use one port.",
+    "host-port-taken": "Other pods on the nodes already use the port.",
+    "host-port-differs": "A container maps its port to a different port of the node, which hostNetwork does not allow.",
+    "no-node-for-deployment": "No node can run the Deployment's pods, because of cordons, taints or the node selector.",
+    "no-port-declared": "A Deployment declares no port, so port collisions cannot be found in advance.",
     "host-network-not-admitted": "The namespace enforces a pod security level that refuses hostNetwork.",
-    "nothing-remembered": "To undo: the Deployment has hostNetwork, and not by this flow.",
-    "unreadable-annotation": "What a Deployment remembers of its former state cannot be read.",
+    "nothing-remembered": "Undo: the Deployment has hostNetwork, but this flow did not set it.",
+    "unreadable-annotation": "The annotation with the previous state of a Deployment cannot be decoded.",
 }
 
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
@@ -43,9 +43,9 @@ class DeploymentState:
         """The row of a table."""
         return {
             "deployment": str(self.name),
-            "network": "the host's" if self.host_network else "the pods'",
+            "network": "host" if self.host_network else "pod",
             "replicas": str(self.replicas),
-            "state": "a run was ended in the middle" if self.unfinished else "whole",
+            "state": "interrupted run" if self.unfinished else "complete",
         }
 
 
@@ -56,7 +56,10 @@ def check_deployments(
     found = {name: api.find(name.path) for name in names}
     problems = [
         Problem(
-            "no-such-deployment", str(name), f"there is no Deployment {name.name} in namespace {name.namespace}", "name one that is there"
+            "no-such-deployment",
+            str(name),
+            f"there is no Deployment {name.name} in namespace {name.namespace}",
+            "Write the name of an existing Deployment",
         )
         for name, deployment in found.items()
         if deployment is None
@@ -68,7 +71,7 @@ def check_deployments(
         try:
             state = _state(name, deployment)
         except ClusterError as error:
-            problems.append(Problem("unreadable-annotation", str(name), str(error), "nothing is changed before it can be read"))
+            problems.append(Problem("unreadable-annotation", str(name), str(error), "Correct the annotation, or remove it by hand"))
             continue
         states.append(state)
         if undo:
@@ -94,8 +97,8 @@ def _undo_problems(deployment: Document, state: DeploymentState) -> Iterator[Pro
         yield Problem(
             "nothing-remembered",
             str(state.name),
-            "it has the host's network, and this flow did not give it: what was before is not known",
-            "leave it out, or change it by hand",
+            "the Deployment has the host network, but this flow did not set it: the previous state is unknown",
+            "Remove the Deployment from the list, or change it by hand",
         )
 
 
@@ -114,5 +117,5 @@ def _admission_problems(api: KubeApi, name: DeploymentName) -> Iterator[Problem]
             "host-network-not-admitted",
             str(name),
             f"namespace {name.namespace} enforces pod security `{level}`, which refuses pods with hostNetwork",
-            f"set label {POD_SECURITY}=privileged on the namespace",
+            f"Set label {POD_SECURITY}=privileged on the namespace",
         )

@@ -44,8 +44,8 @@ def port_problems(moves: Sequence[Move], nodes: Sequence[Document], pods: Sequen
             yield Problem(
                 "no-node-for-deployment",
                 str(move.name),
-                "no node is schedulable, has the labels that it selects and no taint that it does not tolerate",
-                "uncordon a node, or change the selector or the tolerations",
+                "no node is schedulable, matches the node selector and has only tolerated taints",
+                "Uncordon a node, or change the node selector or the tolerations",
             )
     yield from _shared_port_problems(moves, nodes, taken)
 
@@ -75,21 +75,21 @@ def _move_problems(move: Move, port: Port, candidates: Sequence[str], taken: dic
     demand = (
         f"{move.replicas} replica(s)"
         if move.replicas == move.max_replicas
-        else f"{move.replicas} replica(s), {move.max_replicas} by its autoscaler,"
+        else f"{move.replicas} replica(s) (up to {move.max_replicas} by the autoscaler)"
     )
     if move.max_replicas > len(candidates):
         yield Problem(
             "host-port-collision",
             at,
-            f"{demand} want {_port_text(port)} of a node each, and {len(candidates)} node(s) can take them ({', '.join(candidates)}): two would want one port",
-            f"scale it to {len(free)} at most, or make more nodes schedulable",
+            f"{demand} need {_port_text(port)} of a node each, but only {len(candidates)} node(s) can run them ({', '.join(candidates)})",
+            f"Scale the Deployment to at most {len(free)} replica(s), or make more nodes schedulable",
         )
     if busy := [f"{', '.join(pods)} on {node}" for node, pods in holders.items() if pods]:
         yield Problem(
             "host-port-taken",
             at,
-            f"{demand} want {_port_text(port)}, which others have: {'; '.join(busy)}",
-            "stop those, move them to other nodes, or change the port",
+            f"{demand} need {_port_text(port)}, which other pods use: {'; '.join(busy)}",
+            "Stop these pods, move them to other nodes, or change the port",
         )
 
 
@@ -105,8 +105,8 @@ def _shared_port_problems(moves: Sequence[Move], nodes: Sequence[Document], take
             yield Problem(
                 "host-port-collision",
                 str(sharing[0].name),
-                f"{wanted} want {_port_text(port)} of a node each, and {len(free)} node(s) have it free: two would want one port",
-                "give one of them another port, scale down, or make more nodes schedulable",
+                f"{wanted} need {_port_text(port)} of a node each, but the port is free on only {len(free)} node(s)",
+                "Use another port for one of them, scale down, or make more nodes schedulable",
             )
 
 
@@ -119,15 +119,15 @@ def _declaration_problems(move: Move) -> Iterator[Problem]:
                     "host-port-differs",
                     at,
                     f"container {container['name']} maps port {port['hostPort']} of the node to its port {port['containerPort']}: "
-                    "with hostNetwork they have to be one",
-                    "make hostPort and containerPort equal, or take hostPort away",
+                    "with hostNetwork both must be equal",
+                    "Make hostPort and containerPort equal, or remove hostPort",
                 )
     if not ports_of(move.pod):
         yield Problem(
             "no-port-declared",
             at,
-            "it declares no container port: which ports of the node it takes is not known",
-            "if it listens, declare its ports, and collisions are found before they happen",
+            "the Deployment declares no container port: the ports that it uses on the node are unknown",
+            "If its containers listen, declare their ports, so that collisions are found in advance",
             Severity.WARNING,
         )
 

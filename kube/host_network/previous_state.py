@@ -60,9 +60,7 @@ def decode_state(deployment: Document) -> PreviousState | None:
         )
     except (ValueError, KeyError, TypeError) as error:
         name = f"{deployment['metadata']['namespace']}/{deployment['metadata']['name']}"
-        raise ClusterError(
-            f"Deployment {name}: annotation {ANNOTATION} cannot be decoded ({error}): correct the annotation, or remove it by hand"
-        ) from error
+        raise ClusterError(f"Deployment {name}: annotation {ANNOTATION} cannot be decoded: {error}") from error
 
 
 def current_state(deployment: Document, phase: Phase) -> PreviousState:

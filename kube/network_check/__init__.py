@@ -58,7 +58,7 @@ def network_check(
     nodes, left_out = _select_nodes(api.get(NODES)["items"], expected)
     names = [str(node["metadata"]["name"]) for node in nodes]
     with probe_pods(api, names, expected.families, settings, until=end, on_progress=on_progress) as probes:
-        probes.notes += [f"node {name} was left out: the check does not include it" for name in left_out]
+        probes.notes += [f"node {name} was not checked: it is not one of the expected nodes" for name in left_out]
         yield NetworkCheck(api, expected, settings, probes, on_progress)
 
 
@@ -93,7 +93,7 @@ class NetworkCheck:
 
     def _paths(self, scope: ProbeScope) -> list[Check]:
         plan = {source.pod: plan_probes(source, scope) for source in scope.endpoints}
-        self.on_progress(f"trying {sum(map(len, plan.values()))} paths from {len(plan)} probe pods")
+        self.on_progress(f"probing {sum(map(len, plan.values()))} paths from {len(plan)} probe pods")
         return self._run_probes(plan, self.settings)
 
     def _mtu(self, scope: ProbeScope, lost: Collection[tuple[str, str]]) -> list[Check]:
@@ -122,7 +122,7 @@ class NetworkCheck:
             source, node = probes[0].source, probes[0].source_node
             if isinstance(output, SixstackError):
                 # the probe pod could not try its paths, which proves nothing about them
-                detail = f"the probe pod could not try {len(probes)} paths: {output}"
+                detail = f"the probe pod could not run {len(probes)} probes: {output}"
                 checks.append(Check(CheckKind.PROBE, None, source, "", Layer.NODE, False, detail, source_node=node))
             else:
                 no_output = f"the probe pod of {source} reported no result (exit code {output.exit_code}): {output.stderr.strip()[:200]}"

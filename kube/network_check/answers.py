@@ -61,7 +61,7 @@ def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answ
             if not probe.addresses:
                 if code == 0 or "Resolving timed out" in text:
                     return "" if code == 0 else _curl_message(text)
-                return f"it has one: {text}"
+                return f"unexpected address: {text}"
             return _name_fault(probe.addresses, code, text)
         case CheckKind.REVERSE_DNS:
             return _reverse_fault(probe.name, code, text)
@@ -71,7 +71,9 @@ def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answ
             return _mtu_fault(text)
         case CheckKind.SESSION_AFFINITY if code == 0:
             answered = text.split()[::2]
-            return "" if len({*answered}) == 1 and {*answered} <= probe.answers else f"several answered one client: {', '.join(answered)}"
+            return (
+                "" if len({*answered}) == 1 and {*answered} <= probe.answers else f"several pods answered one client: {', '.join(answered)}"
+            )
         case _:
             return _web_fault(probe.answers, code, text)
 
@@ -79,7 +81,7 @@ def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answ
 def _measurement(probe: Probe, text: str) -> str:
     """The measured value of a good answer, or ""."""
     if probe.kind is CheckKind.MTU:
-        return f"{text.split(' ', maxsplit=1)[0]} octets"
+        return f"{text.split(' ', maxsplit=1)[0]} bytes"
     return f"seen as {seen}" if probe.kind is CheckKind.SOURCE_ADDRESS and (seen := _source_address(text)) else ""
 
 
@@ -87,7 +89,7 @@ def _web_fault(answers: frozenset[str], code: int, text: str) -> str:
     if code != 0:
         return _curl_message(text) or f"curl ended with {code}"
     answered = text.split(" ", 1)[0]
-    return "" if answered in answers else f"{answered!r} answered, which is another pod"
+    return "" if answered in answers else f"another pod answered: {answered!r}"
 
 
 def _curl_message(text: str) -> str:
@@ -102,15 +104,15 @@ def _name_fault(wanted: frozenset[Address], code: int, text: str) -> str:
         return _curl_message(text)
     resolved = _last_address(text)
     if code == 0 and resolved not in wanted:
-        return f"resolved to {resolved}, not to {' or '.join(map(str, sorted(wanted, key=int)))}"
+        return f"resolved to {resolved}, expected {' or '.join(map(str, sorted(wanted, key=int)))}"
     return ""
 
 
 def _reverse_fault(name: str, code: int, text: str) -> str:
     if code != 0:
-        return "no name was found" if code not in {124, 143} else "no answer in time"
+        return "no name found" if code not in {124, 143} else "no answer in time"
     names = [word.rstrip(".") for word in text.split()[1:]]
-    return "" if name.rstrip(".") in names else f"resolved to {', '.join(names)}, not to {name}"
+    return "" if name.rstrip(".") in names else f"resolved to {', '.join(names)}, expected {name}"
 
 
 def _source_fault(wanted: frozenset[Address], code: int, text: str) -> str:
@@ -119,7 +121,7 @@ def _source_fault(wanted: frozenset[Address], code: int, text: str) -> str:
         return "no answer over UDP"
     if not wanted or seen in wanted:
         return ""
-    return f"seen as {seen}, which should be {' or '.join(map(str, wanted))}"
+    return f"seen as {seen}, expected {' or '.join(map(str, wanted))}"
 
 
 def _mtu_fault(text: str) -> str:
@@ -129,8 +131,8 @@ def _mtu_fault(text: str) -> str:
     if int(octets) >= int(wanted):
         return ""
     if octets == "0":
-        return f"no packet of {wanted} octets gets through, nor one of half that size"
-    return f"packets of {octets} octets get through in one piece, the pod's interface sends {wanted}"
+        return f"packets of {wanted} bytes and packets of half that size are lost"
+    return f"the largest unfragmented packet has {octets} bytes, the pod's interface sends {wanted}"
 
 
 def _source_address(text: str) -> Address | None:

@@ -43,9 +43,9 @@ def check_fragments(
         if was is None or is_now is None:
             continue
         pieces = is_now - was
-        detail = f"it cut packets in pieces: {pieces} pieces while its pods sent {count} of the size of their interface"
+        detail = f"the node sent {pieces} fragments while its pods sent {count} packets of the MTU of their interface"
         fault = detail if pieces >= 2 * count else ""
         checks.append(
-            Check(CheckKind.MTU, family, f"node {node}", "", Layer.POD_NETWORK, not fault, fault or "in one piece", source_node=node)
+            Check(CheckKind.MTU, family, f"node {node}", "", Layer.POD_NETWORK, not fault, fault or "not fragmented", source_node=node)
         )
     return checks

@@ -27,5 +27,5 @@ def describe_sample(pairs: Mapping[str, frozenset[str]]) -> str:
     return (
         ""
         if tried == whole
-        else f"{count} nodes: a covering sample of {tried} of {whole} pairs of nodes was tried, each node with {tried // count} others"
+        else f"{count} nodes: a covering sample of {tried} of {whole} pairs of nodes was checked, each node with {tried // count} others"
     )

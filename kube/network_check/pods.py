@@ -143,7 +143,7 @@ def _wait_running(api: KubeApi, probes: ProbePods, count: int, until: float) -> 
             node = str(pod["spec"]["nodeName"])
             probes.found.append(Check(CheckKind.PROBE, None, _name(pod), "", Layer.NODE, False, detail, source_node=node))
     if len(states) < count:
-        raise ClusterError(f"{count - len(states)} probe pods vanished from namespace {probes.namespace}: something else deletes them")
+        raise ClusterError(f"{count - len(states)} probe pods disappeared from namespace {probes.namespace}: another program deletes them")
 
 
 def _running(pod: Document) -> bool:
@@ -163,9 +163,9 @@ def _permanent_failure(pod: Document) -> str:
     status, waiting = pod.get("status", {}), _waiting(pod)
     if waiting.get("reason") in NO_IMAGE:
         image = pod["spec"]["containers"][0]["image"]
-        return f"the probe image {image} cannot be pulled ({waiting['reason']}): this proves nothing about the network"
+        return f"the probe image {image} cannot be pulled ({waiting['reason']}); the network of this pod was not checked"
     if waiting.get("reason") == "CrashLoopBackOff":
-        return f"the probe does not stay up: {waiting.get('message', '')}"
+        return f"the probe container keeps crashing: {waiting.get('message', '')}"
     if status.get("phase") == "Failed":
         return f"the node refused the probe pod: {status.get('reason', '')} {status.get('message', '')}"
     return ""

@@ -44,8 +44,7 @@ def _to(source: Endpoint, target: Endpoint) -> list[Probe]:
 def inverted(checks: Sequence[Check]) -> list[Check]:
     """The inverted results: a closed pod that was reached is a fault."""
     return [
-        replace(check, ok=not check.ok, detail="it gets through, though a NetworkPolicy denies it" if check.ok else "denied")
-        for check in checks
+        replace(check, ok=not check.ok, detail="reached, although a NetworkPolicy denies it" if check.ok else "denied") for check in checks
     ]
 
 
@@ -58,9 +57,9 @@ def check_policies(
     """
     probes = policy_probes(scope)
     if scope.expected.policy is False:
-        return [], f"NetworkPolicy was not tried: this CNI plug-in ({scope.expected.cni or 'unknown'}) does not enforce it"
+        return [], f"NetworkPolicy was not checked: this CNI plug-in ({scope.expected.cni or 'unknown'}) does not enforce it"
     if not probes:
-        return [], "NetworkPolicy was not tried: it needs ordinary probe pods on two nodes"
+        return [], "NetworkPolicy was not checked: the check needs ordinary probe pods on two nodes"
     path = f"/apis/networking.k8s.io/v1/namespaces/{segment(scope.namespace)}/networkpolicies"
     api.create(path, policy_document(scope.namespace, opened=False))
     denied: list[Check] = []
@@ -69,7 +68,7 @@ def check_policies(
         if all(check.ok for check in denied):
             break
     if scope.expected.policy is None and not any(check.ok for check in denied):
-        return [], "NetworkPolicy is not enforced: a closed pod was reached from every other pod"
+        return [], "NetworkPolicy is not enforced: every denied connection was possible"
     api.merge(f"{path}/{NAME}", {"spec": policy_document(scope.namespace, opened=True)["spec"]})
     allowed = run_probes(probes, True)
     api.delete(f"{path}/{NAME}")

@@ -99,13 +99,11 @@ def check_service(kind: ServiceKind, made: ProbeService | None, refused: str, fa
     if kind.families:
         name += f" and {family_names(kind.families)}"
     if made is None:
-        detail = "" if not wanted else f"it was refused: {refused}"
+        detail = "" if not wanted else f"the API server refused it: {refused}"
     elif not wanted:
-        detail = f"it was given {family_names(made.families)}: a single-stack cluster must refuse it"
+        detail = f"got {family_names(made.families)}: a single-stack cluster must refuse this service"
     elif made.families != wanted:
-        detail = (
-            f"it was given {' then '.join(map(family_name, made.families)) or 'no family'}, not {' then '.join(map(family_name, wanted))}"
-        )
+        detail = f"got {' then '.join(map(family_name, made.families)) or 'no family'}, expected {' then '.join(map(family_name, wanted))}"
     else:
         detail = ""
     return Check(CheckKind.SERVICE_FAMILIES, None, name, "", Layer.SERVICE, not detail, detail)

@@ -39,11 +39,11 @@ def check_labels(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[C
         name = str(node["metadata"]["name"])
         if name not in expected.labels:
             continue
-        held = node["metadata"].get("labels", {})
+        labels = node["metadata"].get("labels", {})
         wrong = [
-            f"label {key} is {held[key]!r}, not {value!r}" if key in held else f"label {key} is not there"
+            f"label {key} is {labels[key]!r}, expected {value!r}" if key in labels else f"label {key} is missing"
             for key, value in sorted(expected.labels[name].items())
-            if held.get(key) != value
+            if labels.get(key) != value
         ]
         checks.append(Check(CheckKind.NODE_LABELS, None, f"node {name}", "", Layer.LABELS, not wrong, "; ".join(wrong), source_node=name))
     return checks
@@ -57,10 +57,10 @@ def check_pods(endpoints: Iterable[Endpoint], nodes: Sequence[Document], expecte
         detail = _families_fault(endpoint.addresses, expected.families)
         if not detail and endpoint.host_network:
             strange = [address for address in endpoint.addresses if address not in of_node[endpoint.node]]
-            detail = f"{_join(strange)} is none of its node's addresses {_join(of_node[endpoint.node])}" if strange else ""
+            detail = f"{_join(strange)} is not an address of its node, which has {_join(of_node[endpoint.node])}" if strange else ""
         elif not detail and expected.pod_ranges:
             strays = [address for address in endpoint.addresses if not any(address in pods for pods in expected.pod_ranges)]
-            detail = f"{_join(strays)} is in none of the pod ranges {_join(expected.pod_ranges)}" if strays else ""
+            detail = f"{_join(strays)} is outside the pod ranges {_join(expected.pod_ranges)}" if strays else ""
         checks.append(
             Check(
                 CheckKind.POD_ADDRESSES,
@@ -85,13 +85,13 @@ def _ranges(node: Document) -> tuple[Network, ...]:
 
 
 def _address_fault(found: tuple[Address, ...], wanted: tuple[Address, ...]) -> str:
-    return "" if found == wanted else f"it has {_join(found)}, asked for: {_join(wanted)}"
+    return "" if found == wanted else f"has {_join(found)}, expected {_join(wanted)}"
 
 
 def _families_fault(found: Sequence[Address | Network], families: tuple[Family, ...]) -> str:
     if tuple(family_of(item) for item in found) == families:
         return ""
-    return f"it has {_join(found)}, asked for: {' then '.join(family_name(family) for family in families)}"
+    return f"has {_join(found)}, expected {' then '.join(family_name(family) for family in families)}"
 
 
 def _join(found: Sequence[Address | Network]) -> str:

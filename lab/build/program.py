@@ -47,7 +47,7 @@ class Programs:
             with self._lock:
                 self._running.discard(process)
         if process.returncode:
-            raise EnvironmentFault(f"`{' '.join(argv)}` ended with {process.returncode}:\n{(error or out).strip()[-3000:]}")
+            raise EnvironmentFault(f"`{' '.join(argv)}` failed with exit code {process.returncode}:\n{(error or out).strip()[-3000:]}")
         return out
 
     def stop(self) -> None:

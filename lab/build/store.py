@@ -40,7 +40,7 @@ class Store:
             waited = 0
             while not _try_lock(lock.fileno()):
                 if waited % 10 == 0:
-                    report(f"another build is at work in {self.folder}: waiting ({waited} s)")
+                    report(f"another build holds {self.folder}: waiting ({waited} s)")
                 time.sleep(1)
                 waited += 1
             self._sweep()

@@ -100,7 +100,7 @@ def test_all_faults_of_a_manifest_are_reported(tmp_path: Path, manifest: BundleM
 def test_a_target_named_twice_is_refused(tmp_path: Path, manifest: BundleManifest) -> None:
     """Two files for one place would overwrite each other."""
     (tmp_path / MANIFEST_NAME).write_text(json.dumps(changed(manifest, 0, target=str(manifest.files[1].target))))
-    with pytest.raises(SpecError, match="target named twice"):
+    with pytest.raises(SpecError, match="duplicate target"):
         read_manifest(tmp_path)
 
 
@@ -144,7 +144,7 @@ def test_an_image_is_found_by_its_reference(manifest: BundleManifest) -> None:
 
 def test_a_file_that_contradicts_itself_is_refused() -> None:
     """Stored as it is, yet of two digests."""
-    with pytest.raises(ValueError, match="same digest and size"):
+    with pytest.raises(ValueError, match="digest and size"):
         BundleFile(
             path="bin/x",
             name="x",

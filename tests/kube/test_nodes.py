@@ -96,7 +96,7 @@ def test_a_node_that_kubelet_is_just_registering_is_waited_for(api: KubeApi) -> 
 @pytest.mark.bundle
 def test_a_node_that_does_not_appear_is_named(api: KubeApi) -> None:
     """After the limit."""
-    with pytest.raises(ClusterError, match="absent: kubelet has not registered it"):
+    with pytest.raises(ClusterError, match="absent: kubelet has not registered the node"):
         label_node(api, "absent", {"a": "b"}, limit=timedelta(seconds=1))
 
 

@@ -40,9 +40,7 @@ def test_without_apt_the_error_lists_what_to_install(bare: Path, monkeypatch: py
     """A machine of another family gets the list of packages."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
     _program(bare, "ip")
-    with pytest.raises(
-        EnvironmentFault, match=r"no apt-get: install debian-archive-keyring mmdebstrap mount systemd-container util-linux "
-    ):
+    with pytest.raises(EnvironmentFault, match=r"apt-get.* debian-archive-keyring mmdebstrap mount systemd-container util-linux "):
         packages.install_missing(lambda _line: None)
 
 

@@ -54,7 +54,7 @@ def test_more_replicas_than_nodes_collide() -> None:
     """The port, both numbers and the nodes are named; a node whose taint is not tolerated does not count, one whose is does."""
     (problem,) = found([move(API, 9443, replicas=3)])
     assert (problem.code, problem.path) == ("host-port-collision", "tke/api")
-    assert "3 replica(s) want port 9443/TCP of a node each, and 2 node(s) can take them (b, c)" in problem.message
+    assert "3 replica(s) need port 9443/TCP of a node each, but only 2 node(s) can run them (b, c)" in problem.message
     tolerations = [{"key": CONTROL_PLANE["key"], "operator": "Exists"}]
     assert found([move(API, 9443, replicas=3, tolerations=tolerations)]) == []
 
@@ -71,7 +71,7 @@ def test_cordoned_nodes_and_selectors_are_seen() -> None:
 def test_what_an_autoscaler_may_ask_for_counts() -> None:
     """Three replicas some day collide as three do now."""
     (problem,) = found([move(API, 9443, replicas=1, max_replicas=3)])
-    assert "1 replica(s), 3 by its autoscaler, want" in problem.message
+    assert "up to 3 by the autoscaler" in problem.message
 
 
 def test_two_deployments_that_want_one_port_are_both_named() -> None:
@@ -79,7 +79,7 @@ def test_two_deployments_that_want_one_port_are_both_named() -> None:
     assert found([move(API, 9443), move(CONTROLLER, 9443)]) == []  # on two nodes
     (problem,) = found([move(API, 9443, replicas=2), move(CONTROLLER, 9443)])
     assert problem.code == "host-port-collision"
-    assert "tke/api (2) and tke/controller (1) want port 9443/TCP" in problem.message
+    assert "tke/api (2) and tke/controller (1) need port 9443/TCP" in problem.message
     assert found([move(API, 9443, replicas=2), move(CONTROLLER, 9443, replicas=0)]) == []
 
 

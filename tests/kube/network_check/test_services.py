@@ -33,14 +33,14 @@ def test_a_refusal_is_right_where_it_must_come() -> None:
     """RequireDualStack on a single-stack cluster, and nowhere else."""
     require = ServiceKind("require", REQUIRE)
     assert check_service(require, None, "only one family", V4).ok
-    assert check_service(require, made(require, *V4), "", V4).detail == "it was given IPv4: a single-stack cluster must refuse it"
-    assert check_service(require, None, "only one family", BOTH).detail == "it was refused: only one family"
+    assert check_service(require, made(require, *V4), "", V4).detail == "got IPv4: a single-stack cluster must refuse this service"
+    assert check_service(require, None, "only one family", BOTH).detail == "the API server refused it: only one family"
 
 
 def test_the_order_of_families_counts() -> None:
     """The first is the primary one."""
     assert check_service(MAIN, made(MAIN, *BOTH), "", BOTH).ok
-    assert check_service(MAIN, made(MAIN, *reversed(BOTH)), "", BOTH).detail == "it was given IPv6 then IPv4, not IPv4 then IPv6"
+    assert check_service(MAIN, made(MAIN, *reversed(BOTH)), "", BOTH).detail == "got IPv6 then IPv4, expected IPv4 then IPv6"
 
 
 def test_a_headless_service_has_no_address_and_its_pods_port() -> None:
