@@ -76,7 +76,7 @@ class TestFiles:
         damaged = gzip.compress(b"BAD" * 1000)
         (tmp_path / "bad").write_bytes(damaged)
         lying = bad.model_copy(update={"size": len(damaged)})
-        with pytest.raises(StepFailed, match=r"what arrived for .*/bad is sha256:"):
+        with pytest.raises(StepFailed, match=r"sha256:\w+ for .*/bad, "):
             upload_files(session, tmp_path, [good, lying, after])
         assert (
             session.run(f"cd '{PLACE}'/*; ls -A; head -c 3 bad; ls /var/lib/sixstack/bundle | wc -l", limit=SOON).stdout
@@ -86,7 +86,7 @@ class TestFiles:
     def test_a_full_disk_is_said_before_anything_is_written(self, session: Session, tmp_path: Path) -> None:
         """With what there is and what is wanted."""
         file = bundle_file(tmp_path, "huge", b"x", content_size=10**15)
-        with pytest.raises(HostError, match=r"too little room .* MiB free, \d+ MiB are needed"):
+        with pytest.raises(HostError, match=r"MiB free, \d+ MiB are needed"):
             upload_files(session, tmp_path, [file])
 
     def test_nothing_to_do_is_nothing_done(self, session: Session, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ class TestImages:
             good, bad = (self.image(tmp_path, name) for name in ("one", "two"))
             data = (tmp_path / "two").read_bytes()
             (tmp_path / "two").write_bytes(data.replace(place, place[:-1] + b"X"))
-            with pytest.raises(StepFailed, match=r"(could not import|what arrived for) example\.org/two:1"):
+            with pytest.raises(StepFailed, match=r"(could not import|sha256:\w+ for) example\.org/two:1"):
                 import_images(containerd, tmp_path, [good, bad])
             assert self.references(containerd) == ["example.org/one:1"]
 
