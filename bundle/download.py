@@ -1,4 +1,4 @@
-"""Downloads files whose sha256 is known beforehand: resumed after a break, tried again, and never taken when they differ."""
+"""Downloads files with a known sha256. Downloads are resumed and retried, and a file with another digest is never used."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import httpx
 from bundle.verify import sha256_of
 from cluster.vocabulary.errors import EnvironmentFault
 
-# seconds before the second, third, ... try of what may pass: a lost connection, an overloaded server
+# seconds before each retry of a temporary failure, such as a lost connection or an overloaded server
 PAUSES = (1.0, 3.0, 8.0)
 _TEMPORARY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 Authorize = Callable[[httpx.Response], Mapping[str, str]]
 
 
 class TemporaryFailure(Exception):
-    """A failure that may pass by itself."""
+    """A failure that a retry may solve."""
 
 
 class Downloader:
-    """Downloads into one folder, where a file is named by its digest and a broken-off one ends in .partial."""
+    """Downloads into one folder. The digest is the name of a file; an incomplete file has the suffix .partial."""
 
     def __init__(self, folder: Path, client: httpx.Client, pauses: tuple[float, ...] = PAUSES) -> None:
         self.folder, self.client, self.pauses = folder, client, pauses
@@ -31,11 +31,11 @@ class Downloader:
         self._locks: dict[str, threading.Lock] = {}
 
     def file(self, url: str, sha256: str, authorize: Authorize | None = None) -> Path:
-        """The file at `url`, checked against `sha256` (hex); EnvironmentFault names the URL when it is not to be had or differs.
+        """Download the file at `url` and verify its `sha256` (hex). EnvironmentFault with the URL when it is unavailable or has another digest.
 
-        `authorize` gives headers that satisfy a server which answered 401.
+        `authorize` returns the headers for a second request after an answer of 401.
         """
-        with self._locks_lock:  # images share layers, programs come in one tar file
+        with self._locks_lock:  # images share layers, programs share a tar file
             lock = self._locks.setdefault(sha256, threading.Lock())
         with lock:
             return self._file(url, sha256, authorize)
@@ -51,7 +51,7 @@ class Downloader:
             self._stream(url, partial, authorize)
             found = sha256_of(partial)
             if found != sha256:
-                # what was resumed may be the tail of another file: the next try starts anew
+                # the resumed part may be from another file: the next attempt starts from the beginning
                 partial.unlink()
                 raise TemporaryFailure(f"sha256 is {found}, expected {sha256}")
 
@@ -60,11 +60,11 @@ class Downloader:
         return path
 
     def text(self, url: str) -> str:
-        """A small text, such as a checksum file."""
+        """Download a small text, such as a checksum file."""
         return self.get(url).text
 
     def get(self, url: str, headers: Mapping[str, str] | None = None, authorize: Authorize | None = None) -> httpx.Response:
-        """A small document."""
+        """Download a small document."""
         responses: list[httpx.Response] = []
 
         def attempt() -> None:
@@ -78,16 +78,16 @@ class Downloader:
         return responses[-1]
 
     def _stream(self, url: str, partial: Path, authorize: Authorize | None, extra_headers: Mapping[str, str] | None = None) -> None:
-        """Append to what is there, or start over when the server sends all of it."""
+        """Append to the partial file, or start again when the server sends the whole file."""
         offset = partial.stat().st_size if partial.exists() else 0
         headers = {"Accept-Encoding": "identity", **(extra_headers or {}), **({"Range": f"bytes={offset}-"} if offset else {})}
         with self.client.stream("GET", url, headers=headers) as response:
-            if response.status_code == 416:  # nothing after what is there: the digest decides whether that is all
+            if response.status_code == 416:  # the partial file has no missing part: the digest decides whether it is correct
                 return
             if not (response.status_code == 401 and authorize is not None and extra_headers is None):
                 _raise_for_status(url, response)
                 with partial.open("ab" if response.status_code == 206 else "wb") as out:
-                    # no chunk size: it would hold back, and lose, what came before a break
+                    # no chunk size: a buffered chunk would be lost when the connection breaks
                     for chunk in response.iter_raw():
                         out.write(chunk)
                 return
@@ -112,7 +112,7 @@ def _raise_for_status(url: str, response: httpx.Response) -> None:
 
 
 def checksum_in(text: str, name: str, url: str) -> str:
-    """The sha256 of the file `name` in a checksum file: either the digest alone, or lines of `DIGEST  NAME`."""
+    """The sha256 of the file `name` in a checksum file, which has either one digest or lines of `DIGEST  NAME`."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     for words in lines:
         listed = words[-1].removeprefix("*").rpartition("/")[2] if len(words) > 1 else name

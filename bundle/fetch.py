@@ -1,4 +1,4 @@
-"""Fills a bundle from the published releases, checksums verified; goes on where a broken fetch stopped."""
+"""Creates a bundle from the published releases and verifies their checksums. An interrupted fetch is resumed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 def reachable(sources: Sources | None = None, timeout: float = 5.0) -> bool:
-    """Every server of the sources answers something within `timeout` seconds."""
+    """Whether every server of the sources answers within `timeout` seconds."""
     servers = (sources or read_sources()).servers
     answered: set[str] = set()
 
@@ -45,7 +45,7 @@ def reachable(sources: Sources | None = None, timeout: float = 5.0) -> bool:
         except httpx.HTTPError:
             return
 
-    # daemons: a name server that never answers must not hold up the caller
+    # daemon threads: a name server that never answers must not block the caller
     threads = [threading.Thread(target=probe, args=(server,), daemon=True) for server in servers]
     end = time.monotonic() + timeout
     for thread in threads:
@@ -56,13 +56,13 @@ def reachable(sources: Sources | None = None, timeout: float = 5.0) -> bool:
 
 
 def fetch_default_bundle(report: Callable[[str], None] = on_stderr) -> Path:
-    """A bundle for this machine's architecture from the default sources, in the cache folder; at once when it is there."""
+    """Fetch a bundle for this machine's architecture from the default sources into the cache folder, unless it exists."""
     architecture = Architecture.of_this_machine()
     return fetch_bundle(default_folder(architecture), architecture, read_sources(), report)
 
 
 def default_folder(architecture: Architecture, release: KubernetesRelease = DEFAULT_RELEASE) -> Path:
-    """The folder of a fetched bundle when the caller names none."""
+    """The default folder of a fetched bundle."""
     return cache_folder() / "bundles" / f"v{release.kubernetes}-{architecture}"
 
 
@@ -75,13 +75,13 @@ def fetch_bundle(
     release: KubernetesRelease = DEFAULT_RELEASE,
     pauses: tuple[float, ...] = PAUSES,
 ) -> Path:
-    """Fill `folder` with a bundle and return it; a whole one that is there already is verified and kept.
+    """Fetch a bundle into `folder` and return the folder. A complete bundle in the folder is verified and kept.
 
-    BundleFault, EnvironmentFault as the sources are wrong, do not answer or do not hold what they should.
+    BundleFault for invalid sources. EnvironmentFault when a source does not answer or has other content.
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # beside the target: the same file system, so that the finished folder moves into place at once
+    # on the same file system as the target, so that the finished folder is moved atomically
     work = folder.with_name(f".{folder.name}.fetching")
     with _locked(folder.with_name(f".{folder.name}.lock"), report):
         work.mkdir(exist_ok=True)
@@ -96,7 +96,7 @@ def fetch_bundle(
 
 @contextmanager
 def _locked(path: Path, report: Callable[[str], None]) -> Iterator[None]:
-    """One fetch into a folder at a time; the kernel frees the lock of a killed one."""
+    """Allow one fetch into a folder at a time. The kernel releases the lock of a killed process."""
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,7 +107,7 @@ def _locked(path: Path, report: Callable[[str], None]) -> Iterator[None]:
 
 
 class _Fetch:
-    """One bundle's way from servers to a folder."""
+    """The fetch of one bundle into a folder."""
 
     def __init__(
         self, folder: Path, work: Path, architecture: Architecture, sources: Sources, release: KubernetesRelease, pauses: tuple[float, ...]
@@ -118,7 +118,7 @@ class _Fetch:
         self.name = f"v{release.kubernetes}-{architecture}"
 
     def finished(self, report: Callable[[str], None]) -> bool:
-        """The folder holds this very bundle, and every byte is right."""
+        """Whether the folder has this bundle, with all files verified."""
         if not self.folder.exists():
             return False
         if not (self.folder / MANIFEST_NAME).exists() and any(self.folder.iterdir()):
@@ -186,7 +186,7 @@ class _Releases:
         self.sources, self.architecture, self.downloads = sources, architecture, downloads
 
     def program(self, place: Place, scratch: Path) -> Path:
-        """One program's file, taken out of its tar file (to `scratch`) where it is in one."""
+        """Download one program. A program in a tar file is extracted to `scratch`."""
         release = self._release(place)
         values = {"version": place.version, "architecture": self.architecture.value, "name": place.name}
         url = release.url.format(**values)
@@ -212,7 +212,7 @@ _RELEASE_OF = {
 
 
 def _extract(archive: Path, member: str, target: Path, url: str) -> Path:
-    """One regular file of a tar file."""
+    """Extract one regular file of a tar file."""
     wanted = member.removeprefix("./")
     with tarfile.open(archive) as tar:
         entry = next((entry for entry in tar if entry.isreg() and entry.name.removeprefix("./") == wanted), None)

@@ -1,4 +1,4 @@
-"""Reads images from a registry by the OCI distribution API, everything by digest.
+"""Downloads images from a registry with the OCI distribution API, by digest.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
@@ -25,10 +25,10 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> ArchivedImage:
-    """One image for Linux on `architecture`, all of it checked; EnvironmentFault says what is missing or wrong."""
+    """Download and verify one image for Linux on `architecture`; EnvironmentFault has the reason when this fails."""
     try:
         return _pull(reference, architecture, sources, downloads)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # documents of another shape than the specification's
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a document that does not follow the specification
         raise EnvironmentFault(f"{reference}: the registry's answer is not an image: {error!r}") from error
 
 
@@ -49,7 +49,7 @@ def _pull(reference: str, architecture: Architecture, sources: Sources, download
 
 
 def _platform(reference: str, index: dict[str, Any], architecture: Architecture) -> str:
-    """The digest of the manifest for Linux on that architecture."""
+    """The digest of the manifest for Linux on `architecture`."""
     for descriptor in index["manifests"]:
         platform = descriptor.get("platform", {})
         if (platform.get("os"), platform.get("architecture")) == ("linux", architecture.value):
@@ -62,14 +62,14 @@ def _content(blob: Blob) -> bytes:
 
 
 class _Repository:
-    """One repository of one registry; a token is fetched when the registry asks for it, and kept."""
+    """One repository of one registry. A token is fetched when the registry requires one, and reused."""
 
     def __init__(self, url: str, name: str, downloads: Downloader) -> None:
         self.url, self.name, self.downloads = url, name, downloads
         self._token: dict[str, str] = {}
 
     def manifest(self, tag_or_digest: str) -> Blob:
-        """A manifest or index; one asked for by digest must have it."""
+        """Download a manifest or index. If a digest is given, the content must match it."""
         url = f"{self.url}/manifests/{tag_or_digest}"
         headers = {"Accept": ", ".join((*_INDEXES, *_MANIFESTS)), **self._token}
         answer = self.downloads.get(url, headers, self._authorize)
@@ -83,7 +83,7 @@ class _Repository:
         return Blob(media_type, found, len(answer.content), answer.content)
 
     def blob(self, descriptor: dict[str, Any]) -> Blob:
-        """A configuration or layer."""
+        """Download a configuration or layer."""
         digest = str(descriptor["digest"])
         if not _DIGEST.fullmatch(digest):
             raise EnvironmentFault(f"{self.url}: {digest} is not a sha256 digest")
@@ -91,7 +91,7 @@ class _Repository:
         return Blob(str(descriptor["mediaType"]), digest, path.stat().st_size, path)
 
     def _authorize(self, response: httpx.Response) -> Mapping[str, str]:
-        """Anonymous bearer token, from where the refusal says (https://distribution.github.io/distribution/spec/auth/token/)."""
+        """Fetch an anonymous bearer token from the server in the 401 response (https://distribution.github.io/distribution/spec/auth/token/)."""
         challenge = response.headers.get("WWW-Authenticate", "")
         parameters = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
         if not challenge.lower().startswith("bearer ") or "realm" not in parameters:

@@ -1,4 +1,4 @@
-"""Says what a fetch or a build of a bundle is doing: a line when a part is done, and a sign of life at least every few seconds."""
+"""Reports the progress of a fetch or a build of a bundle: a line after each part, and a heartbeat every few seconds."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ HEARTBEAT = 10.0  # seconds
 
 
 def on_stderr(line: str) -> None:
-    """Where progress goes when the caller has no better place."""
+    """The default target of progress lines: standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 class Progress:
-    """Counts parts; the lines go to `say`, from one thread at a time."""
+    """Counts parts. `report` gets the lines, from one thread at a time."""
 
     def __init__(self, report: Callable[[str], None], waiting: list[str], doing: str) -> None:
         self._doing = doing
@@ -30,7 +30,7 @@ class Progress:
 
     @contextmanager
     def heartbeat(self) -> Iterator[None]:
-        """Give signs of life while the block runs."""
+        """Report heartbeats during the block."""
         thread = threading.Thread(target=self._beat, name="progress", daemon=True)
         thread.start()
         try:
@@ -41,7 +41,7 @@ class Progress:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """One part is made inside the block."""
+        """Report one part, which is made in the block."""
         with self._lock:
             self._running[name] = time.monotonic()
             if name in self._waiting:

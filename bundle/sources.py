@@ -1,4 +1,4 @@
-"""Where published releases come from: settings, read from sources.yaml or a file of the same form."""
+"""The URLs of the published releases, from sources.yaml or a file of the same format."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_SOURCES = Path(__file__).parent / "sources.yaml"
 
 
 def _check_placeholders(text: str) -> str:
-    """Refuse a placeholder that nothing fills."""
+    """Refuse an unknown placeholder."""
     try:
         text.format(version="", architecture="", name="")
     except (KeyError, IndexError, ValueError, AttributeError) as error:
@@ -28,17 +28,17 @@ Template = Annotated[str, AfterValidator(_check_placeholders)]
 
 
 class Release(BaseModel):
-    """A file that is published with a checksum file beside it."""
+    """A published file with its checksum file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: Template
     checksum: Template
-    member: Template | None = Field(default=None, description="Name inside the tar file; none: the file is the program itself.")
+    member: Template | None = Field(default=None, description="Path in the tar file; none: the file is the program itself.")
 
 
 class Sources(BaseModel):
-    """All addresses that a fetch uses."""
+    """All URLs of a fetch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +47,7 @@ class Sources(BaseModel):
     digests: dict[str, str] = {}
 
     def at(self, base_url: str) -> Sources:
-        """The same paths on one other server."""
+        """The same paths on another server."""
         base = base_url.rstrip("/")
 
         def rebased(url: str) -> str:
@@ -66,13 +66,13 @@ class Sources(BaseModel):
 
     @property
     def servers(self) -> tuple[str, ...]:
-        """scheme://host of every address, each once."""
+        """scheme://host of every URL, without duplicates."""
         urls = [*(release.url for release in self.releases.values()), *self.registries.values()]
         return tuple(dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls))
 
 
 def read_sources(path: Path = DEFAULT_SOURCES) -> Sources:
-    """The settings of a file; BundleFault with every problem when it is not readable as such."""
+    """Read a sources file; BundleFault with all problems when it is invalid."""
     hint = f"Write the file like {DEFAULT_SOURCES}"
     try:
         return Sources.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Run one program of this machine."""
+"""Runs one program of this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.vocabulary.errors import EnvironmentFault
 
 
 def command(argv: Sequence[str], *, limit: float = 60, feed: str | None = None, may_fail: bool = False) -> str:
-    """The standard output of `argv`; EnvironmentFault when it fails (unless it may), is missing or runs beyond `limit` seconds."""
+    """Run `argv` and return its standard output. EnvironmentFault when it is missing, fails (unless `may_fail`) or exceeds `limit` seconds."""
     try:
         done = subprocess.run(
             list(argv),

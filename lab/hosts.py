@@ -1,4 +1,4 @@
-"""Bring a lab up, show it, take it down: what `sixstack lab` and the tests call."""
+"""Create, show and remove a lab, for `sixstack lab` and the tests."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def up(
     management: Sequence[Family] | None = None,
     report: Report = _silent,
 ) -> tuple[LabHost, ...]:
-    """Make the lab what it should be, and wait until every host answers SSH; nothing is done where nothing is missing.
+    """Create or change the lab, and wait until every host answers SSH. Without a difference nothing changes.
 
-    What is not said stays as it is (a new lab: three hosts, both families, management in both). Surplus hosts are thrown away; hosts that
-    are off boot with the disk they have; hosts whose families change reboot with the new addresses.
+    Omitted arguments keep their current value (in a new lab: three hosts, both families, management in both). Surplus hosts are removed,
+    hosts that are off boot with their disk, and hosts with changed families reboot with the new addresses.
     """
     _need_root()
     folder = state.lab_folder(name)
@@ -82,14 +82,14 @@ def _wanted(
 
 
 def _ordered(families: Sequence[Family]) -> tuple[Family, ...]:
-    """IPv4 first, each once; ValueError when there is none."""
+    """The families without duplicates, IPv4 first; ValueError for an empty sequence."""
     if not families:
         raise ValueError("specify at least one address family")
     return tuple(family for family in BOTH if family in families)
 
 
 def _converge(machine: Machine, base: Path | None, report: Report) -> None:
-    """Boot the host on `base` if one is given, and wait until it answers."""
+    """Boot the host on `base`, if given, and wait until it answers."""
     started = time.monotonic()
     if base is not None:
         host.power_off(machine)
@@ -114,7 +114,7 @@ def _machines(lab: Lab) -> list[Machine]:
 
 
 def status(name: str = DEFAULT_LAB) -> tuple[LabHost, ...]:
-    """The hosts of a lab, in order; empty when there is no such lab."""
+    """The hosts of a lab, in order; empty when the lab does not exist."""
     _need_root()
     lab = state.load(name)
     if lab is None:
@@ -133,7 +133,7 @@ def status(name: str = DEFAULT_LAB) -> tuple[LabHost, ...]:
 
 
 def lab_of(name: str = DEFAULT_LAB) -> Lab:
-    """The lab of that name: its keys, families and network; EnvironmentFault when it is not up."""
+    """The lab with its keys, families and network; EnvironmentFault when it does not exist."""
     _need_root()
     lab = state.load(name)
     if lab is None:
@@ -142,7 +142,7 @@ def lab_of(name: str = DEFAULT_LAB) -> Lab:
 
 
 def machine_of(host_name: str, name: str = DEFAULT_LAB) -> Machine:
-    """One host of a lab by its name; EnvironmentFault when there is none of that name."""
+    """The host of a lab with this name; EnvironmentFault when it does not exist."""
     lab = lab_of(name)
     for machine in _machines(lab):
         if machine.name == host_name:
@@ -151,7 +151,7 @@ def machine_of(host_name: str, name: str = DEFAULT_LAB) -> Machine:
 
 
 def power_off(host_name: str, name: str = DEFAULT_LAB) -> None:
-    """A power failure of one host; `up` boots it again with the disk it had."""
+    """Simulate a power failure of one host; `up` boots it again with its disk."""
     machine = machine_of(host_name, name)
     with state.locked(machine.lab.folder):
         host.power_off(machine)
@@ -160,15 +160,15 @@ def power_off(host_name: str, name: str = DEFAULT_LAB) -> None:
 def run_in(
     host_name: str, argv: Sequence[str], name: str = DEFAULT_LAB, *, limit: float = 60, feed: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `argv` inside a host as root without SSH; what it starts must end by itself or run under systemd-run."""
+    """Run `argv` in a host as root without SSH. Background processes must end by themselves or run under systemd-run."""
     return host.run_in(machine_of(host_name, name), argv, limit=limit, feed=feed)
 
 
 def down(name: str = DEFAULT_LAB, *, report: Report = _silent) -> None:
-    """Remove everything of a lab: processes, cgroups, mounts, links, ranges, folders. Harmless when there is nothing."""
+    """Remove a lab with its processes, cgroups, mounts, links, ranges and folders. Safe when the lab does not exist."""
     _need_root()
     folder = state.lab_folder(name)
-    network = lab_network(name, 0)  # only its bridge's name is needed: it holds whatever the state file says, or if there is none
+    network = lab_network(name, 0)  # for the name of the bridge, which does not depend on the state file
     if folder.exists():
         with state.locked(folder):
             lab = state.load(name) or Lab(name=name, folder=folder, index=0, hosts=0, families=BOTH, management=BOTH)
