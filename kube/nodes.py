@@ -1,4 +1,4 @@
-"""Nodes: labels and taints that converge, and the search for a node by an address."""
+"""Sets labels and taints of nodes, and finds a node by an address."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MANAGED = "node.sixstack.io/managed"
 def label_node(
     api: KubeApi, name: str, labels: Mapping[str, str], taints: Sequence[Taint] = (), *, limit: timedelta = timedelta(seconds=60)
 ) -> tuple[str, ...]:
-    """Set the labels and taints of a node; returns one phrase for each change.
+    """Set the labels and taints of a node. Returns one phrase for each change.
 
-    Keys that sixstack set earlier and that are no longer wanted are removed; keys of others stay. Raises ClusterError when the node does not
-    appear within `limit`: kubeadm join ends before kubelet has registered its node.
+    Keys that sixstack set earlier and that are no longer in the spec are removed. Other keys stay. Raises ClusterError when the node does not
+    appear within `limit`, because kubeadm join may end before kubelet has registered its node.
     """
     for _ in range(5):
         node = api.find(f"{NODES}/{segment(name)}")
@@ -55,7 +55,7 @@ def expect_rejoin(api: KubeApi, name: str) -> None:
 
 
 def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint]) -> tuple[Document, tuple[str, ...]]:
-    """The merge patch that brings a Node object to these labels and taints, and what it changes in words; ({}, ()) when nothing."""
+    """The merge patch that sets these labels and taints on a Node object, and one phrase for each change; ({}, ()) without a change."""
     metadata = node["metadata"]
     current_labels: dict[str, str] = metadata.get("labels", {})
     current_taints: list[Document] = node["spec"].get("taints", [])

@@ -1,4 +1,4 @@
-"""The cluster as its API server shows it, as the plain types that the plan compares with the spec."""
+"""The state of the cluster from its API server, as plain types that the plan compares with the spec."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kube.wait import NODES, deployment_available
 
 
 def read_state(api: KubeApi) -> ClusterState:
-    """Nodes, network plug-in, cluster DNS and kubeadm's own configuration, in four requests."""
+    """Read nodes, network plug-in, cluster DNS and kubeadm's configuration, in five requests (six for a plug-in with address pools)."""
     nodes = api.get(NODES)["items"]
     workloads = [*api.get("/apis/apps/v1/daemonsets")["items"], *api.get("/apis/apps/v1/deployments")["items"]]
     network = installed_network(_workload(document) for document in workloads)
@@ -73,13 +73,13 @@ def _workload(document: Document) -> Workload:
 
 
 def _block_sizes(api: KubeApi, pools_path: str) -> dict[Network, int]:
-    """Of the plug-in's address pools, by their range; {} for a plug-in without pools."""
+    """The block size of each address pool of the plug-in, by its range; {} for a plug-in without pools."""
     pools = (api.find(pools_path) or {"items": []})["items"] if pools_path else []
     return {ip_network(pool["spec"]["cidr"]): int(pool["spec"]["blockSize"]) for pool in pools}
 
 
 def _kubeadm(config_maps: dict[str, Document], name: str, key: str) -> dict[str, Any]:
-    """A document of kubeadm's; {} when it is not there or the owner has put something else in its place."""
+    """A document in a ConfigMap of kubeadm; {} when it does not exist or the owner replaced it with other content."""
     try:
         document = yaml.safe_load(config_maps.get(name, {}).get("data", {}).get(key, ""))
     except yaml.YAMLError:
@@ -88,12 +88,12 @@ def _kubeadm(config_maps: dict[str, Document], name: str, key: str) -> dict[str,
 
 
 def _domain(corefile: str) -> str:
-    """The first zone of CoreDNS's kubernetes plug-in, if that is no reverse zone."""
+    """The first zone of CoreDNS's kubernetes plug-in, unless it is a reverse zone."""
     match = re.search(r"(?m)^\s*kubernetes\s+([^\s{]+)", corefile)
     return match[1].rstrip(".") if match and not match[1].endswith(".arpa") else ""
 
 
 def _upstreams(corefile: str) -> tuple[str, ...]:
-    """`forward . TO...` of a Corefile (https://coredns.io/plugins/forward/)."""
+    """The targets of `forward . TO...` in a Corefile (https://coredns.io/plugins/forward/)."""
     match = re.search(r"(?m)^\s*forward\s+\.\s+([^{\n]+)", corefile)
     return tuple(match[1].split()) if match else ()

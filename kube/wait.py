@@ -143,7 +143,7 @@ def wait_established(api: KubeApi, names: Iterable[str], limit: timedelta) -> No
 def wait_gone(api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None) -> None:
     """Wait until a collection (narrowed by `query`) is empty; a path that the server does not know counts as empty."""
     try:
-        wait_until(api, path, lambda found: dict.fromkeys(found, "still there"), what=f"{path} removed", limit=limit, query=query)
+        wait_until(api, path, lambda found: dict.fromkeys(found, "still exists"), what=f"{path} removed", limit=limit, query=query)
     except ApiRefused as refusal:
         if refusal.status != 404:
             raise
@@ -173,7 +173,7 @@ def _rollout_missing(kind: str, workload: Document | None) -> str:
         return "does not exist"
     status = workload.get("status", {})
     if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
-        return "its controller has not seen it yet"
+        return "the controller has not processed the newest version yet"
     if kind == "DaemonSet":
         wanted, fresh, good = status["desiredNumberScheduled"], status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
         total = wanted

@@ -1,4 +1,4 @@
-"""Deployments that move to the network of their nodes, and back: checked first, with the previous state on the Deployment, undone on failure."""
+"""Moves Deployments to the host network, and back. The change is checked first, stores the previous state, and is undone on failure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Setting and undoing: scale to 0, wait for the end of the pods, change the template, scale back, wait until it is available.
+"""Sets and removes the host network: scale to 0, wait for the end of the pods, change the template, scale back, wait until available.
 
-Each step reads the current state first. A second run therefore continues where the first was killed, and does nothing when all is done.
+Each step reads the current state first. Therefore a run continues after a killed run, and changes nothing after a complete run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GONE = timedelta(minutes=3)
 
 
 def set_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> tuple[str, ...]:
-    """Set the host network in the pods of a Deployment; returns one phrase for each change, none when it is set.
+    """Set the host network in the pods of a Deployment. Returns one phrase for each change, none when it is already set.
 
     The Deployment must be available again within `limit`. Otherwise the previous state is restored, and ClusterError has the reason.
     """
@@ -43,7 +43,7 @@ def set_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_ch
     if before is None or before.phase is Phase.SET:
         before = current_state(
             deployment, Phase.SETTING
-        )  # another program removed the host network meanwhile: the current state is the one to restore
+        )  # another program removed the host network in the meantime, so the current state is stored
     before = replace(before, phase=Phase.SETTING)
     changes: list[str] = []
     try:
@@ -64,9 +64,9 @@ def set_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_ch
 
 
 def undo_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> tuple[str, ...]:
-    """Restore the previous state of a Deployment; returns one phrase for each change, none without a stored state.
+    """Restore the previous state of a Deployment. Returns one phrase for each change, none without a stored state.
 
-    ClusterError when the Deployment is not available within `limit`; the state is restored all the same.
+    ClusterError when the Deployment is not available within `limit`; the state is restored in any case.
     """
     deployment = _read(api, name)
     before = decode_state(deployment)
@@ -85,7 +85,7 @@ def undo_host_network(api: KubeApi, name: DeploymentName, limit: timedelta, on_c
 
 
 def _restore(api: KubeApi, name: DeploymentName, limit: timedelta, on_change: OnChange) -> str:
-    """The outcome of undoing, in words; the error that made it necessary is reported in any case."""
+    """Undo the change and return a sentence with the result. Errors do not hide the error that made the undo necessary."""
     try:
         undo_host_network(api, name, limit, on_change)
     except (ClusterError, ApiUnavailable) as error:
@@ -110,7 +110,7 @@ def _stop(api: KubeApi, name: DeploymentName, before: PreviousState, on_change: 
 
 
 def runs_for(name: DeploymentName, pod: Document) -> bool:
-    """Whether a pod belongs to a ReplicaSet of the Deployment and has not ended; pods of others may have the same labels."""
+    """Whether a pod belongs to a ReplicaSet of the Deployment and has not ended. Other pods may have the same labels."""
     owners = [owner["name"] for owner in pod["metadata"].get("ownerReferences", []) if owner["kind"] == "ReplicaSet"]
     mine = pod["metadata"]["namespace"] == name.namespace and any(owner.rpartition("-")[0] == name.name for owner in owners)
     return mine and pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
@@ -125,7 +125,7 @@ def _wait_available(api: KubeApi, name: DeploymentName, limit: timedelta, on_cha
 
 
 def failure_messages(api: KubeApi, name: DeploymentName) -> str:
-    """The messages of the Deployment, its pods and their containers about pods that do not run; "" without a message."""
+    """The messages of the Deployment, its pods and their containers about failed pods, or ""."""
     deployment = _read(api, name)
     messages = [
         str(condition.get("message", ""))
@@ -149,7 +149,7 @@ def failure_messages(api: KubeApi, name: DeploymentName) -> str:
 
 
 def selector_of(deployment: Document) -> str:
-    """The selector of the Deployment in the form of a query."""
+    """The selector of the Deployment as a query."""
     selector = deployment["spec"]["selector"]
     parts = [f"{key}={value}" for key, value in selector.get("matchLabels", {}).items()]
     words = {"In": "in", "NotIn": "notin"}
@@ -169,7 +169,7 @@ def _read(api: KubeApi, name: DeploymentName) -> Document:
 
 
 def _merge(api: KubeApi, name: DeploymentName, patch: Callable[[Document], Document]) -> Document:
-    """Apply a patch of the newest version; a conflict is retried, because the controller writes the status at any time."""
+    """Patch the newest version. A conflict is retried, because the controller may write the status at any time."""
     for _ in range(10):
         try:
             return api.merge(name.path, patch(_read(api, name)))

@@ -1,4 +1,4 @@
-"""Checks before any change: do the Deployments exist, and can all their pods have their ports on the nodes?"""
+"""The checks before any change: whether the Deployments exist, and whether all their pods can have their ports on the nodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kube.host_network.ports import Move, port_problems
 from kube.host_network.previous_state import Phase, decode_state, has_host_network, replicas_of
 from kube.wait import NODES
 
-# every code of this package; docs/reference/problems.md lists them
+# all codes of this package, for docs/reference/problems.md
 PROBLEMS = {
     "no-such-deployment": "A Deployment does not exist in the cluster.",
     "duplicate-deployment": "A Deployment is listed twice.",
@@ -32,15 +32,15 @@ POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 @dataclass(frozen=True, slots=True)
 class DeploymentState:
-    """One Deployment that exists."""
+    """The current state of one Deployment."""
 
     name: DeploymentName
     host_network: bool
-    replicas: int  # the current number, or the number to restore
-    unfinished: bool  # a run was killed before its end
+    replicas: int  # the current number, or the stored number after an interrupted run
+    unfinished: bool  # an earlier run was interrupted
 
     def as_row(self) -> dict[str, str]:
-        """The row of a table."""
+        """The row of the Deployment in a table."""
         return {
             "deployment": str(self.name),
             "network": "host" if self.host_network else "pod",
@@ -52,7 +52,7 @@ class DeploymentState:
 def check_deployments(
     api: KubeApi, names: Sequence[DeploymentName], *, undo: bool
 ) -> tuple[tuple[DeploymentState, ...], tuple[Problem, ...]]:
-    """The current Deployments, and all problems that forbid the change; read-only."""
+    """The state of the Deployments, and all problems that forbid the change. Read-only."""
     found = {name: api.find(name.path) for name in names}
     problems = [
         Problem(
@@ -103,7 +103,7 @@ def _undo_problems(deployment: Document, state: DeploymentState) -> Iterator[Pro
 
 
 def _autoscaler_maximum(api: KubeApi, name: DeploymentName) -> int:
-    """The maximum replicas of a HorizontalPodAutoscaler; 0 without one. An autoscaler pauses while there are 0 replicas."""
+    """The maximum replicas of the HorizontalPodAutoscaler, or 0. An autoscaler is inactive while there are 0 replicas."""
     scalers = (api.find(f"/apis/autoscaling/v1/namespaces/{segment(name.namespace)}/horizontalpodautoscalers") or {}).get("items", [])
     targets = [(scaler["spec"]["scaleTargetRef"], int(scaler["spec"]["maxReplicas"])) for scaler in scalers]
     return max((maximum for target, maximum in targets if (target["kind"], target["name"]) == ("Deployment", name.name)), default=0)

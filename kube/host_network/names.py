@@ -41,7 +41,7 @@ class DeploymentName:
 
 
 def read_names(texts: Iterable[str]) -> tuple[tuple[DeploymentName, ...], tuple[Problem, ...]]:
-    """The names, and a problem for each text that is not a name or is a duplicate."""
+    """The names, and a problem for each malformed or duplicate name."""
     names: list[DeploymentName] = []
     problems: list[Problem] = []
     for number, text in enumerate(texts):

@@ -1,6 +1,6 @@
-"""The pods that cannot have their ports on the nodes: pure functions of the documents of Deployments, nodes and pods.
+"""The port conflicts of pods with hostNetwork: pure functions of the documents of Deployments, nodes and pods.
 
-With hostNetwork every container port is a port of the node, and one node gives it to one pod.
+With hostNetwork, every container port is a port of the node, and only one pod on a node can have it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Port = tuple[int, str]  # number, protocol
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A Deployment that is to get the host network."""
+    """A Deployment that will get the host network."""
 
     name: DeploymentName
     deployment: Document
@@ -33,7 +33,7 @@ class Move:
 
 
 def port_problems(moves: Sequence[Move], nodes: Sequence[Document], pods: Sequence[Document]) -> Iterator[Problem]:
-    """Each port that is wanted more often than the nodes can provide it, with the pods that have it."""
+    """A problem for each port that more pods need than nodes can provide it, with the pods that use the port."""
     taken = _ports_in_use(pods, moves)
     for move in moves:
         yield from _declaration_problems(move)
@@ -51,7 +51,7 @@ def port_problems(moves: Sequence[Move], nodes: Sequence[Document], pods: Sequen
 
 
 def ports_of(pod: Document) -> set[Port]:
-    """The declared ports that a pod with hostNetwork has on its node."""
+    """The declared ports of a pod, which are ports of the node with hostNetwork."""
     containers = [
         *pod.get("containers", []),
         *(container for container in pod.get("initContainers", []) if container.get("restartPolicy") == "Always"),
@@ -94,12 +94,12 @@ def _move_problems(move: Move, port: Port, candidates: Sequence[str], taken: dic
 
 
 def _shared_port_problems(moves: Sequence[Move], nodes: Sequence[Document], taken: dict[str, dict[Port, list[str]]]) -> Iterator[Problem]:
-    """Two Deployments for which the nodes are enough one by one, but not together."""
+    """The ports for which there are enough nodes for each Deployment alone, but not for all together."""
     for port in sorted({port for move in moves for port in ports_of(move.pod)}):
         sharing = [move for move in moves if port in ports_of(move.pod) and move.max_replicas]
         candidates = [object_name(node) for node in nodes if any(_fits(move.pod, node) for move in sharing)]
         free = [node for node in candidates if not taken.get(node, {}).get(port)]
-        # a Deployment that has too few nodes on its own is reported above
+        # a Deployment with too few nodes for itself is reported by _move_problems
         if len(sharing) > 1 and max(move.max_replicas for move in sharing) <= len(free) < sum(move.max_replicas for move in sharing):
             wanted = " and ".join(f"{move.name} ({move.max_replicas})" for move in sharing)
             yield Problem(
@@ -133,7 +133,7 @@ def _declaration_problems(move: Move) -> Iterator[Problem]:
 
 
 def _ports_in_use(pods: Sequence[Document], moves: Sequence[Move]) -> dict[str, dict[Port, list[str]]]:
-    """The ports of each node with the pods that have them, without the pods of the Deployments that move."""
+    """The used ports of each node with their pods, without the pods of the moved Deployments."""
     taken: dict[str, dict[Port, list[str]]] = {}
     for pod in pods:
         node = pod["spec"].get("nodeName")
@@ -155,7 +155,7 @@ def _host_ports(pod: Document) -> set[Port]:
 
 
 def _fits(pod: Document, node: Document) -> bool:
-    """Whether cordons, taints and the node selector allow the pod; affinities are left to the scheduler."""
+    """Whether cordons, taints and the node selector allow the pod. Affinities are not evaluated."""
     labels = node["metadata"].get("labels", {})
     spec = node.get("spec", {})
     taints = [taint for taint in spec.get("taints", []) if taint["effect"] in {"NoSchedule", "NoExecute"}]

@@ -1,4 +1,4 @@
-"""The previous state of a Deployment, stored in an annotation of the Deployment itself, so that the next run can continue after a kill."""
+"""The previous state of a Deployment, stored in an annotation of the Deployment, so that a run can continue after a killed run."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PreviousState:
-    """The previous values of the fields that the change sets; `replicas` is the number to restore."""
+    """The previous values of the changed fields; `replicas` is the number to restore."""
 
     phase: Phase
     replicas: int
     host_network: bool
     dns_policy: str
-    host_ports: tuple[str, ...] = ()  # CONTAINER/PORT/PROTOCOL of each port that had a hostPort of its own
+    host_ports: tuple[str, ...] = ()  # CONTAINER/PORT/PROTOCOL of each port with a hostPort
 
     def encode(self) -> str:
         """The text of the annotation; `decode_state` reads it."""
@@ -45,7 +45,7 @@ class PreviousState:
 
 
 def decode_state(deployment: Document) -> PreviousState | None:
-    """The state in the annotation; None without an annotation, ClusterError for one that cannot be decoded."""
+    """The state in the annotation; None without an annotation, ClusterError when the annotation cannot be decoded."""
     text = deployment["metadata"].get("annotations", {}).get(ANNOTATION)
     if text is None:
         return None
@@ -77,7 +77,7 @@ def replicas_of(deployment: Document) -> int:
 
 
 def has_host_network(deployment: Document) -> bool:
-    """Whether the Deployment has the state that the change sets."""
+    """Whether the Deployment has the host network and the matching DNS policy."""
     pod = deployment["spec"]["template"]["spec"]
     return bool(pod.get("hostNetwork")) and pod.get("dnsPolicy") == WITH_HOST_NETWORK
 
@@ -88,7 +88,7 @@ def is_restored(deployment: Document, before: PreviousState) -> bool:
 
 
 def stop_patch(deployment: Document, before: PreviousState) -> Document:
-    """Store the state and scale to 0 in one request, so that neither can happen alone."""
+    """Store the state and scale to 0 in one request, so that both or none happen."""
     return _patch(deployment, {"metadata": {"annotations": {ANNOTATION: before.encode()}}, "spec": {"replicas": 0}})
 
 
@@ -99,11 +99,11 @@ def host_network_patch(deployment: Document, before: PreviousState) -> Document:
 
 
 def restore_patch(deployment: Document, before: PreviousState) -> Document:
-    """Restore the previous state and remove the annotation. A hostPort that an API server before 1.28 added to a hostNetwork template is removed too."""
+    """Restore the previous state and remove the annotation. API servers before 1.28 add a hostPort to hostNetwork templates, which is removed too."""
     pod = deployment["spec"]["template"]["spec"]
     restored: Document = {"hostNetwork": before.host_network or None, "dnsPolicy": before.dns_policy}
     if set(_host_ports(pod)) != set(before.host_ports):
-        # a merge patch replaces whole lists: the current lists, without the host ports that were not there before
+        # a merge patch replaces whole lists, so it has the current lists without the added host ports
         restored |= {kind: [_without_host_ports(container, before) for container in pod[kind]] for kind in _KINDS if kind in pod}
     return _patch(
         deployment,
@@ -112,7 +112,7 @@ def restore_patch(deployment: Document, before: PreviousState) -> Document:
 
 
 def save_patch(deployment: Document, before: PreviousState) -> Document:
-    """Store another state; the pods do not change."""
+    """Store another state without a change of the pods."""
     return _patch(deployment, {"metadata": {"annotations": {ANNOTATION: before.encode()}}})
 
 

@@ -1,4 +1,4 @@
-"""Check of a cluster's network: probe pods on every node try every path, and all of them are removed afterwards.
+"""The check of a cluster's network: probe pods on every node test every path, and are removed afterwards.
 
 Each node has one ordinary and one hostNetwork pod. Each pod runs all its probes in parallel in one exec. cluster/network/report.py has the results.
 """
@@ -36,14 +36,14 @@ OnProgress = Callable[[str], None]
 
 
 def run(api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress: OnProgress = lambda _: None) -> NetworkReport:
-    """Check every path between nodes and pods over each family; broken paths are in the report, and raise no error.
+    """Check every path between nodes and pods over each family. Broken paths are in the report and raise no error.
 
     Raises only errors that prevent the check itself (ApiUnavailable, ApiRefused).
     """
     start = time.monotonic()
     with network_check(api, expected, settings, on_progress) as check:
         report = check.report()
-    # the removal adds its notes at the end
+    # the removal of the probe pods may add notes
     report = replace(report, seconds=time.monotonic() - start, notes=tuple(dict.fromkeys([*report.notes, *check.probes.notes])))
     on_progress(report.verdict)
     return report
@@ -53,7 +53,7 @@ def run(api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress
 def network_check(
     api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress: OnProgress = lambda _: None
 ) -> Iterator[NetworkCheck]:
-    """Start the probe pods, for any number of reports; they are removed at the end."""
+    """Start the probe pods for any number of reports, and remove them at the end."""
     end = time.monotonic() + settings.limit.total_seconds()
     nodes, left_out = _select_nodes(api.get(NODES)["items"], expected)
     names = [str(node["metadata"]["name"]) for node in nodes]
@@ -121,7 +121,7 @@ class NetworkCheck:
         for probes, output in self._answers(plan, settings):
             source, node = probes[0].source, probes[0].source_node
             if isinstance(output, SixstackError):
-                # the probe pod could not try its paths, which proves nothing about them
+                # the probe pod could not run its probes, so its paths were not checked
                 detail = f"the probe pod could not run {len(probes)} probes: {output}"
                 checks.append(Check(CheckKind.PROBE, None, source, "", Layer.NODE, False, detail, source_node=node))
             else:
@@ -130,7 +130,7 @@ class NetworkCheck:
         return checks
 
     def _answers(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[tuple[Sequence[Probe], ExecOutput | SixstackError]]:
-        """For each pod its probes, with the output of its script or the error that prevented it."""
+        """The probes of each pod, with the output of its script or the error that prevented it."""
 
         def run_on(pod: str, probes: Sequence[Probe]) -> tuple[Sequence[Probe], ExecOutput | SixstackError]:
             script = ["sh", "-c", _script()]

@@ -1,4 +1,4 @@
-"""The input of the probe script, and the interpretation of its output."""
+"""The encoder of the probe script's input, and the decoder of its output."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def encode(probes: Sequence[Probe], settings: Settings) -> str:
 
 
 def decode(output: str) -> dict[int, tuple[int, str]]:
-    """Exit code and text of each probe, by its number."""
+    """The exit code and the text of each probe, by its number."""
     answers: dict[int, tuple[int, str]] = {}
     for line in output.splitlines():
         number, code, _tries, *text = line.split(" ", 3)
@@ -29,7 +29,7 @@ def decode(output: str) -> dict[int, tuple[int, str]]:
 
 
 def judge(probes: Sequence[Probe], output: str, no_output: str) -> list[Check]:
-    """The result of each probe by the output of the script; `no_output` is the detail of a probe without output."""
+    """The result of each probe from the output of the script; `no_output` is the detail of a probe without output."""
     answers = decode(output)
     checks = []
     for position, probe in enumerate(probes):
@@ -50,8 +50,8 @@ def judge(probes: Sequence[Probe], output: str, no_output: str) -> list[Check]:
     return checks
 
 
-def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answer a kind
-    """The fault of an answer, or ""."""
+def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one return for each kind
+    """The fault in an answer, or ""."""
     match probe.kind:
         case CheckKind.PING | CheckKind.OUTSIDE:
             return "" if code == 0 else _ping_fault(text)
@@ -79,7 +79,7 @@ def _fault(probe: Probe, code: int, text: str) -> str:  # noqa: PLR0911 one answ
 
 
 def _measurement(probe: Probe, text: str) -> str:
-    """The measured value of a good answer, or ""."""
+    """The measured value in a good answer, or ""."""
     if probe.kind is CheckKind.MTU:
         return f"{text.split(' ', maxsplit=1)[0]} bytes"
     return f"seen as {seen}" if probe.kind is CheckKind.SOURCE_ADDRESS and (seen := _source_address(text)) else ""
@@ -93,13 +93,13 @@ def _web_fault(answers: frozenset[str], code: int, text: str) -> str:
 
 
 def _curl_message(text: str) -> str:
-    """The message of curl, without the empty output before it and without the target, which the check names."""
+    """The message of curl, without the output before it and without the target, which the check already has."""
     message = text[text.find("curl: ") :].removeprefix("curl: ").strip()
     return re.sub(r"Failed to connect to \S+ port \d+( after \d+ ms)?: ", "", message)
 
 
 def _name_fault(wanted: frozenset[Address], code: int, text: str) -> str:
-    """The fault of the name resolution alone; another probe checks whether the service answers."""
+    """The fault of the name resolution only: another probe checks whether the service answers."""
     if code == 6 or "Resolving timed out" in text or "Could not resolve" in text:
         return _curl_message(text)
     resolved = _last_address(text)
@@ -149,7 +149,7 @@ def _address(word: str) -> Address | None:
         address = ip_address(word.strip("[]"))
     except ValueError:
         return None
-    # a dual-stack socket shows IPv4 clients as IPv4-mapped addresses
+    # a dual-stack socket reports IPv4 clients as IPv4-mapped addresses
     return (address.ipv4_mapped or address) if address.version == 6 else address
 
 

@@ -24,13 +24,13 @@ from templates import render
 NAMESPACES = "/api/v1/namespaces"
 LABEL = "network-check.sixstack.io/namespace"
 
-# below the ephemeral ports (32768) and NodePorts (30000), and not a registered port
+# below the NodePorts (30000) and the ephemeral ports (32768), and not a registered port
 PORT = 29417
 
-# the reasons of a container whose image cannot be pulled: waiting does not help
+# reasons of a container whose image cannot be pulled, so that waiting does not help
 NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 
-# a namespace this old belongs to a check that was killed
+# an older namespace belongs to a check that was killed
 STALE = timedelta(minutes=15)
 
 
@@ -38,7 +38,7 @@ STALE = timedelta(minutes=15)
 class Endpoint:
     """A running probe pod."""
 
-    name: str  # for display: `node worker-1` (its pod shares the node's network) or `pod on worker-1`
+    name: str  # for display: `node worker-1` (a hostNetwork pod) or `pod on worker-1`
     node: str
     pod: str
     host_network: bool
@@ -47,10 +47,10 @@ class Endpoint:
 
 @dataclass(slots=True)
 class ProbePods:
-    """The pods and services of a check; `found` has the pods that did not start and the checks of the services."""
+    """The pods and services of a check. `found` has the checks of the services and of the pods that did not start."""
 
     namespace: str
-    services: list[ProbeService] = field(default_factory=list)  # the main one first
+    services: list[ProbeService] = field(default_factory=list)  # the main service first
     endpoints: list[Endpoint] = field(default_factory=list)
     found: list[Check] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -66,9 +66,9 @@ def probe_pods(
     until: float,
     on_progress: Callable[[str], None],
 ) -> Iterator[ProbePods]:
-    """Start probe pods on all `nodes`; the namespace is removed at the end, or `notes` reports that it still exists.
+    """Start probe pods on all `nodes`, and remove their namespace at the end. If that fails, `notes` has the reason.
 
-    The start ends at `until` (monotonic clock); the removal has another 30 s.
+    The start may take until `until` (monotonic clock), the removal another 30 s.
     """
     _remove_stale(api)
     probes = ProbePods(f"{settings.namespace}-{token_hex(4)}")
@@ -114,7 +114,7 @@ def _make_service(api: KubeApi, probes: ProbePods, kind: ServiceKind, families: 
 
 
 def _wait_endpoints(api: KubeApi, probes: ProbePods) -> None:
-    """Wait until the services have their pods: CoreDNS caches for seconds that a name requested earlier does not exist."""
+    """Wait until the services have their pods: CoreDNS caches for some seconds that a name does not exist."""
     pods = {endpoint.pod for endpoint in probes.endpoints if not endpoint.host_network}
     path = f"/apis/discovery.k8s.io/v1/namespaces/{segment(probes.namespace)}/endpointslices"
     wanted = sum(len(service.families) for service in probes.services)
@@ -193,11 +193,11 @@ def _endpoint(pod: Document) -> Endpoint:
 
 
 def _remove(api: KubeApi, namespace: str, notes: list[str]) -> None:
-    """Remove the namespace and wait for its end; an unavailable API must not hide the results of the check."""
+    """Remove the namespace and wait for its end. An unavailable API must not hide the results of the check."""
     path = f"{NAMESPACES}/{segment(namespace)}"
     try:
         api.delete(path)
-        # the namespace controller runs only after five seconds: without pods by then, one run is enough
+        # the namespace controller starts after five seconds; if the pods are gone by then, one pass is enough
         api.delete(f"{path}/pods")
         wait_gone(api, NAMESPACES, timedelta(seconds=30), {"fieldSelector": f"metadata.name={namespace}"})
     except SixstackError as error:

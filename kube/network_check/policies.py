@@ -1,4 +1,4 @@
-"""NetworkPolicy: closed pods must not be reachable, and must be reachable again after they are opened to the caller."""
+"""NetworkPolicy: denied pods must not be reachable, and must be reachable again after a policy allows the client."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from kube.network_check.probes import Probe, ProbeScope, endpoint_probe, url
 from kube.network_check.services import SERVES
 
 NAME = "probe"
-ROUNDS = 8  # how often a closed pod is called until it is closed
+ROUNDS = 8  # how often a denied pod is probed until the policy is in effect
 
 
 def policy_document(namespace: str, *, opened: bool) -> Document:
-    """Nothing may reach the ordinary probe pods; when opened, the ordinary probe pods may, on the port of the probe."""
+    """The policy that denies all ingress to the ordinary probe pods; with `opened`, these pods may connect to the port of the probe."""
     rule: Document = {"from": [{"podSelector": {"matchLabels": {SERVES: "yes"}}}], "ports": [{"protocol": "TCP", "port": PORT}]}
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -27,7 +27,7 @@ def policy_document(namespace: str, *, opened: bool) -> Document:
 
 
 def policy_probes(scope: ProbeScope) -> dict[str, list[Probe]]:
-    """Probes by source: each ordinary pod calls the next one over each family; {} with a single pod."""
+    """Probes by source: each ordinary pod connects to the next pod over each family; {} with a single pod."""
     pods = scope.ordinary
     if len(pods) < 2:
         return {}
@@ -42,7 +42,7 @@ def _to(source: Endpoint, target: Endpoint) -> list[Probe]:
 
 
 def inverted(checks: Sequence[Check]) -> list[Check]:
-    """The inverted results: a closed pod that was reached is a fault."""
+    """The inverted results: a denied pod that was reached is a fault."""
     return [
         replace(check, ok=not check.ok, detail="reached, although a NetworkPolicy denies it" if check.ok else "denied") for check in checks
     ]
@@ -51,9 +51,9 @@ def inverted(checks: Sequence[Check]) -> list[Check]:
 def check_policies(
     api: KubeApi, scope: ProbeScope, run_probes: Callable[[dict[str, list[Probe]], bool], list[Check]]
 ) -> tuple[list[Check], str]:
-    """Results, or a note without results; `run_probes` runs probes by source, with all tries or with one.
+    """The results, or a note without results. `run_probes` runs the probes of each source, with all tries or with one try.
 
-    A policy takes a moment to reach all nodes, so a pod that is still open is called again, up to ROUNDS times.
+    A policy takes effect on all nodes after a moment, so a pod that is still reachable is probed again, up to ROUNDS times.
     """
     probes = policy_probes(scope)
     if scope.expected.policy is False:

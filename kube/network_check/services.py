@@ -1,4 +1,4 @@
-"""The services of the ordinary probe pods: one for each kind and ipFamilyPolicy, with the expected answer of the API server."""
+"""The services of the ordinary probe pods: one for each kind and ipFamilyPolicy, with the expected families."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ServiceKind:
     affinity: bool = False
 
     def expected_families(self, families: tuple[Family, ...]) -> tuple[Family, ...]:
-        """The families that the service must get in a cluster of `families`; (): the API server must refuse it."""
+        """The families that the service must get in a cluster with `families`; (): the API server must refuse the service."""
         if self.policy == SINGLE:
             return self.families or families[:1]
         return () if self.policy == REQUIRE and len(families) < 2 else families
@@ -36,7 +36,7 @@ class ServiceKind:
         spec: Document = {
             "ipFamilyPolicy": self.policy,
             "selector": {SERVES: "yes"},
-            # a headless service resolves to its pods: no port is translated
+            # a headless service resolves to its pods, so its port is not translated
             "ports": [{"name": "http", "port": port if self.headless else 80, "targetPort": port}],
         }
         if self.families:
@@ -82,7 +82,7 @@ def service_kinds(families: tuple[Family, ...], *, full: bool) -> tuple[ServiceK
 
 
 def created_service(kind: ServiceKind, document: Document) -> ProbeService:
-    """The answer of the API server as plain types."""
+    """The service in the API server's answer, as plain types."""
     spec = document["spec"]
     return ProbeService(
         kind=kind,
@@ -93,7 +93,7 @@ def created_service(kind: ServiceKind, document: Document) -> ProbeService:
 
 
 def check_service(kind: ServiceKind, made: ProbeService | None, refused: str, families: tuple[Family, ...]) -> Check:
-    """Check that the API server set the families of the policy, or refused the service as it must; `refused` is its reason."""
+    """Check that the API server set the families of the policy, or refused the service if it must. `refused` is the reason of the refusal."""
     wanted = kind.expected_families(families)
     name = f"{'headless ' if kind.headless else ''}service with {kind.policy}"
     if kind.families:

@@ -14,7 +14,7 @@ from kube.nodes import internal_addresses
 
 
 def check_nodes(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Check]:
-    """Each node exists, with the expected InternalIPs and families of pod ranges in the expected order."""
+    """Check that each node exists and has the expected InternalIPs, and pod ranges of the expected families in the expected order."""
     found = {str(node["metadata"]["name"]): node for node in nodes}
     checks = []
     for name in [*expected.nodes, *(name for name in found if name not in expected.nodes)]:
@@ -22,18 +22,18 @@ def check_nodes(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Ch
             checks.append(_node_check(CheckKind.NODE_ADDRESSES, name, "the node has not joined the cluster"))
             continue
         addresses, wanted = internal_addresses(found[name]), expected.nodes.get(name, ())
-        # without expected addresses, a node may have several of one family: the first of each family counts
+        # without expected addresses, a node may have several addresses of one family, and the first of each family counts
         first = tuple({family_of(address): address for address in reversed(addresses)}.values())[::-1]
         detail = _address_fault(addresses, wanted) if wanted else _families_fault(first, expected.families)
         checks.append(_node_check(CheckKind.NODE_ADDRESSES, name, detail))
         ranges = _ranges(found[name])
-        if ranges:  # a plug-in with its own address pools needs none
+        if ranges:  # a plug-in with its own address pools needs no pod ranges
             checks.append(_node_check(CheckKind.POD_RANGES, name, _families_fault(ranges, expected.families)))
     return checks
 
 
 def check_labels(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Check]:
-    """Each node has the expected labels, by which its addresses find it."""
+    """Check that each node has the expected labels, with which an address finds its node."""
     checks = []
     for node in nodes:
         name = str(node["metadata"]["name"])
@@ -50,7 +50,7 @@ def check_labels(nodes: Sequence[Document], expected: ExpectedNetwork) -> list[C
 
 
 def check_pods(endpoints: Iterable[Endpoint], nodes: Sequence[Document], expected: ExpectedNetwork) -> list[Check]:
-    """Each probe pod has one address per family, primary first: that of its node with hostNetwork, else one of the pod ranges."""
+    """Check that each probe pod has one address of each family, primary first: that of its node with hostNetwork, else one in a pod range."""
     of_node = {str(node["metadata"]["name"]): internal_addresses(node) for node in nodes}
     checks = []
     for endpoint in endpoints:

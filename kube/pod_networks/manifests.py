@@ -1,6 +1,6 @@
-"""A pod network of the owner's own: the Kubernetes objects in files, read where the flow runs.
+"""A pod network from the owner's files with Kubernetes objects, which are read where the flow runs.
 
-The files' content never becomes a flow parameter, record or log line: network plug-ins come with Secrets.
+The content of the files is never in a flow parameter, record or log line, because network plug-ins contain Secrets.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cluster.vocabulary.spec import ClusterSpec
 from kube.client import Document
 from kube.pod_networks.documents import WORKLOADS, parse
 
-# docs/reference/problems.md lists them
+# for docs/reference/problems.md
 CODES = {
     "cni-file-missing": "A file of `cni.files` does not exist. A warning if its path is absolute and only the Prefect worker needs the file.",
     "cni-file-unreadable": "A file of `cni.files` cannot be read: the path is relative, or the file is a folder, too large or not UTF-8.",
@@ -28,7 +28,7 @@ _LARGEST = 10_000_000
 
 
 def manifest_documents(spec: ClusterSpec) -> list[Document]:
-    """The objects of all files, in order; SpecError with every problem of every file."""
+    """The objects of all files, in order; SpecError with all problems of all files."""
     found = [_read(index, Path(name)) for index, name in enumerate(spec.cni.files)]
     problems = [problem for _, faults in found for problem in faults]
     documents = [document for objects, _ in found for document in objects]
@@ -41,7 +41,7 @@ def manifest_documents(spec: ClusterSpec) -> list[Document]:
 
 
 def manifest_problems(spec: ClusterSpec) -> tuple[Problem, ...]:
-    """Everything that is wrong with the files of a spec; none for other kinds."""
+    """The problems in the files of a spec; none for other kinds of pod networks."""
     if not pod_network(spec).from_files:
         return ()
     try:
@@ -67,7 +67,7 @@ def _read(index: int, path: Path) -> tuple[list[Document], list[Problem]]:
         code = "cni-file-missing" if isinstance(error, FileNotFoundError) else "cni-file-unreadable"
         return [], [Problem(code, at, f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", hint)]
     except (yaml.YAMLError, RecursionError) as error:
-        # not the error's own words: they quote the text, which may be a Secret's
+        # without the message of the error, which quotes the text and therefore may contain a Secret
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark is not None else ""
         return [], [
@@ -92,12 +92,12 @@ def _read(index: int, path: Path) -> tuple[list[Document], list[Problem]]:
 
 
 def _flat(loaded: list[object]) -> Iterator[Document]:
-    """Documents, with the items of a List in its place."""
+    """The documents, with each List replaced by its items."""
     for document in loaded:
         if isinstance(document, dict) and document.get("kind") == "List" and isinstance(document.get("items"), list):
             yield from _flat(document["items"])
         else:
-            yield document  # type: ignore[misc] # _is_object looks at it
+            yield document  # type: ignore[misc] # checked by _is_object
 
 
 def _is_object(document: object) -> bool:

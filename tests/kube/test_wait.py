@@ -65,7 +65,7 @@ def test_a_daemon_set_is_rolled_out_when_its_newest_version_is_everywhere(api: K
     }
     path = "/apis/apps/v1/namespaces/default/daemonsets"
     generation = api.create(path, document)["metadata"]["generation"]
-    with pytest.raises(ClusterError, match="has not seen it yet"):
+    with pytest.raises(ClusterError, match="has not processed the newest version"):
         wait_rolled_out(api, "DaemonSet", "default", "rolling", limit=timedelta(seconds=1))
     status = {
         "observedGeneration": generation,
@@ -104,7 +104,7 @@ def test_a_deployment_is_available_when_kubernetes_says_so_and_one_pod_serves(ap
     api.create(path, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "available"}, "spec": spec})
     said = {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}
     api.merge(f"{path}/available/status", {"status": {"conditions": [said]}})
-    with pytest.raises(ClusterError, match=r"default/available: its controller has not seen it"):
+    with pytest.raises(ClusterError, match=r"default/available: the controller has not processed"):
         wait_available(api, "default", "available", limit=timedelta(seconds=1))
     api.merge(f"{path}/available/status", {"status": {"replicas": 2, "readyReplicas": 1, "availableReplicas": 1, "conditions": [said]}})
     wait_available(api, "default", "available", limit=timedelta(seconds=5))
