@@ -83,8 +83,8 @@ class TestFiles:
             == "bad\ngood\nbad2\n"
         )
 
-    def test_a_full_disk_is_said_before_anything_is_written(self, session: Session, tmp_path: Path) -> None:
-        """With what there is and what is wanted."""
+    def test_a_full_disk_is_reported_before_any_write(self, session: Session, tmp_path: Path) -> None:
+        """With the free and the required space."""
         file = bundle_file(tmp_path, "huge", b"x", content_size=10**15)
         with pytest.raises(HostError, match=r"MiB free, \d+ MiB are needed"):
             upload_files(session, tmp_path, [file])
@@ -183,7 +183,7 @@ class TestImages:
         assert self.references(containerd) == ["example.org/one:1", "example.org/probe:1", "example.org/two:1"]
         assert containerd.run("ls -A /tmp /run", limit=SOON).stdout == temporary
 
-    def test_a_damaged_archive_is_no_image_afterwards(self, containerd: Session, tmp_path: Path) -> None:
+    def test_a_damaged_archive_leaves_no_image(self, containerd: Session, tmp_path: Path) -> None:
         """A changed byte in a blob, which containerd sees, and one that only the archive's digest shows."""
         for place in (b"example.org/two:1", b"imageLayoutVersion"):
             good, bad = (self.image(tmp_path, name) for name in ("one", "two"))
@@ -193,7 +193,7 @@ class TestImages:
                 import_images(containerd, tmp_path, [good, bad])
             assert self.references(containerd) == ["example.org/one:1"]
 
-    def test_without_containerd_the_error_says_so(self, session: Session, tmp_path: Path) -> None:
-        """The bundle's files come first."""
+    def test_the_error_reports_a_missing_containerd(self, session: Session, tmp_path: Path) -> None:
+        """The bundle's files must be uploaded first."""
         with pytest.raises(StepFailed, match=r"ctr"):
             import_images(session, tmp_path, [self.image(tmp_path, "one")])

@@ -36,7 +36,7 @@ NODE_A, POD_A, NODE_B, POD_B = ALL
 
 
 def service(kind: ServiceKind, number: int) -> ProbeService:
-    """A service as a dual-stack API server makes it."""
+    """A service as created by a dual-stack API server."""
     families = kind.expected_families(BOTH)
     texts = {Family.IPV4: f"10.96.1.{number}", Family.IPV6: f"fd44::1:{number}"}
     addresses = () if kind.headless else tuple(ip_address(texts[family]) for family in families)
@@ -44,7 +44,7 @@ def service(kind: ServiceKind, number: int) -> ProbeService:
 
 
 def scope(**changes: Any) -> ProbeScope:
-    """All of it; changes are fields of ProbeScope."""
+    """A scope with all pods and services; `changes` replace fields."""
     settings = changes.get("settings", Settings("image"))
     services = [service(kind, number) for number, kind in enumerate(service_kinds(BOTH, full=settings.full), start=1)]
     whole = ProbeScope(ALL, services, "ns", NODES, pairs_to_try(["a", "b"]), EXPECTED, settings)

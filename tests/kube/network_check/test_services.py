@@ -1,4 +1,4 @@
-"""The services that a check asks for, and what the API server must make of each."""
+"""The services of a check, and the expected families of each."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ KINDS = {kind.name: kind for kind in service_kinds(BOTH, full=True)}
 
 
 def made(kind: ServiceKind, *families: Family) -> ProbeService:
-    """A service that got these families."""
+    """A created service with these families."""
     return ProbeService(kind, families, (), 0)
 
 
 def test_each_policy_means_its_families() -> None:
-    """SingleStack the first or the one asked for, PreferDualStack what there is, RequireDualStack both or nothing."""
+    """SingleStack: the first or the requested family. PreferDualStack: all families. RequireDualStack: both or a refusal."""
     assert KINDS["single"].expected_families(BOTH) == V4
     assert KINDS["single-second"].expected_families(BOTH) == (Family.IPV6,)
     assert (MAIN.expected_families(BOTH), MAIN.expected_families(V4)) == (BOTH, V4)
@@ -24,13 +24,13 @@ def test_each_policy_means_its_families() -> None:
 
 
 def test_a_single_stack_cluster_asks_for_no_second_family() -> None:
-    """It has none."""
+    """The cluster has no second family."""
     assert "single-second" not in {kind.name for kind in service_kinds(V4, full=True)}
     assert service_kinds(V4, full=False) == (MAIN,)
 
 
-def test_a_refusal_is_right_where_it_must_come() -> None:
-    """RequireDualStack on a single-stack cluster, and nowhere else."""
+def test_a_refusal_is_correct_only_if_required() -> None:
+    """Only RequireDualStack on a single-stack cluster must be refused."""
     require = ServiceKind("require", REQUIRE)
     assert check_service(require, None, "only one family", V4).ok
     assert check_service(require, made(require, *V4), "", V4).detail == "got IPv4: a single-stack cluster must refuse this service"
