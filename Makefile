@@ -3,7 +3,7 @@ SHELL := /bin/bash
 STACK ?= dual-stack
 PRIMARY ?= ipv4
 # three processes: two run the tests with hosts, one runs all others (tests/conftest.py); --no-loadscope-reorder: tests with hosts start first
-PYTEST ?= -q --durations=20 -n 3 --dist loadgroup --no-loadscope-reorder
+PYTEST ?= -q --durations=20 -n 3 --dist loadscope --no-loadscope-reorder
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 SIXSTACK := .venv/bin/sixstack
 INSTALLED := .venv/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)

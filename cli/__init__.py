@@ -1,1 +1,1 @@
-"""The `sixstack` command: one file a subcommand, which imports other packages only when it runs."""
+"""The `sixstack` command: one file per subcommand, which imports other packages only when it runs."""

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from cli.exit_codes import GOOD, PROBLEMS
+from cli.exit_codes import PROBLEMS, SUCCESS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +22,9 @@ def run(options: argparse.Namespace) -> int:
     """A table, or the records as a JSON list."""
     from blocks.audit_store import AuditStore
     from blocks.loading import load
-    from cli.server import need_server
+    from cli.server import require_server
 
-    need_server()
+    require_server()
     records = list(load(AuditStore, options.store).records(options.run_or_cluster))
     if options.network:
         records = [record for record in records if record.get("report")][-1:]
@@ -36,14 +36,14 @@ def run(options: argparse.Namespace) -> int:
     if not records:
         print(f"sixstack: the audit store `{options.store}` has no record of {options.run_or_cluster}", file=sys.stderr)
         return PROBLEMS
-    return GOOD
+    return SUCCESS
 
 
 def _print_records(records: list[dict[str, Any]]) -> None:
-    heads = ("START", "RUN", "STEP", "HOST", "ATTEMPT", "OUTCOME", "WHAT")
+    header = ("START", "RUN", "STEP", "HOST", "ATTEMPT", "OUTCOME", "WHAT")
     _print_columns(
         [
-            heads,
+            header,
             *(
                 (
                     record["start"][:19].replace("T", " "),

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.exit_codes import GOOD, USAGE
+from cli.exit_codes import SUCCESS, USAGE
 from cli.release import add_release
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 examples:
   sixstack bundle fetch                              # into the cache folder, for this machine's architecture
-  sixstack bundle fetch --kubernetes 1.37.2          # another release than the default one
+  sixstack bundle fetch --kubernetes 1.37.2          # another release than the default
   sixstack bundle fetch /srv/bundle --architecture arm64
   sixstack bundle fetch --base-url http://mirror.example:8080
   sixstack bundle verify /srv/bundle
@@ -31,19 +31,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    summary = "fill a folder from the published releases, every checksum verified; goes on where a broken one stopped"
+    summary = "fetch a bundle from the published releases and verify every checksum; continues an interrupted fetch"
     fetch = actions.add_parser("fetch", help=summary, description=summary)
-    fetch.add_argument("folder", nargs="?", type=Path, help="where to put it; default: in the cache folder")
+    fetch.add_argument("folder", nargs="?", type=Path, help="folder of the bundle; default: in the cache folder")
     add_release(fetch)
     fetch.add_argument("--architecture", choices=("amd64", "arm64"), help="of the hosts; default: this machine's")
-    fetch.add_argument("--base-url", metavar="URL", help="one server that has the same paths as all the published ones")
-    fetch.add_argument("--sources", metavar="FILE", type=Path, help="other addresses, in the form of bundle/sources.yaml")
+    fetch.add_argument("--base-url", metavar="URL", help="a server with the same paths as the published servers")
+    fetch.add_argument("--sources", metavar="FILE", type=Path, help="other addresses, in the format of bundle/sources.yaml")
 
-    summary = "read every file of a bundle and compare it with the manifest; lists all that differ"
+    summary = "compare every file of a bundle with the manifest and list all differences"
     verify = actions.add_parser("verify", help=summary, description=summary)
     verify.add_argument("folder", type=Path)
 
-    summary = "show what a bundle holds"
+    summary = "show the content of a bundle"
     show = actions.add_parser("show", help=summary, description=summary)
     show.add_argument("folder", type=Path)
     show.add_argument("--output", choices=("table", "json"), default="table")
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     return {"fetch": _fetch, "verify": _verify, "show": _show}[args.action](args)
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -68,14 +68,14 @@ def _fetch(args: argparse.Namespace) -> int:
     try:
         sources = read_sources(args.sources or DEFAULT_SOURCES)
     except BundleFault as error:
-        _say(f"sixstack: {error}")
+        _report(f"sixstack: {error}")
         return USAGE
     if args.base_url:
         sources = sources.at(args.base_url)
     release = args.kubernetes
     folder = args.folder or default_folder(architecture, release)
-    print(fetch_bundle(folder, architecture, sources, _say, release=release))
-    return GOOD
+    print(fetch_bundle(folder, architecture, sources, _report, release=release))
+    return SUCCESS
 
 
 def _manifest(folder: Path) -> BundleManifest | None:
@@ -86,7 +86,7 @@ def _manifest(folder: Path) -> BundleManifest | None:
     try:
         return read_manifest(folder)
     except SixstackError as error:
-        _say(f"sixstack: {error}")
+        _report(f"sixstack: {error}")
         return None
 
 
@@ -97,8 +97,8 @@ def _verify(args: argparse.Namespace) -> int:
     if manifest is None:
         return USAGE
     verify_bundle(args.folder, manifest)
-    print(f"{manifest.name}: {len(manifest.files)} files, {manifest.total_size / 1e6:.0f} MB, all as the manifest says")
-    return GOOD
+    print(f"{manifest.name}: {len(manifest.files)} files, {manifest.total_size / 1e6:.0f} MB, all files match the manifest")
+    return SUCCESS
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -107,7 +107,7 @@ def _show(args: argparse.Namespace) -> int:
         return USAGE
     if args.output == "json":
         print(json.dumps(manifest.model_dump(mode="json"), indent=2))
-        return GOOD
+        return SUCCESS
     print(f"{manifest.name}: Kubernetes {manifest.kubernetes_version}, {manifest.architecture}, {manifest.total_size / 1e6:.0f} MB")
     rows = [
         (file.kind.value, file.name, file.version, f"{file.size / 1e6:.1f} MB", ", ".join(file.images) or str(file.target))
@@ -116,4 +116,4 @@ def _show(args: argparse.Namespace) -> int:
     widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
-    return GOOD
+    return SUCCESS

@@ -1,4 +1,4 @@
-"""`sixstack check FILE`: everything that is wrong with a cluster file, offline; with `--was OLDFILE` what a cluster made of that would become."""
+"""`sixstack check FILE`: all problems of a cluster file, offline; with `--was OLDFILE` the plan for a cluster made from OLDFILE."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from cli import cluster_file
-from cli.exit_codes import GOOD, PROBLEMS
+from cli.exit_codes import PROBLEMS, SUCCESS
 
 if TYPE_CHECKING:
     from cluster.file.reader import Reading
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments of `check`."""
     cluster_file.add_file(parser)
-    parser.add_argument("--was", metavar="OLDFILE", help="the file that the cluster was made from: say what changes, or why it cannot")
+    parser.add_argument(
+        "--was", metavar="OLDFILE", help="the file that the cluster was made from: print the steps of the change, or why it is refused"
+    )
     parser.add_argument("--output", choices=("text", "json"), default="text", help="text for people (default), or JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the problems of FILE; 0 when a cluster can be made of it, warnings or not; with --was: when the old one can become it."""
+    """Print the problems of FILE; 0 when FILE has no errors, or, with --was, when the old cluster can change to FILE."""
     reading = cluster_file.read(args.file)
     if isinstance(reading, int):
         return reading
@@ -33,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"problems": [problem.as_dict() for problem in reading.problems]}, indent=2))
     else:
         _print_reading(args.file, reading)
-    return PROBLEMS if reading.spec is None else GOOD
+    return PROBLEMS if reading.spec is None else SUCCESS
 
 
 def _print_reading(file: str, reading: Reading) -> None:
@@ -45,40 +47,40 @@ def _print_reading(file: str, reading: Reading) -> None:
     else:
         spec = reading.spec
         families = " and ".join(spec.families)
-        print(f"{file}: good: cluster {spec.name}, Kubernetes {spec.version}, {families}, {len(spec.hosts)} hosts")
+        print(f"{file}: OK: cluster {spec.name}, Kubernetes {spec.version}, {families}, {len(spec.hosts)} hosts")
 
 
 def _compare(args: argparse.Namespace, was: Reading, reading: Reading) -> int:
-    """Both files' own problems, then what keeps the one from becoming the other, or what would be done."""
+    """Print the problems of both files, then the reasons against the change, or its plan."""
     from cluster.migration.comparison import compare
 
-    found = compare(was.spec, reading.spec) if was.spec is not None and reading.spec is not None else None
+    comparison = compare(was.spec, reading.spec) if was.spec is not None and reading.spec is not None else None
     if args.output == "json":
-        print(json.dumps(_as_document(was, reading, found), indent=2))
+        print(json.dumps(_as_document(was, reading, comparison), indent=2))
     else:
         _print_reading(args.was, was)
         _print_reading(args.file, reading)
-        if found is not None:
-            _print_comparison(found)
-    return PROBLEMS if found is None or found.plan is None else GOOD
+        if comparison is not None:
+            _print_comparison(comparison)
+    return PROBLEMS if comparison is None or comparison.plan is None else SUCCESS
 
 
-def _print_comparison(found: Comparison) -> None:
-    if found.problems:
-        print(cluster_file.problem_lines(found.problems))
-    if found.migration is not None:
-        print(found.migration)
-    if found.plan is not None:
-        print(found.plan.as_text())
+def _print_comparison(comparison: Comparison) -> None:
+    if comparison.problems:
+        print(cluster_file.problem_lines(comparison.problems))
+    if comparison.migration is not None:
+        print(comparison.migration)
+    if comparison.plan is not None:
+        print(comparison.plan.as_text())
 
 
-def _as_document(was: Reading, reading: Reading, found: Comparison | None) -> dict[str, object]:
-    """`problems` are those of FILE and of the change; the others are empty or null where they cannot be told."""
-    plan = found.plan.as_dict() if found is not None and found.plan is not None else {}
+def _as_document(was: Reading, reading: Reading, comparison: Comparison | None) -> dict[str, object]:
+    """`problems` are those of FILE and of the change. Other values are empty or null if unknown."""
+    plan = comparison.plan.as_dict() if comparison is not None and comparison.plan is not None else {}
     return {
-        "problems": [problem.as_dict() for problem in (*reading.problems, *(found.problems if found is not None else ()))],
+        "problems": [problem.as_dict() for problem in (*reading.problems, *(comparison.problems if comparison is not None else ()))],
         "was": {"problems": [problem.as_dict() for problem in was.problems]},
-        "migration": found.migration.as_dict() if found is not None and found.migration is not None else None,
+        "migration": comparison.migration.as_dict() if comparison is not None and comparison.migration is not None else None,
         "steps": plan.get("steps", []),
         "notes": plan.get("notes", []),
     }

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from cluster.vocabulary.problems import Problem
     from cluster.vocabulary.spec import ClusterSpec
 
-# cluster/file/document.py's limit in characters is less than this many octets
-_MOST_OCTETS = 4_000_000
+# more bytes than cluster/file/document.py's limit in characters
+_SIZE_LIMIT = 4_000_000
 
 
 class Unreadable(Exception):
-    """There is no text to judge; the message says why."""
+    """The file has no readable text; the message has the reason."""
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
@@ -29,27 +29,27 @@ def add_file(parser: argparse.ArgumentParser) -> None:
 
 
 def file_text(file: str) -> str:
-    """The text of FILE; Unreadable when it is not there, too large or not UTF-8."""
+    """The text of FILE; Unreadable when it does not exist, is too large or is not UTF-8."""
     try:
         if file == "-":
-            octets = sys.stdin.buffer.read(_MOST_OCTETS + 1)
+            data = sys.stdin.buffer.read(_SIZE_LIMIT + 1)
         else:
             with open(file, "rb") as stream:
-                octets = stream.read(_MOST_OCTETS + 1)
+                data = stream.read(_SIZE_LIMIT + 1)
     except (OSError, ValueError) as error:
         raise Unreadable(f"{file!r} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if len(octets) > _MOST_OCTETS:
-        raise Unreadable(f"{file!r} is longer than {_MOST_OCTETS} octets: no cluster file is")
+    if len(data) > _SIZE_LIMIT:
+        raise Unreadable(f"{file!r} is larger than {_SIZE_LIMIT // 1_000_000} MB")
     try:
-        return octets.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
-        raise Unreadable(f"{file!r} is not UTF-8 (octet {error.start}): save it as UTF-8") from None
+        raise Unreadable(f"{file!r} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
 
 
 def read(file: str, *, manifests: bool = True) -> Reading | int:
-    """What FILE says; or the exit code, after an explanation on standard error, when there is nothing to judge.
+    """The reading of FILE; or the exit code, after a message on standard error, when FILE is unreadable.
 
-    The files of `cni: {kind: manifests}` get whole paths, and are judged too unless `manifests` is False.
+    The files of `cni: {kind: manifests}` get absolute paths, and are checked too unless `manifests` is False.
     """
     from cluster.file.reader import read_text
 
@@ -62,23 +62,23 @@ def read(file: str, *, manifests: bool = True) -> Reading | int:
         return reading
     from cli.manifests import with_manifests
 
-    return with_manifests(reading, Path.cwd() if file == "-" else Path(file).absolute().parent, judge=manifests)
+    return with_manifests(reading, Path.cwd() if file == "-" else Path(file).absolute().parent, check=manifests)
 
 
 def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | None] | None = None) -> str:
-    """Problems for people: where (with the line of the file, if there is one), what, and what to write instead."""
+    """Problems for people: path (with the line of the file, if known), message and hint."""
     parts = []
     for problem in problems:
         number = line_of(problem.path) if line_of is not None else None
-        # faults of syntax name their line themselves
-        told = problem.path.startswith("line ") or problem.message.startswith("line ")
-        line = f"line {number}: " if number is not None and not told else ""
+        # syntax errors have their own line number
+        has_line = problem.path.startswith("line ") or problem.message.startswith("line ")
+        line = f"line {number}: " if number is not None and not has_line else ""
         parts.append(f"{problem.severity.value}: {line}{problem.path}: {problem.message} [{problem.code}]\n    {problem.hint}")
     return "\n".join(parts)
 
 
-def accepted(file: str, *, manifests: bool = True) -> ClusterSpec | int:
-    """The spec of FILE, for a command that goes on with it; or the exit code, after everything that is wrong was printed on standard error."""
+def read_spec(file: str, *, manifests: bool = True) -> ClusterSpec | int:
+    """The spec of FILE; or the exit code, after all problems are printed on standard error."""
     reading = read(file, manifests=manifests)
     if isinstance(reading, int):
         return reading
@@ -88,5 +88,5 @@ def accepted(file: str, *, manifests: bool = True) -> ClusterSpec | int:
 
 
 def as_parameter(spec: ClusterSpec) -> dict[str, Any]:
-    """The document that a deployment gets: what the file says, no defaults."""
+    """The document that a deployment gets: the fields of the file, without defaults."""
     return spec.model_dump(mode="json", exclude_unset=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import argparse
 
-from cli.cluster_file import accepted, add_file, as_parameter
+from cli.cluster_file import add_file, as_parameter, read_spec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_file(parser)
-    parser.add_argument("--no-verify", action="store_true", help="leave the network check out")
+    parser.add_argument("--no-verify", action="store_true", help="skip the network check")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit code by the run's result."""
+    """The exit code of the run's result."""
     from cli.following import run_deployment
 
-    spec = accepted(options.file)
+    spec = read_spec(options.file)
     if isinstance(spec, int):
         return spec
     return run_deployment("create-cluster/default", {"cluster": as_parameter(spec), "verify": not options.no_verify})

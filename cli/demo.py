@@ -1,4 +1,4 @@
-"""`sixstack demo`: from nothing to a verified cluster on lab hosts, and its removal (`make demo`, `make clean-demo`).
+"""`sixstack demo`: create a verified cluster on new lab hosts, and remove it (`make demo`, `make clean-demo`).
 
 With `--case` it runs a user case of the IPv6 proposal instead, step by step (`make case-1`, `make case-2`).
 """
@@ -15,9 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.add_argument("--stack", type=StackMode, choices=list(StackMode), default=StackMode.DUAL_STACK, metavar="{ipv4,dual-stack,ipv6}")
     parser.add_argument("--primary", type=Family, choices=list(Family), default=Family.IPV4, metavar="{ipv4,ipv6}")
-    parser.add_argument(
-        "--case", type=int, choices=(1, 2), help="run this user case of the IPv6 proposal instead, on three hosts of its own"
-    )
+    parser.add_argument("--case", type=int, choices=(1, 2), help="run this user case of the IPv6 proposal instead, on three separate hosts")
     parser.add_argument("--clean", action="store_true", help="remove the demo's clusters, hosts, server and worker")
 
 

@@ -1,6 +1,6 @@
 """Exit codes of `sixstack`."""
 
-GOOD = 0
+SUCCESS = 0
 PROBLEMS = 1  # problems found, or the run failed
 USAGE = 2  # unreadable input or wrong usage
 ENVIRONMENT = 3  # no server, no block, no tool

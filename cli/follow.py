@@ -1,4 +1,4 @@
-"""`sixstack follow RUN`: a line per step of a run that was started elsewhere, exit by its result."""
+"""`sixstack follow RUN`: print a line per step of a run that was started elsewhere; the exit code is its result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit code by the run's result."""
+    """The exit code of the run's result."""
     from cli.following import follow_run
 
     try:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from cli.exit_codes import GOOD, PROBLEMS
-from cli.server import need_server
+from cli.exit_codes import PROBLEMS, SUCCESS
+from cli.server import require_server
 from cluster.vocabulary.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
-PATIENCE_SECONDS = 15.0  # a worker that runs takes a run within a few seconds
+PATIENCE_SECONDS = 15.0  # a running worker starts a run within a few seconds
 
 
 def run_deployment(name: str, parameters: dict[str, Any]) -> int:
-    """Start `FLOW/DEPLOYMENT`, print its lines until it ends; the exit code of its final state."""
-    return run_to_its_end(name, parameters)[1]
+    """Start `FLOW/DEPLOYMENT`, print its lines until it ends; returns the exit code of its final state."""
+    return run_to_completion(name, parameters)[1]
 
 
-def run_to_its_end(name: str, parameters: dict[str, Any]) -> tuple[UUID, int]:
+def run_to_completion(name: str, parameters: dict[str, Any]) -> tuple[UUID, int]:
     """The same, with the id of the run."""
     from prefect.exceptions import ObjectNotFound
 
     from blocks.loading import api_url
 
-    need_server()
+    require_server()
     try:
         return _result(_start_and_follow(name, parameters))
     except ObjectNotFound:
         raise EnvironmentFault(
-            f"there is no deployment {name} at {api_url()}; register it: prefect deploy --all --prefect-file deployments/prefect.yaml"
+            f"there is no deployment {name} at {api_url()}; to register it: prefect deploy --all --prefect-file deployments/prefect.yaml"
         ) from None
 
 
@@ -47,7 +47,7 @@ def follow_run(run: UUID) -> int:
 
     from blocks.loading import api_url
 
-    need_server()
+    require_server()
     try:
         return _result(_follow_started(run))[1]
     except ObjectNotFound:
@@ -60,15 +60,15 @@ def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> tuple[UUID, 
     from blocks.loading import api_url
 
     try:
-        run, said = asyncio.run(following)
+        run, last_line = asyncio.run(following)
     except (httpx.HTTPError, OSError) as error:
         raise EnvironmentFault(f"the Prefect server at {api_url()} cannot be reached: {error}") from error
     state = run.state
     if state is not None and state.is_completed():
         print(f"{run.name}: completed")
-        return run.id, GOOD
+        return run.id, SUCCESS
     print(f"{run.name}: {(state.name or state.type.value).lower() if state else 'no state'}")
-    if state is not None and state.message and said not in state.message:
+    if state is not None and state.message and last_line not in state.message:
         print(state.message)
     return run.id, PROBLEMS
 
@@ -80,30 +80,30 @@ async def _start_and_follow(name: str, parameters: dict[str, Any]) -> tuple[Flow
         deployment = await client.read_deployment_by_name(name)
         run = await client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
         print(f"started {name}", flush=True)
-        return await _to_the_end(client, run)
+        return await _follow_to_completion(client, run)
 
 
 async def _follow_started(run: UUID) -> tuple[FlowRun, str]:
     from prefect.client.orchestration import get_client
 
     async with get_client() as client:
-        return await _to_the_end(client, await client.read_flow_run(run))
+        return await _follow_to_completion(client, await client.read_flow_run(run))
 
 
-async def _to_the_end(client: PrefectClient, run: FlowRun) -> tuple[FlowRun, str]:
-    """The ended run, and what it said last."""
+async def _follow_to_completion(client: PrefectClient, run: FlowRun) -> tuple[FlowRun, str]:
+    """The ended run, and its last line."""
     from prefect.settings import get_current_settings
 
     ui = get_current_settings().ui_url or ""
     print(f"run {run.name} {run.id}{f', {ui}/runs/flow-run/{run.id}' if ui else ''}", flush=True)
     try:
-        async with _waiting_explained(client, run.id, run.work_pool_name or ""):
-            said = await _follow(run.id)
-        return await client.read_flow_run(run.id), said
+        async with _reporting_why_waiting(client, run.id, run.work_pool_name or ""):
+            last_line = await _follow(run.id)
+        return await client.read_flow_run(run.id), last_line
     except BaseException:
-        # Ctrl-C, or a server that went away: the run is the worker's, and ends by itself
+        # Ctrl-C or a lost server: the worker continues the run
         print(
-            f"sixstack: no longer following; the run goes on. Follow it: sixstack follow {run.id}; end it: prefect flow-run cancel {run.id}",
+            f"sixstack: no longer following; the run continues. To follow it: sixstack follow {run.id}; to cancel it: prefect flow-run cancel {run.id}",
             file=sys.stderr,
             flush=True,
         )
@@ -111,23 +111,23 @@ async def _to_the_end(client: PrefectClient, run: FlowRun) -> tuple[FlowRun, str
 
 
 async def _follow(run: UUID) -> str:
-    """Print what the run says until it has ended, and return the last of it."""
+    """Print the lines of the run until it ends; returns the last line."""
     from prefect.events import Event
     from prefect.events.subscribers import FlowRunSubscriber
 
-    said = "\0"  # in no message
+    last_line = "\0"  # in no message
     async with FlowRunSubscriber(flow_run_id=run) as stream:
         async for item in stream:
             if isinstance(item, Event) and item.event.startswith("sixstack."):
-                said = str(item.payload["line"])
-                print(f"{item.occurred.astimezone():%H:%M:%S} {said}", flush=True)
-    return said
+                last_line = str(item.payload["line"])
+                print(f"{item.occurred.astimezone():%H:%M:%S} {last_line}", flush=True)
+    return last_line
 
 
 @asynccontextmanager
-async def _waiting_explained(client: PrefectClient, run: UUID, pool: str) -> AsyncIterator[None]:
-    """Beside the block: say why a run does not begin, once for each reason."""
-    watch = asyncio.create_task(_explain_waiting(client, run, pool))
+async def _reporting_why_waiting(client: PrefectClient, run: UUID, pool: str) -> AsyncIterator[None]:
+    """During the block, report why the run does not start, once for each reason."""
+    watch = asyncio.create_task(_report_why_waiting(client, run, pool))
     try:
         yield
     finally:
@@ -135,18 +135,18 @@ async def _waiting_explained(client: PrefectClient, run: UUID, pool: str) -> Asy
         await asyncio.gather(watch, return_exceptions=True)
 
 
-async def _explain_waiting(client: PrefectClient, run: UUID, pool: str) -> None:
-    told = ""
+async def _report_why_waiting(client: PrefectClient, run: UUID, pool: str) -> None:
+    reported = ""
     while True:
         await asyncio.sleep(PATIENCE_SECONDS)
         state = (await client.read_flow_run(run)).state
         if state is None or not (state.is_scheduled() or state.is_pending()):
             return
-        why = f"no worker has taken the run yet; start one: prefect worker start --pool {pool}"
+        reason = f"no worker has started the run yet; start a worker: prefect worker start --pool {pool}"
         if state.name == "AwaitingConcurrencySlot":
-            why = "as many runs of this deployment as are allowed are at work; this one begins when one of them ends"
+            reason = "concurrency limit of the deployment reached; the run starts when another run ends"
         elif state.is_pending():
-            why = "a worker has taken the run and is starting it"
-        if why != told:
-            print(f"waiting: {why}", flush=True)
-            told = why
+            reason = "a worker is starting the run"
+        if reason != reported:
+            print(f"waiting: {reason}", flush=True)
+            reported = reason

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import cluster_file
-from cli.exit_codes import GOOD, PROBLEMS, USAGE
+from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 
 if TYPE_CHECKING:
     from cluster.vocabulary.families import Address
@@ -21,20 +21,29 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The arguments of `import`."""
     add = parser.add_argument
-    add("files", metavar="FILE", nargs="+", help="documents, YAML or JSON, several in one file or in several; `-` for standard input")
+    add(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="Cluster and Machine documents in YAML or JSON, in one or more files; `-` for standard input",
+    )
     add("-o", "--to", metavar="FILE", help="write the cluster file to FILE instead of printing it")
-    add("--output", choices=("text", "json"), default="text", help="text for people (default), or JSON with every field's fate")
+    add("--output", choices=("text", "json"), default="text", help="text (default), or JSON with the result of every field")
     add("--name", metavar="ADDRESS=NAME", action="append", default=[], help="host name of the machine with this address; repeatable")
-    add("--known-hosts", metavar="FILE", help="take host keys from an OpenSSH known_hosts file, or from what ssh-keyscan printed")
-    add("--trust-on-first-use", action="store_true", help="for machines without a known host key: take the first one that is shown")
+    add("--known-hosts", metavar="FILE", help="read host keys from an OpenSSH known_hosts file or from the output of ssh-keyscan")
+    add(
+        "--trust-on-first-use",
+        action="store_true",
+        help="for machines without a known host key: accept the first key that the host presents",
+    )
     add("--cni", choices=("calico", "flannel", "none"), default="calico", help="pod network (default: calico)")
-    add("--tkestack-labels", action="store_true", help="also write the node labels by which TKEStack's tools find a node")
-    add("--no-blocks", action="store_true", help="save no SSH credential blocks; no Prefect server is needed")
-    add("--overwrite", action="store_true", help="replace a file or blocks that are there with other content")
+    add("--tkestack-labels", action="store_true", help="also set the node labels that TKEStack's tools use to find a node")
+    add("--no-blocks", action="store_true", help="save no SSH credential blocks; needs no Prefect server")
+    add("--overwrite", action="store_true", help="replace an existing file and existing blocks with other content")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the cluster file, save the logins; everything that was changed or not taken over is told. 0 when `sixstack check` is content."""
+    """Write the cluster file, save the logins; report every field that was changed or not taken over. 0 when `sixstack check` finds no errors."""
     from cluster.vocabulary.problems import errors_in
     from tkestack.convert import import_documents
     from tkestack.documents import Source
@@ -47,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         return USAGE
     imported = import_documents(sources, choices, cni=args.cni)
     text = _cluster_file(imported, args.files) if imported.document is not None else ""
-    if imported.document is not None and args.to is not None and (why := _written(text, Path(args.to), overwrite=args.overwrite)):
+    if imported.document is not None and args.to is not None and (why := _write_file(text, Path(args.to), overwrite=args.overwrite)):
         print(f"sixstack: {why}", file=sys.stderr)
         return USAGE
     wanted = () if args.no_blocks or imported.document is None else imported.logins
@@ -55,15 +64,15 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "json":
         print(json.dumps(_as_dict(imported, outcomes), indent=2))
     else:
-        _tell(imported, outcomes, args, text)
+        _print_report(imported, outcomes, args, text)
     if fault is not None:
-        kept = f"The cluster file is written, {_logins(len(wanted) - len(outcomes))} in no block yet"
-        raise type(fault)(f"{fault}. {kept}: run this again where the server is, or with --no-blocks")
-    return PROBLEMS if errors_in(imported.problems) or "differs" in outcomes.values() else GOOD
+        kept = f"The cluster file is written; {_logins(len(wanted) - len(outcomes))} not saved in a block yet"
+        raise type(fault)(f"{fault}. {kept}: run this again when the server can be reached, or with --no-blocks")
+    return PROBLEMS if errors_in(imported.problems) or "differs" in outcomes.values() else SUCCESS
 
 
 def _choices(args: argparse.Namespace) -> Choices:
-    """What the options add to the documents; ValueError or Unreadable for options that cannot be read."""
+    """The choices of the options; ValueError or Unreadable for invalid options."""
     from cluster.vocabulary.labels import parse_node_address
     from tkestack.hosts import Choices
 
@@ -81,23 +90,23 @@ def _choices(args: argparse.Namespace) -> Choices:
 
 
 def _cluster_file(imported: Imported, files: list[str]) -> str:
-    """The document as YAML, with what was changed above it."""
+    """The document as YAML, with the changes as comments above it."""
     import yaml
 
-    from tkestack.report import StepOutcome
+    from tkestack.report import FieldOutcome
 
-    told = [str(change) for change in imported.changes if change.fate is not StepOutcome.TAKEN]
+    lines_of_changes = [str(change) for change in imported.changes if change.outcome is not FieldOutcome.TAKEN]
     names = ", ".join("standard input" if file == "-" else Path(file).name for file in files)
-    lines = [f"imported by sixstack from {names}", *told]
+    lines = [f"imported by sixstack from {names}", *lines_of_changes]
     comment = "".join(f"# {''.join(c if c.isprintable() else '?' for c in line)}\n" for line in lines)
     return comment + str(yaml.safe_dump(imported.document, sort_keys=False, allow_unicode=True, width=200))
 
 
-def _written(text: str, target: Path, *, overwrite: bool) -> str | None:
-    """Write the file; why not, if it could not or must not be."""
+def _write_file(text: str, target: Path, *, overwrite: bool) -> str | None:
+    """Write the file; returns the reason if it was not written."""
     try:
         if not overwrite and target.exists() and target.read_text(encoding="utf-8", errors="replace") != text:
-            return f"{target} is there with other content; --overwrite replaces it"
+            return f"{target} exists with other content; --overwrite replaces it"
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         return f"{target} cannot be written: {error.strerror}"
@@ -105,17 +114,17 @@ def _written(text: str, target: Path, *, overwrite: bool) -> str | None:
 
 
 def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str], Exception | None]:
-    """What became of each block by its name, as far as the server answered; and the fault when it did not."""
+    """The result for each block by name, and the error if the server did not answer."""
     if not logins:
         return {}, None
     from blocks.saving import save
     from blocks.ssh_credential import SSHCredential
-    from cli.server import need_server
+    from cli.server import require_server
     from cluster.vocabulary.errors import EnvironmentFault
 
     outcomes: dict[str, str] = {}
     try:
-        need_server()
+        require_server()
         for login in logins:
             block = SSHCredential.of(login.credential)
             outcomes[login.block] = save(block, login.block, overwrite=overwrite, secrets=login.credential.secrets).value
@@ -124,31 +133,31 @@ def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str]
     return outcomes, None
 
 
-def _tell(imported: Imported, outcomes: dict[str, str], args: argparse.Namespace, text: str) -> None:
-    """The cluster file on standard output unless it went to a file; all else on standard error."""
-    from tkestack.report import StepOutcome
+def _print_report(imported: Imported, outcomes: dict[str, str], args: argparse.Namespace, text: str) -> None:
+    """The cluster file on standard output unless it went to a file; everything else on standard error."""
+    from tkestack.report import FieldOutcome
 
-    def say(line: str) -> None:
+    def print_line(line: str) -> None:
         print(line, file=sys.stderr)
 
-    taken = sum(change.fate is StepOutcome.TAKEN for change in imported.changes)
+    taken = sum(change.outcome is FieldOutcome.TAKEN for change in imported.changes)
     if imported.document is not None:
-        say(f"{taken} field{'s' if taken != 1 else ''} taken over as they are")
+        print_line(f"{taken} field{'s' if taken != 1 else ''} taken over as they are")
         for change in imported.changes:
-            if change.fate is not StepOutcome.TAKEN:
-                say(str(change))
+            if change.outcome is not FieldOutcome.TAKEN:
+                print_line(str(change))
     if imported.problems:
-        say(cluster_file.problem_lines(imported.problems, imported.lines.get))
+        print_line(cluster_file.problem_lines(imported.problems, imported.lines.get))
     if imported.document is None:
         count = len(imported.problems)
-        say(f"{count} problem{'s' if count != 1 else ''}: nothing was written")
+        print_line(f"{count} problem{'s' if count != 1 else ''}: nothing was written")
         return
     for login in imported.logins:
         outcome = outcomes.get(login.block, "not saved")
-        hint = ": it holds another login; --overwrite replaces it" if outcome == "differs" else ""
-        say(f"SSH credential block {login.block} (user {login.user}): {outcome}{hint}")
+        hint = ": the block has another login; --overwrite replaces it" if outcome == "differs" else ""
+        print_line(f"SSH credential block {login.block} (user {login.user}): {outcome}{hint}")
     if args.to is not None:
-        say(f"cluster file written to {args.to}; next: sixstack check {args.to}")
+        print_line(f"cluster file written to {args.to}; next: sixstack check {args.to}")
     else:
         print(text, end="")
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cli.exit_codes import GOOD, USAGE
+from cli.exit_codes import SUCCESS, USAGE
 
 BLOCK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -17,12 +17,12 @@ BLOCK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.add_argument("cluster", metavar="NAME", help="name of the cluster")
-    way = parser.add_mutually_exclusive_group()
-    way.add_argument("-o", "--to", metavar="FILE", help="write it to FILE with mode 0600 instead of printing it")
-    way.add_argument(
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("-o", "--to", metavar="FILE", help="write it to FILE with mode 0600 instead of printing it")
+    group.add_argument(
         "--save",
         metavar="FILE",
-        help="save the kubeconfig FILE (`-`: standard input) under this name; the server must be reached from here",
+        help="save the kubeconfig FILE (`-`: standard input) under this name; this machine must reach the API server",
     )
 
 
@@ -30,12 +30,12 @@ def run(options: argparse.Namespace) -> int:
     """Prints, writes or saves the kubeconfig."""
     if options.save is not None:
         return _save(options.cluster, options.save)
-    from cli.saved_cluster import saved
+    from cli.saved_cluster import saved_kubeconfig
 
-    text = saved(options.cluster).kubeconfig.get_secret_value()
+    text = saved_kubeconfig(options.cluster).kubeconfig.get_secret_value()
     if options.to is None:
         print(text, end="")
-        return GOOD
+        return SUCCESS
     target = Path(options.to)
     try:
         _write(text, target)
@@ -43,17 +43,17 @@ def run(options: argparse.Namespace) -> int:
         print(f"sixstack: {target} cannot be written: {error.strerror}", file=sys.stderr)
         return USAGE
     print(f"kubeconfig of {options.cluster} written to {target}")
-    return GOOD
+    return SUCCESS
 
 
 def _save(cluster: str, file: str) -> int:
-    """A block of a cluster that is none of ours; nothing of the file is printed."""
+    """Save a block for a cluster that sixstack did not make; the content of the file is not printed."""
     from pydantic import SecretStr
 
     from blocks.loading import NoBlock, load
     from blocks.saved_kubeconfig import SavedKubeconfig, block_name
     from cli.cluster_file import Unreadable, file_text
-    from cli.server import need_server
+    from cli.server import require_server
     from kube.client import connect_directly
 
     try:
@@ -62,26 +62,26 @@ def _save(cluster: str, file: str) -> int:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
     if not BLOCK_NAME.fullmatch(cluster):
-        print(f"sixstack: {cluster!r} is no name of a block: lower-case letters, digits and inner hyphens", file=sys.stderr)
+        print(f"sixstack: {cluster!r} is not a block name: use lower-case letters, digits and inner hyphens", file=sys.stderr)
         return USAGE
-    need_server()
+    require_server()
     try:
-        held = load(SavedKubeconfig, block_name(cluster))
+        existing = load(SavedKubeconfig, block_name(cluster))
     except NoBlock:
         pass
     else:
-        if held.ssh is not None:  # what create-cluster saved knows the way through SSH
-            print(f"sixstack: {cluster} is a cluster of ours, and its kubeconfig is saved: choose another name", file=sys.stderr)
+        if existing.ssh is not None:  # the block from create-cluster has the SSH endpoint
+            print(f"sixstack: {cluster} was created by sixstack, and its kubeconfig is saved: choose another name", file=sys.stderr)
             return USAGE
     with connect_directly(text) as api:
         version = api.get("/version")["gitVersion"]
     SavedKubeconfig(cluster=cluster, kubeconfig=SecretStr(text)).save(block_name(cluster), overwrite=True)
     print(f"kubeconfig saved as block saved-kubeconfig/{block_name(cluster)}; the API server answers: Kubernetes {version}")
-    return GOOD
+    return SUCCESS
 
 
 def _write(text: str, target: Path) -> None:
-    """Beside its target and moved: a reader sees the old file or the new one, and never one with wider permissions."""
+    """Write a temporary file and rename it: readers see the old or the new file, always with mode 0600."""
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""`sixstack kubectl NAME -- ARGS`: kubectl through the control plane's SSH connection, where there is no route to the API."""
+"""`sixstack kubectl NAME -- ARGS`: kubectl through the control plane's SSH connection, without a route to the API server."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def run(options: argparse.Namespace) -> int:
     """kubectl's own exit code."""
     import yaml
 
-    from cli.saved_cluster import control_plane_session, saved
+    from cli.saved_cluster import control_plane_session, saved_kubeconfig
     from cluster.vocabulary.hostport import join_host_port, split_host_port
     from hosts.forward import forwarded
 
-    block = saved(options.cluster)
+    block = saved_kubeconfig(options.cluster)
     arguments = [word for index, word in enumerate(options.arguments) if not (index == 0 and word == "--")]
     document = yaml.safe_load(block.kubeconfig.get_secret_value())
     if block.ssh is None:
@@ -52,5 +52,5 @@ def _kubectl() -> str:
     of_the_demo = Path(".sixstack/bin/kubectl")
     found = os.environ.get("SIXSTACK_KUBECTL") or shutil.which("kubectl") or (str(of_the_demo.absolute()) if of_the_demo.exists() else None)
     if not found:
-        raise EnvironmentFault("there is no kubectl here: put one on the PATH, or name one in SIXSTACK_KUBECTL")
+        raise EnvironmentFault("kubectl was not found: add it to the PATH, or set SIXSTACK_KUBECTL to its path")
     return found

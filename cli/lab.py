@@ -1,11 +1,11 @@
-"""`sixstack lab`: real Debian hosts on this machine, for trying out and for tests."""
+"""`sixstack lab`: real Debian hosts on this machine, for experiments and tests."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from cli.exit_codes import GOOD, PROBLEMS, USAGE
+from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.release import add_release
 from cluster.vocabulary.families import Family, StackMode
 
@@ -13,11 +13,11 @@ from cluster.vocabulary.families import Family, StackMode
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the subcommands of `sixstack lab`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    summary = "build the artifact bundle from Go modules (once; minutes) and print its folder"
+    summary = "build the artifact bundle from Go modules (once, takes minutes) and print its folder"
     bundle = actions.add_parser("bundle", help=summary, description=summary)
     add_release(bundle)
-    up = _action(actions, "up", "boot the hosts; what is there already is kept, what is off or half made is mended")
-    up.add_argument("--hosts", type=int, metavar="N", help="how many (new lab: 3)")
+    up = _action(actions, "up", "boot the hosts; keeps running hosts, and repairs stopped or incomplete hosts")
+    up.add_argument("--hosts", type=int, metavar="N", help="number of hosts (new lab: 3)")
     up.add_argument("--families", type=_families, metavar="F[,F]", help="address families of the hosts: ipv4,ipv6 (new lab), ipv4 or ipv6")
     up.add_argument(
         "--management",
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=list(Family),
         default=Family.IPV4,
         metavar="{ipv4,ipv6}",
-        help="which family comes first in dual-stack",
+        help="the primary family in dual-stack",
     )
     spec.add_argument("--hosts", type=int, metavar="N", help="the first N hosts (default: all)")
     spec.add_argument("--cni", choices=("flannel", "calico", "none"), default="flannel")
@@ -44,16 +44,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Family,
         choices=list(Family),
         metavar="{ipv4,ipv6}",
-        help="which family SSH goes over (default: IPv4 where this machine has it)",
+        help="address family of SSH (default: IPv4 if this machine has it)",
     )
-    power_off = _action(actions, "power-off", "a power failure of one host; `lab up` boots it again")
+    power_off = _action(actions, "power-off", "simulate a power failure of one host; `lab up` boots it again")
     power_off.add_argument("host", metavar="HOST")
     _action(actions, "down", "remove the hosts and everything that belongs to them")
 
 
 def _action(actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str) -> argparse.ArgumentParser:
     action = actions.add_parser(name, help=summary, description=summary)
-    action.add_argument("--lab", metavar="NAME", default="demo", help="which lab (default: demo)")
+    action.add_argument("--lab", metavar="NAME", default="demo", help="name of the lab (default: demo)")
     return action
 
 
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         if args.action != "bundle":
             state.check_name(args.lab)
         return actions[args.action](args)
-    except ValueError as error:  # a name or number that no lab can have
+    except ValueError as error:  # an invalid name or number
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
 
@@ -86,7 +86,7 @@ def _bundle(args: argparse.Namespace) -> int:
     from lab.build.bundle import build_bundle
 
     print(build_bundle(release=args.kubernetes))
-    return GOOD
+    return SUCCESS
 
 
 def _up(args: argparse.Namespace) -> int:
@@ -95,7 +95,7 @@ def _up(args: argparse.Namespace) -> int:
 
     found = hosts.up(args.lab, hosts=args.hosts, families=args.families, management=args.management, report=_say)
     print(as_table(hosts.lab_of(args.lab), found))
-    return GOOD
+    return SUCCESS
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -106,11 +106,11 @@ def _status(args: argparse.Namespace) -> int:
 
     found = hosts.status(args.lab)
     if not found:
-        print(f"sixstack: there is no lab {args.lab}: `sixstack lab up --lab {args.lab}` makes it", file=sys.stderr)
+        print(f"sixstack: there is no lab {args.lab}: `sixstack lab up --lab {args.lab}` creates it", file=sys.stderr)
         return PROBLEMS
     lab = hosts.lab_of(args.lab)
     print(json.dumps(as_data(lab, found), indent=2) if args.output == "json" else as_table(lab, found))
-    return GOOD
+    return SUCCESS
 
 
 def _spec(args: argparse.Namespace) -> int:
@@ -120,18 +120,18 @@ def _spec(args: argparse.Namespace) -> int:
     lab = hosts.lab_of(args.lab)
     document = cluster_document(lab, hosts.status(args.lab), args.stack, args.primary, cni=args.cni, count=args.hosts, ssh=args.ssh)
     print(cluster_file(document), end="")
-    return GOOD
+    return SUCCESS
 
 
 def _power_off(args: argparse.Namespace) -> int:
     from lab import hosts
 
     hosts.power_off(args.host, args.lab)
-    return GOOD
+    return SUCCESS
 
 
 def _down(args: argparse.Namespace) -> int:
     from lab import hosts
 
     hosts.down(args.lab, report=_say)
-    return GOOD
+    return SUCCESS

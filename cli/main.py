@@ -13,21 +13,21 @@ from cli.exit_codes import ENVIRONMENT, PROBLEMS
 
 # subcommand -> its one-line summary; the module cli/NAME.py is imported only when its subcommand is named
 COMMANDS = {
-    "check": "check a cluster file, offline, and list everything that is wrong",
-    "import": "turn TKEStack's Cluster and Machine documents into a cluster file and SSH credential blocks",
+    "check": "check a cluster file offline and list all problems",
+    "import": "convert TKEStack's Cluster and Machine documents into a cluster file and SSH credential blocks",
     "params": "print a cluster file as parameters for `prefect deployment run --params -`",
-    "plan": "contact the hosts and print what would be done where; changes nothing",
-    "create": "start the create-cluster deployment, follow it, exit by its result",
-    "verify": "prove a cluster's network, also of a cluster that somebody else made",
-    "delete": "start the delete-cluster deployment, follow it, exit by its result",
-    "follow": "follow a run that was started elsewhere, exit by its result",
+    "plan": "inspect the hosts and print the plan; changes nothing",
+    "create": "run the create-cluster deployment and follow it; the exit code is its result",
+    "verify": "check the network of a cluster, made by sixstack or not",
+    "delete": "run the delete-cluster deployment and follow it; the exit code is its result",
+    "follow": "follow a run that was started elsewhere; the exit code is its result",
     "node": "print the name of the node that has an address",
-    "kubeconfig": "print a cluster's kubeconfig, write it to a file, or save that of a cluster that somebody else made",
+    "kubeconfig": "print a cluster's kubeconfig, write it to a file, or save the kubeconfig of another cluster",
     "kubectl": "run kubectl through the control plane's SSH connection",
-    "audit": "show the records of a run or of a cluster",
+    "audit": "show the audit records of a run or of a cluster",
     "bundle": "fetch, verify and show artifact bundles",
-    "lab": "real hosts on this machine, for trying out and for tests",
-    "demo": "everything from nothing to a verified cluster on lab hosts (what `make demo` runs)",
+    "lab": "boot real hosts on this machine, for experiments and tests",
+    "demo": "create a verified cluster on new lab hosts (`make demo` runs this)",
 }
 
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code of cli/exit_codes.py."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     named = next((word for word in arguments if not word.startswith("-")), None)
-    parser = argparse.ArgumentParser(prog="sixstack", description="Kubernetes clusters of the address families you asked for.")
+    parser = argparse.ArgumentParser(prog="sixstack", description="Kubernetes clusters with the address families that you choose.")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     module = None
     for name, summary in COMMANDS.items():
@@ -48,18 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(module.run(options))
     except BrokenPipeError:
-        # the reader of our output has gone (`sixstack audit demo | head`); what is left in the buffer is for nobody
+        # the reader of the output has exited (`sixstack audit demo | head`); discard the rest of the buffer
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except Exception as error:
-        return _explained(error)
+        return _print_error(error)
 
 
-def _explained(error: Exception) -> int:
-    """Print an error of our tree and give its exit code; anything else is a bug and is raised."""
+def _print_error(error: Exception) -> int:
+    """Print one of the project's errors and return its exit code; any other exception is a bug and is raised."""
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError, SpecError
 
     if not isinstance(error, SixstackError):

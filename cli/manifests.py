@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from cluster.vocabulary.spec import ClusterSpec
 
 
-def with_manifests(reading: Reading, folder: Path, *, judge: bool) -> Reading:
-    """The reading with whole paths, taken from `folder`; with `judge` also with what is wrong with the files.
+def with_manifests(reading: Reading, folder: Path, *, check: bool) -> Reading:
+    """The reading with absolute paths, relative to `folder`; with `check` also the problems of the files.
 
-    A file that was named by its whole path and is not here is a warning: the Prefect worker's machine may have it.
+    A missing file with an absolute path in the cluster file is a warning: the Prefect worker's machine may have it.
     """
     assert reading.spec is not None
     names = reading.spec.cni.files
     files = tuple(str(folder / name) for name in names)
     spec: ClusterSpec = reading.spec.model_copy(update={"cni": reading.spec.cni.model_copy(update={"files": files})})
-    if not judge:
+    if not check:
         return replace(reading, spec=spec)
     from kube.pod_networks.manifests import manifest_problems
 
     elsewhere = {f"cni.files[{index}]" for index, name in enumerate(names) if Path(name).is_absolute()}
-    found = tuple(_softened(problem, elsewhere) for problem in manifest_problems(spec))
+    found = tuple(_warning_if_elsewhere(problem, elsewhere) for problem in manifest_problems(spec))
     return replace(reading, spec=None if errors_in(found) else spec, problems=(*reading.problems, *found))
 
 
-def _softened(problem: Problem, elsewhere: set[str]) -> Problem:
+def _warning_if_elsewhere(problem: Problem, elsewhere: set[str]) -> Problem:
     missing = problem.code == "cni-file-missing" and problem.path in elsewhere
     return replace(problem, severity=Severity.WARNING) if missing else problem

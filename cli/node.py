@@ -1,11 +1,11 @@
-"""`sixstack node ADDRESS --cluster NAME`: which node has this address, whatever way it is spelled."""
+"""`sixstack node ADDRESS --cluster NAME`: print the node with this address, in any spelling."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from cli.exit_codes import GOOD, PROBLEMS, USAGE
+from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,13 +23,13 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
-    from cli.saved_cluster import saved, saved_api
+    from cli.saved_cluster import saved_api, saved_kubeconfig
     from kube.nodes import find_node
 
-    with saved_api(saved(options.cluster)) as api:
+    with saved_api(saved_kubeconfig(options.cluster)) as api:
         name = find_node(api, address)
     if name is None:
         print(f"sixstack: no node of {options.cluster} has the address {address}", file=sys.stderr)
         return PROBLEMS
     print(name)
-    return GOOD
+    return SUCCESS

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from cli import cluster_file
-from cli.exit_codes import GOOD
+from cli.exit_codes import SUCCESS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,8 +16,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print `{"cluster": DOCUMENT}` for `prefect deployment run --params -`; 1 and the problems on standard error when there are errors."""
-    spec = cluster_file.accepted(args.file)  # problems go to standard error: standard output is a pipe into prefect
+    spec = cluster_file.read_spec(args.file)  # problems go to standard error: standard output is a pipe into prefect
     if isinstance(spec, int):
         return spec
     print(json.dumps({"cluster": cluster_file.as_parameter(spec)}))
-    return GOOD
+    return SUCCESS

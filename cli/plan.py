@@ -1,4 +1,4 @@
-"""`sixstack plan FILE`: contact the hosts, change nothing, print what would be done where."""
+"""`sixstack plan FILE`: inspect the hosts and print the plan; changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cli.cluster_file import add_file, problem_lines, read
-from cli.exit_codes import GOOD, PROBLEMS
+from cli.exit_codes import PROBLEMS, SUCCESS
 
 if TYPE_CHECKING:
     from cluster.facts.host_facts import HostFacts
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_file(parser)
-    parser.add_argument("--no-verify", action="store_true", help="leave the network check out, as `sixstack create --no-verify` does")
+    parser.add_argument("--no-verify", action="store_true", help="skip the network check, as `sixstack create --no-verify` does")
     parser.add_argument("--output", choices=["text", "json"], default="text")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Good also when changes are needed; the JSON has `steps`, empty when nothing is to be done."""
+    """0 for every plan; the JSON has `steps`, which is empty when the cluster matches its file."""
     reading = read(options.file)
     if isinstance(reading, int):
         return reading
@@ -39,21 +39,21 @@ def run(options: argparse.Namespace) -> int:
         if options.output == "json":
             _print_problems(reading.problems)
         return PROBLEMS
-    from cli.server import need_server
+    from cli.server import require_server
     from cluster.vocabulary.errors import CannotApply
     from runs.cluster_api import close_api
     from runs.context import RunContext
     from runs.sessions import close_sessions, open_sessions
-    from tasks.plan import make_decision, try_connectivity
+    from tasks.plan import make_plan, probe_connectivity
 
-    need_server()
+    require_server()
     run = RunContext(cluster=spec.name, id=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
     open_sessions(run)
     try:
         facts, uninspected = _inspect(spec, run)
         try:
-            tried = try_connectivity(spec, facts, run)
-            _, plan, warnings = make_decision(spec, facts, uninspected, tried, run, verify=not options.no_verify)
+            tried = probe_connectivity(spec, facts, run)
+            _, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=not options.no_verify)
         except CannotApply as error:
             return _refused(error, options.output)
     finally:
@@ -61,21 +61,21 @@ def run(options: argparse.Namespace) -> int:
         close_sessions(run)
     if options.output == "json":
         print(json.dumps({**plan.as_dict(), "problems": [problem.as_dict() for problem in (*reading.problems, *warnings)]}, indent=1))
-        return GOOD
+        return SUCCESS
     if warnings:
         print(problem_lines(warnings))
     print(plan.as_text())
-    return GOOD
+    return SUCCESS
 
 
 def _inspect(spec: ClusterSpec, run: RunContext) -> tuple[dict[str, HostFacts], list[Problem]]:
-    """The facts of the hosts, gathered side by side, and a problem for each host that could not be looked at."""
+    """The facts of the hosts, gathered in parallel, and a problem for each host that could not be inspected."""
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError
     from hosts.facts import gather
     from runs.sessions import session
     from tasks.inspect_host import inspection_problem
 
-    def look(host: Host) -> HostFacts | SixstackError:
+    def inspect(host: Host) -> HostFacts | SixstackError:
         try:
             return gather(session(host, run), host)
         except EnvironmentFault:
@@ -84,8 +84,8 @@ def _inspect(spec: ClusterSpec, run: RunContext) -> tuple[dict[str, HostFacts], 
             return error
 
     with ThreadPoolExecutor(min(8, len(spec.hosts))) as pool:
-        found = dict(zip((host.name for host in spec.hosts), pool.map(look, spec.hosts), strict=True))
-    uninspected = [inspection_problem(name, one) for name, one in found.items() if isinstance(one, SixstackError)]
+        found = dict(zip((host.name for host in spec.hosts), pool.map(inspect, spec.hosts), strict=True))
+    uninspected = [inspection_problem(name, result) for name, result in found.items() if isinstance(result, SixstackError)]
     return {name: facts for name, facts in found.items() if not isinstance(facts, SixstackError)}, uninspected
 
 
@@ -103,5 +103,5 @@ def _refused(error: CannotApply, output: str) -> int:
 
 
 def _print_problems(problems: Sequence[Problem], migration: Migration | None = None) -> None:
-    told = {"migration": migration.as_dict()} if migration is not None else {}
-    print(json.dumps({"steps": [], "notes": [], "problems": [problem.as_dict() for problem in problems], **told}, indent=1))
+    extra = {"migration": migration.as_dict()} if migration is not None else {}
+    print(json.dumps({"steps": [], "notes": [], "problems": [problem.as_dict() for problem in problems], **extra}, indent=1))

@@ -1,4 +1,4 @@
-"""The option `--kubernetes VERSION` of the commands that make a bundle."""
+"""The option `--kubernetes VERSION` of the commands that create a bundle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRel
 
 
 def add_release(parser: argparse.ArgumentParser) -> None:
-    """Add the option; its value is the release, by default the one that a cluster file means when it names no version."""
+    """Add the option; its value is the release, by default the default release of cluster files."""
     known = ", ".join(release.kubernetes for release in RELEASES)
     parser.add_argument(
         "--kubernetes",
@@ -24,5 +24,5 @@ def _release(text: str) -> KubernetesRelease:
     release = exact_release(text)
     if release is None:
         known = ", ".join(release.kubernetes for release in RELEASES)
-        raise argparse.ArgumentTypeError(f"{text!r} is not a version that this command knows: {known}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a known version; known: {known}")
     return release

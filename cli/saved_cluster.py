@@ -1,4 +1,4 @@
-"""A saved cluster's API from the command line: the kubeconfig block, and its control plane's SSH connection as the way in."""
+"""A saved cluster's API from the command line: through the kubeconfig block and the SSH connection of its control plane."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from kube.client import KubeApi
 
 
-def saved(cluster: str) -> SavedKubeconfig:
+def saved_kubeconfig(cluster: str) -> SavedKubeconfig:
     """The block of that cluster; EnvironmentFault when there is none, or no server."""
     from blocks.loading import load
     from blocks.saved_kubeconfig import SavedKubeconfig, block_name
-    from cli.server import need_server
+    from cli.server import require_server
 
-    need_server()
+    require_server()
     return load(SavedKubeconfig, block_name(cluster))
 
 
 @contextmanager
 def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
-    """An SSH session to the cluster's control plane, closed afterwards; the block must know the way there."""
+    """An SSH session to the cluster's control plane, closed afterwards; the block must have an SSH endpoint."""
     from cluster.vocabulary.errors import EnvironmentFault
     from cluster.vocabulary.spec import Host, Role
     from hosts.session_pool import close_pool, open_pool
@@ -41,7 +41,7 @@ def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
 
 @contextmanager
 def saved_api(block: SavedKubeconfig) -> Iterator[KubeApi]:
-    """The cluster's API: through the control plane's SSH connection where the block knows one, else at the kubeconfig's own URL."""
+    """The cluster's API: through the control plane's SSH connection if the block has one, else at the kubeconfig's URL."""
     from kube.client import connect, connect_directly
 
     text = block.kubeconfig.get_secret_value()

@@ -1,23 +1,23 @@
-"""The Prefect server that a command needs: one that is named and answers."""
+"""Checks that a Prefect server is configured and answers."""
 
 from __future__ import annotations
 
 from cluster.vocabulary.errors import EnvironmentFault
 
-ANSWER_SECONDS = 5.0  # without this look first, a server that is silent keeps a command for minutes
+ANSWER_SECONDS = 5.0  # without this check, a silent server blocks a command for minutes
 
 
-def need_server() -> None:
-    """EnvironmentFault when no server is named, or the one that is does not answer.
+def require_server() -> None:
+    """EnvironmentFault when no server is configured or the server does not answer.
 
-    Where none is named Prefect would start one of its own in the user's home, which knows neither the blocks nor the deployments.
+    Without a configured server, Prefect would start its own in the user's home, without the blocks and deployments.
     """
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings, temporary_settings
 
     url = get_current_settings().api.url
     if not url:
-        raise EnvironmentFault("no Prefect server is named: run this from the folder with prefect.toml, or set PREFECT_API_URL")
+        raise EnvironmentFault("no Prefect server is configured: run this from the folder with prefect.toml, or set PREFECT_API_URL")
     with (
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
         get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS}) as client,

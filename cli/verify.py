@@ -1,4 +1,4 @@
-"""`sixstack verify NAME|FILE`: start verify-cluster/default, follow the run, and print what it found."""
+"""`sixstack verify NAME|FILE`: start verify-cluster/default, follow the run, and print the findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from cli.exit_codes import ENVIRONMENT
 from cluster.vocabulary.errors import EnvironmentFault
 
-# what a Saved kubeconfig block may be called; a file of such a name is written ./NAME
+# a valid name of a Saved kubeconfig block; write ./NAME for a file of such a name
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
@@ -22,40 +22,43 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "cluster",
         metavar="NAME|FILE",
-        help="a cluster file (`-`: standard input), or the name of a saved kubeconfig: then the API says what is expected",
+        help="a cluster file (`-`: standard input), or the name of a saved kubeconfig: then the state of the API server is the expectation",
     )
     parser.add_argument("--image", default="", help="image of the probe pods")
-    parser.add_argument("--namespace", metavar="PREFIX", default="sixstack-network-check", help="what the check's namespace begins with")
+    parser.add_argument("--namespace", metavar="PREFIX", default="sixstack-network-check", help="prefix of the check's namespace")
     parser.add_argument(
         "--outside",
         metavar="ADDRESS",
         action="append",
         default=[],
-        help="an address beyond the cluster that pods must reach; again for more",
+        help="an address outside the cluster that pods must reach; repeatable",
     )
     parser.add_argument(
-        "--output", choices=["text", "json"], default="text", help="json: the whole report on standard output, progress on standard error"
+        "--output",
+        choices=["text", "json"],
+        default="text",
+        help="json: the complete report on standard output, progress on standard error",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Exit code by the run's result."""
-    from cli.following import run_to_its_end
+    """The exit code of the run's result."""
+    from cli.following import run_to_completion
 
     parameters: dict[str, Any] = {"image": options.image, "namespace": options.namespace, "outside": options.outside}
     audit = "default"
     if _NAME.fullmatch(options.cluster) and not Path(options.cluster).is_file():
         parameters["cluster"] = options.cluster
     else:
-        from cli.cluster_file import accepted, as_parameter
+        from cli.cluster_file import as_parameter, read_spec
 
-        spec = accepted(options.cluster, manifests=False)
+        spec = read_spec(options.cluster, manifests=False)
         if isinstance(spec, int):
             return spec
         parameters |= {"cluster": spec.name, "file": as_parameter(spec)}
         audit = spec.audit
     with contextlib.redirect_stdout(sys.stderr) if options.output == "json" else contextlib.nullcontext():
-        flow_run, code = run_to_its_end("verify-cluster/default", parameters)
+        flow_run, code = run_to_completion("verify-cluster/default", parameters)
     report = _report(str(flow_run), audit)
     if options.output == "json":
         print(json.dumps(report, indent=1, ensure_ascii=False))
@@ -68,14 +71,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(flow_run: str, audit: str) -> dict[str, Any] | None:
-    """The report that the run has recorded; None when it came to none, or its audit store is not reached from here."""
+    """The recorded report of the run; None when there is none, or when this machine cannot reach the audit store."""
     from blocks.audit_store import AuditStore
     from blocks.loading import load
 
     try:
         records = list(load(AuditStore, audit).records(flow_run))
     except (EnvironmentFault, OSError) as error:
-        print(f"sixstack: the report is not shown: {error}", file=sys.stderr)
+        print(f"sixstack: the report cannot be read: {error}", file=sys.stderr)
         return None
     reports = [record["report"] for record in records if record.get("report")]
     return dict(reports[-1]) if reports else None

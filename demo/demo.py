@@ -1,4 +1,4 @@
-"""The demo: from nothing to a verified cluster on lab hosts, the user cases of the IPv6 proposal, and the removal of both."""
+"""The demo: a verified cluster on new lab hosts, the user cases of the IPv6 proposal, and the removal of both."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run_demo(prefect: LocalPrefect, stack: StackMode, primary: Family) -> int:
     """Create the demo's cluster and show it; the exit code of the create run."""
     started = time.monotonic()
     install_missing(_report, {**NEEDED, **BUILDER_PACKAGES})  # once for both threads: two calls of apt-get would meet
-    # neither server nor hosts need the bundle, and on two cores they take over a minute when everything is new
+    # server and hosts do not need the bundle, and take over a minute on two cores in the first run
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(_server_and_hosts, prefect, stack, primary)
         bundle = _bundle(networks=(CNI,))

@@ -1,1 +1,1 @@
-"""What runs, in which order, what side by side; one public flow per file."""
+"""One public flow per file: inspect the hosts, plan, execute."""

@@ -1,4 +1,4 @@
-"""Flow create-cluster: from a cluster file to a verified cluster, or to one that is finished, scaled or repaired."""
+"""Flow create-cluster: create a cluster from its file, or finish, scale or repair it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tasks.validate import validate
 
 @flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False, result_serializer="json")
 def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int = 300) -> None:
-    """Make the machines of a cluster file a Kubernetes cluster.
+    """Turn the machines of a cluster file into a Kubernetes cluster.
 
     Args:
         cluster: The cluster file.
-        verify: Run the network check at the end when something was changed.
-        wait_seconds: How long to wait for another run that works on the same cluster.
+        verify: Run the network check at the end if the run changed the cluster.
+        wait_seconds: How long to wait for another run on the same cluster.
     """
     run = run_context(cluster)
     spec = validate(cluster, run)
@@ -38,14 +38,14 @@ def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int 
         facts, uninspected = inspect_hosts(spec.hosts, run)
         resolved, plan = plan_cluster(spec, facts, uninspected, run, verify=verify)
         if not plan.empty:
-            # this run's own heartbeat says that the process lives; the subflow's would cost a second at its end (measured)
+            # the heartbeat of the parent run is enough; the subflow's own would take a second at its end (measured)
             with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
                 CONVERGE[spec.stack](resolved, plan, run)
 
 
 @flow(flow_run_name=run_name("converge"), validate_parameters=False, persist_result=False, result_serializer="json")
 def converge(cluster: ResolvedSpec, plan: Plan, run: RunContext) -> None:
-    """Execute a plan of create-cluster; ClusterError says which hosts joined, which did not, and why."""
+    """Execute a plan of create-cluster; ClusterError lists the hosts that joined, and the reason for each host that did not."""
     outcomes = execute(plan, TASKS, cluster_context(run, cluster))
     text, succeeded = create_summary(cluster, plan, outcomes)
     summary_artifact(run, text)

@@ -1,4 +1,4 @@
-"""Flow delete-cluster: remove a cluster from its machines, and leave them as they were before."""
+"""Flow delete-cluster: remove a cluster from its machines, and restore their previous state."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from tasks.validate import validate
 
 
 class NotConfirmed(SpecError):
-    """The name typed to confirm is not the cluster's."""
+    """`confirm` is not the name of the cluster."""
 
     headline = "nothing was deleted"
 
 
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
 def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) -> None:
-    """Remove a cluster from its hosts: kubeadm reset, CNI links, our files, units, routes and rules of both families.
+    """Remove a cluster from its hosts: kubeadm reset, then removal of CNI links, files, units, routes and rules of both families.
 
     Args:
         cluster: The cluster file.
-        confirm: The cluster's name, typed again: everything the cluster holds will be gone.
-        wait_seconds: How long to wait for another run that works on the same cluster.
+        confirm: The cluster's name again. Everything in the cluster is deleted.
+        wait_seconds: How long to wait for another run on the same cluster.
     """
     run = run_context(cluster)
     spec = validate(cluster, run)
     if confirm != spec.name:
-        hint = f"type `{spec.name}` to delete this cluster"
+        hint = f"Write `{spec.name}` to delete this cluster."
         raise NotConfirmed([Problem("not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", hint)])
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
@@ -46,7 +46,7 @@ def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) 
             lines = [
                 f"cluster {spec.name} is not deleted, and nothing was changed on any host: some hosts could not be inspected",
                 *(f"- {problem}" for problem in uninspected),
-                "If a machine is gone for good, remove it from the file and delete again.",
+                "If a machine no longer exists, remove it from the file and delete again.",
             ]
             text, succeeded = "\n".join(lines), False
         else:

@@ -1,4 +1,4 @@
-"""Flow set-platform-host-network: a management cluster's own programs get their nodes' network, so that they reach hosts over IPv6 too."""
+"""Flow set-platform-host-network: Deployments of a management cluster get the host network, so that they reach hosts over IPv6 too."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ def set_platform_host_network(
     wait_seconds: int = 300,
     audit: str = "default",
 ) -> None:
-    """Give Deployments the network of their nodes: scale to 0, hostNetwork and ClusterFirstWithHostNet, scale back, wait; or undo that.
+    """Move Deployments to the host network: scale to 0, set hostNetwork and ClusterFirstWithHostNet, scale back, wait; or undo that.
 
     Args:
-        cluster: Name of the Saved kubeconfig block of the cluster that they run in; of a cluster of ours that is the cluster's name.
+        cluster: Name of the Saved kubeconfig block of their cluster. For a cluster made by sixstack, this is the cluster's name.
         deployments: The Deployments, NAMESPACE/NAME each.
-        undo: Give back the network, DNS policy and number of pods that they had before.
-        available_seconds: How long a Deployment may take to become available again; after that it is put back as it was.
-        wait_seconds: How long to wait for another run that works on the same cluster.
+        undo: Restore the previous network, DNS policy and number of replicas.
+        available_seconds: How long a Deployment may take to become available again. After that, its previous state is restored.
+        wait_seconds: How long to wait for another run on the same cluster.
         audit: Name of an Audit store block.
     """
     run = run_context({"name": cluster, "audit": audit})
     saved = saved_cluster_context(run, cluster)
     with cluster_run(run, wait_seconds):
         names = check_host_network(deployments, undo, available_seconds, saved)
-        plan = plan_host_network(run.cluster, names, available_seconds, undo=undo, reason="it was asked for")
+        plan = plan_host_network(run.cluster, names, available_seconds, undo=undo, reason="requested by the run")
         outcomes = execute(plan, TASKS, saved)
         text, changed, succeeded = host_network_summary(plan, outcomes, undo=undo)
         if not succeeded and not undo:
-            # all or none: what this run has changed is restored
+            # all or none: restore the Deployments that this run has changed
             back = plan_host_network(run.cluster, changed, available_seconds, undo=True, reason="another Deployment failed")
             text += restored_summary(back, execute(back, TASKS, saved))
         summary_artifact(run, text)

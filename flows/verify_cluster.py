@@ -1,4 +1,4 @@
-"""Flow verify-cluster: probe pods try a cluster's network, node by node and family by family; of any cluster whose kubeconfig is saved."""
+"""Flow verify-cluster: probe pods check the network of any cluster with a saved kubeconfig, per node and family."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def verify_cluster(
     wait_seconds: int = 300,
     audit: str = "default",
 ) -> None:
-    """Prove a cluster's network: addresses, ping and HTTP between nodes and pods, MTU, services, DNS, NetworkPolicy, the way out.
+    """Check a cluster's network: addresses, ping and HTTP between nodes and pods, MTU, services, DNS, NetworkPolicy, the way out.
 
     Args:
-        cluster: Name of the Saved kubeconfig block of the cluster; of a cluster of ours that is the cluster's name.
-        file: The cluster file, which says what the network should be like; left out, what the API server says is expected.
-        image: Image of the probe pods; left out, that of the file's bundle, or the published agnhost.
-        namespace: What the name of the check's namespace begins with; it is removed at the end.
-        outside: Addresses beyond the cluster that pods must reach by ping.
-        wait_seconds: How long to wait for another run that works on the same cluster.
-        audit: Name of an Audit store block; a file names its own.
+        cluster: Name of the Saved kubeconfig block of the cluster. For a cluster made by sixstack, this is the cluster's name.
+        file: The cluster file, which has the expected network. Without a file, the state of the API server is the expectation.
+        image: Image of the probe pods. By default the image of the file's bundle, or the published agnhost.
+        namespace: Prefix of the check's namespace. The namespace is removed at the end.
+        outside: Addresses outside the cluster that pods must reach by ping.
+        wait_seconds: How long to wait for another run on the same cluster.
+        audit: Name of an Audit store block. A cluster file has its own.
     """
     run = run_context({"audit": audit, **(file if isinstance(file, Mapping) else {}), "name": cluster})
     plan = plan_verify(read_verification(cluster, image, namespace, outside))

@@ -1,4 +1,4 @@
-"""What people look at in the Prefect UI: the plan, progress, the nodes, the network check, the summary."""
+"""Artifacts in the Prefect UI: the plan, progress, the nodes, the network check, the summary."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runs.context import RunContext
 
 
 def plan_artifact(run: RunContext, plan: Plan) -> None:
-    """The plan as a page: notes, the graph, and the same as a table."""
+    """The plan as a page: notes, the graph, and a table of the steps."""
     key = f"{run.cluster}-plan"
     create_markdown_artifact(plan_page(plan), key=key, description=f"Plan for cluster {run.cluster}: {len(plan.steps)} steps")
 
@@ -35,7 +35,7 @@ def nodes_artifact(run: RunContext, nodes: Sequence[NodeState]) -> None:
             for node in nodes
         ],
         key=f"{run.cluster}-nodes",
-        description=f"Nodes of cluster **{run.cluster}**, InternalIP addresses in the order of the node's status",
+        description=f"Nodes of cluster **{run.cluster}**, with InternalIP addresses in the order of the node's status",
     )
 
 
@@ -47,18 +47,18 @@ def network_artifact(run: RunContext, report: NetworkReport) -> None:
 
 
 def host_network_artifact(run: RunContext, rows: Sequence[dict[str, str]], *, undo: bool) -> None:
-    """The Deployments as they were found, before any of them is touched."""
-    asked = "what they had before" if undo else "their nodes' network"
+    """The Deployments before any change."""
+    target = "their previous network" if undo else "the host network"
     create_table_artifact(
         table=list(rows),
         key=f"{run.cluster}-host-network",
-        description=f"Deployments of cluster **{run.cluster}** that are to get {asked}",
+        description=f"Deployments of cluster **{run.cluster}** that get {target}",
     )
 
 
 def summary_artifact(run: RunContext, text: str) -> None:
-    """The final word on a run."""
-    create_markdown_artifact(text, key=f"{run.cluster}-summary", description=f"What became of cluster {run.cluster}")
+    """The result of a run."""
+    create_markdown_artifact(text, key=f"{run.cluster}-summary", description=f"Result of the run on cluster {run.cluster}")
 
 
 def start_progress(run: RunContext) -> UUID:

@@ -1,4 +1,4 @@
-"""One attempt of one step: what every task does around its own work, so that no attempt goes without a record."""
+"""Around one attempt of one step: every task uses this, so that every attempt has a record."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
 from runs.progress import report_progress
 
-DEFAULT_STORE = "default"  # the block that a cluster file means when it names none
+DEFAULT_STORE = "default"  # the default block of a cluster file
 _stores: dict[str, AuditStore] = {}  # by run
 
 
 @dataclass
 class Attempt:
-    """What an attempt has found and done so far; its record is written when the attempt ends, however it ends."""
+    """What an attempt found and changed so far. The record is written when the attempt ends, successfully or not."""
 
     step: str
     host: str
@@ -42,7 +42,7 @@ class Attempt:
     extra: dict[str, Any] = field(default_factory=dict)  # further fields of the record type
 
     def change(self, *what: str) -> None:
-        """Note what was changed; the attempt then counts as one that changed something."""
+        """Record changes; the outcome of the attempt becomes `changed`."""
         self.changed += what
         if what:
             self.outcome = Outcome.CHANGED
@@ -50,16 +50,16 @@ class Attempt:
 
 @contextmanager
 def record_attempt(step: str, host: str, run: RunContext, record_type: type[StepRecord]) -> Iterator[Attempt]:
-    """Run one attempt: log one line for people, write one record, whatever happens inside."""
+    """Run one attempt; log one line and write one record, even after an error."""
     attempt = Attempt(step, host)
     start = datetime.now(UTC)
     error: str | None = None
-    clean = _Redactor(attempt.secrets)
+    redacted = _Redactor(attempt.secrets)
     try:
         yield attempt
     except BaseException as raised:
         attempt.outcome = Outcome.FAILED
-        clean.error(raised)  # Prefect keeps its text in states and logs
+        redacted.error(raised)  # Prefect keeps its text in states and logs
         error = str(raised) if isinstance(raised, SixstackError) else "".join(traceback.format_exception(raised))
         attempt.exit_code = getattr(raised, "exit_code", attempt.exit_code)
         attempt.output = getattr(raised, "output", "") or attempt.output
@@ -70,25 +70,25 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
             host=host,
             step=step,
             flow_run=run.id,
-            attempt=1,  # the store gives the number
+            attempt=1,  # the store sets the number
             outcome=attempt.outcome,
-            found=clean(attempt.found),
-            changed=tuple(clean(change) for change in attempt.changed),
+            found=redacted(attempt.found),
+            changed=tuple(redacted(change) for change in attempt.changed),
             script_sha256=attempt.script_sha256,
             exit_code=attempt.exit_code,
             start=start,
             end=datetime.now(UTC),
-            output=clean(attempt.output)[-20_000:],
-            error=clean(error) if error is not None else None,
+            output=redacted(attempt.output)[-20_000:],
+            error=redacted(error) if error is not None else None,
             **attempt.extra,
         )
         written = _write(run, record)
-        report_progress(run, _line(written), event=f"sixstack.step.{written.outcome}", about=f"{step} {host}")
+        report_progress(run, _line(written), event=f"sixstack.step.{written.outcome}", subject=f"{step} {host}")
 
 
 @contextmanager
 def record_step(planned: PlannedStep, run: RunContext, record_type: type[StepRecord] = StepRecord) -> Iterator[Attempt]:
-    """record_attempt() for a step of a plan; the plan's reason is what was found, unless the task finds more."""
+    """record_attempt() for a step of a plan; `found` is the plan's reason until the task sets it."""
     with record_attempt(planned.kind, planned.subject, run, record_type) as attempt:
         attempt.found = planned.reason
         yield attempt
@@ -104,8 +104,8 @@ class _Redactor:
         return redact(text, self._secrets)
 
     def error(self, raised: BaseException) -> None:
-        """Redact an exception in place: what it says, and the attributes that errors of ours carry."""
-        raised.args = tuple(self(each) if isinstance(each, str) else each for each in raised.args)
+        """Redact an exception in place: its message, and the attributes of the project's own errors."""
+        raised.args = tuple(self(argument) if isinstance(argument, str) else argument for argument in raised.args)
         for name in ("found", "do", "output"):
             if isinstance(text := getattr(raised, name, None), str):
                 setattr(raised, name, self(text))
@@ -119,13 +119,13 @@ def _line(record: StepRecord) -> str:
 
 
 def _write(run: RunContext, record: StepRecord) -> StepRecord:
-    """Store the record; a step that leaves none has failed, whatever it did."""
+    """Store the record. A step without a record has failed, even if its work succeeded."""
     store = _store(run)
     try:
         return store.write(record)
     except Exception as fault:  # each storage has its own
-        did = f"the step itself failed: {record.error}" if record.error else f"the step itself was done: {record.outcome.value}"
-        raise EnvironmentFault(f"the audit store `{run.audit}` at {store.url} cannot be written ({fault}); {did}") from fault
+        step_result = f"the step itself failed: {record.error}" if record.error else f"the step itself succeeded: {record.outcome.value}"
+        raise EnvironmentFault(f"the audit store `{run.audit}` at {store.url} cannot be written ({fault}); {step_result}") from fault
 
 
 def _store(run: RunContext) -> AuditStore:
@@ -136,22 +136,23 @@ def _store(run: RunContext) -> AuditStore:
 
 
 def _load_store(run: RunContext) -> AuditStore:
-    """The block; a first run has none yet, and gets the local folder that is the block's default."""
+    """The block. A first run without one creates it with the default local folder."""
     try:
         return load(AuditStore, run.audit)
     except NoBlock:
         if run.audit != DEFAULT_STORE:
             raise
     store = AuditStore()
-    store.save(DEFAULT_STORE, overwrite=True)  # another first run may have saved the same meanwhile
+    store.save(DEFAULT_STORE, overwrite=True)  # another first run may have saved the same block
     report_progress(
-        run, f"audit records go to {store.url} on the worker's machine: there was no Audit store block `{DEFAULT_STORE}`, now there is"
+        run,
+        f"audit records go to {store.url} on the worker's machine: the Audit store block `{DEFAULT_STORE}` did not exist and was created",
     )
     return store
 
 
 def is_retryable(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Prefect's retry condition: only errors that can pass by themselves are worth another attempt."""
+    """Prefect's retry condition: only Retryable errors are retried."""
     try:
         state.result()
     except Retryable:
@@ -165,10 +166,10 @@ Result = TypeVar("Result")
 
 
 def step(name: str, subject: str = "", *, retries: int = 3) -> Callable[[Callable[..., Result]], Task[..., Result]]:
-    """A task that is one step: its runs are named NAME SUBJECT for people, retried with backoff where it can pass, never cached or pickled."""
+    """A task that is one step: its runs are named NAME SUBJECT, retried with backoff after Retryable errors, and never cached or pickled."""
 
     def decorate(function: Callable[..., Result]) -> Task[..., Result]:
-        # `...`: Prefect adds wait_for and return_state to submit, which a precise signature would refuse
+        # `...`: Prefect adds wait_for and return_state to submit, which a precise signature would reject
         return Task(
             function,
             name=name,

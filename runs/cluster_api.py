@@ -1,4 +1,4 @@
-"""The cluster's API as tasks reach it."""
+"""Clients of the cluster's API server, for tasks."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _guard = threading.Lock()
 
 
 def cluster_api(run: ClusterContext) -> KubeApi:
-    """The API through the SSH connection of a control plane that answers; the run's tasks share it.
+    """The API through the SSH connection of a control plane that answers; shared by the run's tasks.
 
-    ApiUnavailable while no control plane has an admin.conf; other errors are those of the last control plane asked.
+    ApiUnavailable while no control plane has an admin.conf. Other errors are those of the last control plane that was tried.
     """
     with _guard:
         api = _apis.get(run.id)
-    return api or _connected(run)
+    return api or _connect_any(run)
 
 
 def close_api(run: RunContext) -> None:
-    """Close the run's connections to the API: the run is over, or a new control plane has other keys."""
+    """Close the run's connections to the API server, at the end of the run or for a new control plane with other keys."""
     with _guard:
         api = _apis.pop(run.id, None)
     if api is not None:
@@ -43,7 +43,7 @@ def close_api(run: RunContext) -> None:
 
 @contextmanager
 def run_api(run: ClusterContext | SavedClusterContext) -> Iterator[KubeApi]:
-    """The API of whatever cluster the run is on."""
+    """The API of the run's cluster."""
     if isinstance(run, ClusterContext):
         yield cluster_api(run)
         return
@@ -53,7 +53,7 @@ def run_api(run: ClusterContext | SavedClusterContext) -> Iterator[KubeApi]:
 
 @contextmanager
 def saved_api(run: SavedClusterContext) -> Iterator[KubeApi]:
-    """The API of the cluster that a Saved kubeconfig block is of: through its control plane's SSH connection, or directly without one."""
+    """The API of the cluster of a Saved kubeconfig block: through the control plane's SSH connection, or directly if the block has none."""
     saved = load(SavedKubeconfig, run.kubeconfig)
     text = saved.kubeconfig.get_secret_value()
     if saved.ssh is None:
@@ -73,19 +73,19 @@ def read_admin_conf(host: Host, run: RunContext) -> str:
     return read.stdout
 
 
-def _connected(run: ClusterContext) -> KubeApi:
+def _connect_any(run: ClusterContext) -> KubeApi:
     *others, last = topology(run.spec).api_targets
     for host in others:
         try:
-            return _through(host, run)
+            return _connect_through(host, run)
         except Retryable:
             continue  # the next control plane may answer
-    return _through(last, run)
+    return _connect_through(last, run)
 
 
-def _through(host: Host, run: ClusterContext) -> KubeApi:
+def _connect_through(host: Host, run: ClusterContext) -> KubeApi:
     config = read_kubeconfig(read_admin_conf(host, run))
-    # each connection asks the run for its session: one that was lost is opened again, and a run that has closed its sessions waits for nothing
+    # each connection gets the session from the run: a lost session is opened again, and a run with closed sessions does not wait
     api = KubeApi(config, lambda address, port: session(host, run).dial(address, port))
     with _guard:
         return _apis.setdefault(run.id, api)

@@ -1,4 +1,4 @@
-"""What every flow on a cluster has around its steps: the cluster's slot, and sessions that are closed at the end."""
+"""Around the steps of every flow: the cluster's concurrency slot, and sessions that are closed at the end."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ from runs.sessions import close_sessions, open_sessions
 
 
 def run_context(document: Any) -> RunContext:
-    """The run's place in the world, out of a document that has not been checked yet."""
+    """The context of a run, from a document that is not validated yet."""
     fields = document if isinstance(document, Mapping) else {}
 
-    def text(name: str, default: str) -> str:
+    def string(name: str, default: str) -> str:
         value = fields.get(name, default)
         return value if isinstance(value, str) and value else default
 
     return RunContext(
-        cluster=_plain(text("name", "unnamed")), id=str(flow_run.id), audit=text("audit", "default"), bundle=text("bundle", "default")
+        cluster=_path_safe(string("name", "unnamed")),
+        id=str(flow_run.id),
+        audit=string("audit", "default"),
+        bundle=string("bundle", "default"),
     )
 
 
-def _plain(name: str) -> str:
-    """A name that can be part of a path and of an artifact's key, whatever the document says."""
+def _path_safe(name: str) -> str:
+    """A name that is valid in a path and in an artifact's key, from any text."""
     return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())[:40].strip("-") or "unnamed"
 
 
 @contextmanager
 def cluster_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
-    """Alone on the cluster, with sessions that are closed at the end, however it ends."""
+    """Hold the cluster's slot, with sessions that are always closed at the end."""
     with exclusive_run(run, wait_seconds):
         open_sessions(run)
         try:

@@ -1,4 +1,4 @@
-"""What every task of a run knows: small, plain, without secrets."""
+"""The context of a run, which every task gets: small, without secrets."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ class SpecContext(RunContext):
 
 @dataclass(frozen=True)
 class ClusterContext(SpecContext):
-    """A run on a cluster whose hosts were asked."""
+    """A run on a cluster with a resolved spec."""
 
     spec: ResolvedSpec
 
 
 @dataclass(frozen=True)
 class SavedClusterContext(RunContext):
-    """A run on a cluster that is reached by its saved kubeconfig, whoever made the cluster."""
+    """A run on a cluster with a saved kubeconfig, made by sixstack or not."""
 
     kubeconfig: str  # name of the Saved kubeconfig block
-    file: ClusterSpec | None = None  # the cluster file, where one was given
+    file: ClusterSpec | None = None  # the cluster file, if there is one
 
 
 def spec_context(run: RunContext, spec: ClusterSpec) -> SpecContext:
-    """The run, from the moment its cluster file was read."""
+    """The context once the cluster file is read."""
     return SpecContext(run.cluster, run.id, run.audit, run.bundle, spec)
 
 
 def cluster_context(run: RunContext, spec: ResolvedSpec) -> ClusterContext:
-    """The run, from the moment its hosts were asked."""
+    """The context once the spec is resolved."""
     return ClusterContext(run.cluster, run.id, run.audit, run.bundle, spec)
 
 
 def saved_cluster_context(run: RunContext, kubeconfig: str, file: ClusterSpec | None = None) -> SavedClusterContext:
-    """The run on a cluster that is reached by its saved kubeconfig."""
+    """The context of a run on a cluster with a saved kubeconfig."""
     return SavedClusterContext(run.cluster, run.id, run.audit, run.bundle, kubeconfig, file)

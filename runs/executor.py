@@ -1,4 +1,4 @@
-"""Runs a plan: one Prefect task run per step, with the plan's edges as the only order."""
+"""Runs a plan: one Prefect task run per step, ordered only by the plan's edges."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ Tasks = Mapping[str, Task[..., Any]]  # kind of step -> its task, which takes th
 
 
 def execute(plan: Plan, tasks: Tasks, run: RunContext) -> dict[str, StepOutcome]:
-    """Run every step of a plan as soon as its edges allow; how each one ended, by step id.
+    """Run every step of a plan as soon as its edges allow; returns the outcomes by step id.
 
-    A step whose `needs` did not all succeed is not started. A step that fails keeps no other step back.
+    A step is not started unless all of its `needs` succeeded. A failed step delays no step without an edge to it.
     """
     futures: dict[str, PrefectFuture[Any]] = {}
     try:
         for step in plan.steps:
-            upstream = [*(futures[each] for each in step.needs), *(_Ended(futures[each]) for each in step.after)]
+            upstream = [*(futures[step_id] for step_id in step.needs), *(_Ended(futures[step_id]) for step_id in step.after)]
             # quoted: Prefect would search each parameter for futures, and a spec of a hundred hosts is large
             futures[step.id] = tasks[step.kind].submit(quote(step), quote(run), wait_for=upstream)
         _show_progress(run, list(futures.values()))
         return {step: outcome_of(future) for step, future in futures.items()}
     except BaseException:
-        # A cancelled run: Prefect waits for the threads of the tasks, which wait for their hosts. Nothing else would end them in time.
+        # A cancelled run: Prefect waits for the threads of the tasks, which wait for their hosts. Closing the connections ends them in time.
         close_api(run)
         close_sessions(run)
         raise
 
 
 def _show_progress(run: RunContext, futures: list[PrefectFuture[Any]]) -> None:
-    """Move the run's progress bar as steps end, in whatever order they do."""
+    """Move the run's progress bar as steps end, in any order."""
     bar = start_progress(run)
     for done, _future in enumerate(as_completed(futures), start=1):
         show_progress(bar, done, len(futures))
 
 
 class _Ended(PrefectTaskRunFuture[Any]):
-    """A future that completes when another one ends, however that ends. allow_failure() does not cover a step that was never started."""
+    """A future that completes when another one ends, successfully or not. allow_failure() does not cover a step that was never started."""
 
     def __init__(self, future: PrefectFuture[Any]) -> None:
         super().__init__(future.task_run_id)

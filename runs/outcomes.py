@@ -1,4 +1,4 @@
-"""How steps ended: every future is drained, every failure is named."""
+"""The outcome of a step, from its future."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cluster.plan.outcome import NotStarted, StepOutcome
 
 
 def outcome_of(future: PrefectFuture[Any]) -> StepOutcome:
-    """Wait for a step; its result, or why there is none."""
+    """Wait for a step; returns its result or its error."""
     future.wait()
     state = future.state
     if state.is_completed():

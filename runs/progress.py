@@ -1,4 +1,4 @@
-"""Lines for whoever watches a run: in the run's log, and as events."""
+"""Progress lines of a run: in the run's log, and as events."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
 
 
-def report_progress(run: RunContext, line: str, *, event: str = "sixstack.run.progress", about: str = "") -> None:
-    """Say a line, redacted, to whoever watches the run: in the root flow run's log, and as an event of that run.
+def report_progress(run: RunContext, line: str, *, event: str = "sixstack.run.progress", subject: str = "") -> None:
+    """Report a redacted line in the root flow run's log, and as an event of that run.
 
     The event reaches `prefect deployment run --watch`, `sixstack create` and automations on every server; log streams are off by default.
     """
@@ -20,7 +20,7 @@ def report_progress(run: RunContext, line: str, *, event: str = "sixstack.run.pr
         event,
         resource={
             "prefect.resource.id": f"sixstack.cluster.{run.cluster}",
-            "prefect.resource.name": about or line.splitlines()[0],
+            "prefect.resource.name": subject or line.splitlines()[0],
         },
         related=[{"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.role": "flow-run"}],
         payload={"line": line},

@@ -1,4 +1,4 @@
-"""Names of flow runs that say what happens to which cluster."""
+"""Names of flow runs: the operation and the cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prefect.runtime import flow_run
 
 
 def run_name(verb: str) -> Callable[[], str]:
-    """A namer for Prefect: VERB CLUSTER, whatever the document looks like."""
+    """A function for Prefect that returns VERB CLUSTER, for any document."""
 
     def name() -> str:
         document = flow_run.parameters.get("cluster")

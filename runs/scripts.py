@@ -1,4 +1,4 @@
-"""Running a rendered script on a host, for a task: its sha256 and output go into the record, its exit code becomes an error of ours."""
+"""Runs a rendered script on a host for a task: sha256 and output go into the record, a failing exit code becomes an error."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from templates import render
 
 SHORT_LIMIT = timedelta(minutes=1)  # of a script that writes a few files
 
-# exit codes that templates/host/prologue.sh.j2 gives a meaning
-NOT_OURS = 64
-LACKING = 65
+# exit codes that templates/host/prologue.sh.j2 defines
+REFUSED = 64
+MISSING = 65
 
-# kubeadm's preflight colours what it says, which a log page shows as it is
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# kubeadm's preflight prints colour codes, which a log page shows as text
+_COLOR_CODE = re.compile(r"\x1b\[[0-9;]*m")
 
-# how kubeadm, kubectl, ctr, systemctl and our own scripts begin a line that says what is wrong
-_FAULT = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
+# how kubeadm, kubectl, ctr, systemctl and sixstack's scripts mark error lines
+_ERROR_LINE = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
 
 
 def run_script(
     attempt: Attempt, session: Session, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
 ) -> str:
-    """Run a template's script in one round trip and return what it printed; `secret` output stays out of the record."""
+    """Run a template's script in one round trip and return its output; `secret` output is not recorded."""
     script = _rendered(attempt, template, values)
     done = session.run(script, limit=limit)
     attempt.exit_code = done.exit_code
     output = done.stderr if secret else done.stdout + done.stderr
     attempt.output += output
-    _judge(attempt, session.host, done.exit_code, output)
+    _raise_for_exit_code(attempt, session.host, done.exit_code, output)
     return done.stdout
 
 
@@ -53,7 +53,7 @@ def run_detached_script(
     limit: timedelta,
     inputs: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Run a template's script as a unit of the host that outlives this connection, or attach to the one that runs already."""
+    """Run a template's script as a unit of the host that outlives this connection, or attach to a running one."""
     script = _rendered(attempt, template, values)
     log = get_run_logger()
     done = run_detached(
@@ -63,13 +63,13 @@ def run_detached_script(
         script=script,
         inputs=inputs or {},
         limit=limit,
-        on_line=lambda line: log.info(redact(_COLOUR.sub("", line), attempt.secrets)),
+        on_line=lambda line: log.info(redact(_COLOR_CODE.sub("", line), attempt.secrets)),
     )
     attempt.exit_code = done.exit_code
     attempt.output += done.output
     if done.attached:
-        attempt.found = "attached to the step that was running on the host already"
-    _judge(attempt, session.host, done.exit_code, done.output)
+        attempt.found = "attached to the step that was already running on the host"
+    _raise_for_exit_code(attempt, session.host, done.exit_code, done.output)
 
 
 def _rendered(attempt: Attempt, template: str, values: Mapping[str, Any]) -> str:
@@ -78,32 +78,28 @@ def _rendered(attempt: Attempt, template: str, values: Mapping[str, Any]) -> str
     return script
 
 
-def _judge(attempt: Attempt, host: str, exit_code: int, said: str) -> None:
+def _raise_for_exit_code(attempt: Attempt, host: str, exit_code: int, output: str) -> None:
     if exit_code == 0:
         return
-    # an exception's text goes where records do not: Prefect's log and states, events, the summary
-    output = redact(said, attempt.secrets)
-    last = _telling(output)
-    if exit_code in {NOT_OURS, LACKING}:
+    # an exception's text also goes to Prefect's log and states, events and the summary
+    output = redact(output, attempt.secrets)
+    message = _error_lines(output)
+    if exit_code in {REFUSED, MISSING}:
         raise HostRefused(
             host,
-            [
-                Problem(
-                    "host-refused", f"hosts/{host}", last, "mend that on the host, then run again: nothing else was changed by this step"
-                )
-            ],
+            [Problem("host-refused", f"hosts/{host}", message, "Fix this on the host and run again. This step changed nothing else.")],
         )
     raise StepFailed(
         host,
-        f"step {attempt.step} failed with exit code {exit_code}:\n{last}",
-        f"the whole output is in the audit record; `journalctl -u 'sixstack-*'` on {host} has it too. Running again starts this step anew",
+        f"step {attempt.step} failed with exit code {exit_code}:\n{message}",
+        f"The complete output is in the audit record, and in `journalctl -u 'sixstack-*'` on {host}. Run again to repeat this step",
         exit_code=exit_code,
         output=output,
     )
 
 
-def _telling(output: str) -> str:
-    """The lines that say what went wrong, for people; the whole output is in the record."""
+def _error_lines(output: str) -> str:
+    """The lines with the error, for people; the complete output is in the record."""
     lines = [line.strip()[:400] for line in output.strip().splitlines() if line.strip()]
-    errors = [line for line in lines if _FAULT.search(line)]
+    errors = [line for line in lines if _ERROR_LINE.search(line)]
     return "\n".join(dict.fromkeys((errors or lines)[-6:]))

@@ -1,4 +1,4 @@
-"""SSH sessions of a run: they live in the run's pool, never in a parameter of a task."""
+"""SSH sessions of a run: they are in the run's pool, never in a parameter of a task."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def open_sessions(run: RunContext) -> None:
 
 
 def close_sessions(run: RunContext) -> None:
-    """Close every session of a run: tasks that wait for one of them end with it."""
+    """Close every session of a run: tasks that wait for a session then end."""
     close_pool(run.id)
 
 
@@ -33,7 +33,7 @@ def session(host: Host, run: RunContext) -> Session:
 
 
 def locked_session(host: Host, run: RunContext) -> Session:
-    """A session that holds the host's lock, so that no other run changes the host; HostBusy names who holds it."""
+    """A session that holds the host's lock, so that no other run changes the host; HostBusy names the holder."""
     opened = session(host, run)
     hold_host(opened, run.cluster, run.id)
     return opened

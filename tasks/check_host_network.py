@@ -1,4 +1,4 @@
-"""Step check-host-network: every reason against the host's network, before anything is touched."""
+"""Step check-host-network: every problem with the host network, before any change."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from runs.progress import report_progress
 
 
 class HostNetworkRefused(SpecError):
-    """The Deployments cannot have the host's network, or not be given back what they had."""
+    """The Deployments cannot get the host network, or cannot be restored."""
 
     headline = "no Deployment was touched"
 
 
 class HostNetworkCheck(StepRecord):
-    """The record of a check, with the Deployments it is about, NAMESPACE/NAME."""
+    """The record of a check, with its Deployments, NAMESPACE/NAME."""
 
     deployments: tuple[str, ...] = ()
 
 
 @step("check-host-network")
 def check_host_network(deployments: Any, undo: Any, available_seconds: Any, run: SavedClusterContext) -> tuple[str, ...]:
-    """The Deployments, NAMESPACE/NAME each; HostNetworkRefused lists at once all that is wrong with the parameters and the cluster."""
+    """The Deployments, NAMESPACE/NAME each; HostNetworkRefused lists all problems of the parameters and the cluster at once."""
     with record_attempt("check-host-network", "cluster", run, HostNetworkCheck) as attempt:
         names, wrong = read_parameters(run.kubeconfig, deployments, undo=undo, available_seconds=available_seconds)
         if wrong:
@@ -50,16 +50,18 @@ def check_host_network(deployments: Any, undo: Any, available_seconds: Any, run:
 def read_parameters(
     block: Any, deployments: Any, *, undo: Any, available_seconds: Any
 ) -> tuple[tuple[DeploymentName, ...], tuple[Problem, ...]]:
-    """The Deployments, and everything that is wrong: whoever starts a run may have written anything."""
+    """The Deployments, and all problems; the parameters may have any type."""
     wrong = []
     if not isinstance(block, str) or not block:
-        wrong.append(Problem("wrong-type", "cluster", "it is no text", "write the name of a Saved kubeconfig block"))
+        wrong.append(Problem("wrong-type", "cluster", "expected a string", "Write the name of a Saved kubeconfig block."))
     if not isinstance(undo, bool):
-        wrong.append(Problem("wrong-type", "undo", f"{undo!r} is neither true nor false", "write true or false"))
+        wrong.append(Problem("wrong-type", "undo", f"{undo!r} is not true or false", "Write true or false."))
     if type(available_seconds) is not int or available_seconds < 1:
-        wrong.append(Problem("out-of-range", "available_seconds", f"{available_seconds!r} is no number of seconds", "write 180, say"))
+        wrong.append(
+            Problem("out-of-range", "available_seconds", f"{available_seconds!r} is not a number of seconds", "Write a number such as 180.")
+        )
     if not isinstance(deployments, list | tuple) or not all(isinstance(one, str) for one in deployments):
-        wrong.append(Problem("wrong-type", "deployments", "it is no list of texts", "write a list of NAMESPACE/NAME"))
+        wrong.append(Problem("wrong-type", "deployments", "expected a list of strings", "Write a list of NAMESPACE/NAME."))
         return (), tuple(wrong)
     names, problems = read_names(deployments)
     return names, (*wrong, *problems)

@@ -1,4 +1,4 @@
-"""Step inspect-host: everything known of one host, in one round trip; changes nothing."""
+"""Step inspect-host: gather the facts of one host in one round trip; changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runs.sessions import session
 
 
 class Inspection(StepRecord):
-    """The record of an inspection, with the facts it gathered."""
+    """The record of an inspection, with the facts."""
 
     facts: HostFacts | None = None
 

@@ -17,14 +17,14 @@ from tasks.wait_ready import LIMIT
 
 @step(INSTALL_CNI)
 def install_cni(planned: PlannedStep, run: ClusterContext) -> None:
-    """Apply the plug-in that the spec names; nodes become Ready by it one by one, which wait-ready sees."""
+    """Apply the plug-in of the spec. Nodes become Ready one by one; wait-ready waits for them."""
     with record_step(planned, run) as attempt:
         attempt.change(*install(cluster_api(run), run.spec))
 
 
 @step(WAIT_NETWORK)
 def wait_network(planned: PlannedStep, run: ClusterContext) -> None:
-    """Wait until the nodes that are there are Ready and the plug-in runs on each, its controllers included."""
+    """Wait until the existing nodes are Ready and the plug-in runs on each of them, including its controllers."""
     with record_step(planned, run) as attempt:
         api, start = cluster_api(run), time.monotonic()
         names = [str(node["metadata"]["name"]) for node in api.get(NODES)["items"]]

@@ -1,4 +1,4 @@
-"""Step label-node: the labels that find a node by its addresses, and the file's own labels and taints."""
+"""Step label-node: the labels with the node's addresses, and the labels and taints of the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runs.context import ClusterContext
 
 @step(LABEL_NODE, "planned.subject")
 def label_node(planned: PlannedStep, run: ClusterContext) -> None:
-    """Bring a node's labels and taints to the planned ones; what others set stays."""
+    """Bring a node's labels and taints to the planned values; labels and taints from other sources stay."""
     with record_step(planned, run) as attempt:
         taints = tuple(Taint.model_validate(taint) for taint in planned.values["taints"])
         attempt.change(*converge_labels(cluster_api(run), planned.subject, planned.values["labels"], taints))

@@ -21,7 +21,7 @@ from runs.attempts import record_step, step
 from runs.context import ClusterContext
 from runs.sessions import locked_session
 
-# all that the prepare script needs
+# the programs that the prepare script needs
 RUNTIME = frozenset({"containerd", "containerd-shim-runc-v2", "ctr", "runc"})
 # images that kubeadm init starts, or looks for before it starts anything; the others load while it runs
 INIT_IMAGES = frozenset({"coredns", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "pause"})
@@ -29,7 +29,7 @@ INIT_IMAGES = frozenset({"coredns", "etcd", "kube-apiserver", "kube-controller-m
 
 @step(LOAD_BUNDLE, "planned.subject")
 def load_bundle(planned: PlannedStep, run: ClusterContext) -> None:
-    """Install what the host lacks of all that its role needs."""
+    """Install the files and images of the host's role that are missing."""
     with record_step(planned, run) as attempt:
         host = run.host(planned.subject)
         bundle, session = load(ArtifactBundle, run.bundle), locked_session(host, run)
@@ -38,18 +38,18 @@ def load_bundle(planned: PlannedStep, run: ClusterContext) -> None:
         attempt.change(*install_artifacts(session, bundle.path, missing))
 
 
-def of_the_runtime(file: BundleFile) -> bool:
-    """Whether the container runtime and the host's preparation need it."""
+def is_runtime_file(file: BundleFile) -> bool:
+    """Whether the container runtime and the preparation of the host need the file."""
     return file.kind is FileKind.UNIT or file.name in RUNTIME
 
 
 def needed_by_init(file: BundleFile, host: Host) -> bool:
-    """Whether kubeadm init cannot start without it; on a worker nothing is, as the control plane's files go over the wire first."""
+    """Whether kubeadm init needs the file. On a worker no file counts, because the control plane's files are uploaded first."""
     return host.role is Role.CONTROL_PLANE and (file.kind is not FileKind.IMAGE or file.name in INIT_IMAGES)
 
 
 def missing_artifacts(files: Sequence[BundleFile], holding: Holding) -> list[BundleFile]:
-    """What of `files` the host has not got: a file that is not there unchanged, an archive of which an image is missing."""
+    """The files that the host lacks: missing or changed files, and archives with a missing image."""
     return [
         file
         for file in files
@@ -58,7 +58,7 @@ def missing_artifacts(files: Sequence[BundleFile], holding: Holding) -> list[Bun
 
 
 def install_artifacts(session: Session, folder: Path, files: Sequence[BundleFile]) -> tuple[str, ...]:
-    """Install files and import images side by side: unpacking waits for the disk while the next file arrives. One phrase a file."""
+    """Install files and import images in parallel: unpacking waits for the disk during the next upload. Returns one phrase per file."""
     images = [file for file in files if file.kind is FileKind.IMAGE]
     with ThreadPoolExecutor(1) as pool:
         importing = pool.submit(import_images, session, folder, images)

@@ -1,4 +1,4 @@
-"""Step plan: what has to be done where; the one place where facts meet the spec."""
+"""Step plan: check the facts, resolve the spec and make the plan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cluster.facts.host_facts import HostFacts
 from cluster.facts.host_paths import Connectivity
 from cluster.migration import migration
 from cluster.plan.create import INIT_CONTROL_PLANE, plan_create
-from cluster.plan.existing import found_cluster
+from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.resolution import resolve, resolved_problems
@@ -38,8 +38,8 @@ from runs.progress import report_progress
 from runs.sessions import session
 
 
-class Decision(StepRecord):
-    """The record of a decision: the plan, the resolved spec, and what came of the paths between the hosts."""
+class Planning(StepRecord):
+    """The record of the step: the plan, the resolved spec, and the results of the paths between the hosts."""
 
     spec: ResolvedSpec | None = None
     plan: Plan | None = None
@@ -51,11 +51,11 @@ def plan_cluster(
     spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], run: RunContext, *, verify: bool = True
 ) -> tuple[ResolvedSpec, Plan]:
     """Check the facts, then make the plan. Every problem of every host is reported at once, before anything changes."""
-    with record_attempt("plan", "cluster", run, Decision) as attempt:
-        tried = try_connectivity(spec, facts, run)
-        resolved, plan, warnings = make_decision(spec, facts, uninspected, tried, run, verify=verify)
+    with record_attempt("plan", "cluster", run, Planning) as attempt:
+        tried = probe_connectivity(spec, facts, run)
+        resolved, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=verify)
         attempt.extra |= {"spec": resolved, "plan": plan, "connectivity": tried}
-        attempt.found = "the cluster is as specified" if plan.empty else f"{len(plan.steps)} steps to do"
+        attempt.found = "the cluster matches its file" if plan.empty else f"{len(plan.steps)} steps to do"
         remarks = [*map(str, warnings), *plan.notes]
         attempt.output = "\n".join(remarks)
         for remark in remarks:
@@ -64,14 +64,14 @@ def plan_cluster(
     return resolved, plan
 
 
-def try_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> Connectivity:
-    """What comes of it when the hosts themselves try to reach each other; costs nothing where no host is new."""
+def probe_connectivity(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> Connectivity:
+    """The results of the paths that the hosts test between each other; no paths are tested when no host is new."""
     paths = paths_to_try(spec, facts)
     hosts = {name for path in paths for name in (path.source, path.target)}
     return try_paths(paths, {name: session(spec.host(name), run) for name in hosts})
 
 
-def make_decision(
+def make_plan(
     spec: ClusterSpec,
     facts: Mapping[str, HostFacts],
     uninspected: Sequence[Problem],
@@ -95,11 +95,11 @@ def make_decision(
     if resolved is not None:
         found = resolved_problems(spec, resolved)
         problems, errors = (*problems, *found), errors_in(found)
-    # a file that asks for another family finds hosts without its addresses too: what the cluster is then stands in the hosts' own files
+    # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
     state = None if errors or resolved is None else _state(resolved, facts, run)
-    existing = found_cluster(resolved or spec, facts, state)
+    existing = observed_cluster(resolved or spec, facts, state)
     if changed := immutable_changes(resolved or spec, existing):
-        raise ImmutableChange((*errors, *changed), migration(existing.written_as(resolved or spec), resolved or spec))
+        raise ImmutableChange((*errors, *changed), migration(existing.as_spec(resolved or spec), resolved or spec))
     if errors or resolved is None:
         raise CannotApply(errors)
     network, saved = network_digest(network_documents(resolved)), _kubeconfig_saved(resolved, facts)
@@ -109,7 +109,7 @@ def make_decision(
 
 
 def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
-    """A block of this cluster is there, and of this very cluster: one of an earlier cluster of that name has another CA."""
+    """Whether a block of this cluster exists. A block of an earlier cluster of the same name has another CA."""
     try:
         block = load(SavedKubeconfig, block_name(spec.name))
     except NoBlock:
@@ -118,7 +118,7 @@ def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> boo
 
 
 def _state(spec: ResolvedSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
-    """What the API says, when a control plane of this cluster runs one; None when there is none yet or it does not answer."""
+    """The state from the API server; None when no control plane of this cluster has one yet, or it does not answer."""
     if not any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets):
         return None
     try:
@@ -128,7 +128,7 @@ def _state(spec: ResolvedSpec, facts: Mapping[str, HostFacts], run: RunContext) 
 
 
 def _runs_api(spec: ResolvedSpec, found: HostFacts) -> bool:
-    """kubeadm writes admin.conf before it grants it any right: the API of an unfinished init refuses us, and has nothing to say."""
+    """kubeadm writes admin.conf before it grants it any right: the API server of an unfinished init refuses requests."""
     unfinished = any(step.name == INIT_CONTROL_PLANE and step.exit_code != 0 for step in found.steps)
     return found.kubernetes.admin_config and found.owner == spec.name and not unfinished
 

@@ -15,22 +15,22 @@ from runs.attempts import record_step, step
 from runs.context import ClusterContext
 from runs.scripts import SHORT_LIMIT, run_script
 from runs.sessions import locked_session
-from tasks.load_bundle import install_artifacts, missing_artifacts, needed_by_init, of_the_runtime
+from tasks.load_bundle import install_artifacts, is_runtime_file, missing_artifacts, needed_by_init
 
 LIMIT = timedelta(minutes=5)
 
 
 @step(PREPARE_HOST, "planned.subject")
 def prepare_host(planned: PlannedStep, run: ClusterContext) -> None:
-    """Bring a host to where kubeadm can start (a worker: to where load-bundle can go on); only what it lacks is uploaded."""
+    """Prepare a host for kubeadm (a worker: for load-bundle). Only missing files are uploaded."""
     with record_step(planned, run) as attempt:
         host = run.host(planned.subject)
         bundle, session = load(ArtifactBundle, run.bundle), locked_session(host, run)
         run_script(attempt, session, "host/claim.sh.j2", claim_values(run.spec, host), SHORT_LIMIT)
-        # asked again here: an earlier attempt, or a run that died, may have installed a part of it
+        # gathered again: an earlier attempt, or a run that was killed, may have installed some files
         missing = missing_artifacts(bundle.manifest().for_host(host.role.value, network_images(run.spec)), gather_holding(session, host))
-        attempt.change(*install_artifacts(session, bundle.path, [file for file in missing if of_the_runtime(file)]))
+        attempt.change(*install_artifacts(session, bundle.path, [file for file in missing if is_runtime_file(file)]))
         run_script(attempt, session, "host/prepare.sh.j2", planned.values, LIMIT)
-        rest = [file for file in missing if needed_by_init(file, host) and not of_the_runtime(file)]
+        rest = [file for file in missing if needed_by_init(file, host) and not is_runtime_file(file)]
         attempt.change(*install_artifacts(session, bundle.path, rest))
         attempt.change("prepared")

@@ -1,4 +1,4 @@
-"""Step remove-kubeconfig: the block of a deleted cluster goes, so that nobody uses keys of a cluster that no longer exists."""
+"""Step remove-kubeconfig: delete the block of a deleted cluster, so that its keys are not used any more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step reset-host: remove the cluster from one host and leave the host as it was before."""
+"""Step reset-host: remove the cluster from one host and restore the host."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def reset_host(planned: PlannedStep, run: SpecContext) -> None:
     with record_step(planned, run) as attempt:
         session = locked_session(run.host(planned.subject), run)
         run_detached_script(attempt, session, run.cluster, "host/reset.sh.j2", planned.values, LIMIT)
-        # only now that the end of the reset is known: by its state on the host, the next run finds a reset whose connection was lost
+        # only after the end of the reset: with the state on the host, the next run finds a reset whose connection was lost
         run_script(attempt, session, "host/remove-step-state.sh.j2", remove_step_state_values(run.cluster), SHORT_LIMIT)
         attempt.change("the host is as it was before the cluster")

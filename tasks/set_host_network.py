@@ -1,4 +1,4 @@
-"""Steps set-host-network and undo-host-network: the pods of one Deployment move to their nodes' network, or back."""
+"""Steps set-host-network and undo-host-network: move the pods of one Deployment to the host network, or back."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from runs.progress import report_progress
 
 @step(SET_HOST_NETWORK, "planned.subject")
 def set_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str, ...]:
-    """Scale to 0, host network, scale back, available; restored when it does not become available (ClusterError). What was changed."""
+    """Scale to 0, set the host network, scale back; restore the Deployment if it does not become available (ClusterError). Returns the changes."""
     with record_step(planned, run) as attempt:
         with saved_api(run) as api:
-            name, limit = _asked(planned)
+            name, limit = _parameters(planned)
             attempt.change(*set_host_network(api, name, limit, lambda line: report_progress(run, line)))
-        attempt.found = "" if attempt.changed else "it has the host's network"
+        attempt.found = "" if attempt.changed else "the Deployment has the host network"
     return tuple(attempt.changed)
 
 
 @step(UNDO_HOST_NETWORK, "planned.subject")
 def undo_deployment(planned: PlannedStep, run: SavedClusterContext) -> tuple[str, ...]:
-    """Restore the network, DNS policy and number of pods that the Deployment remembers. What was changed."""
+    """Restore the network, DNS policy and number of pods from the annotation of the Deployment. Returns the changes."""
     with record_step(planned, run) as attempt:
         with saved_api(run) as api:
-            name, limit = _asked(planned)
+            name, limit = _parameters(planned)
             attempt.change(*undo_host_network(api, name, limit, lambda line: report_progress(run, line)))
-        attempt.found = "" if attempt.changed else "nothing was changed on it before"
+        attempt.found = "" if attempt.changed else "the Deployment was not changed before"
     return tuple(attempt.changed)
 
 
-def _asked(planned: PlannedStep) -> tuple[DeploymentName, timedelta]:
+def _parameters(planned: PlannedStep) -> tuple[DeploymentName, timedelta]:
     return DeploymentName(*planned.values["deployment"].split("/")), timedelta(seconds=planned.values["available_seconds"])

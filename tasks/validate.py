@@ -15,14 +15,14 @@ from runs.progress import report_progress
 
 
 class Validation(StepRecord):
-    """The record of a validation, with the spec it read."""
+    """The record of a validation, with the spec."""
 
     spec: ClusterSpec | None = None
 
 
 @step("validate", retries=0)
 def validate(document: Any, run: RunContext) -> ClusterSpec:
-    """Read and check the document offline; SpecError lists all that is wrong; warnings are reported."""
+    """Read and check the document offline; SpecError lists all errors; warnings are reported."""
     with record_attempt("validate", "cluster", run, Validation) as attempt:
         reading = read_document(document)
         attempt.output = "\n".join(str(problem) for problem in reading.problems)

@@ -1,4 +1,4 @@
-"""Step verify-network: probe pods prove every path of every family, then are removed."""
+"""Step verify-network: probe pods test every path of every family and are removed."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ LIMIT = timedelta(minutes=5)
 
 
 class NetworkRecord(StepRecord):
-    """The record of a network check, with every single result."""
+    """The record of a network check, with every result."""
 
     report: dict[str, Any] = Field(default_factory=dict)
 
 
 @step(VERIFY_NETWORK)
 def verify_network(planned: PlannedStep, run: ClusterContext | SavedClusterContext) -> None:
-    """Check the network as the plan asks for; ClusterError names each broken path."""
+    """Check the network as planned; ClusterError has the verdict."""
     with record_step(planned, run, NetworkRecord) as attempt:
         with run_api(run) as api:
             expected, settings = _expected(planned, run, api), _settings(planned, run)
             if not expected.nodes and isinstance(run, ClusterContext):
-                attempt.found = "no node of the cluster is ready: nothing was checked"
+                attempt.found = "no node of the cluster is Ready: nothing was checked"
                 return
             report = check_network(api, expected, settings, lambda line: report_progress(run, line))
             nodes_artifact(run, read_state(api).nodes)
@@ -60,18 +60,18 @@ def verify_network(planned: PlannedStep, run: ClusterContext | SavedClusterConte
 
 def _expected(planned: PlannedStep, run: ClusterContext | SavedClusterContext, api: KubeApi) -> ExpectedNetwork:
     if isinstance(run, ClusterContext):
-        # a host that did not join is missing for a reason of its own, which its step says
+        # the step of a host that did not join has its own error
         ready = {node.name for node in read_state(api).nodes if node.ready}
-        return _only(ExpectedNetwork.of(run.spec), [name for name in planned.values["nodes"] if name in ready])
+        return _limited_to(ExpectedNetwork.of(run.spec), [name for name in planned.values["nodes"] if name in ready])
     return expected_from_api(api) if run.file is None else ExpectedNetwork.of(run.file)
 
 
-def _only(expected: ExpectedNetwork, nodes: Sequence[str]) -> ExpectedNetwork:
+def _limited_to(expected: ExpectedNetwork, nodes: Sequence[str]) -> ExpectedNetwork:
     return replace(expected, nodes={name: addresses for name, addresses in expected.nodes.items() if name in nodes})
 
 
 def _settings(planned: PlannedStep, run: ClusterContext | SavedClusterContext) -> Settings:
-    """After a change the check is quicker: only a check that was asked for tries everything."""
+    """create-cluster uses the quick check, verify-cluster the full one."""
     if isinstance(run, ClusterContext):
         return Settings(_bundled_image(run), limit=LIMIT, full=False)
     values = planned.values

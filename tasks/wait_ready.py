@@ -1,4 +1,4 @@
-"""Steps wait-ready and wait-dns: a node is Ready, or kubelet's reason why it is not; CoreDNS answers."""
+"""Steps wait-ready and wait-dns: a node is Ready, or kubelet's reason why it is not; CoreDNS is available."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DNS_LIMIT = timedelta(minutes=3)
 
 @step(WAIT_READY, "planned.subject")
 def wait_ready(planned: PlannedStep, run: ClusterContext) -> None:
-    """Wait for one node by a watch."""
+    """Wait for one node with a watch."""
     with record_step(planned, run) as attempt:
         api = cluster_api(run)
         try:

@@ -1,4 +1,4 @@
-"""What tests of several rooms share: the built bundle, one lab, one real Prefect server, and clusters made one after another."""
+"""Fixtures for tests of several packages: the built bundle, one lab, one real Prefect server, and clusters created one after another."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BOTH = (Family.IPV4, Family.IPV6)
 
 @dataclass(frozen=True)
 class Mode:
-    """A stack mode and which family is first."""
+    """A stack mode and its primary family."""
 
     stack: StackMode
     primary: Family
@@ -57,7 +57,7 @@ MODES = (
 
 @dataclass
 class Workplace:
-    """A folder with prefect.toml, where `sixstack` and `prefect` are run as a user would."""
+    """A folder with prefect.toml, in which `sixstack` and `prefect` run as for a user."""
 
     prefect: LocalPrefect
 
@@ -79,7 +79,7 @@ class Workplace:
         )
 
     def write(self, name: str, document: dict[str, Any]) -> str:
-        """Put a cluster file into the folder; its path."""
+        """Write a cluster file into the folder; returns its path."""
         path = self.prefect.root / name
         path.write_text(cluster_file(document), encoding="utf-8")
         return str(path)
@@ -166,12 +166,12 @@ def workplace(prefect_server: Workplace, bundle_folder: Path, lab_hosts: tuple[L
 
 @dataclass
 class CommandLines:
-    """Looks at the command lines of all processes of this machine, those in lab hosts too, while inside its `with`.
+    """Records the command lines of all processes of this machine, including lab hosts, during its `with` block.
 
     Also at the memory of flow runs' processes: `peak_memory` is the most that one of them ever held, in bytes.
     """
 
-    api: str = ""  # flow runs of this Prefect server are looked at; another's, of other tests, are none of ours
+    api: str = ""  # only flow runs of this Prefect server count; other tests have their own servers
     seen: set[str] = field(default_factory=set)
     peak_memory: int = 0
     looks: int = 0
@@ -179,7 +179,7 @@ class CommandLines:
     # of kubeadm: 6 characters, a dot, 16 characters
     _TOKEN = re.compile(r"(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])")
 
-    # the kernel's own high-water mark of resident memory
+    # the kernel's high-water mark of resident memory
     _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
     @property
@@ -211,7 +211,7 @@ class CommandLines:
 
 
 def run_id(output: str) -> str:
-    """The id of the flow run that `sixstack create` says it has started."""
+    """The id of the flow run in the output of `sixstack create`."""
     found = re.search(r"(?m)^run \S+ ([0-9a-f-]{36})\b", output)
     assert found, output
     return found[1]
@@ -219,7 +219,7 @@ def run_id(output: str) -> str:
 
 @dataclass
 class MadeCluster:
-    """A cluster that create-cluster has made on the lab."""
+    """A cluster that create-cluster created on the lab."""
 
     mode: Mode
     document: dict[str, Any]
@@ -236,7 +236,7 @@ class MadeCluster:
 
     @property
     def run(self) -> str:
-        """The id of the flow run that made it."""
+        """The id of the flow run that created the cluster."""
         return run_id(self.output)
 
     def kubectl(self, *arguments: str, limit: float = 60) -> str:
@@ -252,11 +252,11 @@ class MadeCluster:
 
 @pytest.fixture(scope="session", params=MODES, ids=str)
 def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
-    """A cluster of each mode on the lab's hosts, one after another: the next one is made on hosts that the last was deleted from."""
+    """A cluster of each mode on the lab's hosts, one after another; each is created on hosts from which the previous one was deleted."""
     mode: Mode = request.param
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
-    # one host of each is reached as a user who needs a password for sudo
+    # one host of each uses a user who needs a password for sudo
     document["hosts"][1]["ssh"] |= {"user": OPS_USER, "credential": f"ops-{LAB}"}
     file = workplace.write("cluster.yaml", document)
     start = time.monotonic()
@@ -268,49 +268,84 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     assert deleted.returncode == 0, deleted.stdout + deleted.stderr
 
 
-# Tests of one group run one after another in one process (`pytest -n 3 --dist loadgroup`). Two groups have a lab and a Prefect server
-# each: a cluster of each mode, which many tests share; and everything else that needs real hosts or a server.
-HOSTS, CLUSTERS = "hosts", "clusters"
+# Tests of one group run one after another in one process of `make test`; the first three have a lab and a Prefect server each. Where
+# no group is named, a file is one. (xdist's own groups, `--dist loadgroup`, do not work with pytest 9.2: it sets what is no longer read.)
+GROUPS = {
+    "shared-clusters": (
+        "tests/flows/test_audit.py",
+        "tests/flows/test_create_cluster.py",
+        "tests/flows/test_platform_host_network.py",
+        "tests/flows/test_secrets.py",
+        "tests/flows/test_solutions.py::TestSolution1",
+        "tests/flows/test_verify_cluster.py",
+        "tests/kube/network_check/test_on_the_lab.py",
+    ),
+    "bare-hosts": (
+        "tests/blocks/test_block_types.py",
+        "tests/cli/test_commands.py",
+        "tests/cli/test_following.py",
+        "tests/cli/test_import.py",
+        "tests/demo/test_local_prefect.py",
+        "tests/flows/test_deployments.py",
+        "tests/flows/test_refusals.py",
+        "tests/hosts/",
+        "tests/lab/",
+        "tests/runs/",
+    ),
+    "own-clusters": ("tests/flows/", "tests/templates/test_host_scripts_on_a_host.py"),
+    "api-server": ("tests/kube/",),
+}
+# In the order in which they are begun. A shared cluster is there until a test asks for the next one: where one process has several groups,
+# clusters of their own come before.
+WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
+
+# Fixtures that make a cluster of their own, in the order of their tests. The cases' hosts need the most of what the machine has least of
+# (inotify instances, see lab/inotify.py): they come when the bare hosts of another process are gone.
+OWN_CLUSTERS = ("grown", "from_tkestack", "over_ipv4", "calico", "case_environment")
 
 
-def needs(item: pytest.Item) -> set[str]:
-    """The fixtures that a test asks for, and those that these ask for."""
-    return set(getattr(item, "fixturenames", ()))
+def group_of(nodeid: str) -> str:
+    """The group of a test."""
+    return next((group for group, places in GROUPS.items() if nodeid.startswith(places)), nodeid.partition("::")[0])
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give each test its group: tests that need neither hosts nor a server, module by module."""
-    used = needs(item)
-    if "made" in used:
-        group = CLUSTERS
-    elif item.get_closest_marker("lab") or used & {"lab_hosts", "prefect_server"}:
-        group = HOSTS
-    elif "api" in used:
-        group = "api-server"
-    else:
-        group = item.nodeid.partition("::")[0]
-    item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each process a group, and the next group when it has finished."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The two long groups come first, so that they are begun first: tests of bare hosts before those that make clusters, then mode by mode."""
+    """The groups with hosts come first, so that they are begun first: bare hosts before those that become clusters, then mode by mode.
+
+    A test that needs hosts and belongs to no such group is an error: it would need another lab, for which the machine has too few resources.
+    """
 
     def place(item: pytest.Item) -> tuple[int, int]:
-        (group,) = item.iter_markers("xdist_group")
-        if group.args[0] == HOSTS:
-            used = needs(item)
-            return 0, 2 if used & {"grown", "from_tkestack", "calico", "over_ipv4", "case_place"} else 1 if "prefect_server" in used else 0
-        if group.args[0] == CLUSTERS:
-            return 1, MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
-        return 2, 0
+        group, used = group_of(item.nodeid), set(getattr(item, "fixturenames", ()))
+        if group not in WITH_HOSTS:
+            if item.get_closest_marker("lab") or used & {"lab_hosts", "prefect_server"}:
+                raise pytest.UsageError(f"{item.nodeid} needs hosts or a Prefect server: name its file in GROUPS of {__file__}")
+            return len(WITH_HOSTS), 0
+        if "made" in used:
+            return WITH_HOSTS.index(group), MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
+        return WITH_HOSTS.index(group), next((number for number, name in enumerate(OWN_CLUSTERS, 1) if name in used), 0)
 
     items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Where several processes run tests, those without hosts yield the processors to clusters, whose parts wait for one another."""
+    """Where several processes run tests, those without hosts leave the machine to clusters: they are nice, and this process's lab goes."""
     if WORKER and os.geteuid() == 0:
-        (group,) = item.iter_markers("xdist_group")
-        os.setpriority(os.PRIO_PROCESS, 0, 0 if group.args[0] in {CLUSTERS, HOSTS} else 15)
+        with_hosts = group_of(item.nodeid) in WITH_HOSTS
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if with_hosts else 15)
+        if not with_hosts and hosts.status(LAB):
+            hosts.down(LAB, report=say)
     return (yield)

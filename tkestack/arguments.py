@@ -1,4 +1,4 @@
-"""Extra command-line arguments of the components: those that Kubernetes still has, and that the cluster file does not decide itself."""
+"""Extra command-line arguments of the components, except those that Kubernetes removed or that other fields of the cluster file set."""
 
 from __future__ import annotations
 
@@ -27,21 +27,19 @@ def read_arguments(spec: Fields, version: str) -> dict[str, dict[str, str]]:
     return {component: arguments for component, arguments in found.items() if arguments}
 
 
-def _arguments(holder: Fields, field: str, component: Component, minor: Minor) -> dict[str, str]:
+def _arguments(fields: Fields, field: str, component: Component, minor: Minor) -> dict[str, str]:
     taken: dict[str, str] = {}
-    for path, written, value in holder.pairs(field):
+    for path, written, value in fields.pairs(field):
         name = written.lstrip("-")
         to = join_path(f"kubeadm.extra_args.{component}", name)
         if (owner := argument_owner(component, name)) is not None:
-            holder.report.left(path, f"it is decided by {owner}")
+            fields.report.not_taken(path, f"{owner} sets this argument")
         elif name == "feature-gates":
-            holder.report.left(
-                path, "feature gates are those of one version of Kubernetes, and a component ends at one that it does not know"
-            )
+            fields.report.not_taken(path, "feature gates belong to one version of Kubernetes, and a component exits at an unknown one")
         elif name not in arguments_of(component, minor):
-            holder.report.left(path, f"the {component.replace('_', ' ')} of Kubernetes {minor_text(minor)} has no such argument")
+            fields.report.not_taken(path, f"the {component.replace('_', ' ')} of Kubernetes {minor_text(minor)} has no such argument")
         else:
             taken[name] = value
-            holder.report.taken(path, to)
-            holder.report.comes_from(to, path)
+            fields.report.taken(path, to)
+            fields.report.set_origin(to, path)
     return taken

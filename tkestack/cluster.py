@@ -1,4 +1,4 @@
-"""The settings of a Cluster document that are of no range and no machine."""
+"""The settings of a Cluster document except ranges and machines."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ _VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})\.(\d{1,3})(.*)", re.ASCII | re.DO
 _LONGEST_NAME = 40
 
 
-def read_name(cluster: Resource, called: str) -> str:
-    """The cluster's name: the document's, else what its machines call it (`called`), else its display name; as a cluster file takes it."""
+def read_name(cluster: Resource, name_in_machines: str) -> str:
+    """The cluster's name in valid form: of the document, else of its Machines (`name_in_machines`), else the display name."""
     report, metadata = cluster.fields.report, cluster.metadata
     display = cluster.spec.text("displayName")
-    written = cluster.name or called or display
+    written = cluster.name or name_in_machines or display
     name = re.sub(r"[^a-z0-9-]+", "-", written.lower())[:_LONGEST_NAME].strip("-")
     name = name if name[:1].isalpha() else f"cluster-{name}"[:_LONGEST_NAME].rstrip("-")
     if cluster.name and name == written:
         report.taken(metadata.at("name"), "name")
     elif cluster.name:
-        report.changed(metadata.at("name"), f"name: {name}", "a name has lower-case letters, digits and hyphens, and begins with a letter")
-    elif called:
-        report.added(f"name: {name}", "the Cluster has no name; its Machines call it so")
+        report.changed(metadata.at("name"), f"name: {name}", "a name has lower-case letters, digits and hyphens, and starts with a letter")
+    elif name_in_machines:
+        report.added(f"name: {name}", "the Cluster has no name; this is the name in its Machines")
     elif display:
-        report.changed(cluster.spec.at("displayName"), f"name: {name}", "the Cluster has no name: TKEStack's server was to make one")
+        report.changed(
+            cluster.spec.at("displayName"), f"name: {name}", "the Cluster has no name: TKEStack's server would have generated one"
+        )
     else:
-        report.added(f"name: {name}", "neither the Cluster nor a Machine names it")
-    report.comes_from("name", metadata.at("name"))
+        report.added(f"name: {name}", "neither the Cluster nor a Machine has the name")
+    report.set_origin("name", metadata.at("name"))
     return name
 
 
@@ -46,37 +48,39 @@ def read_version(spec: Fields) -> str:
     if not written:
         return default
     if match is None:
-        spec.report.fault("malformed", path, "it is not a version of three numbers", f"write one such as {default}")
+        spec.report.fault("malformed", path, "not a version of three numbers", f"Write a version such as {default}.")
         return default
     numbers = tuple(int(part) for part in match.groups()[:3])
     version = ".".join(str(number) for number in numbers)
     if not OLDEST_MINOR <= numbers[:2] <= NEWEST_MINOR:
-        spec.report.changed(path, f"kubernetes_version: {default}", f"v{version} is not within {window}; this is the version of the bundle")
+        spec.report.changed(
+            path, f"kubernetes_version: {default}", f"v{version} is not supported ({window}); this is the version of the bundle"
+        )
         return default
     if match[4]:
         spec.report.changed(path, f"kubernetes_version: {version}", "the published release; TKEStack's own builds are not used")
     else:
         spec.report.taken(path, "kubernetes_version")
-    spec.report.comes_from("kubernetes_version", path)
+    spec.report.set_origin("kubernetes_version", path)
     return version
 
 
 def read_settings(spec: Fields, *, version: str, cluster_has_own_names: bool) -> dict[str, Any]:
-    """`control_plane` and `kubeadm` of a cluster file, where the document sets something there."""
+    """`control_plane` and `kubeadm` of a cluster file, as far as the document sets them."""
     report, features, properties = spec.report, spec.section("features"), spec.section("properties")
     kind = spec.text("type")
     if kind == "Baremetal":
-        report.taken(spec.at("type"), "hosts that are reached by SSH")
+        report.taken(spec.at("type"), "hosts reached over SSH")
     elif kind:
-        hint = "a cluster that exists already (Imported) is not made; `verify-cluster` looks at it"
-        report.fault("not-baremetal", spec.at("type"), "it is not Baremetal", hint)
-    _told_names(spec, own=cluster_has_own_names)
-    _told_proxy_mode(features)
+        hint = "Import a Baremetal cluster. An existing cluster (Imported) can only be checked: use `verify-cluster`."
+        report.fault("not-baremetal", spec.at("type"), "the type is not Baremetal", hint)
+    _report_node_names(spec, own=cluster_has_own_names)
+    _report_proxy_mode(features)
     kubeadm: dict[str, Any] = {}
     if (pods := properties.number("maxNodePodNum", 1, 65536)) is not None:
         kubeadm["kubelet"] = {"maxPods": pods}
         report.taken(properties.at("maxNodePodNum"), "kubeadm.kubelet.maxPods, and the IPv4 node mask")
-        report.comes_from("kubeadm.kubelet.maxPods", properties.at("maxNodePodNum"))
+        report.set_origin("kubeadm.kubelet.maxPods", properties.at("maxNodePodNum"))
     if arguments := read_arguments(spec, version):
         kubeadm["extra_args"] = arguments
     control_plane = {**_endpoint(features.section("ha").section("thirdParty")), **_sans(spec)}
@@ -88,7 +92,7 @@ def read_dns_domain(spec: Fields) -> str:
     domain = spec.text("dnsDomain")
     if domain:
         spec.report.taken(spec.at("dnsDomain"), "network.dns_domain")
-        spec.report.comes_from("network.dns_domain", spec.at("dnsDomain"))
+        spec.report.set_origin("network.dns_domain", spec.at("dnsDomain"))
     return domain
 
 
@@ -96,32 +100,32 @@ def read_interface(spec: Fields) -> str:
     """hosts[].interface; "" where the document does not set it."""
     interface = spec.text("networkDevice")
     if interface:
-        why = "the link of the node addresses; take it out where that is the link of the default route"
+        why = "the link of the node addresses; remove the field if this is the link of the default route"
         spec.report.changed(spec.at("networkDevice"), "hosts[].interface", why)
     return interface
 
 
-def _told_names(spec: Fields, *, own: bool) -> None:
-    by_host_name = spec.flag("hostnameAsNodename")
-    if by_host_name is None:
+def _report_node_names(spec: Fields, *, own: bool) -> None:
+    uses_host_names = spec.flag("hostnameAsNodename")
+    if uses_host_names is None:
         return
     path = spec.at("hostnameAsNodename")
-    if by_host_name:
-        spec.report.taken(path, "hosts[].name" if own else "hosts[].name, which documents lack")
+    if uses_host_names:
+        spec.report.taken(path, "hosts[].name" if own else "hosts[].name, which documents do not have")
     else:
-        spec.report.changed(path, "hosts[].name", "a node is called by a name, never by its address; `sixstack node ADDRESS` finds it")
+        spec.report.changed(path, "hosts[].name", "a node has a name, never an address as its name; `sixstack node ADDRESS` finds the node")
 
 
-def _told_proxy_mode(features: Fields) -> None:
+def _report_proxy_mode(features: Fields) -> None:
     ipvs = features.flag("ipvs")
     if ipvs is None:
         return
-    before = "ipvs, which Kubernetes deprecates" if ipvs else "iptables; kubeadm.kube_proxy.mode: iptables keeps it"
-    features.report.changed(features.at("ipvs"), "kube-proxy in nftables mode", f"TKEStack would take {before}")
+    before = "ipvs, which Kubernetes deprecates" if ipvs else "iptables; write kubeadm.kube_proxy.mode: iptables to keep it"
+    features.report.changed(features.at("ipvs"), "kube-proxy in nftables mode", f"TKEStack would use {before}")
 
 
 def _endpoint(balancer: Fields) -> dict[str, str]:
-    """control_plane.endpoint from a load balancer of the owner's."""
+    """control_plane.endpoint from the owner's load balancer."""
     address = balancer.text("vip")
     port = balancer.number("vport", 0, 65535)
     if not address:
@@ -129,7 +133,7 @@ def _endpoint(balancer: Fields) -> dict[str, str]:
     balancer.report.taken(balancer.at("vip"), "control_plane.endpoint")
     if port is not None:
         balancer.report.taken(balancer.at("vport"), "control_plane.endpoint")
-    balancer.report.comes_from("control_plane.endpoint", balancer.path)
+    balancer.report.set_origin("control_plane.endpoint", balancer.path)
     return {"endpoint": join_host_port(address, port) if port else address}
 
 
@@ -138,5 +142,5 @@ def _sans(spec: Fields) -> dict[str, list[str]]:
     for index, (path, name) in enumerate(spec.texts("publicAlternativeNames")):
         names.append(name)
         spec.report.taken(path, f"control_plane.extra_sans[{index}]")
-        spec.report.comes_from(f"control_plane.extra_sans[{index}]", path)
+        spec.report.set_origin(f"control_plane.extra_sans[{index}]", path)
     return {"extra_sans": names} if names else {}

@@ -1,4 +1,4 @@
-"""The texts of files as Cluster and Machine documents: YAML or JSON, several in one file, lists of them."""
+"""Reads Cluster and Machine documents from files: YAML or JSON, several per file, lists of them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tkestack.fields import Fields, child_path
 from tkestack.report import Report
 
 API = "platform.tkestack.io/v1"
-# what kubectl writes several documents as, and what the API server lists them as
+# the list kinds of kubectl and of the API server
 _LISTS = {("v1", "List"), (API, "ClusterList"), (API, "MachineList")}
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-# what PyYAML quotes from the text (the name of an alias: a password may begin with *); the names of its own tokens are <...>
+# text that PyYAML quotes (the name of an alias: a password may begin with *); its own token names are <...>
 _QUOTED = re.compile(r"'(?!<)[^']{2,}'")
 
 
 class Kind(StrEnum):
-    """The kinds that become a cluster file."""
+    """The kinds that an import reads."""
 
     CLUSTER = "Cluster"
     MACHINE = "Machine"
@@ -39,48 +39,48 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One document of a kind that we read."""
+    """One Cluster or Machine document."""
 
     kind: Kind
     fields: Fields
 
     @property
     def spec(self) -> Fields:
-        """What it asks for."""
+        """The spec."""
         return self.fields.section("spec")
 
     @property
     def metadata(self) -> Fields:
-        """Its name and what belongs to it."""
+        """The metadata."""
         return self.fields.section("metadata")
 
     @property
     def name(self) -> str:
-        """metadata.name; "" where the server was to make one."""
+        """metadata.name; "" if the server would generate it."""
         return self.metadata.text("name")
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What the files hold."""
+    """The documents of all files."""
 
     resources: tuple[Resource, ...]
     lines: Mapping[str, int]  # path -> line of its file
 
 
 def read_sources(sources: Sequence[Source], report: Report) -> Documents:
-    """The Cluster and Machine documents of all files, in order; everything else in them is a fault."""
+    """The Cluster and Machine documents of all files, in order; anything else in them is an error."""
     found: list[Resource] = []
     lines: dict[str, int] = {}
     for source in sources:
         name = "".join(c if c.isprintable() else "?" for c in source.name)
         chunks = list(_chunks(source.text))
         if not chunks:
-            report.fault("missing-value", name, "the file is empty", "name a file with Cluster or Machine documents")
+            report.fault("missing-value", name, "the file is empty", "Pass a file with Cluster or Machine documents.")
         for number, chunk in enumerate(chunks, start=1):
             path = f"{name}: " if len(chunks) == 1 else f"{name}#{number}: "
             document = parse_document(chunk)
-            report.problems += [_nameless(problem, path) for problem in document.problems]
+            report.problems += [_without_quotes(problem, path) for problem in document.problems]
             lines |= {(path + inner if inner else path): line for inner, line in document.lines.items()}
             if document.data is not UNREAD:
                 found += _resources(document.data, path, report)
@@ -88,7 +88,7 @@ def read_sources(sources: Sequence[Source], report: Report) -> Documents:
 
 
 def _chunks(text: str) -> Iterator[str]:
-    """The documents of a text, each at the line where it stands."""
+    """The documents of a text, each with its line numbers kept."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     starts = [0, *(match.end() for match in _SEPARATOR.finditer(text))]
     ends = [*(match.start() for match in _SEPARATOR.finditer(text)), len(text)]
@@ -97,17 +97,19 @@ def _chunks(text: str) -> Iterator[str]:
             yield "\n" * text.count("\n", 0, start) + text[start:end]
 
 
-def _nameless(problem: Problem, path: str) -> Problem:
-    """A problem of the text, at its file and without what it quotes."""
-    hint = problem.hint if "cluster file" not in problem.hint and "examples" not in problem.hint else "compare it with the other lines"
+def _without_quotes(problem: Problem, path: str) -> Problem:
+    """A problem of the text, with its file and without quoted text."""
+    hint = (
+        problem.hint if "cluster file" not in problem.hint and "examples" not in problem.hint else "Compare this line with the other lines."
+    )
     where = path + ("" if problem.path == "cluster file" else problem.path)
     return Problem(problem.code, where.removesuffix(": "), _QUOTED.sub("...", problem.message), hint)
 
 
 def _resources(data: object, path: str, report: Report) -> Iterator[Resource]:
     if not isinstance(data, dict):
-        hint = f"name a file with Cluster or Machine documents of {API}"
-        report.fault("document-kind", path.removesuffix(": "), "this is no document of Kubernetes", hint)
+        hint = f"Pass a file with Cluster or Machine documents of {API}."
+        report.fault("document-kind", path.removesuffix(": "), "this is not a Kubernetes document", hint)
         return
     fields = Fields(data, path, report)
     version, kind = fields.text("apiVersion"), fields.text("kind")
@@ -119,5 +121,7 @@ def _resources(data: object, path: str, report: Report) -> Iterator[Resource]:
         report.taken(child_path(path, "kind"), "a cluster file" if kind == Kind.CLUSTER else "hosts[]")
         yield Resource(Kind(kind), fields)
     else:
-        says = f"{quoted(kind)} of {quoted(version)} is neither Cluster nor Machine of {API}" if kind else "it has no kind"
-        report.fault("document-kind", path.removesuffix(": "), says, "take it out: an import reads Cluster and Machine documents")
+        message = f"{quoted(kind)} of {quoted(version)} is neither Cluster nor Machine of {API}" if kind else "kind is missing"
+        report.fault(
+            "document-kind", path.removesuffix(": "), message, "Remove this document: an import reads Cluster and Machine documents."
+        )

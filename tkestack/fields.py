@@ -1,4 +1,4 @@
-"""Typed looks into a document; a value of another type is a fault, one that could not be read is absent."""
+"""Typed access to the fields of a document. A value of another type is an error, an unreadable value is absent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = TypeVar("Kind")
 
 
 class Fields:
-    """A mapping of a document and its path. What is null counts as absent, as Kubernetes reads it."""
+    """A mapping of a document and its path. null counts as absent, as in Kubernetes."""
 
     def __init__(self, data: Mapping[str, object], path: str, report: Report) -> None:
         self.data = data
@@ -25,13 +25,13 @@ class Fields:
         return child_path(self.path, name)
 
     def value(self, name: str) -> object:
-        """The value as it is; None where there is none, or none that could be read."""
+        """The value; None if it is absent or unreadable."""
         found = self.data.get(name)
         return None if found is UNREAD else found
 
     def text(self, name: str) -> str:
-        """A text; "" where there is none."""
-        return self._typed(name, str, "a text") or ""
+        """A string; "" if absent."""
+        return self._typed(name, str, "a string") or ""
 
     def flag(self, name: str) -> bool | None:
         """true or false."""
@@ -42,11 +42,13 @@ class Fields:
         found = self._typed(name, int, "a whole number")
         if found is None or low <= found <= high:
             return found
-        self.report.fault("out-of-range", self.at(name), f"{quoted(found)} is not within {low} to {high}", "write a number of that range")
+        self.report.fault(
+            "out-of-range", self.at(name), f"{quoted(found)} is not between {low} and {high}", f"Write a number from {low} to {high}."
+        )
         return None
 
     def section(self, name: str) -> Fields:
-        """The fields of a mapping; none where there is no mapping."""
+        """The fields of a mapping; empty if absent."""
         found: dict[str, object] | None = self._typed(name, dict, "a mapping")
         return Fields(found or {}, self.at(name), self.report)
 
@@ -59,18 +61,18 @@ class Fields:
                 self._wrong(path, item, "a mapping")
 
     def texts(self, name: str) -> Iterator[tuple[str, str]]:
-        """Path and text of each item of a list."""
+        """Path and string of each item of a list."""
         for path, item in self._items(name):
             if isinstance(item, str):
                 yield path, item
             else:
-                self._wrong(path, item, "a text")
+                self._wrong(path, item, "a string")
 
     def pairs(self, name: str) -> Iterator[tuple[str, str, str]]:
-        """Path, key and text of each entry of a mapping."""
+        """Path, key and string of each entry of a mapping."""
         inner = self.section(name)
         for key in inner.data:
-            if (text := inner._typed(key, str, 'a text in quotes ("...")')) is not None:
+            if (text := inner._typed(key, str, 'a string in quotes ("...")')) is not None:
                 yield inner.at(key), key, text
 
     def _items(self, name: str) -> Iterator[tuple[str, object]]:
@@ -83,22 +85,22 @@ class Fields:
         found = self.value(name)
         if found is None:
             return None
-        # in Python true is a number
+        # in Python, True is an int
         if isinstance(found, kind) and not (isinstance(found, bool) and kind is not bool):
             return found
         self._wrong(self.at(name), found, words)
         return None
 
     def _wrong(self, path: str, value: object, words: str) -> None:
-        self.report.fault("wrong-type", path, f"{_kind(value)} where {words} belongs", f"write {words}")
+        self.report.fault("wrong-type", path, f"expected {words}, got {_kind(value)}", f"Write {words}.")
 
 
 def child_path(path: str, name: str) -> str:
-    """The path of a field of what lies at `path`; that of a whole file ends with a colon and a blank."""
+    """The path of a field below `path`. The path of a file ends with a colon and a space."""
     return path + join_path("", name) if path.endswith(": ") else join_path(path, name)
 
 
 def _kind(value: object) -> str:
-    """A value by its kind alone: it may be a password in the wrong place."""
-    words = {bool: "true or false", int: "a number", float: "a number", str: "a text", dict: "a mapping", list: "a list"}
-    return words.get(type(value), "something else")
+    """The type of a value, without the value: it may be a password in the wrong place."""
+    words = {bool: "true or false", int: "a number", float: "a decimal number", str: "a string", dict: "a mapping", list: "a list"}
+    return words.get(type(value), "another type")

@@ -23,8 +23,8 @@ _KUBEADM_TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernete
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """Where a machine or its jump host answers SSH, and with what one logs in."""
+class SshEndpoint:
+    """The SSH endpoint of a machine or of its jump host, with user and credential."""
 
     fields: Fields
     address: Address
@@ -35,19 +35,19 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine as a document has it."""
+    """One machine of a document."""
 
     role: Role
-    reach: Reach
-    jump: Reach | None
-    name: str  # of the Machine document; "" for those of a Cluster
+    ssh: SshEndpoint
+    jump: SshEndpoint | None
+    name: str  # of the Machine document; "" for machines of a Cluster
     labels: Mapping[str, str]
     taints: tuple[dict[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What documents do not say and their owner may: host names by address, host keys, whether to trust the first that is shown."""
+    """The choices of the user beyond the documents: host names by address, host keys, trust on first use."""
 
     names: Mapping[Address, str] = field(default_factory=dict)
     known_hosts: str = ""
@@ -60,27 +60,27 @@ def read_machine(fields: Fields, role: Role, choices: Choices, name: str = "") -
     labels = _labels(fields, choices)
     taints = _taints(fields)
     jump = _jump(fields.section("proxy"))
-    reach = _reach(fields)
-    return None if reach is None else Machine(role, reach, jump, name, labels, taints)
+    ssh = _read_ssh(fields)
+    return None if ssh is None else Machine(role, ssh, jump, name, labels, taints)
 
 
 def host_document(
     machine: Machine, index: int, families: tuple[Family, ...] | None, interface: str, logins: Logins, choices: Choices
 ) -> dict[str, Any]:
-    """An item of `hosts`; `families` is None where the ranges are at fault."""
-    at, reach = f"hosts[{index}]", machine.reach
-    report = reach.fields.report
-    report.comes_from(at, reach.fields.path)
+    """An item of `hosts`; `families` is None if the ranges have errors."""
+    at, ssh = f"hosts[{index}]", machine.ssh
+    report = ssh.fields.report
+    report.set_origin(at, ssh.fields.path)
     host: dict[str, Any] = {
-        "name": choices.names.get(reach.address) or _proposed_name(machine, index, logins.cluster),
+        "name": choices.names.get(ssh.address) or _proposed_name(machine, index, logins.cluster),
         "role": machine.role.value,
-        "ssh": _endpoint(reach, f"{at}.ssh", logins, choices),
+        "ssh": _endpoint(ssh, f"{at}.ssh", logins, choices),
     }
     if machine.jump is not None:
         host["ssh"]["jump"] = _endpoint(machine.jump, f"{at}.ssh.jump", logins, choices)
-    if families == (family_of(reach.address),):
-        # the node's address in TKEStack too; in dual-stack it is one of two, and the file takes both or none
-        host["addresses"] = [str(reach.address)]
+    if families == (family_of(ssh.address),):
+        # also the node's address in TKEStack; in dual-stack it is one of two, and the file needs both or none
+        host["addresses"] = [str(ssh.address)]
     if interface:
         host["interface"] = interface
     if machine.labels:
@@ -95,13 +95,13 @@ def _proposed_name(machine: Machine, index: int, cluster: str) -> str:
     return proposed if is_subdomain(proposed) else f"{cluster}-{index + 1}"
 
 
-def _reach(fields: Fields) -> Reach | None:
+def _read_ssh(fields: Fields) -> SshEndpoint | None:
     """Address, port, user and secrets; None without a usable address."""
     report = fields.report
     credential = read_credential(fields)
     port = fields.number("port", 0, 65535)
     if port == 0:
-        report.changed(fields.at("port"), "hosts[].ssh.port: 22", "0 is no port")
+        report.changed(fields.at("port"), "hosts[].ssh.port: 22", "0 is not a port")
     elif port is not None:
         report.taken(fields.at("port"), "hosts[].ssh.port")
     user = fields.text("username")
@@ -109,45 +109,45 @@ def _reach(fields: Fields) -> Reach | None:
         report.taken(fields.at("username"), "hosts[].ssh.user")
     found = fields.value("ip")
     if found is None or found == "":
-        report.fault("missing-field", fields.at("ip"), "ip is missing", "write the address where sshd of this machine answers")
+        report.fault("missing-field", fields.at("ip"), "ip is missing", "Write the address of sshd on this machine.")
         return None
     address, fault = read_address(found)
     if fault is not None or address is None:
-        report.fault("not-an-address", fields.at("ip"), "it is not an IP address", "write an address such as 198.18.0.11 or fd66::11")
+        report.fault("not-an-address", fields.at("ip"), "not an IP address", "Write an address such as 198.18.0.11 or fd66::11.")
         return None
     if str(address) == found:
         report.taken(fields.at("ip"), "hosts[].ssh.address")
     else:
-        report.changed(fields.at("ip"), f"hosts[].ssh.address: {address}", "one spelling of each address")
-    return Reach(fields, address, port or 22, user or "root", credential)
+        report.changed(fields.at("ip"), f"hosts[].ssh.address: {address}", "the canonical spelling of the address")
+    return SshEndpoint(fields, address, port or 22, user or "root", credential)
 
 
-def _jump(proxy: Fields) -> Reach | None:
+def _jump(proxy: Fields) -> SshEndpoint | None:
     kind = proxy.text("type")
     if not proxy.value("ip"):
         return None
     if kind in ("SSHJumpServer", ""):
         if kind:
             proxy.report.taken(proxy.at("type"), "hosts[].ssh.jump")
-        return _reach(proxy)
-    proxy.report.left(proxy.path, f"hosts are reached directly or through an SSH jump host, not by {kind}")
+        return _read_ssh(proxy)
+    proxy.report.not_taken(proxy.path, f"hosts are reached directly or through an SSH jump host, not through {kind}")
     return None
 
 
-def _endpoint(reach: Reach, at: str, logins: Logins, choices: Choices) -> dict[str, Any]:
-    report = reach.fields.report
-    report.comes_from(f"{at}.address", reach.fields.at("ip"))
-    report.comes_from(f"{at}.user", reach.fields.at("username"))
-    endpoint: dict[str, Any] = {"address": str(reach.address)}
-    if reach.port != 22:
-        endpoint["port"] = reach.port
-    endpoint["user"] = reach.user
-    if reach.credential is not None:
-        endpoint["credential"] = logins.block(reach.user, reach.credential)
+def _endpoint(ssh: SshEndpoint, at: str, logins: Logins, choices: Choices) -> dict[str, Any]:
+    report = ssh.fields.report
+    report.set_origin(f"{at}.address", ssh.fields.at("ip"))
+    report.set_origin(f"{at}.user", ssh.fields.at("username"))
+    endpoint: dict[str, Any] = {"address": str(ssh.address)}
+    if ssh.port != 22:
+        endpoint["port"] = ssh.port
+    endpoint["user"] = ssh.user
+    if ssh.credential is not None:
+        endpoint["credential"] = logins.block(ssh.user, ssh.credential)
     else:
         endpoint["credential"] = "default"
-        report.added(f"{at}.credential: default", f"{reach.fields.path} has neither password nor privateKey")
-    if key := known_host_key(choices.known_hosts, reach.address, reach.port):
+        report.added(f"{at}.credential: default", f"{ssh.fields.path} has neither password nor privateKey")
+    if key := known_host_key(choices.known_hosts, ssh.address, ssh.port):
         endpoint["host_key"] = key
     elif choices.trust_on_first_use:
         endpoint["host_key"] = TRUST_ON_FIRST_USE
@@ -158,7 +158,7 @@ def _labels(fields: Fields, choices: Choices) -> dict[str, str]:
     taken = {}
     for path, key, value in fields.pairs("labels"):
         if (owner := label_owner(key, tkestack=choices.tkestack_labels)) is not None:
-            fields.report.left(path, f"{owner.rstrip(',')} sets it")
+            fields.report.not_taken(path, f"{owner.rstrip(',')} sets this label")
         else:
             taken[key] = value
             fields.report.taken(path, join_path("hosts[].labels", key))
@@ -170,9 +170,9 @@ def _taints(fields: Fields) -> tuple[dict[str, str], ...]:
     for taint in fields.sections("taints"):
         key = taint.text("key")
         if key in _KUBEADM_TAINTS:
-            fields.report.left(taint.path, "kubeadm gives a control plane its own taint")
+            fields.report.not_taken(taint.path, "kubeadm sets the taint of a control plane")
         elif (owner := taint_owner(key)) is not None:
-            fields.report.left(taint.path, f"{owner} set it")
+            fields.report.not_taken(taint.path, f"{owner} set this taint")
         else:
             taken.append({name: text for name in ("key", "value", "effect") if (text := taint.text(name))})
             for name in taken[-1]:

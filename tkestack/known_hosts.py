@@ -13,9 +13,9 @@ from cluster.vocabulary.families import Address
 
 
 def known_host_key(text: str, address: Address, port: int) -> str | None:
-    """`TYPE BASE64` of the key that the text has for this address and port, ed25519 first; None when it has none that is not revoked.
+    """`TYPE BASE64` of the key that the text has for this address and port, ed25519 first; None when there is no valid key.
 
-    Names in a hashed file (`|1|SALT|HASH`) are found too; wildcards and certificate authorities are passed over.
+    Names in a hashed file (`|1|SALT|HASH`) are found too; wildcards and certificate authorities are ignored.
     """
     plain = str(address)
     wanted = [f"[{plain}]:{port}"] if port != 22 else [plain, f"[{plain}]:22"]
@@ -31,7 +31,7 @@ def _entries(text: str) -> Iterator[tuple[str, str, str]]:
             revoked.add((words[2], words[3]))
         elif len(words) >= 3 and not words[0].startswith(("#", "@")):
             entries.append((words[0], words[1], words[2]))
-    # what stands further up wins: a dict takes the last of its kind
+    # the first entry of a type has precedence: reversed, as a dict keeps the last
     for names, kind, key in reversed(entries):
         if (kind, key) not in revoked:
             yield names, kind, key

@@ -1,4 +1,4 @@
-"""The logins of machines: one `SSH credential` block for each distinct one."""
+"""The logins of machines: one `SSH credential` block for each distinct login."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TO = "an SSH credential block"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What the block of that name holds, and who logs in with it; `repr` shows no secret."""
+    """The content of a block and its user; `repr` shows no secret."""
 
     block: str
     user: str
@@ -25,7 +25,7 @@ class Login:
 
 @dataclass
 class Logins:
-    """Gives each distinct login a block name: CLUSTER-USER, with a number where one user has several."""
+    """Gives each distinct login a block name: CLUSTER-USER, with a number if a user has several logins."""
 
     cluster: str
     found: dict[tuple[str, Credential], Login] = field(default_factory=dict)
@@ -47,19 +47,23 @@ def read_credential(fields: Fields) -> Credential | None:
     password, key, passphrase = (_secret(fields, name) for name in ("password", "privateKey", "passPhrase"))
     if password and password.endswith("\n"):
         password = password.rstrip("\r\n")
-        fields.report.changed(fields.at("password"), _TO, "it ends with a line feed, as `echo ... | base64` makes it: taken without")
+        fields.report.changed(
+            fields.at("password"),
+            _TO,
+            "the password ended with a line feed, as after `echo ... | base64`; it is taken over without the line feed",
+        )
     elif password:
         fields.report.taken(fields.at("password"), _TO)
     if key and "PRIVATE KEY-----" not in key:
-        hint = "write the base64 of the file that ssh-keygen made, without .pub"
-        fields.report.fault("not-a-private-key", fields.at("privateKey"), "it is the base64 of no private key", hint)
+        hint = "Write the base64 of the private key file of ssh-keygen, the file without .pub."
+        fields.report.fault("not-a-private-key", fields.at("privateKey"), "not the base64 of a private key", hint)
         key = None
     elif key:
         fields.report.taken(fields.at("privateKey"), _TO)
     if passphrase and key:
         fields.report.taken(fields.at("passPhrase"), _TO)
     elif passphrase:
-        fields.report.left(fields.at("passPhrase"), "there is no private key that it would open")
+        fields.report.not_taken(fields.at("passPhrase"), "there is no private key for this passphrase")
         passphrase = None
     if not (password or key):
         return None
@@ -67,21 +71,21 @@ def read_credential(fields: Fields) -> Credential | None:
 
 
 def _secret(fields: Fields, name: str) -> str | None:
-    """The text inside of base64, as Go writes octets into JSON; a fault never shows it."""
+    """The string in base64, as Go encodes bytes in JSON; an error never shows it."""
     found = fields.value(name)
     if found is None or found == "":
         return None
-    hint = "write its base64, on one line, as TKEStack wants it"
+    hint = "Write the base64 on one line, as TKEStack expects it."
     if not isinstance(found, str):
-        fields.report.fault("not-base64", fields.at(name), "it is no text", hint + "; in quotes")
+        fields.report.fault("not-base64", fields.at(name), "not a string", f"{hint} Put it in quotes.")
         return None
     try:
-        octets = base64.b64decode(found.replace("\n", "").replace("\r", ""), validate=True)
+        data = base64.b64decode(found.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
-        fields.report.fault("not-base64", fields.at(name), "it is not base64", hint)
+        fields.report.fault("not-base64", fields.at(name), "not base64", hint)
         return None
     try:
-        return octets.decode() or None
+        return data.decode() or None
     except UnicodeDecodeError:
-        fields.report.fault("not-base64", fields.at(name), "it is the base64 of something that is no text", hint)
+        fields.report.fault("not-base64", fields.at(name), "the base64 of bytes that are not UTF-8", hint)
         return None

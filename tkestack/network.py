@@ -15,14 +15,14 @@ from tkestack.fields import Fields
 # TKEStack's defaults where a document names no serviceCIDR
 _SERVICES = 256
 _PODS = 256
-# a cluster grows, and node masks cannot be changed later
+# room for more nodes: node masks cannot be changed later
 _LEAST_ROOM = 16
 _LONGEST_MASK = {Family.IPV4: 28, Family.IPV6: 124}
 
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """What the documents say of families and ranges, primary family first."""
+    """The families and ranges of the documents, primary family first."""
 
     families: tuple[Family, ...]
     pods: tuple[PodNetwork, ...]
@@ -41,7 +41,7 @@ class Ranges:
 
 
 def read_ranges(spec: Fields, hosts: int) -> Ranges | None:
-    """The ranges of a Cluster's spec for that many hosts; None when they are at fault."""
+    """The ranges of a Cluster's spec for that many hosts; None if they have errors."""
     dual = spec.section("features").flag("ipv6DualStack")
     wanted_pods, wanted_services = _sizes(spec)
     given = _given(spec, wanted_services)
@@ -51,8 +51,8 @@ def read_ranges(spec: Fields, hosts: int) -> Ranges | None:
     families = tuple(family_of(network) for network in services)
     masked = tuple(_masked(spec, network, hosts, wanted_pods) for network in _ordered(spec, pods, families))
     for index in range(len(families)):
-        spec.report.comes_from(f"network.pods[{index}]", spec.at("clusterCIDR"))
-        spec.report.comes_from(f"network.services[{index}]", spec.at("serviceCIDR" if spec.value("serviceCIDR") else "clusterCIDR"))
+        spec.report.set_origin(f"network.pods[{index}]", spec.at("clusterCIDR"))
+        spec.report.set_origin(f"network.services[{index}]", spec.at("serviceCIDR" if spec.value("serviceCIDR") else "clusterCIDR"))
     ranges = Ranges(families, masked, services)
     if dual is not None:
         spec.report.taken(spec.section("features").at("ipv6DualStack"), f"stack: {ranges.stack}")
@@ -60,10 +60,10 @@ def read_ranges(spec: Fields, hosts: int) -> Ranges | None:
 
 
 def _given(spec: Fields, services_wanted: int) -> tuple[tuple[Network, ...], tuple[Network, ...]] | None:
-    """Pod and service ranges as the document has them; services are cut off the pods' where it has none."""
+    """Pod and service ranges as the document has them; services are taken from the pod ranges if it has none."""
     pods, services = _networks(spec, "clusterCIDR"), _networks(spec, "serviceCIDR")
     if not spec.value("clusterCIDR"):
-        hint = "add the range of the pods, such as 10.244.0.0/16, or one of each family with a comma between"
+        hint = "Write the range of the pods, such as 10.244.0.0/16, or one range of each family, separated by a comma."
         spec.report.fault("missing-field", spec.at("clusterCIDR"), "clusterCIDR is missing", hint)
     if pods is None:
         return None
@@ -76,17 +76,17 @@ def _ordered(spec: Fields, pods: tuple[Network, ...], families: tuple[Family, ..
     """The pod ranges in the order of these families."""
     path = spec.at("clusterCIDR")
     if tuple(family_of(network) for network in pods) == families:
-        if not spec.report.told_of(path):
+        if not spec.report.is_reported(path):
             spec.report.taken(path, f"network.pods: {_listed(pods)}")
         return pods
     ordered = tuple(reversed(pods))
-    why = "the first family of serviceCIDR is that of the API server's address (kubeadm#2754), and pods follow it"
+    why = "the first family of serviceCIDR is the family of the API server's address (kubeadm#2754), and the pod ranges have the same order"
     spec.report.changed(path, f"network.pods: {_listed(ordered)}", why)
     return ordered
 
 
 def _networks(spec: Fields, name: str) -> tuple[Network, ...] | None:
-    """The one or two networks of a field; None when there are none, or faults."""
+    """The one or two networks of a field; None if absent or invalid."""
     found: list[Network] = []
     text = spec.text(name)
     if not text:
@@ -102,28 +102,28 @@ def _networks(spec: Fields, name: str) -> tuple[Network, ...] | None:
     if len(found) != len(text.split(",")):
         return None
     if len({network.version for network in found}) != len(found):
-        hint = "write one, or one of IPv4 and one of IPv6"
-        spec.report.fault("range-families", spec.at(name), f"{_listed(found)}: there are {len(found)} ranges and not one a family", hint)
+        hint = "Write one range, or one IPv4 range and one IPv6 range."
+        spec.report.fault("range-families", spec.at(name), f"{_listed(found)}: {len(found)} ranges, expected one per family", hint)
         return None
-    if name == "serviceCIDR" and not spec.report.told_of(spec.at(name)):
+    if name == "serviceCIDR" and not spec.report.is_reported(spec.at(name)):
         spec.report.taken(spec.at(name), f"network.services: {_listed(found)}")
     return tuple(found)
 
 
 def _sizes(spec: Fields) -> tuple[int | None, int]:
-    """How many pods a node holds, if the document says it, and how many services there are."""
+    """The number of pods per node, if set, and the number of services."""
     properties = spec.section("properties")
     pods = properties.number("maxNodePodNum", 1, 65536)
     services = properties.number("maxClusterServiceNum", 1, 2**20)
     if services is not None and spec.value("serviceCIDR"):
-        spec.report.left(properties.at("maxClusterServiceNum"), "serviceCIDR says how many services there can be")
+        spec.report.not_taken(properties.at("maxClusterServiceNum"), "serviceCIDR limits the number of services")
     elif services is not None:
         spec.report.taken(properties.at("maxClusterServiceNum"), "network.services")
     return pods, services or _SERVICES
 
 
 def _halved(spec: Fields, pods: Sequence[Network], services: int) -> tuple[tuple[Network, ...], tuple[Network, ...]] | None:
-    """Pods in the first half of each range and services at its end; None when one is too small."""
+    """Pods in the first half of each range and services at its end; None if a range is too small."""
     halves: list[Network] = []
     ends: list[Network] = []
     for network in pods:
@@ -132,54 +132,60 @@ def _halved(spec: Fields, pods: Sequence[Network], services: int) -> tuple[tuple
             bits = max(bits, 16)  # /112, as Kubernetes recommends
         prefix = network.max_prefixlen - bits
         if network.prefixlen + 1 > prefix:
-            hint = "name a serviceCIDR beside it, or take a wider clusterCIDR"
-            spec.report.fault("range-too-small", spec.at("clusterCIDR"), f"{network} has no room for pods and {services} services", hint)
+            hint = "Write a serviceCIDR, or a larger clusterCIDR."
+            spec.report.fault("range-too-small", spec.at("clusterCIDR"), f"{network} is too small for pods and {services} services", hint)
             return None
         halves.append(ip_network((network.network_address, network.prefixlen + 1)))
         last = network.network_address + (network.num_addresses - 2**bits)
         ends.append(ip_network((last, prefix)))
-    why = "there is no serviceCIDR: TKEStack takes services from the end of the pods' range, and here ranges share no address"
+    why = "there is no serviceCIDR: TKEStack takes services from the end of the pod range, and a cluster file has separate ranges"
     spec.report.changed(spec.at("clusterCIDR"), f"network.pods: {_listed(halves)}, network.services: {_listed(ends)}", why)
     return tuple(halves), tuple(ends)
 
 
 def _agree(spec: Fields, pods: Sequence[Network], services: Sequence[Network], dual: bool | None) -> bool:
-    """Pods and services have the same families, and ipv6DualStack says so too."""
+    """Pods and services have the same families, and ipv6DualStack agrees."""
     report = spec.report
     if {network.version for network in pods} != {network.version for network in services}:
-        says = f"services have {_listed(services)}, pods have {_listed(pods)}"
-        report.fault("range-families", spec.at("serviceCIDR"), says, "give both the same families")
+        message = f"services have {_listed(services)}, pods have {_listed(pods)}: the families differ"
+        report.fault("range-families", spec.at("serviceCIDR"), message, "Write ranges of the same families in both.")
         return False
     if dual and len(pods) == 1:
-        says = f"features.ipv6DualStack is true and {pods[0]} is the only range"
-        report.fault("range-families", spec.at("clusterCIDR"), says, "add a range of the other family, here and to serviceCIDR")
+        message = f"features.ipv6DualStack is true but {pods[0]} is the only range"
+        report.fault("range-families", spec.at("clusterCIDR"), message, "Add a range of the other family, here and to serviceCIDR.")
         return False
     if dual is False and len(pods) == 2:
-        says = f"features.ipv6DualStack is false and there are ranges of both families: {_listed(pods)}"
-        report.fault("range-families", spec.at("clusterCIDR"), says, "keep one range, here and in serviceCIDR, or set ipv6DualStack")
+        message = f"features.ipv6DualStack is false but there are ranges of both families: {_listed(pods)}"
+        report.fault(
+            "range-families", spec.at("clusterCIDR"), message, "Keep one range, here and in serviceCIDR, or set ipv6DualStack to true."
+        )
         return False
     return True
 
 
 def _masked(spec: Fields, cidr: Network, hosts: int, wanted_pods: int | None) -> PodNetwork:
-    """The pod range with a node mask that leaves every host its part, and room for more."""
+    """The pod range with a node mask that has a range for every host and for more hosts."""
     plain = PodNetwork(cidr=cidr)
     number = spec.section("properties").at("maxNodePodNum")
     if cidr.version == 4 and wanted_pods is not None:
         mask = 32 - max(4, (wanted_pods - 1).bit_length())
         if cidr.prefixlen <= mask <= cidr.prefixlen + 16 and 2 ** (mask - cidr.prefixlen) >= hosts:
             return PodNetwork(cidr=cidr, node_mask=mask) if mask != plain.mask else plain
-        room = "holds fewer hosts" if mask <= cidr.prefixlen + 16 else "is more than 16 bits longer than the range"
-        why = f"{number}: {wanted_pods} pods a node are a node mask of /{mask}, which {room}"
+        room = "has room for fewer hosts" if mask <= cidr.prefixlen + 16 else "is more than 16 bits longer than the range"
+        why = f"{number}: {wanted_pods} pods per node need a node mask of /{mask}, which {room}"
     elif plain.mask >= cidr.prefixlen + 4 and plain.node_ranges >= 2 * hosts and plain.mask <= cidr.prefixlen + 16:
         return plain
     elif plain.mask > cidr.prefixlen + 16:
-        why = f"the default node mask /{plain.mask} is more than 16 bits longer, which kube-controller-manager refuses"
+        why = f"the default node mask /{plain.mask} is more than 16 bits longer than the range, which kube-controller-manager refuses"
     else:
         count = (
-            f"{plain.node_ranges} node ranges" if plain.node_ranges > 1 else "one node range" if plain.mask >= cidr.prefixlen else "none"
+            f"{plain.node_ranges} node ranges"
+            if plain.node_ranges > 1
+            else "one node range"
+            if plain.mask >= cidr.prefixlen
+            else "no node range"
         )
-        why = f"of the default node mask /{plain.mask} it holds {count}, the documents name {hosts} host{'s' if hosts > 1 else ''}, and the mask cannot be changed later"
+        why = f"with the default node mask /{plain.mask} the range has {count}; the documents have {hosts} host{'s' if hosts > 1 else ''}, and the mask cannot be changed later"
     longer = max((max(_LEAST_ROOM, 2 * hosts) - 1).bit_length(), 8 if cidr.version == 6 else 4)
     if plain.mask > cidr.prefixlen + 16:
         longer = 16

@@ -1,4 +1,4 @@
-"""What TKEStack's documents have and a cluster file has not, with the reason; and what nobody has said anything of."""
+"""Fields of TKEStack's documents that a cluster file does not have, with the reason, and unknown fields."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from tkestack.documents import Resource
 from tkestack.fields import child_path
 from tkestack.report import Report
 
-_SERVER = "TKEStack's server writes it"
-_TENANT = "there are no tenants here"
-_PROVIDER = "it is of TKEStack's own services"
+_SERVER = "TKEStack's server writes this field"
+_TENANT = "sixstack has no tenants"
+_PROVIDER = "this field is for TKEStack's own services"
 
-# fields of a spec, indices left out; what is empty or false asks for nothing
+# fields of a spec, without indices; empty and false values have no effect
 _REASONS = {
     "finalizers": _SERVER,
     "tenantID": _TENANT,
     "displayName": "a cluster has one name",
-    "networkType": "`cni` says what the pod network is",
-    "networkArgs": "they are settings of TKEStack's Cilium; see `cni`",
+    "networkType": "`cni` sets the pod network",
+    "networkArgs": "settings of TKEStack's Cilium; `cni` sets the pod network",
     "dockerExtraArgs": "containerd is the container runtime",
-    "clusterCredentialRef": "a new cluster gets certificates of its own",
+    "clusterCredentialRef": "a new cluster gets its own certificates",
     "etcd.external": "etcd runs on the control plane",
-    "etcd.local.dataDir": "etcd's data lies in /var/lib/etcd",
-    "etcd.local.serverCertSANs": "etcd's certificates name what kubeadm puts into them",
-    "etcd.local.peerCertSANs": "etcd's certificates name what kubeadm puts into them",
-    "scalingMachines": "they are on their way in or out: add them to `hosts` if they are to stay",
+    "etcd.local.dataDir": "etcd's data is in /var/lib/etcd",
+    "etcd.local.serverCertSANs": "kubeadm chooses the names in etcd's certificates",
+    "etcd.local.peerCertSANs": "kubeadm chooses the names in etcd's certificates",
+    "scalingMachines": "these machines are being added or removed: write them in `hosts` if they are to stay",
     "bootstrapApps": _PROVIDER,
     "appVersion": _PROVIDER,
-    "features.publicLB": "no load balancer is made; see `control_plane.endpoint`",
-    "features.internalLB": "no load balancer is made; see `control_plane.endpoint`",
+    "features.publicLB": "sixstack creates no load balancer; see `control_plane.endpoint`",
+    "features.internalLB": "sixstack creates no load balancer; see `control_plane.endpoint`",
     "features.gpuType": "no GPU driver or device plug-in is installed",
-    "features.enableMasterSchedule": "a control plane keeps kubeadm's taint; `kubectl taint nodes NAME node-role.kubernetes.io/control-plane-` takes it",
-    "features.ha.tke": "no keepalived is installed: give the address to a load balancer of yours and name it in `control_plane.endpoint`",
-    "features.skipConditions": "they are steps of TKEStack",
-    "features.files": "no files are copied but those of the bundle",
-    "features.hooks": "there are no hooks",
+    "features.enableMasterSchedule": "a control plane keeps kubeadm's taint; `kubectl taint nodes NAME node-role.kubernetes.io/control-plane-` removes the taint",
+    "features.ha.tke": "sixstack installs no keepalived: give the address to your own load balancer and write it in `control_plane.endpoint`",
+    "features.skipConditions": "these are steps of TKEStack",
+    "features.files": "sixstack copies only the files of the bundle",
+    "features.hooks": "sixstack has no hooks",
     "features.csiOperator": "no storage driver is installed",
     "features.authzWebhookAddr": "no authorization webhook is set up",
     "features.enableMetricsServer": "no metrics-server is installed",
-    "features.enableCilium": "`cni` says what the pod network is",
+    "features.enableCilium": "`cni` sets the pod network",
     "features.containerRuntime": "containerd is the container runtime",
-    "features.upgrade": "there is nothing to upgrade yet",
+    "features.upgrade": "a new cluster needs no upgrade",
     "properties.oversoldRatio": _PROVIDER,
-    "machines.taints.timeAdded": "the node controllers write it",
-    "taints.timeAdded": "the node controllers write it",
-    "machines.proxy": "it has no address",
-    "proxy": "it has no address",
+    "machines.taints.timeAdded": "the node controllers write this field",
+    "taints.timeAdded": "the node controllers write this field",
+    "machines.proxy": "the proxy has no address",
+    "proxy": "the proxy has no address",
 }
 _METADATA = {
-    "generateName": "the name is there, or comes from other fields",
+    "generateName": "the name comes from metadata.name or other fields",
     "labels": "labels of TKEStack's document, not of a node",
     "annotations": "annotations of TKEStack's document, not of a node",
 }
-# read elsewhere (tkestack/): known, and at times with nothing to say
+# fields that other modules of tkestack/ read, sometimes without a report
 _READ = {
     *("type", "version", "networkDevice", "clusterCIDR", "serviceCIDR", "dnsDomain", "publicAlternativeNames", "features", "properties"),
     *("machines", "kubeletExtraArgs", "apiServerExtraArgs", "controllerManagerExtraArgs", "schedulerExtraArgs", "hostnameAsNodename"),
@@ -76,39 +76,39 @@ _READ = {
 }
 
 
-def tell_the_rest(resource: Resource, report: Report) -> None:
-    """Say of every field of which nothing was said what became of it: nothing, and why."""
+def report_unread_fields(resource: Resource, report: Report) -> None:
+    """Report every field that no module has reported: not taken over, with the reason."""
     _walk(resource.fields.data, resource.fields.path, "", report)
 
 
 def _walk(value: object, path: str, generic: str, report: Report) -> None:
-    if value is UNREAD or report.told_of(path):
+    if value is UNREAD or report.is_reported(path):
         return
     below = list(_children(value, path, generic))
-    if any(_told_below(item, at, report) for item, at, _ in below):
+    if any(_any_reported(item, at, report) for item, at, _ in below):
         for item, at, name in below:
             _walk(item, at, name, report)
         return
     top, _, rest = generic.partition(".")
-    # what is known to be a holder of fields is told by its fields
+    # a known mapping is reported by its fields
     if below and (generic in {"", "spec", "metadata"} or (top == "spec" and rest in _READ)):
         for item, at, name in below:
             _walk(item, at, name, report)
     elif generic:
-        _tell(value, path, top, rest, report)
+        _report_field(value, path, top, rest, report)
 
 
-def _tell(value: object, path: str, top: str, rest: str, report: Report) -> None:
+def _report_field(value: object, path: str, top: str, rest: str, report: Report) -> None:
     known = _REASONS.get(rest) if top == "spec" else _METADATA.get(rest, _SERVER) if top == "metadata" else None
     if top == "status":
-        report.left(path, "it is what TKEStack saw of its own cluster")
+        report.not_taken(path, "the state of TKEStack's own cluster")
     elif top == "spec" and known is None and rest not in _READ:
         near = nearest_name(rest.rpartition(".")[2], sorted(_siblings(rest)))
-        report.left(path, "TKEStack's documents have no such field" + (f"; did you mean {near}?" if near else ""))
+        report.not_taken(path, "TKEStack's documents have no such field" + (f"; did you mean {near}?" if near else ""))
     elif not value:
-        report.taken(path, "nothing: it asks for nothing")
+        report.taken(path, "nothing: the value is empty")
     else:
-        report.left(path, known or "there is no use for it beside the other fields")
+        report.not_taken(path, known or "the other fields of the document make this field unnecessary")
 
 
 def _siblings(rest: str) -> set[str]:
@@ -116,8 +116,8 @@ def _siblings(rest: str) -> set[str]:
     return {name.rpartition(".")[2] for name in (*_READ, *_REASONS) if name.rpartition(".")[0] == parent}
 
 
-def _told_below(value: object, path: str, report: Report) -> bool:
-    return report.told_of(path) or any(_told_below(item, at, report) for item, at, _ in _children(value, path, ""))
+def _any_reported(value: object, path: str, report: Report) -> bool:
+    return report.is_reported(path) or any(_any_reported(item, at, report) for item, at, _ in _children(value, path, ""))
 
 
 def _children(value: object, path: str, generic: str) -> list[tuple[object, str, str]]:

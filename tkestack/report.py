@@ -1,4 +1,4 @@
-"""What became of each field of a document: taken over, changed, not taken over, or at fault. No line holds a secret."""
+"""The report of an import: each field is taken over, changed, not taken over or invalid. No line contains a secret."""
 
 from __future__ import annotations
 
@@ -8,74 +8,74 @@ from enum import StrEnum
 from cluster.vocabulary.problems import Problem
 
 
-class StepOutcome(StrEnum):
-    """What became of a field; `added` is what no document says and the cluster file needs."""
+class FieldOutcome(StrEnum):
+    """The outcome of a field; `added` is a value of the cluster file that no document has."""
 
     TAKEN = "taken over"
     CHANGED = "changed"
-    LEFT = "not taken over"
+    NOT_TAKEN = "not taken over"
     ADDED = "added"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field: where it stood (`FILE: spec.x`), what came of it in the cluster file, and why."""
+    """One field: its path (`FILE: spec.x`), the result in the cluster file, and the reason."""
 
-    fate: StepOutcome
-    path: str  # "" for what was added
-    to: str  # "" for what was not taken over
+    outcome: FieldOutcome
+    path: str  # "" for an added value
+    to: str  # "" for a field that was not taken over
     why: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """The JSON form of `sixstack import --output json`."""
-        return {"fate": self.fate.value, "path": self.path, "to": self.to, "why": self.why}
+        return {"fate": self.outcome.value, "path": self.path, "to": self.to, "why": self.why}
 
     def __str__(self) -> str:
-        if self.fate is StepOutcome.LEFT:
+        if self.outcome is FieldOutcome.NOT_TAKEN:
             return f"not taken over: {self.path}: {self.why}"
-        if self.fate is StepOutcome.ADDED:
+        if self.outcome is FieldOutcome.ADDED:
             return f"added: {self.to}: {self.why}"
-        return f"{self.fate}: {self.path} -> {self.to}" + (f": {self.why}" if self.why else "")
+        return f"{self.outcome}: {self.path} -> {self.to}" + (f": {self.why}" if self.why else "")
 
 
 class Report:
-    """Collects what is said of fields; a field of which nothing was said is found afterwards (tkestack/not_taken.py)."""
+    """Collects the outcomes of fields. tkestack/not_taken.py finds fields without an outcome afterwards."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.problems: list[Problem] = []
         self.origins: dict[str, str] = {}  # path in the cluster file -> path in a document
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def taken(self, path: str, to: str) -> None:
-        """The field says the same in the cluster file, at `to`."""
-        self._change(Change(StepOutcome.TAKEN, path, to))
+        """The field has the same value in the cluster file, at `to`."""
+        self._change(Change(FieldOutcome.TAKEN, path, to))
 
     def changed(self, path: str, to: str, why: str) -> None:
         """The field was taken over with another value or meaning."""
-        self._change(Change(StepOutcome.CHANGED, path, to, why))
+        self._change(Change(FieldOutcome.CHANGED, path, to, why))
 
-    def left(self, path: str, why: str) -> None:
-        """Nothing in the cluster file comes of the field."""
-        self._change(Change(StepOutcome.LEFT, path, "", why))
+    def not_taken(self, path: str, why: str) -> None:
+        """The field has no effect on the cluster file."""
+        self._change(Change(FieldOutcome.NOT_TAKEN, path, "", why))
 
     def added(self, to: str, why: str) -> None:
-        """The cluster file says something that no field does."""
-        self.changes.append(Change(StepOutcome.ADDED, "", to, why))
+        """The cluster file has a value that no document has."""
+        self.changes.append(Change(FieldOutcome.ADDED, "", to, why))
 
-    def fault(self, code: str, path: str, says: str, hint: str) -> None:
+    def fault(self, code: str, path: str, message: str, hint: str) -> None:
         """The field cannot be used."""
-        self._told.add(path)
-        self.problems.append(Problem(code, path, says, hint))
+        self._reported.add(path)
+        self.problems.append(Problem(code, path, message, hint))
 
-    def comes_from(self, ours: str, path: str) -> None:
-        """A problem of our field is one of that field of the document."""
-        self.origins[ours] = path
+    def set_origin(self, field: str, path: str) -> None:
+        """A problem of `field` in the cluster file is a problem of `path` in a document."""
+        self.origins[field] = path
 
-    def told_of(self, path: str) -> bool:
-        """Something was said of exactly this field."""
-        return path in self._told
+    def is_reported(self, path: str) -> bool:
+        """Whether exactly this field has an outcome."""
+        return path in self._reported
 
     def _change(self, change: Change) -> None:
-        self._told.add(change.path)
+        self._reported.add(change.path)
         self.changes.append(change)

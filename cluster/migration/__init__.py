@@ -1,6 +1,6 @@
-"""Migration help: what a change of families or ranges of a cluster that is there asks for, in order, and what each action restarts.
+"""Migration help: the manual actions for a change of families or ranges of an existing cluster, in order, and what each action restarts.
 
-create-cluster does none of it (it refuses with immutable-field). The order is that of Kubernetes 1.36: its documentation, and where that is silent its code.
+create-cluster refuses such a change (immutable-field). The order follows the documentation of Kubernetes 1.36, and its code where the documentation has no answer.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from cluster.vocabulary.spec import ClusterSpec
 __all__ = ["Action", "Migration", "migration"]
 
 
-def migration(was: ClusterSpec, now: ClusterSpec) -> Migration | None:
-    """From the cluster as it is to the one asked for; None when families and ranges stay. Either spec may lack addresses of hosts."""
-    difference = Difference(was, now)
-    if difference.none:
+def migration(old: ClusterSpec, new: ClusterSpec) -> Migration | None:
+    """The actions from the old cluster to the new one; None when families and ranges stay. Either spec may lack addresses of hosts."""
+    difference = Difference(old, new)
+    if difference.is_empty:
         return None
-    change = f"from {_shape(was)} to {_shape(now)}"
-    if difference.fixed:
-        verdict = f"not possible in place: {'; '.join(difference.fixed)}. A second cluster takes the place of this one"
+    change = f"from {_shape(old)} to {_shape(new)}"
+    if difference.obstacles:
+        verdict = f"not possible in place: {'; '.join(difference.obstacles)}. Replace this cluster by a second one"
         return Migration(change, False, verdict, tuple(recreate(difference)))
-    if difference.at_once:
-        verdict = "possible by hand, with an interruption of the whole cluster; a new cluster beside this one has none"
+    if difference.affects_all_nodes:
+        verdict = "possible by hand, with an interruption of the whole cluster; a second cluster avoids the interruption"
     else:
         verdict = "possible by hand, one node after another; create-cluster does none of it"
     return Migration(change, True, verdict, tuple(in_place(difference)))
@@ -32,5 +32,5 @@ def migration(was: ClusterSpec, now: ClusterSpec) -> Migration | None:
 
 def _shape(spec: ClusterSpec) -> str:
     mode = f"{spec.stack} ({spec.families[0]} first)" if len(spec.families) > 1 else spec.stack.value
-    pods = ", ".join(f"{pods.cidr} by /{pods.mask}" for pods in spec.network.pods)
+    pods = ", ".join(f"{pods.cidr} (node mask /{pods.mask})" for pods in spec.network.pods)
     return f"{mode} with pods {pods} and services {', '.join(map(str, spec.service_ranges))}"

@@ -1,4 +1,4 @@
-"""Two cluster files side by side, offline: what a run of create-cluster would do to a cluster that is exactly as the old one says."""
+"""Compares two cluster files offline: the plan of create-cluster for a cluster that matches the old file."""
 
 from __future__ import annotations
 
@@ -25,57 +25,57 @@ from cluster.vocabulary.spec import ClusterSpec, Host, Role
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`problems` and `migration`: why create-cluster would refuse; else `plan`: what it would do, as far as two files tell."""
+    """`problems` and `migration`: why create-cluster would refuse the change. Otherwise `plan`: its steps, as far as two files show."""
 
     problems: tuple[Problem, ...]
     migration: Migration | None
     plan: Plan | None
 
 
-def compare(was: ClusterSpec, now: ClusterSpec) -> Comparison:
-    """From a cluster made of `was` to the file `now`. Never raises on specs that the reader accepts."""
-    if problems := immutable_changes(now, specified_cluster(was)):
-        return Comparison(problems, migration(was, now), None)
-    # an address that only the host knows is the same in both
-    before, after = resolve_offline(was, now.hosts), resolve_offline(now, was.hosts)
+def compare(old: ClusterSpec, new: ClusterSpec) -> Comparison:
+    """Compare a cluster made from `old` with the file `new`. Never raises for specs that the reader accepts."""
+    if problems := immutable_changes(new, specified_cluster(old)):
+        return Comparison(problems, migration(old, new), None)
+    # an address that is in neither file is the same in both
+    before, after = resolve_offline(old, new.hosts), resolve_offline(new, old.hosts)
     members = {host.name: _member(before, host) for host in before.hosts}
     facts = {host.name: members.get(host.name) or _bare(host.name) for host in after.hosts}
     return Comparison((), None, plan_create(after, facts, {}, _state(before), network=_settings(after)))
 
 
 def _bare(name: str) -> HostFacts:
-    """A machine that nothing is on."""
+    """The facts of a bare machine."""
     return HostFacts(name, name, name, None, "", (0, 0, 0), "", 0, 0, (), timedelta(0), True, (), (), ())
 
 
-def _member(was: ResolvedSpec, host: Host) -> HostFacts:
-    """The facts of a host that create-cluster has brought to `was`."""
+def _member(old: ResolvedSpec, host: Host) -> HostFacts:
+    """The facts of a host that matches `old`."""
     control_plane = host.role is Role.CONTROL_PLANE
     kubernetes = KubernetesState(
         kubelet_config=True, admin_config=control_plane, api_manifest=control_plane, kubelet_active=True, node_ips=host.addresses
     )
-    return replace(_bare(host.name), owner=was.name, prepared=prepare_values(was, host)["digest"], kubernetes=kubernetes)
+    return replace(_bare(host.name), owner=old.name, prepared=prepare_values(old, host)["digest"], kubernetes=kubernetes)
 
 
-def _state(was: ResolvedSpec) -> ClusterState:
-    """What the API of a cluster says that is as `was`; of a pod network of its owner's, nothing is known."""
-    networked = pod_network(was).installed
+def _state(old: ResolvedSpec) -> ClusterState:
+    """The state of a cluster that matches `old`. The state of a pod network that sixstack did not install is unknown."""
+    networked = pod_network(old).installed
     nodes = tuple(
         NodeState(
             host.name,
             ready=networked,
             addresses=host.addresses,
-            labels=(labels := node_labels(was, host)),
+            labels=(labels := node_labels(old, host)),
             taints=host.taints,
             managed_labels=tuple(labels),
             managed_taints=tuple(f"{taint.key}:{taint.effect.value}" for taint in host.taints),
         )
-        for host in was.hosts
+        for host in old.hosts
     )
-    cni = was.cni.kind if networked else None
-    return ClusterState(nodes, cni, cni_digest=_settings(was), coredns_ready=networked, kubeadm=cluster_configuration(was))
+    cni = old.cni.kind if networked else None
+    return ClusterState(nodes, cni, cni_digest=_settings(old), coredns_ready=networked, kubeadm=cluster_configuration(old))
 
 
 def _settings(spec: ClusterSpec) -> str:
-    """What stands for the digest of the pod network's documents, which are not rendered here."""
+    """Replaces the digest of the pod network's documents, which are not rendered here."""
     return spec.cni.model_dump_json()

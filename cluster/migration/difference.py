@@ -1,4 +1,4 @@
-"""Two specs side by side: what comes, what goes, what moves; either may lack addresses of hosts."""
+"""The difference between two specs: families and ranges that are added, removed or moved. Either spec may lack addresses of hosts."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from cluster.vocabulary.spec import ClusterSpec, Host
 
 
 class Difference:
-    """From the cluster as it is (`was`) to the one asked for (`now`)."""
+    """The difference from the existing cluster (`old`) to the requested one (`new`)."""
 
-    def __init__(self, was: ClusterSpec, now: ClusterSpec) -> None:
-        self.was, self.now = was, now
-        self.added = next((family for family in now.families if family not in was.families), None)
-        self.removed = next((family for family in was.families if family not in now.families), None)
-        self.primary = now.families[0]
-        kept = [family for family in now.families if family in was.families]
-        pods, services = by_family(was.pod_ranges), by_family(was.service_ranges)
-        new_pods, new_services = by_family(now.pod_ranges), by_family(now.service_ranges)
+    def __init__(self, old: ClusterSpec, new: ClusterSpec) -> None:
+        self.old, self.new = old, new
+        self.added = next((family for family in new.families if family not in old.families), None)
+        self.removed = next((family for family in old.families if family not in new.families), None)
+        self.primary = new.families[0]
+        kept = [family for family in new.families if family in old.families]
+        pods, services = by_family(old.pod_ranges), by_family(old.service_ranges)
+        new_pods, new_services = by_family(new.pod_ranges), by_family(new.service_ranges)
         self.pods_changed = [family for family in kept if pods[family] != new_pods[family]]
-        # a range that holds the old one keeps every node's share valid
+        # a new range that contains the old one keeps every node's range valid
         self.pods_moved = [family for family in self.pods_changed if not _holds(new_pods[family], pods[family])]
         self.services_changed = [family for family in kept if services[family] != new_services[family]]
         self.service_range = new_services[self.primary]
 
     @property
-    def none(self) -> bool:
+    def is_empty(self) -> bool:
         """Families and ranges stay."""
         return (
-            self.was.families == self.now.families
+            self.old.families == self.new.families
             and not (self.pods_changed or self.services_changed)
-            and node_mask_args(self.was) == node_mask_args(self.now)
+            and node_mask_args(self.old) == node_mask_args(self.new)
         )
 
     @property
-    def fixed(self) -> list[str]:
-        """What no existing cluster can change, in words."""
+    def obstacles(self) -> list[str]:
+        """Changes that no existing cluster can make, as sentences."""
         reasons = []
-        before = self.was.families[0]
+        before = self.old.families[0]
         if before is not self.primary:
             reasons.append(
-                f"the primary family would change from {before} to {self.primary}, and with it every Service's address, "
+                f"the primary family would change from {before} to {self.primary}, and with it the address of every Service, "
                 "the API server's own address, etcd's, all certificates and kubeconfigs"
             )
-            if self.added and before in self.now.families:
+            if self.added and before in self.new.families:
                 reasons.append(f"only dual-stack with `primary_family: {before}` can be reached in place")
         elif self.primary in self.services_changed:
-            reasons.append(f"the primary service range would change to {self.service_range}, and a Service keeps its address for life")
+            reasons.append(f"the primary service range would change to {self.service_range}, and the address of a Service is immutable")
         return reasons
 
     @property
-    def at_once(self) -> bool:
-        """The controller manager does not start while a Node has a range that its arguments do not have: all Nodes change together."""
+    def affects_all_nodes(self) -> bool:
+        """All Nodes must change together: the controller manager does not start while a Node has a range outside of its arguments."""
         return bool(self.removed or self.pods_moved)
 
     @property
@@ -67,33 +67,33 @@ class Difference:
                 "service-cluster-ip-range": ",".join(map(str, spec.service_ranges)),
                 **_extra_arguments(spec, "controllerManager"),
             }
-            for spec in (self.was, self.now)
+            for spec in (self.old, self.new)
         )
         return _as_arguments(before, after)
 
     @property
     def scheduler_arguments(self) -> str:
         """Arguments of the scheduler that change; "" for none."""
-        return _as_arguments(_extra_arguments(self.was, "scheduler"), _extra_arguments(self.now, "scheduler"))
+        return _as_arguments(_extra_arguments(self.old, "scheduler"), _extra_arguments(self.new, "scheduler"))
 
     @property
     def new_names(self) -> list[str]:
         """Names that the API server's certificate lacks."""
-        held = {*certificate_names(resolve_offline(self.was)), *map(str, UNKNOWN.values())}
-        return [name for name in certificate_names(resolve_offline(self.now)) if name not in held]
+        existing = {*certificate_names(resolve_offline(self.old)), *map(str, UNKNOWN.values())}
+        return [name for name in certificate_names(resolve_offline(self.new)) if name not in existing]
 
     def node_address(self, host: Host, family: Family) -> str:
-        """A host's address of a family as either spec has it, or words for it."""
-        before = next((one.address(family) for one in self.was.hosts if one.name == host.name), None)
+        """A host's address of a family from either spec, or a placeholder in words."""
+        before = next((entry.address(family) for entry in self.old.hosts if entry.name == host.name), None)
         return str(host.address(family) or before or f"<its {family} address>")
 
     def node_ip(self, host: Host) -> str:
         """kubelet's --node-ip."""
-        return ",".join(self.node_address(host, family) for family in self.now.families)
+        return ",".join(self.node_address(host, family) for family in self.new.families)
 
 
 def by_family(networks: tuple[Network, ...]) -> dict[Family, Network]:
-    """One network a family."""
+    """The network of each family."""
     return {family_of(network): network for network in networks}
 
 
@@ -109,7 +109,7 @@ def _holds(outer: Network, inner: Network) -> bool:
 
 def _extra_arguments(spec: ClusterSpec, component: str) -> dict[str, str]:
     document = cluster_configuration(resolve_offline(spec))[component]
-    return {str(one["name"]): str(one["value"]) for one in document["extraArgs"]}
+    return {str(entry["name"]): str(entry["value"]) for entry in document["extraArgs"]}
 
 
 def _as_arguments(before: Mapping[str, str], after: Mapping[str, str]) -> str:

@@ -14,9 +14,9 @@ REMOVE_KUBECONFIG = "remove-kubeconfig"
 
 
 def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
-    """The steps of delete-cluster; hosts that belong to others are noted and left alone.
+    """The steps of delete-cluster; hosts of other clusters are noted and left alone.
 
-    Hosts do not wait for each other: a reset needs no API server, and a control plane that does not answer must not keep the workers.
+    Hosts do not wait for each other: a reset needs no API server, and a control plane that does not answer must not delay the workers.
     """
     plan = PlanBuilder(spec.name)
     notes: list[str] = []
@@ -26,18 +26,18 @@ def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
             notes.append(other)
             continue
         resets += plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
-    plan.add(REMOVE_KUBECONFIG, reason="the cluster and its keys are gone", needs=resets)
+    plan.add(REMOVE_KUBECONFIG, reason="the cluster and its keys no longer exist", needs=resets)
     return plan.plan(notes)
 
 
 def _left_alone(spec: ClusterSpec, host: Host, facts: HostFacts | None) -> str | None:
     """Why a host is not reset."""
     if facts is None:
-        return f"{host.name} was not reached: nothing is removed there"
+        return f"{host.name} was not reached: nothing is removed from it"
     if facts.owner is None:
-        return f"{host.name} carries nothing of {spec.name}"
+        return f"{host.name} has nothing of cluster {spec.name}"
     if facts.owner != spec.name:
         return f"{host.name} belongs to cluster {facts.owner} and is left alone"
     if facts.foreign_authority:
-        return f"{host.name} carries a certificate authority that this cluster did not put there ({facts.kubernetes.ca_hash}) and is left alone"
+        return f"{host.name} has a certificate authority of another cluster ({facts.kubernetes.ca_hash}) and is left alone"
     return None

@@ -1,4 +1,4 @@
-"""What a cluster that is there has of what cannot be changed: read off its hosts and its API, or off the file it was made from."""
+"""The immutable settings of an existing cluster, from its hosts and its API, or from its cluster file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cluster.vocabulary.topology import topology
 
 @dataclass(frozen=True, slots=True)
 class ExistingCluster:
-    """A cluster as it is; what is not known is empty or None, and is compared with nothing."""
+    """An existing cluster. An unknown value is empty or None and is not compared."""
 
     name: str
     services: tuple[Network, ...] = ()  # primary family first
@@ -27,8 +27,8 @@ class ExistingCluster:
     dns_domain: str | None = None
     endpoint: str | None = None  # host:port
     version: str | None = None  # with its leading v
-    roles: Mapping[str, Role] = field(default_factory=dict)  # of hosts that are in
-    addresses: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # what kubelet was told, by host
+    roles: Mapping[str, Role] = field(default_factory=dict)  # of hosts that joined
+    addresses: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # the --node-ip of kubelet, by host
     nodes: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # by Node object
     cni: CniKind | None = None  # as ClusterState.cni
     cni_detail: str = ""
@@ -36,11 +36,11 @@ class ExistingCluster:
 
     @property
     def families(self) -> tuple[Family, ...]:
-        """Families in use, primary first; empty where no cluster is known."""
+        """Families in use, primary first; empty for an unknown cluster."""
         return tuple(family_of(network) for network in self.services or self.pods)
 
-    def written_as(self, spec: ClusterSpec) -> ClusterSpec:
-        """`spec` with this cluster's families, ranges and host addresses in place of its own."""
+    def as_spec(self, spec: ClusterSpec) -> ClusterSpec:
+        """`spec` with this cluster's families, ranges and host addresses instead of its own."""
         if not self.families:
             return spec
         stack = StackMode.DUAL_STACK if len(self.families) > 1 else StackMode(self.families[0].value)
@@ -51,10 +51,10 @@ class ExistingCluster:
         return spec.model_copy(update={"stack": stack, "primary_family": self.families[0], "network": network, "hosts": hosts})
 
 
-def found_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterState | None) -> ExistingCluster:
-    """What hosts and API show of the cluster of that name: the static pods on the control plane's disk, and the API's state if it answers.
+def observed_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterState | None) -> ExistingCluster:
+    """The cluster of that name, from the static pods on the control plane's disk and from the state of the API server if it answers.
 
-    Hosts of other clusters are not looked at (other rules refuse them).
+    Hosts of other clusters are ignored (other rules refuse them).
     """
     ours = {name: found.kubernetes for name, found in facts.items() if found.owner == spec.name and found.kubernetes.present}
     control_plane = ours.get(topology(spec).seed.name)
@@ -79,7 +79,7 @@ def found_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: Clus
 
 
 def specified_cluster(spec: ClusterSpec) -> ExistingCluster:
-    """A cluster that is exactly as its file says; a pod network of its owner's (`none`) is not known."""
+    """A cluster that matches its file. With `cni: none` the pod network is unknown."""
     addresses = {host.name: host.addresses for host in spec.hosts if host.addresses}
     return ExistingCluster(
         name=spec.name,
@@ -99,7 +99,7 @@ def specified_cluster(spec: ClusterSpec) -> ExistingCluster:
 
 
 def known_endpoint(spec: ClusterSpec) -> str | None:
-    """host:port of the API as the file alone tells it; None when it is an address that only the host knows."""
+    """host:port of the API server from the file; None when only the host knows the address."""
     if spec.control_plane.endpoint is None and not topology(spec).seed.addresses:
         return None
     return control_plane_endpoint(resolve_offline(spec))
@@ -108,7 +108,11 @@ def known_endpoint(spec: ClusterSpec) -> str | None:
 def _masks(kubeadm: Mapping[str, object]) -> dict[str, str]:
     manager = kubeadm.get("controllerManager")
     arguments = manager.get("extraArgs") if isinstance(manager, Mapping) else None
-    return {str(one["name"]): str(one["value"]) for one in arguments or [] if str(one["name"]).startswith("node-cidr-mask-size-")}
+    return {
+        str(argument["name"]): str(argument["value"])
+        for argument in arguments or []
+        if str(argument["name"]).startswith("node-cidr-mask-size-")
+    }
 
 
 def _ranges(text: str | None) -> tuple[Network, ...]:

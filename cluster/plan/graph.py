@@ -28,7 +28,7 @@ class PlannedStep:
         return step_id(self.kind, self.subject)
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON form. `values` are left out: they are long, and `reason` says what they are for."""
+        """The JSON form. `values` are left out: they are long, and `reason` explains the step."""
         return {
             "id": self.id,
             "kind": self.kind,
@@ -46,7 +46,7 @@ def step_id(kind: str, subject: str = CLUSTER) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in an order in which each one comes after the steps that it waits for; Bug for any other order, so a plan has no cycle."""
+    """Steps in an order in which each step comes after the steps that it waits for. Any other order is a Bug, so a plan has no cycle."""
 
     cluster: str
     steps: tuple[PlannedStep, ...] = ()
@@ -57,13 +57,13 @@ class Plan:
         for step in self.steps:
             if step.id in earlier:
                 raise Bug(f"the plan has step {step.id} twice")
-            if missing := [each for each in (*step.needs, *step.after) if each not in earlier]:
-                raise Bug(f"step {step.id} waits for {', '.join(missing)}, which no earlier step of the plan is")
+            if missing := [upstream for upstream in (*step.needs, *step.after) if upstream not in earlier]:
+                raise Bug(f"step {step.id} waits for {', '.join(missing)}, which is not an earlier step of the plan")
             earlier.add(step.id)
 
     @property
     def empty(self) -> bool:
-        """Nothing is to be done."""
+        """The plan has no steps."""
         return not self.steps
 
     def step(self, kind: str, subject: str = CLUSTER) -> PlannedStep | None:
@@ -84,7 +84,7 @@ class Plan:
         lines += [
             f"{row['step']:>3}  {row['kind']:18} {row['subject']:18} {row['waits for']:16} {row['reason']}" for row in self.table_rows()
         ]
-        lines.append(f"{len(self.steps)} steps to do" if self.steps else "nothing to do: the cluster is as specified")
+        lines.append(f"{len(self.steps)} steps to do" if self.steps else "nothing to do: the cluster matches its file")
         return "\n".join(lines)
 
     def table_rows(self) -> list[dict[str, str]]:
@@ -95,7 +95,7 @@ class Plan:
                 "step": numbers[step.id],
                 "kind": step.kind,
                 "subject": step.subject,
-                "waits for": _joined(_ranges(step.needs, numbers), [f"({each})" for each in _ranges(step.after, numbers)]),
+                "waits for": _joined(_ranges(step.needs, numbers), [f"({group})" for group in _ranges(step.after, numbers)]),
                 "reason": step.reason,
             }
             for step in self.steps
@@ -107,24 +107,24 @@ class Plan:
         lines = ["flowchart LR"]
         lines += [f'  {names[step.id]}["{_escaped(step.kind)}<br/>{_escaped(step.subject)}"]' for step in self.steps]
         for step in self.steps:
-            lines += [f"  {names[each]} --> {names[step.id]}" for each in step.needs]
-            lines += [f"  {names[each]} -.-> {names[step.id]}" for each in step.after]
+            lines += [f"  {names[upstream]} --> {names[step.id]}" for upstream in step.needs]
+            lines += [f"  {names[upstream]} -.-> {names[step.id]}" for upstream in step.after]
         return "\n".join(lines)
 
 
 def _joined(*groups: Sequence[str]) -> str:
-    return ", ".join(each for group in groups for each in group) or "-"
+    return ", ".join(part for group in groups for part in group) or "-"
 
 
 def _ranges(ids: Iterable[str], numbers: Mapping[str, str]) -> list[str]:
     """The numbers of steps, consecutive ones as FIRST-LAST."""
-    found: list[list[int]] = []
-    for number in sorted(int(numbers[each]) for each in ids):
-        if found and found[-1][-1] == number - 1:
-            found[-1][1:] = [number]
+    groups: list[list[int]] = []
+    for number in sorted(int(numbers[step]) for step in ids):
+        if groups and groups[-1][-1] == number - 1:
+            groups[-1][1:] = [number]
         else:
-            found.append([number])
-    return ["-".join(map(str, each)) for each in found]
+            groups.append([number])
+    return ["-".join(map(str, group)) for group in groups]
 
 
 def _escaped(text: str) -> str:
@@ -149,11 +149,11 @@ class PlanBuilder:
         needs: Sequence[str] = (),
         after: Sequence[str] = (),
     ) -> tuple[str, ...]:
-        """Plan a step and return its id; without a reason the step is not needed: nothing is planned, and nobody waits for it."""
+        """Plan a step and return its id; without a reason the step is not needed: nothing is planned, and no step waits for it."""
         if reason is None:
             return ()
         kept = tuple(dict.fromkeys(needs))
-        ended = tuple(each for each in dict.fromkeys(after) if each not in kept)
+        ended = tuple(upstream for upstream in dict.fromkeys(after) if upstream not in kept)
         self._steps.append(PlannedStep(kind, subject, reason, values or {}, kept, ended))
         return (self._steps[-1].id,)
 

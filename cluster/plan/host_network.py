@@ -1,4 +1,4 @@
-"""The plan of set-platform-host-network: each Deployment gets its nodes' network, or gets back what it had."""
+"""The plan of set-platform-host-network: each Deployment gets the host network, or its previous network."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def plan_host_network(cluster: str, deployments: Sequence[str], available_second
 
 
 def host_network_summary(plan: Plan, outcomes: Mapping[str, StepOutcome], *, undo: bool) -> tuple[str, tuple[str, ...], bool]:
-    """What came of a plan: text, the Deployments that it changed, and whether every step succeeded."""
+    """The result of a plan: text, the Deployments that it changed, and whether every step succeeded."""
     failed = [step.id for step in plan.steps if not outcomes[step.id].succeeded]
     changed = tuple(str(step.values["deployment"]) for step in plan.steps if outcomes[step.id].result)
     if failed:
-        head = f"cluster {plan.cluster}: {len(failed)} of {len(plan.steps)} Deployments failed. Run this again to continue; `undo` restores them."
+        head = f"cluster {plan.cluster}: {len(failed)} of {len(plan.steps)} Deployments failed. Run this again to continue. `undo` restores them."
     else:
-        head = f"cluster {plan.cluster}: all Deployments {'are as they were before' if undo else 'have the network of their nodes'}"
+        head = f"cluster {plan.cluster}: all Deployments {'have their previous network' if undo else 'have the host network'}"
     return "\n".join([head, *_lines(plan, outcomes)]), changed, not failed
 
 
 def restored_summary(plan: Plan, outcomes: Mapping[str, StepOutcome]) -> str:
-    """Further lines: what came of restoring the Deployments that changed before another one failed."""
-    return "".join(f"\n{line} (restored, as another Deployment failed)" for line in _lines(plan, outcomes))
+    """Further lines: the result of restoring the changed Deployments after another one failed."""
+    return "".join(f"\n{line} (restored, because another Deployment failed)" for line in _lines(plan, outcomes))
 
 
 def _lines(plan: Plan, outcomes: Mapping[str, StepOutcome]) -> list[str]:

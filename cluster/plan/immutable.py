@@ -1,4 +1,4 @@
-"""What cannot be changed on an existing cluster (problem immutable-field). A file that asks for it is refused before any host is touched."""
+"""Settings that cannot change on an existing cluster (problem immutable-field). A file with such a change is refused before any host is changed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Role
 
 CODE = "immutable-field"
-REMAKE = "put the old value back, or delete the cluster (delete-cluster) and create it anew"
+RECREATE_HINT = "Write the old value, or delete the cluster (delete-cluster) and create it again."
 
 
 def immutable_changes(spec: ClusterSpec, existing: ExistingCluster) -> tuple[Problem, ...]:
-    """What `spec` would change of a cluster that is there, and that can't be; no cluster yet: no problems."""
+    """A problem for each immutable setting in which `spec` differs from the existing cluster; no problems without a cluster."""
     return (
         *_name(spec, existing),
         *_networks(spec, existing),
@@ -42,8 +42,8 @@ def _networks(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]
     yield from _same_ranges("network/pods", existing.pods, spec.pod_ranges)
     yield from _same_ranges("network/services", existing.services, spec.service_ranges)
     for name, mask in node_mask_args(spec).items():
-        if (held := existing.node_masks.get(name)) is not None and held != mask:
-            yield _changed("network/pods", f"a node mask of /{held}", f"/{mask}")
+        if (current := existing.node_masks.get(name)) is not None and current != mask:
+            yield _changed("network/pods", f"a node mask of /{current}", f"/{mask}")
     if existing.dns_domain and existing.dns_domain != spec.network.dns_domain:
         yield _changed("network/dns_domain", existing.dns_domain, spec.network.dns_domain)
 
@@ -56,27 +56,27 @@ def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Pro
         yield Problem(
             CODE,
             "kubernetes_version",
-            f"the cluster runs {existing.version}, the file says {spec.version}",
-            f"write {existing.version.removeprefix('v')}: create-cluster does not upgrade",
+            f"the cluster runs {existing.version}, the file has {spec.version}",
+            f"Write {existing.version.removeprefix('v')}: create-cluster does not upgrade.",
         )
 
 
 def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
     for host in spec.hosts:
         path = f"hosts/{host.name}"
-        was = existing.roles.get(host.name)
-        if was is not None and was is not host.role:
-            yield _changed(f"{path}/role", was.value, host.role.value)
-        held = existing.addresses.get(host.name)
-        if held and host.addresses and held != host.addresses:
-            yield _changed(f"{path}/addresses", _listed(held), _listed(host.addresses))
-        for node, addresses in existing.nodes.items():
-            if node != host.name and set(addresses) & set(host.addresses):
+        role = existing.roles.get(host.name)
+        if role is not None and role is not host.role:
+            yield _changed(f"{path}/role", role.value, host.role.value)
+        addresses = existing.addresses.get(host.name)
+        if addresses and host.addresses and addresses != host.addresses:
+            yield _changed(f"{path}/addresses", _listed(addresses), _listed(host.addresses))
+        for node, node_addresses in existing.nodes.items():
+            if node != host.name and set(node_addresses) & set(host.addresses):
                 yield _changed(f"{path}/name", node, host.name)
     names = {host.name for host in spec.hosts}
-    for name, role in existing.roles.items():
-        if role is Role.CONTROL_PLANE and name not in names:
-            yield _changed(f"hosts/{name}", "its control plane there", "nothing of that host")
+    for name, existing_role in existing.roles.items():
+        if existing_role is Role.CONTROL_PLANE and name not in names:
+            yield _changed(f"hosts/{name}", "its control plane on this host", "no such host")
 
 
 def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
@@ -88,32 +88,32 @@ def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
         yield Problem(
             CODE,
             "cni/kind",
-            f"the cluster has a pod network already, {existing.cni_detail}; the file says {spec.cni.kind.value}",
-            "write `cni: {kind: none}`: two pod networks break each other",
+            f"the cluster has a pod network, {existing.cni_detail}; the file has {spec.cni.kind.value}",
+            "Write `cni: {kind: none}`: two pod networks conflict.",
         )
 
 
 def _block_sizes(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
-    for cidr, asked in pod_network(spec).block_sizes(spec).items():
-        if existing.block_sizes.get(cidr, asked) != asked:
-            yield _changed(f"cni/pools/{family_of(cidr).value}/block_size", f"blocks of /{existing.block_sizes[cidr]}", f"/{asked}")
+    for cidr, wanted in pod_network(spec).block_sizes(spec).items():
+        if existing.block_sizes.get(cidr, wanted) != wanted:
+            yield _changed(f"cni/pools/{family_of(cidr).value}/block_size", f"blocks of /{existing.block_sizes[cidr]}", f"/{wanted}")
 
 
-def _same_ranges(path: str, held: Sequence[Network], wanted: Sequence[Network]) -> Iterator[Problem]:
-    """Compares family by family: a change of families is told once, as such."""
-    by_family = {family_of(network): network for network in held}
+def _same_ranges(path: str, current: Sequence[Network], wanted: Sequence[Network]) -> Iterator[Problem]:
+    """Compare ranges of the same family; a change of families is reported separately."""
+    by_family = {family_of(network): network for network in current}
     for network in wanted:
-        was = by_family.get(family_of(network))
-        if was is not None and was != network:
-            yield _changed(path, str(was), str(network))
+        existing = by_family.get(family_of(network))
+        if existing is not None and existing != network:
+            yield _changed(path, str(existing), str(network))
 
 
 def _stack(families: Sequence[Family]) -> str:
     return "dual-stack" if len(families) > 1 else families[0].value
 
 
-def _changed(path: str, was: str, asked: str) -> Problem:
-    return Problem(CODE, path, f"the cluster has {was}, the file says {asked}", REMAKE)
+def _changed(path: str, current: str, wanted: str) -> Problem:
+    return Problem(CODE, path, f"the cluster has {current}, the file has {wanted}", RECREATE_HINT)
 
 
 def _listed(values: Iterable[object]) -> str:

@@ -1,4 +1,4 @@
-"""What a plan reports and leaves alone."""
+"""Notes of a plan: what was found and is not changed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cluster.vocabulary.spec import Role
 
 
 def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterState) -> Iterator[str]:
-    """One sentence for each thing that was found and is left as it is."""
+    """One sentence for each finding that the plan does not change."""
     names = {host.name for host in spec.hosts}
     for host in spec.hosts:
         if host.name not in facts:
-            yield f"{host.name} was not reached: nothing is planned on it"
+            yield f"{host.name} was not reached: no step is planned for it"
     for node in state.nodes:
         if node.name not in names:
-            yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: it is kept"
+            yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"
         elif node.unschedulable:
-            yield f"node {node.name} is cordoned: it is kept so"
+            yield f"node {node.name} is cordoned and stays cordoned"
     for host in spec.hosts:
         found = facts.get(host.name)
         if found is not None and host.role is Role.CONTROL_PLANE and found.kubernetes.kubelet_active and not state.nodes:
-            yield f"the API server on {host.name} did not answer: what it would say of nodes is not known"
+            yield f"the API server on {host.name} did not answer: the state of the nodes is unknown"
     if not pod_network(spec).installed and state.nodes and state.cni is None and not state.cni_detail:
-        yield "no pod network is installed, as the file asks: nodes stay NotReady until you apply one"
+        yield "the file has no pod network (cni: none) and none is installed: nodes stay NotReady until you apply one"
     yield from unapplied(spec, state)
 
 

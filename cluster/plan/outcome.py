@@ -14,7 +14,7 @@ from cluster.vocabulary.spec import ClusterSpec
 
 
 class NotStarted(ClusterError):
-    """A step that never ran, as a step that it needs did not succeed."""
+    """A step that never ran, because a step that it needs did not succeed."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class StepOutcome:
 
     @property
     def started(self) -> bool:
-        """The step ran, whatever came of it."""
+        """The step ran, successfully or not."""
         return not isinstance(self.error, NotStarted)
 
     @property
@@ -41,14 +41,14 @@ class StepOutcome:
 
 
 def failure_on(plan: Plan, outcomes: Mapping[str, StepOutcome], subject: str) -> str | None:
-    """Why the steps on a subject did not all succeed: the step that failed says so, not those that waited for it. None when all succeeded."""
+    """The error of the step that failed on a subject, not of steps that waited for it. None when all steps succeeded."""
     failed = [outcomes[step.id] for step in plan.of(subject) if not outcomes[step.id].succeeded]
     first = next((outcome for outcome in failed if outcome.started), failed[0] if failed else None)
     return first.failure if first is not None else None
 
 
 def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
-    """What came of a plan of create-cluster, and whether every step succeeded."""
+    """The result of a plan of create-cluster, and whether every step succeeded."""
     hosts = {host.name: failure_on(plan, outcomes, host.name) for host in spec.hosts}
     missing = {name: failure for name, failure in hosts.items() if failure is not None}
     others = {step.kind: outcomes[step.id].failure for step in plan.of(CLUSTER) if outcomes[step.id].started}
@@ -59,7 +59,7 @@ def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
     lines += [f"- {kind} failed: {failure}" for kind, failure in failed.items()]
     lines += [f"- {step.kind}: not started" for step in plan.of(CLUSTER) if not outcomes[step.id].started]
     if not pod_network(spec).installed:
-        lines.append("- the file asks for no pod network (cni: none): nodes stay NotReady and CoreDNS Pending until you apply one")
+        lines.append("- the file has no pod network (cni: none): nodes stay NotReady and CoreDNS Pending until you apply one")
     succeeded = all(outcome.succeeded for outcome in outcomes.values())
     if not succeeded:
         lines.append("Run the flow again: it does only what is missing.")
@@ -67,7 +67,7 @@ def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
 
 
 def delete_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
-    """What came of a plan of delete-cluster, and whether every step succeeded."""
+    """The result of a plan of delete-cluster, and whether every step succeeded."""
     failed = {
         step.subject: outcomes[step.id].failure for step in plan.steps if not outcomes[step.id].succeeded and outcomes[step.id].started
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster.plan.graph import Plan
 
-# a larger graph is not readable, and takes browsers long to draw; the table has every step
+# a larger graph is unreadable and slow to draw in browsers; the table has every step
 _LARGEST_GRAPH = 80
 
 
@@ -12,7 +12,7 @@ def plan_page(plan: Plan) -> str:
     """Notes, the graph (the V2 UI draws Mermaid, the V1 UI shows its source), and the same content as a table."""
     parts = [f"# Plan for cluster {plan.cluster}", "\n".join(f"- {_cell(note)}" for note in plan.notes)]
     if plan.empty:
-        return "\n\n".join(part for part in (*parts, "Nothing to do: the cluster is as specified.") if part)
+        return "\n\n".join(part for part in (*parts, "Nothing to do: the cluster matches its file.") if part)
     if len(plan.steps) <= _LARGEST_GRAPH:
         parts.append(f"```mermaid\n{plan.as_mermaid()}\n```")
     else:
@@ -26,5 +26,5 @@ def plan_page(plan: Plan) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that stays inside one table cell and is no markup."""
+    """Text for one table cell, with Markdown escaped."""
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`").replace("<", "&lt;")

@@ -13,41 +13,41 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 
 
 def to_prepare(facts: HostFacts | None, wanted: HostFiles, digest: str) -> str | None:
-    """`digest`: of the settings that prepare-host would bring the host to."""
+    """`digest`: of the settings that prepare-host would apply."""
     if facts is None:
         return None
     files, images = wanted.files - facts.bundle_files, wanted.images - facts.images
     if facts.owner is None:
-        return "no cluster has claimed this host yet"
+        return "the host belongs to no cluster yet"
     if facts.prepared is None:
-        return "it was claimed and never fully prepared"
+        return "the host is not fully prepared"
     if facts.prepared != digest:
-        return "it was prepared with other settings"
+        return "the host was prepared with other settings"
     if files or images:
         return f"{len(files)} file(s) and {len(images)} image(s) of the bundle are missing"
     return None
 
 
 def to_init(facts: HostFacts | None, kind: str) -> str | None:  # noqa: PLR0911 one per reason
-    """Of the seed control plane; `kind` names the step whose traces on the host count."""
+    """For the seed control plane. `kind`: the step whose state on the host counts."""
     if facts is None:
         return None
     found, last = facts.kubernetes, _last(facts, kind)
     if last is not None and last.running:
-        return "kubeadm init is running there: attach to it"
+        return "kubeadm init is running on the host: attach to it"
     if not found.present:
         return "there is no control plane yet"
     if last is not None and last.exit_code != 0:
-        return "kubeadm init did not finish there"
+        return "kubeadm init did not finish on the host"
     if not (found.admin_config and found.api_manifest and found.kubelet_config):
-        return "the control plane there is incomplete"
+        return "the control plane on the host is incomplete"
     if not found.kubelet_active:
         return "the control plane's kubelet is not running"
     return None
 
 
 def to_install_network(spec: ResolvedSpec, state: ClusterState, digest: str | None) -> str | None:
-    """Another plug-in in its place is refused before (cluster/plan/immutable.py)."""
+    """Another plug-in is refused earlier (cluster/plan/immutable.py)."""
     if not pod_network(spec).installed:
         return None
     if state.cni is None:
@@ -58,37 +58,37 @@ def to_install_network(spec: ResolvedSpec, state: ClusterState, digest: str | No
 
 
 def to_publish(initialized: bool, *, saved: bool) -> str | None:
-    """`initialized`: this plan makes a control plane, and with it new keys."""
+    """`initialized`: this plan creates a control plane with new keys."""
     return "no kubeconfig of this cluster is saved yet" if initialized or not saved else None
 
 
 def to_join(  # noqa: PLR0911 one per reason
     facts: HostFacts | None, seed: HostFacts | None, node: NodeState | None, kind: str, *, answered: bool
 ) -> tuple[str | None, bool]:
-    """The reason, and whether what an earlier join left on the host is of no use.
+    """The reason, and whether the state of an earlier join on the host must be removed.
 
-    `node`: the host's Node object. `answered`: an API server answered; one that is silent says nothing about its nodes. `kind` as of to_init().
+    `node`: the host's Node object. `answered`: an API server answered; otherwise a missing Node means nothing. `kind` as in to_init().
     """
     if facts is None:
         return None, False
     found, last = facts.kubernetes, _last(facts, kind)
     if last is not None and last.running:
-        return "kubeadm join is running there: attach to it", False
+        return "kubeadm join is running on the host: attach to it", False
     if not found.kubelet_config:
-        return "it is not part of the cluster", False
+        return "the host is not part of the cluster", False
     if seed is not None and found.ca_hash != seed.kubernetes.ca_hash:
-        return "it joined a control plane that no longer exists", True
+        return "the host joined a control plane that no longer exists", True
     if answered and node is None:
         return "the cluster has no node of this name", True
     if not found.kubelet_active:
-        return "its kubelet is not running", False
+        return "the host's kubelet is not running", False
     return None, False
 
 
 def to_label(values: Mapping[str, Any], node: NodeState | None) -> str | None:
-    """`values` as of label_values(). What others set stays; what sixstack set earlier and the file no longer names is removed."""
+    """`values` as of label_values(). Labels and taints from other sources stay. Those that sixstack set earlier and that are no longer in the file are removed."""
     if node is None:
-        return "its node is new"
+        return "the node is new"
     labels: Mapping[str, str] = values["labels"]
     taints = {(taint["key"], taint["value"], taint["effect"]) for taint in values["taints"]}
     held = {(taint.key, taint.value, taint.effect.value) for taint in node.taints}
@@ -99,15 +99,15 @@ def to_label(values: Mapping[str, Any], node: NodeState | None) -> str | None:
         *sorted(f"taint {key}" for key, _, _ in taints - held),
         *sorted(f"taint {key}" for key in node.managed_taints if key not in named),
     ]
-    return f"differs in {', '.join(differing)}" if differing else None
+    return f"the node differs in {', '.join(differing)}" if differing else None
 
 
 def to_await_node(spec: ResolvedSpec, state: ClusterState, name: str) -> str | None:
-    """Of one host's node."""
+    """For the node of one host."""
     node = state.node(name)
     if not _can_become_ready(spec, state) or (node is not None and node.ready):
         return None
-    return "its node is new" if node is None else f"its node is not ready: {node.reason}" if node.reason else "its node is not ready"
+    return "the node is new" if node is None else f"the node is not Ready: {node.reason}" if node.reason else "the node is not Ready"
 
 
 def to_await_dns(spec: ResolvedSpec, state: ClusterState, *, changed: bool) -> str | None:
@@ -116,19 +116,19 @@ def to_await_dns(spec: ResolvedSpec, state: ClusterState, *, changed: bool) -> s
         return None
     if not state.coredns_ready:
         return "CoreDNS is not ready"
-    return "hosts change" if changed or any(to_await_node(spec, state, host.name) for host in spec.hosts) else None
+    return "the cluster changes" if changed or any(to_await_node(spec, state, host.name) for host in spec.hosts) else None
 
 
 def to_verify(spec: ResolvedSpec, *, changed: bool) -> str | None:
     """`changed`: the plan changes more than labels and the saved kubeconfig."""
-    return "something that packets go through changes" if changed and pod_network(spec).installed else None
+    return "the plan changes the path of packets" if changed and pod_network(spec).installed else None
 
 
 def _can_become_ready(spec: ResolvedSpec, state: ClusterState) -> bool:
-    """Without a pod network nothing becomes ready before the owner applies one; the run's summary says so."""
+    """Without a pod network, nothing becomes ready until a person applies one. The summary of the run says so."""
     return pod_network(spec).installed or state.cni is not None or bool(state.cni_detail)
 
 
 def _last(facts: HostFacts, kind: str) -> StepState | None:
-    """What the newest attempt of a step left on the host."""
+    """The state of the newest attempt of a step on the host."""
     return next((step for step in facts.steps if step.name == kind), None)

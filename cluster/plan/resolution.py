@@ -1,4 +1,4 @@
-"""From a spec and facts to the resolved spec: what the cluster file leaves to the hosts."""
+"""Makes the resolved spec from a spec and facts: addresses and MTU that the cluster file leaves out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host
 
-# stands for an address that only its host knows, where two files are compared without asking hosts; never shown, never sent anywhere
+# placeholder for an address that only its host knows, when two files are compared offline; never printed, never sent
 UNKNOWN = {Family.IPV4: ip_address("0.0.0.0"), Family.IPV6: ip_address("::")}
 
 
@@ -27,13 +27,13 @@ def resolve(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ResolvedSpec:
 
 
 def resolve_offline(spec: ClusterSpec, others: Sequence[Host] = ()) -> ResolvedSpec:
-    """The spec without asking any host: an address that the file leaves out is that of `others`' host of the same name, else UNKNOWN."""
+    """The spec without asking any host: a missing address is taken from the host of the same name in `others`, else UNKNOWN."""
     known = {host.name: host.addresses for host in (*others, *spec.hosts) if tuple(map(family_of, host.addresses)) == spec.families}
     unknown = tuple(UNKNOWN[family] for family in spec.families)
     return ResolvedSpec.of(spec, {host.name: known.get(host.name, unknown) for host in spec.hosts})
 
 
 def resolved_problems(spec: ClusterSpec, resolved: ResolvedSpec) -> tuple[Problem, ...]:
-    """What the offline rules find in the resolved spec and did not find in the file: addresses of hosts count from now on."""
+    """Problems of the offline rules in the resolved spec that the file does not have: the addresses of hosts are known now."""
     before = set(check_spec(spec))
     return tuple(problem for problem in check_spec(resolved) if problem not in before)

@@ -1,4 +1,4 @@
-"""Settings that are read once, at init: a file that changes them later is not refused, and told that nothing comes of it."""
+"""Settings that only init reads. A later change in the file is not refused; a note says that it has no effect."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ _SECONDS = {
 
 
 def unapplied(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
-    """One sentence for each setting of `spec` that differs from what the cluster was made with, as far as that is known."""
+    """One sentence for each setting of `spec` that differs from the known settings of the cluster."""
     if state.kubeadm:
         yield from _control_plane(spec, state.kubeadm)
-    for path, wanted, held, why in (
-        ("kubeadm.kubelet", spec.kubeadm.kubelet, state.kubelet, "nodes that join from now on get the cluster's"),
+    for path, wanted, current, why in (
+        ("kubeadm.kubelet", spec.kubeadm.kubelet, state.kubelet, "nodes that join later get the cluster's value"),
         ("kubeadm.kube_proxy", spec.kubeadm.kube_proxy, state.kube_proxy, "edit the ConfigMap kube-proxy and restart its DaemonSet"),
     ):
-        if held and (differing := sorted(key for key, value in wanted.items() if not _same(value, held.get(key)))):
-            yield f"{path} differs from the running cluster's in {', '.join(differing)}: create-cluster does not change that ({why})"
+        if current and (differing := sorted(key for key, value in wanted.items() if not _same(value, current.get(key)))):
+            yield f"{path} differs from the running cluster in {', '.join(differing)}: create-cluster does not change this ({why})"
     upstreams = [join_host_port(str(address), 53) for address in spec.network.dns_upstreams]
     if upstreams and state.dns_upstreams and upstreams != [*state.dns_upstreams]:
         yield (
             f"network.dns_upstreams are {', '.join(upstreams)} and CoreDNS forwards to {', '.join(state.dns_upstreams)}: "
-            "create-cluster does not change that (edit the ConfigMap coredns: CoreDNS reads it again by itself)"
+            "create-cluster does not change this (edit the ConfigMap coredns: CoreDNS reloads it)"
         )
 
 
 def _control_plane(spec: ResolvedSpec, kubeadm: Mapping[str, Any]) -> Iterator[str]:
     wanted = cluster_configuration(spec)
     for path, place in _COMPONENTS.items():
-        now, then = _arguments(wanted, place), _arguments(kubeadm, place)
-        if differing := sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name)):
-            yield f"{path} differs from the running cluster's in {', '.join(differing)}: create-cluster does not change a control plane that runs"
-    held = set(kubeadm.get("apiServer", {}).get("certSANs") or ())
-    if missing := [name for name in wanted["apiServer"]["certSANs"] if name not in held]:
+        arguments, existing = _arguments(wanted, place), _arguments(kubeadm, place)
+        if differing := sorted(name for name in arguments.keys() | existing.keys() if arguments.get(name) != existing.get(name)):
+            yield f"{path} differs from the running cluster in {', '.join(differing)}: create-cluster does not change a running control plane"
+    current = set(kubeadm.get("apiServer", {}).get("certSANs") or ())
+    if missing := [name for name in wanted["apiServer"]["certSANs"] if name not in current]:
         yield f"the API server's certificate lacks {', '.join(missing)}: create-cluster does not renew it"
 
 
@@ -66,15 +66,15 @@ def _arguments(document: Mapping[str, Any], place: tuple[str, ...]) -> dict[str,
     return {str(argument["name"]): str(argument["value"]) for argument in document.get("extraArgs") or ()}
 
 
-def _same(wanted: object, held: object) -> bool:
-    """Whether kubeadm stored this: it fills in defaults within a mapping, and writes durations its own way (60s as 1m0s)."""
-    if isinstance(wanted, Mapping) and isinstance(held, Mapping):
-        return all(_same(value, held.get(key)) for key, value in wanted.items())
-    if isinstance(wanted, list) and isinstance(held, list):
-        return len(wanted) == len(held) and all(map(_same, wanted, held))
-    if isinstance(wanted, str) and isinstance(held, str) and _DURATION.fullmatch(wanted) and _DURATION.fullmatch(held):
-        return _seconds(wanted) == _seconds(held)
-    return wanted == held
+def _same(wanted: object, current: object) -> bool:
+    """Whether two values are equal after kubeadm's changes: it adds defaults to mappings and rewrites durations (60s as 1m0s)."""
+    if isinstance(wanted, Mapping) and isinstance(current, Mapping):
+        return all(_same(value, current.get(key)) for key, value in wanted.items())
+    if isinstance(wanted, list) and isinstance(current, list):
+        return len(wanted) == len(current) and all(map(_same, wanted, current))
+    if isinstance(wanted, str) and isinstance(current, str) and _DURATION.fullmatch(wanted) and _DURATION.fullmatch(current):
+        return _seconds(wanted) == _seconds(current)
+    return wanted == current
 
 
 def _seconds(duration: str) -> Fraction:

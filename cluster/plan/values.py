@@ -1,6 +1,6 @@
-"""The values of steps: what their templates and API calls get.
+"""The values of steps, for their templates and API calls.
 
-Values are plain (JSON-able) and hold no secret: a join token goes to the host as an input file, never through here.
+Values are JSON-able and contain no secrets: a join token goes to the host as an input file.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host
 from cluster.vocabulary.topology import topology
 
-# raise it when templates/host/prepare.sh.j2 brings hosts to another state from the same values: prepared hosts are then prepared again
+# increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
 PREPARE_REVISION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class HostFiles:
-    """What the bundle wants on one host: content sha256 of files, references of images."""
+    """What one host needs from the bundle: content sha256 of files, references of images."""
 
     files: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
 
 
-# what every cluster fills on a host; reset removes from them what was not there when the host was claimed (a folder before its parent)
+# folders that every cluster fills; reset removes the content that was not there when the host was claimed (a folder before its parent)
 _FOLDERS = (
     "/etc/containerd/certs.d",
     "/etc/containerd",
@@ -57,19 +57,19 @@ _FOLDERS = (
     "/var/log/containers",
     "/var/log/pods",
 )
-# those of the pod network plug-ins among them
+# including the folders of the pod network plug-ins
 FOLDERS = tuple(merge(_FOLDERS, leftover_folders()))
 
 
 def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
-    """For host/claim.sh.j2, which writes down whose host this is before anything else is put on it."""
+    """For host/claim.sh.j2, which records the owner of the host before any other change."""
     return {"cluster": spec.name, "host": host.name, "folders": list(FOLDERS)}
 
 
 def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -> dict[str, Any]:
     """For host/prepare.sh.j2; `images` are the references of the bundle, among which the pause image is found.
 
-    `digest` covers all the others: a host whose record shows it was brought to exactly this.
+    `digest` covers all other values. A host with this digest in its record needs no preparation.
     """
     values: dict[str, Any] = {
         "cluster": spec.name,
@@ -89,7 +89,7 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
 
 
 def prepared_digest(values: dict[str, Any]) -> str:
-    """sha256 of what prepare-host brings a host to."""
+    """sha256 of the settings that prepare-host applies."""
     text = json.dumps({"revision": PREPARE_REVISION, **values}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -108,7 +108,7 @@ def init_values(spec: ResolvedSpec) -> dict[str, Any]:
 
 
 def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:
-    """For host/join.sh.j2; `recreate`: what an earlier join left is of no use (its control plane or its Node is gone)."""
+    """For host/join.sh.j2; `recreate`: the state of an earlier join is removed first (its control plane or its Node no longer exists)."""
     return {"cluster": spec.name, "host": host.name, "recreate": recreate, "pod_network": leftover_values()}
 
 
@@ -135,13 +135,13 @@ def reset_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
 
 
 def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
-    """The sandbox image: the one the bundle holds, else kubeadm's under the file's repository."""
+    """The sandbox image: the bundle's, else kubeadm's under the repository of the file."""
     held = sorted(image for image in images if image.rpartition("/")[2].startswith("pause:"))
     return held[-1] if held else f"{spec.images.repository}/pause:{release_for(spec.version).pause}"
 
 
 def sysctls(spec: ClusterSpec) -> dict[str, str]:
-    """Kernel settings of the families in use; one that this kernel has not got is passed over by the script."""
+    """Kernel settings of the families in use. The script skips settings that the kernel does not have."""
     settings: dict[str, str] = {}
     if Family.IPV4 in spec.families:
         settings |= {
@@ -159,7 +159,7 @@ def sysctls(spec: ClusterSpec) -> dict[str, str]:
 
 
 def proxy_environment(spec: ResolvedSpec) -> dict[str, str]:
-    """containerd's proxy variables; {} without a proxy. The cluster's own ranges and names never go through it."""
+    """containerd's proxy variables; {} without a proxy. The cluster's own ranges and names never use the proxy."""
     proxy = spec.proxy
     environment = {name: value for name, value in (("HTTP_PROXY", proxy.http), ("HTTPS_PROXY", proxy.https)) if value}
     if not environment:

@@ -7,9 +7,13 @@ from cluster.plan.create import VERIFY_NETWORK
 from cluster.plan.graph import Plan, PlanBuilder
 
 
-def plan_verify(asked: Verification) -> Plan:
-    """The whole network of a cluster is checked, on every node."""
-    plan = PlanBuilder(asked.cluster)
-    values = {"image": asked.image, "namespace": asked.namespace, "outside": [str(address) for address in asked.outside]}
-    plan.add(VERIFY_NETWORK, reason="a check was asked for", values=values)
+def plan_verify(verification: Verification) -> Plan:
+    """Check the complete network of a cluster, on every node."""
+    plan = PlanBuilder(verification.cluster)
+    values = {
+        "image": verification.image,
+        "namespace": verification.namespace,
+        "outside": [str(address) for address in verification.outside],
+    }
+    plan.add(VERIFY_NETWORK, reason="requested by the run", values=values)
     return plan.plan()

@@ -10,7 +10,7 @@ import pytest
 from bundle.layout import Place
 from bundle.manifest import Architecture, BundleManifest, FileKind
 from bundle.pack import describe, write_manifest
-from cli.exit_codes import ENVIRONMENT, GOOD, PROBLEMS, USAGE
+from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS, USAGE
 from cli.main import main
 from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 
@@ -28,14 +28,14 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_good_bundle_is_shown_and_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Both exit with 0 and name the bundle."""
-    assert main(["bundle", "show", str(folder)]) == GOOD
-    assert main(["bundle", "verify", str(folder)]) == GOOD
+    assert main(["bundle", "show", str(folder)]) == SUCCESS
+    assert main(["bundle", "verify", str(folder)]) == SUCCESS
     assert capsys.readouterr().out.count("small: ") == 2
 
 
 def test_show_has_a_form_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The JSON is the manifest."""
-    assert main(["bundle", "show", str(folder), "--output", "json"]) == GOOD
+    assert main(["bundle", "show", str(folder), "--output", "json"]) == SUCCESS
     assert BundleManifest.model_validate(json.loads(capsys.readouterr().out)).name == "small"
 
 
@@ -88,12 +88,12 @@ def test_fetch_takes_the_release_of_the_option(monkeypatch: pytest.MonkeyPatch, 
         return folder
 
     monkeypatch.setattr("bundle.fetch.fetch_bundle", fetch)
-    assert main(["bundle", "fetch", "--architecture", "amd64", *arguments]) == GOOD
+    assert main(["bundle", "fetch", "--architecture", "amd64", *arguments]) == SUCCESS
     assert fetched == [(f"v{version}-amd64", version)]
 
 
 def test_lab_bundle_builds_the_release_of_the_option(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Its folder is printed for a script to use."""
     monkeypatch.setattr("lab.build.bundle.build_bundle", lambda *, release: Path("/cache") / release.kubernetes)
-    assert main(["lab", "bundle", "--kubernetes", "1.35.4"]) == GOOD
+    assert main(["lab", "bundle", "--kubernetes", "1.35.4"]) == SUCCESS
     assert capsys.readouterr().out == "/cache/1.35.4\n"

@@ -21,7 +21,7 @@ def pause_work(place: Workplace, what: str) -> None:
 
 
 @pytest.mark.server
-def test_ctrl_c_leaves_the_run_and_says_so(prefect_server: Workplace) -> None:
+def test_ctrl_c_stops_following_and_not_the_run(prefect_server: Workplace) -> None:
     """130, and how to follow the run or end it; the run goes on (and fails, as its audit store is nobody's).
 
     It cannot end before the signal: the work pool is paused until then.

@@ -1,4 +1,4 @@
-"""The pages say what is there: links, commands, options, make targets, titles; and no tracked file names a package registry."""
+"""Links, commands, options, make targets and titles of the pages are valid, and no tracked file names a package registry."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ def test_messages_and_examples_name_commands_that_exist() -> None:
     ("said", "fault"),
     [("frobnicate x", "no subcommand frobnicate"), ("lab fly --lab x", "no lab fly"), ("check --speed FILE", "check has no --speed")],
 )
-def test_a_wrong_command_would_be_noticed(said: str, fault: str) -> None:
-    """A page that names a command nobody has is at fault."""
+def test_a_wrong_command_is_detected(said: str, fault: str) -> None:
+    """A page with an unknown command fails."""
     (words,) = commands_in(f"```sh\nx | .venv/bin/sixstack {said}   # why\n```\n")
     assert list(faults_of(words)) == [fault]
 
@@ -162,7 +162,7 @@ def test_make_targets_exist(name: str) -> None:
 
 
 def test_each_decision_is_in_the_list() -> None:
-    """A page of docs/decisions that nobody lists is found by nobody."""
+    """The list of decisions has every page of docs/decisions."""
     folder = ROOT / "docs" / "decisions"
     listed = set(LINK.findall((folder / "README.md").read_text(encoding="utf-8")))
     assert {page.name for page in folder.glob("*.md")} - {"README.md"} <= listed

@@ -67,7 +67,7 @@ class TestCluster:
         assert report["families"] == [str(family) for family in report["families"]]
         assert {check["kind"] for check in report["checks"]} >= {"ping", "http", "dns"}
 
-    def test_the_log_of_a_long_step_is_what_kubeadm_says(self, made: MadeCluster) -> None:
+    def test_the_log_of_a_long_step_is_the_output_of_kubeadm(self, made: MadeCluster) -> None:
         """Line by line in the Prefect UI, on the step's own page."""
         step = f"init-control-plane {made.document['hosts'][0]['name']}"
         of_run = {"flow_runs": {"parent_flow_run_id": {"any_": [made.run]}}, "task_runs": {"name": {"any_": [step]}}}
@@ -91,7 +91,7 @@ class TestCluster:
                 found = made.place.sixstack("node", spelling, "--cluster", made.name)
                 assert (found.returncode, found.stdout.strip()) == (0, host["name"]), found.stderr
 
-    def test_create_says_a_line_for_each_step(self, made: MadeCluster) -> None:
+    def test_create_prints_a_line_for_each_step(self, made: MadeCluster) -> None:
         """Whoever runs `sixstack create` sees each step end, on which host, and how."""
         lines = made.output.splitlines()
         names = [host["name"] for host in made.document["hosts"]]

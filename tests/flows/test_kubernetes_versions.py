@@ -81,7 +81,8 @@ def test_the_network_check_is_green(cluster: ReleaseCluster) -> None:
     assert verified.returncode == 0, verified.stdout + verified.stderr
     records = json.loads(cluster.place.sixstack("audit", cluster.name, "--output", "json").stdout)
     reports = [record["report"] for record in records if record["step"] == "verify-network"]
-    assert [report["ok"] for report in reports] == [True, True]
+    # the store has those of the cluster before too, as both have the same name
+    assert [report["ok"] for report in reports[-2:]] == [True, True]
 
 
 def test_the_images_are_those_of_the_table(cluster: ReleaseCluster) -> None:

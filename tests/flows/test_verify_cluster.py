@@ -51,7 +51,7 @@ def test_a_cluster_is_verified_against_its_file(made: MadeCluster) -> None:
     assert namespaces(made) == []
 
 
-def test_a_cluster_of_somebody_else_is_verified_by_what_its_api_says(made: MadeCluster, tmp_path: Path) -> None:
+def test_a_cluster_not_made_by_sixstack_is_verified_against_its_api(made: MadeCluster, tmp_path: Path) -> None:
     """Its kubeconfig is saved without a word of it, and its API server is called directly."""
     file = tmp_path / "kubeconfig"
     config = hosts.run_in(str(made.document["hosts"][0]["name"]), ["cat", "/etc/kubernetes/admin.conf"], LAB).stdout
@@ -91,7 +91,7 @@ def test_a_broken_network_fails_the_run_and_is_named(made: MadeCluster) -> None:
         (["of-nobody", "--namespace", "No_Name", "--outside", "here"], "nothing was checked (2)"),
     ],
 )
-def test_what_cannot_be_checked_is_said(made: MadeCluster, arguments: list[str], said: str) -> None:
+def test_a_check_that_cannot_run_is_an_error(made: MadeCluster, arguments: list[str], said: str) -> None:
     """A name that nobody saved; parameters that are wrong, all at once."""
     done: Any = made.place.sixstack("verify", *arguments)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -66,13 +66,13 @@ def outcomes(records: list[dict[str, Any]], name: str) -> list[str]:
     return [record["outcome"] for record in records if record["step"] == name]
 
 
-def test_what_may_pass_is_tried_again_and_each_attempt_is_recorded(records: list[dict[str, Any]]) -> None:
+def test_a_retryable_error_is_retried_and_each_attempt_is_recorded(records: list[dict[str, Any]]) -> None:
     """The lost connection and the attempt that did it."""
     assert outcomes(records, "flaky") == ["failed", "changed"]
     assert [record["attempt"] for record in records if record["step"] == "flaky"] == [1, 2]
 
 
-def test_what_cannot_pass_is_tried_once(records: list[dict[str, Any]]) -> None:
+def test_other_errors_are_not_retried(records: list[dict[str, Any]]) -> None:
     """A full disk stays full."""
     assert outcomes(records, "hopeless") == ["failed"]
     (error,) = [record["error"] for record in records if record["step"] == "hopeless"]

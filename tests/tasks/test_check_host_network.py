@@ -17,7 +17,7 @@ def test_the_forms_defaults_are_good() -> None:
     assert problems == ()
 
 
-def test_everything_that_is_wrong_is_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     """Each parameter by its name."""
     names, problems = read_parameters("", ["tke", "a/b"], undo="no", available_seconds=0)
     assert {problem.path for problem in problems} == {"cluster", "undo", "available_seconds", "deployments[0]"}
@@ -25,7 +25,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("deployments", [None, "tke/api", [1], {"tke": "api"}, []])
-def test_what_is_no_list_of_names_is_told(deployments: Any) -> None:
+def test_anything_but_a_list_of_names_is_a_problem(deployments: Any) -> None:
     """No traceback."""
     names, problems = read_parameters("global", deployments, undo=False, available_seconds=1)
     assert names == ()

@@ -18,7 +18,7 @@ TRUSTING = Choices(trust_on_first_use=True)
 
 
 def encoded(text: str) -> str:
-    """As Go writes octets into JSON."""
+    """As Go encodes bytes in JSON."""
     return base64.b64encode(text.encode()).decode()
 
 
@@ -93,7 +93,7 @@ def changed(document: Document, **spec: Any) -> Document:
 
 def told(result: Imported) -> dict[str, str]:
     """What was said of each field of the documents, or of ours where it was added."""
-    return {change.path or change.to: f"{change.fate}: {change.to}: {change.why}" for change in result.changes}
+    return {change.path or change.to: f"{change.outcome}: {change.to}: {change.why}" for change in result.changes}
 
 
 def faults(result: Imported) -> dict[str, str]:

@@ -75,16 +75,16 @@ def test_the_ipv6_sample() -> None:
     assert result.problems == ()
 
 
-def test_what_was_changed_is_told_with_the_reason() -> None:
+def test_changes_are_reported_with_the_reason() -> None:
     """Version, node mask, host names, kube-proxy's mode, node-ip, pod network; also what nothing came of."""
     said = told(imported(*CASES["ipv6"]))
     for path, words in {
-        "a.json: spec.version": "changed: kubernetes_version: 1.36.3: v1.18.3 is not within v1.35 to v1.37",
+        "a.json: spec.version": "changed: kubernetes_version: 1.36.3: v1.18.3 is not supported",
         "network.pods: node_mask 72 of fd00:10:16::/64": "one node range",
         "hosts[].name: cls-2xcfb5wp-1, mc-9r2dkcqj": "no host names",
         "a.json: spec.hostnameAsNodename": "taken over",
         "a.json: spec.features.ipvs": "nftables",
-        "a.json: spec.kubeletExtraArgs.node-ip": "not taken over: : it is decided by `hosts[].addresses`",
+        "a.json: spec.kubeletExtraArgs.node-ip": "not taken over: : `hosts[].addresses`",
         "cni.kind: calico": "by hand",
         "a.json: spec.tenantID": "not taken over",
         "a.json: spec.features.skipConditions": "not taken over",
@@ -140,7 +140,7 @@ def test_a_cluster_without_machines_is_a_fault() -> None:
 
 
 def test_a_fault_of_the_cluster_file_names_the_document_it_comes_from() -> None:
-    """Two control planes, a range too large, no host key: there is a file to mend, and the problems say where things come from."""
+    """Two control planes, a range too large, no host key: the file needs fixes, and each problem has its source."""
     cluster = changed(dual_stack_cluster(), serviceCIDR="10.0.0.0/8,fd00:10:96::/112")
     cluster["spec"]["machines"].append({**cluster["spec"]["machines"][0], "ip": "172.22.0.68"})
     result = imported(cluster, choices=Choices())

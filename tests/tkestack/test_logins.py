@@ -48,7 +48,7 @@ def test_base64_may_be_wrapped() -> None:
     assert login.credential == Credential(password=PASSWORD, private_key=KEY + "\n")
 
 
-def test_a_line_feed_at_the_end_of_a_password_is_taken_off_and_told() -> None:
+def test_a_line_feed_at_the_end_of_a_password_is_removed_and_reported() -> None:
     """`echo secret | base64` makes it, and no login would succeed."""
     result = imported(dual_stack_cluster(password=encoded(PASSWORD + "\n")))
     assert result.logins[0].credential.password == PASSWORD

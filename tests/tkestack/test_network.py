@@ -71,7 +71,7 @@ class TestFamilies:
         assert result.document is not None
         assert "addresses" not in result.document["hosts"][0]
 
-    def test_host_bits_are_taken_off_and_told(self) -> None:
+    def test_host_bits_are_removed_and_reported(self) -> None:
         """The network that is meant."""
         result = imported(changed(dual_stack_cluster(), serviceCIDR="10.96.0.1/16,fd00:10:96::/112"))
         assert result.document is not None
@@ -80,7 +80,7 @@ class TestFamilies:
 
 
 class TestMasks:
-    """Every host gets its part of a range, and there is room for more."""
+    """Every host gets a range, with room for more hosts."""
 
     @pytest.mark.parametrize(
         ("cidr", "pods", "mask"),
@@ -103,7 +103,7 @@ class TestMasks:
         ],
     )
     def test_the_mask_that_is_chosen(self, cidr: str, pods: Any, mask: int | None) -> None:
-        """The default where it leaves room, that of maxNodePodNum where all hosts fit, else a longer one."""
+        """The default if it has room, the mask of maxNodePodNum if all hosts fit, else a longer mask."""
         services = "10.96.0.0/16" if "." in cidr else "fd01::/112"
         properties = {} if pods is None else {"maxNodePodNum": pods}
         found = network(clusterCIDR=cidr, serviceCIDR=services, features={}, properties=properties)
@@ -118,12 +118,12 @@ class TestMasks:
         assert faults(result) == {}
         assert read_document(result.document).spec is not None
 
-    def test_a_number_of_pods_that_leaves_hosts_out_is_told(self) -> None:
+    def test_a_number_of_pods_without_room_for_all_hosts_is_reported(self) -> None:
         """256 pods a node are /24, of which a /23 holds two."""
         machines = [{**dual_stack_cluster()["spec"]["machines"][0], "ip": f"172.22.0.{number}"} for number in (1, 2, 3)]
         spec = {"clusterCIDR": "10.0.0.0/23", "serviceCIDR": "10.96.0.0/16", "features": {}, "properties": {"maxNodePodNum": 256}}
         result = imported(changed(dual_stack_cluster(), machines=machines, **spec))
-        assert "256 pods a node" in told(result)["network.pods: node_mask 27 of 10.0.0.0/23"]
+        assert "256 pods" in told(result)["network.pods: node_mask 27 of 10.0.0.0/23"]
 
 
 class TestWithoutServiceRange:
@@ -135,7 +135,7 @@ class TestWithoutServiceRange:
         found = network(clusterCIDR="10.0.0.0/16,fd00:10:16::/56", serviceCIDR=None, properties=properties)
         assert found[2:] == ([("10.0.0.0/17", None), ("fd00:10:16::/57", None)], ["10.0.252.0/22", "fd00:10:16:ff:ffff:ffff:ffff:0/112"])
 
-    def test_what_is_cut_is_told(self) -> None:
+    def test_a_split_range_is_reported(self) -> None:
         """With the reason."""
         result = imported(changed(dual_stack_cluster(), clusterCIDR="10.0.0.0/16", serviceCIDR=None, features={}))
         assert "network.services: 10.0.255.0/24" in told(result)["a.json: spec.clusterCIDR"]

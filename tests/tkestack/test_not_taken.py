@@ -30,7 +30,7 @@ def test_a_field_that_a_cluster_file_has_not(field: str, value: Any, word: str) 
     assert word in found[0]
 
 
-def test_a_field_that_nobody_knows_gets_the_nearest_name() -> None:
+def test_an_unknown_field_gets_the_nearest_name() -> None:
     """A label typo dropped all node labels in silence there."""
     said = told(imported(dual_stack_cluster(lables={"rack": "secret"})))
     assert said["a.json: spec.machines[0].lables"] == "not taken over: : TKEStack's documents have no such field; did you mean labels?"
@@ -42,7 +42,7 @@ def test_what_asks_for_nothing_is_no_loss() -> None:
     assert all(text.startswith("taken over") for path, text in said.items() if "Cilium" in path or "files" in path or "docker" in path)
 
 
-def test_metadata_and_status_are_told_of() -> None:
+def test_metadata_and_status_are_reported() -> None:
     """What a server adds to documents that were read back from it; values stay out, as kubectl keeps whole documents in an annotation."""
     machine = worker("172.22.0.102", "cls-1")
     machine["metadata"] |= {"uid": "1234", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "hunter2"}}

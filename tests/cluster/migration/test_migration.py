@@ -1,4 +1,4 @@
-"""What a change of families or ranges asks for: every action in its order, with the values of both files."""
+"""Migration help: every action in order, with the values of both files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from cluster.facts.cluster_state import ClusterState
 from cluster.file.reader import read_document, read_text
 from cluster.migration import migration
-from cluster.plan.existing import ExistingCluster, found_cluster, specified_cluster
+from cluster.plan.existing import ExistingCluster, observed_cluster, specified_cluster
 from cluster.vocabulary.errors import ImmutableChange
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.migration import Migration
@@ -61,7 +61,7 @@ def wanted(was: ClusterSpec, now: ClusterSpec) -> Migration:
 
 
 def place(found: Migration, words: str) -> int:
-    """Where the one action that has these words stands."""
+    """The position of the one action with these words."""
     (position,) = [number for number, action in enumerate(found.actions) if words in action.what]
     return position
 
@@ -71,11 +71,11 @@ def place(found: Migration, words: str) -> int:
     [("ipv4", "dual-stack"), ("dual-stack", "ipv4"), ("ipv6", "dual-stack-ipv6-first"), ("dual-stack", "dual-stack-ipv6-first")],
 )
 def test_the_help_between_two_examples(was: str, now: str) -> None:
-    """All of it, as `sixstack check NOW --was WAS` prints it; delete a golden file to have it written anew."""
+    """All of it, as `sixstack check NOW --was WAS` prints it; delete a golden file to write it again."""
     text, golden = f"{wanted(example(was), example(now))}\n", GOLDEN / f"{was}-to-{now}.txt"
     if not golden.exists():
         golden.write_text(text, encoding="utf-8")
-        pytest.fail(f"{golden.name} was missing and is written: look at it and commit it")
+        pytest.fail(f"{golden.name} was missing and was written: review and commit it")
     assert text == golden.read_text(encoding="utf-8")
 
 
@@ -99,7 +99,7 @@ def test_the_same_cluster_needs_no_help(name: str) -> None:
     ],
 )
 def test_another_primary_family_means_another_cluster(was: tuple[str, ...], now: tuple[str, ...]) -> None:
-    """It says why, and that a second cluster takes this one's place; where the other order can be reached, it says that too."""
+    """The verdict has the reason, and the other order of families if that can be reached in place."""
     found = wanted(cluster(*was), cluster(*now))
     assert not found.in_place
     assert f"the primary family would change from {was[0]} to {now[0]}" in found.verdict
@@ -141,7 +141,7 @@ def test_a_second_family_comes_node_by_node() -> None:
 
 
 def test_a_family_that_goes_takes_all_nodes_at_once() -> None:
-    """The controller manager does not start while a Node has a range of the family that goes; Services give theirs up first."""
+    """The controller manager does not start while a Node has a range of the removed family; Services change first."""
     found = wanted(cluster("ipv6", "ipv4"), cluster("ipv6"))
     assert found.in_place
     assert "interruption of the whole cluster" in found.verdict
@@ -167,7 +167,7 @@ def test_another_node_mask_is_for_new_nodes() -> None:
 
 
 def test_a_pod_network_of_the_owners_is_left_to_the_owner() -> None:
-    """And Calico's pool of a range that goes is named: applying other pools does not remove it."""
+    """Calico's pool of a removed range is in the list: applying other pools does not remove it."""
     was, now = cluster("ipv4", "ipv6"), cluster("ipv4")
     owners = wanted(was, now.model_copy(update={"cni": Cni(kind=CniKind.NONE)}))
     assert place(owners, "your pod network") < place(owners, "sixstack create")
@@ -185,7 +185,7 @@ def test_another_second_service_range_goes_by_way_of_one_range() -> None:
     assert not [action for action in found.actions if "delete node" in action.what]
 
 
-def test_every_action_says_where_what_restarts_why_and_by_what_source() -> None:
+def test_every_action_has_all_its_fields() -> None:
     """As JSON too, numbered from 1."""
     told = wanted(cluster("ipv4"), cluster("ipv4", "ipv6")).as_dict()
     assert [action["order"] for action in told["actions"]] == list(range(1, len(told["actions"]) + 1))
@@ -199,9 +199,9 @@ def test_a_cluster_as_found_is_written_like_a_file() -> None:
     """Families, ranges, masks and addresses of the running cluster, put in the place of the file's."""
     was, now = example("ipv4"), example("dual-stack")
     held = specified_cluster(was)
-    assert migration(held.written_as(now), now) == migration(was, now)
-    assert ExistingCluster("demo").written_as(now) is now
-    assert found_cluster(now, {}, ClusterState(kubeadm={"networking": {"serviceSubnet": "10.96.0.0/16"}})).families == (Family.IPV4,)
+    assert migration(held.as_spec(now), now) == migration(was, now)
+    assert ExistingCluster("demo").as_spec(now) is now
+    assert observed_cluster(now, {}, ClusterState(kubeadm={"networking": {"serviceSubnet": "10.96.0.0/16"}})).families == (Family.IPV4,)
 
 
 def test_the_refusal_carries_the_help() -> None:

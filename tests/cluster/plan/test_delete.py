@@ -21,9 +21,9 @@ def test_every_host_is_reset_before_the_saved_kubeconfig_is_removed() -> None:
 @pytest.mark.parametrize(
     ("other", "note"),
     [
-        (bare("b"), "carries nothing of demo"),
+        (bare("b"), "b has nothing of cluster demo"),
         (replace(member("b"), owner="other"), "belongs to cluster other"),
-        (replace(member("b"), foreign_authority=True), "did not put there"),
+        (replace(member("b"), foreign_authority=True), member("b").kubernetes.ca_hash or ""),
     ],
 )
 def test_a_host_of_others_is_a_note_and_left_alone(other: HostFacts, note: str) -> None:

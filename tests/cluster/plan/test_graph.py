@@ -104,22 +104,22 @@ def test_every_step_comes_after_what_it_waits_for() -> None:
 
 def test_a_plan_with_a_step_twice_or_a_missing_need_is_a_bug() -> None:
     """The check above can fail."""
-    step = PlannedStep("label-node", "a", "its node is new", {})
+    step = PlannedStep("label-node", "a", "the node is new", {})
     with pytest.raises(Bug, match="twice"):
         Plan("demo", (step, step))
     with pytest.raises(Bug, match="waits for join-worker/a"):
-        Plan("demo", (PlannedStep("label-node", "a", "its node is new", {}, needs=("join-worker/a",)),))
+        Plan("demo", (PlannedStep("label-node", "a", "the node is new", {}, needs=("join-worker/a",)),))
     with pytest.raises(Bug, match="waits for"):
         Plan("demo", (PlannedStep("label-node", "a", "", {}, after=("wait-ready/a",)), PlannedStep("wait-ready", "a", "", {})))
 
 
-def test_a_step_without_a_reason_is_not_planned_and_nobody_waits_for_it() -> None:
+def test_a_step_without_a_reason_is_not_planned_and_no_step_waits_for_it() -> None:
     """The builder returns the ids that later steps wait for."""
     plan = PlanBuilder("demo")
     assert plan.add("label-node", "a", reason=None) == ()
     first = plan.add("join-worker", "a", reason="it is not part of the cluster")
     assert first == ("join-worker/a",)
-    plan.add("label-node", "a", reason="its node is new", needs=[*first, *first], after=first)
+    plan.add("label-node", "a", reason="the node is new", needs=[*first, *first], after=first)
     assert plan.plan().steps[-1].needs == first
     assert plan.plan().steps[-1].after == ()
 

@@ -18,13 +18,13 @@ def test_each_deployment_has_a_step_that_waits_for_no_other() -> None:
     assert {step.kind for step in undo.steps} == {"undo-host-network"}
 
 
-def test_what_a_run_changed_is_told_and_returned() -> None:
+def test_the_changes_of_a_run_are_reported_and_returned() -> None:
     """A Deployment that had the network already is unchanged."""
     outcomes = {PLAN.steps[0].id: StepOutcome(("host network",)), PLAN.steps[1].id: StepOutcome(())}
     text, changed, succeeded = host_network_summary(PLAN, outcomes, undo=False)
     assert (changed, succeeded) == (("tke/api",), True)
     assert text.splitlines() == [
-        "cluster global: all Deployments have the network of their nodes",
+        "cluster global: all Deployments have the host network",
         "- tke/api: host network",
         "- tke/controller: unchanged",
     ]

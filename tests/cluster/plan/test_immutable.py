@@ -12,7 +12,7 @@ import pytest
 from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.facts.host_facts import HostFacts, KubernetesState
 from cluster.kubeadm.documents import cluster_configuration
-from cluster.plan.existing import found_cluster
+from cluster.plan.existing import observed_cluster
 from cluster.plan.immutable import immutable_changes
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -76,7 +76,7 @@ STATE = ClusterState(
 
 def refused(spec: ClusterSpec, facts: dict[str, HostFacts], state: ClusterState | None) -> tuple[Problem, ...]:
     """What the file would change of the cluster that hosts and API show."""
-    return immutable_changes(spec, found_cluster(spec, facts, state))
+    return immutable_changes(spec, observed_cluster(spec, facts, state))
 
 
 def changed(*path: str | int, to: Any) -> ClusterSpec:
@@ -112,7 +112,6 @@ def test_a_changed_range_or_address_is_refused(state: ClusterState | None, path:
     """Pod and service ranges, DNS domain and node addresses; from kubeadm's ConfigMap, and from the files on the host when no API answers."""
     problems = refused(changed(*path, to=to), FACTS, state)
     assert [(problem.code, problem.path) for problem in problems] == [("immutable-field", at)]
-    assert "the cluster has" in problems[0].message
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,10 @@ def test_another_stack_mode_is_one_problem_and_not_one_per_range() -> None:
         "network": {"pods": [{"cidr": "10.244.0.0/16"}], "services": ["10.96.0.0/16"]},
     }
     problems = [p for p in refused(ClusterSpec.model_validate(document), FACTS, STATE) if not p.path.startswith("hosts/")]
-    assert [(problem.path, problem.message) for problem in problems] == [("stack", "the cluster has dual-stack, the file says ipv4")]
+    (problem,) = problems
+    assert problem.path == "stack"
+    assert "dual-stack" in problem.message
+    assert "ipv4" in problem.message
 
 
 def test_the_order_of_families_cannot_change() -> None:
@@ -176,7 +178,9 @@ def test_a_pod_network_of_ours_cannot_become_another(kind: str) -> None:
     cni = {"kind": kind, **({"files": ["/a.yaml"]} if kind == "manifests" else {})}
     spec = ClusterSpec.model_validate({**DOCUMENT, "cni": cni})
     (problem,) = refused(spec, FACTS, replace(STATE, cni=CniKind.CALICO))
-    assert (problem.path, problem.message) == ("cni/kind", f"the cluster has calico, the file says {kind}")
+    assert problem.path == "cni/kind"
+    assert "calico" in problem.message
+    assert kind in problem.message
 
 
 def test_blocks_of_a_pool_keep_their_size() -> None:

@@ -46,7 +46,7 @@ def test_any_failed_step_makes_the_run_fail_and_is_in_the_summary(step: str) -> 
     assert f"the reason of {step}" in text
 
 
-def test_a_check_that_was_not_started_is_said_to_be_missing() -> None:
+def test_a_check_that_was_not_started_is_in_the_summary() -> None:
     """A reader must not take the silence for a green check."""
     text, succeeded = create_summary(
         SPEC, PLAN, ended(PLAN, {"wait-dns/cluster": ClusterError("late"), "verify-network/cluster": NotStarted("not started")})
@@ -62,7 +62,7 @@ def test_secrets_do_not_reach_a_summary() -> None:
     assert "0123456789abcdef" not in create_summary(SPEC, PLAN, ended(PLAN, {"join-worker/b": error}))[0]
 
 
-def test_a_cluster_without_a_pod_network_says_what_its_owner_has_to_do() -> None:
+def test_the_summary_without_a_pod_network_has_a_hint() -> None:
     """Nodes stay NotReady."""
     spec = SPEC.model_copy(update={"cni": SPEC.cni.model_copy(update={"kind": CniKind.NONE})})
     plan = plan_create(spec, {"a": bare("a"), "b": bare("b")}, {}, None)
@@ -74,7 +74,7 @@ def test_a_deleted_cluster_names_its_hosts_and_notes() -> None:
     plan = plan_delete(SPEC, {**FACTS, "b": bare("b")})
     text, succeeded = delete_summary(SPEC, plan, ended(plan, {}))
     assert succeeded
-    assert text.splitlines() == ["cluster demo is deleted from a", "- b carries nothing of demo"]
+    assert text.splitlines() == ["cluster demo is deleted from a", "- b has nothing of cluster demo"]
 
 
 def test_a_host_that_could_not_be_reset_is_named() -> None:

@@ -29,11 +29,11 @@ def test_text_of_hosts_stays_inside_its_cell() -> None:
 
 def test_a_large_graph_is_not_drawn() -> None:
     """A browser would take minutes; the table has every step."""
-    plan = Plan("demo", tuple(PlannedStep("label-node", f"node-{number}", "its node is new", {}) for number in range(300)))
+    plan = Plan("demo", tuple(PlannedStep("label-node", f"node-{number}", "the node is new", {}) for number in range(300)))
     assert "mermaid" not in plan_page(plan)
     assert "node-299" in plan_page(plan)
 
 
-def test_an_empty_plan_says_so() -> None:
+def test_the_page_of_an_empty_plan() -> None:
     """Nothing is to be done."""
-    assert plan_page(Plan("demo")).endswith("Nothing to do: the cluster is as specified.")
+    assert plan_page(Plan("demo")).startswith("# Plan for cluster demo\n\nNothing to do")

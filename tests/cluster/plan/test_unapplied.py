@@ -41,21 +41,21 @@ def test_the_same_file_has_nothing_to_tell() -> None:
 @pytest.mark.parametrize(
     ("path", "to", "told"),
     [
-        (("kubeadm", "extra_args"), {"apiserver": {"v": "4"}}, "kubeadm.extra_args.apiserver differs from the running cluster's in v"),
+        (("kubeadm", "extra_args"), {"apiserver": {"v": "4"}}, "kubeadm.extra_args.apiserver differs from the running cluster in v"),
         (("kubeadm", "extra_args"), {"etcd": {"snapshot-count": "5000"}}, "in snapshot-count"),
         (("control_plane", "extra_sans"), ["k8s.example"], "the API server's certificate lacks k8s.example"),
-        (("kubeadm", "kubelet"), {"maxPods": 50}, "kubeadm.kubelet differs from the running cluster's in maxPods"),
+        (("kubeadm", "kubelet"), {"maxPods": 50}, "kubeadm.kubelet differs from the running cluster in maxPods"),
         (
             ("kubeadm", "kube_proxy"),
             {"nftables": {"syncPeriod": "7s"}},
-            "kubeadm.kube_proxy differs from the running cluster's in nftables",
+            "kubeadm.kube_proxy differs from the running cluster in nftables",
         ),
         (("network", "dns_upstreams"), ["192.0.2.53"], "192.0.2.53:53 and CoreDNS forwards to /etc/resolv.conf"),
     ],
     ids=["argument", "etcd", "name", "kubelet", "kube-proxy", "upstream"],
 )
-def test_what_init_alone_reads_is_told(path: tuple[str, ...], to: Any, told: str) -> None:
-    """One sentence names the setting and what differs, whichever of the two has more; the file that made the cluster says nothing."""
+def test_a_changed_setting_that_only_init_reads_is_noted(path: tuple[str, ...], to: Any, told: str) -> None:
+    """One sentence has the setting and the difference; the file that made the cluster gives no note."""
     later = changed(*path, to=to)
     (sentence,) = unapplied_of(later, made_of(SPEC))
     assert told in sentence
