@@ -1,8 +1,8 @@
-# Two commands: `make demo` (STACK=ipv4|dual-stack|ipv6, PRIMARY=ipv4|ipv6) and `make test`. Everything they need is installed by them.
+# Two commands: `make demo` (STACK=ipv4|dual-stack|ipv6, PRIMARY=ipv4|ipv6) and `make test`. Both install everything that they need.
 SHELL := /bin/bash
 STACK ?= dual-stack
 PRIMARY ?= ipv4
-# three processes: two have hosts, one has what needs none (tests/conftest.py); --no-loadscope-reorder: those with hosts are begun first
+# three processes: two run the tests with hosts, one runs all others (tests/conftest.py); --no-loadscope-reorder: tests with hosts start first
 PYTEST ?= -q --durations=20 -n 3 --dist loadscope --no-loadscope-reorder
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 SIXSTACK := .venv/bin/sixstack
@@ -20,7 +20,7 @@ $(INSTALLED):
 	@test -x .venv/bin/python || $(or $(PYTHON),python3) -m venv .venv
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@.venv/bin/python -m compileall -q -j 0 .venv/lib || true  # every start of every command is a second sooner
+	@.venv/bin/python -m compileall -q -j 0 .venv/lib || true  # saves one second at every start of a command
 	@rm -f .venv/.installed-*; touch $@
 
 demo: $(INSTALLED)
@@ -48,7 +48,7 @@ programs-of-tests: $(INSTALLED)
 test: check programs-of-tests
 	.venv/bin/python -m pytest $(PYTEST)
 
-# longer matrices, one test at a time; the first time it also builds the bundles of every release; pytest's last line has the time
+# longer matrices, one test at a time; the first run also builds the bundles of all releases
 test-long: programs-of-tests
 	.venv/bin/python -m pytest -q --durations=20 -m long
 

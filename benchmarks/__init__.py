@@ -1,1 +1,1 @@
-"""Benchmarks on the lab: the create flow against a hand-tuned shell script that does the same work."""
+"""Benchmarks on the lab: the create flow compared with a hand-tuned shell script that does the same work."""

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Three bare hosts -> a dual-stack cluster, by hand over OpenSSH, as fast as it gets: the rival that benchmarks/create_flow.py measures
-# the create flow against. Usage: by_hand.sh FOLDER, which benchmarks/inputs.py has filled.
+# Creates a dual-stack cluster on three bare hosts over OpenSSH, as fast as possible. benchmarks/create_flow.py compares the create flow with it.
+# Usage: by_hand.sh FOLDER, with the inputs from benchmarks/inputs.py.
 #
-# What makes it fast: one connection a host and one stream a purpose; bytes are checked, decoded and placed (or imported) while they
-# arrive; the container runtime comes first, so that images are imported while the rest is still being sent; the control plane goes before
-# the workers, as all wait for it; images that only pods need come while kubeadm waits; the join token is known beforehand.
+# Why it is fast: It uses one connection for each host and one stream for each purpose. Files are verified, decoded and written (or imported)
+# while they arrive. The container runtime comes first, so that images are imported while other files are sent. The control plane comes before
+# the workers, which wait for it. Images that only pods need are sent while kubeadm waits. The join token is created in advance.
 set -euo pipefail
 cd "$1"
 bundle=$(<bundle)
@@ -14,16 +14,16 @@ mark() { printf '%s %d.%03d\n' "$1" $(((${EPOCHREALTIME/./} - begin) / 1000000))
 rm -f -- *.filled
 on() { ssh -F ssh_config "$@"; }
 
-# What a host does with a stream: every file is checked against its sha256 while it is decoded to its place or imported.
+# The receiver on a host: verifies the sha256 of every file while it decodes it to its target or imports it.
 receive='
 set -euo pipefail
 sums=$(mktemp -d)
-declare -A unpack=([probe.tar]=--no-unpack) # only the network check may ever start it: containerd unpacks it then, as after the flow
+declare -A unpack=([probe.tar]=--no-unpack) # only the network check may use it: containerd unpacks it then, as after the flow
 receive() { # SIZE SHA256 ENCODING MODE TARGET PATH
   local sum=$sums/${6//\//_}
   if [ "$5" = - ]; then
-    head -c "$1" | tee -p >(sha256sum >"$sum") | ctr -n k8s.io images import ${unpack[${6##*/}]-} - >/dev/null 2>"$sum.said" || {
-      cat "$sum.said" >&2
+    head -c "$1" | tee -p >(sha256sum >"$sum") | ctr -n k8s.io images import ${unpack[${6##*/}]-} - >/dev/null 2>"$sum.output" || {
+      cat "$sum.output" >&2
       exit 1
     }
   else
@@ -34,15 +34,15 @@ receive() { # SIZE SHA256 ENCODING MODE TARGET PATH
   fi
   until [ -s "$sum" ]; do sleep 0.01; done
   read -r found _ <"$sum"
-  if [ "$found" != "$2" ]; then echo "$6: sha256 $found, not $2" >&2; exit 1; fi
+  if [ "$found" != "$2" ]; then echo "$6: sha256 is $found, expected $2" >&2; exit 1; fi
 }
 '
 
-# send HOST LIST [COMMANDS]: the bundle files of a list in one stream; COMMANDS run on the host after the last one
+# send HOST LIST [COMMANDS]: sends the bundle files of a list in one stream; COMMANDS run on the host after the last file
 send() {
   local paths
   paths=$(awk -v bundle="$bundle" '{print bundle "/" $6}' "$1.$2")
-  # shellcheck disable=SC2086 # a word a path
+  # shellcheck disable=SC2086 # one word for each path
   cat $paths | on "$1" "$receive $(sed 's/^/receive /' "$1.$2")
 ${3:-}"
 }
@@ -52,12 +52,12 @@ systemctl daemon-reload
 systemctl --quiet enable kubelet.service containerd.service
 systemctl start containerd.service'
 
-filled() { # HOST...: waits until these hosts have what kubeadm needs
+filled() { # HOST...: waits until these hosts have all inputs of kubeadm
   local host
   for host in "$@"; do until [ -e "$host.filled" ]; do sleep 0.05; done; done
 }
 
-fill() { # HOST [AFTER]: everything that kubeadm needs; only when host AFTER has got all
+fill() { # HOST [AFTER]: sends everything that kubeadm needs, after host AFTER has everything
   local host=$1 after=("${@:2}")
   filled "${after[@]}"
   {
@@ -73,16 +73,16 @@ fill() { # HOST [AFTER]: everything that kubeadm needs; only when host AFTER has
 
 control_plane=$(awk '$2 == "control-plane" {print $1}' hosts)
 mapfile -t workers < <(awk '$2 == "worker" {print $1}' hosts)
-# shellcheck disable=SC2046 # a word a process
+# shellcheck disable=SC2046 # one word for each process
 trap 'kill $(jobs -p) 2>/dev/null || true; for host in "$control_plane" "${workers[@]}"; do ssh -F ssh_config -O exit "$host" 2>/dev/null || true; done' EXIT
 
-# one connection a host, which everything else shares
+# one connection for each host, shared by all later commands
 opening=()
 for host in "$control_plane" "${workers[@]}"; do
   on "$host" true &
   opening+=($!)
 done
-for one in "${opening[@]}"; do wait "$one"; done
+for process in "${opening[@]}"; do wait "$process"; done
 
 initialize() {
   fill "$control_plane"
@@ -99,7 +99,7 @@ join() { # HOST
 }
 
 kubectl() { on "$control_plane" "export KUBECONFIG=/etc/kubernetes/admin.conf; kubectl $*"; }
-# kubeadm join may be over before its kubelet has registered the node
+# kubeadm join may end before kubelet has registered the node
 label() { kubectl wait --for=create "node/$1" --timeout=60s '>/dev/null && kubectl' label --overwrite node "$1" "$(<"$1.labels")" >/dev/null; }
 
 initialize &
@@ -109,7 +109,7 @@ for host in "${workers[@]}"; do
   fill "$host" "$control_plane" &
   filling[$host]=$!
 done
-# what only pods need, while kubeadm waits for its control plane
+# the images that only pods need, while kubeadm waits for its control plane
 late=()
 for host in "${workers[@]}" "$control_plane"; do
   {
@@ -123,7 +123,7 @@ wait $init
 jobs=()
 kubectl apply --server-side -f - <flannel.yaml >/dev/null && mark cni &
 jobs+=($!)
-# a join that looks before cluster-info is signed for its token waits 5 s for its next look
+# a join that reads cluster-info before it is signed for its token retries only after 5 s
 kubectl -n kube-public wait configmap/cluster-info "--for=jsonpath={.data.jws-kubeconfig-$(<token-id)}" --timeout=60s >/dev/null
 mark signed
 for host in "${workers[@]}"; do

@@ -1,7 +1,7 @@
-"""The create flow against a hand-tuned shell script that does the same work: `python -m benchmarks.create_flow [--rounds N]`.
+"""Compares the create flow with a hand-tuned shell script that does the same work: `python -m benchmarks.create_flow [--rounds N]`.
 
-Both make the same dual-stack cluster of three bare lab hosts out of the same bundle, in turns, so that whatever else the machine does
-meets both; docs/benchmarks.md says what is compared and how to read the result.
+Both create the same dual-stack cluster on three bare lab hosts from the same bundle. They run alternately, so that other load on the
+machine affects both. docs/benchmarks.md explains the comparison and the result.
 """
 
 from __future__ import annotations
@@ -43,29 +43,31 @@ _RUN_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 @dataclass
 class Run:
-    """One cluster made, by one of the two ways; seconds everywhere."""
+    """One created cluster with its measurements; all times are in seconds."""
 
     way: str
     ok: bool
     wall: float
-    phases: dict[str, float] = field(default_factory=dict)  # what was reached when, from the start
+    phases: dict[str, float] = field(default_factory=dict)  # when each phase ended, from the start
     cpu: dict[str, float] = field(default_factory=dict)
-    before_start: float = 0.0  # from the command to the flow run's start
-    cpu_before_start: float = 0.0  # the part of the flow run's process's CPU that was used before the run started
-    peak_memory: int = 0  # bytes, of the flow run's process
-    others_cores: float = 0.0  # how many of the machine's cores worked for neither side nor the hosts: a run that was disturbed
+    before_start: float = 0.0  # from the command to the start of the flow run
+    cpu_before_start: float = 0.0  # CPU time of the flow run's process before the start of the run
+    peak_memory: int = 0  # of the flow run's process, in bytes
+    others_cores: float = 0.0  # cores that other processes used, on average: a high value shows a disturbed run
     load: tuple[float, float] = (0.0, 0.0)
     steps: list[dict[str, Any]] = field(default_factory=list)
     output: str = ""
 
 
 def main() -> int:
-    """0 when every run made its cluster."""
+    """Run the benchmark; 0 when every run created its cluster."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.create_flow", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["script", "flow"], help="one of the two alone, for a look at it")
-    parser.add_argument("--folder", type=Path, default=Path(".sixstack/benchmark"), help="Prefect's state, audit records, inputs")
-    parser.add_argument("--output", type=Path, help="where the JSON goes; default: FOLDER/create-flow.json")
+    parser.add_argument("--only", choices=["script", "flow"], help="run only one of the two")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(".sixstack/benchmark"), help="folder for Prefect's state, audit records and inputs"
+    )
+    parser.add_argument("--output", type=Path, help="file for the result as JSON; default: FOLDER/create-flow.json")
     options = parser.parse_args()
     folder = options.folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -75,13 +77,13 @@ def main() -> int:
     with _prefect(folder) as prefect:
         try:
             for number in range(options.rounds):
-                # who comes first changes, so that neither always has the warmer page cache
+                # the order alternates, so that neither always has the warmer page cache
                 for way in ways if number % 2 == 0 else reversed(ways):
                     _bare_hosts(prefect)
                     runs.append(_by_hand(folder) if way == "script" else _by_flow(prefect))
-                    _say(_line(runs[-1]))
+                    _report(_line(runs[-1]))
         finally:
-            hosts.down(LAB, say=_say)
+            hosts.down(LAB, report=_report)
     result = {"when": datetime.now(UTC).isoformat(), "cores": os.cpu_count(), "check": check, "runs": [vars(run) for run in runs]}
     output = options.output or folder / "create-flow.json"
     output.write_text(json.dumps(result, indent=1), encoding="utf-8")
@@ -90,29 +92,29 @@ def main() -> int:
     return 0 if all(run.ok for run in runs) else 1
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
 def _line(run: Run) -> str:
-    disturbed = f"others used {run.others_cores:.1f} cores meanwhile, load {run.load[0]:.1f} -> {run.load[1]:.1f}"
+    disturbed = f"other processes used {run.others_cores:.1f} cores, load {run.load[0]:.1f} -> {run.load[1]:.1f}"
     return f"{run.way}: {'' if run.ok else 'FAILED after '}{run.wall:.1f} s ({disturbed}){'' if run.ok else chr(10) + run.output[-3000:]}"
 
 
 @contextmanager
 def _prefect(folder: Path) -> Iterator[LocalPrefect]:
-    """A server and worker of the benchmark's own."""
+    """A Prefect server and worker for the benchmark."""
     prefect = LocalPrefect(folder)
-    prefect.start(_say)
+    prefect.start(_report)
     try:
-        prefect.deploy(_say)
+        prefect.deploy(_report)
         yield prefect
     finally:
-        prefect.stop(_say)
+        prefect.stop(_report)
 
 
 def _bare_hosts(prefect: LocalPrefect) -> None:
-    """Three hosts that nobody has touched, their cluster file, and what both ways work from."""
+    """Create three new hosts, their cluster file, and the inputs of both ways."""
     hosts.down(LAB)
     hosts.up(LAB, hosts=3)
     lab = hosts.lab_of(LAB)
@@ -125,11 +127,11 @@ def _bare_hosts(prefect: LocalPrefect) -> None:
         old.unlink()
     write_inputs(prefect.root / "inputs", ResolvedSpec.of(spec), bundle, lab.key_file)
     prefect.register(bundle=bundle, credential=f"lab-{LAB}", key_file=lab.key_file, audit=prefect.root / "audit")
-    os.sync()  # writing back what the last round left must not be paid by the next
+    os.sync()  # so that the writes of the last round do not slow down the next
 
 
 def _lab_cpu() -> float:
-    """CPU seconds of all processes in the lab's hosts; 0 where no cgroup counts them."""
+    """CPU seconds of all processes in the lab's hosts; 0 if no cgroup counts them."""
     for path, unit in ((f"cpuacct/sixstack-lab/{LAB}/cpuacct.usage", 1e9), (f"sixstack-lab/{LAB}/cpu.stat", 1e6)):
         file = Path("/sys/fs/cgroup") / path
         if file.exists():
@@ -139,7 +141,7 @@ def _lab_cpu() -> float:
 
 @dataclass
 class _Clock:
-    """CPU of the lab and of the whole machine, from here on."""
+    """Measures the CPU time of the lab and of the whole machine from its creation."""
 
     begin: float = field(default_factory=time.monotonic)
     busy: float = field(default_factory=machine_busy)
@@ -147,7 +149,7 @@ class _Clock:
     load: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def stop(self, run: Run) -> Run:
-        """Note what hosts and others used."""
+        """Store the CPU time of the hosts and of other processes in `run`."""
         run.cpu["hosts"] = _lab_cpu() - self.lab
         others = machine_busy() - self.busy - sum(run.cpu.values())
         run.others_cores = max(0.0, others) / (time.monotonic() - self.begin)
@@ -204,7 +206,7 @@ def _by_flow(prefect: LocalPrefect) -> Run:
         "server": own_cpu(server) + ended_children_cpu(server) - before["server"],
         "command": command.children_user + command.children_system - used.children_user - used.children_system,
     }
-    # importing Prefect and the project, before the run starts
+    # for the import of Prefect and the project, before the run starts
     run.cpu_before_start = watch.cpu_until(start.timestamp())
     run.steps = _records(prefect.root / "audit" / LAB / run_id, start)
     run.phases = phases_of_records(run.steps)
@@ -219,7 +221,7 @@ def _process_of(prefect: LocalPrefect, name: str) -> int:
 
 
 def _await_end(worker: int) -> None:
-    """The flow run's process ends a little after its run; the worker then knows what it has used."""
+    """Wait for the end of the flow run's process, shortly after its run. Then the kernel adds its CPU time to that of the worker's children."""
     deadline = time.monotonic() + 30
     while descendants(worker) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -231,7 +233,7 @@ def _api(prefect: LocalPrefect, path: str) -> Any:
 
 
 def _records(folder: Path, start: datetime) -> list[dict[str, Any]]:
-    """The audit records of a run, with times in seconds from its start."""
+    """The audit records of a run, with times in seconds from the start of the run."""
     steps = []
     for path in folder.glob("*.json"):
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -241,7 +243,7 @@ def _records(folder: Path, start: datetime) -> list[dict[str, Any]]:
 
 
 def _check_seconds(times: int = 5) -> dict[str, dict[str, float]]:
-    """`sixstack check` on each example: median wall and CPU seconds of some runs."""
+    """Median wall and CPU seconds of `sixstack check` on each example."""
     found = {}
     for example in sorted(EXAMPLES.glob("*.yaml")):
         walls, cpus = [], []

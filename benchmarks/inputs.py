@@ -1,4 +1,4 @@
-"""What the shell script works from: the same bundle, documents and manifests as the flow, written down before the clock starts."""
+"""The inputs of the shell script: the same bundle, documents and manifests as in the flow, written before the measurement."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from cluster.vocabulary.spec import ClusterSpec, Host
 from kube.pod_networks import network_documents, network_images
 from templates import render
 
-# the script puts the hash of the cluster's new certificate authority there
+# the script replaces this text by the hash of the cluster's new CA
 CA_HASH = "@CA_HASH@"
 
-# what a host can do without until kubelet starts pods; the order is the order of use
+# images that a host needs only after kubelet starts pods, in the order of their use
 _LATE_IMAGES = ("flannel-cni-plugin", "flannel", "coredns", "busybox", "probe")
 _RUNTIME = ("containerd", "runc", "containerd-shim-runc-v2", "ctr")
 
 
 def write_inputs(folder: Path, spec: ResolvedSpec, bundle: Path, key_file: Path) -> Path:
-    """Fill `folder` with the inputs of benchmarks/by_hand.sh for this cluster and return it. The folder holds a join token: mode 0700."""
+    """Write the inputs of benchmarks/by_hand.sh for this cluster into `folder` and return it. The folder contains a join token: mode 0700."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     token = f"{_random(6)}.{_random(16)}"
     _write(folder / "bundle", f"{bundle}\n")
@@ -64,7 +64,7 @@ def _random(length: int) -> str:
 
 
 def _init_documents(spec: ResolvedSpec, token: str) -> list[dict[str, Any]]:
-    """kubeadm's documents with one join token for all, which a person would make beforehand; the flow makes one for each worker."""
+    """kubeadm's documents with one join token for all workers, created in advance; the flow creates one token for each worker."""
     documents: list[dict[str, Any]] = [dict(document) for document in init_values(spec)["documents"]]
     documents[0]["bootstrapTokens"] = [{"token": token, "ttl": "15m0s"}]
     return documents
@@ -85,14 +85,14 @@ def _ssh_config(folder: Path, spec: ClusterSpec, key_file: Path) -> str:
     return (
         f"{hosts}Host *\n  IdentityFile {key_file}\n  IdentitiesOnly yes\n  IdentityAgent none\n  BatchMode yes\n"
         f"  StrictHostKeyChecking yes\n  UserKnownHostsFile {folder / 'known_hosts'}\n  GlobalKnownHostsFile /dev/null\n"
-        # the quickest of each on a machine with AES instructions
+        # the fastest algorithms on a machine with AES instructions
         f"  Ciphers aes128-gcm@openssh.com\n  KexAlgorithms curve25519-sha256\n  Compression no\n"
         f"  ControlMaster auto\n  ControlPath {folder / '%n.mux'}\n  ControlPersist 600\n"
     )
 
 
 def _other_files(files: tuple[BundleFile, ...]) -> list[BundleFile]:
-    """Programs beside the container runtime, in the order in which they are wanted: kubelet and kubeadm are started first."""
+    """All programs except the container runtime, in the order of their use: kubeadm and kubelet start first."""
     first = ("kubeadm", "kubelet")
     others = [file for file in files if file.kind in {FileKind.BINARY, FileKind.CNI_PLUGIN} and file.name not in _RUNTIME]
     return sorted(others, key=lambda file: first.index(file.name) if file.name in first else len(first))
@@ -104,12 +104,12 @@ def _images(files: tuple[BundleFile, ...], *, late: bool) -> list[BundleFile]:
 
 
 def _listed(files: Any) -> str:
-    """A line a file: stored bytes, sha256 of these, encoding, mode, where to, path in the bundle."""
+    """One line for each file: stored size, sha256 of the stored file, encoding, mode, target, path in the bundle."""
     return "".join(f"{file.size} {file.sha256} {file.encoding.value} {file.mode:04o} {file.target or '-'} {file.path}\n" for file in files)
 
 
 def _settings(values: Mapping[str, Any]) -> str:
-    """A shell fragment that writes the same configuration as templates/host/prepare.sh.j2 does."""
+    """A shell fragment that writes the same configuration as templates/host/prepare.sh.j2."""
     hosts = "".join(f"{address} {values['host']}\n" for address in values["addresses"])
     files = {
         "/etc/sysctl.d/90-sixstack.conf": render("host/sysctl.conf.j2", **values),
@@ -117,7 +117,7 @@ def _settings(values: Mapping[str, Any]) -> str:
     }
     lines = ["mkdir -p /etc/containerd /etc/kubernetes/manifests /opt/cni/bin /etc/cni/net.d"]
     lines += [f"cat >{path} <<'END'\n{text.rstrip()}\nEND" for path, text in files.items()]
-    # in a container without CAP_SYS_RESOURCE, as prepare.sh.j2 does
+    # for a container without CAP_SYS_RESOURCE, as in prepare.sh.j2
     lines.append(
         "(echo -1 >/proc/self/oom_score_adj) 2>/dev/null || "
         "printf '%s\\n' '' \"[plugins.'io.containerd.cri.v1.runtime']\" '  restrict_oom_score_adj = true' >>/etc/containerd/config.toml"

@@ -1,6 +1,6 @@
-"""Run a command and print what it cost: `python -m benchmarks.measured COMMAND...` prints one JSON line {"wall", "cpu", "exit_code"}.
+"""Runs a command and measures its time: `python -m benchmarks.measured COMMAND...` prints one JSON line {"wall", "cpu", "exit_code"}.
 
-CPU is that of all its descendants, those that went into the background too (OpenSSH's shared connections): this process adopts them.
+The CPU time includes all descendants, also those in the background (OpenSSH's shared connections), because this process adopts them.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 def main() -> int:
-    """The command's exit code."""
+    """Run the command and return its exit code."""
     if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError("this kernel adopts no orphans")
+        raise OSError("prctl(PR_SET_CHILD_SUBREAPER) failed: this process cannot adopt orphans")
     start = time.monotonic()
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr)
     _, status, _ = os.wait4(child.pid, 0)
     wall = time.monotonic() - start
     with contextlib.suppress(ChildProcessError):
-        while True:  # those left behind end on their own; their time counts once they have been waited for
+        while True:  # background processes end by themselves; their time is included after this wait
             os.wait4(-1, 0)
     used = os.times()
     code = os.waitstatus_to_exitcode(status)

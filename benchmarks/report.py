@@ -1,4 +1,4 @@
-"""The benchmark's result as text: both ways side by side, phase by phase."""
+"""The result of the benchmark as text: both ways side by side, phase by phase."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-# phase -> its marks in the script, its steps in the audit records; a phase is over when the last of them is
+# phase -> its marks in the script, its steps in the audit records; a phase ends with the last of them
 _PHASES: dict[str, tuple[Callable[[str], bool], tuple[str, ...]]] = {
     "inspected and planned": (lambda _mark: False, ("validate", "inspect-host", "plan")),
     "prepared (all hosts)": (lambda mark: mark.startswith("prepared "), ("prepare-host",)),
@@ -19,7 +19,7 @@ _PHASES: dict[str, tuple[Callable[[str], bool], tuple[str, ...]]] = {
 
 
 def phases_of_records(steps: list[dict[str, Any]]) -> dict[str, float]:
-    """When each phase of a flow run was over, in seconds from its start."""
+    """When each phase of a flow run ended, in seconds from its start."""
     return {
         phase: max(step["end"] for step in steps if step["step"] in names)
         for phase, (_, names) in _PHASES.items()
@@ -28,18 +28,18 @@ def phases_of_records(steps: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def phases_of_marks(marks: dict[str, float]) -> dict[str, float]:
-    """When each phase of the script was over."""
+    """When each phase of the script ended."""
     return {phase: max(at for mark, at in marks.items() if of(mark)) for phase, (of, _) in _PHASES.items() if any(map(of, marks))}
 
 
 def show(result: dict[str, Any]) -> str:
-    """Tables for people."""
+    """The result as tables."""
     scripts = [run for run in result["runs"] if run["way"] == "script" and run["ok"]]
     flows = [run for run in result["runs"] if run["way"] == "flow" and run["ok"]]
     parts = [_rounds(scripts, flows), _phases(scripts, flows), _costs(scripts, flows), _gaps(flows), _check(result["check"])]
     failed = [run["way"] for run in result["runs"] if not run["ok"]]
     if failed:
-        parts.insert(0, f"{len(failed)} of {len(result['runs'])} runs FAILED and are left out: {', '.join(failed)}")
+        parts.insert(0, f"{len(failed)} of {len(result['runs'])} runs FAILED and are not included: {', '.join(failed)}")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -74,10 +74,10 @@ def _rounds(scripts: list[dict[str, Any]], flows: list[dict[str, Any]]) -> str:
 
 
 def _phases(scripts: list[dict[str, Any]], flows: list[dict[str, Any]]) -> str:
-    """Medians of when each phase was over."""
+    """The median end of each phase."""
     by_script = [phases_of_marks(run["phases"]) for run in scripts]
     by_flow = [run["phases"] for run in flows]
-    rows = [["over after (median s)", "script", "flow", "distance"]]
+    rows = [["end of phase (median s)", "script", "flow", "difference"]]
     for phase in _PHASES:
         ends = [[run[phase] for run in runs if phase in run] for runs in (by_script, by_flow)]
         cells = [f"{median(end):.1f}" if end else "-" for end in ends]
@@ -103,10 +103,10 @@ def _costs(scripts: list[dict[str, Any]], flows: list[dict[str, Any]]) -> str:
 
 
 def _gaps(flows: list[dict[str, Any]]) -> str:
-    """The steps of the median flow run, one after another."""
+    """The steps of the median flow run in order."""
     if not flows:
         return ""
-    run = sorted(flows, key=lambda one: float(one["wall"]))[len(flows) // 2]
+    run = sorted(flows, key=lambda run: float(run["wall"]))[len(flows) // 2]
     rows = [["step of the median run", "from s", "to s", "took s"]]
     rows += [[f"{s['step']} {s['host']}", f"{s['start']:.1f}", f"{s['end']:.1f}", f"{s['end'] - s['start']:.1f}"] for s in run["steps"]]
     rows.append(["run ended", "", f"{run['wall']:.1f}", ""])

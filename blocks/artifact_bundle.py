@@ -1,4 +1,4 @@
-"""The folder with the artifacts of one Kubernetes version."""
+"""The block for the folder with the artifacts of one Kubernetes version."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bundle.manifest import BundleManifest, read_manifest
 
 
 class ArtifactBundle(Block):
-    """A folder with a manifest: binaries, units and images of one Kubernetes version and architecture."""
+    """A folder with binaries, systemd units, images and a manifest, for one Kubernetes version and architecture."""
 
     _block_type_name = "Artifact bundle"
     _block_type_slug = "artifact-bundle"
     _description = (
-        "Folder that holds kubeadm, kubelet, containerd, CNI plugins, systemd units and images of one Kubernetes version, with a manifest of checksums. "
-        "Made by `sixstack bundle fetch` or `sixstack lab bundle`; the folder must be readable where the Prefect worker runs."
+        "Folder with kubeadm, kubelet, containerd, CNI plug-ins, systemd units and images of one Kubernetes version, and a manifest with checksums. "
+        "Create it with `sixstack bundle fetch` or `sixstack lab bundle`. The folder must be readable on the machine of the Prefect worker."
     )
     _code_example = """
 ```python
@@ -27,7 +27,7 @@ ArtifactBundle(folder="/srv/sixstack/bundle-v1.36.3-amd64").save("default", over
 ```
 """
 
-    folder: str = Field(description="Absolute path of the bundle's folder, as the worker sees it.")
+    folder: str = Field(description="Absolute path of the bundle's folder on the machine of the Prefect worker.")
 
     @property
     def path(self) -> Path:
@@ -35,5 +35,5 @@ ArtifactBundle(folder="/srv/sixstack/bundle-v1.36.3-amd64").save("default", over
         return Path(self.folder).expanduser()
 
     def manifest(self) -> BundleManifest:
-        """The validated manifest; raises as bundle.manifest.read_manifest."""
+        """The validated manifest; raises the errors of bundle.manifest.read_manifest."""
         return read_manifest(self.path)

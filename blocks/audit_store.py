@@ -1,4 +1,4 @@
-"""The storage for the records of every attempt of every step."""
+"""The block for the storage of audit records: one record for each attempt of each step."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ DEFAULT_FOLDER = "~/.local/share/sixstack/audit"
 
 
 class AuditStore(Block):
-    """A folder, or any fsspec storage, with one JSON document for each attempt."""
+    """A folder, or another fsspec storage, with one JSON document for each attempt."""
 
     _block_type_name = "Audit store"
     _block_type_slug = "audit-store"
     _description = (
-        "Keeps one redacted JSON record for each attempt of each step at CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json. "
-        "A local folder by default; any fsspec URL (s3://, gs://, sftp://, ...) whose package the worker has. Records are added, never changed."
+        "Storage of audit records: one JSON file for each attempt of each step, at CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json, with secrets redacted. "
+        "Use a local folder, or an fsspec URL (s3://, gs://, sftp://, ...) whose package is installed for the worker. Records are never changed or removed."
     )
     _code_example = """
 ```python
@@ -34,11 +34,13 @@ AuditStore(url="/srv/sixstack/audit").save("default", overwrite=True)
 ```
 """
 
-    url: str = Field(default=DEFAULT_FOLDER, description="Folder or fsspec URL.")
-    options: SecretDict | None = Field(default=None, description="Options for the fsspec file system (keys, endpoints); stored encrypted.")
+    url: str = Field(default=DEFAULT_FOLDER, description="Folder on the machine of the Prefect worker, or fsspec URL.")
+    options: SecretDict | None = Field(
+        default=None, description="Options of the fsspec file system, such as keys and endpoints. Stored encrypted."
+    )
 
     def write(self, record: Record) -> Record:
-        """Store a record with the next free attempt number and return the record with that number; no record is ever overwritten."""
+        """Store a record with the next free attempt number and return it with this number. Records are never overwritten."""
         system, root = self._system()
         folder = f"{root}/{record.cluster}/{record.flow_run}"
         system.makedirs(folder, exist_ok=True)

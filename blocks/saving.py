@@ -1,4 +1,4 @@
-"""Saving a block without overwriting another block of that name unasked."""
+"""Saves a block. An existing block with this name is only overwritten on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Saved(StrEnum):
     CREATED = "created"
     UNCHANGED = "unchanged"  # the block exists with the same content
     REPLACED = "replaced"
-    DIFFERS = "differs"  # the block exists with other content, and stays as it is
+    DIFFERS = "differs"  # the block exists with other content and is kept
 
 
 def save(block: Block, name: str, *, overwrite: bool = False, secrets: Iterable[str] = ()) -> Saved:
@@ -34,7 +34,7 @@ def save(block: Block, name: str, *, overwrite: bool = False, secrets: Iterable[
         outcome = Saved.CREATED
     try:
         block.save(name, overwrite=overwrite)
-    except Exception as error:  # the server's answer to a refused request may hold the request
+    except Exception as error:  # the server's answer to a refused request may contain the request
         raise EnvironmentFault(f"block `{name}` cannot be saved: {redact(str(error), secrets)}") from None
     return outcome
 

@@ -1,4 +1,4 @@
-"""The login for machines; cluster files contain its name, never its values."""
+"""The block for the login to machines. Cluster files contain its name, never its values."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from cluster.vocabulary.credentials import Credential
 
 
 class SSHCredential(Block):
-    """A private key or a password for SSH, and the password for sudo if one is required."""
+    """A private key or a password for SSH, and the password for sudo if required."""
 
     _block_type_name = "SSH credential"
     _block_type_slug = "ssh-credential"
     _description = (
-        "Login for machines that sixstack turns into a cluster: a private key or a password, and a sudo password where the user is not root. "
-        "Cluster files name this block in `hosts[].ssh.credential`; the user name stands in the cluster file."
+        "Login for the machines of a cluster: a private key or a password, and a sudo password if the user is not root and sudo requires one. "
+        "Cluster files refer to this block in `hosts[].ssh.credential`. The user name is in the cluster file."
     )
     _code_example = """
 ```python
@@ -27,11 +27,11 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
 """
 
     private_key: SecretStr | None = Field(
-        default=None, description="Private key, PEM or OpenSSH format: the text of the file, not its path."
+        default=None, description="Private key in PEM or OpenSSH format: the content of the file, not its path."
     )
-    passphrase: SecretStr | None = Field(default=None, description="Passphrase of the private key.")
-    password: SecretStr | None = Field(default=None, description="Password of the login, where there is no key.")
-    sudo_password: SecretStr | None = Field(default=None, description="Password for sudo; left out: the login's password.")
+    passphrase: SecretStr | None = Field(default=None, description="Passphrase of the private key, if it has one.")
+    password: SecretStr | None = Field(default=None, description="Password of the user, for a login without a key.")
+    sudo_password: SecretStr | None = Field(default=None, description="Password for sudo. Empty: the password of the user.")
 
     @classmethod
     def of(cls, credential: Credential) -> SSHCredential:
@@ -44,7 +44,7 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
         )
 
     def credential(self) -> Credential:
-        """The plain values, for hosts/; the repr shows none of them."""
+        """The plain values, for hosts/. The repr contains none of them."""
         return Credential(
             password=_plain(self.password),
             private_key=_plain(self.private_key),

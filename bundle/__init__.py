@@ -1,1 +1,1 @@
-"""The artifact bundle: what its manifest says, how it is verified, and how it is fetched from published releases."""
+"""The artifact bundle: its manifest, its verification, and fetching it from published releases."""

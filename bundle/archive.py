@@ -1,4 +1,4 @@
-"""Writes OCI image archives that `ctr image import` takes, the same bytes for the same images.
+"""Writes OCI image archives for `ctr image import`. The same images give the same bytes.
 
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
@@ -31,7 +31,7 @@ class Blob:
 
     @classmethod
     def of_json(cls, media_type: str, document: Any) -> Blob:
-        """A document of the image, in one spelling only."""
+        """A JSON document of the image, in a canonical form."""
         return cls.of_bytes(media_type, json.dumps(document, sort_keys=True, separators=(",", ":")).encode())
 
     @classmethod
@@ -41,13 +41,13 @@ class Blob:
 
     @property
     def descriptor(self) -> dict[str, Any]:
-        """How other documents point at it."""
+        """The descriptor with which other documents refer to the blob."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
 @dataclass(frozen=True, slots=True)
 class ArchivedImage:
-    """One image of one platform: its manifest, and the configuration and layers that it points at."""
+    """One image of one platform: its manifest, configuration and layers."""
 
     reference: str
     manifest: Blob
@@ -73,14 +73,14 @@ def write_archive(target: Path, images: Sequence[ArchivedImage]) -> None:
     blobs = {blob.digest: blob for image in images for blob in (image.manifest, *image.blobs)}
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
         _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
-        # the documents first: a reader of the stream then knows what to expect
+        # the index first, so that a reader of the stream knows the content
         _add(tar, "index.json", json.dumps(index, sort_keys=True, separators=(",", ":")).encode())
         for digest, blob in sorted(blobs.items(), key=lambda item: (item[1].size, item[0])):
             _add(tar, f"blobs/sha256/{digest.removeprefix('sha256:')}", blob.source)
 
 
 def _add(tar: tarfile.TarFile, name: str, source: Path | bytes) -> None:
-    """Add one file without anything of this machine: no time, no owner."""
+    """Add one file without the times and owners of this machine."""
     member = tarfile.TarInfo(name)
     member.mode = 0o644
     if isinstance(source, bytes):

@@ -1,4 +1,4 @@
-"""Where things that take long to make or fetch are kept between runs, outside any clone."""
+"""The cache folder for files that take long to build or fetch, outside of any clone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """$SIXSTACK_CACHE, else $XDG_CACHE_HOME/sixstack, else ~/.cache/sixstack."""
-    if named := os.environ.get("SIXSTACK_CACHE"):
-        return Path(named).expanduser().absolute()
+    """The cache folder: $SIXSTACK_CACHE, else $XDG_CACHE_HOME/sixstack, else ~/.cache/sixstack."""
+    if configured := os.environ.get("SIXSTACK_CACHE"):
+        return Path(configured).expanduser().absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "sixstack"

@@ -1,4 +1,4 @@
-"""Fills a bundle from the published releases, checksums verified; goes on where a broken fetch stopped."""
+"""Creates a bundle from the published releases and verifies their checksums. An interrupted fetch is resumed."""
 
 from __future__ import annotations
 
@@ -29,40 +29,40 @@ from bundle.verify import verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 
-_AT_ONCE = 4
+_CONCURRENCY = 4
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 
 
 def reachable(sources: Sources | None = None, timeout: float = 5.0) -> bool:
-    """Every server of the sources answers something within `timeout` seconds."""
+    """Whether every server of the sources answers within `timeout` seconds."""
     servers = (sources or read_sources()).servers
     answered: set[str] = set()
 
-    def ask(server: str) -> None:
+    def probe(server: str) -> None:
         try:
             if httpx.head(server, timeout=timeout).status_code < 500:
                 answered.add(server)
         except httpx.HTTPError:
             return
 
-    # daemons: a name server that never answers must not hold up the caller
-    asking = [threading.Thread(target=ask, args=(server,), daemon=True) for server in servers]
+    # daemon threads: a name server that never answers must not block the caller
+    threads = [threading.Thread(target=probe, args=(server,), daemon=True) for server in servers]
     end = time.monotonic() + timeout
-    for thread in asking:
+    for thread in threads:
         thread.start()
-    for thread in asking:
+    for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     return answered == set(servers)
 
 
-def fetch_default_bundle(say: Callable[[str], None] = on_stderr) -> Path:
-    """A bundle for this machine's architecture from the default sources, in the cache folder; at once when it is there."""
+def fetch_default_bundle(report: Callable[[str], None] = on_stderr) -> Path:
+    """Fetch a bundle for this machine's architecture from the default sources into the cache folder, unless it exists."""
     architecture = Architecture.of_this_machine()
-    return fetch_bundle(default_folder(architecture), architecture, read_sources(), say)
+    return fetch_bundle(default_folder(architecture), architecture, read_sources(), report)
 
 
 def default_folder(architecture: Architecture, release: KubernetesRelease = DEFAULT_RELEASE) -> Path:
-    """The folder of a fetched bundle when the caller names none."""
+    """The default folder of a fetched bundle."""
     return cache_folder() / "bundles" / f"v{release.kubernetes}-{architecture}"
 
 
@@ -70,44 +70,44 @@ def fetch_bundle(
     folder: Path,
     architecture: Architecture,
     sources: Sources,
-    say: Callable[[str], None] = on_stderr,
+    report: Callable[[str], None] = on_stderr,
     *,
     release: KubernetesRelease = DEFAULT_RELEASE,
     pauses: tuple[float, ...] = PAUSES,
 ) -> Path:
-    """Fill `folder` with a bundle and return it; a whole one that is there already is verified and kept.
+    """Fetch a bundle into `folder` and return the folder. A complete bundle in the folder is verified and kept.
 
-    BundleFault, EnvironmentFault as the sources are wrong, do not answer or do not hold what they should.
+    BundleFault for invalid sources. EnvironmentFault when a source does not answer or has other content.
     """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # beside the target: the same file system, so that the finished folder moves into place at once
+    # on the same file system as the target, so that the finished folder is moved atomically
     work = folder.with_name(f".{folder.name}.fetching")
-    with _locked(folder.with_name(f".{folder.name}.lock"), say):
+    with _locked(folder.with_name(f".{folder.name}.lock"), report):
         work.mkdir(exist_ok=True)
         fetch = _Fetch(folder, work, architecture, sources, release, pauses)
-        if fetch.finished(say):
-            say(f"{folder} is whole: nothing to fetch")
+        if fetch.finished(report):
+            report(f"{folder} is complete: nothing to fetch")
         else:
-            fetch.run(say)
+            fetch.run(report)
         shutil.rmtree(work)
     return folder
 
 
 @contextmanager
-def _locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """One fetch into a folder at a time; the kernel frees the lock of a killed one."""
+def _locked(path: Path, report: Callable[[str], None]) -> Iterator[None]:
+    """Allow one fetch into a folder at a time. The kernel releases the lock of a killed process."""
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"another fetch holds {path}: waiting for it")
+            report(f"another fetch holds {path}: waiting until it ends")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 class _Fetch:
-    """One bundle's way from servers to a folder."""
+    """The fetch of one bundle into a folder."""
 
     def __init__(
         self, folder: Path, work: Path, architecture: Architecture, sources: Sources, release: KubernetesRelease, pauses: tuple[float, ...]
@@ -117,31 +117,31 @@ class _Fetch:
         self.release, self.pauses = release, pauses
         self.name = f"v{release.kubernetes}-{architecture}"
 
-    def finished(self, say: Callable[[str], None]) -> bool:
-        """The folder holds this very bundle, and every byte is right."""
+    def finished(self, report: Callable[[str], None]) -> bool:
+        """Whether the folder has this bundle, with all files verified."""
         if not self.folder.exists():
             return False
         if not (self.folder / MANIFEST_NAME).exists() and any(self.folder.iterdir()):
-            raise EnvironmentFault(f"{self.folder} holds files that are no bundle: name another folder")
+            raise EnvironmentFault(f"{self.folder} has files but no {MANIFEST_NAME}: use another folder")
         try:
             manifest = read_manifest(self.folder)
             if (manifest.name, {file.path for file in manifest.files}) != (self.name, {place.path for place in self.places}):
-                raise EnvironmentFault(f"{self.folder} holds bundle {manifest.name}: name another folder for {self.name}")
+                raise EnvironmentFault(f"{self.folder} has bundle {manifest.name}: use another folder for {self.name}")
             verify_bundle(self.folder, manifest)
         except BundleFault as error:
-            say(f"{error}\nfetching it again")
+            report(f"{error}\nfetching the bundle again")
             return False
         return True
 
-    def run(self, say: Callable[[str], None]) -> None:
+    def run(self, report: Callable[[str], None]) -> None:
         """Fetch every file, then move the folder into place."""
-        shown = Progress(say, [_title(place) for place in self.places], "fetching")
-        say(f"fetching bundle {self.name}: {len(self.places)} files from {', '.join(self.sources.servers)}")
+        progress = Progress(report, [_title(place) for place in self.places], "fetching")
+        report(f"fetching bundle {self.name}: {len(self.places)} files from {', '.join(self.sources.servers)}")
         staged = self.work / "bundle"
         shutil.rmtree(staged, ignore_errors=True)
-        with httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client, shown.beating():
+        with httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client, progress.heartbeat():
             downloads = Downloader(self.work / "downloads", client, self.pauses)
-            files = self._all(downloads, staged, shown)
+            files = self._files(downloads, staged, progress)
         write_manifest(
             staged,
             BundleManifest(name=self.name, kubernetes_version=f"v{self.release.kubernetes}", architecture=self.architecture, files=files),
@@ -149,23 +149,23 @@ class _Fetch:
         if self.folder.exists():  # empty, or a damaged bundle of the same name
             shutil.rmtree(self.folder)
         staged.replace(self.folder)
-        say(f"bundle ready: {self.folder} ({sum(file.size for file in files) // 1_000_000} MB)")
+        report(f"bundle ready: {self.folder} ({sum(file.size for file in files) // 1_000_000} MB)")
 
-    def _all(self, downloads: Downloader, staged: Path, shown: Progress) -> tuple[BundleFile, ...]:
-        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch")
+    def _files(self, downloads: Downloader, staged: Path, progress: Progress) -> tuple[BundleFile, ...]:
+        pool = ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="fetch")
         releases = _Releases(self.sources, self.architecture, downloads)
         try:
-            made = [pool.submit(self._one, place, releases, downloads, staged, shown) for place in self.places]
-            wait(made, return_when=FIRST_EXCEPTION)
-            for future in made:
+            futures = [pool.submit(self._file, place, releases, downloads, staged, progress) for place in self.places]
+            wait(futures, return_when=FIRST_EXCEPTION)
+            for future in futures:
                 if future.done():
                     future.result()
-            return tuple(future.result() for future in made)
+            return tuple(future.result() for future in futures)
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _one(self, place: Place, releases: _Releases, downloads: Downloader, staged: Path, shown: Progress) -> BundleFile:
-        with shown.part(_title(place)), tempfile.TemporaryDirectory(dir=self.work) as scratch:
+    def _file(self, place: Place, releases: _Releases, downloads: Downloader, staged: Path, progress: Progress) -> BundleFile:
+        with progress.part(_title(place)), tempfile.TemporaryDirectory(dir=self.work) as scratch:
             target = staged / place.path
             target.parent.mkdir(parents=True, exist_ok=True)
             if place.kind is FileKind.UNIT:
@@ -186,7 +186,7 @@ class _Releases:
         self.sources, self.architecture, self.downloads = sources, architecture, downloads
 
     def program(self, place: Place, scratch: Path) -> Path:
-        """One program's file, taken out of its tar file (to `scratch`) where it is in one."""
+        """Download one program. A program in a tar file is extracted to `scratch`."""
         release = self._release(place)
         values = {"version": place.version, "architecture": self.architecture.value, "name": place.name}
         url = release.url.format(**values)
@@ -198,7 +198,7 @@ class _Releases:
     def _release(self, place: Place) -> Release:
         name = "cni-plugins" if place.kind is FileKind.CNI_PLUGIN else _RELEASE_OF.get(place.name, place.name)
         if name not in self.sources.releases:
-            raise EnvironmentFault(f"the sources say nothing of {name}, which {place.name} comes with")
+            raise EnvironmentFault(f"the sources have no entry `{name}`, the release of {place.name}")
         return self.sources.releases[name]
 
 
@@ -212,11 +212,11 @@ _RELEASE_OF = {
 
 
 def _extract(archive: Path, member: str, target: Path, url: str) -> Path:
-    """One regular file of a tar file."""
+    """Extract one regular file of a tar file."""
     wanted = member.removeprefix("./")
     with tarfile.open(archive) as tar:
-        found = next((each for each in tar if each.isreg() and each.name.removeprefix("./") == wanted), None)
-        content = tar.extractfile(found) if found is not None else None
+        entry = next((entry for entry in tar if entry.isreg() and entry.name.removeprefix("./") == wanted), None)
+        content = tar.extractfile(entry) if entry is not None else None
         if content is None:
             raise EnvironmentFault(f"{url} has no file {member}")
         with target.open("wb") as out:

@@ -1,4 +1,4 @@
-"""Reads images from a registry by the OCI distribution API, everything by digest.
+"""Downloads images from a registry with the OCI distribution API, by digest.
 
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
@@ -25,35 +25,35 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> ArchivedImage:
-    """One image for Linux on `architecture`, all of it checked; EnvironmentFault says what is missing or wrong."""
+    """Download and verify one image for Linux on `architecture`; EnvironmentFault has the reason when this fails."""
     try:
         return _pull(reference, architecture, sources, downloads)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # documents of another shape than the specification's
-        raise EnvironmentFault(f"{reference}: what the registry answers is no image: {error!r}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a document that does not follow the specification
+        raise EnvironmentFault(f"{reference}: the registry's answer is not an image: {error!r}") from error
 
 
 def _pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> ArchivedImage:
     name, _, tag = reference.rpartition(":")
     host, _, repository = name.partition("/")
     if host not in sources.registries:
-        raise EnvironmentFault(f"{reference}: the sources name no registry {host}")
+        raise EnvironmentFault(f"{reference}: the sources have no registry {host}")
     remote = _Repository(f"{sources.registries[host].rstrip('/')}/v2/{repository}", repository, downloads)
     top = remote.manifest(sources.digests.get(reference, tag))
     manifest = remote.manifest(_platform(reference, json.loads(_content(top)), architecture)) if top.media_type in _INDEXES else top
     document = json.loads(_content(manifest))
-    blobs = tuple(remote.blob(described) for described in (document["config"], *document["layers"]))
+    blobs = tuple(remote.blob(descriptor) for descriptor in (document["config"], *document["layers"]))
     config = json.loads(_content(blobs[0]))
     if config.get("architecture") != architecture.value:
-        raise EnvironmentFault(f"{reference} is for {config.get('architecture')}, not for {architecture}")
+        raise EnvironmentFault(f"{reference} is for {config.get('architecture')}, expected {architecture}")
     return ArchivedImage(reference, manifest, blobs)
 
 
 def _platform(reference: str, index: dict[str, Any], architecture: Architecture) -> str:
-    """The digest of the manifest for Linux on that architecture."""
-    for described in index["manifests"]:
-        platform = described.get("platform", {})
+    """The digest of the manifest for Linux on `architecture`."""
+    for descriptor in index["manifests"]:
+        platform = descriptor.get("platform", {})
         if (platform.get("os"), platform.get("architecture")) == ("linux", architecture.value):
-            return str(described["digest"])
+            return str(descriptor["digest"])
     raise EnvironmentFault(f"{reference} is not published for linux/{architecture}")
 
 
@@ -62,42 +62,42 @@ def _content(blob: Blob) -> bytes:
 
 
 class _Repository:
-    """One repository of one registry; a token is fetched when the registry asks for it, and kept."""
+    """One repository of one registry. A token is fetched when the registry requires one, and reused."""
 
     def __init__(self, url: str, name: str, downloads: Downloader) -> None:
         self.url, self.name, self.downloads = url, name, downloads
         self._token: dict[str, str] = {}
 
     def manifest(self, tag_or_digest: str) -> Blob:
-        """A manifest or index; one asked for by digest must have it."""
+        """Download a manifest or index. If a digest is given, the content must match it."""
         url = f"{self.url}/manifests/{tag_or_digest}"
         headers = {"Accept": ", ".join((*_INDEXES, *_MANIFESTS)), **self._token}
         answer = self.downloads.get(url, headers, self._authorize)
         found = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
         wanted = tag_or_digest if _DIGEST.fullmatch(tag_or_digest) else answer.headers.get("Docker-Content-Digest", found)
         if found != wanted:
-            raise EnvironmentFault(f"{url}: digest is {found}, should be {wanted}")
+            raise EnvironmentFault(f"{url}: digest is {found}, expected {wanted}")
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip()
         if media_type not in (*_INDEXES, *_MANIFESTS):
-            raise EnvironmentFault(f"{url}: {media_type or 'no media type'} is no image manifest")
+            raise EnvironmentFault(f"{url}: expected an image manifest, got {media_type or 'no media type'}")
         return Blob(media_type, found, len(answer.content), answer.content)
 
-    def blob(self, described: dict[str, Any]) -> Blob:
-        """A configuration or layer."""
-        digest = str(described["digest"])
+    def blob(self, descriptor: dict[str, Any]) -> Blob:
+        """Download a configuration or layer."""
+        digest = str(descriptor["digest"])
         if not _DIGEST.fullmatch(digest):
             raise EnvironmentFault(f"{self.url}: {digest} is not a sha256 digest")
         path = self.downloads.file(f"{self.url}/blobs/{digest}", digest.removeprefix("sha256:"), self._authorize)
-        return Blob(str(described["mediaType"]), digest, path.stat().st_size, path)
+        return Blob(str(descriptor["mediaType"]), digest, path.stat().st_size, path)
 
-    def _authorize(self, refused: httpx.Response) -> Mapping[str, str]:
-        """Anonymous bearer token, from where the refusal says (https://distribution.github.io/distribution/spec/auth/token/)."""
-        challenge = refused.headers.get("WWW-Authenticate", "")
-        told = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-        if not challenge.lower().startswith("bearer ") or "realm" not in told:
-            raise EnvironmentFault(f"{refused.request.url}: the registry wants a login ({challenge or 'it does not say which'})")
-        query = {key: told[key] for key in ("service", "scope") if key in told}
+    def _authorize(self, response: httpx.Response) -> Mapping[str, str]:
+        """Fetch an anonymous bearer token from the server in the 401 response (https://distribution.github.io/distribution/spec/auth/token/)."""
+        challenge = response.headers.get("WWW-Authenticate", "")
+        parameters = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+        if not challenge.lower().startswith("bearer ") or "realm" not in parameters:
+            raise EnvironmentFault(f"{response.request.url}: the registry requires a login ({challenge or 'no WWW-Authenticate header'})")
+        query = {key: parameters[key] for key in ("service", "scope") if key in parameters}
         query.setdefault("scope", f"repository:{self.name}:pull")
-        granted = self.downloads.get(str(httpx.URL(told["realm"]).copy_merge_params(query))).json()
-        self._token = {"Authorization": f"Bearer {granted.get('token') or granted.get('access_token', '')}"}
+        answer = self.downloads.get(str(httpx.URL(parameters["realm"]).copy_merge_params(query))).json()
+        self._token = {"Authorization": f"Bearer {answer.get('token') or answer.get('access_token', '')}"}
         return self._token

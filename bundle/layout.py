@@ -1,4 +1,4 @@
-"""Which files a bundle holds, where a host installs them and which hosts need them: the same for every way of making one."""
+"""The files of a bundle, where a host installs them, and which hosts need them. Fetched and built bundles have the same layout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SYSTEMD = PurePosixPath("/etc/systemd/system")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One file's place in a bundle and on a host."""
+    """One file of a bundle: its path in the bundle and its target on a host."""
 
     name: str
     kind: FileKind
@@ -38,7 +38,7 @@ CONTROL_PLANE_IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-sched
 
 
 def image_references(release: KubernetesRelease) -> dict[str, str]:
-    """File name -> full reference: what `kubeadm config images list` and the manifests of flannel and Calico name, and the image for probing."""
+    """File name -> full reference of the images of `kubeadm config images list`, of flannel and Calico, and of the probe pods."""
     kubernetes = {name: f"registry.k8s.io/{name}:v{release.kubernetes}" for name in (*CONTROL_PLANE_IMAGES, "kube-proxy")}
     return {
         **kubernetes,

@@ -1,4 +1,4 @@
-"""The manifest of an artifact bundle: the only thing the product knows of where its files came from."""
+"""The manifest of an artifact bundle. The product uses only the manifest and does not depend on the origin of the files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROLES = (CONTROL_PLANE, WORKER)
 
 
 class FileKind(StrEnum):
-    """What a file is for, and so how a host takes it in."""
+    """The kind of a file, which decides how a host installs it."""
 
     BINARY = "binary"
     CNI_PLUGIN = "cni-plugin"
@@ -32,47 +32,47 @@ class FileKind(StrEnum):
 
 
 class Encoding(StrEnum):
-    """How a file is stored in the bundle; a bare host has gzip, and need not have zstd."""
+    """How a file is stored in the bundle. A bare host has gzip, but not always zstd."""
 
     IDENTITY = "identity"
     GZIP = "gzip"
 
 
 class Architecture(StrEnum):
-    """CPU architectures, spelt as Go and OCI do."""
+    """CPU architectures, with the names of Go and OCI."""
 
     AMD64 = "amd64"
     ARM64 = "arm64"
 
     @classmethod
     def of_this_machine(cls) -> Architecture:
-        """The architecture we run on; EnvironmentFault when it is no host's."""
+        """The architecture of this machine; EnvironmentFault for an architecture that hosts cannot have."""
         known = {"x86_64": cls.AMD64, "aarch64": cls.ARM64}
         machine = platform.machine()
         if machine not in known:
-            raise EnvironmentFault(f"this machine is {machine}, and hosts are {' or '.join(known)}: name an architecture")
+            raise EnvironmentFault(f"this machine is {machine}, hosts are {' or '.join(known)}: specify an architecture")
         return known[machine]
 
 
-def _inside(path: PurePosixPath) -> PurePosixPath:
-    """Refuse a path that leaves the bundle's folder."""
+def _check_inside(path: PurePosixPath) -> PurePosixPath:
+    """Refuse a path outside of the bundle's folder."""
     text = str(path)
     if path.is_absolute() or ".." in path.parts or text in {"", ".", MANIFEST_NAME} or "\\" in text or "\0" in text:
         raise ValueError(f"{text!r} is not a path inside the bundle's folder")
     return path
 
 
-def _absolute(path: PurePosixPath | None) -> PurePosixPath | None:
-    """Refuse an installation target that is not one fixed place."""
+def _check_absolute(path: PurePosixPath | None) -> PurePosixPath | None:
+    """Refuse an installation target that is not an absolute path."""
     if path is not None and (not path.is_absolute() or ".." in path.parts or "\0" in str(path)):
         raise ValueError(f"{str(path)!r} is not an absolute path without `..`")
     return path
 
 
-def _known_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a role that no host can have: the file would silently reach nobody."""
+def _check_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse an unknown role: no host would get the file."""
     if not roles or set(roles) - set(ROLES):
-        raise ValueError(f"roles are some of {', '.join(ROLES)}, not {', '.join(roles) or 'none'}")
+        raise ValueError(f"expected one or more of {', '.join(ROLES)}, got {', '.join(roles) or 'none'}")
     return roles
 
 
@@ -86,39 +86,39 @@ class BundleFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Annotated[PurePosixPath, AfterValidator(_inside)] = Field(description="Where it lies, relative to the bundle's folder.")
-    name: Name = Field(description="What it is called: kubeadm, kube-apiserver, flannel-cni-plugin.")
+    path: Annotated[PurePosixPath, AfterValidator(_check_inside)] = Field(description="Path relative to the bundle's folder.")
+    name: Name = Field(description="Name, such as kubeadm, kube-apiserver or flannel-cni-plugin.")
     kind: FileKind
     version: str = Field(min_length=1)
-    sha256: Sha256 = Field(description="Of the file as stored.")
-    size: Size = Field(description="Bytes, as stored.")
+    sha256: Sha256 = Field(description="sha256 of the stored file.")
+    size: Size = Field(description="Size of the stored file in bytes.")
     encoding: Encoding
-    content_sha256: Sha256 = Field(description="Of the decoded file, which is what lies on a host.")
-    content_size: Size = Field(description="Bytes, decoded.")
-    target: Annotated[PurePosixPath | None, AfterValidator(_absolute)] = Field(
-        default=None, description="Where a host installs it; none for images."
+    content_sha256: Sha256 = Field(description="sha256 of the decoded file, as installed on a host.")
+    content_size: Size = Field(description="Size of the decoded file in bytes.")
+    target: Annotated[PurePosixPath | None, AfterValidator(_check_absolute)] = Field(
+        default=None, description="Path of the installed file on a host; none for images."
     )
     mode: int = Field(default=0o644, ge=0, le=0o777)
-    roles: Annotated[tuple[str, ...], AfterValidator(_known_roles)] = ROLES
+    roles: Annotated[tuple[str, ...], AfterValidator(_check_roles)] = ROLES
     cni: Name | None = Field(
-        default=None, description="The CNI whose image it is, needed only by pod networks that run it; none: needed by every host."
+        default=None, description="CNI plug-in of the image, needed only with this pod network; none: every host needs the file."
     )
-    images: tuple[str, ...] = Field(default=(), description="Full references of the archive's images; image files only.")
+    images: tuple[str, ...] = Field(default=(), description="Full references of the images in the archive; only for image files.")
 
     @model_validator(mode="after")
-    def _whole(self) -> BundleFile:
+    def _check_kind(self) -> BundleFile:
         if self.kind is FileKind.IMAGE:
             if not self.images or self.target is not None:
-                raise ValueError("an image file has references in `images` and no `target`")
+                raise ValueError("an image file needs references in `images` and must not have a `target`")
         elif self.images or self.target is None:
-            raise ValueError("a file that is no image has a `target` and no `images`")
+            raise ValueError("a file of this kind needs a `target` and must not have `images`")
         if self.encoding is Encoding.IDENTITY and (self.sha256, self.size) != (self.content_sha256, self.content_size):
-            raise ValueError("a file stored as it is has the same digest and size decoded")
+            raise ValueError("with encoding `identity`, digest and size must equal those of the content")
         return self
 
 
 class BundleManifest(BaseModel):
-    """What a bundle holds: everything that makes hosts of one architecture nodes of one Kubernetes version."""
+    """The content of a bundle: all files that turn hosts of one architecture into nodes of one Kubernetes version."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -129,25 +129,25 @@ class BundleManifest(BaseModel):
     files: tuple[BundleFile, ...]
 
     @model_validator(mode="after")
-    def _no_two_alike(self) -> BundleManifest:
+    def _check_unique(self) -> BundleManifest:
         images = [image for file in self.files for image in file.images]
-        for what, values in (
+        for kind, values in (
             ("path", [str(file.path) for file in self.files]),
             ("target", [str(file.target) for file in self.files if file.target is not None]),
             ("image", images),
         ):
-            twice = sorted({value for value in values if values.count(value) > 1})
-            if twice:
-                raise ValueError(f"{what} named twice: {', '.join(twice)}")
+            duplicates = sorted({value for value in values if values.count(value) > 1})
+            if duplicates:
+                raise ValueError(f"duplicate {kind}: {', '.join(duplicates)}")
         return self
 
     def for_host(self, role: str, network_images: Collection[str]) -> tuple[BundleFile, ...]:
-        """The files that a host of this role needs in a cluster whose pod network runs these images."""
+        """The files for a host with this role, in a cluster whose pod network uses these images."""
         wanted = set(network_images)
         return tuple(file for file in self.files if role in file.roles and (file.cni is None or wanted.intersection(file.images)))
 
     def image(self, reference: str) -> BundleFile:
-        """The archive that holds an image; EnvironmentFault when the bundle has none."""
+        """The archive with this image; EnvironmentFault when the bundle does not have the image."""
         for file in self.files:
             if reference in file.images:
                 return file
@@ -157,21 +157,21 @@ class BundleManifest(BaseModel):
 
     @property
     def images(self) -> tuple[str, ...]:
-        """References of all images."""
+        """The references of all images."""
         return tuple(image for file in self.files for image in file.images)
 
     @property
     def probe_image(self) -> str:
-        """Reference of the image that the network check's pods run."""
+        """The reference of the image of the network check's pods."""
         return next(reference for file in self.files if file.name == PROBE for reference in file.images)
 
     @property
     def total_size(self) -> int:
-        """Bytes of all files as stored."""
+        """The size of all stored files in bytes."""
         return sum(file.size for file in self.files)
 
     def to_json(self) -> str:
-        """The text of manifest.json; the same manifest always gives the same text."""
+        """The text of manifest.json. Equal manifests give equal texts."""
         return json.dumps(self.model_dump(mode="json"), indent=2) + "\n"
 
 
@@ -179,19 +179,19 @@ PROBE = "probe"
 
 
 def read_manifest(folder: Path) -> BundleManifest:
-    """The manifest of a bundle's folder.
+    """Read the manifest in a bundle's folder.
 
-    EnvironmentFault when there is none to read, BundleFault with every problem when it is not a manifest.
+    EnvironmentFault when the file cannot be read, BundleFault with all problems when it is not a valid manifest.
     """
     path = folder / MANIFEST_NAME
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise EnvironmentFault(
-            f"no artifact bundle at {folder}: {error.strerror or error}; make one with `sixstack bundle fetch` or `sixstack lab bundle`"
+            f"no artifact bundle at {folder} ({error.strerror or error}). Create one with `sixstack bundle fetch` or `sixstack lab bundle`"
         ) from error
     except ValueError as error:
-        raise BundleFault([Problem("bundle-manifest", str(path), f"is not JSON: {error}", "fetch or build the bundle again")]) from error
+        raise BundleFault([Problem("bundle-manifest", str(path), f"is not JSON: {error}", "Fetch or build the bundle again")]) from error
     try:
         return BundleManifest.model_validate(document)
     except ValidationError as error:
@@ -201,7 +201,7 @@ def read_manifest(folder: Path) -> BundleManifest:
                     "bundle-manifest",
                     "/".join([str(path), *map(str, fault["loc"])]),
                     fault["msg"],
-                    "fetch or build the bundle again with this version of sixstack",
+                    "Fetch or build the bundle again with this version of sixstack",
                 )
                 for fault in error.errors()
             ]

@@ -1,4 +1,4 @@
-"""Says what a fetch or a build of a bundle is doing: a line when a part is done, and a sign of life at least every few seconds."""
+"""Reports the progress of a fetch or a build of a bundle: a line after each part, and a heartbeat every few seconds."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ HEARTBEAT = 10.0  # seconds
 
 
 def on_stderr(line: str) -> None:
-    """Where progress goes when the caller has no better place."""
+    """The default target of progress lines: standard error."""
     print(line, file=sys.stderr, flush=True)
 
 
 class Progress:
-    """Counts parts; the lines go to `say`, from one thread at a time."""
+    """Counts parts. `report` gets the lines, from one thread at a time."""
 
-    def __init__(self, say: Callable[[str], None], waiting: list[str], doing: str) -> None:
+    def __init__(self, report: Callable[[str], None], waiting: list[str], doing: str) -> None:
         self._doing = doing
-        self._say, self._total, self._waiting = say, len(waiting), list(waiting)
+        self._report, self._total, self._waiting = report, len(waiting), list(waiting)
         self._running: dict[str, float] = {}
         self._done = 0
         self._start = time.monotonic()
@@ -29,8 +29,8 @@ class Progress:
         self._ended = threading.Event()
 
     @contextmanager
-    def beating(self) -> Iterator[None]:
-        """Give signs of life while the block runs."""
+    def heartbeat(self) -> Iterator[None]:
+        """Report heartbeats during the block."""
         thread = threading.Thread(target=self._beat, name="progress", daemon=True)
         thread.start()
         try:
@@ -41,7 +41,7 @@ class Progress:
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """One part is made inside the block."""
+        """Report one part, which is made in the block."""
         with self._lock:
             self._running[name] = time.monotonic()
             if name in self._waiting:
@@ -56,14 +56,14 @@ class Progress:
             self._done += 1
             took = time.monotonic() - self._running.pop(name)
             upcoming = f", next: {self._waiting[0]}" if self._waiting else ""
-            self._say(f"[{_clock(time.monotonic() - self._start)}] {self._done}/{self._total} {name} ({took:.0f} s){upcoming}")
+            self._report(f"[{_clock(time.monotonic() - self._start)}] {self._done}/{self._total} {name} ({took:.0f} s){upcoming}")
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT):
             with self._lock:
                 now = time.monotonic()
                 running = ", ".join(f"{name} {_clock(now - since)}" for name, since in self._running.items())
-                self._say(f"[{_clock(now - self._start)}] {self._done}/{self._total} {self._doing}: {running or 'nothing yet'}")
+                self._report(f"[{_clock(now - self._start)}] {self._done}/{self._total} {self._doing}: {running or 'nothing yet'}")
 
 
 def _clock(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Where published releases come from: settings, read from sources.yaml or a file of the same form."""
+"""The URLs of the published releases, from sources.yaml or a file of the same format."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cluster.vocabulary.problems import Problem
 DEFAULT_SOURCES = Path(__file__).parent / "sources.yaml"
 
 
-def _filled(text: str) -> str:
-    """Refuse a placeholder that nothing fills."""
+def _check_placeholders(text: str) -> str:
+    """Refuse an unknown placeholder."""
     try:
         text.format(version="", architecture="", name="")
     except (KeyError, IndexError, ValueError, AttributeError) as error:
@@ -24,21 +24,21 @@ def _filled(text: str) -> str:
     return text
 
 
-Template = Annotated[str, AfterValidator(_filled)]
+Template = Annotated[str, AfterValidator(_check_placeholders)]
 
 
 class Release(BaseModel):
-    """A file that is published with a checksum file beside it."""
+    """A published file with its checksum file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: Template
     checksum: Template
-    member: Template | None = Field(default=None, description="Name inside the tar file; none: the file is the program itself.")
+    member: Template | None = Field(default=None, description="Path in the tar file; none: the file is the program itself.")
 
 
 class Sources(BaseModel):
-    """All addresses that a fetch uses."""
+    """All URLs of a fetch."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,33 +47,33 @@ class Sources(BaseModel):
     digests: dict[str, str] = {}
 
     def at(self, base_url: str) -> Sources:
-        """The same paths on one other server."""
+        """The same paths on another server."""
         base = base_url.rstrip("/")
 
-        def moved(url: str) -> str:
+        def rebased(url: str) -> str:
             _, _, rest = url.partition("://")
             _, slash, path = rest.partition("/")
             return f"{base}{slash}{path}"
 
         return Sources(
             releases={
-                name: release.model_copy(update={"url": moved(release.url), "checksum": moved(release.checksum)})
+                name: release.model_copy(update={"url": rebased(release.url), "checksum": rebased(release.checksum)})
                 for name, release in self.releases.items()
             },
-            registries={name: moved(url) for name, url in self.registries.items()},
+            registries={name: rebased(url) for name, url in self.registries.items()},
             digests=self.digests,
         )
 
     @property
     def servers(self) -> tuple[str, ...]:
-        """scheme://host of every address, each once."""
+        """scheme://host of every URL, without duplicates."""
         urls = [*(release.url for release in self.releases.values()), *self.registries.values()]
         return tuple(dict.fromkeys("{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in urls))
 
 
 def read_sources(path: Path = DEFAULT_SOURCES) -> Sources:
-    """The settings of a file; BundleFault with every problem when it is not readable as such."""
-    hint = f"see {DEFAULT_SOURCES} for the form"
+    """Read a sources file; BundleFault with all problems when it is invalid."""
+    hint = f"Write the file like {DEFAULT_SOURCES}"
     try:
         return Sources.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

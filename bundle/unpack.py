@@ -1,4 +1,4 @@
-"""Takes single files out of a bundle, for use on this machine."""
+"""Unpacks single files of a bundle for use on this machine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from cluster.vocabulary.errors import EnvironmentFault
 
 
 def unpack(folder: Path, name: str, target: Path) -> Path:
-    """Put a binary or plugin of the bundle in `folder`, decoded and executable, at `target`; nothing is done when it is there.
+    """Unpack a binary or plug-in of the bundle in `folder` to `target`, executable. An equal file at `target` is kept.
 
-    Returns `target`. EnvironmentFault when the bundle has none of that name, or its content is not what the manifest says.
+    Returns `target`. EnvironmentFault when the bundle has no file of this name, or the file does not match the manifest.
     """
     file = next((file for file in read_manifest(folder).files if file.name == name and file.kind is not FileKind.IMAGE), None)
     if file is None:
@@ -27,18 +27,18 @@ def unpack(folder: Path, name: str, target: Path) -> Path:
         _place(gzip.GzipFile(fileobj=stored) if file.encoding is Encoding.GZIP else stored, target, file.mode)
     if sha256_of(target) != file.content_sha256:
         target.unlink()
-        raise EnvironmentFault(f"{name} of the bundle at {folder} is damaged: `sixstack bundle verify` names the files")
+        raise EnvironmentFault(f"{name} of the bundle at {folder} is damaged: run `sixstack bundle verify` to list the damaged files")
     return target
 
 
 class _Readable(Protocol):
-    """What content is read from."""
+    """The source of the content."""
 
     def read(self, size: int = -1, /) -> bytes: ...
 
 
 def _place(source: _Readable, target: Path, mode: int) -> None:
-    """Write atomically: another process may be running the old one."""
+    """Write atomically, because another process may run the old file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     with temporary.open("wb") as out:

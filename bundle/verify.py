@@ -1,4 +1,4 @@
-"""Whether a bundle's files are what its manifest says."""
+"""Verifies that a bundle's files match its manifest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cluster.vocabulary.problems import Problem
 
 
 def verify_bundle(folder: Path, manifest: BundleManifest) -> None:
-    """Read every file and compare size and sha256; BundleFault lists all that are missing or differ."""
+    """Compare size and sha256 of every file; BundleFault lists all missing and different files."""
     problems: list[Problem] = []
     for file in manifest.files:
         problems += _problems_of(folder, file)
@@ -28,15 +28,15 @@ def sha256_of(path: Path) -> str:
 
 def _problems_of(folder: Path, file: BundleFile) -> Iterator[Problem]:
     path = folder / file.path
-    hint = "fetch or build the bundle again: files that are right are kept"
-    # a symbolic link may lead out of the folder that was vetted
+    hint = "Fetch or build the bundle again: correct files are kept"
+    # a symbolic link may point outside of the folder
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        yield Problem("bundle-file-missing", str(path), "is not a file of the bundle's folder", hint)
+        yield Problem("bundle-file-missing", str(path), "is not a file in the bundle's folder", hint)
         return
     size = path.stat().st_size
     if size != file.size:
-        yield Problem("bundle-file-differs", str(path), f"has {size} bytes, the manifest says {file.size}", hint)
+        yield Problem("bundle-file-differs", str(path), f"has {size} bytes, expected {file.size}", hint)
         return
     digest = sha256_of(path)
     if digest != file.sha256:
-        yield Problem("bundle-file-differs", str(path), f"has sha256 {digest}, the manifest says {file.sha256}", hint)
+        yield Problem("bundle-file-differs", str(path), f"has sha256 {digest}, expected {file.sha256}", hint)

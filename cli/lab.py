@@ -93,7 +93,7 @@ def _up(args: argparse.Namespace) -> int:
     from lab import hosts
     from lab.status import as_table
 
-    found = hosts.up(args.lab, hosts=args.hosts, families=args.families, management=args.management, say=_say)
+    found = hosts.up(args.lab, hosts=args.hosts, families=args.families, management=args.management, report=_say)
     print(as_table(hosts.lab_of(args.lab), found))
     return SUCCESS
 
@@ -133,5 +133,5 @@ def _power_off(args: argparse.Namespace) -> int:
 def _down(args: argparse.Namespace) -> int:
     from lab import hosts
 
-    hosts.down(args.lab, say=_say)
+    hosts.down(args.lab, report=_say)
     return SUCCESS

@@ -60,7 +60,7 @@ def run_case(prefect: LocalPrefect, number: int) -> int:
     bundle = _bundle()
     prefect.start(_report)
     started = time.monotonic()
-    hosts.up(CASES_LAB, hosts=3, families=BOTH, management=BOTH, say=_report)
+    hosts.up(CASES_LAB, hosts=3, families=BOTH, management=BOTH, report=_report)
     _register(prefect, bundle, CASES_LAB)
     case = CASES[number]
     _report(f"\nCase {number}: {case.__doc__}")
@@ -76,7 +76,7 @@ def run_case(prefect: LocalPrefect, number: int) -> int:
 def clean(prefect: LocalPrefect) -> int:
     """Remove the clusters with their hosts, the server and the worker; always 0."""
     for lab in (LAB, CASES_LAB):
-        hosts.down(lab, say=_report)
+        hosts.down(lab, report=_report)
     prefect.stop(_report)
     prefect.remove(_report)
     return 0
@@ -105,11 +105,11 @@ def _cluster_file(prefect: LocalPrefect, stack: StackMode, primary: Family) -> P
         present = yaml.safe_load(file.read_text(encoding="utf-8"))
         if {key: present[key] for key in wanted} != wanted:
             _report(f"the demo's cluster is {present['stack']}, {present['primary_family']} first: removing the cluster and its hosts")
-            hosts.down(LAB, say=_report)
+            hosts.down(LAB, report=_report)
             file.unlink()
     # the hosts of an IPv6-only cluster have no IPv4 address
     families = (Family.IPV6,) if stack is StackMode.IPV6 else BOTH
-    hosts.up(LAB, hosts=3, families=families, management=families, say=_report)
+    hosts.up(LAB, hosts=3, families=families, management=families, report=_report)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), stack, primary, cni=CNI)
     file.write_text(cluster_file(document), encoding="utf-8")
     return file

@@ -5,7 +5,7 @@ nothing: a password that was sent anyway would be the first line of the script, 
 
 - `sudo -k -n` finds out once what a host requires. With -k, a cached password does not look like NOPASSWD.
 - Where sudo requires a password, `-k -S` asks each time with our own prompt. The password is sent only after that prompt was printed.
-- The script is sent only after the remote shell has reported its start. That shell skips everything before a marker line of ours.
+- The script is sent only after the remote shell has reported its start. That shell skips everything before a marker line.
 """
 
 from __future__ import annotations

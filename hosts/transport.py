@@ -102,19 +102,19 @@ def _through(host: str, jump: Connection, ssh: SSH) -> socket.socket:
     return open_forward(host, jump.transport, ssh.address, ssh.port, f"the jump host {ssh.jump.address}" if ssh.jump else "the jump host")  # type: ignore[return-value]
 
 
-def open_forward(host: str, transport: paramiko.Transport, address: str, port: int, who: str) -> paramiko.Channel:
-    """A TCP connection made by the machine at the other end of `transport`; `who` names that machine in errors."""
+def open_forward(host: str, transport: paramiko.Transport, address: str, port: int, peer: str) -> paramiko.Channel:
+    """A TCP connection made by the machine at the other end of `transport`; `peer` names that machine in errors."""
     where = join_host_port(address, port)
     try:
         return transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=CONNECT_SECONDS)
     except paramiko.ChannelException as error:
         if error.code == 1:  # administratively prohibited
             raise HostError(
-                host, f"{who} forbids forwarding to {where}", "Set `AllowTcpForwarding yes` (or `local`) in its sshd_config."
+                host, f"{peer} forbids forwarding to {where}", "Set `AllowTcpForwarding yes` (or `local`) in its sshd_config."
             ) from None
-        raise HostUnreachable(host, f"{who} does not reach {where} ({error.text})") from None
+        raise HostUnreachable(host, f"{peer} does not reach {where} ({error.text})") from None
     except (paramiko.SSHException, EOFError, OSError) as error:
-        raise HostUnreachable(host, f"{who} did not connect to {where} ({_text(error)})") from None
+        raise HostUnreachable(host, f"{peer} did not connect to {where} ({_text(error)})") from None
 
 
 def _log_in(host: str, endpoint: Endpoint, credential: Credential, wire: _Wire, jump: Connection | None = None) -> Connection:

@@ -105,5 +105,5 @@ def _judge(session: Session, what: str, output: Output) -> None:
         return
     printed = output.stderr.strip()[-500:] or f"exit code {output.exit_code}"
     if output.exit_code == _NO_SPACE:
-        raise HostError(session.host, f"too little room for the {what}: {printed}", "Make room on the host.")
+        raise HostError(session.host, f"not enough disk space for the {what}: {printed}", "Free disk space on the host.")
     raise StepFailed(session.host, f"the {what} failed: {printed}", "", exit_code=output.exit_code, output=output.stdout + output.stderr)

@@ -1,4 +1,4 @@
-"""Nodes: labels and taints that converge, and the search for a node by an address."""
+"""Sets labels and taints of nodes, and finds a node by an address."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kube.client import STRATEGIC_PATCH, ApiRefused, Document, KubeApi, segment
 from kube.wait import NODES, wait_until
 
 # the label and taint keys that sixstack set, as JSON: only these are ever removed
-OURS = "node.sixstack.io/managed"
+MANAGED = "node.sixstack.io/managed"
 
 
 def label_node(
     api: KubeApi, name: str, labels: Mapping[str, str], taints: Sequence[Taint] = (), *, limit: timedelta = timedelta(seconds=60)
 ) -> tuple[str, ...]:
-    """Set the labels and taints of a node; returns one phrase for each change.
+    """Set the labels and taints of a node. Returns one phrase for each change.
 
-    Keys that sixstack set earlier and that are no longer wanted are removed; keys of others stay. Raises ClusterError when the node does not
-    appear within `limit`: kubeadm join ends before kubelet has registered its node.
+    Keys that sixstack set earlier and that are no longer in the spec are removed. Other keys stay. Raises ClusterError when the node does not
+    appear within `limit`, because kubeadm join may end before kubelet has registered its node.
     """
     for _ in range(5):
         node = api.find(f"{NODES}/{segment(name)}")
@@ -41,7 +41,7 @@ def label_node(
                 raise
         else:
             return changes
-    raise ApiUnavailable(f"node {name} changes faster than it can be labelled")
+    raise ApiUnavailable(f"node {name} was changed by another program during each of 5 attempts to label it")
 
 
 def expect_rejoin(api: KubeApi, name: str) -> None:
@@ -55,40 +55,40 @@ def expect_rejoin(api: KubeApi, name: str) -> None:
 
 
 def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint]) -> tuple[Document, tuple[str, ...]]:
-    """The merge patch that brings a Node object to these labels and taints, and what it changes in words; ({}, ()) when nothing."""
+    """The merge patch that sets these labels and taints on a Node object, and one phrase for each change; ({}, ()) without a change."""
     metadata = node["metadata"]
-    held_labels: dict[str, str] = metadata.get("labels", {})
-    held_taints: list[Document] = node["spec"].get("taints", [])
-    ours = json.loads(metadata.get("annotations", {}).get(OURS, "{}"))
+    current_labels: dict[str, str] = metadata.get("labels", {})
+    current_taints: list[Document] = node["spec"].get("taints", [])
+    managed = json.loads(metadata.get("annotations", {}).get(MANAGED, "{}"))
     wanted_taints = [_taint_document(taint) for taint in taints]
     changes: list[str] = []
 
     label_patch: dict[str, str | None] = {}
-    for key in sorted(set(ours.get("labels", [])) - set(labels)):
-        if key in held_labels:
+    for key in sorted(set(managed.get("labels", [])) - set(labels)):
+        if key in current_labels:
             label_patch[key] = None
             changes.append(f"label {key} removed")
     for key, value in sorted(labels.items()):
-        if held_labels.get(key) != value:
+        if current_labels.get(key) != value:
             label_patch[key] = value
             changes.append(f"label {key}={value}")
 
     wanted_keys = {_taint_key(taint) for taint in wanted_taints}
-    replaced = wanted_keys | set(ours.get("taints", []))
-    kept = [taint for taint in held_taints if _taint_key(taint) not in replaced]
-    for taint in held_taints:
+    replaced = wanted_keys | set(managed.get("taints", []))
+    kept = [taint for taint in current_taints if _taint_key(taint) not in replaced]
+    for taint in current_taints:
         if _taint_key(taint) in replaced - wanted_keys:
             changes.append(f"taint {_taint_key(taint)} removed")
     for taint in wanted_taints:
-        if not any(_same_taint(taint, held) for held in held_taints):
+        if not any(_same_taint(taint, current) for current in current_taints):
             changes.append(f"taint {taint['key']}={taint.get('value', '')}:{taint['effect']}")
 
-    remembered = json.dumps({"labels": sorted(labels), "taints": sorted(wanted_keys)})
-    if not changes and metadata.get("annotations", {}).get(OURS) == remembered:
+    annotation = json.dumps({"labels": sorted(labels), "taints": sorted(wanted_keys)})
+    if not changes and metadata.get("annotations", {}).get(MANAGED) == annotation:
         return {}, ()
     # with the resource version, a concurrent change (controllers set and remove taints) is a conflict and is not lost
     patch: Document = {
-        "metadata": {"resourceVersion": metadata["resourceVersion"], "labels": label_patch, "annotations": {OURS: remembered}},
+        "metadata": {"resourceVersion": metadata["resourceVersion"], "labels": label_patch, "annotations": {MANAGED: annotation}},
         "spec": {"taints": kept + wanted_taints},
     }
     return patch, tuple(changes)
@@ -96,10 +96,12 @@ def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint
 
 def find_node(api: KubeApi, address: Address) -> str | None:
     """The name of the node whose label has this address, or None."""
-    found = api.get(NODES, labelSelector=selector_for(address))["items"]
-    names = [str(node["metadata"]["name"]) for node in found]
+    matching = api.get(NODES, labelSelector=selector_for(address))["items"]
+    names = [str(node["metadata"]["name"]) for node in matching]
     if len(names) > 1:
-        raise ClusterError(f"{address} is the label of several nodes: {', '.join(sorted(names))}; remove it from all but the right one")
+        raise ClusterError(
+            f"several nodes have the label of {address}: {', '.join(sorted(names))}. Remove it from all nodes but the right one"
+        )
     return names[0] if names else None
 
 
@@ -111,7 +113,7 @@ def internal_addresses(node: Document) -> tuple[Address, ...]:
 
 def _wait_registered(api: KubeApi, name: str, limit: timedelta) -> None:
     def pending(nodes: dict[str, Document]) -> dict[str, str]:
-        return {} if name in nodes else {name: "kubelet has not registered it"}
+        return {} if name in nodes else {name: "kubelet has not registered the node"}
 
     wait_until(api, NODES, pending, what="nodes joined", limit=limit, query={"fieldSelector": f"metadata.name={name}"})
 
@@ -125,5 +127,5 @@ def _taint_key(taint: Document) -> str:
     return f"{taint['key']}:{taint['effect']}"
 
 
-def _same_taint(one: Document, other: Document) -> bool:
-    return _taint_key(one) == _taint_key(other) and one.get("value", "") == other.get("value", "")
+def _same_taint(left: Document, right: Document) -> bool:
+    return _taint_key(left) == _taint_key(right) and left.get("value", "") == right.get("value", "")

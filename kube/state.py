@@ -1,4 +1,4 @@
-"""The cluster as its API server shows it, as the plain types that the plan compares with the spec."""
+"""The state of the cluster from its API server, as plain types that the plan compares with the spec."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from cluster.pod_networks.recognition import Workload, installed_network
 from cluster.vocabulary.families import Network
 from cluster.vocabulary.spec import Taint, TaintEffect
 from kube.client import Document, KubeApi
-from kube.nodes import OURS, internal_addresses
+from kube.nodes import MANAGED, internal_addresses
 from kube.wait import NODES, deployment_available
 
 
 def read_state(api: KubeApi) -> ClusterState:
-    """Nodes, network plug-in, cluster DNS and kubeadm's own configuration, in four requests."""
+    """Read nodes, network plug-in, cluster DNS and kubeadm's configuration, in five requests (six for a plug-in with address pools)."""
     nodes = api.get(NODES)["items"]
     workloads = [*api.get("/apis/apps/v1/daemonsets")["items"], *api.get("/apis/apps/v1/deployments")["items"]]
     network = installed_network(_workload(document) for document in workloads)
     coredns = api.get("/apis/apps/v1/namespaces/kube-system/deployments", labelSelector="k8s-app=kube-dns")["items"]
-    maps = {found["metadata"]["name"]: found for found in api.get("/api/v1/namespaces/kube-system/configmaps")["items"]}
-    corefile = maps.get("coredns", {}).get("data", {}).get("Corefile", "")
+    config_maps = {
+        config_map["metadata"]["name"]: config_map for config_map in api.get("/api/v1/namespaces/kube-system/configmaps")["items"]
+    }
+    corefile = config_maps.get("coredns", {}).get("data", {}).get("Corefile", "")
     return ClusterState(
         nodes=tuple(node_state(node) for node in nodes),
         cni=network.kind,
@@ -34,9 +36,9 @@ def read_state(api: KubeApi) -> ClusterState:
         cni_digest=network.digest,
         block_sizes=_block_sizes(api, POD_NETWORKS[network.kind].pools_path) if network.kind is not None else {},
         coredns_ready=bool(coredns) and all(deployment_available(deployment) for deployment in coredns),
-        kubeadm=_kubeadm(maps, "kubeadm-config", "ClusterConfiguration"),
-        kubelet=_kubeadm(maps, "kubelet-config", "kubelet"),
-        kube_proxy=_kubeadm(maps, "kube-proxy", "config.conf"),
+        kubeadm=_kubeadm(config_maps, "kubeadm-config", "ClusterConfiguration"),
+        kubelet=_kubeadm(config_maps, "kubelet-config", "kubelet"),
+        kube_proxy=_kubeadm(config_maps, "kube-proxy", "config.conf"),
         dns_domain=_domain(corefile),
         dns_upstreams=_upstreams(corefile),
     )
@@ -45,7 +47,7 @@ def read_state(api: KubeApi) -> ClusterState:
 def node_state(node: Document) -> NodeState:
     """One Node object as plain types."""
     metadata, spec, status = node["metadata"], node["spec"], node.get("status", {})
-    managed = json.loads(metadata.get("annotations", {}).get(OURS, "{}"))
+    managed = json.loads(metadata.get("annotations", {}).get(MANAGED, "{}"))
     ready: Document = next((condition for condition in status.get("conditions", []) if condition["type"] == "Ready"), {})
     return NodeState(
         name=metadata["name"],
@@ -71,27 +73,27 @@ def _workload(document: Document) -> Workload:
 
 
 def _block_sizes(api: KubeApi, pools_path: str) -> dict[Network, int]:
-    """Of the plug-in's address pools, by their range; {} for a plug-in without pools."""
+    """The block size of each address pool of the plug-in, by its range; {} for a plug-in without pools."""
     pools = (api.find(pools_path) or {"items": []})["items"] if pools_path else []
     return {ip_network(pool["spec"]["cidr"]): int(pool["spec"]["blockSize"]) for pool in pools}
 
 
-def _kubeadm(maps: dict[str, Document], name: str, key: str) -> dict[str, Any]:
-    """A document of kubeadm's; {} when it is not there or the owner has put something else in its place."""
+def _kubeadm(config_maps: dict[str, Document], name: str, key: str) -> dict[str, Any]:
+    """A document in a ConfigMap of kubeadm; {} when it does not exist or the owner replaced it with other content."""
     try:
-        document = yaml.safe_load(maps.get(name, {}).get("data", {}).get(key, ""))
+        document = yaml.safe_load(config_maps.get(name, {}).get("data", {}).get(key, ""))
     except yaml.YAMLError:
         return {}
     return document if isinstance(document, dict) else {}
 
 
 def _domain(corefile: str) -> str:
-    """The first zone of CoreDNS's kubernetes plug-in, if that is no reverse zone."""
-    found = re.search(r"(?m)^\s*kubernetes\s+([^\s{]+)", corefile)
-    return found[1].rstrip(".") if found and not found[1].endswith(".arpa") else ""
+    """The first zone of CoreDNS's kubernetes plug-in, unless it is a reverse zone."""
+    match = re.search(r"(?m)^\s*kubernetes\s+([^\s{]+)", corefile)
+    return match[1].rstrip(".") if match and not match[1].endswith(".arpa") else ""
 
 
 def _upstreams(corefile: str) -> tuple[str, ...]:
-    """`forward . TO...` of a Corefile (https://coredns.io/plugins/forward/)."""
-    found = re.search(r"(?m)^\s*forward\s+\.\s+([^{\n]+)", corefile)
-    return tuple(found[1].split()) if found else ()
+    """The targets of `forward . TO...` in a Corefile (https://coredns.io/plugins/forward/)."""
+    match = re.search(r"(?m)^\s*forward\s+\.\s+([^{\n]+)", corefile)
+    return tuple(match[1].split()) if match else ()

@@ -14,9 +14,7 @@ OnChange = Callable[[str], None]
 NODES = "/api/v1/nodes"
 
 
-def objects_as_they_change(
-    api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None
-) -> Iterator[dict[str, Document]]:
+def watch_objects(api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None) -> Iterator[dict[str, Document]]:
     """The objects of a collection by name: at once, then after each change, until `limit`; a lost connection is opened again."""
     end = time.monotonic() + limit.total_seconds()
     lost: ApiUnavailable | None = None
@@ -59,7 +57,7 @@ def wait_until(
     """
     missing: Mapping[str, str] = {}
     reported = ""
-    for objects in objects_as_they_change(api, path, limit, query):
+    for objects in watch_objects(api, path, limit, query):
         missing = pending(objects)
         sentence = _sentence(missing)
         if on_change is not None and sentence != reported:
@@ -145,7 +143,7 @@ def wait_established(api: KubeApi, names: Iterable[str], limit: timedelta) -> No
 def wait_gone(api: KubeApi, path: str, limit: timedelta, query: Mapping[str, str] | None = None) -> None:
     """Wait until a collection (narrowed by `query`) is empty; a path that the server does not know counts as empty."""
     try:
-        wait_until(api, path, lambda found: dict.fromkeys(found, "still there"), what=f"{path} removed", limit=limit, query=query)
+        wait_until(api, path, lambda found: dict.fromkeys(found, "still exists"), what=f"{path} removed", limit=limit, query=query)
     except ApiRefused as refusal:
         if refusal.status != 404:
             raise
@@ -175,7 +173,7 @@ def _rollout_missing(kind: str, workload: Document | None) -> str:
         return "does not exist"
     status = workload.get("status", {})
     if status.get("observedGeneration", 0) < workload["metadata"]["generation"]:
-        return "its controller has not seen it yet"
+        return "the controller has not processed the newest version yet"
     if kind == "DaemonSet":
         wanted, fresh, good = status["desiredNumberScheduled"], status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
         total = wanted

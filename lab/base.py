@@ -1,4 +1,4 @@
-"""The root file system all lab hosts share: a bare Debian 12 with sshd, built once into the cache folder."""
+"""The root file system that all lab hosts share: a bare Debian 12 with sshd, built once in the cache folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lab.command import command
 from lab.mounts import remove_tree
 
 SUITE = "bookworm"
-# What a Debian server has. Not containerd, kubelet, zstd, conntrack, ...: putting those there is the product's work.
+# The packages of a Debian server. The product itself must install containerd, kubelet, zstd, conntrack and others.
 PACKAGES = (
     "ca-certificates",
     "dbus",
@@ -35,11 +35,11 @@ PACKAGES = (
     "udev",
 )
 OPS_USER = "ops"  # sudo asks for the password
-DEPLOY_USER = "deploy"  # sudo asks for nothing
+DEPLOY_USER = "deploy"  # sudo needs no password
 _HERE = Path(__file__).parent / "root"
 _NO_DOCS = ("path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/doc/*")
 
-# Run in the new root. The files of lab/root are in place by then.
+# Runs in the new root, after the files of lab/root are copied. The text is part of the base's key: a change rebuilds the base.
 _CUSTOMIZE = f"""
 set -eu
 rm -f /etc/ssh/ssh_host_*_key*
@@ -62,7 +62,7 @@ done
 
 
 def base_key() -> str:
-    """A name for what the base is made of: another package, file or step is another base."""
+    """The key of the base's inputs: packages, files and steps."""
     parts = [SUITE, *PACKAGES, *_NO_DOCS, _CUSTOMIZE]
     parts += [f"{path.relative_to(_HERE)} {path.stat().st_mode & 0o777:o}\n{path.read_text()}" for path in _root_files()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
@@ -72,32 +72,32 @@ def _root_files() -> list[Path]:
     return sorted(path for path in _HERE.rglob("*") if path.is_file())
 
 
-def ensure_base(say: Callable[[str], None]) -> Path:
-    """The folder of the base; built now (25 to 70 s) when the cache does not have it. A half-built one is removed first."""
+def ensure_base(report: Callable[[str], None]) -> Path:
+    """The folder of the base. Builds the base (25 to 70 s) if the cache does not have it, after removing an incomplete base."""
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     base = cache / f"lab-base-{SUITE}-{base_key()}"
     if base.is_dir():
         return base
     with _only_one(cache) as lock:
-        if base.is_dir():  # somebody else built it while this one waited
+        if base.is_dir():  # another process built the base during the wait
             return base
         mounted = Path("/proc/self/mountinfo").read_text()
         for stale in cache.glob("lab-base-*"):
-            # half-built, or of an older version that no lab runs on
+            # incomplete, or an older version that no lab uses
             if stale.suffix == ".building" or str(stale) not in mounted:
                 remove_tree(stale)
         building = base.with_name(base.name + ".building")
-        say(f"building the lab hosts' base (Debian {SUITE}, {len(PACKAGES)} packages and what they need) into {base}")
-        _mmdebstrap(building, lock, say)
+        report(f"building the base of the lab hosts (Debian {SUITE}, {len(PACKAGES)} packages and their dependencies) in {base}")
+        _mmdebstrap(building, lock, report)
         building.rename(base)
-        say("the base is built")
+        report("the base is ready")
     return base
 
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[int]:
-    """One builder at a time; the lock goes when its holder and whoever inherited the descriptor have ended."""
+    """Allow one builder at a time. The lock ends with its holder and all processes that inherited the descriptor."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -106,7 +106,7 @@ def _only_one(folder: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _mmdebstrap(target: Path, lock: int, say: Callable[[str], None]) -> None:
+def _mmdebstrap(target: Path, lock: int, report: Callable[[str], None]) -> None:
     target.mkdir(parents=True)
     settings = target.with_suffix(".apt.conf")
     settings.write_text(apt_settings(command(["apt-config", "dump"])))
@@ -125,7 +125,7 @@ def _mmdebstrap(target: Path, lock: int, say: Callable[[str], None]) -> None:
         argv += [f'--customize-hook=chmod {path.stat().st_mode & 0o111 | 0o644:o} "$1{inside}"']
     argv += ['--customize-hook=chroot "$1" sh -c "$LAB_CUSTOMIZE"', SUITE, str(target), *_sources()]
     surroundings = {**os.environ, "LAB_CUSTOMIZE": _CUSTOMIZE, "TMPDIR": "/tmp"}
-    # mmdebstrap holds the lock too: if this process is killed, the next builder waits until it has stopped writing
+    # mmdebstrap inherits the lock: if this process is killed, the next builder waits until mmdebstrap has ended
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     with subprocess.Popen(argv, **streams, text=True, env=surroundings, pass_fds=(lock,)) as process:  # type: ignore[call-overload]
         assert process.stdout is not None
@@ -133,21 +133,21 @@ def _mmdebstrap(target: Path, lock: int, say: Callable[[str], None]) -> None:
         for line in process.stdout:
             tail = [*tail[-40:], line.rstrip()]
             if line.startswith(("I: downloading", "I: extracting", "I: installing", "I: success")):
-                say("  " + line.removeprefix("I: ").rstrip())
+                report("  " + line.removeprefix("I: ").rstrip())
     settings.unlink()
     if process.returncode:
         remove_tree(target)
-        raise EnvironmentFault("the lab hosts' base could not be built; the last lines of mmdebstrap:\n" + "\n".join(tail))
+        raise EnvironmentFault("the base of the lab hosts could not be built; the last lines of mmdebstrap:\n" + "\n".join(tail))
 
 
 def apt_settings(dump: str) -> str:
-    """The lines of `apt-config dump` on how this machine reaches its mirror (proxies, retries, clock checks): the base needs them too."""
+    """The lines of `apt-config dump` with this machine's access to its mirror (proxies, retries, clock checks), which the base needs too."""
     kept = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
     return "".join(f"{line}\n" for line in dump.splitlines() if line.startswith(kept) and not line.endswith('"";'))
 
 
 def _sources(etc: Path = Path("/etc")) -> list[str]:
-    """This machine's own apt sources when it is the same Debian; else none, and mmdebstrap knows the mirror."""
+    """This machine's apt sources if it has the same Debian release; else none, and mmdebstrap uses its default mirror."""
     release = (etc / "os-release").read_text() if (etc / "os-release").exists() else ""
     if f"VERSION_CODENAME={SUITE}" not in release or "\nID=debian" not in f"\n{release}":
         return []
@@ -160,13 +160,13 @@ def _sources(etc: Path = Path("/etc")) -> list[str]:
 
 
 def is_debians_own(text: str) -> bool:
-    """Whether an apt source file has the suite itself with component main: a third party's repository has no place in a bare host."""
+    """Whether an apt source file has the suite with component main. A bare host gets no third-party repositories."""
     words = {word for line in text.splitlines() if not line.lstrip().startswith("#") for word in line.split()}
     return {SUITE, "main"} <= words
 
 
 def main() -> None:
-    """Build the base by itself: `python -m lab.base`."""
+    """Build only the base: `python -m lab.base`."""
     print(ensure_base(lambda line: print(line, file=sys.stderr)))
 
 

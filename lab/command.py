@@ -1,4 +1,4 @@
-"""Run one program of this machine."""
+"""Runs one program of this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cluster.vocabulary.errors import EnvironmentFault
 
 
 def command(argv: Sequence[str], *, limit: float = 60, feed: str | None = None, may_fail: bool = False) -> str:
-    """The standard output of `argv`; EnvironmentFault when it fails (unless it may), is missing or runs beyond `limit` seconds."""
+    """Run `argv` and return its standard output. EnvironmentFault when it is missing, fails (unless `may_fail`) or exceeds `limit` seconds."""
     try:
         done = subprocess.run(
             list(argv),
@@ -21,9 +21,11 @@ def command(argv: Sequence[str], *, limit: float = 60, feed: str | None = None, 
             check=False,
         )
     except FileNotFoundError as error:
-        raise EnvironmentFault(f"{argv[0]} is not on this machine: install it") from error
+        raise EnvironmentFault(f"{argv[0]} is not installed on this machine: install it") from error
     except subprocess.TimeoutExpired as error:
         raise EnvironmentFault(f"`{' '.join(argv)}` did not end within {limit:.0f} s") from error
     if done.returncode and not may_fail:
-        raise EnvironmentFault(f"`{' '.join(argv)}` ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-2000:]}")
+        raise EnvironmentFault(
+            f"`{' '.join(argv)}` failed with exit code {done.returncode}: {(done.stderr or done.stdout).strip()[-2000:]}"
+        )
     return done.stdout

@@ -1,4 +1,4 @@
-"""One lab host: its disk, its boot, its power failure, its processes."""
+"""One lab host: disk, boot, power failure and processes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from lab.mounts import mounted_below, remove_tree, unmount_below
 from lab.network import bridge_ports, remove_link
 from lab.state import Lab, make_key, public_key, write_private
 
-# On a real file system: overlayfs can't lie on overlayfs, and etcd wants honest fsync.
+# On the machine's file system: overlayfs cannot be stacked on overlayfs, and etcd needs a real fsync.
 _OWN_FOLDERS = ("containerd", "kubelet", "etcd")
 _SYSCALLS = "@keyring bpf @privileged @mount perf_event_open add_key request_key keyctl"
-# The machine's, whatever the host's root tries.
+# These would change the machine, so the host's root must not call them.
 _NO_SYSCALLS = "~@swap clock_settime clock_settime64 settimeofday adjtimex clock_adjtime clock_adjtime64 kexec_load kexec_file_load"
 _NETWORK_FILE = "etc/systemd/network/10-host0.network"  # sorts before Debian's 80-container-host0.network
 _LAUNCHER = Path(__file__).with_name("launch.sh")
@@ -32,56 +32,56 @@ _LAUNCHER = Path(__file__).with_name("launch.sh")
 
 @dataclass(frozen=True)
 class Machine:
-    """One host of a lab as something to boot."""
+    """One host of a lab, with everything that is needed to boot it."""
 
     lab: Lab
     number: int
 
     @property
     def name(self) -> str:
-        """Host name, machine name and cgroup name."""
+        """The host name, which is also the name of the machine and the cgroup."""
         return self.lab.host_name(self.number)
 
     @property
     def folder(self) -> Path:
-        """Where its disk and log lie."""
+        """The folder with the host's disk and log."""
         return self.lab.host_folder(self.name)
 
     @property
     def root(self) -> Path:
-        """Where its root file system is mounted while it is on."""
+        """The mount point of the root file system while the host runs."""
         return self.folder / "root"
 
     @property
     def link(self) -> str:
-        """The machine's end of its cable (systemd-nspawn's name for it)."""
+        """The name of the host's link on this machine, as systemd-nspawn chooses it."""
         return f"vb-{self.name}"
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Its addresses, IPv4 first."""
+        """The host's addresses, IPv4 first."""
         return tuple(self.lab.network.address(self.number, family) for family in (Family.IPV4, Family.IPV6) if family in self.lab.families)
 
     def host_key(self) -> str:
-        """Its public SSH host key; empty when it has none yet."""
+        """The public SSH host key; empty before the first boot."""
         path = self.folder / "ssh_host_ed25519_key"
         return public_key(path) if path.exists() else ""
 
 
 def is_running(machine: Machine) -> bool:
-    """Whether it is on and whole: supervisor, init, root and cable. Anything less is a wreck, which `power_off` clears away."""
+    """Whether the host has a supervisor, an init, its root and its link. `power_off` removes a host with only some of these."""
     cabled = machine.link in bridge_ports(machine.lab.network.bridge)
     return cabled and bool(_supervisors(machine)) and init_pid(machine) is not None and machine.root in mounted_below(machine.root)
 
 
 def has_its_addresses(machine: Machine) -> bool:
-    """Whether the addresses it booted with are those it should have now."""
+    """Whether the host booted with the addresses that it should have now."""
     booted_with = machine.root / _NETWORK_FILE
     return booted_with.exists() and booted_with.read_text() == network_file(machine)
 
 
 def init_pid(machine: Machine) -> int | None:
-    """The process id, on this machine, of the host's init; None when it is off."""
+    """The process id of the host's init on this machine; None when the host is off."""
     for pid in sorted(cgroup.processes(machine.lab.name, machine.name)):
         try:
             status = Path(f"/proc/{pid}/status").read_text()
@@ -94,18 +94,18 @@ def init_pid(machine: Machine) -> int | None:
 
 
 def _supervisors(machine: Machine) -> list[int]:
-    """Ids of the systemd-nspawn processes of this host."""
+    """The ids of the host's systemd-nspawn processes."""
     return [pid for pid, argv in _outside(machine) if argv[0].endswith("systemd-nspawn")]
 
 
 def _outside(machine: Machine) -> list[tuple[int, list[str]]]:
-    """Processes that keep this host on (launcher, systemd-nspawn), known by its root on their command line: no pid file, none stale."""
+    """The processes that run this host (launcher, systemd-nspawn), found by the root on their command line, which is never stale."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 argv = (entry / "cmdline").read_text(errors="replace").split("\0")
-            except OSError:  # it ended
+            except OSError:  # the process has ended
                 continue
             if f"--directory={machine.root}" in argv:
                 found.append((int(entry.name), argv))
@@ -113,7 +113,7 @@ def _outside(machine: Machine) -> list[tuple[int, list[str]]]:
 
 
 def boot(machine: Machine, base: Path) -> None:
-    """Switch it on, with the disk it has (or a new one). It answers SSH some seconds later: see `lab.ready`."""
+    """Boot the host with its disk, or with a new one. `lab.ready` waits until SSH answers, some seconds later."""
     _make_disk(machine)
     _mount_root(machine, base)
     _write_identity(machine)
@@ -121,17 +121,17 @@ def boot(machine: Machine, base: Path) -> None:
 
 
 def power_off(machine: Machine) -> None:
-    """A power failure: everything of it ends at once, its disk stays. Harmless when it is off; clears away wrecks.
+    """Simulate a power failure: all processes end at once, the disk stays. Safe for a host that is off or incomplete.
 
-    Its link goes first: no process that sees another one end can say so to anybody.
+    The link is removed first, so that no process can send a message about the end of another process.
     """
     remove_link(machine.link)
     for pid, argv in _outside(machine):
         if not argv[0].endswith("systemd-nspawn"):
-            _kill(pid)  # the launcher first: nothing is to boot again
+            _kill(pid)  # the launcher first, so that it does not boot the host again
     init = init_pid(machine)
     if init is not None:
-        _kill(init)  # its pid namespace dies with it
+        _kill(init)  # the kernel then kills its PID namespace
     cgroup.kill(machine.lab.name, machine.name)
     _kill_outside(machine)
     cgroup.remove(machine.lab.name, machine.name)
@@ -139,7 +139,7 @@ def power_off(machine: Machine) -> None:
 
 
 def scrap(machine: Machine) -> None:
-    """Power off, and throw the disk away."""
+    """Power the host off and remove its disk."""
     power_off(machine)
     remove_tree(machine.folder)
 
@@ -148,7 +148,7 @@ def _kill_outside(machine: Machine, *, limit: float = 20) -> None:
     deadline = time.monotonic() + limit
     while left := _outside(machine):
         if time.monotonic() > deadline:
-            raise EnvironmentFault(f"processes {sorted(pid for pid, _ in left)} of {machine.name} can't be killed")
+            raise EnvironmentFault(f"processes {sorted(pid for pid, _ in left)} of {machine.name} could not be killed within {limit:.0f} s")
         for pid, _ in left:
             _kill(pid)
         time.sleep(0.02)
@@ -162,7 +162,7 @@ def _kill(pid: int) -> None:
 
 
 def _make_disk(machine: Machine) -> None:
-    """An empty disk and a host key; one whose making was cut short is made anew."""
+    """Create an empty disk and a host key. An incomplete disk is created again."""
     done = machine.folder / "made"
     if done.exists():
         return
@@ -181,7 +181,7 @@ def _mount_root(machine: Machine, base: Path) -> None:
 
 
 def network_file(machine: Machine) -> str:
-    """The host's .network file: a static address and a default route a family; nothing automatic, no duplicate address detection."""
+    """The host's .network file: a static address and a default route for each family, without autoconfiguration and duplicate address detection."""
     network = machine.lab.network
     lines = ["[Match]", "Name=host0", "", "[Network]", "DHCP=no", "IPv6AcceptRA=no", "LinkLocalAddressing=ipv6", "LLMNR=no"]
     for family in machine.lab.families:
@@ -199,7 +199,7 @@ def network_file(machine: Machine) -> str:
 
 
 def _write_identity(machine: Machine) -> None:
-    """What makes this host itself: names, ids, addresses, keys, passwords."""
+    """Write the identity of the host: names, ids, addresses, keys and passwords."""
     root = machine.root
     machine_id, product = (machine.folder / "identity").read_text().split()
     lab_key = public_key(machine.lab.key_file)
@@ -209,7 +209,7 @@ def _write_identity(machine: Machine) -> None:
         "etc/hostname": f"{machine.name}\n",
         "etc/hosts": f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{own}",
         "etc/machine-id": machine_id.replace("-", "") + "\n",
-        # a name server of each family of the host, where nobody answers: these hosts have no way out
+        # a name server of each family that does not answer: these hosts have no access to other networks
         "etc/resolv.conf": "".join(f"nameserver {gateway}\n" for gateway in gateways),
         _NETWORK_FILE: network_file(machine),
         "etc/lab-host/product_uuid": product + "\n",
@@ -236,7 +236,7 @@ def _write_identity(machine: Machine) -> None:
 
 
 def _set_password(root: Path, user: str, lab: Lab) -> None:
-    """Give `user` the lab's password, if it has none. Not by chpasswd: killed in the middle, it leaves lock files in the host's /etc."""
+    """Set the lab's password for `user` if it has none. Without chpasswd, which leaves lock files in the host's /etc when it is killed."""
     shadow = root / "etc/shadow"
     accounts = [line.split(":") for line in shadow.read_text().splitlines()]
     mine = next(account for account in accounts if account[0] == user)
@@ -272,7 +272,7 @@ def nspawn_argv(machine: Machine, *, devices: Sequence[Path], modules: Path | No
         "--timezone=off",
         "--link-journal=no",
         "--console=read-only",
-        "--rlimit=RLIMIT_NOFILE=1024:1048576",  # Debian's; the caller's may be lower
+        "--rlimit=RLIMIT_NOFILE=1024:1048576",  # Debian's limit; that of the caller may be lower
         f"--network-bridge={machine.lab.network.bridge}",
         *binds,
         f"--machine={machine.name}",
@@ -282,7 +282,7 @@ def nspawn_argv(machine: Machine, *, devices: Sequence[Path], modules: Path | No
 
 
 def _launch(machine: Machine) -> None:
-    """Start it detached: it outlives this process, and its console goes to a file."""
+    """Start the host detached: it outlives this process, and its console is written to a file."""
     remove_link(machine.link)
     folders = cgroup.make(machine.lab.name, machine.name)
     devices = [device for device in (Path("/dev/kmsg"), Path("/dev/fuse")) if device.exists()]
@@ -290,7 +290,7 @@ def _launch(machine: Machine) -> None:
     argv = nspawn_argv(machine, devices=devices, modules=modules if (modules / os.uname().release).is_dir() else None)
     program = shutil.which(argv[0])
     if program is None:
-        raise EnvironmentFault("systemd-nspawn is not on this machine: install systemd-container")
+        raise EnvironmentFault("systemd-nspawn is not installed on this machine: install systemd-container")
     surroundings = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
     launch = ["setsid", "--fork", "/bin/sh", str(_LAUNCHER), machine.link, *map(str, folders), "--", program, *argv[1:]]
     with (machine.folder / "console.log").open("ab") as log:
@@ -298,10 +298,10 @@ def _launch(machine: Machine) -> None:
 
 
 def run_in(machine: Machine, argv: Sequence[str], *, limit: float = 60, feed: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `argv` inside the host as root, not over SSH; EnvironmentFault when the host is off."""
+    """Run `argv` in the host as root, without SSH; EnvironmentFault when the host is off."""
     init = init_pid(machine)
     if init is None:
-        raise EnvironmentFault(f"{machine.name} is off: `sixstack lab up --lab {machine.lab.name}` boots it")
+        raise EnvironmentFault(f"{machine.name} is off: boot it with `sixstack lab up --lab {machine.lab.name}`")
     spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
     return subprocess.run(
         ["nsenter", f"--target={init}", *spaces, "--", *argv],

@@ -1,4 +1,4 @@
-"""Bring a lab up, show it, take it down: what `sixstack lab` and the tests call."""
+"""Create, show and remove a lab, for `sixstack lab` and the tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lab.packages import install_missing
 from lab.ready import wait_ready
 from lab.state import BOTH, DEFAULT_LAB, Lab, LabHost
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 _DEFAULT_HOSTS = 3
 
 
@@ -37,33 +37,33 @@ def up(
     hosts: int | None = None,
     families: Sequence[Family] | None = None,
     management: Sequence[Family] | None = None,
-    say: Say = _silent,
+    report: Report = _silent,
 ) -> tuple[LabHost, ...]:
-    """Make the lab what it should be, and wait until every host answers SSH; nothing is done where nothing is missing.
+    """Create or change the lab, and wait until every host answers SSH. Without a difference nothing changes.
 
-    What is not said stays as it is (a new lab: three hosts, both families, management in both). Surplus hosts are thrown away; hosts that
-    are off boot with the disk they have; hosts whose families change reboot with the new addresses.
+    Omitted arguments keep their current value (in a new lab: three hosts, both families, management in both). Surplus hosts are removed,
+    hosts that are off boot with their disk, and hosts with changed families reboot with the new addresses.
     """
     _need_root()
     folder = state.lab_folder(name)
     if hosts is not None and not 1 <= hosts <= MAX_HOSTS:
-        raise ValueError(f"a lab has 1 to {MAX_HOSTS} hosts, not {hosts}")
-    install_missing(say)
-    base = ensure_base(say)
+        raise ValueError(f"expected 1 to {MAX_HOSTS} hosts, got {hosts}")
+    install_missing(report)
+    base = ensure_base(report)
     with state.locked(folder):
         before = state.load(name)
         lab = _wanted(name, before, hosts, families, management)
         state.save(lab)
         state.make_credentials(lab)
         bridge_up(lab.network, lab.management)
-        _remove_surplus(lab, say)
+        _remove_surplus(lab, report)
         machines = _machines(lab)
         to_boot = [machine for machine in machines if not (host.is_running(machine) and host.has_its_addresses(machine))]
         off = [machine for machine in to_boot if not host.is_running(machine)]
-        if off and (scarce := check_inotify(len(off))):
-            say(scarce)
+        if off and (warning := check_inotify(len(off))):
+            report(warning)
         with ThreadPoolExecutor(len(machines)) as pool:
-            list(pool.map(lambda machine: _converge(machine, base if machine in to_boot else None, say), machines))
+            list(pool.map(lambda machine: _converge(machine, base if machine in to_boot else None, report), machines))
     return status(name)
 
 
@@ -82,30 +82,30 @@ def _wanted(
 
 
 def _ordered(families: Sequence[Family]) -> tuple[Family, ...]:
-    """IPv4 first, each once; ValueError when there is none."""
+    """The families without duplicates, IPv4 first; ValueError for an empty sequence."""
     if not families:
-        raise ValueError("name at least one address family")
+        raise ValueError("specify at least one address family")
     return tuple(family for family in BOTH if family in families)
 
 
-def _converge(machine: Machine, base: Path | None, say: Say) -> None:
-    """Boot the host on `base` if one is given, and wait until it answers."""
+def _converge(machine: Machine, base: Path | None, report: Report) -> None:
+    """Boot the host on `base`, if given, and wait until it answers."""
     started = time.monotonic()
     if base is not None:
         host.power_off(machine)
         host.boot(machine, base)
     failed = wait_ready(machine)
     if base is not None:
-        say(f"{machine.name} answers SSH after {time.monotonic() - started:.1f} s: {', '.join(map(str, machine.addresses))}")
+        report(f"{machine.name} answers SSH after {time.monotonic() - started:.1f} s: {', '.join(map(str, machine.addresses))}")
     if failed:
-        say(f"{machine.name}: these units of it have failed: {failed}")
+        report(f"{machine.name}: failed systemd units: {failed}")
 
 
-def _remove_surplus(lab: Lab, say: Say) -> None:
+def _remove_surplus(lab: Lab, report: Report) -> None:
     wanted = {machine.name for machine in _machines(lab)}
     for path in sorted((lab.folder / "hosts").glob("*")):
         if path.name not in wanted:
-            say(f"removing host {path.name}")
+            report(f"removing host {path.name}")
             host.scrap(Machine(lab, int(path.name.rpartition("-")[2])))
 
 
@@ -114,7 +114,7 @@ def _machines(lab: Lab) -> list[Machine]:
 
 
 def status(name: str = DEFAULT_LAB) -> tuple[LabHost, ...]:
-    """The hosts of a lab, in order; empty when there is no such lab."""
+    """The hosts of a lab, in order; empty when the lab does not exist."""
     _need_root()
     lab = state.load(name)
     if lab is None:
@@ -133,16 +133,16 @@ def status(name: str = DEFAULT_LAB) -> tuple[LabHost, ...]:
 
 
 def lab_of(name: str = DEFAULT_LAB) -> Lab:
-    """The lab of that name: its keys, families and network; EnvironmentFault when it is not up."""
+    """The lab with its keys, families and network; EnvironmentFault when it does not exist."""
     _need_root()
     lab = state.load(name)
     if lab is None:
-        raise EnvironmentFault(f"there is no lab {name}: `sixstack lab up --lab {name}` makes it")
+        raise EnvironmentFault(f"there is no lab {name}: create it with `sixstack lab up --lab {name}`")
     return lab
 
 
 def machine_of(host_name: str, name: str = DEFAULT_LAB) -> Machine:
-    """One host of a lab by its name; EnvironmentFault when there is none of that name."""
+    """The host of a lab with this name; EnvironmentFault when it does not exist."""
     lab = lab_of(name)
     for machine in _machines(lab):
         if machine.name == host_name:
@@ -151,7 +151,7 @@ def machine_of(host_name: str, name: str = DEFAULT_LAB) -> Machine:
 
 
 def power_off(host_name: str, name: str = DEFAULT_LAB) -> None:
-    """A power failure of one host; `up` boots it again with the disk it had."""
+    """Simulate a power failure of one host; `up` boots it again with its disk."""
     machine = machine_of(host_name, name)
     with state.locked(machine.lab.folder):
         host.power_off(machine)
@@ -160,15 +160,15 @@ def power_off(host_name: str, name: str = DEFAULT_LAB) -> None:
 def run_in(
     host_name: str, argv: Sequence[str], name: str = DEFAULT_LAB, *, limit: float = 60, feed: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `argv` inside a host as root without SSH; what it starts must end by itself or run under systemd-run."""
+    """Run `argv` in a host as root without SSH. Background processes must end by themselves or run under systemd-run."""
     return host.run_in(machine_of(host_name, name), argv, limit=limit, feed=feed)
 
 
-def down(name: str = DEFAULT_LAB, *, say: Say = _silent) -> None:
-    """Remove everything of a lab: processes, cgroups, mounts, links, ranges, folders. Harmless when there is nothing."""
+def down(name: str = DEFAULT_LAB, *, report: Report = _silent) -> None:
+    """Remove a lab with its processes, cgroups, mounts, links, ranges and folders. Safe when the lab does not exist."""
     _need_root()
     folder = state.lab_folder(name)
-    network = lab_network(name, 0)  # only its bridge's name is needed: it holds whatever the state file says, or if there is none
+    network = lab_network(name, 0)  # for the name of the bridge, which does not depend on the state file
     if folder.exists():
         with state.locked(folder):
             lab = state.load(name) or Lab(name=name, folder=folder, index=0, hosts=0, families=BOTH, management=BOTH)
@@ -177,7 +177,7 @@ def down(name: str = DEFAULT_LAB, *, say: Say = _silent) -> None:
                 host.scrap(Machine(lab, int(host_name.rpartition("-")[2])))
             _remove_remains(name, network.bridge)
             remove_tree(folder)
-        say(f"lab {name} is gone")
+        report(f"lab {name} is removed")
     else:
         _remove_remains(name, network.bridge)
     state.release_index(name)
@@ -194,4 +194,4 @@ def _remove_remains(name: str, bridge: str) -> None:
 
 def _need_root() -> None:
     if os.geteuid() != 0:
-        raise EnvironmentFault("a lab needs root: it boots real hosts (run this with sudo)")
+        raise EnvironmentFault("the lab needs root to boot hosts: run this command with sudo")

@@ -1,7 +1,7 @@
-"""How many inotify instances are left on this machine.
+"""The free inotify instances of this machine.
 
-They are counted per user for the machine and all lab hosts together (they share root), 128 by default; without one containerd and
-kubelet do not start ("too many open files"). The limit is a sysctl of the machine, so it is its owner's to raise.
+The limit per user, 128 by default, applies to the machine and all lab hosts together, because they share root. Without a free instance,
+containerd and kubelet do not start ("too many open files"). The limit is a sysctl of the machine, so only its owner should raise it.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ _CONTROL_PLANE = 26
 
 
 def check_inotify(hosts: int) -> str | None:
-    """Whether that many more hosts have room: a warning when a cluster on them would go beyond the machine's limit, else None.
+    """Return a warning when a cluster on so many additional hosts would exceed the machine's limit, else None.
 
-    EnvironmentFault when not even their systemd could start: it would hang in the middle of its boot.
+    EnvironmentFault when even their systemd could not start and would hang during the boot.
     """
     bare, cluster = _BARE * hosts, _CONTROL_PLANE + _WORKER * (hosts - 1)
     free = free_instances(cluster)
-    room = f"this machine has only {free} inotify instances left for root's processes"
-    do = "remove another lab (`sixstack lab down --lab NAME`) or raise fs.inotify.max_user_instances"
+    available = f"this machine has only {free} free inotify instances for root's processes"
+    hint = "remove another lab (`sixstack lab down --lab NAME`) or raise fs.inotify.max_user_instances"
     if free < bare:
-        raise EnvironmentFault(f"{room}, and {hosts} more lab hosts need {bare}: {do}")
+        raise EnvironmentFault(f"{available}, {hosts} more lab hosts need {bare}: {hint}")
     if free < cluster:
-        return f"warning: {room}, and a cluster on {hosts} more hosts needs about {cluster}. If it fails with `too many open files`, {do}"
+        return f"warning: {available}, a cluster on {hosts} more hosts needs about {cluster}. If a program fails with `too many open files`, {hint}"
     return None
 
 
 def free_instances(enough: int) -> int:
-    """How many more instances this user may open now, counted up to `enough`, by opening and closing them: the kernel tells nobody."""
+    """The number of instances that this user may still open, at most `enough`. The kernel does not report it, so they are opened and closed."""
     libc = ctypes.CDLL(None, use_errno=True)
     opened: list[int] = []
     try:

@@ -1,6 +1,6 @@
 """The ranges and the bridge of a lab.
 
-A lab has one /27 of 198.18.0.0/24 (RFC 2544: nobody's LAN) and one /64 of a ULA prefix (RFC 4193), both picked by its index.
+A lab has one /27 of 198.18.0.0/24 (RFC 2544, not used in LANs) and one /64 of a ULA prefix (RFC 4193). Its index selects both.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ IPV4_RANGE = IPv4Network("198.18.0.0/24")
 IPV6_RANGE = IPv6Network("fd9c:5a17:e0b4::/48")
 INDEXES = range(8)
 MAX_HOSTS = 20
-_FIRST_HOST = 10  # .1 is the bridge; 2-9 are left for whatever a test puts beside the hosts
+_FIRST_HOST = 10  # .1 is the bridge; tests may use 2 to 9
 
 
 @dataclass(frozen=True)
 class LabNetwork:
-    """What one lab uses: its bridge and a range a family."""
+    """The network of one lab: its bridge and a range for each family."""
 
     bridge: str
     index: int
@@ -42,22 +42,22 @@ class LabNetwork:
         return self.ipv4 if family is Family.IPV4 else self.ipv6
 
     def gateway(self, family: Family) -> Address:
-        """The bridge's address: the default gateway of the hosts (nothing is routed beyond it)."""
+        """The address of the bridge, which is the default gateway of the hosts (it routes nothing to other networks)."""
         return self.range(family)[1]
 
     def address(self, number: int, family: Family) -> Address:
-        """The address of host `number` (from 1): the 11th of the /27, and `::11` (written as it reads) of the /64."""
+        """The address of host `number` (from 1). Host 1 has number 11 of the /27, and `::11` of the /64 (the same digits, read as hexadecimal)."""
         place = _FIRST_HOST + number
         return self.ipv4[place] if family is Family.IPV4 else self.ipv6[int(str(place), 16)]
 
 
 def lab_network(lab: str, index: int) -> LabNetwork:
-    """The network of the lab of that name and index."""
+    """The network of the lab with this name and index."""
     return LabNetwork(bridge=f"six-{lab}", index=index)
 
 
 def machine_networks(links: str) -> dict[str, list[Network]]:
-    """Interface name -> the networks of its addresses, from the text of `ip -json address`."""
+    """Interface name -> networks of its addresses, from the output of `ip -json address`."""
     return {
         link["ifname"]: [ip_network(f"{info['local']}/{info['prefixlen']}", strict=False) for info in link["addr_info"] if "local" in info]
         for link in json.loads(links or "[]")
@@ -66,7 +66,7 @@ def machine_networks(links: str) -> dict[str, list[Network]]:
 
 
 def free_index(lab: str, taken: Collection[int], wanted: int | None, used: dict[str, list[Network]]) -> int | None:
-    """The index for `lab`: `wanted` if free, else the lowest that no other lab and no interface of the machine uses; None: all taken."""
+    """The index for `lab`: `wanted` if free, else the lowest that no other lab and no interface of the machine uses; None when all are in use."""
     order = ([wanted] if wanted is not None else []) + [index for index in INDEXES if index != wanted]
     for index in order:
         network = lab_network(lab, index)
@@ -81,23 +81,23 @@ def _overlap(one: Network, other: Network) -> bool:
 
 
 def read_machine_networks() -> dict[str, list[Network]]:
-    """Interface name -> networks, of this machine now."""
+    """Interface name -> networks, of this machine."""
     return machine_networks(command(["ip", "-json", "address"]))
 
 
 def link_exists(name: str) -> bool:
-    """Whether this machine has a link of that name."""
+    """Whether this machine has a link with this name."""
     return bool(command(["ip", "-json", "link", "show", "dev", name], may_fail=True).strip("[]{}, \n"))
 
 
 def bridge_up(network: LabNetwork, management: Collection[Family]) -> None:
-    """Bring the bridge to what it should be: up, with its address in each family of `management` and in no other.
+    """Create or change the bridge: up, with an address in each family of `management` and in no other.
 
-    Without an IPv6 address the machine has no route to the hosts' IPv6; its link-local address is left out too.
+    Without IPv6 in `management`, the bridge gets no link-local address either, so that the machine has no route to the hosts over IPv6.
     """
     name = network.bridge
     if not link_exists(name):
-        # an address of its own: a bridge otherwise takes its lowest port's, and the hosts' neighbour entries go stale as ports come and go
+        # a fixed address: otherwise a bridge uses that of its lowest port, and the hosts' neighbour entries become stale when ports change
         command(
             [
                 "ip",
@@ -127,18 +127,18 @@ def bridge_up(network: LabNetwork, management: Collection[Family]) -> None:
 
 
 def bridge_ports(bridge: str) -> list[str]:
-    """Links of this machine that are enslaved to `bridge`."""
+    """The links of this machine that are ports of `bridge`."""
     text = command(["ip", "-json", "link", "show", "master", bridge], may_fail=True)
     return [link["ifname"] for link in json.loads(text or "[]") if "ifname" in link]
 
 
 def bridge_down(bridge: str) -> None:
-    """Remove the bridge and what hangs on it; harmless when it is gone."""
+    """Remove the bridge and its ports. Safe when the bridge does not exist."""
     for port in bridge_ports(bridge):
         remove_link(port)
     remove_link(bridge)
 
 
 def remove_link(name: str) -> None:
-    """Remove a link; harmless when it is gone."""
+    """Remove a link. Safe when the link does not exist."""
     command(["ip", "link", "delete", name], may_fail=True)

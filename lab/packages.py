@@ -10,7 +10,7 @@ from pathlib import Path
 from cluster.vocabulary.errors import EnvironmentFault
 from lab.command import command
 
-# what proves that a package is there -> the package, in Debian and Ubuntu alike
+# a program or file of a package -> the package, for Debian and Ubuntu
 NEEDED = {
     "mmdebstrap": "mmdebstrap",
     "systemd-nspawn": "systemd-container",
@@ -24,7 +24,7 @@ SYSTEM_PATH = "/usr/sbin:/sbin"  # root's PATH lacks it in some shells
 
 
 def missing_packages(needed: Mapping[str, str]) -> list[str]:
-    """Packages whose proof (a program's name, or the path of a file) is not on this machine, sorted."""
+    """The packages whose program or file does not exist on this machine, sorted."""
     return sorted({package for proof, package in needed.items() if not _there(proof)})
 
 
@@ -34,16 +34,16 @@ def _there(proof: str) -> bool:
     return shutil.which(proof, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}") is not None
 
 
-def install_missing(say: Callable[[str], None], needed: Mapping[str, str] | None = None) -> list[str]:
-    """Install what is missing of `needed` (what a lab needs), say what, and return it; nothing is done (or said) when all is there."""
+def install_missing(report: Callable[[str], None], needed: Mapping[str, str] | None = None) -> list[str]:
+    """Install, report and return the missing packages of `needed` (default: those of a lab)."""
     packages = missing_packages(NEEDED if needed is None else needed)
     if not packages:
         return []
     if os.geteuid() != 0:
-        raise EnvironmentFault(f"the lab needs root, and these packages: {' '.join(packages)}")
+        raise EnvironmentFault(f"the lab needs these packages: {' '.join(packages)}. Install them, or run this command as root")
     if shutil.which("apt-get") is None:
-        raise EnvironmentFault(f"this machine has no apt-get: install {' '.join(packages)} yourself")
-    say(f"installing Debian packages: {' '.join(packages)}")
+        raise EnvironmentFault(f"this machine has no apt-get. Install {' '.join(packages)} by hand")
+    report(f"installing Debian packages: {' '.join(packages)}")
     command(["apt-get", "update", "-q"], limit=300)
     command(
         [

@@ -1,4 +1,4 @@
-"""Waiting until a lab host answers SSH with its own key and has finished booting."""
+"""Waits until a lab host answers SSH with its own key and has finished its boot."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from lab.host import Machine, init_pid, is_running, run_in
 
 _CLONE_NEWNET = 0x40000000
 _BOOT_LIMIT = 90.0
-_LOG = logging.getLogger("lab.ready.ssh")  # a host that boots may hang up in the middle; paramiko would print a traceback for each
+_LOG = logging.getLogger("lab.ready.ssh")  # a booting host may close connections, and paramiko would print a traceback for each
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
 
 
 def wait_ready(machine: Machine) -> str:
-    """Return when sshd answers on every address with the host's own key and systemd has started everything; EnvironmentFault after 90 s.
+    """Wait until sshd answers on every address with the host's key and systemd has started all units; EnvironmentFault after 90 s.
 
-    Units that failed are the return value (empty: none): what the product or a test put on the host is not the lab's to judge.
+    Returns the failed units (empty: none). They are no error here, because the product or a test may have installed them.
     """
     deadline = time.monotonic() + _BOOT_LIMIT
     for address in machine.addresses:
         while (found := _shown_key(machine, address)) != machine.host_key():
             if found or time.monotonic() > deadline or not _still_booting(machine, deadline):
                 raise EnvironmentFault(
-                    _why(machine, f"{address} shows the SSH host key {found!r}" if found else f"no SSH answer from {address}")
+                    _why(machine, f"{address} has the SSH host key {found!r}" if found else f"no SSH answer from {address}")
                 )
             time.sleep(0.05)
     try:
@@ -50,18 +50,18 @@ def wait_ready(machine: Machine) -> str:
 
 
 def _still_booting(machine: Machine, deadline: float) -> bool:
-    """False when systemd-nspawn gave up. In its first moments there is no init yet, so only a lasting absence counts."""
+    """False after systemd-nspawn has ended. In the first 10 s the host may not have an init yet."""
     return is_running(machine) or deadline - time.monotonic() > _BOOT_LIMIT - 10
 
 
 def _why(machine: Machine, what: str) -> str:
     log = machine.folder / "console.log"
     tail = log.read_text(errors="replace")[-1500:] if log.exists() else ""
-    return f"lab host {machine.name} did not come up: {what}. Its console ends with:\n{tail}"
+    return f"lab host {machine.name} did not boot: {what}. The last lines of its console:\n{tail}"
 
 
 def _shown_key(machine: Machine, address: Address) -> str:
-    """The SSH host key that `address` shows (`ssh-ed25519 AAAA...`); empty when nobody answers yet."""
+    """The SSH host key of the server at `address` (`ssh-ed25519 AAAA...`); empty when no server answers yet."""
     transport = None
     try:
         connection = _connect(machine, address)
@@ -79,7 +79,7 @@ def _shown_key(machine: Machine, address: Address) -> str:
 
 
 def _connect(machine: Machine, address: Address) -> socket.socket:
-    """A TCP connection to the host's sshd: from this machine, or from inside the host where the machine has no address of that family."""
+    """Open a TCP connection to the host's sshd: from this machine, or from inside the host if the machine has no address of that family."""
     family = family_of(address)
     made: list[socket.socket] = []
 
@@ -88,12 +88,12 @@ def _connect(machine: Machine, address: Address) -> socket.socket:
             _enter_network_of(init)
         made.append(socket.socket(socket.AF_INET if family is Family.IPV4 else socket.AF_INET6, socket.SOCK_STREAM))
 
-    # a network namespace is entered by one thread; the socket it makes there stays there
+    # only this thread enters the network namespace; the socket stays in that namespace
     thread = threading.Thread(target=make)
     thread.start()
     thread.join()
     if not made:
-        raise OSError("the host's network is gone")
+        raise OSError("the host has no network namespace any more")
     made[0].settimeout(2)
     try:
         made[0].connect((str(address), 22))

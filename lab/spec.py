@@ -11,7 +11,7 @@ from cluster.vocabulary.families import Family, StackMode, families_of
 from lab import cgroup
 from lab.state import Lab, LabHost
 
-# Ranges that no lab has (lab.network), one a family.
+# One range for each family, different from the ranges of all labs (lab.network).
 _PODS: dict[Family, dict[str, Any]] = {
     Family.IPV4: {"cidr": "10.244.0.0/16", "node_mask": 24},
     Family.IPV6: {"cidr": "fd44:5a17:e0b4::/56", "node_mask": 64},
@@ -31,23 +31,23 @@ def cluster_document(
     ssh: Family | None = None,
     cgroup_v1: bool | None = None,
 ) -> dict[str, Any]:
-    """The cluster file (as data) of `count` hosts (default: all): the first is the control plane, the others are workers.
+    """The cluster file (as data) for `count` hosts (default: all). The first host is the control plane, the others are workers.
 
-    SSH goes over family `ssh`, by default the first that both the machine and the hosts have, so it may be another one than the cluster uses.
-    EnvironmentFault when the lab has too few hosts, or not the families that `stack` or `ssh` needs.
+    SSH uses the family `ssh`, by default the first family that both the machine and the hosts have. The cluster may use another family.
+    EnvironmentFault when the lab has too few hosts, or lacks a family that `stack` or `ssh` needs.
     """
     families = families_of(stack, primary)
-    again = f"`sixstack lab up --lab {lab.name}"
+    command = f"run `sixstack lab up --lab {lab.name}"
     if missing := [family for family in families if family not in lab.families]:
-        raise EnvironmentFault(f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: {again} --families ipv4,ipv6`")
+        raise EnvironmentFault(f"the hosts of lab {lab.name} have no {' and no '.join(missing)} address: {command} --families ipv4,ipv6`")
     if count is not None and not 1 <= count <= len(hosts):
-        raise EnvironmentFault(f"lab {lab.name} has {len(hosts)} hosts, not {count}: {again} --hosts {count}`")
+        raise EnvironmentFault(f"lab {lab.name} has {len(hosts)} hosts, not {count}: {command} --hosts {count}`")
     reach = next((family for family in lab.management if family in lab.families and ssh in {None, family}), None)
     if reach is None:
         theirs = ssh or ",".join(lab.families)
         raise EnvironmentFault(
-            f"SSH cannot go over {theirs}: this machine's addresses on the lab's bridge are {','.join(lab.management)}, its hosts' {','.join(lab.families)}: "
-            f"{again} --management {theirs}`"
+            f"SSH over {theirs} is not possible: this machine has {','.join(lab.management)} on the lab's bridge, the hosts have {','.join(lab.families)}: "
+            f"{command} --management {theirs}`"
         )
     v1 = cgroup_v1 if cgroup_v1 is not None else not cgroup.of_this_machine().v2
     return {
@@ -78,10 +78,10 @@ def _host(lab: Lab, host: LabHost, families: tuple[Family, ...], reach: Family) 
 
 
 def _kubeadm(cgroup_v1: bool) -> dict[str, Any]:
-    """What a container that shares the machine's kernel needs; none of it is a default of the product.
+    """Settings for hosts that share the machine's kernel. None of them is a default of the product.
 
-    conntrack's table size is the machine's sysctl; on cgroup v1 kubelet 1.35 and newer start only when told so, and kubeadm's kernel check fails.
-    The disk is the machine's too: by kubelet's defaults, a machine whose disk is 85 % full loses images and pods of the lab.
+    The size of the conntrack table is a sysctl of the machine. On cgroup v1, kubelet 1.35 and newer need `failCgroupV1: false`, and kubeadm's
+    kernel check fails. The hosts also share the machine's disk: with kubelet's defaults, a disk that is 85 % full loses images and pods of the lab.
     """
     disk = {"imageGCHighThresholdPercent": 100, "evictionHard": {f"{signal}.available": "1%" for signal in ("nodefs", "imagefs")}}
     return {
@@ -95,5 +95,5 @@ def _kubeadm(cgroup_v1: bool) -> dict[str, Any]:
 
 
 def cluster_file(document: dict[str, Any]) -> str:
-    """The text of a cluster file."""
+    """The cluster file as YAML."""
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=200))

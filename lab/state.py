@@ -1,4 +1,4 @@
-"""What is known of a lab between two commands: its folder, its state file, its lock, its keys."""
+"""The state of a lab between two commands: folder, state file, lock and keys."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,7}[a-z0-9])?")  # `vb-NAME-20` and `six-N
 
 @dataclass(frozen=True)
 class LabHost:
-    """One host of a lab, as status shows it. `addresses`: IPv4 first. `state`: running or off."""
+    """One host of a lab, as shown by `status`. `addresses`: IPv4 first. `state`: running or off."""
 
     name: str
     number: int
@@ -39,17 +39,17 @@ class LabHost:
 
     @property
     def root(self) -> Path:
-        """Where its root file system is mounted while it is on."""
+        """The mount point of the root file system while the host runs."""
         return self.folder / "root"
 
     def address(self, family: Family) -> Address | None:
-        """Its address of one family, if it has one."""
+        """The host's address of one family, or None."""
         return next((address for address in self.addresses if address.version == (4 if family is Family.IPV4 else 6)), None)
 
 
 @dataclass(frozen=True)
 class Lab:
-    """A lab: what it should be (hosts, families, management) and where."""
+    """The desired state of a lab (hosts, families, management) and its folder."""
 
     name: str
     folder: Path
@@ -60,12 +60,12 @@ class Lab:
 
     @property
     def network(self) -> LabNetwork:
-        """Its bridge and ranges."""
+        """The bridge and the ranges of the lab."""
         return lab_network(self.name, self.index)
 
     @property
     def key_file(self) -> Path:
-        """The private SSH key (OpenSSH format, mode 0600) that root, ops and deploy of every host accept."""
+        """The private SSH key (OpenSSH format, mode 0600) for root, ops and deploy on every host."""
         return self.folder / "id_ed25519"
 
     def host_name(self, number: int) -> str:
@@ -87,27 +87,27 @@ def labs_folder() -> Path:
 
 
 def check_name(name: str) -> str:
-    """`name` if a lab can have it; ValueError otherwise."""
+    """Return `name` if it is a valid name of a lab; ValueError otherwise."""
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} can't name a lab: use at most 9 characters of a-z, 0-9 and -, a letter first, no - last (links are named after it)"
+            f"{name!r} is not a valid lab name: use 1 to 9 characters of a-z, 0-9 and -, start with a letter and do not end with - (links get this name)"
         )
     return name
 
 
 def lab_folder(name: str) -> Path:
-    """The state folder of the lab of that name."""
+    """The state folder of the lab with this name."""
     return labs_folder() / check_name(name)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` (made if missing, mode 0700) for this process alone. The lock is on the folder itself: nothing to leave behind."""
+    """Lock `folder` (created if missing, mode 0700) for this process. The lock is on the folder itself, so no lock file remains."""
     while True:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:  # its last user removed it just now
+        except FileNotFoundError:  # another process has just removed the folder
             continue
         fcntl.flock(handle, fcntl.LOCK_EX)
         if _is_still(handle, folder):
@@ -127,14 +127,14 @@ def _is_still(handle: int, folder: Path) -> bool:
 
 
 def load(name: str) -> Lab | None:
-    """The lab of that name, or None when there is none."""
+    """The lab with this name, or None."""
     folder = lab_folder(name)
     try:
         text = (folder / "lab.json").read_text()
     except FileNotFoundError:
         return None
     except PermissionError as error:
-        raise EnvironmentFault(f"{folder} belongs to root: run this as root") from error
+        raise EnvironmentFault(f"{folder} belongs to root: run this command as root") from error
     document: dict[str, Any] = json.loads(text)
     return Lab(
         name=name,
@@ -147,13 +147,13 @@ def load(name: str) -> Lab | None:
 
 
 def save(lab: Lab) -> None:
-    """Write the state file, whole or not at all."""
+    """Write the state file atomically."""
     document = {"index": lab.index, "hosts": lab.hosts, "families": lab.families, "management": lab.management}
     write_private(lab.folder / "lab.json", json.dumps(document, indent=2) + "\n")
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600, whole or not at all."""
+    """Write a file with mode 0600 atomically."""
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -163,7 +163,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def make_key(path: Path) -> str:
-    """The public half (`ssh-ed25519 AAAA...`) of the private SSH key in `path`, which is made first when missing."""
+    """The public key (`ssh-ed25519 AAAA...`) of the private SSH key in `path`, which is created if missing."""
     if not path.exists():
         fresh = Ed25519PrivateKey.generate()
         write_private(path, fresh.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode())
@@ -171,24 +171,24 @@ def make_key(path: Path) -> str:
 
 
 def public_key(path: Path) -> str:
-    """The public half (`ssh-ed25519 AAAA...`) of the private SSH key in `path`."""
+    """The public key (`ssh-ed25519 AAAA...`) of the private SSH key in `path`."""
     return load_ssh_private_key(path.read_bytes(), None).public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def make_credentials(lab: Lab) -> None:
-    """Make the lab's SSH key and the password of `ops`, once."""
+    """Create the lab's SSH key and the password of `ops`, if missing."""
     make_key(lab.key_file)
     if not (lab.folder / "passwords.json").exists():
         write_private(lab.folder / "passwords.json", json.dumps({OPS_USER: secrets.token_urlsafe(16)}) + "\n")
 
 
 def claim_index(lab: str, wanted: int | None) -> int:
-    """An index (the lab's ranges) that no other lab of this machine has; kept in the labs folder until `release_index`.
+    """Claim an index (which selects the ranges) that no other lab of this machine has, until `release_index`.
 
-    The claims lie in one place whatever $SIXSTACK_LAB_STATE says: the ranges are the machine's. A claim whose lab folder is gone is void.
+    The folder of the claims does not depend on $SIXSTACK_LAB_STATE, because the machine has the ranges only once. A claim ends with its lab folder.
     """
     with locked(_CLAIMS):
-        for path in _CLAIMS.glob("*.part"):  # of a process that was killed while it wrote
+        for path in _CLAIMS.glob("*.part"):  # left by a process that was killed during its write
             path.unlink()
         claims = {int(path.name): path for path in _CLAIMS.iterdir() if path.name.isdigit()}
         mine = str(lab_folder(lab))
@@ -202,14 +202,14 @@ def claim_index(lab: str, wanted: int | None) -> int:
         chosen = free_index(lab, claims.keys(), wanted, read_machine_networks())
         if chosen is None:
             raise EnvironmentFault(
-                f"no address range is free for lab {lab}: remove another (`sixstack lab down --lab NAME`), or what else uses {IPV4_RANGE}"
+                f"no address range is free for lab {lab}: remove another lab (`sixstack lab down --lab NAME`), or the interface that uses {IPV4_RANGE}"
             )
         write_private(_CLAIMS / str(chosen), mine)
         return chosen
 
 
 def release_index(lab: str) -> None:
-    """Give the lab's ranges back; harmless when it has none."""
+    """Release the lab's ranges. Safe when the lab has none."""
     if not _CLAIMS.is_dir():
         return
     with locked(_CLAIMS):

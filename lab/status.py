@@ -1,4 +1,4 @@
-"""A lab's state for people and for programs."""
+"""The state of a lab as a table and as data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lab.state import Lab, LabHost
 
 
 def as_data(lab: Lab, hosts: tuple[LabHost, ...]) -> dict[str, Any]:
-    """What `sixstack lab status --output json` prints: nothing secret, only where the key lies."""
+    """The output of `sixstack lab status --output json`. It has the path of the key, but no secrets."""
     return {
         "lab": lab.name,
         "families": list(lab.families),
@@ -24,11 +24,11 @@ def as_data(lab: Lab, hosts: tuple[LabHost, ...]) -> dict[str, Any]:
 
 
 def as_table(lab: Lab, hosts: tuple[LabHost, ...]) -> str:
-    """The same for a terminal."""
+    """The same as a table for a terminal."""
     rows = [
         ("NAME", "STATE", "ADDRESSES", "SSH HOST KEY"),
         *((host.name, host.state, " ".join(map(str, host.addresses)), host.host_key) for host in hosts),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = ["  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]]) for row in rows]
-    return "\n".join([*lines, "", f"log in: ssh -i {lab.key_file} root@{hosts[0].addresses[0]}"])
+    return "\n".join([*lines, "", f"Log in with: ssh -i {lab.key_file} root@{hosts[0].addresses[0]}"])

@@ -7,7 +7,7 @@ from typing import Any
 from cluster.vocabulary.errors import SpecError
 from cluster.vocabulary.problems import Problem, errors_in
 from cluster.vocabulary.records import StepRecord
-from kube.host_network import DeploymentName, look_at, read_names
+from kube.host_network import DeploymentName, check_deployments, read_names
 from runs.artifacts import host_network_artifact
 from runs.attempts import record_attempt, step
 from runs.cluster_api import saved_api
@@ -35,7 +35,7 @@ def check_host_network(deployments: Any, undo: Any, available_seconds: Any, run:
         if wrong:
             raise HostNetworkRefused(wrong)
         with saved_api(run) as api:
-            seen, problems = look_at(api, names, undo=undo)
+            seen, problems = check_deployments(api, names, undo=undo)
         attempt.output = "\n".join(map(str, problems))
         if errors := errors_in(problems):
             raise HostNetworkRefused(errors)

@@ -1,4 +1,4 @@
-"""The one renderer of this room's Jinja2 files; every value a template names must be given."""
+"""Renders the Jinja2 templates of this package. Every value that a template uses must be given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @cache
 def _environment() -> Environment:
-    # imported here: `sixstack check` must not pay for Jinja2
+    # imported here, so that `sixstack check` starts without Jinja2
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -26,11 +26,11 @@ def _environment() -> Environment:
         autoescape=False,
     )
     environment.filters["quote"] = lambda value: shlex.quote(str(value))
-    # JSON is YAML, so a nested value is written without an indentation rule
+    # JSON is YAML, so a nested value needs no indentation
     environment.filters["json"] = lambda value: json.dumps(value, sort_keys=True, default=str)
     return environment
 
 
 def render(template: str, /, **values: Any) -> str:
-    """The text of `template` (a path inside this room) with `values`; jinja2.UndefinedError names what is missing."""
+    """Render `template` (a path in this package) with `values`. jinja2.UndefinedError names a missing value."""
     return _environment().get_template(template).render(**values)

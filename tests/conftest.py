@@ -146,10 +146,10 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workpla
 def lab_hosts() -> Iterator[tuple[LabHost, ...]]:
     """Three hosts of both families for every test that needs one: who puts something on them takes it off again."""
     try:
-        yield hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, say=say)
+        yield hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, report=say)
     finally:
         if "SIXSTACK_KEEP_LAB" not in os.environ:
-            hosts.down(LAB, say=say)
+            hosts.down(LAB, report=say)
 
 
 @pytest.fixture(scope="session")
@@ -254,7 +254,7 @@ class MadeCluster:
 def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
     """A cluster of each mode on the lab's hosts, one after another; each is created on hosts from which the previous one was deleted."""
     mode: Mode = request.param
-    hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, say=say)
+    hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
     # one host of each uses a user who needs a password for sudo
     document["hosts"][1]["ssh"] |= {"user": OPS_USER, "credential": f"ops-{LAB}"}
@@ -347,5 +347,5 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         with_hosts = group_of(item.nodeid) in WITH_HOSTS
         os.setpriority(os.PRIO_PROCESS, 0, 0 if with_hosts else 15)
         if not with_hosts and hosts.status(LAB):
-            hosts.down(LAB, say=say)
+            hosts.down(LAB, report=say)
     return (yield)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from cluster.facts.host_facts import HostFacts
-from cluster.facts.node_addresses import node_addresses, settled_addresses
+from cluster.facts.node_addresses import node_addresses, registered_addresses
 from cluster.pod_networks.plugins import pod_network
 from cluster.rules.offline import check_spec
 from cluster.vocabulary.families import Family, family_of
@@ -46,7 +46,7 @@ def resolved_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tupl
     )
     known = set(check_spec(spec))
     problems = [problem for problem in check_spec(spec.model_copy(update={"hosts": hosts})) if problem not in known]
-    members = {host.name for host in spec.hosts if host.name in facts and settled_addresses(spec, facts[host.name])}
+    members = {host.name for host in spec.hosts if host.name in facts and registered_addresses(spec, facts[host.name])}
     new_hosts = tuple(f"hosts[{index}]" for index, host in enumerate(spec.hosts) if host.name not in members)
     return tuple(
         replace(problem, severity=Severity.WARNING) if members and not problem.path.startswith(new_hosts) else problem

@@ -41,17 +41,19 @@ class DeploymentName:
 
 
 def read_names(texts: Iterable[str]) -> tuple[tuple[DeploymentName, ...], tuple[Problem, ...]]:
-    """The names, and a problem for each text that is not a name or is a duplicate."""
+    """The names, and a problem for each malformed or duplicate name."""
     names: list[DeploymentName] = []
     problems: list[Problem] = []
     for number, text in enumerate(texts):
         at = f"deployments[{number}]"
         if not _NAME.fullmatch(text):
-            problems.append(Problem("malformed", at, f"`{text}` is no Deployment", "write NAMESPACE/NAME, such as tke/tke-platform-api"))
+            problems.append(
+                Problem("malformed", at, f"`{text}` is not NAMESPACE/NAME", "Write NAMESPACE/NAME, such as tke/tke-platform-api")
+            )
         elif (name := DeploymentName(*text.split("/"))) in names:
-            problems.append(Problem("duplicate-deployment", at, f"{name} is there twice", "name it once"))
+            problems.append(Problem("duplicate-deployment", at, f"{name} is listed twice", "Remove one of the entries"))
         else:
             names.append(name)
     if not names and not problems:
-        problems.append(Problem("missing-value", "deployments", "no Deployment is named", "name one at least: NAMESPACE/NAME"))
+        problems.append(Problem("missing-value", "deployments", "the list of Deployments is empty", "Write at least one NAMESPACE/NAME"))
     return tuple(names), tuple(problems)

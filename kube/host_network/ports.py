@@ -1,6 +1,6 @@
-"""The pods that cannot have their ports on the nodes: pure functions of the documents of Deployments, nodes and pods.
+"""The port conflicts of pods with hostNetwork: pure functions of the documents of Deployments, nodes and pods.
 
-With hostNetwork every container port is a port of the node, and one node gives it to one pod.
+With hostNetwork, every container port is a port of the node, and only one pod on a node can have it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Port = tuple[int, str]  # number, protocol
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A Deployment that is to get the host network."""
+    """A Deployment that will get the host network."""
 
     name: DeploymentName
     deployment: Document
     replicas: int
-    most: int  # maximum replicas of an autoscaler; at least `replicas`
+    max_replicas: int  # maximum replicas of an autoscaler; at least `replicas`
 
     @property
     def pod(self) -> Document:
@@ -33,75 +33,84 @@ class Move:
 
 
 def port_problems(moves: Sequence[Move], nodes: Sequence[Document], pods: Sequence[Document]) -> Iterator[Problem]:
-    """Each port that is wanted more often than the nodes can provide it, with the pods that have it."""
-    taken = _taken(pods, moves)
+    """A problem for each port that more pods need than nodes can provide it, with the pods that use the port."""
+    taken = _ports_in_use(pods, moves)
     for move in moves:
-        yield from _declared(move)
-        fit = [name_of(node) for node in nodes if _fits(move.pod, node)]
+        yield from _declaration_problems(move)
+        candidates = [object_name(node) for node in nodes if _fits(move.pod, node)]
         for port in sorted(ports_of(move.pod)):
-            yield from _one_move(move, port, fit, taken)
-        if not fit and move.most:
+            yield from _move_problems(move, port, candidates, taken)
+        if not candidates and move.max_replicas:
             yield Problem(
                 "no-node-for-deployment",
                 str(move.name),
-                "no node is schedulable, has the labels that it selects and no taint that it does not tolerate",
-                "uncordon a node, or change the selector or the tolerations",
+                "no node is schedulable, matches the node selector and has only tolerated taints",
+                "Uncordon a node, or change the node selector or the tolerations",
             )
-    yield from _between(moves, nodes, taken)
+    yield from _shared_port_problems(moves, nodes, taken)
 
 
 def ports_of(pod: Document) -> set[Port]:
-    """The declared ports that a pod with hostNetwork has on its node."""
-    containers = [*pod.get("containers", []), *(one for one in pod.get("initContainers", []) if one.get("restartPolicy") == "Always")]
-    return {(int(port["containerPort"]), str(port.get("protocol", "TCP"))) for one in containers for port in one.get("ports", [])}
+    """The declared ports of a pod, which are ports of the node with hostNetwork."""
+    containers = [
+        *pod.get("containers", []),
+        *(container for container in pod.get("initContainers", []) if container.get("restartPolicy") == "Always"),
+    ]
+    return {
+        (int(port["containerPort"]), str(port.get("protocol", "TCP"))) for container in containers for port in container.get("ports", [])
+    }
 
 
-def name_of(document: Document) -> str:
+def object_name(document: Document) -> str:
     """The name of an object."""
     return str(document["metadata"]["name"])
 
 
-def _one_move(move: Move, port: Port, fit: Sequence[str], taken: dict[str, dict[Port, list[str]]]) -> Iterator[Problem]:
-    holders = {node: taken.get(node, {}).get(port, []) for node in fit}
-    free = [node for node, held in holders.items() if not held]
-    if move.most <= len(free) or not fit:
+def _move_problems(move: Move, port: Port, candidates: Sequence[str], taken: dict[str, dict[Port, list[str]]]) -> Iterator[Problem]:
+    holders = {node: taken.get(node, {}).get(port, []) for node in candidates}
+    free = [node for node, pods in holders.items() if not pods]
+    if move.max_replicas <= len(free) or not candidates:
         return
     at = str(move.name)
-    asked = f"{move.replicas} replica(s)" if move.replicas == move.most else f"{move.replicas} replica(s), {move.most} by its autoscaler,"
-    if move.most > len(fit):
+    demand = (
+        f"{move.replicas} replica(s)"
+        if move.replicas == move.max_replicas
+        else f"{move.replicas} replica(s) (up to {move.max_replicas} by the autoscaler)"
+    )
+    if move.max_replicas > len(candidates):
         yield Problem(
             "host-port-collision",
             at,
-            f"{asked} want {_words(port)} of a node each, and {len(fit)} node(s) can take them ({', '.join(fit)}): two would want one port",
-            f"scale it to {len(free)} at most, or make more nodes schedulable",
+            f"{demand} need {_port_text(port)} of a node each, but only {len(candidates)} node(s) can run them ({', '.join(candidates)})",
+            f"Scale the Deployment to at most {len(free)} replica(s), or make more nodes schedulable",
         )
-    if busy := [f"{', '.join(held)} on {node}" for node, held in holders.items() if held]:
+    if busy := [f"{', '.join(pods)} on {node}" for node, pods in holders.items() if pods]:
         yield Problem(
             "host-port-taken",
             at,
-            f"{asked} want {_words(port)}, which others have: {'; '.join(busy)}",
-            "stop those, move them to other nodes, or change the port",
+            f"{demand} need {_port_text(port)}, which other pods use: {'; '.join(busy)}",
+            "Stop these pods, move them to other nodes, or change the port",
         )
 
 
-def _between(moves: Sequence[Move], nodes: Sequence[Document], taken: dict[str, dict[Port, list[str]]]) -> Iterator[Problem]:
-    """Two Deployments for which the nodes are enough one by one, but not together."""
+def _shared_port_problems(moves: Sequence[Move], nodes: Sequence[Document], taken: dict[str, dict[Port, list[str]]]) -> Iterator[Problem]:
+    """The ports for which there are enough nodes for each Deployment alone, but not for all together."""
     for port in sorted({port for move in moves for port in ports_of(move.pod)}):
-        sharing = [move for move in moves if port in ports_of(move.pod) and move.most]
-        fit = [name_of(node) for node in nodes if any(_fits(move.pod, node) for move in sharing)]
-        free = [node for node in fit if not taken.get(node, {}).get(port)]
-        # a Deployment that has too few nodes on its own is reported above
-        if len(sharing) > 1 and max(move.most for move in sharing) <= len(free) < sum(move.most for move in sharing):
-            wanted = " and ".join(f"{move.name} ({move.most})" for move in sharing)
+        sharing = [move for move in moves if port in ports_of(move.pod) and move.max_replicas]
+        candidates = [object_name(node) for node in nodes if any(_fits(move.pod, node) for move in sharing)]
+        free = [node for node in candidates if not taken.get(node, {}).get(port)]
+        # a Deployment with too few nodes for itself is reported by _move_problems
+        if len(sharing) > 1 and max(move.max_replicas for move in sharing) <= len(free) < sum(move.max_replicas for move in sharing):
+            wanted = " and ".join(f"{move.name} ({move.max_replicas})" for move in sharing)
             yield Problem(
                 "host-port-collision",
                 str(sharing[0].name),
-                f"{wanted} want {_words(port)} of a node each, and {len(free)} node(s) have it free: two would want one port",
-                "give one of them another port, scale down, or make more nodes schedulable",
+                f"{wanted} need {_port_text(port)} of a node each, but the port is free on only {len(free)} node(s)",
+                "Use another port for one of them, scale down, or make more nodes schedulable",
             )
 
 
-def _declared(move: Move) -> Iterator[Problem]:
+def _declaration_problems(move: Move) -> Iterator[Problem]:
     at = str(move.name)
     for container in move.pod.get("containers", []):
         for port in container.get("ports", []):
@@ -110,33 +119,33 @@ def _declared(move: Move) -> Iterator[Problem]:
                     "host-port-differs",
                     at,
                     f"container {container['name']} maps port {port['hostPort']} of the node to its port {port['containerPort']}: "
-                    "with hostNetwork they have to be one",
-                    "make hostPort and containerPort equal, or take hostPort away",
+                    "with hostNetwork both must be equal",
+                    "Make hostPort and containerPort equal, or remove hostPort",
                 )
     if not ports_of(move.pod):
         yield Problem(
             "no-port-declared",
             at,
-            "it declares no container port: which ports of the node it takes is not known",
-            "if it listens, declare its ports, and collisions are found before they happen",
+            "the Deployment declares no container port: the ports that it uses on the node are unknown",
+            "If its containers listen, declare their ports, so that collisions are found in advance",
             Severity.WARNING,
         )
 
 
-def _taken(pods: Sequence[Document], moves: Sequence[Move]) -> dict[str, dict[Port, list[str]]]:
-    """The ports of each node with the pods that have them, without the pods of the Deployments that move."""
+def _ports_in_use(pods: Sequence[Document], moves: Sequence[Move]) -> dict[str, dict[Port, list[str]]]:
+    """The used ports of each node with their pods, without the pods of the moved Deployments."""
     taken: dict[str, dict[Port, list[str]]] = {}
     for pod in pods:
         node = pod["spec"].get("nodeName")
         ended = pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
         if not node or ended or any(runs_for(move.name, pod) for move in moves):
             continue
-        for port in ports_of(pod["spec"]) if pod["spec"].get("hostNetwork") else _mapped(pod["spec"]):
-            taken.setdefault(node, {}).setdefault(port, []).append(f"pod {pod['metadata']['namespace']}/{name_of(pod)}")
+        for port in ports_of(pod["spec"]) if pod["spec"].get("hostNetwork") else _host_ports(pod["spec"]):
+            taken.setdefault(node, {}).setdefault(port, []).append(f"pod {pod['metadata']['namespace']}/{object_name(pod)}")
     return taken
 
 
-def _mapped(pod: Document) -> set[Port]:
+def _host_ports(pod: Document) -> set[Port]:
     return {
         (int(port["hostPort"]), str(port.get("protocol", "TCP")))
         for container in pod.get("containers", [])
@@ -146,14 +155,14 @@ def _mapped(pod: Document) -> set[Port]:
 
 
 def _fits(pod: Document, node: Document) -> bool:
-    """Whether cordons, taints and the node selector allow the pod; affinities are left to the scheduler."""
+    """Whether cordons, taints and the node selector allow the pod. Affinities are not evaluated."""
     labels = node["metadata"].get("labels", {})
     spec = node.get("spec", {})
     taints = [taint for taint in spec.get("taints", []) if taint["effect"] in {"NoSchedule", "NoExecute"}]
     return (
         not spec.get("unschedulable")
         and all(labels.get(key) == value for key, value in pod.get("nodeSelector", {}).items())
-        and all(any(_tolerates(one, taint) for one in pod.get("tolerations", [])) for taint in taints)
+        and all(any(_tolerates(toleration, taint) for toleration in pod.get("tolerations", [])) for taint in taints)
     )
 
 
@@ -165,5 +174,5 @@ def _tolerates(toleration: Document, taint: Document) -> bool:
     return bool(toleration.get("key") == taint["key"] and toleration.get("value", "") == taint.get("value", ""))
 
 
-def _words(port: Port) -> str:
+def _port_text(port: Port) -> str:
     return f"port {port[0]}/{port[1]}"

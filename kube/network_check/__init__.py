@@ -1,4 +1,4 @@
-"""Check of a cluster's network: probe pods on every node try every path, and all of them are removed afterwards.
+"""The check of a cluster's network: probe pods on every node test every path, and are removed afterwards.
 
 Each node has one ordinary and one hostNetwork pod. Each pod runs all its probes in parallel in one exec. cluster/network/report.py has the results.
 """
@@ -25,7 +25,7 @@ from kube.network_check.fragments import check_fragments, fragment_probes, fragm
 from kube.network_check.pairs import describe_sample, pairs_to_try
 from kube.network_check.pods import ProbePods, probe_pods
 from kube.network_check.policies import check_policies
-from kube.network_check.probes import Field, Probe, mtu_probes, plan_probes
+from kube.network_check.probes import Probe, ProbeScope, mtu_probes, plan_probes
 from kube.network_check.settings import Settings
 from kube.network_check.static import check_labels, check_nodes, check_pods
 from kube.wait import NODES
@@ -36,14 +36,14 @@ OnProgress = Callable[[str], None]
 
 
 def run(api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress: OnProgress = lambda _: None) -> NetworkReport:
-    """Check every path between nodes and pods over each family; broken paths are in the report, and raise no error.
+    """Check every path between nodes and pods over each family. Broken paths are in the report and raise no error.
 
     Raises only errors that prevent the check itself (ApiUnavailable, ApiRefused).
     """
     start = time.monotonic()
     with network_check(api, expected, settings, on_progress) as check:
         report = check.report()
-    # the removal adds its notes at the end
+    # the removal of the probe pods may add notes
     report = replace(report, seconds=time.monotonic() - start, notes=tuple(dict.fromkeys([*report.notes, *check.probes.notes])))
     on_progress(report.verdict)
     return report
@@ -53,12 +53,12 @@ def run(api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress
 def network_check(
     api: KubeApi, expected: ExpectedNetwork, settings: Settings, on_progress: OnProgress = lambda _: None
 ) -> Iterator[NetworkCheck]:
-    """Start the probe pods, for any number of reports; they are removed at the end."""
+    """Start the probe pods for any number of reports, and remove them at the end."""
     end = time.monotonic() + settings.limit.total_seconds()
-    nodes, left_out = _asked(api.get(NODES)["items"], expected)
+    nodes, left_out = _select_nodes(api.get(NODES)["items"], expected)
     names = [str(node["metadata"]["name"]) for node in nodes]
     with probe_pods(api, names, expected.families, settings, until=end, on_progress=on_progress) as probes:
-        probes.notes += [f"node {name} was left out: the check does not include it" for name in left_out]
+        probes.notes += [f"node {name} was not checked: it is not one of the expected nodes" for name in left_out]
         yield NetworkCheck(api, expected, settings, probes, on_progress)
 
 
@@ -75,33 +75,33 @@ class NetworkCheck:
     def report(self) -> NetworkReport:
         """Check the network now."""
         start = time.monotonic()
-        nodes, _ = _asked(self.api.get(NODES)["items"], self.expected)
+        nodes, _ = _select_nodes(self.api.get(NODES)["items"], self.expected)
         names = [str(node["metadata"]["name"]) for node in nodes]
         pairs = pairs_to_try(names)
-        field = Field(self.probes.endpoints, self.probes.services, self.probes.namespace, nodes, pairs, self.expected, self.settings)
+        scope = ProbeScope(self.probes.endpoints, self.probes.services, self.probes.namespace, nodes, pairs, self.expected, self.settings)
         checks: list[Check] = [*check_nodes(nodes, self.expected), *check_labels(nodes, self.expected), *self.probes.found]
         checks += check_pods(self.probes.endpoints, nodes, self.expected)
-        paths = self._paths(field)
+        paths = self._paths(scope)
         checks += paths
-        checks += self._mtu(field, {(check.source, check.target) for check in paths if check.kind is CheckKind.PING and not check.ok})
+        checks += self._mtu(scope, {(check.source, check.target) for check in paths if check.kind is CheckKind.PING and not check.ok})
         notes = [*self.probes.notes, describe_sample(pairs)]
         if self.settings.full:
-            found, note = check_policies(self.api, field, self._policy_trial)
+            found, note = check_policies(self.api, scope, self._run_policy_probes)
             checks += found
             notes.append(note)
         return NetworkReport(self.expected.families, tuple(names), tuple(checks), time.monotonic() - start, tuple(filter(None, notes)))
 
-    def _paths(self, field: Field) -> list[Check]:
-        plan = {source.pod: plan_probes(source, field) for source in field.endpoints}
-        self.on_progress(f"trying {sum(map(len, plan.values()))} paths from {len(plan)} probe pods")
-        return self._tried(plan, self.settings)
+    def _paths(self, scope: ProbeScope) -> list[Check]:
+        plan = {source.pod: plan_probes(source, scope) for source in scope.endpoints}
+        self.on_progress(f"probing {sum(map(len, plan.values()))} paths from {len(plan)} probe pods")
+        return self._run_probes(plan, self.settings)
 
-    def _mtu(self, field: Field, lost: Collection[tuple[str, str]]) -> list[Check]:
+    def _mtu(self, scope: ProbeScope, lost: Collection[tuple[str, str]]) -> list[Check]:
         """Send large packets, and read the counters of the nodes before and after."""
-        large = {source.pod: mtu_probes(source, field, lost) for source in field.ordinary}
-        counters = {source.pod: fragment_probes(source, self.expected.families) for source in field.endpoints if source.host_network}
+        large = {source.pod: mtu_probes(source, scope, lost) for source in scope.ordinary}
+        counters = {source.pod: fragment_probes(source, self.expected.families) for source in scope.endpoints if source.host_network}
         before = self._fragments(counters)
-        checks = self._tried(large, self.settings)
+        checks = self._run_probes(large, self.settings)
         after = self._fragments(counters)
         return checks + check_fragments([probe for probes in large.values() for probe in probes], before, after)
 
@@ -113,26 +113,26 @@ class NetworkCheck:
                 found[probe.source_node, probe.family] = fragments_created(probe.family, answers.get(number, (1, ""))[1])
         return found
 
-    def _policy_trial(self, plan: dict[str, list[Probe]], patient: bool) -> list[Check]:
-        return self._tried(plan, self.settings if patient else replace(self.settings, tries=1, seconds=1))
+    def _run_policy_probes(self, plan: dict[str, list[Probe]], all_tries: bool) -> list[Check]:
+        return self._run_probes(plan, self.settings if all_tries else replace(self.settings, tries=1, seconds=1))
 
-    def _tried(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[Check]:
+    def _run_probes(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[Check]:
         checks: list[Check] = []
         for probes, output in self._answers(plan, settings):
             source, node = probes[0].source, probes[0].source_node
             if isinstance(output, SixstackError):
-                # the probe pod could not try its paths, which proves nothing about them
-                detail = f"the probe pod could not try {len(probes)} paths: {output}"
+                # the probe pod could not run its probes, so its paths were not checked
+                detail = f"the probe pod could not run {len(probes)} probes: {output}"
                 checks.append(Check(CheckKind.PROBE, None, source, "", Layer.NODE, False, detail, source_node=node))
             else:
-                silence = f"the probe pod of {source} reported no result (exit code {output.exit_code}): {output.stderr.strip()[:200]}"
-                checks += judge(probes, output.stdout, silence)
+                no_output = f"the probe pod of {source} reported no result (exit code {output.exit_code}): {output.stderr.strip()[:200]}"
+                checks += judge(probes, output.stdout, no_output)
         return checks
 
     def _answers(self, plan: Mapping[str, Sequence[Probe]], settings: Settings) -> list[tuple[Sequence[Probe], ExecOutput | SixstackError]]:
-        """For each pod its probes, with the output of its script or the error that prevented it."""
+        """The probes of each pod, with the output of its script or the error that prevented it."""
 
-        def from_one(pod: str, probes: Sequence[Probe]) -> tuple[Sequence[Probe], ExecOutput | SixstackError]:
+        def run_on(pod: str, probes: Sequence[Probe]) -> tuple[Sequence[Probe], ExecOutput | SixstackError]:
             script = ["sh", "-c", _script()]
             try:
                 return probes, run_in_pod(
@@ -145,10 +145,10 @@ class NetworkCheck:
         if not asked:
             return []
         with ThreadPoolExecutor(max_workers=16, thread_name_prefix="probe") as pool:
-            return list(pool.map(lambda pair: from_one(*pair), asked))
+            return list(pool.map(lambda pair: run_on(*pair), asked))
 
 
-def _asked(nodes: list[Document], expected: ExpectedNetwork) -> tuple[list[Document], list[str]]:
+def _select_nodes(nodes: list[Document], expected: ExpectedNetwork) -> tuple[list[Document], list[str]]:
     """The nodes to check, sorted by name, and the names of the others; all nodes when `expected` names none."""
     named = {str(node["metadata"]["name"]): node for node in nodes}
     wanted = sorted(name for name in named if name in expected.nodes or not expected.nodes)

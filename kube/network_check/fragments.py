@@ -1,7 +1,7 @@
-"""Packets that a node fragments: the hidden effect of a pod MTU that is too large for the link with the headers of the tunnel.
+"""Fragmentation by nodes: the hidden effect of a pod MTU that, with the headers of the tunnel, is too large for the link.
 
-A good link loses no packet, because the kernel sends each one in two fragments. That costs speed, and firewalls that drop fragments lose
-large answers. The kernel counts the fragments (RFC 4293, ipSystemStatsOutFragCreates) by network namespace.
+No packet is lost on a good link, because the kernel sends each packet in two fragments. Fragmentation costs speed, and behind firewalls
+that drop fragments large answers are lost. The kernel counts the fragments of each network namespace (RFC 4293, ipSystemStatsOutFragCreates).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from kube.network_check.probes import Probe
 
 
 def fragment_probes(source: Endpoint, families: Sequence[Family]) -> list[Probe]:
-    """The probes that read the counters of the node of a hostNetwork pod."""
+    """The probes of a hostNetwork pod that read the counters of its node."""
     return [
         Probe(CheckKind.MTU, Layer.POD_NETWORK, family, source.name, "", "fragments", "-", source_node=source.node) for family in families
     ]
 
 
 def fragments_created(family: Family, text: str) -> int | None:
-    """FragCreates in the output of the script: two lines of /proc/net/snmp in one, or one line of /proc/net/snmp6; None without it."""
+    """The value of FragCreates in the output of the script (two lines of /proc/net/snmp joined, or one line of /proc/net/snmp6), or None."""
     words = text.split()
     if family is Family.IPV6:
         return int(words[1]) if len(words) == 2 and words[1].isdigit() else None
@@ -35,7 +35,7 @@ def fragments_created(family: Family, text: str) -> int | None:
 def check_fragments(
     sent: Sequence[Probe], before: Mapping[tuple[str, Family], int | None], after: Mapping[tuple[str, Family], int | None]
 ) -> list[Check]:
-    """Check for each node and family whether its large packets (`sent`) were fragmented; single packets of other programs do not count."""
+    """Check for each node and family whether the large packets (`sent`) were fragmented. A few fragments of other programs are ignored."""
     checks = []
     packets = Counter((probe.source_node, probe.family) for probe in sent)
     for (node, family), count in packets.items():
@@ -43,9 +43,9 @@ def check_fragments(
         if was is None or is_now is None:
             continue
         pieces = is_now - was
-        detail = f"it cut packets in pieces: {pieces} pieces while its pods sent {count} of the size of their interface"
+        detail = f"the node sent {pieces} fragments while its pods sent {count} packets of the MTU of their interface"
         fault = detail if pieces >= 2 * count else ""
         checks.append(
-            Check(CheckKind.MTU, family, f"node {node}", "", Layer.POD_NETWORK, not fault, fault or "in one piece", source_node=node)
+            Check(CheckKind.MTU, family, f"node {node}", "", Layer.POD_NETWORK, not fault, fault or "not fragmented", source_node=node)
         )
     return checks

@@ -15,7 +15,7 @@ from kube.state import read_state
 
 
 def expected_from_api(api: KubeApi) -> ExpectedNetwork:
-    """The families of the services, with that of the API's own service first, all nodes, and the pod ranges and DNS domain if known."""
+    """The families of the services (that of the service `kubernetes` first), all nodes, and the pod ranges and DNS domain if known."""
     state = read_state(api)
     service = api.get("/api/v1/namespaces/default/services/kubernetes")
     primary = [Family.IPV4 if name == "IPv4" else Family.IPV6 for name in service["spec"].get("ipFamilies", [])]
@@ -27,9 +27,11 @@ def expected_from_api(api: KubeApi) -> ExpectedNetwork:
         nodes={node.name: () for node in state.nodes},
         dns_domain=str(networking.get("dnsDomain") or state.dns_domain or "cluster.local"),
         pod_ranges=tuple(ip_network(text) for text in ranges),
-        # nodes with address labels must have the right ones
+        # nodes with address labels must have the correct ones
         labels={
-            node.name: address_labels({family_of(one): one for one in reversed(node.addresses) if family_of(one) in families}.values())
+            node.name: address_labels(
+                {family_of(address): address for address in reversed(node.addresses) if family_of(address) in families}.values()
+            )
             for node in state.nodes
             if node.labels.keys() & set(KEYS.values())
         },
@@ -40,13 +42,13 @@ def expected_from_api(api: KubeApi) -> ExpectedNetwork:
 
 
 def families_in_use(primary: Sequence[Family], of_services: Sequence[Family], state: ClusterState) -> tuple[Family, ...]:
-    """The families of the service ranges; if the API server does not list these, of the pod ranges of the nodes, else the primary family."""
+    """The families of the service ranges. If the API server does not list these: of the pod ranges of the nodes, else the primary family."""
     of_pods = [family_of(pods) for node in state.nodes[:1] for pods in node.pod_ranges]
     return tuple(dict.fromkeys([*primary, *(of_services or of_pods)]))
 
 
 def _service_families(api: KubeApi) -> list[Family]:
-    """The families of the ServiceCIDR objects, which Kubernetes has since 1.33 (networking.k8s.io/v1)."""
+    """The families of the ServiceCIDR objects, which exist since Kubernetes 1.33 (networking.k8s.io/v1)."""
     try:
         found = api.find("/apis/networking.k8s.io/v1/servicecidrs") or {"items": []}
     except ApiRefused:

@@ -1,4 +1,4 @@
-"""The pairs of nodes to try: all pairs in a small cluster, a covering sample in a large one."""
+"""The pairs of nodes to probe: all pairs in a small cluster, a covering sample in a large cluster."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ ALL_PAIRS_UP_TO = 10  # nodes
 
 
 def pairs_to_try(nodes: Sequence[str]) -> Mapping[str, frozenset[str]]:
-    """For each node the other nodes that it tries.
+    """For each node, the other nodes to probe.
 
-    All other nodes up to ALL_PAIRS_UP_TO nodes. In a larger cluster, the nodes 1, 2, 4, 8, ... places further in a circle of all nodes: each
-    node is in about 2 log2(n) pairs, so an isolated node shows in several pairs, and a split of the cluster always shows.
+    All other nodes in a cluster of up to ALL_PAIRS_UP_TO nodes. In a larger cluster: the nodes that are 1, 2, 4, 8, ... places further in a ring
+    of all nodes. Each node is in about 2 log2(n) pairs. An isolated node breaks several pairs, and a split of the cluster always breaks a pair.
     """
     count = len(nodes)
     if count <= ALL_PAIRS_UP_TO:
@@ -21,11 +21,11 @@ def pairs_to_try(nodes: Sequence[str]) -> Mapping[str, frozenset[str]]:
 
 
 def describe_sample(pairs: Mapping[str, frozenset[str]]) -> str:
-    """The size of the sample in words; "" when all pairs were tried."""
+    """A sentence with the size of the sample; "" when all pairs were checked."""
     count, tried = len(pairs), sum(len(targets) for targets in pairs.values())
     whole = count * (count - 1)
     return (
         ""
         if tried == whole
-        else f"{count} nodes: a covering sample of {tried} of {whole} pairs of nodes was tried, each node with {tried // count} others"
+        else f"{count} nodes: a covering sample of {tried} of {whole} pairs of nodes was checked, each node with {tried // count} others"
     )

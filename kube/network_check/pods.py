@@ -16,21 +16,21 @@ from cluster.network.checks import Check, CheckKind, Layer
 from cluster.vocabulary.errors import ClusterError, SixstackError
 from cluster.vocabulary.families import Address, Family
 from kube.client import ApiRefused, Document, KubeApi, segment
-from kube.network_check.services import SERVES, ProbeService, ServiceKind, check_service, made_service, service_kinds
+from kube.network_check.services import SERVES, ProbeService, ServiceKind, check_service, created_service, service_kinds
 from kube.network_check.settings import Settings
-from kube.wait import objects_as_they_change, wait_gone
+from kube.wait import wait_gone, watch_objects
 from templates import render
 
 NAMESPACES = "/api/v1/namespaces"
 LABEL = "network-check.sixstack.io/namespace"
 
-# below the ephemeral ports (32768) and NodePorts (30000), and not a registered port
+# below the NodePorts (30000) and the ephemeral ports (32768), and not a registered port
 PORT = 29417
 
-# the reasons of a container whose image cannot be pulled: waiting does not help
+# reasons of a container whose image cannot be pulled, so that waiting does not help
 NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
 
-# a namespace this old belongs to a check that was killed
+# an older namespace belongs to a check that was killed
 STALE = timedelta(minutes=15)
 
 
@@ -38,7 +38,7 @@ STALE = timedelta(minutes=15)
 class Endpoint:
     """A running probe pod."""
 
-    name: str  # for display: `node worker-1` (its pod shares the node's network) or `pod on worker-1`
+    name: str  # for display: `node worker-1` (a hostNetwork pod) or `pod on worker-1`
     node: str
     pod: str
     host_network: bool
@@ -47,10 +47,10 @@ class Endpoint:
 
 @dataclass(slots=True)
 class ProbePods:
-    """The pods and services of a check; `found` has the pods that did not start and the checks of the services."""
+    """The pods and services of a check. `found` has the checks of the services and of the pods that did not start."""
 
     namespace: str
-    services: list[ProbeService] = field(default_factory=list)  # the main one first
+    services: list[ProbeService] = field(default_factory=list)  # the main service first
     endpoints: list[Endpoint] = field(default_factory=list)
     found: list[Check] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -66,9 +66,9 @@ def probe_pods(
     until: float,
     on_progress: Callable[[str], None],
 ) -> Iterator[ProbePods]:
-    """Start probe pods on all `nodes`; the namespace is removed at the end, or `notes` reports that it still exists.
+    """Start probe pods on all `nodes`, and remove their namespace at the end. If that fails, `notes` has the reason.
 
-    The start ends at `until` (monotonic clock); the removal has another 30 s.
+    The start may take until `until` (monotonic clock), the removal another 30 s.
     """
     _remove_stale(api)
     probes = ProbePods(f"{settings.namespace}-{token_hex(4)}")
@@ -93,7 +93,7 @@ def probe_pods(
         for document in yaml.safe_load_all(text):
             api.create(f"{NAMESPACES}/{segment(probes.namespace)}/{document['kind'].lower()}s", document)
         _wait_running(api, probes, len(pods), until)
-        _wait_served(api, probes)
+        _wait_endpoints(api, probes)
         yield probes
     finally:
         _remove(api, probes.namespace, probes.notes)
@@ -102,7 +102,9 @@ def probe_pods(
 def _make_service(api: KubeApi, probes: ProbePods, kind: ServiceKind, families: tuple[Family, ...]) -> None:
     made, refused = None, ""
     try:
-        made = made_service(kind, api.create(f"{NAMESPACES}/{segment(probes.namespace)}/services", kind.document(probes.namespace, PORT)))
+        made = created_service(
+            kind, api.create(f"{NAMESPACES}/{segment(probes.namespace)}/services", kind.document(probes.namespace, PORT))
+        )
         probes.services.append(made)
     except ApiRefused as refusal:
         if refusal.status != 422:
@@ -111,12 +113,12 @@ def _make_service(api: KubeApi, probes: ProbePods, kind: ServiceKind, families: 
     probes.found.append(check_service(kind, made, refused, families))
 
 
-def _wait_served(api: KubeApi, probes: ProbePods) -> None:
-    """Wait until the services have their pods: CoreDNS caches for seconds that a name requested earlier does not exist."""
+def _wait_endpoints(api: KubeApi, probes: ProbePods) -> None:
+    """Wait until the services have their pods: CoreDNS caches for some seconds that a name does not exist."""
     pods = {endpoint.pod for endpoint in probes.endpoints if not endpoint.host_network}
     path = f"/apis/discovery.k8s.io/v1/namespaces/{segment(probes.namespace)}/endpointslices"
     wanted = sum(len(service.families) for service in probes.services)
-    for slices in objects_as_they_change(api, path, timedelta(seconds=10)):
+    for slices in watch_objects(api, path, timedelta(seconds=10)):
         if sum(1 for found in slices.values() if _ready_pods(found) >= pods) >= wanted:
             return
     probes.notes.append("the endpoint slices of the probe's services are not complete after 10 s: check kube-controller-manager")
@@ -130,18 +132,18 @@ def _ready_pods(endpoint_slice: Document) -> set[str]:
 def _wait_running(api: KubeApi, probes: ProbePods, count: int, until: float) -> None:
     path = f"{NAMESPACES}/{segment(probes.namespace)}/pods"
     states: dict[str, Document] = {}
-    for states in objects_as_they_change(api, path, timedelta(seconds=max(1.0, until - time.monotonic() - 20))):
-        if len(states) == count and all(_running(pod) or _hopeless(pod) for pod in states.values()):
+    for states in watch_objects(api, path, timedelta(seconds=max(1.0, until - time.monotonic() - 20))):
+        if len(states) == count and all(_running(pod) or _permanent_failure(pod) for pod in states.values()):
             break
     for pod in sorted(states.values(), key=lambda pod: str(pod["metadata"]["name"])):
         if _running(pod):
             probes.endpoints.append(_endpoint(pod))
         else:
-            detail = _hopeless(pod) or _why_waiting(pod)
+            detail = _permanent_failure(pod) or _waiting_reason(pod)
             node = str(pod["spec"]["nodeName"])
             probes.found.append(Check(CheckKind.PROBE, None, _name(pod), "", Layer.NODE, False, detail, source_node=node))
     if len(states) < count:
-        raise ClusterError(f"{count - len(states)} probe pods vanished from namespace {probes.namespace}: something else deletes them")
+        raise ClusterError(f"{count - len(states)} probe pods disappeared from namespace {probes.namespace}: another program deletes them")
 
 
 def _running(pod: Document) -> bool:
@@ -156,20 +158,20 @@ def _waiting(pod: Document) -> Document:
     return waiting
 
 
-def _hopeless(pod: Document) -> str:
+def _permanent_failure(pod: Document) -> str:
     """The reason why a pod will never run, or ""."""
     status, waiting = pod.get("status", {}), _waiting(pod)
     if waiting.get("reason") in NO_IMAGE:
         image = pod["spec"]["containers"][0]["image"]
-        return f"the probe image {image} cannot be pulled ({waiting['reason']}): this proves nothing about the network"
+        return f"the probe image {image} cannot be pulled ({waiting['reason']}); the network of this pod was not checked"
     if waiting.get("reason") == "CrashLoopBackOff":
-        return f"the probe does not stay up: {waiting.get('message', '')}"
+        return f"the probe container keeps crashing: {waiting.get('message', '')}"
     if status.get("phase") == "Failed":
         return f"the node refused the probe pod: {status.get('reason', '')} {status.get('message', '')}"
     return ""
 
 
-def _why_waiting(pod: Document) -> str:
+def _waiting_reason(pod: Document) -> str:
     status, waiting = pod.get("status", {}), _waiting(pod)
     reason = waiting.get("message") or waiting.get("reason") or status.get("message") or f"phase {status.get('phase', 'unknown')}"
     return f"the probe pod did not start in time: {reason}"
@@ -191,11 +193,11 @@ def _endpoint(pod: Document) -> Endpoint:
 
 
 def _remove(api: KubeApi, namespace: str, notes: list[str]) -> None:
-    """Remove the namespace and wait for its end; an unavailable API must not hide the results of the check."""
+    """Remove the namespace and wait for its end. An unavailable API must not hide the results of the check."""
     path = f"{NAMESPACES}/{segment(namespace)}"
     try:
         api.delete(path)
-        # the namespace controller runs only after five seconds: without pods by then, one run is enough
+        # the namespace controller starts after five seconds; if the pods are gone by then, one pass is enough
         api.delete(f"{path}/pods")
         wait_gone(api, NAMESPACES, timedelta(seconds=30), {"fieldSelector": f"metadata.name={namespace}"})
     except SixstackError as error:

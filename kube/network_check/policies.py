@@ -1,4 +1,4 @@
-"""NetworkPolicy: closed pods must not be reachable, and must be reachable again after they are opened to the caller."""
+"""NetworkPolicy: denied pods must not be reachable, and must be reachable again after a policy allows the client."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import replace
 from cluster.network.checks import Check, CheckKind, Layer
 from kube.client import Document, KubeApi, segment
 from kube.network_check.pods import PORT, Endpoint
-from kube.network_check.probes import Field, Probe, endpoint_probe, url
+from kube.network_check.probes import Probe, ProbeScope, endpoint_probe, url
 from kube.network_check.services import SERVES
 
 NAME = "probe"
-ROUNDS = 8  # how often a closed pod is called until it is closed
+ROUNDS = 8  # how often a denied pod is probed until the policy is in effect
 
 
 def policy_document(namespace: str, *, opened: bool) -> Document:
-    """Nothing may reach the ordinary probe pods; when opened, the ordinary probe pods may, on the port of the probe."""
-    come_in: Document = {"from": [{"podSelector": {"matchLabels": {SERVES: "yes"}}}], "ports": [{"protocol": "TCP", "port": PORT}]}
+    """The policy that denies all ingress to the ordinary probe pods; with `opened`, these pods may connect to the port of the probe."""
+    rule: Document = {"from": [{"podSelector": {"matchLabels": {SERVES: "yes"}}}], "ports": [{"protocol": "TCP", "port": PORT}]}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": NAME, "namespace": namespace},
-        "spec": {"podSelector": {"matchLabels": {SERVES: "yes"}}, "policyTypes": ["Ingress"], "ingress": [come_in] if opened else []},
+        "spec": {"podSelector": {"matchLabels": {SERVES: "yes"}}, "policyTypes": ["Ingress"], "ingress": [rule] if opened else []},
     }
 
 
-def policy_probes(field: Field) -> dict[str, list[Probe]]:
-    """Probes by source: each ordinary pod calls the next one over each family; {} with a single pod."""
-    pods = field.ordinary
+def policy_probes(scope: ProbeScope) -> dict[str, list[Probe]]:
+    """Probes by source: each ordinary pod connects to the next pod over each family; {} with a single pod."""
+    pods = scope.ordinary
     if len(pods) < 2:
         return {}
     return {source.pod: _to(source, pods[(place + 1) % len(pods)]) for place, source in enumerate(pods)}
@@ -41,34 +41,35 @@ def _to(source: Endpoint, target: Endpoint) -> list[Probe]:
     ]
 
 
-def shut(checks: Sequence[Check]) -> list[Check]:
-    """The inverted results: a closed pod that was reached is a fault."""
+def inverted(checks: Sequence[Check]) -> list[Check]:
+    """The inverted results: a denied pod that was reached is a fault."""
     return [
-        replace(check, ok=not check.ok, detail="it gets through, though a NetworkPolicy denies it" if check.ok else "denied")
-        for check in checks
+        replace(check, ok=not check.ok, detail="reached, although a NetworkPolicy denies it" if check.ok else "denied") for check in checks
     ]
 
 
-def check_policies(api: KubeApi, field: Field, trial: Callable[[dict[str, list[Probe]], bool], list[Check]]) -> tuple[list[Check], str]:
-    """Results, or a note without results; `trial` runs probes by source, with all tries or with one.
+def check_policies(
+    api: KubeApi, scope: ProbeScope, run_probes: Callable[[dict[str, list[Probe]], bool], list[Check]]
+) -> tuple[list[Check], str]:
+    """The results, or a note without results. `run_probes` runs the probes of each source, with all tries or with one try.
 
-    A policy takes a moment to reach all nodes, so a pod that is still open is called again, up to ROUNDS times.
+    A policy takes effect on all nodes after a moment, so a pod that is still reachable is probed again, up to ROUNDS times.
     """
-    probes = policy_probes(field)
-    if field.expected.policy is False:
-        return [], f"NetworkPolicy was not tried: this CNI plug-in ({field.expected.cni or 'unknown'}) does not enforce it"
+    probes = policy_probes(scope)
+    if scope.expected.policy is False:
+        return [], f"NetworkPolicy was not checked: this CNI plug-in ({scope.expected.cni or 'unknown'}) does not enforce it"
     if not probes:
-        return [], "NetworkPolicy was not tried: it needs ordinary probe pods on two nodes"
-    path = f"/apis/networking.k8s.io/v1/namespaces/{segment(field.namespace)}/networkpolicies"
-    api.create(path, policy_document(field.namespace, opened=False))
+        return [], "NetworkPolicy was not checked: the check needs ordinary probe pods on two nodes"
+    path = f"/apis/networking.k8s.io/v1/namespaces/{segment(scope.namespace)}/networkpolicies"
+    api.create(path, policy_document(scope.namespace, opened=False))
     denied: list[Check] = []
     for _ in range(ROUNDS):
-        denied = shut(trial(probes, False))
+        denied = inverted(run_probes(probes, False))
         if all(check.ok for check in denied):
             break
-    if field.expected.policy is None and not any(check.ok for check in denied):
-        return [], "NetworkPolicy is not enforced: a closed pod was reached from every other pod"
-    api.merge(f"{path}/{NAME}", {"spec": policy_document(field.namespace, opened=True)["spec"]})
-    allowed = trial(probes, True)
+    if scope.expected.policy is None and not any(check.ok for check in denied):
+        return [], "NetworkPolicy is not enforced: every denied connection was possible"
+    api.merge(f"{path}/{NAME}", {"spec": policy_document(scope.namespace, opened=True)["spec"]})
+    allowed = run_probes(probes, True)
     api.delete(f"{path}/{NAME}")
     return [*denied, *allowed], ""

@@ -1,4 +1,4 @@
-"""The paths to try: pure, so that each can be tested without a cluster. answers.py interprets the answers."""
+"""The probes of a check, as pure functions that need no cluster for their tests. answers.py interprets the answers."""
 
 from __future__ import annotations
 
@@ -17,70 +17,70 @@ from kube.nodes import internal_addresses
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One probe: its method, its target and the expected answer."""
+    """One probe: method, target and expected answer."""
 
     kind: CheckKind
     layer: Layer
     family: Family
     source: str
     target: str  # for display
-    method: str  # of templates/probe/probe.sh
+    method: str  # a method of templates/probe/probe.sh
     address: str  # the argument of the method
     source_node: str = ""
     target_node: str = ""
-    answers: frozenset[str] = frozenset()  # names of the pods, one of which must answer
-    # the name must resolve to one of these, or one of these must be seen as the source; empty: any address
+    answers: frozenset[str] = frozenset()  # names of pods; one of them must answer
+    # the name must resolve to one of these addresses, or the target must see one of them as the source; empty: any address
     addresses: frozenset[Address] = frozenset()
-    name: str = ""  # the name to which the address must resolve
+    name: str = ""  # the expected name of the address
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """The input for planning the probes."""
+class ProbeScope:
+    """The pods, services and nodes that the probes of a check cover."""
 
     endpoints: Sequence[Endpoint]
     services: Sequence[ProbeService]
     namespace: str
     nodes: Sequence[Document]
-    pairs: Mapping[str, frozenset[str]]  # node -> the other nodes that it tries
+    pairs: Mapping[str, frozenset[str]]  # node -> the other nodes that it probes
     expected: ExpectedNetwork
     settings: Settings
 
     @property
     def ordinary(self) -> tuple[Endpoint, ...]:
-        """The probe pods with their own addresses, which are behind the services."""
+        """The probe pods without hostNetwork, which are the backends of the services."""
         return tuple(endpoint for endpoint in self.endpoints if not endpoint.host_network)
 
     @property
-    def behind(self) -> frozenset[str]:
-        """The names of the pods that may answer for a service."""
+    def backends(self) -> frozenset[str]:
+        """The names of the pods behind the services."""
         return frozenset(endpoint.pod for endpoint in self.ordinary)
 
-    def near(self, source: Endpoint, node: str) -> bool:
-        """Whether `source` probes that node: its own node, or one of its pairs."""
+    def pairs_with(self, source: Endpoint, node: str) -> bool:
+        """Whether `source` probes `node`: its own node, or a node of its pairs."""
         return node == source.node or node in self.pairs.get(source.node, frozenset())
 
     def service_name(self, service: ProbeService) -> str:
-        """The DNS name of a service, with the final dot: no search list."""
+        """The DNS name of a service, with a final dot to avoid the search list."""
         return f"{service.kind.name}.{self.namespace}.svc.{self.expected.dns_domain}."
 
 
-def plan_probes(source: Endpoint, field: Field) -> list[Probe]:
-    """All probes of one source except those of the MTU, which need a quiet network: mtu_probes()."""
+def plan_probes(source: Endpoint, scope: ProbeScope) -> list[Probe]:
+    """All probes of one source, except the MTU probes, which need a quiet network: see mtu_probes."""
     probes: list[Probe] = []
-    for target in field.endpoints:
-        if target.pod != source.pod and field.near(source, target.node):
+    for target in scope.endpoints:
+        if target.pod != source.pod and scope.pairs_with(source, target.node):
             probes += _to_endpoint(source, target)
-            if field.settings.full and target.host_network and not source.host_network and target.node != source.node:
-                probes += _seen_as(source, target, field)
-    for service in field.services:
+            if scope.settings.full and target.host_network and not source.host_network and target.node != source.node:
+                probes += _source_addresses(source, target, scope)
+    for service in scope.services:
         if service.kind.headless:
-            probes += [] if source.host_network else _headless(source, service, field)
+            probes += [] if source.host_network else _headless(source, service, scope)
         else:
-            probes += _cluster_ips(source, service, field)
-            probes += _node_ports(source, service, field) if source.host_network else []
+            probes += _cluster_ips(source, service, scope)
+            probes += _node_ports(source, service, scope) if source.host_network else []
         if service.kind == MAIN:
-            probes += _names(source, service, field)
+            probes += _names(source, service, scope)
     if not source.host_network:
         probes += [
             Probe(
@@ -93,28 +93,28 @@ def plan_probes(source: Endpoint, field: Field) -> list[Probe]:
                 str(address),
                 source_node=source.node,
             )
-            for address in field.settings.outside
-            if family_of(address) in field.expected.families
+            for address in scope.settings.outside
+            if family_of(address) in scope.expected.families
         ]
     return probes
 
 
-def mtu_probes(source: Endpoint, field: Field, lost: Collection[tuple[str, str]] = ()) -> list[Probe]:
-    """Packets of the MTU of the pod's own interface, from an ordinary pod to the ordinary pods on other nodes.
+def mtu_probes(source: Endpoint, scope: ProbeScope, lost: Collection[tuple[str, str]] = ()) -> list[Probe]:
+    """Probes with packets of the MTU of the pod's interface, from an ordinary pod to the ordinary pods on other nodes.
 
-    `lost` are paths (source and target as in Probe) that carry not even small ones: what is too large for them says nothing.
+    `lost` are the paths (source and target as in Probe) that also lose small packets: their MTU cannot be measured.
     """
     probes = [
         endpoint_probe(CheckKind.MTU, Layer.POD_NETWORK, address, source, target, "mtu", str(address))
-        for target in field.ordinary
-        if not source.host_network and target.node in field.pairs.get(source.node, frozenset())
+        for target in scope.ordinary
+        if not source.host_network and target.node in scope.pairs.get(source.node, frozenset())
         for address in target.addresses
     ]
     return [probe for probe in probes if (probe.source, probe.target) not in lost]
 
 
 def endpoint_probe(kind: CheckKind, layer: Layer, address: Address, source: Endpoint, target: Endpoint, method: str, given: str) -> Probe:
-    """One probe from a pod to an address of another pod, which must answer itself if the method is http."""
+    """A probe from a pod to an address of another pod. With the method http, that pod itself must answer."""
     return Probe(
         kind=kind,
         layer=layer,
@@ -130,7 +130,7 @@ def endpoint_probe(kind: CheckKind, layer: Layer, address: Address, source: Endp
 
 
 def _to_endpoint(source: Endpoint, target: Endpoint) -> list[Probe]:
-    # hostNetwork pods use their node's own network
+    # hostNetwork pods use the network of their node
     if source.host_network and target.host_network:
         layer = Layer.NODE_NETWORK
     else:
@@ -145,14 +145,14 @@ def _to_endpoint(source: Endpoint, target: Endpoint) -> list[Probe]:
     ]
 
 
-def _seen_as(source: Endpoint, target: Endpoint, field: Field) -> list[Probe]:
-    """The source address that a machine outside the pod network sees: that of the node with NAT, that of the pod without."""
-    of_node = {node["metadata"]["name"]: internal_addresses(node) for node in field.nodes}[source.node]
+def _source_addresses(source: Endpoint, target: Endpoint, scope: ProbeScope) -> list[Probe]:
+    """The source address that a machine outside of the pod network sees: the node's address with NAT, the pod's address without NAT."""
+    of_node = {node["metadata"]["name"]: internal_addresses(node) for node in scope.nodes}[source.node]
     probes = []
     for address in target.addresses:
         family = family_of(address)
-        translated = field.expected.nat.get(family)
-        ours = of_node if translated else source.addresses
+        translated = scope.expected.nat.get(family)
+        seen = of_node if translated else source.addresses
         probes.append(
             Probe(
                 kind=CheckKind.SOURCE_ADDRESS,
@@ -164,14 +164,14 @@ def _seen_as(source: Endpoint, target: Endpoint, field: Field) -> list[Probe]:
                 address=str(address),
                 source_node=source.node,
                 target_node=target.node,
-                addresses=frozenset() if translated is None else frozenset(one for one in ours if family_of(one) is family),
+                addresses=frozenset() if translated is None else frozenset(own for own in seen if family_of(own) is family),
             )
         )
     return probes
 
 
-def _cluster_ips(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
-    # one service proves kube-proxy on a node; one pod per node probes the other kinds
+def _cluster_ips(source: Endpoint, service: ProbeService, scope: ProbeScope) -> list[Probe]:
+    # one service is enough to check kube-proxy on a node; one pod on each node probes the other kinds
     if source.host_network and service.kind != MAIN:
         return []
     kind, method = (CheckKind.SESSION_AFFINITY, "affinity") if service.kind.affinity else (CheckKind.CLUSTER_IP, "http")
@@ -185,13 +185,13 @@ def _cluster_ips(source: Endpoint, service: ProbeService, field: Field) -> list[
             method=method,
             address=url(address, 80),
             source_node=source.node,
-            answers=field.behind,
+            answers=scope.backends,
         )
         for address in service.addresses
     ]
 
 
-def _node_ports(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
+def _node_ports(source: Endpoint, service: ProbeService, scope: ProbeScope) -> list[Probe]:
     return [
         Probe(
             kind=CheckKind.NODE_PORT,
@@ -203,18 +203,18 @@ def _node_ports(source: Endpoint, service: ProbeService, field: Field) -> list[P
             address=url(address, service.node_port),
             source_node=source.node,
             target_node=node["metadata"]["name"],
-            answers=field.behind,
+            answers=scope.backends,
         )
-        for node in field.nodes
+        for node in scope.nodes
         if service.node_port
-        and (field.near(source, node["metadata"]["name"]) if service.kind == MAIN else node["metadata"]["name"] == source.node)
+        and (scope.pairs_with(source, node["metadata"]["name"]) if service.kind == MAIN else node["metadata"]["name"] == source.node)
         for address in internal_addresses(node)
         if family_of(address) in service.families
     ]
 
 
-def _names(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
-    name = field.service_name(service)
+def _names(source: Endpoint, service: ProbeService, scope: ProbeScope) -> list[Probe]:
+    name = scope.service_name(service)
     probes = []
     for address in service.addresses:
         family = family_of(address)
@@ -223,17 +223,17 @@ def _names(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]
                 CheckKind.DNS, source, family, f"{_record(family)} of {name}", "http", f"http://{name}:80/", addresses=frozenset({address})
             )
         )
-        if field.settings.full and not source.host_network:
+        if scope.settings.full and not source.host_network:
             probes.append(_dns(CheckKind.REVERSE_DNS, source, family, f"PTR of {address}", "reverse", str(address), name=name))
     return probes
 
 
-def _headless(source: Endpoint, service: ProbeService, field: Field) -> list[Probe]:
-    """The name of a headless service resolves to the addresses of its pods in its own families only."""
-    name = field.service_name(service)
+def _headless(source: Endpoint, service: ProbeService, scope: ProbeScope) -> list[Probe]:
+    """The name of a headless service must resolve to the addresses of its pods, in the families of the service only."""
+    name = scope.service_name(service)
     probes = []
-    for family in field.expected.families:
-        pods = frozenset(address for endpoint in field.ordinary for address in endpoint.addresses if family_of(address) is family)
+    for family in scope.expected.families:
+        pods = frozenset(address for endpoint in scope.ordinary for address in endpoint.addresses if family_of(address) is family)
         method, wanted = ("http", pods) if family in service.families else ("absent", frozenset[Address]())
         target = f"{'' if wanted else 'no '}{_record(family)} of {name}"
         probes.append(_dns(CheckKind.HEADLESS, source, family, target, method, f"http://{name}:{PORT}/", addresses=wanted))
@@ -259,5 +259,5 @@ def _record(family: Family) -> str:
 
 
 def url(address: Address, port: int) -> str:
-    """The http:// URL of an address, IPv6 in brackets (RFC 3986)."""
+    """The http:// URL of an address, with IPv6 in brackets (RFC 3986)."""
     return f"http://[{address}]:{port}/" if address.version == 6 else f"http://{address}:{port}/"

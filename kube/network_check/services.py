@@ -1,4 +1,4 @@
-"""The services of the ordinary probe pods: one for each kind and ipFamilyPolicy, with the expected answer of the API server."""
+"""The services of the ordinary probe pods: one for each kind and ipFamilyPolicy, with the expected families."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class ServiceKind:
     headless: bool = False
     affinity: bool = False
 
-    def given(self, families: tuple[Family, ...]) -> tuple[Family, ...]:
-        """The families that the service must get in a cluster of `families`; (): the API server must refuse it."""
+    def expected_families(self, families: tuple[Family, ...]) -> tuple[Family, ...]:
+        """The families that the service must get in a cluster with `families`; (): the API server must refuse the service."""
         if self.policy == SINGLE:
             return self.families or families[:1]
         return () if self.policy == REQUIRE and len(families) < 2 else families
@@ -36,7 +36,7 @@ class ServiceKind:
         spec: Document = {
             "ipFamilyPolicy": self.policy,
             "selector": {SERVES: "yes"},
-            # a headless service resolves to its pods: no port is translated
+            # a headless service resolves to its pods, so its port is not translated
             "ports": [{"name": "http", "port": port if self.headless else 80, "targetPort": port}],
         }
         if self.families:
@@ -81,8 +81,8 @@ def service_kinds(families: tuple[Family, ...], *, full: bool) -> tuple[ServiceK
     )
 
 
-def made_service(kind: ServiceKind, document: Document) -> ProbeService:
-    """The answer of the API server as plain types."""
+def created_service(kind: ServiceKind, document: Document) -> ProbeService:
+    """The service in the API server's answer, as plain types."""
     spec = document["spec"]
     return ProbeService(
         kind=kind,
@@ -93,19 +93,17 @@ def made_service(kind: ServiceKind, document: Document) -> ProbeService:
 
 
 def check_service(kind: ServiceKind, made: ProbeService | None, refused: str, families: tuple[Family, ...]) -> Check:
-    """Check that the API server set the families of the policy, or refused the service as it must; `refused` is its reason."""
-    wanted = kind.given(families)
+    """Check that the API server set the families of the policy, or refused the service if it must. `refused` is the reason of the refusal."""
+    wanted = kind.expected_families(families)
     name = f"{'headless ' if kind.headless else ''}service with {kind.policy}"
     if kind.families:
         name += f" and {family_names(kind.families)}"
     if made is None:
-        detail = "" if not wanted else f"it was refused: {refused}"
+        detail = "" if not wanted else f"the API server refused it: {refused}"
     elif not wanted:
-        detail = f"it was given {family_names(made.families)}: a single-stack cluster must refuse it"
+        detail = f"got {family_names(made.families)}: a single-stack cluster must refuse this service"
     elif made.families != wanted:
-        detail = (
-            f"it was given {' then '.join(map(family_name, made.families)) or 'no family'}, not {' then '.join(map(family_name, wanted))}"
-        )
+        detail = f"got {' then '.join(map(family_name, made.families)) or 'no family'}, expected {' then '.join(map(family_name, wanted))}"
     else:
         detail = ""
     return Check(CheckKind.SERVICE_FAMILIES, None, name, "", Layer.SERVICE, not detail, detail)

@@ -14,12 +14,12 @@ NAMESPACE = "sixstack-network-check"
 class Settings:
     """The settings of one network check."""
 
-    image: str  # of the probe pods: agnhost, or one with the same programs
-    namespace: str = NAMESPACE  # prefix of the namespace, which is created for the check and removed after it
+    image: str  # image of the probe pods: agnhost, or an image with the same programs
+    namespace: str = NAMESPACE  # prefix of the namespace, which exists only during the check
     limit: timedelta = timedelta(minutes=3)
-    # False: addresses, ping and HTTP between all, one service with its ClusterIP, NodePort and name, MTU. What it leaves out (policies of
-    # families, headless services, session affinity, reverse DNS, source addresses, NetworkPolicy) does not depend on how hosts were joined.
+    # False: only addresses, ping and HTTP between all pods, one service with its ClusterIP, NodePort and name, and the MTU. The other checks
+    # (family policies, headless services, session affinity, reverse DNS, source addresses, NetworkPolicy) do not depend on how hosts joined.
     full: bool = True
-    outside: tuple[Address, ...] = ()  # addresses outside the cluster that pods must reach by ping
-    tries: int = 3  # of each probe
+    outside: tuple[Address, ...] = ()  # addresses outside of the cluster that pods must reach with ping
+    tries: int = 3  # tries of each probe
     seconds: int = 3  # timeout of each connection

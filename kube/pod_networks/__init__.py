@@ -1,4 +1,4 @@
-"""The pod network plug-ins that are installed through the API."""
+"""Installs pod network plug-ins through the API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from templates import render
 
 
 def network_documents(spec: ClusterSpec) -> list[Document]:
-    """The objects of the plug-in that the spec names, none for `none`; SpecError for files that hold something else."""
+    """The objects of the spec's plug-in, none for `none`; SpecError for files without valid objects."""
     plugin = pod_network(spec)
     if plugin.from_files:
         return manifest_documents(spec)
@@ -28,20 +28,20 @@ def network_documents(spec: ClusterSpec) -> list[Document]:
 
 
 def network_digest(documents: Iterable[Document]) -> str:
-    """sha256 of the documents, which says whether what is applied is what is asked for; Secrets leave no trace in it."""
+    """The sha256 of the documents without Secrets. A difference shows that the installed plug-in is not the one in the spec."""
     open_ones = [document for document in documents if document["kind"] != "Secret"]
     return hashlib.sha256(json.dumps(open_ones, sort_keys=True).encode()).hexdigest()
 
 
 def install(api: KubeApi, spec: ClusterSpec) -> tuple[str, ...]:
-    """Applies the plug-in that the spec names; one phrase per object created or changed, none for `none`."""
+    """Apply the spec's plug-in. Returns one phrase for each created or changed object, none for `none`."""
     documents = network_documents(spec)
     digest = network_digest(documents)
     return apply(api, [_marked(document, spec.cni.kind.value, digest) for document in documents])
 
 
 def wait_installed(api: KubeApi, spec: ClusterSpec, limit: timedelta, on_change: OnChange | None = None) -> None:
-    """Waits until the plug-in's newest version runs on every node that has joined so far, its controllers included."""
+    """Wait until the newest version of the plug-in and its controllers runs on every node that has joined."""
     end = time.monotonic() + limit.total_seconds()
     for document in network_documents(spec):
         if document["kind"] in WORKLOADS:
@@ -52,7 +52,7 @@ def wait_installed(api: KubeApi, spec: ClusterSpec, limit: timedelta, on_change:
 
 
 def network_images(spec: ClusterSpec) -> frozenset[str]:
-    """References of every image that the plug-in's pods run; SpecError as network_documents."""
+    """The references of all images of the plug-in's pods; SpecError as in network_documents."""
     if images := pod_network(spec).images(spec):
         return frozenset(images.values())
     return frozenset(reference for document in network_documents(spec) for reference in _images(document))

@@ -1,4 +1,4 @@
-"""The text of manifests as documents."""
+"""Parses manifests."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from kube.client import Document
 if TYPE_CHECKING:
     from yaml import SafeLoader as Loader
 else:
-    # the C loader is ten times quicker, and resource definitions are long
+    # the C loader is ten times faster, and resource definitions are long
     Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-# what a plug-in consists of at run time
+# the kinds that run the pods of a plug-in
 WORKLOADS = ("DaemonSet", "Deployment")
 
 
 class _PlainLoader(Loader):
-    """YAML without dates, which JSON has not: what looks as one is a text."""
+    """YAML without dates, which JSON does not have: a date is read as a string."""
 
 
 _PlainLoader.yaml_implicit_resolvers = {
@@ -29,10 +29,10 @@ _PlainLoader.yaml_implicit_resolvers = {
 
 
 def parse(text: str) -> list[object]:
-    """Every document that is not empty; yaml.YAMLError for what is no YAML."""
+    """All documents that are not empty; yaml.YAMLError for invalid YAML."""
     return [document for document in yaml.load_all(text, Loader=_PlainLoader) if document is not None]
 
 
 def rendered(text: str) -> list[Document]:
-    """The objects of a template of ours."""
+    """The objects in a rendered template."""
     return [document for document in parse(text) if isinstance(document, dict)]

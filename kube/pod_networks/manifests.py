@@ -1,6 +1,6 @@
-"""A pod network of the owner's own: the Kubernetes objects in files, read where the flow runs.
+"""A pod network from the owner's files with Kubernetes objects, which are read where the flow runs.
 
-The files' content never becomes a flow parameter, record or log line: network plug-ins come with Secrets.
+The content of the files is never in a flow parameter, record or log line, because network plug-ins contain Secrets.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from cluster.vocabulary.spec import ClusterSpec
 from kube.client import Document
 from kube.pod_networks.documents import WORKLOADS, parse
 
-# docs/reference/problems.md lists them
+# for docs/reference/problems.md
 CODES = {
-    "cni-file-missing": "A file of `cni.files` is not there; a warning where it was named by its whole path and only the worker must have it.",
-    "cni-file-unreadable": "A file of `cni.files` cannot be read: its path is relative to nothing, it is a folder, too large, or not UTF-8.",
-    "cni-file-malformed": "A file of `cni.files` is not YAML, or a document in it is no Kubernetes object; its text is not quoted, it may be a Secret.",
-    "cni-file-without-workload": "No object in `cni.files` is a DaemonSet or a Deployment, so nothing in them could be a pod network.",
+    "cni-file-missing": "A file of `cni.files` does not exist. A warning if its path is absolute and only the Prefect worker needs the file.",
+    "cni-file-unreadable": "A file of `cni.files` cannot be read: the path is relative, or the file is a folder, too large or not UTF-8.",
+    "cni-file-malformed": "A file of `cni.files` is not YAML, or contains a document that is not a Kubernetes object. The content is not quoted, because it may be a Secret.",
+    "cni-file-without-workload": "The files of `cni.files` contain no DaemonSet and no Deployment, so they cannot be a pod network.",
 }
 _LARGEST = 10_000_000
 
 
 def manifest_documents(spec: ClusterSpec) -> list[Document]:
-    """The objects of all files, in order; SpecError with every problem of every file."""
+    """The objects of all files, in order; SpecError with all problems of all files."""
     found = [_read(index, Path(name)) for index, name in enumerate(spec.cni.files)]
     problems = [problem for _, faults in found for problem in faults]
     documents = [document for objects, _ in found for document in objects]
     if not problems and not any(document["kind"] in WORKLOADS for document in documents):
-        hint = "name all files of the plug-in; a network that is no DaemonSet or Deployment cannot be waited for: use `kind: none`"
-        problems = [Problem("cni-file-without-workload", "cni.files", "no object in them is a DaemonSet or a Deployment", hint)]
+        hint = "Write all files of the plug-in. Use `kind: none` for a pod network without a DaemonSet or Deployment"
+        problems = [Problem("cni-file-without-workload", "cni.files", "the files contain no DaemonSet and no Deployment", hint)]
     if problems:
         raise SpecError(tuple(problems))
     return documents
 
 
 def manifest_problems(spec: ClusterSpec) -> tuple[Problem, ...]:
-    """Everything that is wrong with the files of a spec; none for other kinds."""
+    """The problems in the files of a spec; none for other kinds of pod networks."""
     if not pod_network(spec).from_files:
         return ()
     try:
@@ -54,41 +54,50 @@ def manifest_problems(spec: ClusterSpec) -> tuple[Problem, ...]:
 def _read(index: int, path: Path) -> tuple[list[Document], list[Problem]]:
     at = f"cni.files[{index}]"
     if not path.is_absolute():
-        hint = "write the whole path on the machine of the Prefect worker (`sixstack` does it for files beside the cluster file)"
-        return [], [Problem("cni-file-unreadable", at, f"{path} is a relative path, and nobody says to what", hint)]
+        hint = "Write the absolute path on the machine of the Prefect worker (`sixstack` does this for files beside the cluster file)"
+        return [], [Problem("cni-file-unreadable", at, f"{path} is a relative path", hint)]
     try:
         if path.stat().st_size > _LARGEST:
-            return [], [Problem("cni-file-unreadable", at, f"{path} has more than {_LARGEST // 1_000_000} MB", "no manifest is that large")]
+            return [], [
+                Problem("cni-file-unreadable", at, f"{path} is larger than {_LARGEST // 1_000_000} MB", "Write the path of a manifest")
+            ]
         loaded = parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        hint = "the file must be on the machine of the Prefect worker, readable for it"
+        hint = "Put the file on the machine of the Prefect worker, readable for the worker"
         code = "cni-file-missing" if isinstance(error, FileNotFoundError) else "cni-file-unreadable"
-        return [], [Problem(code, at, f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}", hint)]
+        return [], [Problem(code, at, f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", hint)]
     except (yaml.YAMLError, RecursionError) as error:
-        # not the error's own words: they quote the text, which may be a Secret's
+        # without the message of the error, which quotes the text and therefore may contain a Secret
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark is not None else ""
-        return [], [Problem("cni-file-malformed", at, f"{path} is not YAML{where}", "apply it with `kubectl --dry-run=client` to see why")]
+        return [], [
+            Problem("cni-file-malformed", at, f"{path} is not YAML{where}", "Run `kubectl apply --dry-run=client -f FILE` to see the error")
+        ]
     documents = list(_flat(loaded))
     faults = [
         Problem(
-            "cni-file-malformed", at, f"document {number} of {path} is no Kubernetes object", "each has apiVersion, kind and metadata.name"
+            "cni-file-malformed",
+            at,
+            f"document {number} of {path} is not a Kubernetes object",
+            "Write apiVersion, kind and metadata.name in each document",
         )
         for number, document in enumerate(documents, start=1)
         if not _is_object(document)
     ]
     if not documents:
-        faults = [Problem("cni-file-malformed", at, f"{path} holds no object", "take it out, or fill it")]
+        faults = [
+            Problem("cni-file-malformed", at, f"{path} contains no object", "Remove the file from the list, or write objects into it")
+        ]
     return [document for document in documents if _is_object(document)], faults
 
 
 def _flat(loaded: list[object]) -> Iterator[Document]:
-    """Documents, with the items of a List in its place."""
+    """The documents, with each List replaced by its items."""
     for document in loaded:
         if isinstance(document, dict) and document.get("kind") == "List" and isinstance(document.get("items"), list):
             yield from _flat(document["items"])
         else:
-            yield document  # type: ignore[misc] # _is_object looks at it
+            yield document  # type: ignore[misc] # checked by _is_object
 
 
 def _is_object(document: object) -> bool:

@@ -1,1 +1,1 @@
-"""Builds an artifact bundle from Go modules and Debian packages, where no published release can be reached."""
+"""Builds an artifact bundle from Go modules and Debian packages, for machines without access to the published releases."""

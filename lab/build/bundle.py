@@ -1,4 +1,4 @@
-"""Builds the lab's artifact bundle: once for the same inputs, and from where a killed build stopped."""
+"""Builds the lab's artifact bundle, once for the same inputs. A killed build is resumed."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from lab.build.store import Store, key_of
 from lab.packages import install_missing
 
 _PAUSE = Path(__file__).parent / "pause.c"
-# raise it when the files of a bundle change while their inputs do not
+# increase this number when the files of a bundle change without a change of their inputs
 _RECIPE = 1
-# one `go build` keeps two cores busy until it links and while it downloads: the others use the cores then
-_AT_ONCE = 3
+# one `go build` uses two cores, except while it links or downloads: then the other jobs use them
+_CONCURRENCY = 3
 NETWORKS = ("flannel", "calico")
 
 
 def build_bundle(
-    progress: Callable[[str], None] = on_stderr,
+    report: Callable[[str], None] = on_stderr,
     *,
     release: KubernetesRelease = DEFAULT_RELEASE,
     networks: Collection[str] = NETWORKS,
 ) -> Path:
-    """The folder of a bundle of `release` for this machine's architecture, built when the cache has none; errors as EnvironmentFault.
+    """The folder of a bundle of `release` for this machine's architecture, built if the cache does not have it; EnvironmentFault on failure.
 
-    It holds the images of the pod networks in `networks`, or more: a finished bundle of every network serves as well.
-    May be killed at any point: the next call continues with the parts that are missing. Of two calls at once, the second one waits.
+    The bundle has the images of the pod networks in `networks`, or more: a finished bundle of all networks is used if it exists.
+    After a killed build, the next call continues with the missing parts. A concurrent call waits.
     """
     _refuse_missing_modules(release)
     store, architecture = Store(cache_folder()), Architecture.of_this_machine()
@@ -54,22 +54,22 @@ def build_bundle(
     if whole.finished:
         return whole.folder
     if not builder.finished:
-        with store.locked(progress):
+        with store.locked(report):
             if not builder.finished:
-                install_missing(progress, BUILDER_PACKAGES)
-                builder.build(progress)
+                install_missing(report, BUILDER_PACKAGES)
+                builder.build(report)
     return builder.folder
 
 
 def _refuse_missing_modules(release: KubernetesRelease) -> None:
-    """EnvironmentFault names the modules that this checkout does not pin for the release, and what cannot be built without them."""
+    """EnvironmentFault lists the modules that this checkout does not pin for the release, with the commands that need them."""
     if missing := missing_modules(go_commands(release).values()):
-        says = "; ".join(f"lab/build/modules/{module} (for {', '.join(names)})" for module, names in missing.items())
-        raise EnvironmentFault(f"Kubernetes {release.kubernetes} cannot be built, as these modules are missing: {says}")
+        modules = "; ".join(f"lab/build/modules/{module} (for {', '.join(names)})" for module, names in missing.items())
+        raise EnvironmentFault(f"Kubernetes {release.kubernetes} cannot be built. Missing modules: {modules}")
 
 
 class BundleBuilder:
-    """Makes one bundle from sources."""
+    """Builds one bundle from sources."""
 
     def __init__(self, store: Store, release: KubernetesRelease, architecture: Architecture, networks: Collection[str]) -> None:
         self.store, self.release, self.architecture = store, release, architecture
@@ -86,7 +86,7 @@ class BundleBuilder:
 
     @property
     def finished(self) -> bool:
-        """The folder holds a manifest and every file has its size; `sixstack bundle verify` checks the bytes."""
+        """Whether the folder has a manifest and every file has its size; `sixstack bundle verify` compares the content."""
         if not (self.folder / MANIFEST_NAME).is_file():
             return False
         try:
@@ -96,18 +96,18 @@ class BundleBuilder:
         files = ((self.folder / file.path, file.size) for file in manifest.files)
         return all(path.is_file() and path.stat().st_size == size for path, size in files)
 
-    def build(self, progress: Callable[[str], None]) -> None:
-        """Make every part, then the folder."""
+    def build(self, report: Callable[[str], None]) -> None:
+        """Build every part, then the folder."""
         unfinished = self.store.temporary(self.store.bundles, self.folder.name)
         unfinished.mkdir()
         made: list[BundleFile] = []
         jobs = [*self._base_jobs(), *self._go_jobs(), *(self._place_job(place, unfinished, made) for place in self.places.values())]
-        shown = Progress(progress, [job.title for job in jobs], "building")
-        progress(
-            f"building {self.name} in {self.store.folder}: {len(self.places)} files; the first time takes about a quarter of an hour on two cores"
+        progress = Progress(report, [job.title for job in jobs], "building")
+        report(
+            f"building {self.name} in {self.store.folder}: {len(self.places)} files (the first build takes about 15 minutes on two cores)"
         )
-        with shown.beating():
-            run_jobs(jobs, _AT_ONCE, shown, self.programs.stop)
+        with progress.heartbeat():
+            run_jobs(jobs, _CONCURRENCY, progress, self.programs.stop)
         order = [place.path for place in self.places.values()]
         files = tuple(sorted(made, key=lambda file: order.index(file.path)))
         write_manifest(
@@ -115,18 +115,18 @@ class BundleBuilder:
             BundleManifest(name=self.name, kubernetes_version=f"v{self.release.kubernetes}", architecture=self.architecture, files=files),
         )
         os.sync()
-        if self.folder.exists():  # a damaged one
+        if self.folder.exists():  # a damaged bundle
             shutil.rmtree(self.folder)
         unfinished.replace(self.folder)
-        progress(f"bundle ready: {self.folder} ({sum(file.size for file in files) // 1_000_000} MB)")
+        report(f"bundle ready: {self.folder} ({sum(file.size for file in files) // 1_000_000} MB)")
 
     def _base_jobs(self) -> list[Job]:
-        """The trees of Debian packages: downloads mostly, so they run beside the first Go builds."""
+        """The jobs for the trees of Debian packages: mostly downloads, so they run beside the first Go builds."""
         found = dict.fromkeys(recipe.packages for recipe in self.recipes.values() if recipe.packages)
         return [Job(f"packages {' '.join(packages)}", partial(self._base_tree, packages)) for packages in found]
 
     def _go_jobs(self) -> list[Job]:
-        """One job for the commands that share a module and settings, longest first."""
+        """One job for all commands with the same module and settings, the longest first."""
         groups: dict[tuple[object, ...], list[GoCommand]] = {}
         for command in self.commands.values():
             groups.setdefault(command.group, []).append(command)
@@ -136,7 +136,7 @@ class BundleBuilder:
         ]
 
     def _place_job(self, place: Place, folder: Path, made: list[BundleFile]) -> Job:
-        """Put one file into the bundle, once its commands are built and its packages are there."""
+        """The job that puts one file into the bundle, after its commands are built and its packages are unpacked."""
         needs = {
             _go_title([other for other in self.commands.values() if other.group == self.commands[name].group])
             for name in self._commands_of(place)
@@ -148,7 +148,7 @@ class BundleBuilder:
         return Job(self._title(place), lambda: made.append(self._make(place, folder)), frozenset(needs))
 
     def _commands_of(self, place: Place) -> tuple[str, ...]:
-        """The names of the built programs that a file is made of."""
+        """The names of the built programs in a file."""
         if place.kind is FileKind.UNIT:
             return ()
         if place.kind is FileKind.IMAGE:
@@ -159,12 +159,12 @@ class BundleBuilder:
         stored, content = self._stored(place)
         target = folder / place.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        # a copy, not a link: harm done to a bundle must not reach the cache that repairs it
+        # a copy instead of a link: damage to the bundle must not damage the cache, which repairs the bundle
         shutil.copyfile(stored, target)
         return describe(place, target, target if stored == content else content)
 
     def _stored(self, place: Place) -> tuple[Path, Path]:
-        """(file as stored, file as a host has it), both in the cache."""
+        """(stored file, decoded file), both in the cache."""
         if place.kind is FileKind.UNIT:
             unit = UNITS / place.name
             return unit, unit
@@ -175,21 +175,21 @@ class BundleBuilder:
         return self._part(f"{place.name}.gz", key_of(_RECIPE, content.name), lambda target: compress(content, target)), content
 
     def _part(self, name: str, key: str, make: Callable[[Path], object]) -> Path:
-        """A part of the store, made by one thread only; the other ones wait for it."""
+        """A part of the store, made by one thread while the others wait."""
         with self._locks_lock:
             lock = self._locks.setdefault(f"{name}-{key}", threading.Lock())
         with lock:
             return self.store.part(name, key, make)
 
     def _build_together(self, commands: list[GoCommand]) -> None:
-        """Build what the store lacks of `commands` by one `go build`, which compiles the packages that they share once."""
-        lacking = [command for command in commands if not self.store.has(command.name, self._command_key(command))]
-        if not lacking:
+        """Build the missing programs of `commands` with one `go build`, which compiles their shared packages once."""
+        missing = [command for command in commands if not self.store.has(command.name, self._command_key(command))]
+        if not missing:
             return
-        scratch = self.store.temporary(self.store.parts, f"go-{lacking[0].name}")
+        scratch = self.store.temporary(self.store.parts, f"go-{missing[0].name}")
         scratch.mkdir()
-        build_commands(lacking, scratch, cache=self.store.folder, programs=self.programs)
-        for command in lacking:
+        build_commands(missing, scratch, cache=self.store.folder, programs=self.programs)
+        for command in missing:
             self._part(command.name, self._command_key(command), (scratch / command.output).replace)
         shutil.rmtree(scratch)
 
@@ -204,7 +204,7 @@ class BundleBuilder:
         return self._part(name, self._command_key(command), lambda target: self._build_one(command, target))
 
     def _build_one(self, command: GoCommand, target: Path) -> None:
-        """Build a program again that was damaged since its job ended."""
+        """Rebuild a program that was damaged after its job ended."""
         scratch = target.with_name(f"{target.name}.d")
         scratch.mkdir()
         build_commands([command], scratch, cache=self.store.folder, programs=self.programs)
@@ -215,7 +215,7 @@ class BundleBuilder:
         self.programs.run(["gcc", "-Os", "-static", "-s", "-o", str(target), str(_PAUSE)], limit=60)
 
     def _image(self, place: Place) -> Path:
-        """An image's archive."""
+        """The archive of an image."""
         recipe = RECIPES[place.name]
         layers = [*([self._base(recipe.packages)] if recipe.packages else []), *self._own_layer(place.name, recipe)]
         config = Blob.of_json(IMAGE_CONFIG, recipe.config(self.architecture, [layer.diff_id for layer in layers]))
@@ -248,7 +248,7 @@ class BundleBuilder:
         return [self._layer(f"{name}.layer", inputs, contents)]
 
     def _base(self, packages: tuple[str, ...]) -> Layer:
-        """The layer of Debian packages, one and the same for all images that ask for them: a host unpacks it once."""
+        """The layer of Debian packages, shared by all images with the same packages, so that a host unpacks it once."""
         return self._layer("base.layer", [self._base_key(packages)], [DebianTree(self._base_tree(packages))])
 
     def _base_key(self, packages: tuple[str, ...]) -> str:
@@ -262,7 +262,7 @@ class BundleBuilder:
         return layer_of(path, diff_id_of(path))
 
     def _key(self) -> str:
-        """Names the bundle by everything that goes into it."""
+        """The key of all inputs of the bundle."""
         return key_of(
             _RECIPE,
             [command.inputs for command in self.commands.values()],
@@ -277,13 +277,13 @@ class BundleBuilder:
 
 
 def _go_title(commands: list[GoCommand]) -> str:
-    """Module and commands, short enough for a line of progress."""
+    """The module and the commands, shortened for a progress line."""
     others = f" and {len(commands) - 1} more" if len(commands) > 1 else ""
     return f"go {commands[0].module}: {commands[0].name}{others}"
 
 
 def _go_rank(command: GoCommand) -> int:
-    """What takes long first, so that nothing long is left when the others are done."""
+    """The order of the jobs: slow modules first, so that no slow job remains at the end."""
     slow = ("kubernetes", "calico", "coredns", "flannel", "containerd", "etcd")
     module = command.module.rpartition("/")[2]
     return slow.index(module) if module in slow else len(slow)

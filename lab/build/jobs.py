@@ -1,4 +1,4 @@
-"""Runs the jobs of a build: several at once, each as soon as what it needs is done."""
+"""Runs the jobs of a build concurrently, each job after its dependencies."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from bundle.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of work; `needs` are the titles of the jobs that must be done before it starts."""
+    """One job; `needs` are the titles of the jobs that must end before it starts."""
 
     title: str
     run: Callable[[], object]
     needs: frozenset[str] = frozenset()
 
 
-def run_jobs(jobs: Sequence[Job], at_once: int, shown: Progress, stop: Callable[[], None]) -> None:
-    """Run all jobs, in this order where their needs allow; the first failure calls `stop`, cancels the rest and is raised."""
+def run_jobs(jobs: Sequence[Job], concurrency: int, progress: Progress, stop: Callable[[], None]) -> None:
+    """Run all jobs, in this order if their dependencies allow. The first failure calls `stop`, cancels the other jobs and is raised."""
     waiting = list(jobs)
     done: set[str] = set()
     running: dict[Future[object], Job] = {}
 
     def work(job: Job) -> object:
-        with shown.part(job.title):
+        with progress.part(job.title):
             return job.run()
 
-    with ThreadPoolExecutor(at_once, thread_name_prefix="build") as pool:
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="build") as pool:
         try:
             while waiting or running:
-                for job in [job for job in waiting if job.needs <= done][: at_once - len(running)]:
+                for job in [job for job in waiting if job.needs <= done][: concurrency - len(running)]:
                     waiting.remove(job)
                     running[pool.submit(work, job)] = job
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Image layers: tar files of what is asked for, the same bytes each time, zstd-compressed."""
+"""Image layers: reproducible tar files, compressed with zstd."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import zstandard
 
 from bundle.archive import ZSTD_LAYER, Blob
 
-# level 9 packs these binaries at about 60 MB/s on one core; unpacking costs the same for all levels
+# level 9 compresses these binaries at about 60 MB/s on one core; decompression costs the same for all levels
 ZSTD_LEVEL = 9
 
 
 class Content(Protocol):
-    """Something that gives the members of a layer."""
+    """A source of members of a layer."""
 
     def members(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-        """Members with their content; the names are relative, the order does not matter for one content."""
+        """The members with their content; names are relative."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedFile:
-    """One file of this machine in the layer."""
+    """A file of this machine in the layer."""
 
     path: str
     source: Path
     mode: int = 0o755
 
     def members(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-        """The file, after the folders above it."""
+        """The file, after its parent folders."""
         yield from _folders_above(self.path)
         member = tarfile.TarInfo(self.path)
         member.mode, member.size = self.mode, self.source.stat().st_size
@@ -50,7 +50,7 @@ class Link:
     target: str
 
     def members(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-        """The link, after the folders above it."""
+        """The link, after its parent folders."""
         yield from _folders_above(self.path)
         member = tarfile.TarInfo(self.path)
         member.type, member.linkname, member.mode = tarfile.SYMTYPE, self.target, 0o777
@@ -65,12 +65,12 @@ class Folder:
     mode: int = 0o755
 
     def members(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-        """The folder, after those above it."""
+        """The folder, after its parent folders."""
         yield from _folders_above(self.path)
         yield _folder(self.path, self.mode), None
 
 
-# nothing at run time reads these; they are a third of what the packages hold
+# not used at run time; these are a third of the packages' content
 _NOT_NEEDED = (
     "usr/share/doc/",
     "usr/share/man/",
@@ -83,7 +83,7 @@ _NOT_NEEDED = (
     "var/lib/apt/",
     "var/log/",
     "dev/",
-    # these are the building machine's own
+    # these belong to the building machine
     "etc/hostname/",
     "etc/resolv.conf/",
     "etc/apt/",
@@ -92,12 +92,12 @@ _NOT_NEEDED = (
 
 @dataclass(frozen=True, slots=True)
 class DebianTree:
-    """The tar file of unpacked Debian packages, without what only people read."""
+    """The tar file of unpacked Debian packages, without documentation and caches."""
 
     tar: Path
 
     def members(self) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
-        """Every needed member, times and owners' names taken off."""
+        """Every needed member, without times and names of owners."""
         with tarfile.open(self.tar, "r:") as tar:
             for found in sorted(tar.getmembers(), key=lambda member: (member.islnk(), member.name)):
                 name = found.name.removeprefix("./").rstrip("/")
@@ -113,7 +113,7 @@ class DebianTree:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A finished layer: the blob that an image points at, and the digest of what it unpacks to."""
+    """A finished layer: its blob, and the digest of the uncompressed tar file."""
 
     blob: Blob
     diff_id: str
@@ -123,7 +123,7 @@ def write_layer(target: Path, contents: Iterable[Content]) -> str:
     """Write the layer's compressed tar and return its diff id (sha256:HEX of the tar itself)."""
     with target.open("wb") as out, zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_content_size=False).stream_writer(out) as packed:
         digesting = _Digesting(packed)
-        # USTAR has no room for this machine's times and names; no path or size here needs more
+        # GNU format without PAX headers, which would contain times and names of this machine
         with tarfile.open(fileobj=digesting, mode="w|", format=tarfile.GNU_FORMAT) as tar:
             there: set[str] = set()
             for content in contents:
@@ -135,14 +135,14 @@ def write_layer(target: Path, contents: Iterable[Content]) -> str:
 
 
 def layer_of(path: Path, diff_id: str) -> Layer:
-    """A layer written before."""
+    """The layer in an existing file."""
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return Layer(Blob(ZSTD_LAYER, f"sha256:{digest}", path.stat().st_size, path), diff_id)
 
 
 def diff_id_of(path: Path) -> str:
-    """The diff id of a compressed layer, read back from its file."""
+    """The diff id of a compressed layer, computed from its file."""
     sha256 = hashlib.sha256()
     with path.open("rb") as stream, zstandard.ZstdDecompressor().stream_reader(stream) as tar:
         while chunk := tar.read(1 << 20):
@@ -151,7 +151,7 @@ def diff_id_of(path: Path) -> str:
 
 
 class _Digesting(io.RawIOBase):
-    """Passes what is written on, and digests it."""
+    """Forwards written data, and computes its digest."""
 
     def __init__(self, out: IO[bytes]) -> None:
         self.out, self.sha256 = out, hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Runs the programs of a build (go, gcc, mmdebstrap) so that none outlives it, and keeps the end of what they print."""
+"""Runs the programs of a build (go, gcc, mmdebstrap). They end with the build, and errors include the end of their output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cluster.vocabulary.errors import EnvironmentFault
 
 
 class Programs:
-    """The running programs of one build; `stop` ends them all, and no new one starts."""
+    """The running programs of one build; `stop` ends all of them and prevents new ones."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,11 +20,11 @@ class Programs:
         self._stopped = False
 
     def run(self, argv: Sequence[str], *, environment: Mapping[str, str] | None = None, folder: Path | None = None, limit: float) -> str:
-        """Standard output of `argv`; EnvironmentFault with the end of its standard error when it fails or takes over `limit` seconds."""
+        """Run `argv` and return its standard output. EnvironmentFault with the end of its output when it fails or exceeds `limit` seconds."""
         with self._lock:
             if self._stopped:
                 raise EnvironmentFault("the build was stopped")
-            # setpriv: the kernel ends the program when this process is killed, so that a second build does not meet the first one's
+            # setpriv: the kernel ends the program when this process is killed, so that it cannot disturb the next build
             process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *argv],
                 stdin=subprocess.DEVNULL,
@@ -47,11 +47,11 @@ class Programs:
             with self._lock:
                 self._running.discard(process)
         if process.returncode:
-            raise EnvironmentFault(f"`{' '.join(argv)}` ended with {process.returncode}:\n{(error or out).strip()[-3000:]}")
+            raise EnvironmentFault(f"`{' '.join(argv)}` failed with exit code {process.returncode}:\n{(error or out).strip()[-3000:]}")
         return out
 
     def stop(self) -> None:
-        """End everything that runs."""
+        """End all running programs."""
         with self._lock:
             self._stopped = True
             running = list(self._running)
@@ -60,7 +60,7 @@ class Programs:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a program and its children, which are a process group of their own."""
+    """End a program and its children, which are a separate process group."""
     try:
         os.killpg(process.pid, 9)
     except ProcessLookupError:

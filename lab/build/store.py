@@ -1,4 +1,4 @@
-"""The cache folder: one writer at a time, files appear whole or not at all, and leftovers of a killed build are swept."""
+"""The cache folder: one writer at a time, atomic writes, and removal of the files of killed builds."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TEMPORARY = ".partial-"
 
 
 def key_of(*inputs: Any) -> str:
-    """A short name for inputs: the same inputs give the same name."""
+    """A short key for inputs. Equal inputs give equal keys."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 class Store:
-    """Built files by name and key of their inputs."""
+    """Built files by name and by the key of their inputs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,27 +32,27 @@ class Store:
         self.bundles = folder / "bundles"
 
     @contextmanager
-    def locked(self, progress: Callable[[str], None]) -> Iterator[None]:
-        """Be the only builder; waits for another one and says so. The kernel frees the lock of a killed builder."""
+    def locked(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Hold the lock of the builder; a wait for another builder is reported. The kernel releases the lock of a killed builder."""
         self.parts.mkdir(parents=True, exist_ok=True)
         self.bundles.mkdir(parents=True, exist_ok=True)
         with (self.folder / "build.lock").open("a") as lock:
             waited = 0
             while not _try_lock(lock.fileno()):
                 if waited % 10 == 0:
-                    progress(f"another build is at work in {self.folder}: waiting ({waited} s)")
+                    report(f"another build holds {self.folder}: waiting ({waited} s)")
                 time.sleep(1)
                 waited += 1
             self._sweep()
             yield
 
     def has(self, name: str, key: str) -> bool:
-        """The part is there and unharmed."""
+        """Whether the part exists and is undamaged."""
         path, mark = self.parts / f"{name}-{key}", self.parts / f"{name}-{key}.sha256"
         return path.is_file() and mark.is_file() and mark.read_text() == sha256_of(path)
 
     def part(self, name: str, key: str, make: Callable[[Path], object]) -> Path:
-        """The file `name` made from inputs `key`: from the cache when it is there and unharmed, else by `make(temporary path)`."""
+        """The file `name` for the inputs `key`: from the cache if it exists and is undamaged, else made by `make(temporary path)`."""
         path = self.parts / f"{name}-{key}"
         mark = self.parts / f"{name}-{key}.sha256"
         if self.has(name, key):
@@ -65,11 +65,11 @@ class Store:
         return path
 
     def temporary(self, folder: Path, name: str) -> Path:
-        """A path beside the final one, which the next builder sweeps when this one is killed."""
+        """A temporary path in `folder`. After a killed build, the next builder removes it."""
         return folder / f"{_TEMPORARY}{os.getpid()}-{name}"
 
     def _sweep(self) -> None:
-        """Remove what killed builds left; safe, as the lock is held."""
+        """Remove the temporary files of killed builds, while the lock is held."""
         for folder in (self.parts, self.bundles):
             for left in folder.glob(f"{_TEMPORARY}*"):
                 if left.is_dir():
@@ -79,7 +79,7 @@ class Store:
 
 
 def sync(path: Path) -> None:
-    """Have the file on the disk before its final name is: a power failure must not leave an empty file with a good name."""
+    """Write the file to disk before it gets its final name, so that a power failure cannot leave an empty file with that name."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
 

@@ -1,4 +1,4 @@
-"""What a benchmark measures of processes is what they used."""
+"""The benchmark measures CPU time and memory of processes correctly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.processes import Watch
 
 
 def test_peak_memory_is_that_of_the_child() -> None:
-    """A child that takes 80 MB for a moment is seen to have had them."""
+    """The peak of a child that uses 80 MB for a moment is measured."""
     grow = "import sys; x = bytearray(80_000_000); del x; sys.stdin.read()"
     with (
         subprocess.Popen(["sh", "-c", f"{sys.executable} -c '{grow}'; true"], stdin=subprocess.PIPE) as shell,
@@ -33,8 +33,8 @@ def test_cpu_until_a_moment_grows_with_work() -> None:
     assert watch.cpu_until(time.time()) > 0.3
 
 
-def test_cpu_of_what_went_into_the_background_counts() -> None:
-    """A command whose work is done by a daemon it left behind is charged with that work."""
+def test_cpu_of_background_processes_counts() -> None:
+    """The CPU time of a command includes that of its daemon."""
     busy = "import time\nwhile time.process_time() < 0.5: pass"
     command = ["sh", "-c", f"setsid {sys.executable} -c '{busy}' & exit 3"]
     done = subprocess.run([sys.executable, "-m", "benchmarks.measured", *command], capture_output=True, text=True, check=False)

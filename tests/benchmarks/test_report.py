@@ -1,4 +1,4 @@
-"""A phase is over when the last of its steps is, in both ways of making a cluster."""
+"""A phase ends with the last of its steps, in both ways."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from benchmarks.report import phases_of_marks, phases_of_records
 
 
 def test_a_phase_of_the_flow_ends_with_its_last_step() -> None:
-    """Hosts are prepared when the slowest of them is."""
+    """The preparation ends with the slowest host."""
     steps = [{"step": "prepare-host", "host": host, "start": 1.0, "end": end} for host, end in (("a", 9.5), ("b", 12.0), ("c", 8.0))]
     assert phases_of_records(steps) == {"prepared (all hosts)": 12.0}
 
 
 def test_a_phase_of_the_script_ends_with_its_last_mark() -> None:
-    """Workers have joined when the last one has."""
+    """The join phase ends with the last worker."""
     marks = {"prepared a": 3.0, "init": 9.0, "joined b": 11.0, "joined c": 12.5, "joined": 13.0}
     assert phases_of_marks(marks) == {"prepared (all hosts)": 3.0, "control plane initialized": 9.0, "workers joined": 12.5}

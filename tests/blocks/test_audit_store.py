@@ -14,7 +14,7 @@ from cluster.vocabulary.records import Outcome, StepRecord
 
 
 def record(step: str = "join-worker", host: str = "worker-1", run: str = "run-1", cluster: str = "demo") -> StepRecord:
-    """A record of an attempt whose number the store gives."""
+    """A record of an attempt, without a number."""
     now = datetime.now(UTC)
     return StepRecord(cluster=cluster, host=host, step=step, flow_run=run, attempt=1, outcome=Outcome.CHANGED, start=now, end=now)
 
@@ -26,21 +26,21 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> AuditStore:
 
 
 def test_each_attempt_gets_the_next_number(store: AuditStore) -> None:
-    """Attempts of one step on one host are counted, those of others are not mixed in."""
+    """Attempts are counted separately for each step and host."""
     assert [store.write(record()).attempt for _ in range(3)] == [1, 2, 3]
     assert store.write(record(host="worker-10")).attempt == 1
     assert store.write(record(run="run-2")).attempt == 1
 
 
-def test_what_was_written_stays_as_it_was(store: AuditStore) -> None:
-    """An earlier record is the same after later ones were written."""
+def test_an_earlier_record_does_not_change(store: AuditStore) -> None:
+    """Later records do not overwrite an earlier record."""
     first = store.write(record())
     store.write(record())
     assert next(store.records("run-1")) == json.loads(first.model_dump_json())
 
 
 def test_records_are_found_by_run_and_by_cluster_oldest_first(store: AuditStore) -> None:
-    """A run's id or a cluster's name; nothing of others."""
+    """By the id of a run or the name of a cluster, without other records."""
     written = [store.write(record(step=step)) for step in ("validate", "plan", "prepare-host")]
     store.write(record(cluster="other", run="run-9"))
     assert [found["step"] for found in store.records("run-1")] == [one.step for one in written]
@@ -49,13 +49,13 @@ def test_records_are_found_by_run_and_by_cluster_oldest_first(store: AuditStore)
     assert list(store.records("nothing")) == []
 
 
-def test_a_record_lies_at_its_key(tmp_path: Path) -> None:
+def test_the_key_is_the_path_of_a_record(tmp_path: Path) -> None:
     """CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json below the folder."""
     AuditStore(url=str(tmp_path)).write(record())
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.json")] == ["demo/run-1/join-worker.worker-1.1.json"]
 
 
 def test_options_of_the_storage_are_secret() -> None:
-    """Keys for a bucket are not shown by the block."""
+    """The block does not show the keys for a bucket."""
     store = AuditStore(url="memory://audit", options={"secret": "canary"})
     assert "canary" not in repr(store)

@@ -1,4 +1,4 @@
-"""Blocks as the Prefect UI shows them: what they are for, how their form reads, how code uses them."""
+"""Blocks in the Prefect UI: description, form and code example."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "saved-kubeconfig")
 
 
 def form(place: Workplace, slug: str) -> dict[str, Any]:
-    """The JSON schema that the UI draws a block's form from."""
+    """The JSON schema of a block's form in the UI."""
     kind = place.api(f"/block_types/slug/{slug}")
     (schema, *_) = place.api("/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind["id"]]}}})
     return dict(schema["fields"])
@@ -35,7 +35,7 @@ def test_a_block_type_explains_itself(prefect_server: Workplace, slug: str) -> N
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_every_field_of_the_form_is_described(prefect_server: Workplace, slug: str) -> None:
-    """Each field has a description, and a title of its own or that of the model it refers to."""
+    """Each field has a description, and a title or that of its model."""
     fields = form(prefect_server, slug)["properties"]
     assert fields
     assert [name for name, field in fields.items() if not field.get("description") or not {"title", "$ref"} & field.keys()] == []
@@ -48,8 +48,8 @@ def test_secret_fields_are_known_as_such(prefect_server: Workplace) -> None:
     assert form(prefect_server, "audit-store")["secret_fields"] == ["options.*"]
 
 
-def test_a_saved_credential_is_hidden_from_who_reads_the_block(prefect_server: Workplace) -> None:
-    """The API gives stars for secrets unless they are asked for; the database holds them encrypted."""
+def test_the_api_hides_a_saved_credential(prefect_server: Workplace) -> None:
+    """The API returns stars instead of secrets unless they are requested. The database stores them encrypted."""
     prefect_server.register({"canary": {"password": "canary-of-a-password"}})
     block = prefect_server.api("/block_types/slug/ssh-credential/block_documents/name/canary")
     assert "canary-of-a-password" not in json.dumps(block)

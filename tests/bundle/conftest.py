@@ -1,4 +1,4 @@
-"""A server on loopback that serves releases and a registry as the published ones do."""
+"""A server on loopback with the layout of the published releases and registries."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tar_of(files: dict[str, bytes]) -> bytes:
 
 @dataclass
 class Published:
-    """What the server has, by path, and what it was asked; tests change `files` and `faults` to do harm."""
+    """The files of the server by path, and the requested paths. Tests change `files` and `faults`."""
 
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # path -> (media type, content)
     faults: dict[str, list[int]] = field(default_factory=dict)  # path -> statuses to answer first; 0 breaks off in the middle
@@ -52,13 +52,13 @@ class Published:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the server."""
         assert self.server is not None
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     @property
     def sources(self) -> Sources:
-        """The default sources with this server in place of all others."""
+        """The default sources with this server instead of all others."""
         return read_sources().at(self.url)
 
     def put(self, path: str, content: bytes, media_type: str = "application/octet-stream") -> None:
@@ -160,7 +160,7 @@ def published() -> Iterator[Published]:
 
 @pytest.fixture
 def published_release(published: Published) -> Callable[[KubernetesRelease], None]:
-    """Call it to serve another release too."""
+    """A function that adds another release to the server."""
     return lambda release: _put_all(published, release)
 
 
@@ -173,7 +173,7 @@ def _put_all(there: Published, release: KubernetesRelease) -> None:
 
 
 def program(name: str, architecture: str) -> bytes:
-    """The content of a program of the fixture: larger than a chunk, unlike any other."""
+    """The content of a program of the fixture: larger than a chunk, different for each program."""
     return f"{name} for {architecture}\n".encode() * 2000
 
 

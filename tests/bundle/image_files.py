@@ -1,4 +1,4 @@
-"""Takes single files out of an image of a bundle: tests run etcd and the kube-apiserver of the bundle on this machine."""
+"""Extracts single files of an image of a bundle: tests run etcd and kube-apiserver of the bundle on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bundle.manifest import FileKind, read_manifest
 
 
 def unpack_from_image(folder: Path, name: str, path: str, target: Path) -> Path:
-    """Put one file of an image (its name in the manifest, such as kube-apiserver) at `target`, executable.
+    """Extract one file of an image (by the image's name in the manifest, such as kube-apiserver) to `target`, executable.
 
     `path` is relative to the image's root. Returns `target`. LookupError when there is no such image or file.
     """
@@ -42,7 +42,7 @@ def unpack_from_image(folder: Path, name: str, path: str, target: Path) -> Path:
 
 @contextmanager
 def _layer(archive: tarfile.TarFile, described: dict[str, str]) -> Iterator[tarfile.TarFile]:
-    """A layer's tar, read as a stream, whatever it is compressed with."""
+    """The tar file of a layer as a stream, decompressed."""
     stream = _blob(archive, described["digest"])
     if described["mediaType"].endswith("zstd"):
         with zstandard.ZstdDecompressor().stream_reader(stream) as content, tarfile.open(fileobj=content, mode="r|") as tar:

@@ -1,4 +1,4 @@
-"""OCI archives: the same bytes for the same images, and blobs where their digests say."""
+"""OCI archives: equal images give equal bytes, and blobs are stored by their digests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def image(layer: Path) -> ArchivedImage:
 
 
 def test_an_archive_is_the_same_on_every_machine_and_day(tmp_path: Path) -> None:
-    """Its digest is a constant: no time, owner or order of this machine gets in."""
+    """The digest is constant, because the archive has no time, owner or order of this machine."""
     (tmp_path / "layer").write_bytes(b"layer")
     write_archive(tmp_path / "archive.tar", [image(tmp_path / "layer")])
     assert (
@@ -30,7 +30,7 @@ def test_an_archive_is_the_same_on_every_machine_and_day(tmp_path: Path) -> None
 
 
 def test_every_blob_lies_under_its_digest(tmp_path: Path) -> None:
-    """Whoever reads the archive can check it, and the index leads to all of it."""
+    """A reader can verify each blob, and the index refers to all of them."""
     (tmp_path / "layer").write_bytes(b"layer")
     write_archive(tmp_path / "archive.tar", [image(tmp_path / "layer")])
     with tarfile.open(tmp_path / "archive.tar") as archive:

@@ -1,4 +1,4 @@
-"""Fetching a bundle from a server that has the published layout, /v2/ included."""
+"""Fetching a bundle from a server with the published layout, with a registry at /v2/."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KUBELET = f"/release/v{DEFAULT_RELEASE.kubernetes}/bin/linux/amd64/kubelet"
 
 
 def fetch(folder: Path, sources: Sources, architecture: Architecture = Architecture.AMD64) -> tuple[BundleManifest, list[str]]:
-    """The fetched bundle's manifest, and what was said; no pauses between tries."""
+    """The manifest of the fetched bundle, and the reported lines. Retries do not wait."""
     said: list[str] = []
     fetch_bundle(folder, architecture, sources, said.append, pauses=(0.0, 0.0, 0.0))
     return read_manifest(folder), said
@@ -34,7 +34,7 @@ def fetch(folder: Path, sources: Sources, architecture: Architecture = Architect
 
 @pytest.mark.parametrize("architecture", list(Architecture))
 def test_a_fetched_bundle_is_whole(published: Any, tmp_path: Path, architecture: Architecture) -> None:
-    """Every program and image of the architecture asked for is there, and every byte is as the manifest says."""
+    """The bundle has every program and image of the requested architecture, and all files match the manifest."""
     manifest, _ = fetch(tmp_path / "bundle", published.sources, architecture)
 
     verify_bundle(tmp_path / "bundle", manifest)
@@ -52,7 +52,7 @@ def test_a_fetched_bundle_is_whole(published: Any, tmp_path: Path, architecture:
 
 
 def test_an_archive_names_its_image_for_containerd(published: Any, tmp_path: Path) -> None:
-    """The index of an archive carries the full reference and points at blobs that are in it."""
+    """The index of an archive has the full reference and refers to blobs in the archive."""
     manifest, _ = fetch(tmp_path / "bundle", published.sources)
     for reference in manifest.images:
         with tarfile.open(tmp_path / "bundle" / manifest.image(reference).path) as archive:
@@ -64,16 +64,16 @@ def test_an_archive_names_its_image_for_containerd(published: Any, tmp_path: Pat
 
 
 def test_a_second_fetch_asks_nothing(published: Any, tmp_path: Path) -> None:
-    """A whole bundle is verified and kept."""
+    """A complete bundle is verified and kept."""
     fetch(tmp_path / "bundle", published.sources)
     published.asked.clear()
     _, said = fetch(tmp_path / "bundle", published.sources)
     assert published.asked == []
-    assert said == [f"{tmp_path / 'bundle'} is whole: nothing to fetch"]
+    assert said == [f"{tmp_path / 'bundle'} is complete: nothing to fetch"]
 
 
 def test_a_damaged_bundle_is_fetched_again(published: Any, tmp_path: Path) -> None:
-    """A file that was changed later is found, named and mended."""
+    """A changed file is detected, reported and replaced."""
     manifest, _ = fetch(tmp_path / "bundle", published.sources)
     harmed = tmp_path / "bundle" / "bin" / "kubeadm.gz"
     harmed.write_bytes(b"x" * harmed.stat().st_size)
@@ -89,51 +89,51 @@ def test_the_same_releases_make_the_same_bundle(published: Any, tmp_path: Path) 
     assert one == other
 
 
-def test_a_file_with_another_checksum_is_not_taken(published: Any, tmp_path: Path) -> None:
-    """The error names the URL and both digests; no bundle appears."""
+def test_a_file_with_another_checksum_is_refused(published: Any, tmp_path: Path) -> None:
+    """The error has the URL and both digests, and no bundle is created."""
     published.put(KUBELET, b"not what was published")
-    with pytest.raises(EnvironmentFault, match=rf"{KUBELET}: sha256 is [0-9a-f]{{64}}, should be [0-9a-f]{{64}}"):
+    with pytest.raises(EnvironmentFault, match=rf"{KUBELET}: sha256 .*[0-9a-f]{{64}}.*[0-9a-f]{{64}}"):
         fetch(tmp_path / "bundle", published.sources)
     assert not (tmp_path / "bundle").exists()
 
 
-def test_a_layer_with_another_digest_is_not_taken(published: Any, tmp_path: Path) -> None:
-    """A registry that serves other bytes under a digest is found out."""
+def test_a_layer_with_another_digest_is_refused(published: Any, tmp_path: Path) -> None:
+    """A registry that serves other content for a digest is detected."""
     # the first blob is the configuration, which the test's images share
     _, path, *_ = (path for path in published.files if path.startswith("/v2/kube-proxy/blobs/"))
     published.put(path, b"not this layer")
-    with pytest.raises(EnvironmentFault, match=rf"{path}: sha256 is"):
+    with pytest.raises(EnvironmentFault, match=rf"{path}: sha256"):
         fetch(tmp_path / "bundle", published.sources, Architecture.AMD64)
 
 
-def test_a_manifest_with_another_digest_is_not_taken(published: Any, tmp_path: Path) -> None:
-    """What an index points at must be what is served under that digest."""
+def test_a_manifest_with_another_digest_is_refused(published: Any, tmp_path: Path) -> None:
+    """The served manifest must have the digest in the index."""
     path = next(path for path in published.files if path.startswith("/v2/pause/manifests/sha256:"))
     media_type, content = published.files[path]
     published.put(path, content + b" ", media_type)
-    with pytest.raises(EnvironmentFault, match=rf"{path}: digest is sha256:\w+, should be sha256:"):
+    with pytest.raises(EnvironmentFault, match=rf"{path}: digest .*sha256:\w+.* sha256:"):
         fetch(tmp_path / "bundle", published.sources)
 
 
 def test_a_pinned_digest_wins_over_the_tag(published: Any, tmp_path: Path) -> None:
-    """With a digest in the sources the tag is not asked for, and a digest that nobody has is an error."""
+    """With a digest in the sources the tag is not requested, and an unknown digest is an error."""
     reference = image_references(DEFAULT_RELEASE)["pause"]
     pinned = published.sources.model_copy(update={"digests": {reference: "sha256:" + "0" * 64}})
-    with pytest.raises(EnvironmentFault, match=r"manifests/sha256:0{64}: the server says 404"):
+    with pytest.raises(EnvironmentFault, match=r"manifests/sha256:0{64}: .*404"):
         fetch(tmp_path / "bundle", pinned)
     assert not any(path.endswith(f"/pause/manifests/{DEFAULT_RELEASE.pause}") for path, _ in published.asked)
 
 
-def test_a_server_that_stumbles_is_asked_again(published: Any, tmp_path: Path) -> None:
-    """Overload and an error of the server pass; the fetch goes on."""
+def test_temporary_errors_are_retried(published: Any, tmp_path: Path) -> None:
+    """After an overload and a server error, the fetch continues."""
     published.faults[KUBELET] = [503, 500]
     manifest, _ = fetch(tmp_path / "bundle", published.sources)
     verify_bundle(tmp_path / "bundle", manifest)
     assert [path for path, _ in published.asked].count(KUBELET) == 3
 
 
-def test_a_broken_download_goes_on_where_it_stopped(published: Any, tmp_path: Path) -> None:
-    """After half a file only the other half is asked for."""
+def test_an_interrupted_download_is_resumed(published: Any, tmp_path: Path) -> None:
+    """After half of a file, only the other half is requested."""
     published.faults[KUBELET] = [0]
     manifest, _ = fetch(tmp_path / "bundle", published.sources)
     verify_bundle(tmp_path / "bundle", manifest)
@@ -142,10 +142,10 @@ def test_a_broken_download_goes_on_where_it_stopped(published: Any, tmp_path: Pa
 
 
 def test_a_fetch_that_failed_keeps_what_it_has(published: Any, tmp_path: Path) -> None:
-    """The next fetch asks for none of the files that were complete."""
+    """The next fetch requests no complete file again."""
     _, path, *_ = (path for path in published.files if path.startswith("/v2/etcd/blobs/"))
     whole = published.files.pop(path)
-    with pytest.raises(EnvironmentFault, match="the server says 404"):
+    with pytest.raises(EnvironmentFault, match="404"):
         fetch(tmp_path / "bundle", published.sources)
     published.files[path] = whole
     published.asked.clear()
@@ -155,15 +155,15 @@ def test_a_fetch_that_failed_keeps_what_it_has(published: Any, tmp_path: Path) -
 
 
 def test_a_tar_file_is_downloaded_once_for_all_its_programs(published: Any, tmp_path: Path) -> None:
-    """Eight plugins come in one file."""
+    """Eight plug-ins are in one file."""
     fetch(tmp_path / "bundle", published.sources)
     assert len([path for path, _ in published.asked if path.endswith(".tgz")]) == 1
 
 
 def test_files_of_somebody_else_are_left_alone(published: Any, tmp_path: Path) -> None:
-    """A folder that is no bundle is refused."""
+    """A folder with other files is refused."""
     (tmp_path / "mine").write_text("precious")
-    with pytest.raises(EnvironmentFault, match="holds files that are no bundle"):
+    with pytest.raises(EnvironmentFault, match=r"no manifest\.json"):
         fetch(tmp_path, published.sources)
     assert (tmp_path / "mine").read_text() == "precious"
 
@@ -176,15 +176,15 @@ def test_an_image_for_another_architecture_only_is_refused(published: Any, tmp_p
         fetch(tmp_path / "bundle", published.sources)
 
 
-def test_an_answer_that_is_no_image_is_an_error_not_a_crash(published: Any, tmp_path: Path) -> None:
-    """A registry, or something that pretends to be one, may answer anything."""
+def test_an_answer_that_is_not_an_image_is_an_error(published: Any, tmp_path: Path) -> None:
+    """A registry may answer with any content."""
     published.put(f"/v2/pause/manifests/{DEFAULT_RELEASE.pause}", b"[]", "application/vnd.oci.image.index.v1+json")
-    with pytest.raises(EnvironmentFault, match=r"registry\.k8s\.io/pause:\S+ what the registry answers is no image"):
+    with pytest.raises(EnvironmentFault, match=r"registry\.k8s\.io/pause:\S+ .*not an image"):
         fetch(tmp_path / "bundle", published.sources)
 
 
-def test_a_placeholder_that_nothing_fills_is_a_problem_of_the_sources(tmp_path: Path) -> None:
-    """Named with its place, before anything is fetched."""
+def test_an_unknown_placeholder_is_a_problem_of_the_sources(tmp_path: Path) -> None:
+    """The problem has the path, and is reported before the fetch."""
     text = DEFAULT_SOURCES.read_text().replace("runc.{architecture}", "runc.{machine}")
     (tmp_path / "sources.yaml").write_text(text)
     with pytest.raises(BundleFault, match=r"releases/runc/url: .*placeholder"):
@@ -192,14 +192,14 @@ def test_a_placeholder_that_nothing_fills_is_a_problem_of_the_sources(tmp_path: 
 
 
 def test_reachable_means_every_server_answers(published: Any) -> None:
-    """One server that refuses connections is enough for no."""
+    """With one server that refuses connections, the sources are not reachable."""
     assert reachable(published.sources, timeout=5)
     elsewhere = published.sources.model_copy(update={"registries": {"registry.k8s.io": "http://127.0.0.1:9"}})
     assert not reachable(elsewhere, timeout=5)
 
 
 def test_another_release_is_fetched_whole(published: Any, published_release: Callable[[KubernetesRelease], None], tmp_path: Path) -> None:
-    """Every file has the version that the table of releases gives it; a folder of one release is not filled with another."""
+    """Every file has the version in the table of releases. A folder with one release refuses another release."""
     release = RELEASES[0]
     published_release(release)
     fetch_bundle(tmp_path / "bundle", Architecture.AMD64, published.sources, lambda _: None, release=release)
@@ -207,5 +207,5 @@ def test_another_release_is_fetched_whole(published: Any, published_release: Cal
     verify_bundle(tmp_path / "bundle", manifest)
     assert (manifest.name, manifest.kubernetes_version) == (f"v{release.kubernetes}-amd64", f"v{release.kubernetes}")
     assert set(manifest.images) == set(image_references(release).values())
-    with pytest.raises(EnvironmentFault, match=f"holds bundle v{release.kubernetes}-amd64: name another folder"):
+    with pytest.raises(EnvironmentFault, match=f"bundle v{release.kubernetes}-amd64"):
         fetch(tmp_path / "bundle", published.sources)

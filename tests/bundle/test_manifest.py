@@ -1,4 +1,4 @@
-"""The manifest: read, refused, asked."""
+"""The manifest: reading, validation and queries."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def manifest(tmp_path: Path) -> BundleManifest:
 
 
 def changed(manifest: BundleManifest, index: int, **values: Any) -> dict[str, Any]:
-    """The manifest as a document with one file's fields changed."""
+    """The manifest as a document with changed fields of one file."""
     document = manifest.model_dump(mode="json")
     document["files"][index].update(values)
     return document
 
 
 def test_a_manifest_survives_writing_and_reading(tmp_path: Path, manifest: BundleManifest) -> None:
-    """What is read is what was written."""
+    """A written manifest is read without a change."""
     assert read_manifest(tmp_path) == manifest
 
 
@@ -53,7 +53,7 @@ def test_an_untouched_bundle_verifies(tmp_path: Path, manifest: BundleManifest) 
 
 
 def test_every_bad_file_is_named_at_once(tmp_path: Path, manifest: BundleManifest) -> None:
-    """One changed, one cut, one missing and one that is a link to elsewhere are four problems."""
+    """A changed file, a truncated file, a missing file and a link to another folder are four problems."""
     (tmp_path / "bin/kubelet.gz").write_bytes(b"X" * (tmp_path / "bin/kubelet.gz").stat().st_size)
     (tmp_path / "bin/runc.gz").write_text("")
     (tmp_path / "images/etcd.tar").unlink()
@@ -72,22 +72,22 @@ def test_every_bad_file_is_named_at_once(tmp_path: Path, manifest: BundleManifes
 
 @pytest.mark.parametrize("path", ["../kubelet", "/etc/passwd", "bin/../../kubelet", "", ".", MANIFEST_NAME, "bin\\..\\kubelet"])
 def test_a_path_that_leaves_the_folder_is_refused(tmp_path: Path, manifest: BundleManifest, path: str) -> None:
-    """Whoever wrote the manifest, no file outside the bundle is read by it."""
+    """A manifest cannot refer to a file outside of the bundle."""
     (tmp_path / MANIFEST_NAME).write_text(json.dumps(changed(manifest, 0, path=path)))
     with pytest.raises(SpecError, match="is not a path inside the bundle's folder"):
         read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("target", ["usr/local/bin/kubelet", "/usr/local/bin/../../../etc/shadow"])
-def test_a_target_that_is_no_fixed_place_is_refused(tmp_path: Path, manifest: BundleManifest, target: str) -> None:
-    """A host's file is named absolutely, without detours."""
+def test_a_target_that_is_not_an_absolute_path_is_refused(tmp_path: Path, manifest: BundleManifest, target: str) -> None:
+    """A target is an absolute path without `..`."""
     (tmp_path / MANIFEST_NAME).write_text(json.dumps(changed(manifest, 0, target=target)))
     with pytest.raises(SpecError, match="is not an absolute path"):
         read_manifest(tmp_path)
 
 
 def test_all_faults_of_a_manifest_are_reported(tmp_path: Path, manifest: BundleManifest) -> None:
-    """A wrong digest, a wrong kind, an unknown role and an unknown field come out together, with their places."""
+    """A wrong digest, a wrong kind, an unknown role and an unknown field are reported together, with their paths."""
     document = changed(manifest, 0, sha256="abc", kind="binray", roles=["master"])
     document["more"] = 1
     (tmp_path / MANIFEST_NAME).write_text(json.dumps(document))
@@ -98,27 +98,27 @@ def test_all_faults_of_a_manifest_are_reported(tmp_path: Path, manifest: BundleM
 
 
 def test_a_target_named_twice_is_refused(tmp_path: Path, manifest: BundleManifest) -> None:
-    """Two files for one place would overwrite each other."""
+    """Two files with one target would overwrite each other."""
     (tmp_path / MANIFEST_NAME).write_text(json.dumps(changed(manifest, 0, target=str(manifest.files[1].target))))
-    with pytest.raises(SpecError, match="target named twice"):
+    with pytest.raises(SpecError, match="duplicate target"):
         read_manifest(tmp_path)
 
 
-def test_text_that_is_no_json_is_a_problem(tmp_path: Path) -> None:
-    """Half a manifest is told apart from none."""
+def test_invalid_json_is_a_problem(tmp_path: Path) -> None:
+    """A truncated manifest is different from a missing one."""
     (tmp_path / MANIFEST_NAME).write_text('{"format": 1,')
     with pytest.raises(SpecError, match="is not JSON"):
         read_manifest(tmp_path)
 
 
-def test_no_manifest_says_how_to_get_one(tmp_path: Path) -> None:
-    """The error names both ways."""
+def test_the_error_for_a_missing_manifest_has_a_remedy(tmp_path: Path) -> None:
+    """The error has both commands."""
     with pytest.raises(EnvironmentFault, match="sixstack bundle fetch"):
         read_manifest(tmp_path)
 
 
 def test_a_worker_gets_nothing_that_only_a_control_plane_runs(manifest: BundleManifest) -> None:
-    """No kubectl, etcd, API server, controller manager, scheduler; and all else."""
+    """No kubectl, etcd, API server, controller manager and scheduler, but all other files."""
     worker = {file.name for file in manifest.for_host("worker", FLANNEL.values())}
     control_plane = {file.name for file in manifest.for_host("control-plane", FLANNEL.values())}
     assert control_plane - worker == {"kubectl", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
@@ -127,7 +127,7 @@ def test_a_worker_gets_nothing_that_only_a_control_plane_runs(manifest: BundleMa
 
 @pytest.mark.parametrize("images", [FLANNEL, CALICO])
 def test_a_pod_network_goes_only_where_it_is_used(manifest: BundleManifest, images: dict[str, str]) -> None:
-    """With another one, or with images from elsewhere, the bundle's stay behind."""
+    """With another pod network, or with other images, the images of the bundle are not installed."""
     using = {file.name for file in manifest.for_host("worker", images.values())}
     without = {file.name for file in manifest.for_host("worker", ["registry.example.org/network:v1"])}
     assert using - without == set(images)
@@ -135,7 +135,7 @@ def test_a_pod_network_goes_only_where_it_is_used(manifest: BundleManifest, imag
 
 
 def test_an_image_is_found_by_its_reference(manifest: BundleManifest) -> None:
-    """And one that is not there is an error that names it."""
+    """The error for an unknown image has its reference."""
     assert manifest.image("registry.k8s.io/kube-proxy:v1.36.3").name == "kube-proxy"
     assert manifest.image(manifest.probe_image).name == "probe"
     with pytest.raises(EnvironmentFault, match=r"no image registry\.k8s\.io/kube-proxy:v1\.99\.0"):
@@ -143,8 +143,8 @@ def test_an_image_is_found_by_its_reference(manifest: BundleManifest) -> None:
 
 
 def test_a_file_that_contradicts_itself_is_refused() -> None:
-    """Stored as it is, yet of two digests."""
-    with pytest.raises(ValueError, match="same digest and size"):
+    """Encoding `identity` with two different digests."""
+    with pytest.raises(ValueError, match="digest and size"):
         BundleFile(
             path="bin/x",
             name="x",

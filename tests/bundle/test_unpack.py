@@ -1,4 +1,4 @@
-"""Single files out of a bundle."""
+"""Unpacking single files of a bundle."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_program_comes_out_ready_to_run(folder: Path, tmp_path: Path) -> None:
-    """Decoded, executable, in a folder that is made for it; a second time nothing is written."""
+def test_an_unpacked_program_is_executable(folder: Path, tmp_path: Path) -> None:
+    """The program is decoded, executable and in a new folder. A second call writes nothing."""
     target = unpack(folder, "tool", tmp_path / "bin" / "tool")
     assert target.read_text() == "#!/bin/sh\necho it runs\n"
     assert target.stat().st_mode & 0o777 == 0o755
@@ -37,8 +37,8 @@ def test_a_program_comes_out_ready_to_run(folder: Path, tmp_path: Path) -> None:
     assert unpack(folder, "tool", target).stat() == before
 
 
-def test_a_damaged_program_does_not_come_out(folder: Path, tmp_path: Path) -> None:
-    """What is not as the manifest says is removed again."""
+def test_a_damaged_program_is_not_unpacked(folder: Path, tmp_path: Path) -> None:
+    """A file that does not match the manifest is removed."""
     (tmp_path / "other").write_text("something else")
     compress(tmp_path / "other", folder / "tool.gz")
     with pytest.raises(EnvironmentFault, match="is damaged"):
@@ -46,7 +46,7 @@ def test_a_damaged_program_does_not_come_out(folder: Path, tmp_path: Path) -> No
     assert not (tmp_path / "tool").exists()
 
 
-def test_what_a_bundle_lacks_is_named(folder: Path, tmp_path: Path) -> None:
+def test_the_error_has_the_missing_file(folder: Path, tmp_path: Path) -> None:
     """A program, and an image."""
     with pytest.raises(EnvironmentFault, match="has no kubelet"):
         unpack(folder, "kubelet", tmp_path / "kubelet")
@@ -55,7 +55,7 @@ def test_what_a_bundle_lacks_is_named(folder: Path, tmp_path: Path) -> None:
 
 
 def test_compression_leaves_no_trace_of_time_or_name(tmp_path: Path) -> None:
-    """The same content under another name and later is the same file."""
+    """The same content with another name and a later time gives the same file."""
     (tmp_path / "one").write_text("same")
     (tmp_path / "other").write_text("same")
     compress(tmp_path / "one", tmp_path / "one.gz")

@@ -61,5 +61,5 @@ class BareHosts:
 def bare(workplace: Workplace) -> BareHosts:
     """Hosts that were booted from new and never had anything on them."""
     families: Sequence[Family] = (Family.IPV4, Family.IPV6)
-    hosts.up(LAB, hosts=3, families=families, management=families, say=say)
+    hosts.up(LAB, hosts=3, families=families, management=families, report=say)
     return BareHosts(workplace)

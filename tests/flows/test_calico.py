@@ -65,7 +65,7 @@ def with_files(document: dict[str, Any], place: Workplace) -> dict[str, Any]:
 def calico(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[CalicoCluster]:
     """Two hosts with Calico, made in one go; deleted at the end, after which the hosts are as they were."""
     mode, network = request.param
-    hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, say=say)
+    hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, report=say)
     document = network(cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary, count=2), workplace)
     file = workplace.write("calico.yaml", document)
     before = BareHosts(workplace).look()

@@ -47,7 +47,7 @@ class Played:
 @pytest.fixture(scope="module")
 def case_environment(workplace: Workplace, bundle_folder: Path) -> Iterator[CaseEnvironment]:
     """Three bare dual-stack hosts, which are bare again at the end."""
-    hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, say=say)
+    hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, report=say)
     environment = CaseEnvironment(workplace.prefect, LAB, read_manifest(bundle_folder).probe_image)
     yield environment
     owners = {hosts.run_in(host.name, ["cat", "/var/lib/sixstack/owner"], LAB).stdout.strip() for host in hosts.status(LAB)}

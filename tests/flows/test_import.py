@@ -53,7 +53,7 @@ class FromTkestack:
 def from_tkestack(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[FromTkestack]:
     """Import, check, and create on two hosts: root with a key on the control plane, a user with a password on the worker."""
     stack: StackMode = request.param
-    hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, say=say)
+    hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, report=say)
     lab, machines = hosts.lab_of(LAB), hosts.status(LAB)[:2]
     reach = Family.IPV4 if stack is StackMode.DUAL_STACK else Family.IPV6
     first, second = (str(machine.address(reach)) for machine in machines)

@@ -48,7 +48,7 @@ def cluster(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[Re
     folder = build_bundle(say, release=release, networks=("flannel",))
     registered = workplace.run([sys.executable, "-c", REGISTER_BUNDLE, block, str(folder)])
     assert registered.returncode == 0, registered.stdout + registered.stderr
-    hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, say=say)
+    hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
     document = {
         **cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary),
         "kubernetes_version": release.kubernetes,

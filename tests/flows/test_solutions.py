@@ -73,11 +73,11 @@ class OverIPv4:
 @pytest.fixture(scope="module")
 def over_ipv4(workplace: Workplace) -> Iterator[OverIPv4]:
     """Two dual-stack hosts on a bridge where this machine has an IPv4 address only."""
-    machines = hosts.up(LAB, hosts=3, families=BOTH, management=(Family.IPV4,), say=say)[:2]
+    machines = hosts.up(LAB, hosts=3, families=BOTH, management=(Family.IPV4,), report=say)[:2]
     document = cluster_document(hosts.lab_of(LAB), machines, StackMode.IPV6) | {"name": "over-ipv4"}
     yield OverIPv4(workplace, document, machines)
     deleted = workplace.sixstack("delete", workplace.write("over-ipv4.yaml", document), "--confirm", "over-ipv4")
-    hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, say=say)
+    hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, report=say)
     assert deleted.returncode == 0, deleted.stdout + deleted.stderr
 
 

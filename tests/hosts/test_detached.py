@@ -1,4 +1,4 @@
-"""Long steps on a real systemd: they outlive connections, are found again, and never run twice at once."""
+"""Long steps on a real systemd: they outlive connections, callers attach to them, and they never run twice at the same time."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def until_gone(session: Session, command_line: str) -> None:
 class TestResult:
     """What comes back."""
 
-    def test_exit_code_output_and_attempt_are_told(self, session: Session) -> None:
+    def test_exit_code_output_and_attempt_are_returned(self, session: Session) -> None:
         """Both streams, in order; the exit code lies on the disk too."""
         assert step(session, "echo out; echo err >&2; exit 3") == StepResult(3, "out\nerr\n", 1, False)
         assert step(session, "true").attempt == 2
         assert session.run(f"cat {FOLDER}/exit_code {FOLDER}/attempt", limit=SOON).stdout == "0\n2\n"
 
-    def test_lines_are_told_as_they_come_and_none_is_lost(self, session: Session, machine: LabMachine) -> None:
+    def test_lines_are_reported_immediately_and_none_is_lost(self, session: Session, machine: LabMachine) -> None:
         """The step goes on when its first line was told; the log's end may overtake its reader."""
         other, lines = machine.open(), list[str]()
 
@@ -102,7 +102,7 @@ class TestResult:
             step(session, "true", step="a step; rm")
 
     def test_a_time_limit_ends_the_step_and_all_it_started(self, session: Session) -> None:
-        """Named with what it said last."""
+        """The error has the last output."""
         with pytest.raises(StepTimedOut, match=r"step a-step \(attempt 1\) did not end within 5 s and was stopped; its last line: waiting"):
             step(session, "sleep 4321 & echo waiting; sleep 4321", limit=timedelta(seconds=5))
         until_gone(session, "sleep 4321")

@@ -12,7 +12,7 @@ from hosts.session import Session
 from tests.hosts.sshd import Sshd, closed_port
 
 
-def test_bytes_go_both_ways_and_each_end_hears_of_the_other_s_end(session: Session) -> None:
+def test_bytes_go_both_ways_and_each_side_sees_the_end_of_the_other(session: Session) -> None:
     """A server that answers only after the client's half is closed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

@@ -15,8 +15,8 @@ from tests.hosts.conftest import LabMachine
 pytestmark = pytest.mark.lab
 
 
-def test_a_second_run_is_refused_and_told_who_is_there(root_session: Session, machine: LabMachine) -> None:
-    """Until the first one lets go."""
+def test_a_second_run_is_refused_with_the_name_of_the_holder(root_session: Session, machine: LabMachine) -> None:
+    """Until the first run releases the lock."""
     other = machine.open()
     held = hold_host(root_session, "demo", "run-1")
     assert hold_host(root_session, "demo", "run-1") is held
@@ -58,8 +58,8 @@ def test_a_silent_holder_loses_the_host(machine: LabMachine, root_session: Sessi
     other.close()
 
 
-def test_signs_of_life_keep_the_host(machine: LabMachine, root_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Longer than a silence may be, of which a sign is a small part: a late one is no silence."""
+def test_heartbeats_keep_the_lock(machine: LabMachine, root_session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For longer than the timeout. The interval of the heartbeats is much shorter, so a late heartbeat is still in time."""
     monkeypatch.setattr(lock, "SILENCE_SECONDS", 8)
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.5)
     other = machine.open()

@@ -96,23 +96,23 @@ class TestCanary:
 
 @pytest.mark.lab
 class TestRefusals:
-    """Errors that say what to do."""
+    """Errors with a remedy."""
 
-    def test_a_missing_sudo_password_is_said(self, machine: LabMachine) -> None:
+    def test_a_missing_sudo_password_is_reported(self, machine: LabMachine) -> None:
         """With the credential block's name."""
         with pytest.raises(
             LoginRefused, match=r"user ops is not root, and sudo requires a password .* `sudo_password` in SSH credential block `default`"
         ):
             machine.open("ops")
 
-    def test_a_wrong_sudo_password_is_said_once_and_not_shown(self, machine: LabMachine) -> None:
+    def test_a_wrong_sudo_password_is_reported_without_its_value(self, machine: LabMachine) -> None:
         """sudo asks three times; the script's first lines must not be the second and third answer."""
         with pytest.raises(LoginRefused, match="sudo refuses the password of user ops") as refused:
             machine.open("ops", credential=Credential(private_key=machine.key, sudo_password="wrong-canary"))
         assert "wrong-canary" not in str(refused.value)
 
-    def test_a_wrong_login_password_is_said_and_not_shown(self, machine: LabMachine) -> None:
-        """With what sshd takes."""
+    def test_a_wrong_login_password_is_reported_without_its_value(self, machine: LabMachine) -> None:
+        """With the methods that sshd accepts."""
         with pytest.raises(LoginRefused, match=r"sshd refuses the password for user ops; it takes publickey, password") as refused:
             machine.open("ops", credential=Credential(password="wrong-canary"))
         assert "wrong-canary" not in str(refused.value)

@@ -89,7 +89,7 @@ class TestRun:
         assert processes_with("sleep 987.5")
         os.kill(pid, signal.SIGKILL)
 
-    def test_output_is_told_as_it_comes(self, session: Session, tmp_path: Path) -> None:
+    def test_output_is_reported_immediately(self, session: Session, tmp_path: Path) -> None:
         """The script ends only when its first line was told."""
         go = tmp_path / "go"
         script = f"echo a; until [ -e {go} ]; do sleep 0.1; done; echo b"
@@ -105,7 +105,7 @@ class TestRun:
         assert not processes_with("sleep 987.25")
         assert session.run("echo alive", limit=SOON).stdout == "alive\n"
 
-    def test_a_script_killed_by_a_signal_is_told_from_a_lost_connection(self, session: Session) -> None:
+    def test_a_script_killed_by_a_signal_differs_from_a_lost_connection(self, session: Session) -> None:
         """Exit code -1, and the session lives."""
         assert session.run("kill -9 $$", limit=SOON).exit_code == -1
         assert session.alive
@@ -192,7 +192,7 @@ class TestChannels:
             session.run("true", limit=SOON)
         session.close()
 
-    def test_a_held_script_lives_until_it_is_let_go(self, session: Session, tmp_path: Path) -> None:
+    def test_a_held_script_runs_until_it_is_released(self, session: Session, tmp_path: Path) -> None:
         """Its first line is there, other scripts run beside it, its end follows ours."""
         gone = tmp_path / "gone"
         held = session.hold(f"echo ready; cat >/dev/null; touch {gone}", limit=SOON)

@@ -1,4 +1,4 @@
-"""Logging in: who is let in, which host key counts, and what an error says."""
+"""Logins, host keys and error messages."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class TestHostKeys:
         with pytest.raises(HostKeyMismatch, match=r"shows the host key ssh-ed25519 SHA256:\S+; pinned is ecdsa-sha2-nistp256 SHA256:"):
             open_connection("h", server.ssh(host_key=pinned), server.credential)
 
-    def test_trust_on_first_use_takes_the_key_and_says_so(self, sshd: Sshd) -> None:
+    def test_trust_on_first_use_accepts_and_reports_the_key(self, sshd: Sshd) -> None:
         """Only when the file asks for it by name; the caller records it."""
         connection = open_connection("h", sshd.ssh(host_key="trust-on-first-use"), sshd.credential)
         assert connection.trusted_on_first_use
@@ -136,12 +136,12 @@ class TestReachability:
         with closed_port() as port, pytest.raises(HostUnreachable, match=rf"h: 127.0.0.1:{port}: connection refused"):
             open_connection("h", sshd.ssh(port=port), sshd.credential)
 
-    def test_a_name_that_does_not_resolve_is_said_so(self, sshd: Sshd) -> None:
+    def test_a_name_that_does_not_resolve_is_reported(self, sshd: Sshd) -> None:
         """`.invalid` never resolves (RFC 6761)."""
         with pytest.raises(HostUnreachable, match=r"no-such-host\.invalid has no IP address"):
             open_connection("h", sshd.ssh(address="no-such-host.invalid"), sshd.credential)
 
-    def test_a_server_that_is_not_ssh_is_said_so(self, sshd: Sshd) -> None:
+    def test_a_server_that_is_not_ssh_is_reported(self, sshd: Sshd) -> None:
         """It accepts and closes, as a full sshd (MaxStartups) does."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -226,7 +226,7 @@ class TestJumpHosts:
         with pytest.raises(HostError, match=r"forbids forwarding to .*AllowTcpForwarding"):
             open_connection("h", sshd.ssh(credential="inner", jump=bastion.endpoint(credential="outer")), credentials.__getitem__)
 
-    def test_a_host_that_its_jump_host_does_not_reach_is_said_so(self, sshd: Sshd, own_sshd: Callable[..., Sshd]) -> None:
+    def test_a_host_that_its_jump_host_does_not_reach_is_reported(self, sshd: Sshd, own_sshd: Callable[..., Sshd]) -> None:
         """The jump host is fine; the port behind it is closed."""
         bastion = own_sshd()
         credentials = {"inner": sshd.credential(), "outer": bastion.credential()}

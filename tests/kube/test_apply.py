@@ -38,37 +38,37 @@ def settings(name: str, **data: str) -> Document:
 NAMESPACE: Document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apply"}}
 
 
-def test_what_is_there_already_is_no_change(api: KubeApi) -> None:
-    """Created, nothing, changed, nothing: the phrases are what the audit record says was done."""
+def test_an_equal_object_is_not_a_change(api: KubeApi) -> None:
+    """The phrases for created, equal, changed and equal objects, which the audit record contains."""
     assert apply(api, [settings("one", a="1"), NAMESPACE]) == ("created Namespace apply", "created ConfigMap apply/one")
     assert apply(api, [settings("one", a="1"), NAMESPACE]) == ()
     assert apply(api, [settings("one", a="2")]) == ("changed ConfigMap apply/one",)
     assert apply(api, [settings("one", a="2")]) == ()
 
 
-def test_fields_of_others_stay_and_ours_go_when_left_out(api: KubeApi) -> None:
-    """The server knows who set what."""
+def test_omitted_fields_are_removed_and_fields_of_others_stay(api: KubeApi) -> None:
+    """The server stores the manager of each field."""
     apply(api, [NAMESPACE, settings("two", ours="1", more="1")])
     api.merge("/api/v1/namespaces/apply/configmaps/two", {"data": {"theirs": "1"}})
     apply(api, [settings("two", ours="1")])
     assert api.get("/api/v1/namespaces/apply/configmaps/two")["data"] == {"ours": "1", "theirs": "1"}
 
 
-def test_a_definition_is_waited_for_before_its_objects(api: KubeApi) -> None:
-    """Whatever the order in the files."""
+def test_a_definition_is_established_before_its_objects(api: KubeApi) -> None:
+    """In any order in the files."""
     pool: Document = {"apiVersion": "example.org/v1", "kind": "Pool", "metadata": {"name": "one"}, "spec": {"size": 1}}
     assert apply(api, [pool, POOLS]) == ("created CustomResourceDefinition pools.example.org", "created Pool one")
     assert api.get("/apis/example.org/v1/pools/one")["spec"] == {"size": 1}
 
 
-def test_a_kind_nobody_serves_is_named(api: KubeApi) -> None:
-    """Its definition is missing, and the error says so."""
+def test_an_unknown_kind_is_reported(api: KubeApi) -> None:
+    """The error reports the missing definition."""
     with pytest.raises(ClusterError, match=r"does not know Lake of example\.org/v1"):
         apply(api, [{"apiVersion": "example.org/v1", "kind": "Lake", "metadata": {"name": "one"}}])
 
 
 def test_an_invalid_document_is_refused_with_its_name(api: KubeApi) -> None:
-    """The server's message goes through."""
+    """With the message of the server."""
     with pytest.raises(ApiRefused, match=r"apply ConfigMap apply/A_b: 422 Invalid.*lowercase") as caught:
         apply(api, [NAMESPACE, settings("A_b")])
     assert caught.value.status == 422

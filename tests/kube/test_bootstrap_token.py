@@ -11,7 +11,7 @@ import pytest
 
 from kube.bootstrap_token import LIFETIME, SECRETS, bootstrap_token
 from kube.client import Document, KubeApi
-from kube.wait import objects_as_they_change
+from kube.wait import watch_objects
 
 pytestmark = pytest.mark.bundle
 
@@ -30,7 +30,7 @@ def signer(api: KubeApi) -> Iterator[None]:
     api.create(MAPS, CLUSTER_INFO)
 
     def sign() -> None:
-        for found in objects_as_they_change(api, SECRETS, timedelta(seconds=60)):
+        for found in watch_objects(api, SECRETS, timedelta(seconds=60)):
             made = [name for name in found if name.startswith("bootstrap-token-")]
             if made:
                 api.merge(f"{MAPS}/cluster-info", {"data": {f"jws-kubeconfig-{made[0].removeprefix('bootstrap-token-')}": "signed"}})

@@ -1,4 +1,4 @@
-"""The API client: who it trusts, what it leaves behind, and which error says what."""
+"""The API client: certificates, cleanup and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Server = Any  # conftest's TlsServer
 
 
 def test_a_request_goes_through_the_dial_with_the_clients_certificate(tls_server: Server) -> None:
-    """The kubeconfig's address, without brackets, is what gets dialled; the server sees kubernetes-admin."""
+    """The client dials the kubeconfig's address without brackets, and the server sees kubernetes-admin."""
     with connect(tls_server.kubeconfig(), tls_server.dial) as api:
         assert api.get("/api/v1/nodes", labelSelector="a=b c") == {"kind": "Answer"}
     assert tls_server.dialled == [("fd66::11", 6443)]
@@ -28,7 +28,7 @@ def test_a_request_goes_through_the_dial_with_the_clients_certificate(tls_server
 
 
 def test_the_clients_key_never_becomes_a_file(tls_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """No temporary file is made; the kubernetes client's own way makes two and keeps them."""
+    """No temporary file is created. The kubernetes client itself would create two files and keep them."""
     empty = tmp_path / "temporary"
     empty.mkdir()
     monkeypatch.setenv("TMPDIR", str(empty))
@@ -41,20 +41,20 @@ def test_the_clients_key_never_becomes_a_file(tls_server: Server, monkeypatch: p
 
 
 def test_a_server_of_another_cluster_is_refused(tls_server: Server, authority: Any) -> None:
-    """The CA in the kubeconfig decides, and the error says what it means."""
+    """The server's certificate must be signed by the CA in the kubeconfig."""
     with connect(tls_server.kubeconfig(authority), tls_server.dial) as api, pytest.raises(ClusterError, match="Another cluster answers"):
         api.get("/version")
 
 
 def test_a_server_of_another_name_is_refused(serve_tls: Callable[[str], Server]) -> None:
-    """A certificate of the right CA for another purpose (kubelet, etcd) does not do."""
+    """A certificate of the same CA for another purpose (kubelet, etcd) is refused."""
     server = serve_tls("etcd")
     with connect(server.kubeconfig(), server.dial) as api, pytest.raises(ClusterError, match="Another cluster answers"):
         api.get("/version")
 
 
 @pytest.mark.parametrize("error", [ConnectionRefusedError(111, "Connection refused"), EOFError(), HostUnreachable("n1", "no route")])
-def test_a_dial_that_fails_may_pass(tls_server: Server, error: Exception) -> None:
+def test_a_failed_dial_is_retryable(tls_server: Server, error: Exception) -> None:
     """A refused or lost connection is ApiUnavailable, which tasks retry."""
 
     def dial(_host: str, _port: int) -> socket.socket:
@@ -64,8 +64,8 @@ def test_a_dial_that_fails_may_pass(tls_server: Server, error: Exception) -> Non
         api.get("/version")
 
 
-def test_a_host_that_must_be_mended_is_not_called_passing(tls_server: Server) -> None:
-    """What the dial says of a login goes through unchanged."""
+def test_an_error_of_the_host_is_not_retryable(tls_server: Server) -> None:
+    """The dial's error about a login is raised unchanged."""
 
     def dial(_host: str, _port: int) -> socket.socket:
         raise LoginRefused("n1", "the key is refused", "add it")
@@ -74,8 +74,8 @@ def test_a_host_that_must_be_mended_is_not_called_passing(tls_server: Server) ->
         api.get("/version")
 
 
-def test_a_connection_that_ends_in_the_handshake_may_pass(tls_server: Server) -> None:
-    """An API server that is just going down cuts connections."""
+def test_a_connection_that_ends_in_the_handshake_is_retryable(tls_server: Server) -> None:
+    """An API server that shuts down closes connections."""
 
     def dial(_host: str, _port: int) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -92,16 +92,16 @@ def test_a_connection_that_ends_in_the_handshake_may_pass(tls_server: Server) ->
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_an_overloaded_or_starting_server_may_pass(tls_server: Server, status: int) -> None:
-    """These answers mean: not now."""
+def test_an_overloaded_or_starting_server_is_retryable(tls_server: Server, status: int) -> None:
+    """These status codes are temporary."""
     tls_server.answers = [(status, {"kind": "Status", "message": "etcdserver: no leader"})]
     with connect(tls_server.kubeconfig(), tls_server.dial) as api, pytest.raises(ApiUnavailable, match="no leader"):
         api.get("/api/v1/nodes")
 
 
 @pytest.mark.parametrize(("status", "reason"), [(403, "Forbidden"), (409, "Conflict"), (422, "Invalid")])
-def test_a_refusal_carries_the_servers_words(tls_server: Server, status: int, reason: str) -> None:
-    """Status and reason are for code, the message is for people, and it survives pickling (task runners move errors)."""
+def test_a_refusal_has_the_message_of_the_server(tls_server: Server, status: int, reason: str) -> None:
+    """The error has status, reason and message, and can be pickled (task runners move errors between processes)."""
     tls_server.answers = [(status, {"kind": "Status", "reason": reason, "message": "no, because"})]
     with connect(tls_server.kubeconfig(), tls_server.dial) as api, pytest.raises(ApiRefused, match="no, because") as caught:
         api.create("/api/v1/namespaces", {"kind": "Namespace"})
@@ -109,23 +109,23 @@ def test_a_refusal_carries_the_servers_words(tls_server: Server, status: int, re
     assert (again.status, again.reason, str(again)) == (status, reason, str(caught.value))
 
 
-def test_nothing_there_is_not_an_error_for_find_and_delete(tls_server: Server) -> None:
-    """404 is an answer."""
+def test_a_missing_object_is_not_an_error_for_find_and_delete(tls_server: Server) -> None:
+    """The server answers 404."""
     tls_server.answers = [(404, {"reason": "NotFound"})]
     with connect(tls_server.kubeconfig(), tls_server.dial) as api:
         assert api.find("/api/v1/nodes/a") is None
         assert api.delete("/api/v1/nodes/a") is False
 
 
-def test_bodies_arrive_as_the_documents_they_are(tls_server: Server) -> None:
-    """A merge patch is not encoded twice."""
+def test_bodies_are_encoded_once(tls_server: Server) -> None:
+    """A merge patch arrives as a document."""
     with connect(tls_server.kubeconfig(), tls_server.dial) as api:
         api.merge("/api/v1/nodes/a", {"metadata": {"labels": {"a": None}}})
     assert tls_server.asked == [("PATCH", "/api/v1/nodes/a", {"metadata": {"labels": {"a": None}}})]
 
 
-def test_a_watch_yields_an_event_a_line(tls_server: Server) -> None:
-    """Events come as they are written, and the watch ends when the server ends it."""
+def test_a_watch_yields_an_event_for_each_line(tls_server: Server) -> None:
+    """Events are yielded immediately, and the watch ends when the server ends it."""
     tls_server.answers = [(200, b'{"type":"ADDED","object":{}}\n{"type":"DELETED","object":{}}\n')]
     with connect(tls_server.kubeconfig(), tls_server.dial) as api:
         assert [event["type"] for event in api.watch("/api/v1/nodes", {"resourceVersion": "5"}, 7)] == ["ADDED", "DELETED"]
@@ -141,8 +141,8 @@ def test_leaving_the_context_ends_every_thread(tls_server: Server) -> None:
     assert left == []
 
 
-def test_a_damaged_key_is_said_before_anything_is_dialled(tls_server: Server) -> None:
-    """The kubeconfig must be saved anew."""
+def test_a_damaged_key_is_reported_before_the_dial(tls_server: Server) -> None:
+    """The kubeconfig must be saved again."""
     config = tls_server.kubeconfig()
     config["users"][0]["user"]["client-key-data"] = base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode()
     with pytest.raises(EnvironmentFault, match="is damaged"), connect(config, tls_server.dial):
@@ -151,7 +151,7 @@ def test_a_damaged_key_is_said_before_anything_is_dialled(tls_server: Server) ->
 
 
 def test_a_proxy_in_the_environment_is_not_used(tls_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The dial is the way, whatever the worker's environment says."""
+    """The client uses only the dial, not the proxy settings of the worker's environment."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     with connect(tls_server.kubeconfig(), tls_server.dial) as api:
         assert api.get("/version") == {"kind": "Answer"}

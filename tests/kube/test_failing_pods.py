@@ -1,4 +1,4 @@
-"""Why a node is not Ready, as its pods tell it, on a real API server."""
+"""The failing pods of a node, on a real API server."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def pod(name: str, **state: Document) -> Document:
 
 
 @pytest.mark.bundle
-def test_only_pods_that_do_not_get_on_are_named(api: KubeApi) -> None:
-    """With kubelet's reason; one that is being started is none of them, nor one of another node."""
+def test_only_failing_pods_are_reported(api: KubeApi) -> None:
+    """With kubelet's reason. Starting pods and pods of other nodes are not reported."""
     api.create(
         "/api/v1/namespaces/default/serviceaccounts", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
     )
@@ -46,8 +46,8 @@ def test_only_pods_that_do_not_get_on_are_named(api: KubeApi) -> None:
         api.request("DELETE", f"{PODS}/{document['metadata']['name']}", body={"gracePeriodSeconds": 0})
 
 
-def test_an_api_that_is_away_hides_nothing_else() -> None:
-    """The caller has an error of its own to tell."""
+def test_an_unavailable_api_gives_no_error() -> None:
+    """The caller reports its own error."""
 
     class Away:
         def get(self, *_: str, **__: str) -> Document:

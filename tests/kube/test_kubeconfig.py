@@ -1,4 +1,4 @@
-"""Reading kubeconfigs: kubeadm's own, and what is wrong with others."""
+"""Reading kubeconfigs of kubeadm and of other tools."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def document(server: str = "https://198.18.0.11:6443", **user: str) -> dict[str,
         ("https://api.example.org", "api.example.org", 443),
     ],
 )
-def test_the_server_is_what_gets_dialled(server: str, host: str, port: int) -> None:
-    """An IPv6 address comes without its brackets."""
+def test_the_server_is_the_address_to_dial(server: str, host: str, port: int) -> None:
+    """An IPv6 address has no brackets."""
     config = read_kubeconfig(yaml.safe_dump(document(server)))
     assert (config.host, config.port, config.server_name) == (host, port, "kubernetes")
 
 
-def test_a_token_does_instead_of_a_certificate() -> None:
-    """Clusters that we did not make hand those out."""
+def test_a_token_replaces_a_certificate() -> None:
+    """Clusters of other tools use tokens."""
     config = read_kubeconfig(document(token="secret-token"))
     assert (config.token, config.certificate, config.key) == ("secret-token", None, None)
     assert "secret-token" not in repr(config)
 
 
 def without(key: str) -> Callable[[dict[str, Any]], object]:
-    """Takes a part of the document away."""
+    """Removes a part of the document."""
     return lambda config: config.pop(key)
 
 
@@ -64,8 +64,8 @@ def without(key: str) -> Callable[[dict[str, Any]], object]:
         (lambda config: config.update({"current-context": "other"}), "no entry 'other'"),
     ],
 )
-def test_what_is_missing_is_said_without_showing_a_secret(spoil: Callable[[dict[str, Any]], object], says: str) -> None:
-    """EnvironmentFault: whoever saved the kubeconfig can mend it."""
+def test_a_missing_part_is_reported_without_a_secret(spoil: Callable[[dict[str, Any]], object], says: str) -> None:
+    """EnvironmentFault, because the saved kubeconfig must be corrected."""
     config = document()
     spoil(config)
     with pytest.raises(EnvironmentFault, match=says) as caught:
@@ -74,8 +74,8 @@ def test_what_is_missing_is_said_without_showing_a_secret(spoil: Callable[[dict[
 
 
 @pytest.mark.parametrize("text", ["", "just text", f"users: [{SECRET}: {{"])
-def test_what_is_no_kubeconfig_is_said_without_quoting_it(text: str) -> None:
-    """A YAML error would quote the line, which may be a key."""
+def test_invalid_text_is_reported_without_a_quotation(text: str) -> None:
+    """A YAML error would quote the line, which may contain a key."""
     with pytest.raises(EnvironmentFault, match="empty or not a YAML mapping") as caught:
         read_kubeconfig(text)
     assert SECRET not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Labels and taints converge, and an address finds its node."""
+"""Setting labels and taints, and finding a node by an address."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.labels import address_labels
 from cluster.vocabulary.spec import Taint, TaintEffect
 from kube.client import Document, KubeApi
-from kube.nodes import OURS, expect_rejoin, find_node, label_node, node_patch
+from kube.nodes import MANAGED, expect_rejoin, find_node, label_node, node_patch
 
 BUSY = Taint(key="busy", value="yes", effect=TaintEffect.NO_SCHEDULE)
 FOREIGN = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
 
 
 def node(labels: dict[str, str], taints: list[Document], ours: Document | None = None) -> Document:
-    """A Node object, with what we remember of what we set."""
-    annotations = {OURS: json.dumps(ours)} if ours is not None else {}
+    """A Node object, with the annotation of the managed keys."""
+    annotations = {MANAGED: json.dumps(ours)} if ours is not None else {}
     return {"metadata": {"resourceVersion": "7", "labels": labels, "annotations": annotations}, "spec": {"taints": taints}}
 
 
-def test_what_is_asked_for_is_set_and_remembered() -> None:
-    """The annotation says which keys are ours; the resource version makes a race a conflict."""
+def test_labels_and_taints_are_set_and_recorded() -> None:
+    """The annotation has the managed keys. With the resource version, a concurrent change is a conflict."""
     patch, changes = node_patch(node({"theirs": "1"}, [FOREIGN]), {"zone": "a"}, [BUSY])
     assert changes == ("label zone=a", "taint busy=yes:NoSchedule")
     assert patch["metadata"]["resourceVersion"] == "7"
     assert patch["metadata"]["labels"] == {"zone": "a"}
-    assert json.loads(patch["metadata"]["annotations"][OURS]) == {"labels": ["zone"], "taints": ["busy:NoSchedule"]}
+    assert json.loads(patch["metadata"]["annotations"][MANAGED]) == {"labels": ["zone"], "taints": ["busy:NoSchedule"]}
     assert patch["spec"]["taints"] == [FOREIGN, {"key": "busy", "effect": "NoSchedule", "value": "yes"}]
 
 
-def test_only_ours_is_taken_away() -> None:
-    """What the file no longer names goes if we set it; labels and taints of others stay."""
+def test_only_managed_keys_are_removed() -> None:
+    """Keys that are no longer in the file are removed if sixstack set them. Other labels and taints stay."""
     held = node(
         {"zone": "a", "theirs": "1"},
         [FOREIGN, {"key": "busy", "value": "yes", "effect": "NoSchedule"}],
@@ -48,23 +48,23 @@ def test_only_ours_is_taken_away() -> None:
     assert patch["spec"]["taints"] == [FOREIGN]
 
 
-def test_a_node_that_is_as_asked_needs_no_patch() -> None:
-    """Running again finds nothing to do."""
+def test_a_node_with_the_wanted_labels_needs_no_patch() -> None:
+    """A second run changes nothing."""
     ours = {"labels": ["zone"], "taints": ["busy:NoSchedule"]}
     held = node({"zone": "a"}, [{"key": "busy", "value": "yes", "effect": "NoSchedule"}], ours)
     assert node_patch(held, {"zone": "a"}, [BUSY]) == ({}, ())
 
 
-def test_a_label_that_was_there_by_chance_becomes_ours_quietly() -> None:
-    """kubeadm registers a node with labels we ask for: no change of the node, but remembered for later."""
+def test_an_existing_label_becomes_managed_without_a_change() -> None:
+    """kubeadm registers a node with requested labels: the node does not change, but the label is recorded."""
     patch, changes = node_patch(node({"zone": "a"}, []), {"zone": "a"}, [])
     assert changes == ()
-    assert json.loads(patch["metadata"]["annotations"][OURS]) == {"labels": ["zone"], "taints": []}
+    assert json.loads(patch["metadata"]["annotations"][MANAGED]) == {"labels": ["zone"], "taints": []}
 
 
 @pytest.mark.bundle
 def test_labels_and_taints_converge_on_a_real_api_server(api: KubeApi) -> None:
-    """Set, found unchanged, replaced, removed."""
+    """They are set, unchanged, replaced and removed."""
     api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "converging", "labels": {"theirs": "1"}}})
     assert "label zone=a" in label_node(api, "converging", {"zone": "a"}, [BUSY])
     assert label_node(api, "converging", {"zone": "a"}, [BUSY]) == ()
@@ -75,7 +75,7 @@ def test_labels_and_taints_converge_on_a_real_api_server(api: KubeApi) -> None:
 
 @pytest.mark.bundle
 def test_a_node_is_found_by_either_of_its_addresses(api: KubeApi) -> None:
-    """Whatever else the cluster holds; and an address nobody has finds nothing."""
+    """An address without a node finds nothing."""
     api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "addressed"}})
     addresses = (ip_address("198.18.0.77"), ip_address("fd66::77"))
     label_node(api, "addressed", address_labels(addresses))
@@ -84,8 +84,8 @@ def test_a_node_is_found_by_either_of_its_addresses(api: KubeApi) -> None:
 
 
 @pytest.mark.bundle
-def test_a_node_that_kubelet_is_just_registering_is_waited_for(api: KubeApi) -> None:
-    """kubeadm join ends before that."""
+def test_the_registration_of_a_node_is_awaited(api: KubeApi) -> None:
+    """kubeadm join may end before the registration."""
     document: Document = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "late"}}
     timer = threading.Timer(0.3, lambda: api.create("/api/v1/nodes", document))
     timer.start()
@@ -94,15 +94,15 @@ def test_a_node_that_kubelet_is_just_registering_is_waited_for(api: KubeApi) -> 
 
 
 @pytest.mark.bundle
-def test_a_node_that_does_not_appear_is_named(api: KubeApi) -> None:
+def test_a_node_that_does_not_appear_is_reported(api: KubeApi) -> None:
     """After the limit."""
-    with pytest.raises(ClusterError, match="absent: kubelet has not registered it"):
+    with pytest.raises(ClusterError, match="absent: kubelet has not registered the node"):
         label_node(api, "absent", {"a": "b"}, limit=timedelta(seconds=1))
 
 
 @pytest.mark.bundle
-def test_a_node_that_joins_again_is_not_ready_until_it_says_so(api: KubeApi) -> None:
-    """kubeadm join would refuse a name that says Ready; a Node that does not, or is not there, stays as it is."""
+def test_a_rejoining_node_is_set_to_not_ready(api: KubeApi) -> None:
+    """kubeadm join refuses the name of a Ready node. A node that is not Ready, or does not exist, is not changed."""
     expect_rejoin(api, "never-joined")
     path = "/api/v1/nodes/rejoining"
     api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "rejoining"}})

@@ -1,4 +1,4 @@
-"""What the API says, as plain types."""
+"""The state of the cluster from the API, as plain types."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cluster.pod_networks.recognition import DIGEST_ANNOTATION, KIND_ANNOTATION
 from cluster.vocabulary.spec import CniKind
 from kube.apply import apply
 from kube.client import Document, KubeApi
-from kube.nodes import OURS
+from kube.nodes import MANAGED
 from kube.pod_networks import network_documents
 from kube.state import node_state, read_state
 from tests.cluster.pod_networks.specs import spec_of
 
 POOLS = ("CustomResourceDefinition", "IPPool")
 NODE: Document = {
-    "metadata": {"name": "n1", "labels": {"a": "b"}, "annotations": {OURS: '{"labels": ["a"], "taints": ["busy:NoSchedule"]}'}},
+    "metadata": {"name": "n1", "labels": {"a": "b"}, "annotations": {MANAGED: '{"labels": ["a"], "taints": ["busy:NoSchedule"]}'}},
     "spec": {"podCIDRs": ["fd44::/64", "10.244.0.0/24"], "taints": [{"key": "busy", "effect": "NoSchedule"}], "unschedulable": True},
     "status": {
         "addresses": [
@@ -32,7 +32,7 @@ NODE: Document = {
 
 
 def test_a_node_becomes_plain_types() -> None:
-    """Addresses keep their order, which is the primary family's."""
+    """Addresses keep their order, with the primary family first."""
     state = node_state(NODE)
     assert (state.name, state.ready, state.reason, state.unschedulable) == ("n1", False, "cni plugin not initialized", True)
     assert state.addresses == (ip_address("fd66::11"), ip_address("198.18.0.11"))
@@ -41,7 +41,7 @@ def test_a_node_becomes_plain_types() -> None:
     assert (state.managed_labels, state.managed_taints) == (("a",), ("busy:NoSchedule",))
 
 
-def test_a_node_that_has_only_just_registered_is_read_too() -> None:
+def test_a_newly_registered_node_is_read_too() -> None:
     """No status, no labels, no taints yet."""
     state = node_state({"metadata": {"name": "n1"}, "spec": {}})
     assert (state.ready, state.addresses, state.managed_labels) == (False, (), ())
@@ -49,7 +49,7 @@ def test_a_node_that_has_only_just_registered_is_read_too() -> None:
 
 @pytest.mark.bundle
 def test_the_network_plug_in_is_recognised(api: KubeApi) -> None:
-    """Nothing, somebody else's, ours; and kubeadm's own document is read."""
+    """No plug-in, that of another tool, and our own. kubeadm's document is read too."""
 
     def daemon_set(name: str) -> Document:
         template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "a", "image": f"{name}:v3"}]}}

@@ -18,7 +18,7 @@ MAPS = "/api/v1/namespaces/default/configmaps"
 
 
 def set_ready(api: KubeApi, name: str, status: str, message: str) -> None:
-    """What kubelet would report."""
+    """The status that kubelet would report."""
     condition = {"type": "Ready", "status": status, "message": message, "reason": "test"}
     api.merge(f"/api/v1/nodes/{name}/status", {"status": {"conditions": [condition]}})
 
@@ -44,8 +44,8 @@ def test_a_node_that_joins_and_becomes_ready_ends_the_wait_at_once(api: KubeApi,
     assert told[-1] == "nodes Ready: done"
 
 
-def test_the_end_of_patience_names_what_is_missing(api: KubeApi) -> None:
-    """Who, and why."""
+def test_the_timeout_error_lists_the_missing_nodes(api: KubeApi) -> None:
+    """With the reason."""
     start = time.monotonic()
     with pytest.raises(ClusterError, match=r"not done after 1 s: nowhere: has not joined"):
         wait_nodes_ready(api, ["nowhere"], timedelta(seconds=1))
@@ -66,7 +66,7 @@ def test_a_daemon_set_is_rolled_out_when_its_newest_version_is_everywhere(api: K
     }
     path = "/apis/apps/v1/namespaces/default/daemonsets"
     generation = api.create(path, document)["metadata"]["generation"]
-    with pytest.raises(ClusterError, match="has not seen it yet"):
+    with pytest.raises(ClusterError, match="has not processed the newest version"):
         wait_rolled_out(api, "DaemonSet", "default", "rolling", limit=timedelta(seconds=1))
     status = {
         "observedGeneration": generation,
@@ -84,8 +84,8 @@ def test_a_daemon_set_is_rolled_out_when_its_newest_version_is_everywhere(api: K
     wait_rolled_out(api, "DaemonSet", "default", "rolling", limit=timedelta(seconds=5))
 
 
-def test_what_is_deleted_ends_the_wait_for_its_going(api: KubeApi) -> None:
-    """By the DELETED event; what never was is gone already."""
+def test_a_deletion_ends_the_wait(api: KubeApi) -> None:
+    """By the DELETED event. An object that never existed counts as removed."""
     api.create(MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "leaving"}})
     narrowed = {"fieldSelector": "metadata.name=leaving"}
     timer = threading.Timer(0.3, lambda: api.delete(f"{MAPS}/leaving"))
@@ -95,8 +95,8 @@ def test_what_is_deleted_ends_the_wait_for_its_going(api: KubeApi) -> None:
     wait_gone(api, "/apis/example.org/v9/nothings", timedelta(seconds=5))
 
 
-def test_a_deployment_is_available_when_kubernetes_says_so_and_one_pod_serves(api: KubeApi) -> None:
-    """One of two is enough where its owner allows one to be away; none of none wanted is not."""
+def test_a_deployment_is_available_with_the_condition_and_one_pod(api: KubeApi) -> None:
+    """One of two pods is enough if the strategy allows one unavailable pod. 0 of 0 pods is not enough."""
     labels = {"app": "available"}
     container = {"name": "one", "image": "registry.k8s.io/pause:3.10.2"}
     path = "/apis/apps/v1/namespaces/default/deployments"
@@ -105,7 +105,7 @@ def test_a_deployment_is_available_when_kubernetes_says_so_and_one_pod_serves(ap
     api.create(path, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "available"}, "spec": spec})
     said = {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}
     api.merge(f"{path}/available/status", {"status": {"conditions": [said]}})
-    with pytest.raises(ClusterError, match=r"default/available: its controller has not seen it"):
+    with pytest.raises(ClusterError, match=r"default/available: the controller has not processed"):
         wait_available(api, "default", "available", limit=timedelta(seconds=1))
     api.merge(f"{path}/available/status", {"status": {"replicas": 2, "readyReplicas": 1, "availableReplicas": 1, "conditions": [said]}})
     wait_available(api, "default", "available", limit=timedelta(seconds=5))

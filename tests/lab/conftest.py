@@ -1,4 +1,4 @@
-"""A lab of one's own for each module of these tests, beside any other lab of this machine."""
+"""A separate lab for each module of these tests, beside other labs of this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.conftest import LABS
 
 @pytest.fixture(scope="module")
 def own_lab() -> Iterator[str]:
-    """The name of a lab that is not there before the module's tests and not after them."""
+    """The name of a lab that exists only during the tests of the module."""
     from lab import hosts
 
     name = f"{LABS}-l"

@@ -129,7 +129,7 @@ def test_up_again_changes_nothing_and_is_quick(lab: str) -> None:
     before = [_in(lab, host.name, "cat /proc/sys/kernel/random/boot_id") for host in hosts.status(lab)]
     said: list[str] = []
     start = time.monotonic()
-    hosts.up(lab, say=said.append)
+    hosts.up(lab, report=said.append)
     assert time.monotonic() - start < 60
     assert said == []
     assert [_in(lab, host.name, "cat /proc/sys/kernel/random/boot_id") for host in hosts.status(lab)] == before

@@ -126,7 +126,7 @@ def test_a_base_whose_building_was_killed_is_built_anew(mmdebstrap: str, tmp_pat
     process.stdout.close()
     assert list((tmp_path / "cache").glob("*.building"))
     done = subprocess.run(command, cwd=REPOSITORY, env=surroundings, capture_output=True, text=True, check=True, timeout=600)
-    assert "the base is built" in done.stdout
+    assert "the base is ready" in done.stdout
     (built,) = (tmp_path / "cache").iterdir()
     assert (built / "usr/bin/ps").exists()
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()

@@ -1,4 +1,4 @@
-"""Names, files and locks of a lab."""
+"""The names, files and locks of a lab."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_a_short_name_is_a_labs_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "tencharssss", "Demo", "1a", "a-", "a_b", "a/b", "..", "a b", "a\n"])
 def test_another_name_is_refused(name: str) -> None:
-    """A name that is no link name, or leads out of the folder of labs, is refused."""
-    with pytest.raises(ValueError, match="can't name a lab"):
+    """A name that is not a link name, or leads out of the folder of labs, is refused."""
+    with pytest.raises(ValueError, match="not a valid lab name"):
         state.check_name(name)
 
 
 def test_a_lab_is_the_same_after_saving_and_loading() -> None:
-    """What was saved is loaded, and a lab that was never saved is None."""
+    """A saved lab is loaded, and an unknown lab is None."""
     folder = state.lab_folder("x")
     folder.mkdir(parents=True)
     lab = Lab(name="x", folder=folder, index=5, hosts=2, families=(Family.IPV6,), management=BOTH)
@@ -60,7 +60,7 @@ def test_keys_and_passwords_are_for_root_alone_and_stay() -> None:
 
 
 def test_two_labs_get_different_ranges_and_give_them_back() -> None:
-    """Indexes are claimed for good, given back on release, and taken from a lab whose folder is gone."""
+    """An index is claimed until its release, or until the folder of the lab is removed."""
     for name in ("a", "b", "c"):
         state.lab_folder(name).mkdir(parents=True)
     assert [state.claim_index(name, None) for name in ("a", "b", "a", "b")] == [0, 1, 0, 1]
@@ -73,7 +73,7 @@ def test_two_labs_get_different_ranges_and_give_them_back() -> None:
     assert not state._CLAIMS.exists()
 
 
-def test_when_all_ranges_are_taken_the_error_says_what_to_do() -> None:
+def test_the_error_for_a_missing_range_has_a_remedy() -> None:
     """The ninth lab is refused."""
     for number in range(9):
         state.lab_folder(f"l{number}").mkdir(parents=True)
@@ -93,8 +93,8 @@ def _hold(folder: Path, log: Path, start: Barrier) -> None:
             file.write("out ")
 
 
-def test_a_lab_is_worked_on_by_one_process_at_a_time(tmp_path: Path) -> None:
-    """Three processes that want the lock at once have it one after the other."""
+def test_one_process_at_a_time_holds_a_lab(tmp_path: Path) -> None:
+    """Three concurrent processes get the lock one after the other."""
     log = tmp_path / "log"
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(3)
@@ -106,8 +106,8 @@ def test_a_lab_is_worked_on_by_one_process_at_a_time(tmp_path: Path) -> None:
     assert log.read_text().split() == ["in", "out"] * 3
 
 
-def test_a_lock_on_a_folder_that_was_removed_meanwhile_is_not_held(tmp_path: Path) -> None:
-    """Who waited for `down` to end does not work in a folder that is gone: it is made again and locked."""
+def test_a_lock_on_a_removed_folder_is_not_held(tmp_path: Path) -> None:
+    """A process that waited for `down` creates the removed folder again and locks it."""
     folder = tmp_path / "lab"
     with state.locked(folder):
         old = folder.stat().st_ino

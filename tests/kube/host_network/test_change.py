@@ -1,4 +1,4 @@
-"""Setting and undoing on a real API server; the Deployment's controller is a thread of the test, as controllers need nodes."""
+"""Setting and undoing on a real API server. A thread of the test is the Deployment's controller, because controllers need nodes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 
 from cluster.vocabulary.errors import ClusterError, SixstackError
 from kube.client import ApiRefused, Document, KubeApi
-from kube.host_network import DeploymentName, look_at, set_host_network, undo_host_network
-from kube.host_network.memory import BEFORE, has_host_network
-from kube.wait import objects_as_they_change
+from kube.host_network import DeploymentName, check_deployments, set_host_network, undo_host_network
+from kube.host_network.previous_state import ANNOTATION, has_host_network
+from kube.wait import watch_objects
 
 pytestmark = pytest.mark.bundle
 
@@ -30,13 +30,13 @@ class Killed(BaseException):
 
 
 class DyingApi:
-    """The API for a process that is killed right after its n-th change."""
+    """The API of a process that is killed after its n-th change."""
 
     def __init__(self, api: KubeApi, changes: int) -> None:
         self._api, self._left = api, changes
 
     def merge(self, path: str, patch: Document) -> Document:
-        """As the real one, the last time."""
+        """Like the real method, until the last change."""
         done = self._api.merge(path, patch)
         self._left -= 1
         if not self._left:
@@ -49,7 +49,7 @@ class DyingApi:
 
 @dataclass
 class Platform:
-    """One Deployment in a namespace of its own, and its controller."""
+    """One Deployment in a separate namespace, and its controller."""
 
     api: KubeApi
     name: DeploymentName
@@ -58,19 +58,19 @@ class Platform:
     _end: bool = False
 
     def deployment(self) -> Document:
-        """As it is now."""
+        """The current Deployment."""
         return self.api.get(self.name.path)
 
     def shape(self) -> Shape:
-        """Replicas, host network, DNS policy, and what it remembers: the phase."""
+        """Replicas, host network, DNS policy, and the phase in the annotation."""
         now = self.deployment()
         pod = now["spec"]["template"]["spec"]
-        memory = now["metadata"].get("annotations", {}).get(BEFORE)
+        memory = now["metadata"].get("annotations", {}).get(ANNOTATION)
         return now["spec"]["replicas"], bool(pod.get("hostNetwork")), pod["dnsPolicy"], json.loads(memory)["phase"] if memory else None
 
     def control(self) -> None:
-        """What Deployment and ReplicaSet controllers do; pods without a node are gone at once when they are deleted."""
-        for found in objects_as_they_change(self.api, self.name.collection, timedelta(minutes=5)):
+        """Do the work of the Deployment and ReplicaSet controllers. Deleted pods without a node disappear at once."""
+        for found in watch_objects(self.api, self.name.collection, timedelta(minutes=5)):
             if self._end:
                 return
             if self.name.name in found:
@@ -135,11 +135,11 @@ SET: Shape = (2, True, "ClusterFirstWithHostNet", "set")
 
 
 def quiet(_line: str) -> None:
-    """Progress that nobody hears."""
+    """Ignore progress."""
 
 
-def test_pods_are_gone_before_the_network_changes(platform: Platform) -> None:
-    """To 0, then the template and the old number at once; annotations of others stay; a second run does nothing."""
+def test_pods_end_before_the_network_changes(platform: Platform) -> None:
+    """Scale to 0, then set template and old number together. Other annotations stay, and a second run changes nothing."""
     told: list[str] = []
     assert set_host_network(platform.api, platform.name, LIMIT, told.append) == (
         "scaled to 0",
@@ -153,8 +153,8 @@ def test_pods_are_gone_before_the_network_changes(platform: Platform) -> None:
     assert set_host_network(platform.api, platform.name, LIMIT, quiet) == ()
 
 
-def test_undoing_gives_back_what_was(platform: Platform) -> None:
-    """Network, DNS policy, the number of pods it has by then, and no trace; undoing again does nothing."""
+def test_undo_restores_the_previous_state(platform: Platform) -> None:
+    """Network and DNS policy, with the current number of pods and without the annotation. A second undo changes nothing."""
     set_host_network(platform.api, platform.name, LIMIT, quiet)
     platform.api.merge(platform.name.path, {"spec": {"replicas": 1}})
     assert undo_host_network(platform.api, platform.name, LIMIT, quiet)[-1] == "available"
@@ -162,16 +162,16 @@ def test_undoing_gives_back_what_was(platform: Platform) -> None:
     assert undo_host_network(platform.api, platform.name, LIMIT, quiet) == ()
 
 
-def test_a_failure_is_undone_and_told(platform: Platform) -> None:
-    """Pods that do not come up with the host's network: everything is as before, and the error says why."""
+def test_a_failure_is_undone_and_reported(platform: Platform) -> None:
+    """If the pods do not start with the host network, the previous state is restored and the error has the reason."""
     platform.broken = True
-    with pytest.raises(ClusterError, match=r"does not run with the host's network: .*0 of 2 available.*The previous state was restored"):
+    with pytest.raises(ClusterError, match=r"0 of 2 available.*The previous state was restored"):
         set_host_network(platform.api, platform.name, SHORT, quiet)
     assert platform.shape() == BEFORE_IT
 
 
-def test_pods_that_other_hands_took_back_are_set_again(platform: Platform) -> None:
-    """What is there then is what undoing comes back to."""
+def test_a_change_by_another_program_is_set_again(platform: Platform) -> None:
+    """A later undo restores the state at that time."""
     set_host_network(platform.api, platform.name, LIMIT, quiet)
     platform.api.merge(platform.name.path, {"spec": {"replicas": 3, "template": {"spec": {"hostNetwork": None, "dnsPolicy": "Default"}}}})
     set_host_network(platform.api, platform.name, LIMIT, quiet)
@@ -183,10 +183,10 @@ def test_pods_that_other_hands_took_back_are_set_again(platform: Platform) -> No
 @pytest.mark.parametrize("changes", [1, 2, 3])
 @pytest.mark.parametrize("then", [set_host_network, undo_host_network], ids=["set", "undo"])
 def test_a_run_that_is_killed_is_finished_or_undone(platform: Platform, changes: int, then: Callable[..., Any]) -> None:
-    """After each of its changes: nothing is lost, and the Deployment never comes back with another number of pods."""
+    """After each change: no state is lost, and the Deployment never gets another number of pods."""
     with pytest.raises(Killed):
         set_host_network(DyingApi(platform.api, changes), platform.name, LIMIT, quiet)  # type: ignore[arg-type]
-    (seen,), problems = look_at(platform.api, [platform.name], undo=then is undo_host_network)
+    (seen,), problems = check_deployments(platform.api, [platform.name], undo=then is undo_host_network)
     assert (seen.replicas, seen.unfinished) == (2, changes < 3)
     assert not [problem for problem in problems if problem.code != "no-node-for-deployment"]  # there are none
     then(platform.api, platform.name, LIMIT, quiet)
@@ -194,8 +194,8 @@ def test_a_run_that_is_killed_is_finished_or_undone(platform: Platform, changes:
 
 
 @pytest.mark.parametrize("then", [set_host_network, undo_host_network], ids=["set", "undo"])
-def test_undoing_that_is_killed_is_finished_or_turned_round(platform: Platform, then: Callable[..., Any]) -> None:
-    """It had stopped the pods and no more."""
+def test_a_killed_undo_is_finished_or_reversed(platform: Platform, then: Callable[..., Any]) -> None:
+    """The killed run had only stopped the pods."""
     set_host_network(platform.api, platform.name, LIMIT, quiet)
     with pytest.raises(Killed):
         undo_host_network(DyingApi(platform.api, 1), platform.name, LIMIT, quiet)  # type: ignore[arg-type]
@@ -205,31 +205,31 @@ def test_undoing_that_is_killed_is_finished_or_turned_round(platform: Platform, 
     assert platform.shape() == {set_host_network: SET, undo_host_network: BEFORE_IT}[then]
 
 
-def test_a_deployment_that_is_scaled_to_nothing_stays_so(platform: Platform) -> None:
-    """Its template changes all the same."""
+def test_a_deployment_with_0_replicas_keeps_0_replicas(platform: Platform) -> None:
+    """Only its template changes."""
     platform.api.merge(platform.name.path, {"spec": {"replicas": 0}})
     set_host_network(platform.api, platform.name, LIMIT, quiet)
     assert platform.shape() == (0, True, "ClusterFirstWithHostNet", "set")
 
 
-class TestLookAt:
-    """Everything that forbids the change, at once."""
+class TestCheckDeployments:
+    """All problems that forbid the change are reported together."""
 
-    def test_what_is_not_there_is_named(self, platform: Platform) -> None:
-        """Namespace and name; beside the problems of the others."""
-        _, problems = look_at(platform.api, [DeploymentName("tke-none", "x"), platform.name], undo=False)
+    def test_a_missing_deployment_is_reported(self, platform: Platform) -> None:
+        """With namespace and name, together with the problems of other Deployments."""
+        _, problems = check_deployments(platform.api, [DeploymentName("tke-none", "x"), platform.name], undo=False)
         assert (problems[0].code, problems[0].path) == ("no-such-deployment", "tke-none/x")
         assert "no-node-for-deployment" in {problem.code for problem in problems}
 
-    def test_a_namespace_that_does_not_admit_it_is_named(self, platform: Platform) -> None:
-        """Its ReplicaSet could make no pod."""
+    def test_a_namespace_that_refuses_host_network_is_reported(self, platform: Platform) -> None:
+        """The ReplicaSet could create no pod."""
         label = {"pod-security.kubernetes.io/enforce": "baseline"}
         platform.api.merge(f"/api/v1/namespaces/{platform.name.namespace}", {"metadata": {"labels": label}})
-        _, problems = look_at(platform.api, [platform.name], undo=False)
+        _, problems = check_deployments(platform.api, [platform.name], undo=False)
         assert "host-network-not-admitted" in {problem.code for problem in problems}
 
-    def test_an_autoscaler_is_asked_for_the_most_it_may_want(self, platform: Platform) -> None:
-        """Nodes for now are not enough."""
+    def test_the_maximum_of_an_autoscaler_counts(self, platform: Platform) -> None:
+        """Enough nodes for the current replicas are not sufficient."""
         node = f"/api/v1/nodes/node-of-{platform.name.namespace}"
         platform.api.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.rpartition("/")[2]}})
         platform.api.merge(node, {"spec": {"taints": None}})  # a new node is not ready yet
@@ -242,22 +242,22 @@ class TestLookAt:
         }
         try:
             platform.api.create(f"/apis/autoscaling/v1/namespaces/{platform.name.namespace}/horizontalpodautoscalers", scaler)
-            _, problems = look_at(platform.api, [platform.name], undo=False)
-            assert any("50 by its autoscaler" in problem.message for problem in problems)
+            _, problems = check_deployments(platform.api, [platform.name], undo=False)
+            assert any(" 50 " in problem.message for problem in problems)
         finally:
             platform.api.delete(node)
 
-    def test_undoing_what_others_have_set_is_refused(self, platform: Platform) -> None:
-        """What was before is not known; one that has the pods' network has nothing to undo."""
-        assert look_at(platform.api, [platform.name], undo=True)[1] == ()
+    def test_undoing_a_change_of_another_program_is_refused(self, platform: Platform) -> None:
+        """The previous state is unknown. A Deployment with the pod network has nothing to undo."""
+        assert check_deployments(platform.api, [platform.name], undo=True)[1] == ()
         spec = {"template": {"spec": {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}}}
         platform.api.merge(platform.name.path, {"spec": spec})
-        (problem,) = look_at(platform.api, [platform.name], undo=True)[1]
+        (problem,) = check_deployments(platform.api, [platform.name], undo=True)[1]
         assert problem.code == "nothing-remembered"
 
-    def test_an_annotation_that_cannot_be_read_is_named(self, platform: Platform) -> None:
-        """Before anything is touched."""
-        platform.api.merge(platform.name.path, {"metadata": {"annotations": {BEFORE: "?"}}})
-        assert "unreadable-annotation" in {problem.code for problem in look_at(platform.api, [platform.name], undo=False)[1]}
+    def test_a_malformed_annotation_is_reported(self, platform: Platform) -> None:
+        """Before any change."""
+        platform.api.merge(platform.name.path, {"metadata": {"annotations": {ANNOTATION: "?"}}})
+        assert "unreadable-annotation" in {problem.code for problem in check_deployments(platform.api, [platform.name], undo=False)[1]}
         with pytest.raises((ClusterError, ApiRefused)):
             set_host_network(platform.api, platform.name, SHORT, quiet)

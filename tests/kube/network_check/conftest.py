@@ -1,4 +1,4 @@
-"""A made cluster's API and probe pods, kept up for many reports: a fault is put in, looked for, and taken away again."""
+"""The API and the probe pods of a cluster, for many reports: each test adds a fault, checks the report, and removes the fault."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cluster_api(made: MadeCluster) -> Iterator[KubeApi]:
 
 @pytest.fixture(scope="session")
 def expected(made: MadeCluster) -> ExpectedNetwork:
-    """What the cluster file asks for."""
+    """The expected network of the cluster file."""
     return expected_of(made)
 
 
@@ -37,7 +37,7 @@ def image(bundle_folder: Path) -> str:
 
 @pytest.fixture(scope="session")
 def check(cluster_api: KubeApi, expected: ExpectedNetwork, image: str) -> Callable[..., NetworkReport]:
-    """Runs a whole check as verify-cluster does; the image may be another one."""
+    """Runs a whole check like verify-cluster, optionally with another image."""
 
     def checked(other: str = "") -> NetworkReport:
         return run(cluster_api, expected, Settings(other or image))

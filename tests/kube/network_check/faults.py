@@ -1,4 +1,4 @@
-"""Faults of a cluster's network, put on real lab hosts and taken away again; and what must be found of each."""
+"""Faults of a cluster's network on real lab hosts, and the expected result of each fault."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lab_api(made: MadeCluster) -> Iterator[KubeApi]:
 
 
 def expected_of(made: MadeCluster) -> ExpectedNetwork:
-    """What a made cluster's file asks for."""
+    """The expected network of the cluster file."""
     spec = read_document(made.document).spec
     assert spec is not None
     return ExpectedNetwork.of(spec)
@@ -38,7 +38,7 @@ def expected_of(made: MadeCluster) -> ExpectedNetwork:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What a fault is put on."""
+    """The cluster for a fault."""
 
     api: KubeApi
     expected: ExpectedNetwork
@@ -50,11 +50,11 @@ class Cluster:
 
     @property
     def last(self) -> Family:
-        """The family that people forget."""
+        """The secondary family."""
         return self.expected.families[-1]
 
     def sh(self, number: int, script: str) -> str:
-        """Runs a script on a node; it must succeed."""
+        """Run a script on a node. The script must succeed."""
         done = hosts.run_in(self.names[number], ["sh", "-euc", script], LAB)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -65,14 +65,14 @@ class Cluster:
         return next(str(cidr) for cidr in node["spec"]["podCIDRs"] if (":" in cidr) == (family is Family.IPV6))
 
     def coredns(self) -> list[int]:
-        """The nodes that CoreDNS runs on."""
+        """The nodes with CoreDNS."""
         pods = self.api.get("/api/v1/namespaces/kube-system/pods", labelSelector="k8s-app=kube-dns")["items"]
         return sorted({self.names.index(pod["spec"]["nodeName"]) for pod in pods})
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, and what a check must find: this and nothing else."""
+    """A fault, and the exact result of a check."""
 
     put: Callable[[Cluster], AbstractContextManager[object]]
     layer: Layer
@@ -82,7 +82,7 @@ class Fault:
 
 
 def _word(family: Family) -> str:
-    """nftables' name of a family."""
+    """The name of a family in nftables."""
     return "ip" if family is Family.IPV4 else "ip6"
 
 
@@ -100,7 +100,7 @@ def _all(cluster: Cluster) -> set[Family]:
 
 @contextmanager
 def _ruled(cluster: Cluster, number: int, hook: str, *rules: str) -> Iterator[None]:
-    """Rules of nftables before everybody else's."""
+    """nftables rules before all other rules."""
     table = f"inet broken_{hook}"
     lines = "; ".join(f"add rule {table} drops {rule}" for rule in rules)
     cluster.sh(number, f"nft 'add table {table}; add chain {table} drops {{ type filter hook {hook} priority -300; }}; {lines}'")
@@ -111,12 +111,12 @@ def _ruled(cluster: Cluster, number: int, hook: str, *rules: str) -> Iterator[No
 
 
 def overlay_dropped(cluster: Cluster) -> AbstractContextManager[object]:
-    """One family's tunnel does not reach the third node."""
+    """The tunnel of one family does not reach the third node."""
     return _ruled(cluster, 2, "input", f"meta nfproto {cluster.last} udp dport 8472 drop")
 
 
 def machines_cut_off(cluster: Cluster) -> AbstractContextManager[object]:
-    """A firewall on the second node drops what the others send in one family, but for the tunnel and what keeps a node Ready."""
+    """A firewall on the second node drops packets of other nodes in one family, except the tunnel and the traffic that keeps a node Ready."""
     others = [address for name in cluster.names if name != cluster.names[1] for address in cluster.expected.nodes[name]]
     source = f"{_word(cluster.last)} saddr {{ {', '.join(str(address) for address in others if family_of(address) is cluster.last)} }}"
     passed = ["tcp sport 6443", "tcp dport 10250", "udp dport 8472"]
@@ -132,7 +132,7 @@ def port_dropped(cluster: Cluster) -> AbstractContextManager[object]:
 
 @contextmanager
 def route_lost(cluster: Cluster) -> Iterator[None]:
-    """The third node has no route to the second one's pods."""
+    """The third node has no route to the pods of the second node."""
     version, pods = "-4" if cluster.last is Family.IPV4 else "-6", cluster.pods_of(1, cluster.last)
     route = cluster.sh(2, f"ip {version} route show {pods}").strip()
     assert route
@@ -160,18 +160,18 @@ def _mtu(cluster: Cluster, number: int, link: str, mtu: int) -> Iterator[None]:
 
 
 def tunnel_too_small(cluster: Cluster) -> AbstractContextManager[object]:
-    """The tunnel's device on the third node takes less than pods send."""
+    """The MTU of the tunnel's device on the third node is smaller than that of the pods."""
     return _mtu(cluster, 2, "flannel.1" if cluster.last is Family.IPV4 else "flannel-v6.1", 1300)
 
 
 def link_too_small(cluster: Cluster) -> AbstractContextManager[object]:
-    """The second node's link takes less than the tunnel sends: every full packet is cut in two."""
+    """The MTU of the second node's link is smaller than the packets of the tunnel: every full packet is fragmented."""
     return _mtu(cluster, 1, "host0", 1400)
 
 
 @contextmanager
 def coredns_hangs(cluster: Cluster) -> Iterator[None]:
-    """CoreDNS runs and answers nothing."""
+    """CoreDNS runs but does not answer."""
     for number in cluster.coredns():
         cluster.sh(number, "pkill -STOP -x coredns")
     try:
@@ -182,14 +182,14 @@ def coredns_hangs(cluster: Cluster) -> Iterator[None]:
 
 
 def _without_coredns(cluster: Cluster) -> int:
-    """The last node that CoreDNS does not run on: on one where it does, all questions arrive."""
+    """The last node without CoreDNS: on a node with CoreDNS, all queries arrive."""
     taken = cluster.coredns()
     return max(number for number in range(len(cluster.names)) if number not in taken)
 
 
 @contextmanager
 def dns_blocked(cluster: Cluster) -> Iterator[None]:
-    """A firewall on a node drops questions to name servers."""
+    """A firewall on a node drops DNS queries."""
     rule, number = "meta l4proto { tcp, udp } th dport 53 drop", _without_coredns(cluster)
     with _ruled(cluster, number, "prerouting", rule), _ruled(cluster, number, "output", rule):
         yield
@@ -217,7 +217,7 @@ def _without_tables(cluster: Cluster, number: int, tables: list[str]) -> Iterato
 
 @contextmanager
 def proxy_dead(cluster: Cluster) -> Iterator[None]:
-    """kube-proxy on the second node hangs, and its rules are gone."""
+    """kube-proxy on the second node hangs, and its rules are removed."""
     tables = [f"{_word(family)} kube-proxy" for family in cluster.expected.families]
     with _stopped(cluster, 1, "kube-proxy"), _without_tables(cluster, 1, tables):
         yield
@@ -230,7 +230,7 @@ def node_ports_blocked(cluster: Cluster) -> AbstractContextManager[object]:
 
 @contextmanager
 def label_wrong(cluster: Cluster) -> Iterator[None]:
-    """The third node carries another node's address."""
+    """The third node has the label of another node."""
     key, path = KEYS[cluster.last], f"/api/v1/nodes/{cluster.names[2]}"
     was = cluster.expected.labels[cluster.names[2]][key]
     cluster.api.merge(path, {"metadata": {"labels": {key: cluster.expected.labels[cluster.names[0]][key]}}})
@@ -242,7 +242,7 @@ def label_wrong(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def masquerade_lost(cluster: Cluster) -> Iterator[None]:
-    """Flannel on the second node hangs, and its rules are gone: pods leave with their own addresses."""
+    """flannel on the second node hangs and its rules are removed: pods use their own source addresses."""
     family = cluster.last
     with _stopped(cluster, 1, "flanneld"), _without_tables(cluster, 1, [f"{_word(family)} flannel-{family}"]):
         yield
@@ -250,7 +250,7 @@ def masquerade_lost(cluster: Cluster) -> Iterator[None]:
 
 @contextmanager
 def forwarding_off(cluster: Cluster) -> Iterator[None]:
-    """The third node forwards nothing in one family."""
+    """The third node does not forward packets of one family."""
     setting = "net.ipv4.ip_forward" if cluster.last is Family.IPV4 else "net.ipv6.conf.all.forwarding"
     cluster.sh(2, f"sysctl -qw {setting}=0")
     try:

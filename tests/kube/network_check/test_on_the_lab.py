@@ -1,4 +1,4 @@
-"""The network check on real clusters of every stack mode: green when all is well, and each fault is named, it alone."""
+"""The network check on real clusters of every stack mode: no failure on a healthy cluster, and only the right failure for each fault."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ one_mode = pytest.mark.parametrize("made", MODES[:1], indirect=True, ids=str)
 
 
 @one_mode
-def test_a_healthy_cluster_is_green_and_nothing_stays(
+def test_a_healthy_cluster_has_no_failure_and_the_probe_pods_are_removed(
     check: Callable[..., NetworkReport], cluster_api: KubeApi, expected: ExpectedNetwork
 ) -> None:
-    """Every kind of path over each family, from 3 + 3 pods; the namespace is gone when the check returns."""
+    """Every kind of path over each family, from 3 + 3 pods. The namespace does not exist after the check."""
     report = check()
     assert report.ok, "\n".join(map(str, report.failures))
     of_families = {found.kind for found in report.checks if found.family}
@@ -36,8 +36,8 @@ def test_a_healthy_cluster_is_green_and_nothing_stays(
     assert not [name for name in left if name.startswith("sixstack-network-check")]
 
 
-def test_what_the_api_says_is_what_the_file_asked_for(cluster_api: KubeApi, expected: ExpectedNetwork) -> None:
-    """For a cluster whose file nobody has: families in order, nodes, ranges, domain, labels, plug-in."""
+def test_the_expected_network_from_the_api_equals_that_of_the_file(cluster_api: KubeApi, expected: ExpectedNetwork) -> None:
+    """For a cluster without a file: families in order, nodes, ranges, domain, labels, plug-in."""
     found = expected_from_api(cluster_api)
     assert found.families == expected.families
     assert found.nodes.keys() == expected.nodes.keys()
@@ -52,7 +52,7 @@ OTHERS = tuple(name for name in FAULTS if name not in IN_EVERY_MODE)
 
 
 def find(name: str, probing: NetworkCheck) -> None:
-    """Put a fault on the cluster: its layer, its family and its node are found, and nobody else is accused of what merely follows."""
+    """Add a fault: the report has its layer, family and node, and no consequences as further faults."""
     fault: Fault = FAULTS[name]
     cluster = Cluster(probing.api, probing.expected)
     with fault.put(cluster):
@@ -63,21 +63,21 @@ def find(name: str, probing: NetworkCheck) -> None:
 
 
 def find_none(probing: NetworkCheck) -> None:
-    """The network is well."""
+    """The report has no failure."""
     report = probing.report()
     assert report.ok, "\n".join(map(str, report.failures))
 
 
 class TestFaults:
-    """One after another, looked for by the same probe pods."""
+    """The faults in sequence, checked by the same probe pods."""
 
-    def test_none_is_found_where_there_is_none(self, probing: NetworkCheck) -> None:
+    def test_a_healthy_cluster_has_no_fault(self, probing: NetworkCheck) -> None:
         """A healthy cluster is green."""
         find_none(probing)
 
     @pytest.mark.parametrize("name", IN_EVERY_MODE)
     def test_a_fault_is_found_and_it_alone(self, name: str, probing: NetworkCheck) -> None:
-        """Its layer, its family, its node."""
+        """With its layer, family and node."""
         find(name, probing)
 
     def test_no_fault_is_left_when_all_are_taken_away(self, probing: NetworkCheck) -> None:
@@ -90,7 +90,7 @@ class OtherFaults:
 
     @pytest.mark.parametrize("name", OTHERS)
     def test_a_fault_is_found_and_it_alone(self, name: str, probing: NetworkCheck) -> None:
-        """Its layer, its family, its node."""
+        """With its layer, family and node."""
         find(name, probing)
 
     def test_no_fault_is_left_when_all_are_taken_away(self, probing: NetworkCheck) -> None:
@@ -112,7 +112,7 @@ class TestOtherFaultsInOtherModes(OtherFaults):
 @pytest.mark.long  # which runs one test at a time: beside other tests it would say how busy the machine is
 @one_mode
 def test_a_check_takes_less_than_a_minute(check: Callable[..., NetworkReport]) -> None:
-    """About 12 s on an idle machine of two cores."""
+    """About 12 s on an idle machine with two cores."""
     start = time.monotonic()
     assert check().ok
     assert time.monotonic() - start < 60
@@ -120,7 +120,7 @@ def test_a_check_takes_less_than_a_minute(check: Callable[..., NetworkReport]) -
 
 @one_mode
 def test_an_image_that_cannot_be_pulled_is_reported_as_that(check: Callable[..., NetworkReport]) -> None:
-    """It says nothing of the network."""
+    """The failure is not about the network."""
     report = check("registry.invalid/no/such:image")
     assert {failure.kind for failure in report.failures} == {CheckKind.PROBE}
     assert all("cannot be pulled" in failure.detail for failure in report.failures)

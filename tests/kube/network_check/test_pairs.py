@@ -1,4 +1,4 @@
-"""Which pairs of nodes are tried."""
+"""The selection of pairs of nodes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from kube.network_check.pairs import ALL_PAIRS_UP_TO, describe_sample, pairs_to_
 
 
 def names(count: int) -> list[str]:
-    """That many nodes."""
+    """The names of `count` nodes."""
     return [f"node-{number}" for number in range(count)]
 
 
 @pytest.mark.parametrize("count", [1, 2, ALL_PAIRS_UP_TO])
-def test_a_small_cluster_is_tried_whole(count: int) -> None:
-    """Every pair, in both directions, and nothing to say about it."""
+def test_a_small_cluster_has_all_pairs(count: int) -> None:
+    """Every pair in both directions, without a note."""
     pairs = pairs_to_try(names(count))
     assert sum(map(len, pairs.values())) == count * (count - 1)
     assert describe_sample(pairs) == ""
@@ -22,7 +22,7 @@ def test_a_small_cluster_is_tried_whole(count: int) -> None:
 
 @pytest.mark.parametrize("count", [ALL_PAIRS_UP_TO + 1, 16, 17, 50, 1000])
 def test_a_large_cluster_is_covered_by_few_pairs(count: int) -> None:
-    """Each node tries and is tried by about log2(n) others, never itself, and nobody is out of reach of anybody."""
+    """Each node probes about log2(n) others and is probed by as many, never itself, and the pairs connect all nodes."""
     pairs = pairs_to_try(names(count))
     limit = count.bit_length()
     assert all(limit - 1 <= len(targets) <= limit and node not in targets for node, targets in pairs.items())

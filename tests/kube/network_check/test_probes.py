@@ -1,4 +1,4 @@
-"""Which paths the network check tries."""
+"""The probes of the network check."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from cluster.vocabulary.families import Family
 from kube.network_check.pods import Endpoint
 from kube.network_check.probes import mtu_probes, plan_probes
 from kube.network_check.settings import Settings
-from tests.kube.network_check.field import ALL, NODE_A, POD_A, field
+from tests.kube.network_check.scope import ALL, NODE_A, POD_A, scope
 
 
 def targets(source: Endpoint, kind: CheckKind) -> list[str]:
-    """What a source tries of one kind."""
-    return [probe.target for probe in plan_probes(source, field()) if probe.kind is kind]
+    """The targets of a source for one kind of check."""
+    return [probe.target for probe in plan_probes(source, scope()) if probe.kind is kind]
 
 
-def test_every_other_endpoint_is_tried_over_each_family_by_ping_and_http() -> None:
-    """Node to node is the machines' network; a pod at either end brings the CNI in; from a pod to a node leaves the pod network."""
+def test_every_other_endpoint_is_probed_over_each_family_with_ping_and_http() -> None:
+    """Node to node uses the network of the machines, a pod at either end uses the CNI, and pod to node leaves the pod network."""
     tried = {
-        (probe.kind, probe.layer, probe.target) for probe in plan_probes(NODE_A, field()) if probe.kind in (CheckKind.PING, CheckKind.HTTP)
+        (probe.kind, probe.layer, probe.target) for probe in plan_probes(NODE_A, scope()) if probe.kind in (CheckKind.PING, CheckKind.HTTP)
     }
     assert len(tried) == 3 * 2 * 2
     assert (CheckKind.PING, Layer.NODE_NETWORK, "node b fd66::12") in tried
     assert (CheckKind.HTTP, Layer.POD_NETWORK, "pod on a 10.244.97.2") in tried
-    layers = {probe.target: probe.layer for probe in plan_probes(POD_A, field()) if probe.kind is CheckKind.PING}
+    layers = {probe.target: probe.layer for probe in plan_probes(POD_A, scope()) if probe.kind is CheckKind.PING}
     assert layers["pod on b 10.244.98.2"] is Layer.POD_NETWORK
     assert layers["node b 198.18.0.12"] is layers["node a fd66::11"] is Layer.EGRESS
 
 
-def test_nodes_that_are_no_pair_are_not_tried() -> None:
-    """Only a node's own pod is, when the sample gives it no other node."""
-    alone = field(pairs={"a": frozenset(), "b": frozenset()})
+def test_only_pairs_are_probed() -> None:
+    """Without a pair, a node probes only its own pod."""
+    alone = scope(pairs={"a": frozenset(), "b": frozenset()})
     assert {probe.target_node for probe in plan_probes(NODE_A, alone)} == {"a", ""}
     assert mtu_probes(POD_A, alone) == []
 
 
-def test_a_node_tries_the_node_port_on_every_node_address() -> None:
-    """Its own included, in each family; of a second such service only its own; pods do not."""
-    assert sorted(probe.address for probe in plan_probes(NODE_A, field()) if probe.kind is CheckKind.NODE_PORT) == [
+def test_a_node_probes_the_node_port_on_every_node_address() -> None:
+    """In each family, with its own addresses; for a second service only its own addresses. Pods do not probe NodePorts."""
+    assert sorted(probe.address for probe in plan_probes(NODE_A, scope()) if probe.kind is CheckKind.NODE_PORT) == [
         "http://198.18.0.11:30001/",
         "http://198.18.0.11:30004/",
         "http://198.18.0.12:30001/",
@@ -53,10 +53,10 @@ def test_a_node_tries_the_node_port_on_every_node_address() -> None:
 
 
 @pytest.mark.parametrize("source", ALL, ids=lambda source: str(source.name))
-def test_every_source_tries_the_main_service_and_its_name_in_each_family(source: Endpoint) -> None:
+def test_every_source_probes_the_main_service_and_its_name_in_each_family(source: Endpoint) -> None:
     """ClusterIP for kube-proxy, A and AAAA for cluster DNS."""
     assert targets(source, CheckKind.CLUSTER_IP)[:2] == ["service 10.96.1.1 (prefer)", "service fd44::1:1 (prefer)"]
-    names = [(probe.target, set(probe.addresses)) for probe in plan_probes(source, field()) if probe.kind is CheckKind.DNS]
+    names = [(probe.target, set(probe.addresses)) for probe in plan_probes(source, scope()) if probe.kind is CheckKind.DNS]
     assert names == [
         ("A of prefer.ns.svc.cluster.local.", {ip_address("10.96.1.1")}),
         ("AAAA of prefer.ns.svc.cluster.local.", {ip_address("fd44::1:1")}),
@@ -64,13 +64,13 @@ def test_every_source_tries_the_main_service_and_its_name_in_each_family(source:
 
 
 def test_a_single_stack_service_has_one_family() -> None:
-    """The primary one, or the one that it asked for."""
+    """The primary family, or the requested family."""
     assert {"service 10.96.1.2 (single)", "service fd44::1:3 (single-second)"} <= set(targets(POD_A, CheckKind.CLUSTER_IP))
     assert "service fd44::1:2 (single)" not in targets(POD_A, CheckKind.CLUSTER_IP)
 
 
 def test_a_headless_name_has_the_pods_of_its_families_and_no_others() -> None:
-    """No AAAA record where the service has IPv4 alone."""
+    """No AAAA record for a service with IPv4 only."""
     assert targets(POD_A, CheckKind.HEADLESS) == [
         "A of headless-single.ns.svc.cluster.local.",
         "no AAAA of headless-single.ns.svc.cluster.local.",
@@ -88,10 +88,10 @@ def test_addresses_are_looked_up_and_clients_stay_with_one_pod() -> None:
 
 
 def test_a_pod_is_seen_as_its_node_with_nat_and_as_itself_without() -> None:
-    """Here IPv4 is translated and IPv6 routed; only other nodes are asked."""
+    """Here IPv4 is translated and IPv6 is routed. Only other nodes are probed."""
     seen = {
         probe.family: (probe.target, set(probe.addresses))
-        for probe in plan_probes(POD_A, field())
+        for probe in plan_probes(POD_A, scope())
         if probe.kind is CheckKind.SOURCE_ADDRESS
     }
     assert seen == {
@@ -101,20 +101,20 @@ def test_a_pod_is_seen_as_its_node_with_nat_and_as_itself_without() -> None:
 
 
 def test_addresses_outside_are_pinged_by_pods_over_families_in_use() -> None:
-    """They are the owner's to name."""
-    outside = field(settings=Settings("image", outside=(ip_address("198.18.0.1"), ip_address("fd66::1"))))
+    """The owner specifies these addresses."""
+    outside = scope(settings=Settings("image", outside=(ip_address("198.18.0.1"), ip_address("fd66::1"))))
     assert [probe.address for probe in plan_probes(POD_A, outside) if probe.kind is CheckKind.OUTSIDE] == ["198.18.0.1", "fd66::1"]
     assert not [probe for probe in plan_probes(NODE_A, outside) if probe.kind is CheckKind.OUTSIDE]
 
 
 def test_large_packets_go_from_pod_to_pod_of_other_nodes() -> None:
     """Over each family."""
-    assert [probe.target for probe in mtu_probes(POD_A, field())] == ["pod on b 10.244.98.2", "pod on b fd44:0:0:98::2"]
-    assert mtu_probes(NODE_A, field()) == []
+    assert [probe.target for probe in mtu_probes(POD_A, scope())] == ["pod on b 10.244.98.2", "pod on b fd44:0:0:98::2"]
+    assert mtu_probes(NODE_A, scope()) == []
 
 
 def test_a_quick_check_has_one_service_and_fewer_kinds() -> None:
-    """What create-cluster tries at its end."""
-    quick = field(settings=Settings("image", full=False))
+    """The check at the end of create-cluster."""
+    quick = scope(settings=Settings("image", full=False))
     kinds = {probe.kind for source in ALL for probe in plan_probes(source, quick)}
     assert kinds == {CheckKind.PING, CheckKind.HTTP, CheckKind.CLUSTER_IP, CheckKind.NODE_PORT, CheckKind.DNS}

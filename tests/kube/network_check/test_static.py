@@ -1,4 +1,4 @@
-"""The addresses of nodes and pods, compared with what was asked for."""
+"""The addresses of nodes and pods, compared with the expected ones."""
 
 from __future__ import annotations
 
@@ -28,62 +28,62 @@ def expected(**nodes: tuple[str, ...]) -> ExpectedNetwork:
 
 
 def test_the_order_of_node_addresses_counts() -> None:
-    """The first one decides the primary family."""
+    """The first address determines the primary family."""
     asked = expected(a=("198.18.0.11", "fd66::11"))
     assert check_nodes([node("a", "198.18.0.11", "fd66::11")], asked)[0].ok
-    assert "it has fd66::11, 198.18.0.11" in check_nodes([node("a", "fd66::11", "198.18.0.11")], asked)[0].detail
+    assert "has fd66::11, 198.18.0.11" in check_nodes([node("a", "fd66::11", "198.18.0.11")], asked)[0].detail
 
 
 def test_a_node_that_has_not_joined_is_a_failure() -> None:
-    """It has no addresses to compare, so this says it."""
+    """A missing node has its own message, without addresses."""
     assert check_nodes([], expected(a=("198.18.0.11", "fd66::11")))[0].detail == "the node has not joined the cluster"
 
 
-def test_without_asked_addresses_the_families_count() -> None:
-    """For clusters whose file we do not have, and nodes that are not in it."""
+def test_without_expected_addresses_the_families_count() -> None:
+    """For clusters without a file, and nodes that are not in the file."""
     assert check_nodes([node("b", "10.0.0.1", "fd00::1")], expected())[0].ok
-    assert "asked for: IPv4 then IPv6" in check_nodes([node("b", "10.0.0.1")], expected())[0].detail
+    assert "expected IPv4 then IPv6" in check_nodes([node("b", "10.0.0.1")], expected())[0].detail
 
 
-def test_several_addresses_of_a_family_are_no_fault_where_nobody_says_which() -> None:
-    """The first of each counts."""
+def test_without_expected_addresses_several_addresses_of_a_family_are_correct() -> None:
+    """The first address of each family counts."""
     assert check_nodes([node("b", "10.0.0.1", "10.0.0.2", "fd00::1")], expected())[0].ok
     assert not check_nodes([node("b", "fd00::1", "10.0.0.1")], expected())[0].ok
 
 
 def test_a_node_has_a_pod_range_of_each_family() -> None:
-    """Where it has any: a plug-in with pools of its own needs none."""
+    """Only if it has any: a plug-in with its own pools needs none."""
     assert check_nodes([node("b", "10.0.0.1", "fd00::1", ranges=("10.244.0.0/24", "fd44::/64"))], expected())[1].ok
-    assert "it has 10.244.0.0/24" in check_nodes([node("b", "10.0.0.1", "fd00::1", ranges=("10.244.0.0/24",))], expected())[1].detail
+    assert "has 10.244.0.0/24" in check_nodes([node("b", "10.0.0.1", "fd00::1", ranges=("10.244.0.0/24",))], expected())[1].detail
     assert len(check_nodes([node("b", "10.0.0.1", "fd00::1")], expected())) == 1
 
 
-def test_a_wrong_label_and_one_that_is_not_there_are_named() -> None:
-    """By key, with what it is and what it should be; a node that nobody asks of is not judged."""
+def test_a_wrong_and_a_missing_label_are_reported() -> None:
+    """With key, current and expected value. A node without expected labels is not checked."""
     asked = ExpectedNetwork(BOTH, {}, labels={"a": {"ipv4": "198.18.0.11", "ipv6": "fd66"}})
     assert check_labels([node("a", labels={"ipv4": "198.18.0.11", "ipv6": "fd66"})], asked)[0].ok
     wrong = check_labels([node("a", labels={"ipv4": "198.18.0.12"}), node("b")], asked)
-    assert [check.detail for check in wrong] == ["label ipv4 is '198.18.0.12', not '198.18.0.11'; label ipv6 is not there"]
+    assert [check.detail for check in wrong] == ["label ipv4 is '198.18.0.12', expected '198.18.0.11'; label ipv6 is missing"]
 
 
 def test_a_pod_has_an_address_per_family_in_order() -> None:
-    """A pod that got one family only is named with what it has."""
+    """A pod with only one family is reported with its addresses."""
     both = Endpoint("pod on a", "a", "pod-0", False, (ip_address("10.244.0.2"), ip_address("fd44::2")))
     one = Endpoint("pod on b", "b", "pod-1", False, (ip_address("10.244.1.2"),))
     checks = check_pods([both, one], [], expected())
     assert [check.ok for check in checks] == [True, False]
-    assert "it has 10.244.1.2, asked for: IPv4 then IPv6" in checks[1].detail
+    assert "has 10.244.1.2, expected IPv4 then IPv6" in checks[1].detail
 
 
 def test_a_pods_addresses_come_from_the_pod_ranges() -> None:
-    """Those of a plug-in that was told other ranges are found."""
+    """Addresses of a plug-in with other ranges are detected."""
     asked = ExpectedNetwork(BOTH, {}, pod_ranges=(ip_network("10.244.0.0/16"), ip_network("fd44::/56")))
     stray = Endpoint("pod on a", "a", "pod-0", False, (ip_address("10.88.0.2"), ip_address("fd44::2")))
-    assert check_pods([stray], [], asked)[0].detail == "10.88.0.2 is in none of the pod ranges 10.244.0.0/16, fd44::/56"
+    assert check_pods([stray], [], asked)[0].detail == "10.88.0.2 is outside the pod ranges 10.244.0.0/16, fd44::/56"
 
 
 def test_a_host_network_pod_has_its_nodes_addresses() -> None:
-    """It shares them."""
+    """The pod shares the addresses of its node."""
     shared = Endpoint("node a", "a", "host-0", True, (ip_address("10.0.0.1"), ip_address("fd00::1")))
     assert check_pods([shared], [node("a", "10.0.0.1", "fd00::1")], expected())[0].ok
-    assert "fd00::1 is none of its node's" in check_pods([shared], [node("a", "10.0.0.1")], expected())[0].detail
+    assert "fd00::1 is not an address of its node" in check_pods([shared], [node("a", "10.0.0.1")], expected())[0].detail

@@ -17,8 +17,8 @@ def run(jobs: list[Job], at_once: int = 2) -> list[str]:
     return said
 
 
-def test_a_job_starts_when_what_it_needs_is_done() -> None:
-    """Whatever the order of the list."""
+def test_a_job_starts_after_its_dependencies() -> None:
+    """In any order of the list."""
     order: list[str] = []
     run(
         [
@@ -30,8 +30,8 @@ def test_a_job_starts_when_what_it_needs_is_done() -> None:
     assert order == ["packages", "build", "image"]
 
 
-def test_a_job_does_not_wait_for_those_it_does_not_need() -> None:
-    """The short one's file is made while the long one still runs."""
+def test_a_job_waits_only_for_its_dependencies() -> None:
+    """A short job ends while a long job still runs."""
     filed = threading.Event()
     lines = run(
         [
@@ -43,7 +43,7 @@ def test_a_job_does_not_wait_for_those_it_does_not_need() -> None:
     assert [line.split()[2] for line in lines] == ["short", "file", "long"]
 
 
-def test_never_more_at_once_than_allowed() -> None:
+def test_the_concurrency_is_limited() -> None:
     """Each Go build takes memory."""
     running, most = [0], [0]
     guard = threading.Lock()
@@ -61,7 +61,7 @@ def test_never_more_at_once_than_allowed() -> None:
 
 
 def test_a_failure_stops_the_build() -> None:
-    """It is raised, running programs are stopped, and nothing that waited is started."""
+    """The failure is raised, running programs are stopped, and no waiting job is started."""
     stopped: list[bool] = []
 
     def fail() -> None:

@@ -16,7 +16,7 @@ from lab.build.program import Programs
 
 def test_a_failure_shows_the_end_of_what_was_printed() -> None:
     """The error has the command, its exit code and its standard error."""
-    with pytest.raises(EnvironmentFault, match=r"ended with 3:\nno such module"):
+    with pytest.raises(EnvironmentFault, match=r"\b3:\nno such module"):
         Programs().run(["sh", "-c", "echo no such module >&2; exit 3"], limit=10)
 
 

@@ -4,34 +4,34 @@ state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=demo
 
-# exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
-lacking() { echo "missing: $*" >&2; exit 65; }
+missing() { echo "missing: $*" >&2; exit 65; }
 
 owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
-# Makes this host the cluster's first control plane. A finished one is never reset; a half-finished one is, before it is tried again.
-if [ -z "$owner" ]; then refuse "this host was not prepared for cluster $cluster"; fi
+# Initializes the cluster's first control plane on this host. An unfinished control plane is reset before the next attempt, a finished one never.
+if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
 export KUBECONFIG=/etc/kubernetes/admin.conf
 
 if [ -e "$state/initialized" ] && [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then
-  echo "initialized before: starting what is there"
+  echo "already initialized: starting containerd and kubelet"
   systemctl start containerd.service
   systemctl start kubelet.service
-  # no event says that an API server answers; kubelet starts it within seconds
+  # no event reports that the API server answers; kubelet starts it within seconds
   until kubectl get --raw /readyz >/dev/null 2>&1; do sleep 1; done
   exit 0
 fi
 if [ -e "$state/initialized" ] && [ -e /var/lib/etcd/member ]; then
-  refuse "the control plane's files are gone from /etc/kubernetes and the cluster's data is still in /var/lib/etcd: bring them back, or delete the cluster"
+  refuse "/var/lib/etcd has the cluster's data, but the control plane's files in /etc/kubernetes are missing: restore these files, or delete the cluster"
 fi
 rm -f "$state/initialized" "$state/authority"
 
 for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml; do
   if [ -e "$leftover" ]; then
-    echo "found $leftover of an attempt that did not finish: resetting"
+    echo "found $leftover of an unfinished attempt: resetting"
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki
     for link in cni0 flannel.1 flannel-v6.1 vxlan.calico vxlan-v6.calico; do ip link delete "$link" 2>/dev/null || true; done
@@ -74,5 +74,5 @@ mode: "nftables"
 clusterCIDR: "fd44::/56,10.244.0.0/16"
 bindAddress: "::"' >"$config"
 kubeadm init --config "$config" --skip-token-print --skip-certificate-key-print
-sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset leaves a host with another one alone
+sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset refuses a host with another CA
 touch "$state/initialized"

@@ -4,21 +4,21 @@ state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=demo
 
-# exit codes: 64 this host is not ours to touch, 65 the host lacks something, 1 the step failed
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
-lacking() { echo "missing: $*" >&2; exit 65; }
+missing() { echo "missing: $*" >&2; exit 65; }
 
 owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
-# Brings a host that carries the bundle's files to where kubeadm can start. Running it again changes nothing.
-if [ -z "$owner" ]; then refuse "this host was not claimed for cluster $cluster first"; fi
+# Prepares a host that has the bundle's files for kubeadm. A second run changes nothing.
+if [ -z "$owner" ]; then refuse "this host is not claimed for cluster $cluster"; fi
 for command in containerd containerd-shim-runc-v2 ctr runc; do
-  command -v "$command" >/dev/null || lacking "$command: the bundle's files are not on this host"
+  command -v "$command" >/dev/null || missing "$command: this host does not have the bundle's files"
 done
 
-# place FILE TEXT: the file gets the text, in one move; `placed` says whether that changed it
+# place FILE TEXT: replaces the file atomically; sets `placed` to yes if the content changed
 place() {
   placed=no
   mkdir -p "${1%/*}"
@@ -32,14 +32,14 @@ place() {
   fi
 }
 
-# remember PATH: keeps a kernel setting's first value, for reset
+# remember PATH: saves the first value of a kernel setting for reset
 remember() {
   if [ -r "$1" ] && ! grep -qsF "$1 " "$state/before/sysctl"; then
     echo "$1 $(tr '\t' ' ' <"$1")" >>"$state/before/sysctl"
   fi
 }
 
-# --- kernel modules: by modprobe where there is one; built in, or said to be missing, where there is none
+# --- kernel modules: loaded by modprobe if the host has it; without modprobe they must be built in
 modules=
 for module in overlay br_netfilter nf_tables vxlan; do
   if command -v modprobe >/dev/null && modprobe "$module" 2>/dev/null; then
@@ -48,10 +48,10 @@ $module"
   fi
 done
 if [ -n "$modules" ]; then place /etc/modules-load.d/sixstack.conf "# sixstack: made for cluster $cluster$modules"; fi
-grep -qw overlay /proc/filesystems || lacking "the kernel's overlay file system (module overlay)"
-[ -e /proc/sys/net/bridge ] || lacking "the kernel's bridge filter (module br_netfilter), without which flannel does not start"
+grep -qw overlay /proc/filesystems || missing "the kernel's overlay file system (module overlay)"
+[ -e /proc/sys/net/bridge ] || missing "the kernel's bridge filter (module br_netfilter), without which flannel does not start"
 
-# --- kernel settings; those that kubelet and kube-proxy change are remembered too
+# --- kernel settings, including those that kubelet and kube-proxy change
 for setting in /proc/sys/vm/overcommit_memory /proc/sys/vm/panic_on_oom /proc/sys/kernel/panic /proc/sys/kernel/panic_on_oops \
   /proc/sys/kernel/keys/root_maxkeys /proc/sys/kernel/keys/root_maxbytes \
   /proc/sys/net/ipv4/conf/all/route_localnet \
@@ -63,8 +63,8 @@ for setting in /proc/sys/vm/overcommit_memory /proc/sys/vm/panic_on_oom /proc/sy
   remember "$setting"
 done
 accept_ra=
-# a default route learnt by router advertisement goes away when forwarding is switched on, unless accept_ra is 2 before that;
-# 0 stays 0: there a daemon in user space handles advertisements (talos#5632, kops#12418)
+# Enabling forwarding removes a default route from a router advertisement, unless accept_ra is 2 before.
+# A value of 0 stays: a daemon in user space handles the advertisements (talos#5632, kops#12418).
 for link in $(ip -6 route show default proto ra 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | sort -u); do
   value=$(cat "/proc/sys/net/ipv6/conf/$link/accept_ra")
   if [ "$value" != 0 ]; then
@@ -115,11 +115,11 @@ if [ -e "$setting" ] && [ "$(cat "$setting")" != 1 ]; then
   echo "set net.bridge.bridge-nf-call-ip6tables to 1"
 fi
 if [ "$(ip -6 route show default 2>/dev/null | wc -l)" -lt "$routes_before" ]; then
-  echo "the IPv6 default route was lost when forwarding was switched on" >&2
+  echo "enabling forwarding removed the IPv6 default route" >&2
   exit 1
 fi
 
-# --- the node's own name, so that nothing waits for a name server to say it (written in place: it may be a mount)
+# --- the node's own name, so that no program waits for a name server (written in place, because the file may be a mount)
 others=$(sed '/# sixstack$/d' /etc/hosts 2>/dev/null || true)
 wanted="$others
 fd66::12 sixfirst-2 # sixstack
@@ -133,7 +133,7 @@ fi
 
 # --- containerd
 restart=no
-# a host without CAP_SYS_RESOURCE (a container) cannot lower an OOM score, and runc fails on every pod that asks for it
+# without CAP_SYS_RESOURCE (in a container) an OOM score cannot be lowered, and runc fails for every pod that requests this
 oom=''
 if ! (echo -1 >/proc/self/oom_score_adj) 2>/dev/null; then
   oom="
@@ -162,7 +162,7 @@ if [ -e "$proxy_conf" ]; then
   restart=yes
   echo "removed $proxy_conf"
 fi
-# mirrors are read at each pull, so no restart; those that the file no longer names go
+# containerd reads the mirrors at each pull, so no restart is needed; mirrors that are no longer in the cluster file are removed
 for old in /etc/containerd/certs.d/*/hosts.toml; do
   if head -n 1 "$old" 2>/dev/null | grep -q sixstack; then
     case $old in
@@ -179,14 +179,14 @@ else
   systemctl start containerd.service
 fi
 if ! [ -S /run/containerd/containerd.sock ]; then
-  echo "containerd runs and has no socket at /run/containerd/containerd.sock" >&2
+  echo "containerd runs without a socket at /run/containerd/containerd.sock" >&2
   exit 1
 fi
-# containerd starts without the part that kubelet talks to when that fails, and says so only here
+# when the CRI plugin fails, containerd runs without it and shows the error only here
 if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; then
   echo "containerd runs without its CRI service:" >&2
   ctr plugins ls -d id==cri 2>/dev/null | grep -A 3 -i '^error' >&2
-  systemctl stop containerd.service # so that the next attempt starts it anew
+  systemctl stop containerd.service # so that the next attempt starts containerd again
   exit 1
 fi
 

@@ -1,4 +1,4 @@
-"""The previous state of a Deployment, stored in an annotation of the Deployment itself, so that the next run can continue after a kill."""
+"""The previous state of a Deployment, stored in an annotation of the Deployment, so that a run can continue after a killed run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 from cluster.vocabulary.errors import ClusterError
 from kube.client import Document
 
-BEFORE = "sixstack.io/before-host-network"
+ANNOTATION = "sixstack.io/before-host-network"
 WITH_HOST_NETWORK = "ClusterFirstWithHostNet"
 
 
@@ -22,17 +22,17 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
-    """The previous values of the fields that the change sets; `replicas` is the number to restore."""
+class PreviousState:
+    """The previous values of the changed fields; `replicas` is the number to restore."""
 
     phase: Phase
     replicas: int
     host_network: bool
     dns_policy: str
-    host_ports: tuple[str, ...] = ()  # CONTAINER/PORT/PROTOCOL of each port that had a hostPort of its own
+    host_ports: tuple[str, ...] = ()  # CONTAINER/PORT/PROTOCOL of each port with a hostPort
 
     def encode(self) -> str:
-        """The text of the annotation; `decode_before` reads it."""
+        """The text of the annotation; `decode_state` reads it."""
         return json.dumps(
             {
                 "phase": self.phase.value,
@@ -44,31 +44,29 @@ class Before:
         )
 
 
-def decode_before(deployment: Document) -> Before | None:
-    """The state in the annotation; None without an annotation, ClusterError for one that cannot be decoded."""
-    text = deployment["metadata"].get("annotations", {}).get(BEFORE)
+def decode_state(deployment: Document) -> PreviousState | None:
+    """The state in the annotation; None without an annotation, ClusterError when the annotation cannot be decoded."""
+    text = deployment["metadata"].get("annotations", {}).get(ANNOTATION)
     if text is None:
         return None
     try:
-        held = json.loads(text)
-        return Before(
-            Phase(held["phase"]),
-            int(held["replicas"]),
-            bool(held["hostNetwork"]),
-            str(held["dnsPolicy"]),
-            tuple(str(port) for port in held["hostPorts"]),
+        state = json.loads(text)
+        return PreviousState(
+            Phase(state["phase"]),
+            int(state["replicas"]),
+            bool(state["hostNetwork"]),
+            str(state["dnsPolicy"]),
+            tuple(str(port) for port in state["hostPorts"]),
         )
     except (ValueError, KeyError, TypeError) as error:
         name = f"{deployment['metadata']['namespace']}/{deployment['metadata']['name']}"
-        raise ClusterError(
-            f"Deployment {name}: annotation {BEFORE} cannot be decoded ({error}): correct the annotation, or remove it by hand"
-        ) from error
+        raise ClusterError(f"Deployment {name}: annotation {ANNOTATION} cannot be decoded: {error}") from error
 
 
-def present(deployment: Document, phase: Phase) -> Before:
+def current_state(deployment: Document, phase: Phase) -> PreviousState:
     """The current state of the Deployment."""
     pod = deployment["spec"]["template"]["spec"]
-    return Before(
+    return PreviousState(
         phase, replicas_of(deployment), bool(pod.get("hostNetwork")), pod.get("dnsPolicy", "ClusterFirst"), tuple(_host_ports(pod))
     )
 
@@ -79,43 +77,43 @@ def replicas_of(deployment: Document) -> int:
 
 
 def has_host_network(deployment: Document) -> bool:
-    """Whether the Deployment has the state that the change sets."""
+    """Whether the Deployment has the host network and the matching DNS policy."""
     pod = deployment["spec"]["template"]["spec"]
     return bool(pod.get("hostNetwork")) and pod.get("dnsPolicy") == WITH_HOST_NETWORK
 
 
-def is_as_before(deployment: Document, before: Before) -> bool:
+def is_restored(deployment: Document, before: PreviousState) -> bool:
     """Whether the pods have their previous state."""
-    return replace(present(deployment, before.phase), replicas=before.replicas) == before
+    return replace(current_state(deployment, before.phase), replicas=before.replicas) == before
 
 
-def stop_patch(deployment: Document, before: Before) -> Document:
-    """Store the state and scale to 0 in one request, so that neither can happen alone."""
-    return _patch(deployment, {"metadata": {"annotations": {BEFORE: before.encode()}}, "spec": {"replicas": 0}})
+def stop_patch(deployment: Document, before: PreviousState) -> Document:
+    """Store the state and scale to 0 in one request, so that both or none happen."""
+    return _patch(deployment, {"metadata": {"annotations": {ANNOTATION: before.encode()}}, "spec": {"replicas": 0}})
 
 
-def host_network_patch(deployment: Document, before: Before) -> Document:
+def host_network_patch(deployment: Document, before: PreviousState) -> Document:
     """Set the host network and the previous number of replicas."""
     template = {"spec": {"hostNetwork": True, "dnsPolicy": WITH_HOST_NETWORK}}
     return _patch(deployment, {"spec": {"replicas": before.replicas, "template": template}})
 
 
-def back_patch(deployment: Document, before: Before) -> Document:
-    """Restore the previous state and remove the annotation. A hostPort that an API server before 1.28 added to a hostNetwork template is removed too."""
+def restore_patch(deployment: Document, before: PreviousState) -> Document:
+    """Restore the previous state and remove the annotation. API servers before 1.28 add a hostPort to hostNetwork templates, which is removed too."""
     pod = deployment["spec"]["template"]["spec"]
     restored: Document = {"hostNetwork": before.host_network or None, "dnsPolicy": before.dns_policy}
     if set(_host_ports(pod)) != set(before.host_ports):
-        # a merge patch replaces whole lists: the current lists, without the host ports that were not there before
-        restored |= {kind: [_without_host_ports(one, before) for one in pod[kind]] for kind in _KINDS if kind in pod}
+        # a merge patch replaces whole lists, so it has the current lists without the added host ports
+        restored |= {kind: [_without_host_ports(container, before) for container in pod[kind]] for kind in _KINDS if kind in pod}
     return _patch(
         deployment,
-        {"metadata": {"annotations": {BEFORE: None}}, "spec": {"replicas": before.replicas, "template": {"spec": restored}}},
+        {"metadata": {"annotations": {ANNOTATION: None}}, "spec": {"replicas": before.replicas, "template": {"spec": restored}}},
     )
 
 
-def remember_patch(deployment: Document, before: Before) -> Document:
-    """Store another state; the pods do not change."""
-    return _patch(deployment, {"metadata": {"annotations": {BEFORE: before.encode()}}})
+def save_patch(deployment: Document, before: PreviousState) -> Document:
+    """Store another state without a change of the pods."""
+    return _patch(deployment, {"metadata": {"annotations": {ANNOTATION: before.encode()}}})
 
 
 _KINDS = ("containers", "initContainers")
@@ -128,14 +126,20 @@ def _patch(deployment: Document, change: Document) -> Document:
 
 
 def _host_ports(pod: Document) -> list[str]:
-    return [_key(one, port) for kind in _KINDS for one in pod.get(kind, []) for port in one.get("ports", []) if port.get("hostPort")]
+    return [
+        _key(container, port)
+        for kind in _KINDS
+        for container in pod.get(kind, [])
+        for port in container.get("ports", [])
+        if port.get("hostPort")
+    ]
 
 
 def _key(container: Document, port: Document) -> str:
     return f"{container['name']}/{port['containerPort']}/{port.get('protocol', 'TCP')}"
 
 
-def _without_host_ports(container: Document, before: Before) -> Document:
+def _without_host_ports(container: Document, before: PreviousState) -> Document:
     ports = [
         port if _key(container, port) in before.host_ports else {name: value for name, value in port.items() if name != "hostPort"}
         for port in container.get("ports", [])

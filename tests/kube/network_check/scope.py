@@ -11,7 +11,7 @@ from cluster.vocabulary.families import Family
 from kube.client import Document
 from kube.network_check.pairs import pairs_to_try
 from kube.network_check.pods import Endpoint
-from kube.network_check.probes import Field
+from kube.network_check.probes import ProbeScope
 from kube.network_check.services import ProbeService, ServiceKind, service_kinds
 from kube.network_check.settings import Settings
 
@@ -36,16 +36,16 @@ NODE_A, POD_A, NODE_B, POD_B = ALL
 
 
 def service(kind: ServiceKind, number: int) -> ProbeService:
-    """A service as a dual-stack API server makes it."""
-    families = kind.given(BOTH)
+    """A service as created by a dual-stack API server."""
+    families = kind.expected_families(BOTH)
     texts = {Family.IPV4: f"10.96.1.{number}", Family.IPV6: f"fd44::1:{number}"}
     addresses = () if kind.headless else tuple(ip_address(texts[family]) for family in families)
     return ProbeService(kind, families, addresses, 30000 + number if kind.node_port else 0)
 
 
-def field(**changes: Any) -> Field:
-    """All of it; changes are fields of Field."""
+def scope(**changes: Any) -> ProbeScope:
+    """A scope with all pods and services; `changes` replace fields."""
     settings = changes.get("settings", Settings("image"))
     services = [service(kind, number) for number, kind in enumerate(service_kinds(BOTH, full=settings.full), start=1)]
-    whole = Field(ALL, services, "ns", NODES, pairs_to_try(["a", "b"]), EXPECTED, settings)
+    whole = ProbeScope(ALL, services, "ns", NODES, pairs_to_try(["a", "b"]), EXPECTED, settings)
     return replace(whole, **changes)
