@@ -268,12 +268,11 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     assert deleted.returncode == 0, deleted.stdout + deleted.stderr
 
 
-# Tests of one group run one after another in one process of `make test`, in this order; the first three have a lab each. Where no group
-# is named, a file is one. (xdist's own groups, `--dist loadgroup`, do not work with pytest 9.2: it sets what is no longer read.)
+# Tests of one group run one after another in one process of `make test`; the first three have a lab and a Prefect server each. Where
+# no group is named, a file is one. (xdist's own groups, `--dist loadgroup`, do not work with pytest 9.2: it sets what is no longer read.)
 GROUPS = {
     "shared-clusters": (
         "tests/flows/test_audit.py",
-        "tests/flows/test_calico.py",
         "tests/flows/test_create_cluster.py",
         "tests/flows/test_platform_host_network.py",
         "tests/flows/test_secrets.py",
@@ -281,20 +280,28 @@ GROUPS = {
         "tests/flows/test_verify_cluster.py",
         "tests/kube/network_check/test_on_the_lab.py",
     ),
-    "own-clusters": (
+    "bare-hosts": (
         "tests/blocks/test_block_types.py",
         "tests/cli/test_commands.py",
         "tests/cli/test_following.py",
         "tests/cli/test_import.py",
         "tests/demo/test_local_prefect.py",
-        "tests/flows/",
+        "tests/flows/test_deployments.py",
+        "tests/flows/test_refusals.py",
+        "tests/hosts/",
+        "tests/lab/",
         "tests/runs/",
-        "tests/templates/test_host_scripts_on_a_host.py",
     ),
-    "bare-hosts": ("tests/hosts/", "tests/lab/"),
+    "own-clusters": ("tests/flows/", "tests/templates/test_host_scripts_on_a_host.py"),
     "api-server": ("tests/kube/",),
 }
-WITH_HOSTS = ("shared-clusters", "own-clusters", "bare-hosts")
+# In the order in which they are begun. A shared cluster is there until a test asks for the next one: where one process has several groups,
+# clusters of their own come before.
+WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
+
+# Fixtures that make a cluster of their own, in the order of their tests. The cases' hosts need the most of what the machine has least of
+# (inotify instances, see lab/inotify.py): they come when the bare hosts of another process are gone.
+OWN_CLUSTERS = ("grown", "from_tkestack", "over_ipv4", "calico", "case_environment")
 
 
 def group_of(nodeid: str) -> str:
@@ -328,15 +335,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             return len(WITH_HOSTS), 0
         if "made" in used:
             return WITH_HOSTS.index(group), MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
-        own = used & {"grown", "from_tkestack", "calico", "over_ipv4", "case_place"}
-        return WITH_HOSTS.index(group), len(MODES) if own else 0
+        return WITH_HOSTS.index(group), next((number for number, name in enumerate(OWN_CLUSTERS, 1) if name in used), 0)
 
     items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Where several processes run tests, those without hosts yield the processors to clusters, whose parts wait for one another."""
+    """Where several processes run tests, those without hosts leave the machine to clusters: they are nice, and this process's lab goes."""
     if WORKER and os.geteuid() == 0:
-        os.setpriority(os.PRIO_PROCESS, 0, 0 if group_of(item.nodeid) in WITH_HOSTS else 15)
+        with_hosts = group_of(item.nodeid) in WITH_HOSTS
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if with_hosts else 15)
+        if not with_hosts and hosts.status(LAB):
+            hosts.down(LAB, say=say)
     return (yield)

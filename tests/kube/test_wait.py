@@ -38,6 +38,7 @@ def test_a_node_that_joins_and_becomes_ready_ends_the_wait_at_once(api: KubeApi,
     with monkeypatch.context() as patched:
         patched.setattr(time, "sleep", lambda _: pytest.fail("a poll"))
         wait_nodes_ready(api, ["waited"], timedelta(seconds=60), kubelet)
+    api.delete("/api/v1/nodes/waited")
     assert told[0] == "nodes Ready: waiting for waited: has not joined"
     assert "nodes Ready: waiting for waited: cni plugin not initialized" in told
     assert told[-1] == "nodes Ready: done"
