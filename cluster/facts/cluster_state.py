@@ -1,4 +1,4 @@
-"""The state of a cluster in the Kubernetes API. kube/ reads it, and cluster/plan/plan.py compares it with the spec."""
+"""The state of a cluster in the Kubernetes API. kube/ reads it, and cluster/plan/create.py compares it with the spec."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Facts of one host, as frozen types. hosts/ gathers them with one script in one round trip.
 
-Facts contain no decisions. Rules (cluster/rules/) check them, and the plan (cluster/plan/plan.py) compares them with the spec.
+Facts contain no decisions. Rules (cluster/rules/) check them, and the plan (cluster/plan/create.py) compares them with the spec.
 """
 
 from __future__ import annotations

@@ -53,6 +53,13 @@ def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterato
         )
 
 
+@item_rule("reserved-node-name", "hosts")
+def node_name_is_not_reserved(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+    """A host is named `cluster`, which plans and records call the steps of the whole cluster."""
+    if host.name == "cluster":
+        yield Violation(f"{at}.name", "the name cluster is reserved for steps of the whole cluster", "use another name, such as node-1")
+
+
 @spec_rule("duplicate-node-name")
 def no_name_twice(spec: ClusterSpec) -> Iterator[Violation]:
     """Two hosts have the same name."""

@@ -28,6 +28,15 @@ class TestMalformedNodeName:
         assert check({"hosts[1].name": name}) == {}
 
 
+class TestReservedNodeName:
+    """reserved-node-name."""
+
+    def test_the_subject_of_cluster_wide_steps_is_no_host_name(self, check: Check) -> None:
+        """Plans and records could not tell the host from the cluster."""
+        assert set(check({"hosts[1].name": "cluster"})) == {("reserved-node-name", "hosts[1].name")}
+        assert check({"hosts[1].name": "cluster-1"}) == {}
+
+
 class TestDuplicateNodeName:
     """duplicate-node-name."""
 
