@@ -10,7 +10,7 @@ from cluster.facts.parsers.firewall.iptables import iptables
 from cluster.facts.parsers.firewall.nftables import nftables
 from cluster.facts.parsers.firewall.ufw import ufw
 
-__all__ = ["firewalld", "iptables", "nftables", "of_one_host", "ufw"]
+__all__ = ["firewalld", "iptables", "merge_rules", "nftables", "ufw"]
 
 
 # chains of iptables that ufw fills
