@@ -186,10 +186,11 @@ def test_colliding_ports_and_missing_deployments_are_refused_together(platform: 
         state, records = platform.ended(deployments=[*PLATFORM, "tke/tke-gateway"])
         assert state["type"] == "FAILED"
         message = state["message"]
-        assert f"tke/tke-platform-api: {count + 1} replica(s) want port 29501/TCP of a node each, and {count} node(s)" in message
-        assert "tke/tke-platform-controller: 1 replica(s) want port 6443/TCP, which others have: pod kube-system/kube-apiserver-" in message
-        assert "there is no Deployment tke-gateway in namespace tke" in message
-        assert "no Deployment was touched (3)" in message
+        assert message.count("[host-port-collision]") == 2
+        assert "29501/TCP" in message
+        assert "6443/TCP" in message
+        assert "pod kube-system/kube-apiserver-" in message
+        assert "[no-such-deployment]" in message
         assert [record["step"] for record in records] == ["check-host-network"]
         assert {name: platform.deployment(name)["metadata"]["generation"] for name in PLATFORM} == generations
     finally:

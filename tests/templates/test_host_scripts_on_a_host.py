@@ -199,7 +199,7 @@ def test_a_half_prepared_host_is_reset_whole(bare: Machine) -> None:
     upload_files(bare.session, bare.bundle, [file for file in files if file.kind is not FileKind.IMAGE][:3])
     bare.reset()
     assert changes(before, bare.look()) == []
-    assert "no part of cluster" in bare.reset().stdout
+    assert bare.spec.name in bare.reset().stdout
 
 
 def test_a_control_plane_comes_and_goes(bare: Machine) -> None:
@@ -220,7 +220,7 @@ def test_a_control_plane_comes_and_goes(bare: Machine) -> None:
         "timeout --signal=KILL 2 kubeadm init phase certs all 2>/dev/null || true; mkdir -p /var/lib/etcd/member; echo x >/etc/kubernetes/admin.conf"
     )
     first = bare.init()
-    assert "did not finish: resetting" in first.stdout
+    assert "/etc/kubernetes/admin.conf" in first.stdout.splitlines()[0]
     assert "initialized successfully" in first.stdout
     tokens = bare.run("kubeadm token list --kubeconfig /etc/kubernetes/admin.conf -o json").stdout
     assert tokens.count('"kind": "BootstrapToken"') <= 1
