@@ -90,7 +90,7 @@ def test_the_network_works_and_policies_hold(calico: CalicoCluster) -> None:
 
 def test_the_time_from_its_apply_to_ready_nodes_is_on_record(calico: CalicoCluster) -> None:
     """When the nodes that were there were Ready, and when Calico's last pod ran: both figures can be quoted from the record."""
-    found = re.search(r"[12] nodes Ready ([\d.]+) s, all of \w+ running ([\d.]+) s after", calico.record("wait-network")["found"])
+    found = re.search(r"[12] nodes Ready after ([\d.]+) s, all of \w+ running after ([\d.]+) s", calico.record("wait-network")["found"])
     assert found is not None
     assert 0 < float(found[1]) <= float(found[2]) < 300
 
