@@ -109,7 +109,7 @@ def stalled(number: int) -> Iterator[None]:
     try:
         yield
     finally:
-        on(number, f"rm {folder}/wait; umount /usr/bin/sha256sum")
+        on(number, f"rm {folder}/wait; umount --lazy /usr/bin/sha256sum")
 
 
 def engine_of(run: str) -> int | None:

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
@@ -217,22 +218,31 @@ def test_a_failure_in_the_middle_puts_both_back(platform: Platform) -> None:
         platform.change(controller, {"spec": {"template": {"spec": {"containers": before}}}})
 
 
+@contextmanager
+def kept(platform: Platform) -> Iterator[None]:
+    """While inside, the pods that are there now do not go, though they be deleted. (Those of before are going already.)"""
+    found = [pod["metadata"] for name in PLATFORM for pod in platform.pods(name) if "deletionTimestamp" not in pod["metadata"]]
+    paths = [f"/api/v1/namespaces/tke/pods/{pod['name']}" for pod in found]
+    assert len(paths) == len(PLATFORM)
+    with ExitStack() as stack:
+        for path in paths:
+            platform.api.merge(path, {"metadata": {"finalizers": ["example.org/kept"]}})
+            stack.callback(platform.api.merge, path, {"metadata": {"finalizers": None}})
+        yield
+
+
 def test_a_run_that_is_killed_in_the_middle_is_finished_by_the_next(platform: Platform) -> None:
     """kill -9 while the pods are on their way out, which a finalizer keeps them from ending: the Deployments remember how many there were."""
-    leaving = [pod["metadata"] for name in PLATFORM for pod in platform.pods(name)]
-    for pod in leaving:
-        platform.api.merge(f"/api/v1/namespaces/tke/pods/{pod['name']}", {"metadata": {"finalizers": ["example.org/stays"]}})
-    run = platform.start()
-    end = time.monotonic() + 120
-    while not all(shape[3] for shape in platform.shape.values()):
-        assert time.monotonic() < end, platform.shape
-        time.sleep(0.2)
-    process = engine_of(run)
-    assert process is not None
-    os.kill(process, signal.SIGKILL)
-    assert platform.made.place.ended(run)["state"]["type"] == "CRASHED"
-    for pod in leaving:
-        platform.api.merge(f"/api/v1/namespaces/tke/pods/{pod['name']}", {"metadata": {"finalizers": None}})
+    with kept(platform):
+        run = platform.start()
+        end = time.monotonic() + 120
+        while not all(shape[3] for shape in platform.shape.values()):
+            assert time.monotonic() < end, platform.shape
+            time.sleep(0.2)
+        process = engine_of(run)
+        assert process is not None
+        os.kill(process, signal.SIGKILL)
+        assert platform.made.place.ended(run)["state"]["type"] == "CRASHED"
     for name in PLATFORM:
         memory = json.loads(platform.deployment(name)["metadata"]["annotations"][ANNOTATION])
         assert (memory["phase"], memory["replicas"]) == ("setting", 1)

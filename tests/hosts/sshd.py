@@ -69,20 +69,22 @@ class Sshd:
 
     def stop(self) -> None:
         """End the server and every connection it carries."""
-        for child in self._children(self.process.pid):
-            os.kill(child, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self.process.kill()
         self.process.wait()
 
     def drop_connections(self) -> None:
         """End the connections; the server goes on."""
-        for child in self._children(self.process.pid):
-            os.kill(child, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
 
     def freeze(self) -> None:
         """Stop the connections' processes: the kernel still acknowledges, nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: signal.Signals) -> None:
         for child in self._children(self.process.pid):
-            os.kill(child, signal.SIGSTOP)
+            with suppress(ProcessLookupError):  # a connection that ends at this moment
+                os.kill(child, number)
 
     @staticmethod
     def _children(parent: int) -> list[int]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from cluster.network.checks import CheckKind
+from cluster.network.checks import CheckKind, Layer
 from cluster.network.expected import ExpectedNetwork
 from cluster.network.report import NetworkReport
+from cluster.vocabulary.families import Family
 from kube.client import KubeApi
 from kube.network_check import NetworkCheck
 from kube.network_check.from_api import expected_from_api
@@ -51,20 +52,32 @@ IN_EVERY_MODE = ("overlay dropped", "machines cut off", "NodePorts blocked", "tu
 OTHERS = tuple(name for name in FAULTS if name not in IN_EVERY_MODE)
 
 
+def look_until(probing: NetworkCheck, right: Callable[[NetworkReport], bool]) -> NetworkReport:
+    """Look again for two minutes as long as the report is not right: on a busy machine kube-proxy is late, and so are answers."""
+    end = time.monotonic() + 120
+    while not right(report := probing.report()) and time.monotonic() < end:
+        time.sleep(1)
+    return report
+
+
+def findings(report: NetworkReport) -> set[tuple[Layer, CheckKind | None, tuple[str, ...], frozenset[Family]]]:
+    """What a report says is broken, and where."""
+    return {(finding.layer, finding.subject, finding.nodes, frozenset(finding.families)) for finding in report.findings}
+
+
 def find(name: str, probing: NetworkCheck) -> None:
     """Add a fault: the report has its layer, family and node, and no consequences as further faults."""
     fault: Fault = FAULTS[name]
     cluster = Cluster(probing.api, probing.expected)
-    with fault.put(cluster):
-        report = probing.report()
-    found = {(finding.layer, finding.subject, finding.nodes, frozenset(finding.families)) for finding in report.findings}
     wanted = {(fault.layer, subject, fault.nodes(cluster), frozenset(fault.families(cluster))) for subject in fault.subjects}
-    assert found == wanted, "\n".join(map(str, report.failures))
+    with fault.put(cluster):
+        report = look_until(probing, lambda report: findings(report) == wanted)
+    assert findings(report) == wanted, "\n".join(map(str, report.failures))
 
 
 def find_none(probing: NetworkCheck) -> None:
     """The report has no failure."""
-    report = probing.report()
+    report = look_until(probing, lambda report: report.ok)
     assert report.ok, "\n".join(map(str, report.failures))
 
 
