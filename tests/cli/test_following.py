@@ -28,7 +28,8 @@ def test_ctrl_c_stops_following_and_not_the_run(prefect_server: Workplace) -> No
     """
     pause_work(prefect_server, "pause")
     document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")) | {"audit": "nobody"}
-    command = [*SIXSTACK, "create"]
+    # env: the children of a shell's background job ignore SIGINT
+    command = ["env", "--default-signal=INT", *SIXSTACK, "create"]
     with subprocess.Popen(
         [*command, prefect_server.write("left.yaml", document)],
         cwd=prefect_server.prefect.root,
@@ -37,11 +38,14 @@ def test_ctrl_c_stops_following_and_not_the_run(prefect_server: Workplace) -> No
         stderr=subprocess.PIPE,
         text=True,
     ) as create:
-        assert create.stdout is not None
-        run = run_id(create.stdout.readline() + create.stdout.readline())
-        create.send_signal(signal.SIGINT)
-        _, said = create.communicate(timeout=60)
-    pause_work(prefect_server, "resume")
+        try:
+            assert create.stdout is not None
+            run = run_id(create.stdout.readline() + create.stdout.readline())
+            create.send_signal(signal.SIGINT)
+            _, said = create.communicate(timeout=60)
+        finally:
+            create.kill()
+            pause_work(prefect_server, "resume")
     assert create.returncode == 130
     assert f"sixstack follow {run}" in said
     assert f"prefect flow-run cancel {run}" in said
