@@ -16,7 +16,7 @@ from prefect.tasks import Task, exponential_backoff
 from blocks.audit_store import AuditStore
 from blocks.loading import NoBlock, load
 from cluster.plan.graph import PlannedStep
-from cluster.vocabulary.errors import EnvironmentFault, Retryable, SixstackError
+from cluster.vocabulary.errors import EnvironmentFault, HostError, HostUnreachable, Retryable, SixstackError, StepFailed
 from cluster.vocabulary.records import Outcome, StepRecord
 from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
@@ -61,8 +61,9 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
         attempt.outcome = Outcome.FAILED
         redacted.error(raised)  # Prefect keeps its text in states and logs
         error = str(raised) if isinstance(raised, SixstackError) else "".join(traceback.format_exception(raised))
-        attempt.exit_code = getattr(raised, "exit_code", attempt.exit_code)
-        attempt.output = getattr(raised, "output", "") or attempt.output
+        if isinstance(raised, StepFailed):
+            attempt.exit_code = raised.exit_code
+            attempt.output = raised.output or attempt.output
         raise
     finally:
         record = record_type(
@@ -106,9 +107,10 @@ class _Redactor:
     def error(self, raised: BaseException) -> None:
         """Redact an exception in place: its message, and the attributes of the project's own errors."""
         raised.args = tuple(self(argument) if isinstance(argument, str) else argument for argument in raised.args)
-        for name in ("found", "do", "output"):
-            if isinstance(text := getattr(raised, name, None), str):
-                setattr(raised, name, self(text))
+        if isinstance(raised, HostError | HostUnreachable):
+            raised.found, raised.hint = self(raised.found), self(raised.hint)
+        if isinstance(raised, StepFailed):
+            raised.output = self(raised.output)
 
 
 def _line(record: StepRecord) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cluster.facts.host_facts import HostFacts
+from cluster.vocabulary.errors import HostError, HostUnreachable
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.spec import Host
@@ -43,5 +44,8 @@ def inspect_hosts(hosts: Sequence[Host], run: RunContext) -> tuple[dict[str, Hos
 
 def inspection_problem(host: str, error: BaseException) -> Problem:
     """Why a host could not be inspected, as one problem among those of the other hosts."""
-    found, hint = getattr(error, "found", ""), getattr(error, "do", "")
-    return Problem("host-not-inspected", f"hosts/{host}", found or str(error) or type(error).__name__, hint or "fix this and run again")
+    if isinstance(error, HostError | HostUnreachable):
+        found, hint = error.found, error.hint
+    else:
+        found, hint = str(error) or type(error).__name__, ""
+    return Problem("host-not-inspected", f"hosts/{host}", found, hint or "fix this and run again")

@@ -154,7 +154,7 @@ def test_a_host_without_its_node_address(bare: BareHosts) -> None:
     missing = bare.document["hosts"][1]["addresses"][1]
     with faults.without_address(bare.machine(2), Family.IPV6):
         said = bare.refused(bare.document)
-    assert f"hosts/{LAB}-2/addresses: {missing} " in said
+    assert re.search(rf"hosts/{LAB}-2/addresses: .*{re.escape(str(missing))}", said)
 
 
 def test_every_fault_of_every_host_at_once(bare: BareHosts) -> None:
