@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cluster.kubeadm.documents import proxy_mode
 from cluster.pod_networks.protocol import Leftovers, LocalPort, PodNetworkPlugin, PodNetworkRule, Release
 from cluster.vocabulary.families import Family, Network, StackMode, family_of
 from cluster.vocabulary.migration import NOTHING, Action
@@ -216,6 +215,8 @@ class Calico(PodNetworkPlugin):
     def environment(self, spec: ClusterSpec) -> dict[str, str]:
         """Environment of calico-node: VXLAN without BGP (https://docs.tigera.io/calico/latest/networking/configuring/vxlan-ipip), the addresses
         of the kubelet, and the packet filter of kube-proxy (https://docs.tigera.io/calico/latest/reference/felix/configuration)."""
+        from cluster.kubeadm.documents import proxy_mode  # only what renders documents needs it
+
         values = {
             "DATASTORE_TYPE": "kubernetes",
             "WAIT_FOR_DATASTORE": "true",

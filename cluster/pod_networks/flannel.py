@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cluster.facts.host_facts import HostFacts
-from cluster.kubeadm.documents import proxy_mode
 from cluster.pod_networks.protocol import Leftovers, PodNetworkPlugin, Release
 from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
 from cluster.vocabulary.families import Family, StackMode
 from cluster.vocabulary.releases import release_for
-from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind, ProxyMode
+
+if TYPE_CHECKING:
+    from cluster.facts.host_facts import HostFacts
+    from cluster.vocabulary.resolved_spec import ResolvedSpec
 
 # flannel subtracts this from the MTU of its link for the VXLAN header, in both families (pkg/backend/vxlan, encapOverhead)
 OVERHEAD = 50
@@ -72,6 +73,8 @@ class Flannel(PodNetworkPlugin):
 
     def network_config(self, spec: ClusterSpec) -> dict[str, Any]:
         """flannel's net-conf.json: a range per family in use, the packet filter, and the backend."""
+        from cluster.kubeadm.documents import proxy_mode  # only what renders documents needs it
+
         backend: dict[str, Any] = {"Type": "vxlan", "Port": self.vxlan_port(spec)}
         if spec.cni.mtu is not None:
             backend["MTU"] = spec.cni.mtu + OVERHEAD  # flannel expects the MTU of the link; the spec has the pod MTU

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from cluster.facts.host_facts import HostFacts
 from cluster.vocabulary.families import Family, Network
 from cluster.vocabulary.migration import DUAL_STACK, Action
 from cluster.vocabulary.problems import Severity, Violation
-from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind
 
+if TYPE_CHECKING:
+    # as in cluster/rules/registry.py: types of facts only
+    from cluster.facts.host_facts import HostFacts
+    from cluster.vocabulary.resolved_spec import ResolvedSpec
 
-@dataclass(frozen=True, slots=True)
-class Release:
+
+class Release(NamedTuple):
     """The release of the plug-in that the template supports."""
 
     major: int
@@ -27,16 +28,14 @@ class Release:
         return f"{self.major}.{self.minor}"
 
 
-@dataclass(frozen=True, slots=True)
-class LocalPort:
+class LocalPort(NamedTuple):
     """A TCP port of the plug-in that only its own host uses."""
 
     port: int
     part: str  # component that listens
 
 
-@dataclass(frozen=True, slots=True)
-class Leftovers:
+class Leftovers(NamedTuple):
     """The leftovers of a plug-in on a host, which `reset` and a new join remove."""
 
     folders: tuple[str, ...] = ()  # a folder before its parent
@@ -51,8 +50,7 @@ class Leftovers:
     cni_programs: tuple[str, ...] = ()  # in /opt/cni/bin: programs that query the API server when a pod is deleted
 
 
-@dataclass(frozen=True, slots=True)
-class PodNetworkRule:
+class PodNetworkRule(NamedTuple):
     """A rule of one plug-in. cluster/rules/cni.py registers it, and runs it for files with this plug-in.
 
     `items`: a list field (`network.pods`). The check then takes each item and its path, as in cluster.rules.registry.item_rule.

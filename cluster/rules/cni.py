@@ -12,7 +12,7 @@ from cluster.vocabulary.spec import ClusterSpec, Cni
 
 # kube-apiserver, --service-node-port-range
 _NODE_PORTS = range(30000, 32768)
-_DEFAULTS = Cni()
+_DEFAULTS = Cni.model_construct()
 
 
 @spec_rule("vxlan-port-is-node-port")

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cluster.facts.host_facts import HostFacts
-from cluster.rules.inspected import Inspected
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Problem, Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, Host, Unparsed
+
+if TYPE_CHECKING:
+    # `sixstack check` reads a file alone, and does not pay for the types of facts
+    from cluster.facts.host_facts import HostFacts
+    from cluster.rules.inspected import Inspected
 
 
 class Scope(Enum):
@@ -33,8 +36,8 @@ class Scope(Enum):
 
 SpecRule = Callable[[ClusterSpec], Iterator[Violation]]
 ItemRule = Callable[[ClusterSpec, Any, str], Iterator[Violation]]
-HostRule = Callable[[Inspected, Host, HostFacts], Iterator[Violation]]
-ClusterRule = Callable[[Inspected], Iterator[Violation]]
+HostRule = Callable[["Inspected", Host, "HostFacts"], Iterator[Violation]]
+ClusterRule = Callable[["Inspected"], Iterator[Violation]]
 
 
 @dataclass(frozen=True, slots=True)

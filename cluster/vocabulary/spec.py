@@ -126,7 +126,8 @@ class SpecModel(BaseModel):
     A partly read spec (cluster/file/reader.py) lacks the fields that could not be read. Accessing such a field raises Unparsed.
     """
 
-    # build validators on first use: reading a file needs none, so `sixstack check` starts fast
+    # Build validators on first use. Reading a file needs none, and default factories construct without validation, so `sixstack check` starts fast:
+    # the first validator costs 20 ms, as pydantic then looks for plug-ins in every installed package.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def has(self, name: str) -> bool:
@@ -247,8 +248,8 @@ DEFAULT_BLOCKS = {Family.IPV4: 26, Family.IPV6: 122}
 class Pools(SpecModel):
     """Calico's pools, by family."""
 
-    ipv4: Pool = Field(default_factory=Pool, description="The pool of IPv4 pod addresses.")
-    ipv6: Pool = Field(default_factory=Pool, description="The pool of IPv6 pod addresses.")
+    ipv4: Pool = Field(default_factory=Pool.model_construct, description="The pool of IPv4 pod addresses.")
+    ipv6: Pool = Field(default_factory=Pool.model_construct, description="The pool of IPv6 pod addresses.")
 
     def of(self, family: Family) -> Pool:
         """The settings of one family."""
@@ -274,7 +275,7 @@ class Cni(SpecModel):
     )
     vxlan_port: Port | None = Field(None, description="UDP port of VXLAN. Default: 8472 for flannel, 4789 for Calico.")
     mtu: Annotated[int, Field(ge=1280, le=65535)] | None = Field(None, description="Pod MTU. Default: derived from the MTU of the link.")
-    pools: Pools = Field(default_factory=Pools, description="Calico's address pools.")
+    pools: Pools = Field(default_factory=Pools.model_construct, description="Calico's address pools.")
     network_policy: bool | None = Field(
         None, description="Whether your own plug-in enforces NetworkPolicy. Calico does, flannel does not. Default: unknown."
     )
@@ -347,15 +348,15 @@ class ClusterSpec(SpecModel):
     primary_family: Family = Field(Family.IPV4, description="Primary family of a dual-stack cluster.")
     hosts: tuple[Host, ...] = Field(min_length=1, description="The machines.")
     network: NetworkSpec = Field(description="Pod and service ranges.")
-    cni: Cni = Field(default_factory=Cni, description="Pod network plug-in.")
+    cni: Cni = Field(default_factory=Cni.model_construct, description="Pod network plug-in.")
     tkestack_labels: bool = Field(False, description="Also set the node labels that TKEStack's tools use to find a node.")
     bundle: BlockName = Field("default", description="Name of an `Artifact bundle` block.")
     audit: BlockName = Field("default", description="Name of an `Audit store` block.")
-    control_plane: ControlPlane = Field(default_factory=ControlPlane, description="API endpoint and certificate names.")
-    kubeadm: Kubeadm = Field(default_factory=Kubeadm, description="Extra kubeadm settings.")
-    images: Images = Field(default_factory=Images, description="Image sources.")
-    proxy: Proxy = Field(default_factory=Proxy, description="HTTP proxy of the hosts.")
-    prepare: Prepare = Field(default_factory=Prepare, description="Permitted changes on hosts.")
+    control_plane: ControlPlane = Field(default_factory=ControlPlane.model_construct, description="API endpoint and certificate names.")
+    kubeadm: Kubeadm = Field(default_factory=Kubeadm.model_construct, description="Extra kubeadm settings.")
+    images: Images = Field(default_factory=Images.model_construct, description="Image sources.")
+    proxy: Proxy = Field(default_factory=Proxy.model_construct, description="HTTP proxy of the hosts.")
+    prepare: Prepare = Field(default_factory=Prepare.model_construct, description="Permitted changes on hosts.")
 
     @property
     def families(self) -> tuple[Family, ...]:
