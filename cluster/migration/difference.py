@@ -9,6 +9,7 @@ from cluster.kubeadm.documents import certificate_names, cluster_configuration, 
 from cluster.plan.resolution import UNKNOWN, resolve_offline
 from cluster.vocabulary.families import Family, Network, family_of
 from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.vocabulary.topology import topology
 
 
 class Difference:
@@ -27,6 +28,11 @@ class Difference:
         self.pods_moved = [family for family in self.pods_changed if not _holds(new_pods[family], pods[family])]
         self.services_changed = [family for family in kept if services[family] != new_services[family]]
         self.service_range = new_services[self.primary]
+
+    @property
+    def seed(self) -> str:
+        """The name of the seed control plane."""
+        return topology(self.new).seed.name
 
     @property
     def is_empty(self) -> bool:

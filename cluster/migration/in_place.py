@@ -27,7 +27,7 @@ MANIFESTS = "/etc/kubernetes/manifests"
 
 def in_place(difference: Difference) -> Iterator[Action]:
     """The actions in an order in which no action needs a later one."""
-    control_plane = difference.new.control_planes[0].name
+    control_plane = difference.seed
     yield Action(
         f"back up: a snapshot of etcd, and a copy of /etc/kubernetes ({control_plane} has the only one)",
         (control_plane,),
@@ -104,7 +104,7 @@ def _configuration(difference: Difference) -> Iterator[Action]:
         yield Action(
             f"renew the API server's certificate with {', '.join(difference.new_names)} among its names: move apiserver.crt and apiserver.key away, "
             "then kubeadm init phase certs apiserver",
-            (difference.new.control_planes[0].name,),
+            (difference.seed,),
             "the API server, in the next action",
             "clients verify the address of the API server",
             RECONFIGURE,
@@ -112,7 +112,7 @@ def _configuration(difference: Difference) -> Iterator[Action]:
 
 
 def _api_server(difference: Difference) -> Iterator[Action]:
-    where = (f"{difference.new.control_planes[0].name} {MANIFESTS}/kube-apiserver.yaml",)
+    where = (f"{difference.seed} {MANIFESTS}/kube-apiserver.yaml",)
     restarts = "the API server: no API for about a minute, because there is one control plane; pods keep running"
     wanted = ",".join(map(str, difference.new.service_ranges))
     if difference.removed or difference.services_changed:
@@ -142,7 +142,7 @@ def _api_server(difference: Difference) -> Iterator[Action]:
 
 
 def _controller_manager(difference: Difference) -> Iterator[Action]:
-    name = difference.new.control_planes[0].name
+    name = difference.seed
     stay = "Existing Nodes keep their ranges" + (", of one family" if difference.added else "")
     yield Action(
         f"the controller manager's arguments: {difference.manager_arguments}",
@@ -158,7 +158,7 @@ def _scheduler(difference: Difference) -> Iterator[Action]:
     if difference.scheduler_arguments:
         yield Action(
             f"the scheduler's arguments: {difference.scheduler_arguments}",
-            (f"{difference.new.control_planes[0].name} {MANIFESTS}/kube-scheduler.yaml",),
+            (f"{difference.seed} {MANIFESTS}/kube-scheduler.yaml",),
             "the scheduler",
             "the listen address of its health and metrics ports",
             RECONFIGURE,
@@ -199,7 +199,7 @@ def _nodes_one_by_one(difference: Difference, family: Family) -> Iterator[Action
 
 
 def _nodes_at_once(difference: Difference) -> Iterator[Action]:
-    name = difference.new.control_planes[0].name
+    name = difference.seed
     reason = (
         f"a second range of {difference.removed}"
         if difference.removed
