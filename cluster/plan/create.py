@@ -1,5 +1,7 @@
 """The plan of create-cluster: which steps run, in which order, and what each one waits for.
 
+Each step names the steps in `needs`, which must succeed first, and the steps in `after`, which must have ended, successfully or not.
+
 An empty plan means that the cluster matches its spec. A step is left out only because facts or the API show that it is done
 (cluster/plan/reasons.py), never because it ran before.
 """
@@ -89,16 +91,16 @@ class _CreatePlan:
 
     @property
     def hosts(self) -> tuple[Host, ...]:
-        """The seed first: everything waits for its kubeadm init."""
+        """The seed first: everything waits for its kubeadm init. A rule refuses more than one control plane, so `joining` is still empty."""
         return (self.roles.seed, *self.roles.joining, *self.roles.workers)
 
     @property
-    def before_api(self) -> Ids:
-        """What must have succeeded before the API server is asked to change anything: init, else the seed's new preparation."""
+    def api_steps(self) -> Ids:
+        """The steps that must succeed before a step uses the API server: init, else the seed's new preparation."""
         return self.init_step or self.prepare_steps[self.roles.seed.name]
 
     def prepare_hosts(self) -> None:
-        """The seed's files go over the wire before those of the other hosts. A seed that fails keeps no other host from being prepared."""
+        """The seed's files go over the wire before those of the other hosts. The other hosts are prepared even if the seed fails."""
         for host in self.hosts:
             wanted = self.wanted.get(host.name, HostFiles())
             values = prepare_values(self.spec, host, wanted.images)
@@ -121,10 +123,10 @@ class _CreatePlan:
         self.init_step = self.builder.add(INIT_CONTROL_PLANE, seed, reason=reason, values=values, needs=needs)
 
     def install_network(self, digest: str | None) -> None:
-        """The images of the pod network are on the seed before its pods start. On a new cluster, wait-ready is enough for a plug-in without
-        controllers."""
+        """The images of the pod network are on the seed before its pods start. On a new cluster, no wait-network if a Ready node proves that
+        the plug-in runs: wait-ready covers it."""
         reason = reasons.to_install_network(self.spec, self.state, digest)
-        needs = [*self.before_api, *self.load_steps[self.roles.seed.name]]
+        needs = [*self.api_steps, *self.load_steps[self.roles.seed.name]]
         self.network_step = self.builder.add(INSTALL_CNI, reason=reason, needs=needs)
         new_cluster = bool(self.init_step)
         awaited = bool(self.network_step) and not (new_cluster and pod_network(self.spec).ready_with_nodes)
@@ -132,9 +134,9 @@ class _CreatePlan:
         self.verify_needs += [*self.network_step, *wait_step]
 
     def publish_kubeconfig(self, *, saved: bool) -> None:
-        """Right after init, at the same time as everything else."""
+        """Right after init, at the same time as everything else. A run without a saved kubeconfig has failed, so the network check needs it too."""
         reason = reasons.to_publish(new_keys=bool(self.init_step), saved=saved)
-        self.verify_needs += self.builder.add(PUBLISH_KUBECONFIG, reason=reason, needs=self.before_api)
+        self.verify_needs += self.builder.add(PUBLISH_KUBECONFIG, reason=reason, needs=self.api_steps)
 
     def join_workers(self) -> None:
         """A worker's join waits for the worker's own programs and images, and for the API server; not for another worker."""
@@ -142,7 +144,7 @@ class _CreatePlan:
         for host in self.roles.workers:
             node = self.state.node(host.name)
             reason, recreate = reasons.to_join(self.facts.get(host.name), seed, node, JOIN_WORKER, api_answered=self.api_answered)
-            values, needs = join_values(self.spec, host, recreate=recreate), [*self.load_steps[host.name], *self.before_api]
+            values, needs = join_values(self.spec, host, recreate=recreate), [*self.load_steps[host.name], *self.api_steps]
             self.join_steps[host.name] = self.builder.add(JOIN_WORKER, host.name, reason=reason, values=values, needs=needs)
 
     def label_nodes(self) -> None:
@@ -150,21 +152,21 @@ class _CreatePlan:
         for host in self.spec.hosts:
             values = label_values(self.spec, host)
             reason = reasons.to_label(values, self.state.node(host.name))
-            needs = self._member_steps(host)
+            needs = self._steps_until_member(host)
             self.label_steps[host.name] = self.builder.add(LABEL_NODE, host.name, reason=reason, values=values, needs=needs)
 
     def wait_for_nodes(self) -> None:
-        """A node becomes Ready when the pod network runs on it. A host whose labels could not be set is reported as such, and not waited for."""
+        """A node becomes Ready when the pod network runs on it. If label-node fails on a host, its wait-ready does not start."""
         for host in self.spec.hosts:
             reason = reasons.to_await_node(self.spec, self.state, host.name)
-            needs = [*(self.label_steps[host.name] or self._member_steps(host)), *(self.network_step or self.before_api)]
+            needs = [*(self.label_steps[host.name] or self._steps_until_member(host)), *(self.network_step or self.api_steps)]
             self.builder.add(WAIT_READY, host.name, reason=reason, needs=needs)
 
     def wait_for_dns(self) -> None:
         """CoreDNS runs on any node, so this waits for no particular host."""
         changed = bool({INIT_CONTROL_PLANE, INSTALL_CNI, JOIN_WORKER} & self.builder.kinds)
         reason = reasons.to_await_dns(self.spec, self.state, changed=changed)
-        self.verify_needs += self.builder.add(WAIT_DNS, reason=reason, needs=self.network_step or self.before_api)
+        self.verify_needs += self.builder.add(WAIT_DNS, reason=reason, needs=self.network_step or self.api_steps)
 
     def verify_network(self) -> None:
         """The check covers the hosts that joined, whatever happened to the others."""
@@ -173,8 +175,8 @@ class _CreatePlan:
         last_steps = [step for name in names for step in self.builder.last_step_on(name)]
         self.builder.add(VERIFY_NETWORK, reason=reason, values={"nodes": names}, needs=self.verify_needs, after=last_steps)
 
-    def _member_steps(self, host: Host) -> Ids:
-        """The steps after which the API server knows the host: its init or join; for a member, its new preparation and the API server."""
+    def _steps_until_member(self, host: Host) -> Ids:
+        """The steps after which the API server knows the host: its init or join; if it is a member already, its load-bundle and `api_steps`."""
         if host == self.roles.seed:
-            return self.init_step or (*self.load_steps[host.name], *self.before_api)
-        return self.join_steps.get(host.name) or (*self.load_steps[host.name], *self.before_api)
+            return self.init_step or (*self.load_steps[host.name], *self.api_steps)
+        return self.join_steps.get(host.name) or (*self.load_steps[host.name], *self.api_steps)

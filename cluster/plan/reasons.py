@@ -28,11 +28,11 @@ def to_prepare(facts: HostFacts | None, wanted: HostFiles, digest: str) -> str |
     return None
 
 
-def to_init(facts: HostFacts | None, kind: str) -> str | None:  # noqa: PLR0911 one per reason
-    """For the seed control plane. `kind`: the step whose state on the host counts."""
+def to_init(facts: HostFacts | None, step_name: str) -> str | None:  # noqa: PLR0911 one per reason
+    """For the seed control plane. `step_name`: the step whose earlier attempt on this host counts."""
     if facts is None:
         return None
-    found, last = facts.kubernetes, _step_state(facts, kind)
+    found, last = facts.kubernetes, _step_state(facts, step_name)
     if last is not None and last.running:
         return "kubeadm init is running on the host: attach to it"
     if not found.present:
@@ -65,15 +65,15 @@ def to_publish(*, new_keys: bool, saved: bool) -> str | None:
 
 
 def to_join(  # noqa: PLR0911 one per reason
-    facts: HostFacts | None, seed: HostFacts | None, node: NodeState | None, kind: str, *, api_answered: bool
+    facts: HostFacts | None, seed: HostFacts | None, node: NodeState | None, step_name: str, *, api_answered: bool
 ) -> tuple[str | None, bool]:
     """The reason, and whether the state of an earlier join on the host must be removed.
 
-    `node`: the host's Node object. `api_answered`: an API server answered; otherwise a missing Node means nothing. `kind` as in to_init().
+    `node`: the host's Node object. `api_answered`: an API server answered; otherwise a missing Node means nothing. `step_name`: the step whose earlier attempt on this host counts.
     """
     if facts is None:
         return None, False
-    found, last = facts.kubernetes, _step_state(facts, kind)
+    found, last = facts.kubernetes, _step_state(facts, step_name)
     if last is not None and last.running:
         return "kubeadm join is running on the host: attach to it", False
     if not found.kubelet_config:
@@ -125,7 +125,7 @@ def to_await_dns(spec: ResolvedSpec, state: ClusterState, *, changed: bool) -> s
 
 def to_verify(spec: ResolvedSpec, *, changed: bool) -> str | None:
     """`changed`: the plan changes more than labels and the saved kubeconfig."""
-    return "the plan changes the path of packets" if changed and pod_network(spec).installed else None
+    return "the plan changes, or waits for, something that carries packets" if changed and pod_network(spec).installed else None
 
 
 def _can_become_ready(spec: ResolvedSpec, state: ClusterState) -> bool:
@@ -133,6 +133,6 @@ def _can_become_ready(spec: ResolvedSpec, state: ClusterState) -> bool:
     return pod_network(spec).installed or state.cni is not None or bool(state.cni_detail)
 
 
-def _step_state(facts: HostFacts, kind: str) -> StepState | None:
+def _step_state(facts: HostFacts, step_name: str) -> StepState | None:
     """What this step left on the host."""
-    return next((step for step in facts.steps if step.name == kind), None)
+    return next((step for step in facts.steps if step.name == step_name), None)
