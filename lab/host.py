@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -123,13 +124,16 @@ def boot(machine: Machine, base: Path) -> None:
 def power_off(machine: Machine) -> None:
     """Simulate a power failure: all processes end at once, the disk stays. Safe for a host that is off or incomplete.
 
-    The link is removed first, so that no process can send a message about the end of another process.
+    The link is removed first, and all processes are stopped, so that no process can report or record the end of another process.
     """
     remove_link(machine.link)
     for pid, argv in _outside(machine):
         if not argv[0].endswith("systemd-nspawn"):
             _kill(pid)  # the launcher first, so that it does not boot the host again
     init = init_pid(machine)
+    for _ in range(2):  # the second time for processes that were started meanwhile
+        for pid in cgroup.processes(machine.lab.name, machine.name):
+            _stop(pid)
     if init is not None:
         _kill(init)  # the kernel then kills its PID namespace
     cgroup.kill(machine.lab.name, machine.name)
@@ -152,6 +156,11 @@ def _kill_outside(machine: Machine, *, limit: float = 20) -> None:
         for pid, _ in left:
             _kill(pid)
         time.sleep(0.02)
+
+
+def _stop(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGSTOP)
 
 
 def _kill(pid: int) -> None:
