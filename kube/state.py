@@ -21,7 +21,7 @@ from kube.wait import NODES, deployment_available
 
 def read_state(api: KubeApi) -> ClusterState:
     """Read nodes, network plug-in, cluster DNS and kubeadm's configuration, in five requests (six for a plug-in with address pools)."""
-    nodes = api.get(NODES)["items"]
+    nodes = read_nodes(api)
     workloads = [*api.get("/apis/apps/v1/daemonsets")["items"], *api.get("/apis/apps/v1/deployments")["items"]]
     network = installed_network(_workload(document) for document in workloads)
     coredns = api.get("/apis/apps/v1/namespaces/kube-system/deployments", labelSelector="k8s-app=kube-dns")["items"]
@@ -30,7 +30,7 @@ def read_state(api: KubeApi) -> ClusterState:
     }
     corefile = config_maps.get("coredns", {}).get("data", {}).get("Corefile", "")
     return ClusterState(
-        nodes=tuple(node_state(node) for node in nodes),
+        nodes=nodes,
         cni=network.kind,
         cni_detail=network.detail,
         cni_digest=network.digest,
@@ -42,6 +42,11 @@ def read_state(api: KubeApi) -> ClusterState:
         dns_domain=_domain(corefile),
         dns_upstreams=_upstreams(corefile),
     )
+
+
+def read_nodes(api: KubeApi) -> tuple[NodeState, ...]:
+    """Read the nodes, in one request."""
+    return tuple(node_state(node) for node in api.get(NODES)["items"])
 
 
 def node_state(node: Document) -> NodeState:

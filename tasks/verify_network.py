@@ -24,7 +24,7 @@ from kube.client import KubeApi
 from kube.network_check import Settings
 from kube.network_check import run as check_network
 from kube.network_check.from_api import expected_from_api
-from kube.state import read_state
+from kube.state import read_nodes
 from runs.artifacts import network_artifact, nodes_artifact
 from runs.attempts import record_step, step
 from runs.cluster_api import run_api
@@ -50,7 +50,7 @@ def verify_network(planned: PlannedStep, run: ClusterContext | SavedClusterConte
                 attempt.found = "no node of the cluster is Ready: nothing was checked"
                 return
             report = check_network(api, expected, settings, lambda line: report_progress(run, line))
-            nodes_artifact(run, read_state(api).nodes)
+            nodes_artifact(run, read_nodes(api))
         attempt.extra["report"] = {**report.as_dict(), "table": report.table_rows()}
         attempt.found = report.verdict
         network_artifact(run, report)
@@ -61,7 +61,7 @@ def verify_network(planned: PlannedStep, run: ClusterContext | SavedClusterConte
 def _expected(planned: PlannedStep, run: ClusterContext | SavedClusterContext, api: KubeApi) -> ExpectedNetwork:
     if isinstance(run, ClusterContext):
         # the step of a host that did not join has its own error
-        ready = {node.name for node in read_state(api).nodes if node.ready}
+        ready = {node.name for node in read_nodes(api) if node.ready}
         return _limited_to(ExpectedNetwork.of(run.spec), [name for name in planned.values["nodes"] if name in ready])
     return expected_from_api(api) if run.file is None else ExpectedNetwork.of(run.file)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from cluster.vocabulary.families import Family
+from cluster.vocabulary.families import Family, family_name
 
 
 class CheckKind(StrEnum):
@@ -87,16 +86,6 @@ class Check:
             "source_node": self.source_node,
             "target_node": self.target_node,
         }
-
-
-def family_name(family: Family) -> str:
-    """Display name of a family."""
-    return "IPv4" if family is Family.IPV4 else "IPv6"
-
-
-def family_names(families: Iterable[Family]) -> str:
-    """Display names of several families."""
-    return " and ".join(family_name(family) for family in families)
 
 
 _WORDS: dict[CheckKind | Layer, str] = {

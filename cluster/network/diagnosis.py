@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.network.checks import Check, CheckKind, Layer, family_names, words
-from cluster.vocabulary.families import Family
+from cluster.network.checks import Check, CheckKind, Layer, words
+from cluster.vocabulary.families import Family, family_names
 
 # What to check, by layer, or by kind if that is more precise.
 LOOK_AT: dict[Layer | CheckKind, str] = {

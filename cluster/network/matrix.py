@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cluster.network.checks import Check, CheckKind, Layer, family_name, words
+from cluster.network.checks import Check, CheckKind, Layer, words
 from cluster.network.report import NetworkReport
-from cluster.vocabulary.families import Family
+from cluster.vocabulary.families import Family, family_name
 
 GOOD, BAD, NONE = "🟢", "🔴", "⚪"
 _NOT_TRIED = f"{NONE}\N{NO-BREAK SPACE}not tried"

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from cluster.network.checks import Check, CheckKind, Layer, family_name, family_names, words
+from cluster.network.checks import Check, CheckKind, Layer, words
 from cluster.network.diagnosis import Finding, diagnose
-from cluster.vocabulary.families import Family
+from cluster.vocabulary.families import Family, family_name, family_names
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,12 @@ def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
             notes.append(note)
             continue
         resets += plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
-    plan.add(REMOVE_KUBECONFIG, reason="a kubeconfig of a deleted cluster is of no use", needs=resets)
+    plan.add(REMOVE_KUBECONFIG, reason="the kubeconfig of a deleted cluster cannot be used", needs=resets)
     return plan.build(notes)
 
 
 def delete_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Problem, ...]:
-    """Hosts of this cluster that must not be reset: somebody created another cluster on them since."""
+    """Hosts of this cluster that must not be reset, because they now belong to another cluster."""
     return tuple(
         Problem(
             "host-has-another-authority",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.rules.families import family_names
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
-from cluster.vocabulary.families import family_of
+from cluster.vocabulary.families import family_names, family_of
 from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation

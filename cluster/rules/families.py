@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cluster.rules.registry import item_rule, spec_rule
-from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
+from cluster.vocabulary.families import Address, Family, Network, StackMode, family_name, family_names, family_of
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, Host
 
-_NAMES = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 _POD_EXAMPLES = {Family.IPV4: "{cidr: 10.244.0.0/16}", Family.IPV6: '{cidr: "fd44::/56"}'}
 _SERVICE_EXAMPLES = {Family.IPV4: "10.96.0.0/16", Family.IPV6: '"fd44:0:0:ffff::/112"'}
-
-
-def family_names(families: Sequence[Family]) -> str:
-    """`IPv4`, or `IPv6 and IPv4`."""
-    return " and ".join(_NAMES[family] for family in families)
 
 
 @spec_rule("pod-families")
@@ -72,18 +66,18 @@ def _families(
     for index, value in enumerate(values):
         family = family_of(value)
         if family not in spec.families:
-            yield Violation(f"{path}[{index}]", f"{value} is {_NAMES[family]}, but {expected}", "remove it, or change `stack`")
+            yield Violation(f"{path}[{index}]", f"{value} is {family_name(family)}, but {expected}", "remove it, or change `stack`")
         elif family in first_values:
             yield Violation(
                 f"{path}[{index}]",
-                f"{value} is a second {_NAMES[family]} {what} after {first_values[family]}",
+                f"{value} is a second {family_name(family)} {what} after {first_values[family]}",
                 "keep one of each family",
             )
         first_values.setdefault(family, value)
     for family in spec.families:
         if family not in first_values:
             example = f", for example {examples[family]}" if family in examples else ""
-            yield Violation(path, f"the {_NAMES[family]} {what} is missing: {expected}", f"add a {what}{example}, or change `stack`")
+            yield Violation(path, f"the {family_name(family)} {what} is missing: {expected}", f"add a {what}{example}, or change `stack`")
 
 
 def _order(spec: ClusterSpec, path: str, values: Sequence[Address | Network]) -> Iterator[Violation]:
@@ -92,6 +86,6 @@ def _order(spec: ClusterSpec, path: str, values: Sequence[Address | Network]) ->
         reordered = ", ".join(str(value) for value in reversed(values))
         yield Violation(
             path,
-            f"{values[0]} comes first, but the primary family is {_NAMES[spec.families[0]]}",
+            f"{values[0]} comes first, but the primary family is {family_name(spec.families[0])}",
             f"write {reordered}, or primary_family: {families[0]}",
         )

@@ -9,7 +9,7 @@ from itertools import combinations
 from cluster.rules.addresses import ranges
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import Address
-from cluster.vocabulary.hostport import split_host_port
+from cluster.vocabulary.hostport import API_PORT, split_host_port
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import ClusterSpec, Endpoint, SpecModel, parse_address
@@ -53,7 +53,7 @@ def _addresses(spec: ClusterSpec) -> Iterator[tuple[str, Address, str]]:
     if _has(spec, "control_plane", "endpoint") and spec.control_plane.endpoint is not None:
         # a name, or a fault that rule malformed-endpoint reports
         with suppress(ValueError):
-            yield "control_plane.endpoint", parse_address(split_host_port(spec.control_plane.endpoint, 6443)[0]), "API endpoint"
+            yield "control_plane.endpoint", parse_address(split_host_port(spec.control_plane.endpoint, API_PORT)[0]), "API endpoint"
     if _has(spec, "network", "dns_upstreams"):
         for index, address in readable(spec.network.dns_upstreams):
             yield f"network.dns_upstreams[{index}]", address, "name server"

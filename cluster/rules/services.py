@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from cluster.rules.families import family_names
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
-from cluster.vocabulary.families import Address, StackMode, family_of
+from cluster.vocabulary.families import Address, StackMode, family_names, family_of
 from cluster.vocabulary.hostport import split_host_port
 from cluster.vocabulary.partial import join_path, readable
 from cluster.vocabulary.problems import Severity, Violation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -27,6 +28,16 @@ class StackMode(StrEnum):
     IPV4 = "ipv4"
     DUAL_STACK = "dual-stack"
     IPV6 = "ipv6"
+
+
+def family_name(family: Family) -> str:
+    """Display name of a family."""
+    return "IPv4" if family is Family.IPV4 else "IPv6"
+
+
+def family_names(families: Iterable[Family]) -> str:
+    """Display names of several families: `IPv4`, or `IPv6 and IPv4`."""
+    return " and ".join(family_name(family) for family in families)
 
 
 def family_of(value: Address | Network) -> Family:

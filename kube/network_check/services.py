@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from cluster.network.checks import Check, CheckKind, Layer, family_name, family_names
-from cluster.vocabulary.families import Address, Family
+from cluster.network.checks import Check, CheckKind, Layer
+from cluster.vocabulary.families import Address, Family, family_name, family_names
 from kube.client import Document
 
 SERVES = "network-check.sixstack.io/serves"  # label of the pods behind the services

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 
-from cluster.network.checks import Check, CheckKind, Layer, family_name
+from cluster.network.checks import Check, CheckKind, Layer
 from cluster.network.expected import ExpectedNetwork
-from cluster.vocabulary.families import Address, Family, Network, family_of
+from cluster.vocabulary.families import Address, Family, Network, family_name, family_of
 from kube.client import Document
 from kube.network_check.pods import Endpoint
 from kube.nodes import internal_addresses

@@ -128,7 +128,7 @@ class TestAttaching:
             with pytest.raises(HostUnreachable):
                 running.result()
         other.close()
-        # whoever attaches is told the log from its beginning: then it has attached
+        # an attached caller gets the log from its beginning, so a line of the log proves that the caller is attached
         result = step(session, "echo never", on_line=lambda _line: let_go(third))
         assert result == StepResult(6, "began\n", 1, True)
         assert session.run("cat /run/step-test/began", limit=SOON).stdout == "began\n"

@@ -57,7 +57,7 @@ def golden(folder: str) -> dict[str, str]:
 
 
 def write_golden() -> None:
-    """Write every golden file anew: a text that all modes have in common once, any other for each mode."""
+    """Write all golden files: one file for a text that is the same in every mode, else one file per mode."""
     texts = {mode: rendered(spec_of(mode)) for mode in MODES}
     shutil.rmtree(GOLDEN)
     for mode, of_mode in texts.items():

@@ -9,7 +9,7 @@ from cluster.facts.node_addresses import candidates, registered_addresses
 from cluster.rules.inspected import Inspected
 from cluster.rules.registry import cluster_rule, host_rule
 from cluster.vocabulary.families import Family, family_of
-from cluster.vocabulary.hostport import split_host_port
+from cluster.vocabulary.hostport import API_PORT, split_host_port
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, parse_address
 
@@ -117,7 +117,7 @@ def endpoint_leads_to_the_control_plane(cluster: Inspected) -> Iterator[Violatio
     if endpoint is None:
         return
     try:
-        address = parse_address(split_host_port(endpoint, 6443)[0])
+        address = parse_address(split_host_port(endpoint, API_PORT)[0])
     except ValueError:
         return  # a name, which only the resolvers of the hosts can resolve
     control_planes = {host.name for host in cluster.spec.control_planes}

@@ -28,7 +28,7 @@ def shown(documents: list[Document]) -> list[Document]:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_documents_are_those_of_the_golden_file(mode: str) -> None:
-    """A change of the templates shows here, in every mode; delete a golden file to have it written anew."""
+    """The documents equal the golden files. To update a golden file, delete it and run the test."""
     documents = network_documents(spec_of(mode))
     text = yaml.safe_dump_all(documents if mode == "ipv4" else shown(documents), sort_keys=False, width=120)
     golden = GOLDEN / f"calico-{mode}.yaml"

@@ -19,7 +19,7 @@ FLANNEL = Flannel()
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_documents_are_those_of_the_golden_file(mode: str) -> None:
-    """A change of the template shows here, in every mode; delete a golden file to have it written anew."""
+    """The documents equal the golden files. To update a golden file, delete it and run the test."""
     text = yaml.safe_dump_all(network_documents(spec_of(mode)), sort_keys=False, width=120)
     golden = GOLDEN / f"flannel-{mode}.yaml"
     if not golden.exists():
