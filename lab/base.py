@@ -51,6 +51,8 @@ chmod 0440 /etc/sudoers.d/{DEPLOY_USER}
 mkdir -p /lib/modules
 systemctl enable systemd-networkd.service ssh.service lab-host.service
 systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
+# 15 minutes after the boot this timer would change files of a host that a test compares before and after
+systemctl mask systemd-tmpfiles-clean.timer
 systemctl mask console-getty.service container-getty@.service
 # inotify instances are the machine's, 128 by default for all of root's processes: a node needs 11 to 25, so a host must be sparing
 systemctl mask systemd-logind.service systemd-ask-password-console.path systemd-ask-password-wall.path
