@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,15 +54,10 @@ AuditStore(url="/srv/sixstack/audit").save("default", overwrite=True)
 
     def records(self, run_or_cluster: str) -> Iterator[dict[str, Any]]:
         """Every record of one flow run (its id) or of one cluster (its name), oldest first."""
-        import json
-
         system, root = self._system()
-        paths = {
-            str(path)
-            for pattern in (f"{root}/{run_or_cluster}/*/*.json", f"{root}/*/{run_or_cluster}/*.json")
-            for path in system.glob(pattern)
-        }
-        documents = [json.loads(system.cat_file(path)) for path in paths]
+        runs = _folders(system, f"{root}/{run_or_cluster}")
+        runs += [f"{cluster}/{run_or_cluster}" for cluster in _folders(system, root)]
+        documents = _documents(system, runs)
         yield from sorted(documents, key=lambda document: (document["start"], document["step"], document["host"]))
 
     def _system(self) -> tuple[Any, str]:
@@ -70,3 +66,23 @@ AuditStore(url="/srv/sixstack/audit").save("default", overwrite=True)
         url = self.url if "://" in self.url else str(Path(self.url).expanduser().absolute())
         system, root = url_to_fs(url, **(self.options.get_secret_value() if self.options else {}))
         return system, root.rstrip("/")
+
+
+def _folders(system: Any, path: str) -> list[str]:
+    """The folders in a folder; [] when there is no such folder."""
+    try:
+        return [str(entry["name"]) for entry in system.ls(path, detail=True) if entry["type"] == "directory"]
+    except FileNotFoundError:
+        return []
+
+
+def _documents(system: Any, folders: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The JSON documents in these folders. Only these are listed: a search of the whole store takes longer with every run."""
+    for folder in folders:
+        try:
+            paths = [str(path) for path in system.ls(folder, detail=False)]
+        except FileNotFoundError:
+            continue
+        for path in paths:
+            if path.endswith(".json"):
+                yield json.loads(system.cat_file(path))

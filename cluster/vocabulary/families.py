@@ -52,3 +52,8 @@ def families_of(stack: StackMode, primary: Family) -> tuple[Family, ...]:
     if stack is StackMode.IPV6:
         return (Family.IPV6,)
     return (primary, Family.IPV6 if primary is Family.IPV4 else Family.IPV4)
+
+
+def stack_name(stack: StackMode, primary: Family) -> str:
+    """Display name of a stack mode: `ipv4`, `ipv6`, or `dual-stack, IPv6 first`."""
+    return f"{stack}, {family_name(primary)} first" if stack is StackMode.DUAL_STACK else str(stack)

@@ -349,6 +349,11 @@ class ClusterSpec(SpecModel):
     hosts: tuple[Host, ...] = Field(min_length=1, description="The machines.")
     network: NetworkSpec = Field(description="Pod and service ranges.")
     cni: Cni = Field(default_factory=Cni.model_construct, description="Pod network plug-in.")
+    test_hosts: bool = Field(
+        False,
+        description="The machines are test hosts: `retest-clusters` may delete what sixstack put on them, and create this cluster there again and again. "
+        "Each machine must also have the marker of `sixstack mark-test-hosts`.",
+    )
     tkestack_labels: bool = Field(False, description="Also set the node labels that TKEStack's tools use to find a node.")
     bundle: BlockName = Field("default", description="Name of an `Artifact bundle` block.")
     audit: BlockName = Field("default", description="Name of an `Audit store` block.")

@@ -1,0 +1,1 @@
+"""Retests without I/O: the order of a run's clusters, their records, the history."""
