@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from prefect.blocks.core import Block
@@ -42,3 +42,24 @@ def load(kind: type[AnyBlock], name: str) -> AnyBlock:
 def api_url() -> str:
     """The current URL of the Prefect API, for error messages."""
     return get_current_settings().api.url or "(PREFECT_API_URL is not set: set it, or run the command in the folder with prefect.toml)"
+
+
+def names_of(kind: type[Block]) -> tuple[str, ...]:
+    """The names of all blocks of a type, sorted; EnvironmentFault when the server does not answer."""
+    return tuple(sorted(documents_of(kind)))
+
+
+def documents_of(kind: type[Block]) -> dict[str, dict[str, Any]]:
+    """The fields of all blocks of a type by name, in one request and without secrets; EnvironmentFault when the server does not answer."""
+    from prefect.client.orchestration import get_client
+
+    try:
+        with get_client(sync_client=True) as client:
+            found = client.read_block_documents_by_type(kind.get_block_type_slug(), include_secrets=False)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code == httpx.codes.NOT_FOUND:  # no block of this type was ever saved
+            return {}
+        raise EnvironmentFault(f"the blocks of type {kind._block_type_name} cannot be read: {error}") from error
+    except (httpx.HTTPError, OSError) as error:
+        raise EnvironmentFault(f"the Prefect server at {api_url()} cannot be reached: {error}") from error
+    return {document.name: dict(document.data) for document in found if document.name and not document.is_anonymous}

@@ -7,12 +7,13 @@ import json
 import sys
 from typing import Any
 
+from cli.cluster_argument import cluster_name
 from cli.exit_codes import PROBLEMS, SUCCESS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
-    parser.add_argument("run_or_cluster", metavar="RUN_OR_CLUSTER", help="id of a flow run, or name of a cluster")
+    parser.add_argument("run_or_cluster", metavar="RUN_OR_CLUSTER", help="id of a flow run, name of a cluster, or its file")
     parser.add_argument("--store", metavar="BLOCK", default="default", help="name of the Audit store block")
     parser.add_argument("--network", action="store_true", help="show the table of the newest network check instead")
     parser.add_argument("--output", choices=["text", "json"], default="text")
@@ -25,7 +26,10 @@ def run(options: argparse.Namespace) -> int:
     from cli.server import require_server
 
     require_server()
-    records = list(load(AuditStore, options.store).records(options.run_or_cluster))
+    subject = cluster_name(options.run_or_cluster)
+    if isinstance(subject, int):
+        return subject
+    records = list(load(AuditStore, options.store).records(subject))
     if options.network:
         records = [record for record in records if record.get("report")][-1:]
         _print_network(records)
@@ -34,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     elif records:
         _print_records(records)
     if not records:
-        print(f"sixstack: the audit store `{options.store}` has no record of {options.run_or_cluster}", file=sys.stderr)
+        print(f"sixstack: the audit store `{options.store}` has no record of {subject}", file=sys.stderr)
         return PROBLEMS
     return SUCCESS
 

@@ -1,15 +1,15 @@
-"""`sixstack create FILE`: check the file, start create-cluster/default with it, follow the run."""
+"""`sixstack create CLUSTER`: check its file, start create-cluster/default, follow the run."""
 
 from __future__ import annotations
 
 import argparse
 
-from cli.cluster_file import add_file, as_parameter, read_spec
+from cli.cluster_argument import add_cluster, as_parameter, read_spec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
-    add_file(parser)
+    add_cluster(parser)
     parser.add_argument("--no-verify", action="store_true", help="skip the network check")
 
 
@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
     from cli.following import run_deployment
 
-    spec = read_spec(options.file)
+    spec = read_spec(options.cluster)
     if isinstance(spec, int):
         return spec
-    return run_deployment("create-cluster/default", {"cluster": as_parameter(spec), "verify": not options.no_verify})
+    return run_deployment("create-cluster/default", {"cluster": as_parameter(options.cluster, spec), "verify": not options.no_verify})

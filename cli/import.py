@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli import cluster_file
+from cli import cluster_argument
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
     from tkestack.documents import Source
 
     try:
-        sources = [Source(file, cluster_file.file_text(file)) for file in args.files]
+        sources = [Source(file, cluster_argument.file_text(file)) for file in args.files]
         choices = _choices(args)
-    except (cluster_file.Unreadable, ValueError) as error:
+    except (cluster_argument.Unreadable, ValueError) as error:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
     imported = import_documents(sources, choices, cni=args.cni)
@@ -85,7 +85,7 @@ def _choices(args: argparse.Namespace) -> Choices:
             names[parse_node_address(address)] = name
         except ValueError:
             raise ValueError(f"--name {text!r}: {address!r} is not an IP address") from None
-    known = cluster_file.file_text(args.known_hosts) if args.known_hosts is not None else ""
+    known = cluster_argument.file_text(args.known_hosts) if args.known_hosts is not None else ""
     return Choices(names=names, known_hosts=known, trust_on_first_use=args.trust_on_first_use, tkestack_labels=args.tkestack_labels)
 
 
@@ -147,7 +147,7 @@ def _print_report(imported: Imported, outcomes: dict[str, str], args: argparse.N
             if change.outcome is not FieldOutcome.TAKEN:
                 print_line(str(change))
     if imported.problems:
-        print_line(cluster_file.problem_lines(imported.problems, imported.lines.get))
+        print_line(cluster_argument.problem_lines(imported.problems, imported.lines.get))
     if imported.document is None:
         count = len(imported.problems)
         print_line(f"{count} problem{'s' if count != 1 else ''}: nothing was written")

@@ -1,4 +1,4 @@
-"""`sixstack kubeconfig NAME`: a cluster's kubeconfig, printed, written to a file only you can read, or taken from one and saved as a block."""
+"""`sixstack kubeconfig CLUSTER`: a cluster's kubeconfig, printed, written to a file only you can read, or taken from one and saved as a block."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from cli.cluster_argument import add_cluster, cluster_name
 from cli.exit_codes import SUCCESS, USAGE
 
 BLOCK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -16,7 +17,7 @@ BLOCK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
-    parser.add_argument("cluster", metavar="NAME", help="name of the cluster")
+    add_cluster(parser, file="its file")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("-o", "--to", metavar="FILE", help="write it to FILE with mode 0600 instead of printing it")
     group.add_argument(
@@ -28,11 +29,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints, writes or saves the kubeconfig."""
+    name = cluster_name(options.cluster)
+    if isinstance(name, int):
+        return name
     if options.save is not None:
-        return _save(options.cluster, options.save)
+        return _save(name, options.save)
     from cli.saved_cluster import saved_kubeconfig
 
-    text = saved_kubeconfig(options.cluster).kubeconfig.get_secret_value()
+    text = saved_kubeconfig(name).kubeconfig.get_secret_value()
     if options.to is None:
         print(text, end="")
         return SUCCESS
@@ -42,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         print(f"sixstack: {target} cannot be written: {error.strerror}", file=sys.stderr)
         return USAGE
-    print(f"kubeconfig of {options.cluster} written to {target}")
+    print(f"kubeconfig of {name} written to {target}")
     return SUCCESS
 
 
@@ -52,7 +56,7 @@ def _save(cluster: str, file: str) -> int:
 
     from blocks.loading import NoBlock, load
     from blocks.saved_kubeconfig import SavedKubeconfig, block_name
-    from cli.cluster_file import Unreadable, file_text
+    from cli.cluster_argument import Unreadable, file_text
     from cli.server import require_server
     from kube.client import connect_directly
 

@@ -1,4 +1,4 @@
-"""`sixstack kubectl NAME -- ARGS`: kubectl through the control plane's SSH connection, without a route to the API server."""
+"""`sixstack kubectl CLUSTER -- ARGS`: kubectl through the control plane's SSH connection, without a route to the API server."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from cli.cluster_argument import add_cluster, cluster_name
 from cluster.vocabulary.errors import EnvironmentFault
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
-    parser.add_argument("cluster", metavar="NAME", help="name of the cluster")
+    add_cluster(parser, file="its file")
     parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="arguments for kubectl, after --")
 
 
@@ -26,7 +27,10 @@ def run(options: argparse.Namespace) -> int:
     from cluster.vocabulary.hostport import join_host_port, split_host_port
     from hosts.forward import forwarded
 
-    block = saved_kubeconfig(options.cluster)
+    name = cluster_name(options.cluster)
+    if isinstance(name, int):
+        return name
+    block = saved_kubeconfig(name)
     arguments = [word for index, word in enumerate(options.arguments) if not (index == 0 and word == "--")]
     document = yaml.safe_load(block.kubeconfig.get_secret_value())
     if block.ssh is None:

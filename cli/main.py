@@ -15,6 +15,7 @@ from cli.exit_codes import ENVIRONMENT, PROBLEMS
 COMMANDS = {
     "check": "check a cluster file offline and list all problems",
     "import": "convert TKEStack's Cluster and Machine documents into a cluster file and SSH credential blocks",
+    "save": "check a cluster file and save it under the name of its cluster",
     "params": "print a cluster file as parameters for `prefect deployment run --params -`",
     "plan": "inspect the hosts and print the plan; changes nothing",
     "create": "run the create-cluster deployment and follow it; the exit code is its result",

@@ -1,17 +1,18 @@
-"""`sixstack node ADDRESS --cluster NAME`: print the node with this address, in any spelling."""
+"""`sixstack node ADDRESS --cluster CLUSTER`: print the node with this address, in any spelling."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from cli.cluster_argument import cluster_name
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.add_argument("address", metavar="ADDRESS", help="IPv4 or IPv6 address, any spelling")
-    parser.add_argument("--cluster", metavar="NAME", required=True, help="name of the cluster")
+    parser.add_argument("--cluster", metavar="CLUSTER", required=True, help="name of the cluster, or its file")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -26,10 +27,13 @@ def run(options: argparse.Namespace) -> int:
     from cli.saved_cluster import saved_api, saved_kubeconfig
     from kube.nodes import find_node
 
-    with saved_api(saved_kubeconfig(options.cluster)) as api:
+    cluster = cluster_name(options.cluster)
+    if isinstance(cluster, int):
+        return cluster
+    with saved_api(saved_kubeconfig(cluster)) as api:
         name = find_node(api, address)
     if name is None:
-        print(f"sixstack: no node of {options.cluster} has the address {address}", file=sys.stderr)
+        print(f"sixstack: no node of {cluster} has the address {address}", file=sys.stderr)
         return PROBLEMS
     print(name)
     return SUCCESS

@@ -1,4 +1,4 @@
-"""`sixstack plan FILE`: inspect the hosts and print the plan; changes nothing."""
+"""`sixstack plan CLUSTER`: inspect the hosts and print the plan; changes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from cli.cluster_file import add_file, problem_lines, read
+from cli.cluster_argument import add_cluster, problem_lines, read
 from cli.exit_codes import PROBLEMS, SUCCESS
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
-    add_file(parser)
+    add_cluster(parser)
     parser.add_argument("--no-verify", action="store_true", help="skip the network check, as `sixstack create --no-verify` does")
     parser.add_argument("--output", choices=["text", "json"], default="text")
 
 
 def run(options: argparse.Namespace) -> int:
     """0 for every plan; the JSON has `steps`, which is empty when the cluster matches its file."""
-    reading = read(options.file)
+    reading = read(options.cluster)
     if isinstance(reading, int):
         return reading
     if reading.problems and options.output == "text":

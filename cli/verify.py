@@ -1,29 +1,22 @@
-"""`sixstack verify NAME|FILE`: start verify-cluster/default, follow the run, and print the findings."""
+"""`sixstack verify CLUSTER`: start verify-cluster/default, follow the run, and print the findings."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
-import re
 import sys
-from pathlib import Path
 from typing import Any
 
+from cli.cluster_argument import add_cluster, as_parameter, is_file, read_spec
 from cli.exit_codes import ENVIRONMENT
+from cli.server import require_server
 from cluster.vocabulary.errors import EnvironmentFault
-
-# a valid name of a Saved kubeconfig block; write ./NAME for a file of such a name
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
-    parser.add_argument(
-        "cluster",
-        metavar="NAME|FILE",
-        help="a cluster file (`-`: standard input), or the name of a saved kubeconfig: then the state of the API server is the expectation",
-    )
+    add_cluster(parser, file="a cluster file")
     parser.add_argument("--image", default="", help="image of the probe pods")
     parser.add_argument("--namespace", metavar="PREFIX", default="sixstack-network-check", help="prefix of the check's namespace")
     parser.add_argument(
@@ -47,16 +40,20 @@ def run(options: argparse.Namespace) -> int:
 
     parameters: dict[str, Any] = {"image": options.image, "namespace": options.namespace, "outside": options.outside}
     audit = "default"
-    if _NAME.fullmatch(options.cluster) and not Path(options.cluster).is_file():
-        parameters["cluster"] = options.cluster
-    else:
-        from cli.cluster_file import as_parameter, read_spec
-
+    if is_file(options.cluster):
         spec = read_spec(options.cluster, manifests=False)
         if isinstance(spec, int):
             return spec
-        parameters |= {"cluster": spec.name, "file": as_parameter(spec)}
+        parameters["cluster"] = as_parameter(options.cluster, spec)
         audit = spec.audit
+    else:
+        from runs.given_cluster import given_cluster_to_verify
+
+        require_server()
+        parameters["cluster"] = options.cluster
+        saved = given_cluster_to_verify(options.cluster)
+        if saved is not None:
+            audit = str(saved.fields.get("audit", audit))
     with contextlib.redirect_stdout(sys.stderr) if options.output == "json" else contextlib.nullcontext():
         flow_run, code = run_to_completion("verify-cluster/default", parameters)
     report = _report(str(flow_run), audit)

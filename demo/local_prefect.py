@@ -128,7 +128,7 @@ class LocalPrefect:
     def deploy(self, report: Report) -> None:
         """Register block types and deployments."""
         report("registering blocks and deployments")
-        for module in ("ssh_credential", "artifact_bundle", "audit_store", "saved_kubeconfig"):
+        for module in ("ssh_credential", "artifact_bundle", "audit_store", "saved_cluster", "saved_kubeconfig"):
             self._python("prefect", "block", "register", "--module", f"blocks.{module}")
         self._python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(_CHECKOUT / "deployments" / "prefect.yaml"))
 

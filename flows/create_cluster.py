@@ -13,6 +13,7 @@ from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
 from runs.context import ClusterContext, cluster_context
 from runs.executor import execute
+from runs.given_cluster import given_cluster
 from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
@@ -22,16 +23,17 @@ from tasks.validate import validate
 
 
 @flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False, result_serializer="json")
-def create_cluster(cluster: ClusterSpec, verify: bool = True, wait_seconds: int = 300) -> None:
+def create_cluster(cluster: ClusterSpec | str, verify: bool = True, wait_seconds: int = 300) -> None:
     """Turn the machines of a cluster file into a Kubernetes cluster.
 
     Args:
-        cluster: The cluster file.
+        cluster: The name of a saved cluster, or a cluster file.
         verify: Run the network check at the end if the run changed the cluster.
         wait_seconds: How long to wait for another run on the same cluster.
     """
-    run = run_context(cluster)
-    spec = validate(cluster, run)
+    given = given_cluster(cluster)
+    run = run_context(given.fields)
+    spec = validate(given, run)
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
         resolved, plan = plan_cluster(spec, facts, uninspected, run, verify=verify)

@@ -13,6 +13,7 @@ from runs.artifacts import plan_artifact, summary_artifact
 from runs.cluster_run import cluster_run, run_context
 from runs.context import spec_context
 from runs.executor import execute
+from runs.given_cluster import given_cluster
 from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
@@ -27,16 +28,17 @@ class NotConfirmed(SpecError):
 
 
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
-def delete_cluster(cluster: ClusterSpec, confirm: str, wait_seconds: int = 300) -> None:
+def delete_cluster(cluster: ClusterSpec | str, confirm: str, wait_seconds: int = 300) -> None:
     """Remove a cluster from its hosts: kubeadm reset, then removal of CNI links, files, units, routes and rules of both families.
 
     Args:
-        cluster: The cluster file.
+        cluster: The name of a saved cluster, or a cluster file.
         confirm: The cluster's name again. Everything in the cluster is deleted.
         wait_seconds: How long to wait for another run on the same cluster.
     """
-    run = run_context(cluster)
-    spec = validate(cluster, run)
+    given = given_cluster(cluster)
+    run = run_context(given.fields)
+    spec = validate(given, run)
     if confirm != spec.name:
         hint = f"Write `{spec.name}` to delete this cluster."
         raise NotConfirmed([Problem("not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", hint)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from prefect import flow
 
 from cluster.file.verify_parameters import read_verification
@@ -12,6 +10,7 @@ from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import cluster_run, run_context
 from runs.context import saved_cluster_context
 from runs.executor import execute
+from runs.given_cluster import given_cluster_to_verify
 from runs.run_names import run_name
 from tasks.table import TASKS
 from tasks.validate import validate
@@ -19,7 +18,7 @@ from tasks.validate import validate
 
 @flow(name="verify-cluster", flow_run_name=run_name("verify"), validate_parameters=False, persist_result=False, result_serializer="json")
 def verify_cluster(
-    cluster: str,
+    cluster: ClusterSpec | str,
     file: ClusterSpec | None = None,
     image: str = "",
     namespace: str = "sixstack-network-check",
@@ -30,19 +29,22 @@ def verify_cluster(
     """Check a cluster's network: addresses, ping and HTTP between nodes and pods, MTU, services, DNS, NetworkPolicy, the way out.
 
     Args:
-        cluster: Name of the Saved kubeconfig block of the cluster. For a cluster made by sixstack, this is the cluster's name.
-        file: The cluster file, which has the expected network. Without a file, the state of the API server is the expectation.
+        cluster: The name of a saved cluster, a cluster file, or the name of a Saved kubeconfig block. A cluster file has the expected network.
+            With a kubeconfig alone, the state of the API server is the expectation.
+        file: The cluster file, when `cluster` is the name of a Saved kubeconfig block.
         image: Image of the probe pods. By default the image of the file's bundle, or the published agnhost.
         namespace: Prefix of the check's namespace. The namespace is removed at the end.
         outside: Addresses outside the cluster that pods must reach by ping.
         wait_seconds: How long to wait for another run on the same cluster.
         audit: Name of an Audit store block. A cluster file has its own.
     """
-    run = run_context({"audit": audit, **(file if isinstance(file, Mapping) else {}), "name": cluster})
-    plan = plan_verify(read_verification(cluster, image, namespace, outside))
-    spec = None if file is None else validate(file, run)
+    given = given_cluster_to_verify(cluster, file)
+    name = cluster if isinstance(cluster, str) or given is None else given.fields.get("name")
+    plan = plan_verify(read_verification(name, image, namespace, outside))
+    run = run_context({"audit": audit, **(given.fields if given is not None else {}), "name": name})
+    spec = None if given is None else validate(given, run)
     with cluster_run(run, wait_seconds):
-        outcomes = execute(plan, TASKS, saved_cluster_context(run, cluster, spec))
+        outcomes = execute(plan, TASKS, saved_cluster_context(run, plan.cluster, spec))
         for outcome in outcomes.values():
             if outcome.error is not None:
                 raise outcome.error

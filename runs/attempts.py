@@ -49,7 +49,7 @@ class Attempt:
 
 
 @contextmanager
-def record_attempt(step: str, host: str, run: RunContext, record_type: type[StepRecord]) -> Iterator[Attempt]:
+def record_attempt(step: str, host: str, run: RunContext, record_type: type[StepRecord] = StepRecord) -> Iterator[Attempt]:
     """Run one attempt; log one line and write one record, even after an error."""
     attempt = Attempt(step, host)
     start = datetime.now(UTC)

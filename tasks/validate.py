@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from cluster.file.reader import read_document
 from cluster.vocabulary.errors import SpecError
 from cluster.vocabulary.problems import errors_in
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.spec import ClusterSpec
 from runs.attempts import record_attempt, step
 from runs.context import RunContext
+from runs.given_cluster import GivenCluster
 from runs.progress import report_progress
 
 
@@ -21,10 +19,10 @@ class Validation(StepRecord):
 
 
 @step("validate", retries=0)
-def validate(document: Any, run: RunContext) -> ClusterSpec:
-    """Read and check the document offline; SpecError lists all errors; warnings are reported."""
+def validate(given: GivenCluster, run: RunContext) -> ClusterSpec:
+    """Read and check the cluster file offline; SpecError lists all errors; warnings are reported."""
     with record_attempt("validate", "cluster", run, Validation) as attempt:
-        reading = read_document(document)
+        reading = given.read()
         attempt.output = "\n".join(str(problem) for problem in reading.problems)
         if reading.spec is None:
             raise SpecError(errors_in(reading.problems))

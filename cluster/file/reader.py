@@ -28,6 +28,7 @@ SHAPES = {
     "control-character": "A string contains an invisible control character.",
     "not-an-address": "A string is not an IP address. Brackets, zones (`%eth0`) and prefix lengths are not allowed.",
     "not-a-network": "A string is not a network in CIDR notation.",
+    "saved-under-another-name": "A saved cluster file has another `name` than its block.",
     "host-bits-set": "A network has host bits set. The hint has the network without them.",
 }
 
@@ -47,13 +48,13 @@ class Reading:
         return self.lines.get(path)
 
 
-def read_text(text: str) -> Reading:
-    """Read YAML or JSON. Syntax faults are problems with their line."""
+def read_text(text: str, *, saved_as: str | None = None) -> Reading:
+    """Read YAML or JSON. Syntax faults are problems with their line. `saved_as`: the name of the block with this text."""
     # import PyYAML only for text, not for data (Prefect's parameters)
     from cluster.file.document import parse_document
 
     document = parse_document(text)
-    reading = _read(document.data, document.problems)
+    reading = _read(document.data, document.problems, saved_as)
     # a missing field may have been on a dropped line
     problems = tuple(problem for problem in reading.problems if not (document.incomplete and problem.code == "missing-field"))
     return Reading(reading.spec, problems, document.lines)
@@ -64,9 +65,12 @@ def read_document(document: object) -> Reading:
     return _read(document, ())
 
 
-def _read(document: object, problems: tuple[Problem, ...]) -> Reading:
+def _read(document: object, problems: tuple[Problem, ...], saved_as: str | None = None) -> Reading:
     reader = FieldReader()
     spec = reader.model(ClusterSpec, document, "")
+    if saved_as is not None and spec.has("name") and spec.name != saved_as:
+        hint = f"write `name: {saved_as}`, or save this file under its own name: `sixstack save FILE`"
+        problems += (Problem("saved-under-another-name", "name", f"{spec.name} is saved as {saved_as}", hint),)
     # run every rule whose inputs could be read
     found = tuple(sorted(dict.fromkeys((*problems, *reader.problems, *check_spec(spec))), key=_sort_key))
     return Reading(None if errors_in(found) else spec, found)

@@ -94,3 +94,10 @@ def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterato
         yield Violation(
             f"{at}.interface", f"{quoted(name)} is not the name of a Linux interface", "use a name that `ip link` prints, such as eth0"
         )
+
+
+@spec_rule("reserved-cluster-name")
+def cluster_name_is_not_reserved(spec: ClusterSpec) -> Iterator[Violation]:
+    """The cluster is named `retests`, which the audit store calls the records of retests."""
+    if spec.name == "retests":
+        yield Violation("name", "the name retests is reserved for the records of retests", "use another name, such as retest-ipv6")

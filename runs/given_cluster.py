@@ -1,0 +1,85 @@
+"""The `cluster` parameter of a flow: a document, or the name of a saved cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from blocks.loading import NoBlock, load, names_of
+from blocks.saved_cluster import SavedCluster
+from cluster.file.document import parse_document
+from cluster.file.reader import Reading, read_document, read_text
+from cluster.vocabulary.errors import EnvironmentFault, SpecError
+from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.quoting import quoted
+
+
+@dataclass(frozen=True)
+class GivenCluster:
+    """A cluster file as a flow got it, not validated yet."""
+
+    document: Any  # plain data
+    saved_as: str | None = None  # name of the Saved cluster block
+    text: str = ""  # YAML or JSON, when the cluster was given as text
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the document; the name of a saved cluster is that of its block. {} for anything but a mapping."""
+        fields = dict(self.document) if isinstance(self.document, Mapping) else {}
+        return fields if self.saved_as is None else {**fields, "name": self.saved_as}
+
+    def read(self) -> Reading:
+        """The spec, or all problems."""
+        return read_text(self.text, saved_as=self.saved_as) if self.text else read_document(self.document)
+
+
+def given_cluster(cluster: Any) -> GivenCluster:
+    """The document of a `cluster` parameter. EnvironmentFault when there is no saved cluster of that name, SpecError when it cannot be a name."""
+    if not isinstance(cluster, str):
+        return GivenCluster(cluster)
+    if not _is_block_name(cluster):
+        hint = "write the name of a saved cluster (`sixstack save FILE` saves one), or the cluster file as a mapping of fields"
+        raise SpecError([Problem("malformed", "cluster", f"{quoted(cluster)} is not the name of a saved cluster", hint)])
+    try:
+        return saved_cluster(cluster)
+    except NoBlock:
+        raise EnvironmentFault(_unknown(cluster)) from None
+
+
+def given_cluster_to_verify(cluster: Any, file: Any = None) -> GivenCluster | None:
+    """The cluster file of a network check: `file`, else the given or saved cluster; None when only a kubeconfig can have the name."""
+    if file is not None:
+        return GivenCluster(file)
+    if not isinstance(cluster, str):
+        return GivenCluster(cluster)
+    try:
+        return saved_cluster(cluster) if _is_block_name(cluster) else None
+    except NoBlock:
+        return None
+
+
+def saved_cluster(name: str) -> GivenCluster:
+    """The cluster file of a Saved cluster block; NoBlock when there is none."""
+    text = load(SavedCluster, name).file
+    return GivenCluster(parse_document(text).data, name, text)
+
+
+def given_text(cluster: Any) -> GivenCluster:
+    """The document of a `cluster` parameter that has the text of a cluster file, or its fields."""
+    import yaml
+
+    text = cluster if isinstance(cluster, str) else yaml.safe_dump(cluster, sort_keys=False, allow_unicode=True, width=120)
+    return GivenCluster(parse_document(text).data, text=text)
+
+
+def _is_block_name(text: str) -> bool:
+    return text.isascii() and text.replace("-", "").isalnum() and text == text.lower() and not text.startswith("-")
+
+
+def _unknown(name: str) -> str:
+    known = names_of(SavedCluster)
+    near = nearest_name(name, known)
+    listed = f"The saved clusters are {', '.join(known)}." if known else "No cluster is saved."
+    return f"there is no saved cluster `{name}`.{f' Did you mean `{near}`?' if near else ''} {listed} To save one: sixstack save FILE"
