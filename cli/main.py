@@ -11,15 +11,18 @@ from collections.abc import Sequence
 
 from cli.exit_codes import ENVIRONMENT, PROBLEMS
 
-# subcommand -> its one-line summary; the module cli/NAME.py is imported only when its subcommand is named
+# subcommand -> its one-line summary; its module is imported only when the subcommand is named
 COMMANDS = {
     "check": "check a cluster file offline and list all problems",
     "import": "convert TKEStack's Cluster and Machine documents into a cluster file and SSH credential blocks",
+    "clusters": "list all known clusters: nodes, last run, last network check",
     "save": "check a cluster file and save it under the name of its cluster",
     "params": "print a cluster file as parameters for `prefect deployment run --params -`",
     "plan": "inspect the hosts and print the plan; changes nothing",
     "create": "run the create-cluster deployment and follow it; the exit code is its result",
     "verify": "check the network of a cluster, made by sixstack or not",
+    "mark-test-hosts": "mark the machines of a cluster file as test hosts, which retests may use",
+    "retest": "delete, create and verify saved clusters on their test hosts, now; the exit code is the result",
     "delete": "run the delete-cluster deployment and follow it; the exit code is its result",
     "follow": "follow a run that was started elsewhere; the exit code is its result",
     "node": "print the name of the node that has an address",
@@ -42,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         if name == named:
-            module = importlib.import_module(f"cli.{name}")
+            module = importlib.import_module(module_of(name))
             module.configure(subparser)
     options = parser.parse_args(arguments)
     assert module is not None  # argparse has ended the program for every other name
@@ -57,6 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         return _print_error(error)
+
+
+def module_of(name: str) -> str:
+    """The module of a subcommand: cli/schedule_retests.py for schedule-retests."""
+    return f"cli.{name.replace('-', '_')}"
 
 
 def _print_error(error: Exception) -> int:

@@ -13,9 +13,10 @@ from prefect.blocks.core import Block
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.audit_store import AuditStore
+from blocks.saved_cluster import SavedCluster
 from blocks.ssh_credential import SSHCredential
 
-TYPES: dict[str, type[Block]] = {kind.get_block_type_slug(): kind for kind in (ArtifactBundle, AuditStore, SSHCredential)}
+TYPES: dict[str, type[Block]] = {kind.get_block_type_slug(): kind for kind in (ArtifactBundle, AuditStore, SavedCluster, SSHCredential)}
 
 
 def register(blocks: dict[str, dict[str, dict[str, Any]]]) -> None:

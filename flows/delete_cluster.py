@@ -6,11 +6,11 @@ from prefect import flow
 
 from cluster.plan.delete import delete_problems, plan_delete
 from cluster.plan.outcome import delete_summary
-from cluster.vocabulary.errors import ClusterError, SpecError
-from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import plan_artifact, summary_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.confirmation import require_confirmation
 from runs.context import spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
@@ -19,12 +19,6 @@ from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
 from tasks.validate import validate
-
-
-class NotConfirmed(SpecError):
-    """`confirm` is not the name of the cluster."""
-
-    headline = "nothing was deleted"
 
 
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
@@ -39,9 +33,7 @@ def delete_cluster(cluster: ClusterSpec | str, confirm: str, wait_seconds: int =
     given = given_cluster(cluster)
     run = run_context(given.fields)
     spec = validate(given, run)
-    if confirm != spec.name:
-        hint = f"Write `{spec.name}` to delete this cluster."
-        raise NotConfirmed([Problem("not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", hint)])
+    require_confirmation(confirm, spec, "delete")
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
         if problems := (*uninspected, *delete_problems(spec, facts)):

@@ -70,6 +70,14 @@ def pool(key: str) -> SessionPool:
             raise Bug(f"no SSH sessions are open for run {key}") from None
 
 
+def close_all_pools() -> None:
+    """Close the sessions of all flow runs of this process."""
+    with _guard:
+        keys = tuple(_pools)
+    for key in keys:
+        close_pool(key)
+
+
 def close_pool(key: str) -> None:
     """Close all sessions of a run and remove its pool; no effect without a pool."""
     with _guard:

@@ -42,7 +42,22 @@ def nodes_artifact(run: RunContext, nodes: Sequence[NodeState]) -> None:
 def network_artifact(run: RunContext, report: NetworkReport) -> None:
     """The network check as a page: verdict, findings, node by node and family by family."""
     create_markdown_artifact(
-        markdown(report, run.cluster), key=f"{run.cluster}-network", description=f"Network check of cluster **{run.cluster}**"
+        markdown(report, run.cluster),
+        key=network_key(run.cluster),
+        # the overview shows what comes after the colon
+        description=f"Network check of cluster **{run.cluster}**: {'passed' if report.ok else 'failed'}, {len(report.checks)} checks",
+    )
+
+
+def network_key(cluster: str) -> str:
+    """The key of a cluster's network check."""
+    return f"{cluster}-network"
+
+
+def overview_artifact(rows: Sequence[dict[str, str]]) -> None:
+    """All known clusters, a row each."""
+    create_table_artifact(
+        table=list(rows), key="sixstack-clusters", description="All saved clusters, with their nodes when this was written"
     )
 
 

@@ -27,7 +27,14 @@ def run_context(document: Any) -> RunContext:
         id=str(flow_run.id),
         audit=string("audit", "default"),
         bundle=string("bundle", "default"),
+        started_by=_started_by(),
     )
+
+
+def _started_by() -> str:
+    """The id of the flow run that started this one as a part of itself; "" for a run of its own."""
+    root = str(flow_run.root_flow_run_id)
+    return "" if root == str(flow_run.id) else root
 
 
 def _path_safe(name: str) -> str:

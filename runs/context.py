@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host
@@ -13,9 +13,12 @@ class RunContext:
     """A run on one cluster."""
 
     cluster: str
-    id: str  # of the root flow run: the key of sessions and records, the same in subflows and in flow retries
+    id: str  # of the flow run of the whole operation: the key of sessions and records, the same in its subflow and in flow retries
     audit: str  # name of the Audit store block
     bundle: str  # name of the Artifact bundle block
+    started_by: str = field(
+        default="", kw_only=True
+    )  # id of the flow run that started this one and shows its progress; "" for a run of its own
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,14 @@ class SavedClusterContext(RunContext):
 
 def spec_context(run: RunContext, spec: ClusterSpec) -> SpecContext:
     """The context once the cluster file is read."""
-    return SpecContext(run.cluster, run.id, run.audit, run.bundle, spec)
+    return SpecContext(run.cluster, run.id, run.audit, run.bundle, spec, started_by=run.started_by)
 
 
 def cluster_context(run: RunContext, spec: ResolvedSpec) -> ClusterContext:
     """The context once the spec is resolved."""
-    return ClusterContext(run.cluster, run.id, run.audit, run.bundle, spec)
+    return ClusterContext(run.cluster, run.id, run.audit, run.bundle, spec, started_by=run.started_by)
 
 
 def saved_cluster_context(run: RunContext, kubeconfig: str, file: ClusterSpec | None = None) -> SavedClusterContext:
     """The context of a run on a cluster with a saved kubeconfig."""
-    return SavedClusterContext(run.cluster, run.id, run.audit, run.bundle, kubeconfig, file)
+    return SavedClusterContext(run.cluster, run.id, run.audit, run.bundle, kubeconfig, file, started_by=run.started_by)

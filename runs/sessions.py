@@ -8,7 +8,7 @@ from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.spec import Host
 from hosts.lock import hold_host
 from hosts.session import Session
-from hosts.session_pool import close_pool, open_pool, pool
+from hosts.session_pool import close_all_pools, close_pool, open_pool, pool
 from runs.context import RunContext
 
 
@@ -25,6 +25,11 @@ def open_sessions(run: RunContext) -> None:
 def close_sessions(run: RunContext) -> None:
     """Close every session of a run: tasks that wait for a session then end."""
     close_pool(run.id)
+
+
+def close_all_sessions() -> None:
+    """Close the sessions of this process's flow runs, at the end of a cancelled run that had started others."""
+    close_all_pools()
 
 
 def session(host: Host, run: RunContext) -> Session:

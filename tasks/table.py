@@ -7,12 +7,13 @@ from typing import Any
 
 from prefect.tasks import Task
 
-from cluster.plan import create, delete, host_network
+from cluster.plan import create, delete, host_network, test_hosts
 from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni, wait_network
 from tasks.join_worker import join_worker
 from tasks.label_node import label_node
 from tasks.load_bundle import load_bundle
+from tasks.mark_test_host import mark_test_host, unmark_test_host
 from tasks.prepare_host import prepare_host
 from tasks.publish_kubeconfig import publish_kubeconfig
 from tasks.remove_kubeconfig import remove_kubeconfig
@@ -37,4 +38,6 @@ TASKS: Mapping[str, Task[..., Any]] = {
     delete.REMOVE_KUBECONFIG: remove_kubeconfig,
     host_network.SET_HOST_NETWORK: set_deployment,
     host_network.UNDO_HOST_NETWORK: undo_deployment,
+    test_hosts.MARK_TEST_HOST: mark_test_host,
+    test_hosts.UNMARK_TEST_HOST: unmark_test_host,
 }

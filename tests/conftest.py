@@ -288,6 +288,7 @@ GROUPS = {
         "tests/demo/test_local_prefect.py",
         "tests/flows/test_deployments.py",
         "tests/flows/test_refusals.py",
+        "tests/flows/test_saved_clusters.py",
         "tests/hosts/",
         "tests/lab/",
         "tests/runs/",

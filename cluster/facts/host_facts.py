@@ -180,6 +180,7 @@ class HostFacts:
     kubernetes: KubernetesState = field(default_factory=KubernetesState)
     steps: tuple[StepState, ...] = ()
     foreign_authority: bool = False  # /etc/kubernetes/pki/ca.crt changed after init or join
+    test_host: bool = False  # /etc/sixstack/test-host exists: retests may use this machine
     unknown: tuple[Unknown, ...] = ()
 
     def link(self, name: str) -> Link | None:

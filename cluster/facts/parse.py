@@ -137,6 +137,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         ),
         steps=state.steps,
         foreign_authority=state.foreign_authority,
+        test_host=state.test_host,
         unknown=tuple(reading.unknown),
     )
 

@@ -31,6 +31,27 @@ def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
     return plan.build(notes)
 
 
+def plan_free(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
+    """The steps that remove a cluster from these hosts, which may be some of its hosts: `spec` has its name and only them.
+
+    The kubeconfig stays when the control plane is not among them.
+    """
+    plan = PlanBuilder(spec.name)
+    resets: list[str] = []
+    for host in spec.hosts:
+        resets += plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
+    with_api = any(facts[host.name].kubernetes.api_manifest for host in spec.hosts)
+    reason = "the control plane of the cluster is reset" if with_api else None
+    plan.add(REMOVE_KUBECONFIG, reason=reason, needs=resets)
+    return plan.build()
+
+
+def owned_part(spec: ClusterSpec, owner: str, facts: Mapping[str, HostFacts]) -> ClusterSpec:
+    """A spec of cluster `owner`: those hosts of `spec` that belong to it."""
+    hosts = tuple(host for host in spec.hosts if facts[host.name].owner == owner)
+    return spec.model_copy(update={"name": owner, "hosts": hosts})
+
+
 def delete_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Problem, ...]:
     """Hosts of this cluster that must not be reset, because they now belong to another cluster."""
     return tuple(

@@ -63,7 +63,7 @@ FOLDERS = tuple(merge(_FOLDERS, leftover_folders()))
 
 def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
     """For host/claim.sh.j2, which records the owner of the host before any other change."""
-    return {"cluster": spec.name, "host": host.name, "folders": list(FOLDERS)}
+    return {"cluster": spec.name, "host": host.name, "folders": list(FOLDERS), "pods": [str(pods) for pods in spec.pod_ranges]}
 
 
 def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -> dict[str, Any]:

@@ -5,7 +5,7 @@ The docstring of a rule describes the fault. docs/reference/problems.md prints i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -131,6 +131,13 @@ def run_fact_rules(cluster: Inspected) -> Iterator[Problem]:
     """Every problem that the registered rules find in the facts of hosts."""
     for rule in RULES:
         if rule.scope.needs_facts:
+            yield from rule.problems(cluster)
+
+
+def run_rules(codes: Collection[str], cluster: Inspected) -> Iterator[Problem]:
+    """Every problem that the rules with these codes find in the facts of hosts."""
+    for rule in RULES:
+        if rule.code in codes:
             yield from rule.problems(cluster)
 
 

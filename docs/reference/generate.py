@@ -15,6 +15,7 @@ from cluster.file.reader import SHAPES
 from cluster.plan.immutable import CODE as IMMUTABLE
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
+from cluster.rules.test_hosts import NOT_FREED
 from cluster.vocabulary.releases import DEFAULT_RELEASE, NEWEST_MINOR, OLDEST_MINOR, RELEASES, KubernetesRelease, minor_text
 from cluster.vocabulary.spec import ClusterSpec, IPAddress, IPNetwork
 from kube.host_network.check import PROBLEMS as HOST_NETWORK
@@ -86,6 +87,10 @@ def problems() -> str:
         "| `kubernetes-version-not-in-bundle` | error | The artifact bundle has another version of Kubernetes. |",
         "| `image-not-in-bundle` | warning | The artifact bundle lacks an image of the pod network, so hosts pull the image. |",
         f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain and endpoint of an existing cluster are immutable. |",
+        "\n## Refusals of a retest\n",
+        "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_FREED.items()),
         "\n## Refusals of set-platform-host-network\n",
         "An error stops the run before any Deployment is changed.\n",
         "| code | severity | meaning |\n|---|---|---|",

@@ -15,7 +15,15 @@ from tests.conftest import Workplace
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
-NAMES = ("create-cluster/default", "verify-cluster/default", "delete-cluster/default", "set-platform-host-network/default")
+NAMES = (
+    "create-cluster/default",
+    "delete-cluster/default",
+    "mark-test-hosts/default",
+    "retest-clusters/default",
+    "save-cluster/default",
+    "set-platform-host-network/default",
+    "verify-cluster/default",
+)
 
 
 @pytest.mark.parametrize("entrypoint", [deployment["entrypoint"] for deployment in DEPLOYMENTS])

@@ -11,12 +11,13 @@ from cluster.facts.parsers.sections import pairs, value, values
 
 @dataclass(frozen=True, slots=True)
 class OwnState:
-    """Content of /var/lib/sixstack: owner, prepared state, and detached steps."""
+    """Content of /var/lib/sixstack: owner, prepared state, and detached steps; and the marker of a test host."""
 
     owner: str | None = None
     prepared: str | None = None
     steps: tuple[StepState, ...] = ()
     foreign_authority: bool = False  # the certificate authority changed after init or join
+    test_host: bool = False
 
 
 def own_state(text: str) -> OwnState:
@@ -25,7 +26,13 @@ def own_state(text: str) -> OwnState:
         raise ValueError("the owner is missing")
     units = set(values(text, "unit"))
     steps = tuple(_step(line, units) for line in values(text, "step"))
-    return OwnState(value(text, "owner"), value(text, "prepared"), steps, _foreign_authority(value(text, "authority")))
+    return OwnState(
+        value(text, "owner"),
+        value(text, "prepared"),
+        steps,
+        _foreign_authority(value(text, "authority")),
+        value(text, "test-host") == "yes",
+    )
 
 
 def _foreign_authority(line: str | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.facts.host_facts import HostFacts
-from cluster.plan.delete import delete_problems, plan_delete
+from cluster.plan.delete import delete_problems, owned_part, plan_delete, plan_free
 from tests.cluster.plan.test_create import FACTS, SPEC, bare, member, names
 
 
@@ -39,3 +39,14 @@ def test_a_host_with_the_certificate_authority_of_another_cluster_is_a_problem()
     assert "/var/lib/sixstack/authority" in problem.hint
     assert delete_problems(SPEC, FACTS) == ()
     assert delete_problems(SPEC, {**FACTS, "b": replace(member("b"), owner="other", foreign_authority=True)}) == ()
+
+
+def test_freeing_hosts_removes_the_kubeconfig_only_with_the_control_plane() -> None:
+    """A cluster may have further hosts, whose API server still runs."""
+    of_other = {name: replace(found, owner="other") for name, found in FACTS.items()}
+    whole = owned_part(SPEC, "other", of_other)
+    assert (whole.name, [host.name for host in whole.hosts]) == ("other", ["a", "b"])
+    assert names(plan_free(whole, of_other)) == [("reset-host", "a"), ("reset-host", "b"), ("remove-kubeconfig", "cluster")]
+    worker = owned_part(SPEC, "other", {**FACTS, "b": of_other["b"]})
+    assert names(plan_free(worker, of_other)) == [("reset-host", "b")]
+    assert plan_free(worker, of_other).steps[0].values["cluster"] == "other"

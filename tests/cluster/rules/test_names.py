@@ -75,3 +75,15 @@ class TestMalformedInterface:
     def test_link_names_are_accepted(self, check: Check, name: str) -> None:
         """Including VLANs and bridges."""
         assert check({"hosts[1].interface": name}) == {}
+
+
+class TestReservedClusterName:
+    """reserved-cluster-name: the audit store has a folder of that name."""
+
+    def test_the_reserved_name_is_refused(self, check: Check) -> None:
+        """Records of a cluster named retests would be taken for records of retests."""
+        assert ("reserved-cluster-name", "name") in check({"name": "retests"})
+
+    def test_names_that_contain_it_are_accepted(self, check: Check) -> None:
+        """Only the whole name is reserved."""
+        assert check({"name": "retests-ipv6"}) == {}

@@ -149,7 +149,12 @@ for link in /sys/class/net/cni0/brif/* /sys/class/net/cni0 /sys/class/net/flanne
   /sys/class/net/kube-ipvs0; do
   if [ -e "$link" ]; then try ip link delete "${link##*/}"; fi
 done
-ip -4 route flush root 10.244.0.0/16 2>/dev/null || true
+{ cat "$state/pods" 2>/dev/null || true; printf '%s\n' 10.244.0.0/16; } | while read -r range; do
+  case $range in
+    *:*) ip -6 route flush root "$range" 2>/dev/null || true ;;
+    *) ip -4 route flush root "$range" 2>/dev/null || true ;;
+  esac
+done
 
 # --- files: those of the bundle by their markers, then everything in our folders that did not exist before
 for marker in "$state"/bundle/*; do
@@ -196,5 +201,5 @@ if [ -n "$failed" ]; then
   exit 1
 fi
 # last: the host has no owner any more. host/remove-step-state.sh.j2 removes the caller's own step folder
-rm -rf "$state/before" "$state/bundle" "$state/kubectl" "$state/prepared" "$state/initialized" "$state/joined" "$state/authority"
+rm -rf "$state/before" "$state/bundle" "$state/kubectl" "$state/prepared" "$state/initialized" "$state/joined" "$state/authority" "$state/pods"
 rm -f "$state/owner"

@@ -32,4 +32,8 @@ if [ -z "$owner" ]; then
   echo "$cluster" >"$state/owner.new"
   mv "$state/owner.new" "$state/owner"
 fi
+# for a reset without the cluster file; two files of one cluster may differ, so that ranges are added
+printf '%s\n' 10.244.0.0/16 | while read -r range; do
+  if ! grep -qsxF "$range" "$state/pods"; then echo "$range" >>"$state/pods"; fi
+done
 mkdir -p /usr/local/bin /opt/cni/bin /etc/cni/net.d /etc/containerd /etc/kubernetes/manifests

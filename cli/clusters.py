@@ -1,0 +1,31 @@
+"""`sixstack clusters`: every known cluster with its nodes, its last run and its last network check."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from cli.columns import print_columns
+from cli.exit_codes import SUCCESS
+from cli.server import require_server
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the subcommand."""
+    parser.add_argument("--output", choices=["text", "json"], default="text")
+
+
+def run(options: argparse.Namespace) -> int:
+    """A table, or a JSON list."""
+    from runs.overview import known_clusters
+
+    require_server()
+    rows = [cluster.as_dict() for cluster in known_clusters()]
+    if options.output == "json":
+        print(json.dumps([{name.replace(" ", "_"): value for name, value in row.items()} for row in rows], indent=1))
+    elif rows:
+        print_columns([tuple(name.upper() for name in rows[0]), *(tuple(row.values()) for row in rows)])
+    else:
+        print("sixstack: no cluster is saved. To save one: sixstack save FILE", file=sys.stderr)
+    return SUCCESS

@@ -1,0 +1,37 @@
+"""`sixstack mark-test-hosts CLUSTER`: ask for confirmation, start mark-test-hosts/default, follow the run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.exit_codes import USAGE
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the subcommand."""
+    add_cluster(parser)
+    parser.add_argument("--confirm", metavar="NAME", help="the cluster's name, instead of the question for it")
+    parser.add_argument("--undo", action="store_true", help="remove the markers")
+
+
+def run(options: argparse.Namespace) -> int:
+    """The exit code of the run's result."""
+    from cli.following import run_deployment
+
+    spec = read_spec(options.cluster, manifests=False)
+    if isinstance(spec, int):
+        return spec
+    confirm = options.confirm
+    if confirm is None:
+        hosts = ", ".join(f"{host.name} ({host.ssh.address})" for host in spec.hosts)
+        effect = "retests do not use them any more" if options.undo else "a retest deletes every sixstack cluster on them, with all data"
+        if not sys.stdin.isatty():
+            print(f"sixstack: no terminal to ask for confirmation: add --confirm {spec.name}", file=sys.stderr)
+            return USAGE
+        print(f"{'Unmark' if options.undo else 'Mark'} as test hosts: {hosts}. Effect: {effect}.")
+        confirm = input(f"Type the name of the cluster ({spec.name}) to confirm: ").strip()
+    return run_deployment(
+        "mark-test-hosts/default", {"cluster": as_parameter(options.cluster, spec), "confirm": confirm, "undo": options.undo}
+    )

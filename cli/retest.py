@@ -1,0 +1,24 @@
+"""`sixstack retest [CLUSTER...]`: start retest-clusters/default for saved clusters, follow the run."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the subcommand."""
+    parser.add_argument(
+        "clusters", metavar="NAME", nargs="*", help="names of saved clusters; none: every saved cluster whose file has `test_hosts: true`"
+    )
+    parser.add_argument("--keep-passed", action="store_true", help="do not delete a cluster that passed")
+    parser.add_argument(
+        "--keep-failed", action="store_true", help="do not delete a cluster that failed; others on its hosts are then skipped"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """The exit code of the run's result."""
+    from cli.following import run_deployment
+
+    parameters = {"clusters": options.clusters, "keep_passed": options.keep_passed, "keep_failed": options.keep_failed}
+    return run_deployment("retest-clusters/default", parameters)

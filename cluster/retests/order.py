@@ -1,0 +1,51 @@
+"""The order of the clusters of a retest run: one after another where they share a machine, at the same time where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cluster.plan.graph import Plan, PlanBuilder
+from cluster.retests.records import RETEST_CLUSTER, RETESTS
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A cluster that a run is to retest. Most is unknown when its file has problems."""
+
+    cluster: str
+    stack: str = ""  # display name of the stack mode
+    machines: frozenset[str] = frozenset()  # machine ids, and SSH endpoints
+    versions: Mapping[str, str] = field(default_factory=dict)  # of the programs in its bundle
+    file: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RetestSettings:
+    """The parameters of a retest run."""
+
+    keep_passed: bool = False  # do not delete a cluster that passed
+    keep_failed: bool = False
+    wait_seconds: int = 300  # for another run on the same cluster
+
+
+def plan_retests(candidates: Sequence[Candidate], settings: RetestSettings) -> Plan:
+    """A step for each cluster, in the order given.
+
+    With `keep_failed`, a cluster needs that the clusters before it on its machines passed: a failed one stays there for inspection.
+    """
+    plan = PlanBuilder(RETESTS)
+    planned: list[tuple[Candidate, str]] = []
+    for candidate in candidates:
+        earlier = [step for other, step in planned if other.machines & candidate.machines]
+        (step,) = plan.add(
+            RETEST_CLUSTER,
+            candidate.cluster,
+            reason=f"stack mode {candidate.stack}" if candidate.stack else "its file has problems",
+            values={"candidate": candidate, "settings": settings},
+            needs=earlier if settings.keep_failed else (),
+            after=() if settings.keep_failed else earlier,
+        )
+        planned.append((candidate, step))
+    return plan.build()

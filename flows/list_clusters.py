@@ -1,0 +1,14 @@
+"""Flow list-clusters: the overview of all known clusters as an artifact."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from runs.artifacts import overview_artifact
+from runs.overview import known_clusters
+
+
+@flow(name="list-clusters", flow_run_name="list clusters", validate_parameters=False, persist_result=False, result_serializer="json")
+def list_clusters() -> None:
+    """Ask every known cluster for its nodes, and write the overview: stack mode, version, nodes ready, last run, last network check."""
+    overview_artifact([cluster.as_dict() for cluster in known_clusters()])

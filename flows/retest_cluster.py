@@ -1,0 +1,120 @@
+"""Step retest-cluster: free the hosts of one saved cluster, create it, verify it, delete it. The step runs flows, so it is here and not in tasks/."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect import Flow
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.states import get_state_exception
+
+from cluster.plan.graph import PlannedStep
+from cluster.plan.outcome import NotStarted, StepOutcome
+from cluster.retests.order import Candidate, RetestSettings
+from cluster.retests.outcome import refused
+from cluster.retests.records import RETEST_CLUSTER, Phase, PhaseRecord, RetestRecord, RetestResult
+from cluster.vocabulary.errors import ClusterError
+from flows.create_cluster import create_cluster
+from flows.delete_cluster import delete_cluster
+from flows.free_hosts import free_hosts
+from flows.verify_cluster import verify_cluster
+from runs.attempts import record_step, step
+from runs.context import RunContext
+from runs.failed_step import failed_step
+from runs.retest_result import report_retest
+
+
+@step(RETEST_CLUSTER, "planned.subject", retries=0)
+def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
+    """Retest one cluster; raises the error of the part that failed. A cluster is deleted at the end unless the settings keep it."""
+    candidate, settings = planned.values["candidate"], planned.values["settings"]
+    retest = _Retest(candidate, settings, run)
+    error: BaseException | None = None
+    try:
+        with record_step(planned, run, RetestRecord) as attempt:
+            attempt.extra |= {"result": RetestResult.FAILED, **_described(candidate)}
+            try:
+                retest.run()
+                attempt.extra["result"] = RetestResult.PASSED
+                attempt.change(f"cluster {candidate.cluster} created and verified")
+            except Exception as raised:
+                error = raised
+                attempt.extra["result"] = RetestResult.REFUSED if refused(raised) else RetestResult.FAILED
+                raise
+            finally:
+                attempt.extra |= {"phases": tuple(retest.phases), "failed_step": retest.failed_step, "kept": retest.kept}
+    finally:
+        result = attempt.extra["result"]
+        seconds = sum(phase.seconds for phase in retest.phases)
+        report_retest(
+            run, candidate.cluster, result, failed_step=retest.failed_step, error="" if error is None else str(error), seconds=seconds
+        )
+
+
+def record_skipped(planned: PlannedStep, outcome: StepOutcome, run: RunContext) -> None:
+    """Record a retest that was not started, because its machines have a failed cluster that is kept."""
+    if not isinstance(outcome.error, NotStarted):
+        return
+    with record_step(planned, run, RetestRecord) as attempt:
+        attempt.found = "not started: its machines have a failed cluster, which is kept for inspection"
+        attempt.extra |= {"result": RetestResult.SKIPPED, **_described(planned.values["candidate"])}
+    report_retest(run, planned.subject, RetestResult.SKIPPED)
+
+
+def _described(candidate: Candidate) -> dict[str, Any]:
+    return {"stack": candidate.stack, "versions": dict(candidate.versions), "file": dict(candidate.file)}
+
+
+@dataclass
+class _Retest:
+    """The parts of one retest that ran so far."""
+
+    candidate: Candidate
+    settings: RetestSettings
+    context: RunContext
+    phases: list[PhaseRecord] = field(default_factory=list)
+    failed_step: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """The retest left its cluster on the machines, whole or in part."""
+        ran = {phase.phase: phase.succeeded for phase in self.phases}
+        return Phase.CREATE in ran and not ran.get(Phase.DELETE, False)
+
+    def run(self) -> None:
+        """All parts; raises the error of the first that failed."""
+        name, wait = self.candidate.cluster, self.settings.wait_seconds
+        self._run(Phase.FREE_HOSTS, free_hosts, cluster=name, wait_seconds=wait)
+        try:
+            self._run(Phase.CREATE, create_cluster, cluster=name, verify=False, wait_seconds=wait)
+            self._run(Phase.VERIFY, verify_cluster, cluster=name, wait_seconds=wait)
+        except Exception as error:
+            if not self.settings.keep_failed:
+                self._delete_after(error)
+            raise
+        if not self.settings.keep_passed:
+            self._run(Phase.DELETE, delete_cluster, cluster=name, confirm=name, wait_seconds=wait)
+
+    def _delete_after(self, error: Exception) -> None:
+        """Delete a failed cluster. A failure of this is told, and does not hide the first error."""
+        name = self.candidate.cluster
+        try:
+            self._run(Phase.DELETE, delete_cluster, cluster=name, confirm=name, wait_seconds=self.settings.wait_seconds)
+        except Exception as second:
+            error.add_note(f"the failed cluster could not be deleted: {second}")
+
+    def _run(self, phase: Phase, flow: Flow[..., Any], **parameters: Any) -> None:
+        start = time.monotonic()
+        # the heartbeat of the retest run is enough; each flow's own would take a second at its end (measured)
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            state: State[Any] = flow(**parameters, return_state=True)  # type: ignore[assignment]  # Prefect types it as the result
+        flow_run, succeeded = str(state.state_details.flow_run_id), state.is_completed()
+        self.phases.append(PhaseRecord(phase=phase, flow_run=flow_run, seconds=time.monotonic() - start, succeeded=succeeded))
+        if succeeded:
+            return
+        self.failed_step = self.failed_step or failed_step(flow_run, self.context) or phase.value
+        raised = get_state_exception(state)
+        raise raised if isinstance(raised, Exception) else ClusterError(f"{phase} did not complete: {state.name}")

@@ -1,0 +1,56 @@
+"""Flow retest-clusters: prove that saved clusters can still be created and pass the network check, on test hosts."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from cluster.retests.order import RetestSettings, plan_retests
+from cluster.retests.outcome import retests_summary
+from cluster.retests.records import RETEST_CLUSTER, RETESTS
+from cluster.vocabulary.errors import ClusterError
+from flows.retest_cluster import record_skipped, retest_cluster
+from runs.artifacts import plan_artifact, summary_artifact
+from runs.cluster_run import run_context
+from runs.cluster_slot import exclusive_run
+from runs.executor import execute
+from runs.progress import report_progress
+from runs.retest_history import publish_history
+from runs.sessions import close_all_sessions
+from tasks.start_retests import start_retests
+
+
+@flow(name="retest-clusters", flow_run_name="retest clusters", validate_parameters=False, persist_result=False, result_serializer="json")
+def retest_clusters(
+    clusters: list[str] = [],  # noqa: B006 the form shows it, nobody changes it
+    keep_passed: bool = False,
+    keep_failed: bool = False,
+    wait_seconds: int = 7200,
+    audit: str = "default",
+) -> None:
+    """Delete what sixstack has on the test hosts of saved clusters, then create, verify and delete each cluster.
+
+    Args:
+        clusters: Names of saved clusters. An empty list means every saved cluster whose file has `test_hosts: true`.
+        keep_passed: Do not delete a cluster that passed. A later retest on the same machines deletes it.
+        keep_failed: Do not delete a cluster that failed. The clusters after it on the same machines are then skipped.
+        wait_seconds: How long to wait for another retest run, and for another run on one of the clusters.
+        audit: Name of the Audit store block with the history.
+    """
+    run = run_context({"name": RETESTS, "audit": audit})
+    with exclusive_run(run, wait_seconds):
+        candidates = start_retests(clusters, run)
+        plan = plan_retests(candidates, RetestSettings(keep_passed, keep_failed, wait_seconds))
+        plan_artifact(run, plan)
+        try:
+            outcomes = execute(plan, {RETEST_CLUSTER: retest_cluster}, run)
+        except BaseException:
+            close_all_sessions()  # a cancelled run: the flows that it started wait for their hosts
+            raise
+        for step in plan.steps:
+            record_skipped(step, outcomes[step.id], run)
+        text, succeeded = retests_summary(plan, outcomes)
+        publish_history(run)
+        summary_artifact(run, text)
+        if not succeeded:
+            raise ClusterError(text)
+        report_progress(run, text)

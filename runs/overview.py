@@ -1,0 +1,135 @@
+"""The overview of all known clusters: what is saved of each, its nodes now, its last run and its last network check."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCollectionFilterKey, FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.sorting import FlowRunSort
+
+from blocks.loading import documents_of
+from blocks.saved_cluster import SavedCluster
+from blocks.saved_kubeconfig import SavedKubeconfig
+from cluster.facts.cluster_state import NodeState
+from cluster.file.reader import read_text
+from cluster.vocabulary.errors import SixstackError
+from cluster.vocabulary.families import family_names, family_of, stack_name
+from cluster.vocabulary.spec import ClusterSpec
+from kube.state import read_nodes
+from runs.artifacts import network_key
+from runs.cluster_api import saved_api
+from runs.context import SavedClusterContext
+from runs.sessions import close_sessions, open_sessions
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCluster:
+    """One row of the overview."""
+
+    cluster: str
+    stack: str  # stack mode from the saved file, else the families of the nodes; "" when unknown
+    version: str  # of Kubernetes, in the same way
+    saved: str  # what is saved: `file`, `kubeconfig`, both, or the problems of the file
+    nodes: str  # READY/ALL, or why they are unknown
+    last_run: str
+    last_verify: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The JSON form, and the columns of the table."""
+        return {
+            "cluster": self.cluster,
+            "stack mode": self.stack,
+            "version": self.version,
+            "saved": self.saved,
+            "nodes ready": self.nodes,
+            "last run": self.last_run,
+            "last verify": self.last_verify,
+        }
+
+
+def known_clusters() -> tuple[KnownCluster, ...]:
+    """Every saved cluster and every saved kubeconfig, by name. The clusters are asked at the same time; one that does not answer says why."""
+    files = {name: str(fields.get("file", "")) for name, fields in documents_of(SavedCluster).items()}
+    kubeconfigs = documents_of(SavedKubeconfig)
+    names = sorted({*files, *kubeconfigs})
+    if not names:
+        return ()
+    with get_client(sync_client=True) as client:
+        verified = _last_verified(client, names)
+        runs = {name: _last_run(client, name) for name in names}
+    with ThreadPoolExecutor(min(16, len(names))) as pool:
+        nodes = dict(zip(names, pool.map(lambda name: _nodes(name) if name in kubeconfigs else None, names), strict=True))
+    return tuple(
+        _row(name, files.get(name), nodes[name], kubeconfig=name in kubeconfigs, last_run=runs[name], last_verify=verified.get(name, ""))
+        for name in names
+    )
+
+
+Nodes = tuple[NodeState, ...] | str  # or why they are unknown
+
+
+def _row(name: str, text: str | None, nodes: Nodes | None, *, kubeconfig: bool, last_run: str, last_verify: str) -> KnownCluster:
+    reading = read_text(text, saved_as=name) if text is not None else None
+    saved = [] if reading is None else ["file" if reading.spec is not None else f"file with {len(reading.problems)} problems"]
+    stack, version = _described(reading.spec if reading is not None else None, nodes)
+    return KnownCluster(
+        cluster=name,
+        stack=stack,
+        version=version,
+        saved=", ".join([*saved, *(["kubeconfig"] if kubeconfig else [])]),
+        nodes=_counted(nodes),
+        last_run=last_run,
+        last_verify=last_verify,
+    )
+
+
+def _described(spec: ClusterSpec | None, nodes: Nodes | None) -> tuple[str, str]:
+    """Stack mode and version."""
+    if spec is not None:
+        return stack_name(spec.stack, spec.primary_family), spec.version
+    if not nodes or isinstance(nodes, str):
+        return "", ""
+    families = dict.fromkeys(family_of(address) for node in nodes for address in node.addresses)
+    return family_names(families), ", ".join(sorted({node.kubelet_version for node in nodes}))
+
+
+def _counted(nodes: Nodes | None) -> str:
+    if nodes is None:
+        return "not created"
+    return nodes if isinstance(nodes, str) else f"{sum(node.ready for node in nodes)}/{len(nodes)}"
+
+
+def _nodes(name: str) -> Nodes:
+    run = SavedClusterContext(cluster=name, id=f"overview-{name}", audit="", bundle="", kubeconfig=name)
+    open_sessions(run)
+    try:
+        with saved_api(run) as api:
+            return read_nodes(api)
+    except SixstackError as error:
+        return f"unknown: {(str(error) or type(error).__name__).splitlines()[0]}"
+    finally:
+        close_sessions(run)
+
+
+def _last_run(client: SyncPrefectClient, name: str) -> str:
+    """The newest run on the cluster, with its state and its time in UTC."""
+    found = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[f"cluster:{name}"])), sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1
+    )
+    if not found:
+        return ""
+    when = found[0].end_time or found[0].start_time or found[0].expected_start_time
+    return f"{found[0].name}: {(found[0].state_name or '').lower()}{f' {when:%Y-%m-%d %H:%M}' if when else ''}"
+
+
+def _last_verified(client: SyncPrefectClient, names: list[str]) -> dict[str, str]:
+    """The verdict of each cluster's newest network check, with its time in UTC."""
+    keys = {network_key(name): name for name in names}
+    wanted = ArtifactCollectionFilter(key=ArtifactCollectionFilterKey(any_=list(keys)))
+    return {
+        keys[found.key]: f"{(found.description or '').rpartition(': ')[2]} {found.updated:%Y-%m-%d %H:%M}"
+        for found in client.read_latest_artifacts(artifact_filter=wanted)
+        if found.key in keys and found.updated is not None
+    }

@@ -1,0 +1,18 @@
+"""Reports how the retest of one cluster ended: in the log, and as the event that automations wait for."""
+
+from __future__ import annotations
+
+from cluster.retests.records import RetestResult
+from runs.context import RunContext
+from runs.progress import report_progress
+
+
+def report_retest(
+    run: RunContext, cluster: str, result: RetestResult, *, failed_step: str = "", error: str = "", seconds: float = 0
+) -> None:
+    """Emit `sixstack.retest.RESULT` with the cluster as its resource."""
+    why = f" at {failed_step}" if failed_step else ""
+    after = f" after {seconds:.0f} s" if seconds else ""
+    line = f"retest of {cluster}: {result}{why}{after}{f': {error.splitlines()[0]}' if error else ''}"
+    details = {"result": result.value, "cluster": cluster, "failed_step": failed_step, "run": run.id}
+    report_progress(run, line, event=f"sixstack.retest.{result}", subject=cluster, cluster=cluster, details=details)

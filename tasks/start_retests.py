@@ -1,0 +1,123 @@
+"""Step start-retests: which saved clusters a retest run retests, and which of them share machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from blocks.artifact_bundle import ArtifactBundle
+from blocks.loading import documents_of, load
+from blocks.saved_cluster import SavedCluster
+from cluster.file.reader import read_text
+from cluster.retests.order import Candidate
+from cluster.retests.records import START_RETESTS, RetestStart
+from cluster.vocabulary.errors import SixstackError, SpecError
+from cluster.vocabulary.families import stack_name
+from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.spec import SSH, ClusterSpec
+from hosts.session import Session
+from kube.pod_networks import network_images
+from runs.attempts import record_attempt, step
+from runs.context import RunContext
+from runs.sessions import credential
+
+LIMIT = timedelta(seconds=10)
+
+
+class NothingRetested(SpecError):
+    """The parameters of retest-clusters are invalid."""
+
+    headline = "no cluster is retested, and no host was changed"
+
+
+@step(START_RETESTS)
+def start_retests(clusters: Any, run: RunContext) -> tuple[Candidate, ...]:
+    """The clusters in the order given; without names, every saved cluster with `test_hosts: true`. NothingRetested lists all problems."""
+    with record_attempt(START_RETESTS, "cluster", run, RetestStart) as attempt:
+        saved = {name: str(fields.get("file", "")) for name, fields in documents_of(SavedCluster).items()}
+        names = _names(clusters, saved)
+        specs = {name: read_text(saved[name], saved_as=name).spec for name in names}
+        ids = _machine_ids({host.ssh for spec in specs.values() if spec is not None for host in spec.hosts})
+        candidates = tuple(_candidate(name, spec, ids) for name, spec in specs.items())
+        attempt.extra["clusters"] = {candidate.cluster: candidate.stack for candidate in candidates}
+        attempt.found = f"{len(names)} clusters to retest: {', '.join(names)}"
+    return candidates
+
+
+def _names(clusters: Any, saved: dict[str, str]) -> tuple[str, ...]:
+    if not isinstance(clusters, list | tuple):
+        raise NothingRetested(
+            [Problem("wrong-type", "clusters", f"expected a list of names, got {quoted(clusters)}", "write a list of names")]
+        )
+    if not clusters:
+        names = tuple(name for name, text in saved.items() if (spec := read_text(text, saved_as=name).spec) is not None and spec.test_hosts)
+        if not names:
+            hint = "Write `test_hosts: true` into a cluster file, and save it: sixstack save FILE"
+            raise NothingRetested([Problem("no-test-hosts", "clusters", "no saved cluster has `test_hosts: true`", hint)])
+        return tuple(sorted(names))
+    problems = tuple(_name_problems(clusters, saved))
+    if problems:
+        raise NothingRetested(problems)
+    return tuple(clusters)
+
+
+def _name_problems(clusters: Sequence[Any], saved: Iterable[str]) -> Iterable[Problem]:
+    for number, name in enumerate(clusters):
+        at = f"clusters[{number}]"
+        if not isinstance(name, str) or name not in saved:
+            near = nearest_name(name, saved) if isinstance(name, str) else None
+            hint = f"did you mean {near}?" if near else f"saved clusters: {', '.join(saved) or 'none'}"
+            yield Problem("not-in-choices", at, f"{quoted(name)} is not the name of a saved cluster", hint)
+        elif name in clusters[:number]:
+            yield Problem("duplicate-key", at, f"{name} is in the list twice", "remove one of them")
+
+
+def _candidate(name: str, spec: ClusterSpec | None, ids: dict[SSH, str]) -> Candidate:
+    if spec is None:
+        return Candidate(name)
+    machines = {f"{host.ssh.address} port {host.ssh.port}" for host in spec.hosts} | {
+        ids[host.ssh] for host in spec.hosts if host.ssh in ids
+    }
+    return Candidate(
+        name,
+        stack_name(spec.stack, spec.primary_family),
+        frozenset(machines),
+        _versions(spec),
+        spec.model_dump(mode="json", exclude_unset=True),
+    )
+
+
+def _versions(spec: ClusterSpec) -> dict[str, str]:
+    """The versions of the programs that the bundle gives to this cluster; only Kubernetes when the bundle cannot be read."""
+    versions = {"kubernetes": spec.version}
+    try:
+        manifest, images = load(ArtifactBundle, spec.bundle).manifest(), network_images(spec)
+    except SixstackError:  # the retest reports it
+        return versions
+    files = {file.name: file for role in ("control-plane", "worker") for file in manifest.for_host(role, images)}
+    return versions | {name: file.version for name, file in sorted(files.items()) if file.version != spec.version}
+
+
+def _machine_ids(endpoints: set[SSH]) -> dict[SSH, str]:
+    """The machine id behind each SSH endpoint that answers: two files may reach one machine over different families."""
+
+    def machine_id(ssh: SSH) -> str | None:
+        try:
+            session = Session.open(ssh.address, ssh, credential)
+        except SixstackError:  # the retest reports it
+            return None
+        try:
+            return session.run("cat /etc/machine-id", limit=LIMIT).stdout.strip() or None
+        except SixstackError:
+            return None
+        finally:
+            session.close()
+
+    ordered = sorted(endpoints, key=str)
+    with ThreadPoolExecutor(8) as pool:
+        found = zip(ordered, pool.map(machine_id, ordered), strict=True)
+        return {ssh: machine for ssh, machine in found if machine is not None}
