@@ -42,7 +42,8 @@ def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
                 attempt.change(f"cluster {candidate.cluster} created and verified")
             except Exception as raised:
                 error = raised
-                attempt.extra["result"] = RetestResult.REFUSED if refused(raised) else RetestResult.FAILED
+                nothing_changed = len(retest.phases) == 1 and refused(raised)
+                attempt.extra["result"] = RetestResult.REFUSED if nothing_changed else RetestResult.FAILED
                 raise
             finally:
                 attempt.extra |= {"phases": tuple(retest.phases), "failed_step": retest.failed_step, "kept": retest.kept}

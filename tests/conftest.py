@@ -88,7 +88,7 @@ class Workplace:
         """Save SSH credential blocks; their values go through standard input."""
         self.prefect.save_blocks({"ssh-credential": credentials})
 
-    def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def api(self, path: str, body: Any = None) -> Any:
         """One request to the Prefect API: POST with a body, else GET."""
         import urllib.error
         import urllib.request
@@ -302,7 +302,7 @@ WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
 
 # Fixtures that make a cluster of their own, in the order of their tests. The cases' hosts need the most of what the machine has least of
 # (inotify instances, see lab/inotify.py): they come when the bare hosts of another process are gone.
-OWN_CLUSTERS = ("grown", "from_tkestack", "over_ipv4", "calico", "case_environment")
+OWN_CLUSTERS = ("nightly", "grown", "from_tkestack", "over_ipv4", "calico", "case_environment")
 
 
 def group_of(nodeid: str) -> str:

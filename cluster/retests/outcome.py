@@ -16,7 +16,7 @@ class RetestFailed(ClusterError):
 
 
 def refused(error: BaseException) -> bool:
-    """Whether a part of a retest was refused before anything changed, and not because a host could not be reached."""
+    """Whether freeing the hosts was refused before anything changed, and not because a host could not be reached."""
     return isinstance(error, SpecError) and any(problem.code != "host-not-inspected" for problem in error.problems)
 
 

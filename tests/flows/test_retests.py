@@ -1,0 +1,140 @@
+"""Retests of a saved cluster on real test hosts: refused without the marker, two scheduled nights, one with a fault."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from cluster.vocabulary.families import Family, StackMode
+from lab import hosts
+from lab.spec import cluster_document
+from tests.conftest import LAB, Workplace
+from tests.flows.conftest import BareHosts, changes
+from tests.lab import faults
+
+pytestmark = [pytest.mark.lab, pytest.mark.bundle, pytest.mark.server]
+
+NAME = "nightly"
+DEPLOYMENT = "retest-clusters/default"
+# in the host that forwards them: IPv6 from and to pods
+NO_IPV6_OF_PODS = "ip6 daddr fd44:5a17:e0b4::/56 drop"
+
+
+@dataclass
+class Nightly:
+    """A saved cluster of one control plane and one worker, which is retested."""
+
+    bare: BareHosts
+    document: dict[str, Any]
+
+    @property
+    def place(self) -> Workplace:
+        """The folder of the server."""
+        return self.bare.place
+
+    def save(self, **changed: Any) -> None:
+        """Save the cluster file, with changes."""
+        done = self.place.sixstack("save", self.place.write("nightly.yaml", {**self.document, **changed}), "--overwrite")
+        assert done.returncode == 0, done.stderr
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The history."""
+        return [dict(row) for row in json.loads(self.place.sixstack("retests", "--cluster", NAME, "--output", "json").stdout)]
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The runs of the deployment that have started, oldest first."""
+        deployment = self.place.api(f"/deployments/name/{DEPLOYMENT}")["id"]
+        found = self.place.api(
+            "/flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}, "flow_runs": {"start_time": {"is_null_": False}}}
+        )
+        return sorted(found, key=lambda run: str(run["start_time"]))
+
+
+@pytest.fixture(scope="module")
+def nightly(bare: BareHosts) -> Iterator[Nightly]:
+    """The cluster, saved; hosts without markers before and after."""
+    document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), StackMode.DUAL_STACK, Family.IPV4, count=2) | {"name": NAME}
+    found = Nightly(bare, {**document, "test_hosts": True})
+    before = bare.look()
+    found.save()
+    yield found
+    unmarked = found.place.sixstack("mark-test-hosts", NAME, "--confirm", NAME, "--undo")
+    assert unmarked.returncode == 0, unmarked.stdout
+    assert changes(before, bare.look()) == []
+
+
+def test_hosts_without_the_marker_are_refused_and_nothing_is_changed(nightly: Nightly) -> None:
+    """The file and every machine must say that they are for tests; all that is missing is reported, and remembered in the history."""
+    nightly.save(test_hosts=False)
+    before = nightly.bare.look()
+    done = nightly.place.sixstack("retest", NAME)
+    assert done.returncode == 1, done.stdout
+    assert "[no-test-hosts]" in done.stdout
+    assert done.stdout.count("[test-host-not-marked]") >= 2
+    assert changes(before, nightly.bare.look()) == []
+    (row,) = nightly.rows()
+    assert (row["result"], row["failed_step"], row["kept"]) == ("refused", "free-hosts", False)
+    nightly.save()
+
+
+def test_a_marker_needs_confirmation_and_is_written_once(nightly: Nightly) -> None:
+    """Without a terminal the name is an option; a second call changes no host."""
+    before = nightly.bare.look()
+    assert nightly.place.sixstack("mark-test-hosts", NAME, feed="").returncode == 2
+    assert nightly.place.sixstack("mark-test-hosts", NAME, "--confirm", "other").returncode == 1
+    assert changes(before, nightly.bare.look()) == []
+    for changed in (2, 0):
+        done = nightly.place.sixstack("mark-test-hosts", NAME, "--confirm", NAME)
+        assert done.returncode == 0, done.stdout
+        assert f"{changed} of 2 hosts changed" in done.stdout
+    marked = changes(before, nightly.bare.look())
+    assert {line.partition(": ")[2].split()[0] for line in marked} == {"/etc/sixstack", "/etc/sixstack/test-host"}
+
+
+def test_two_scheduled_nights_one_with_a_fault(nightly: Nightly) -> None:
+    """The scheduler starts both. The second one waits for the first and says so; it deletes what the first one kept; a family is dropped, and the step
+    that found it is named. The hosts are as before at the end, with their markers."""
+    place, before = nightly.place, nightly.bare.look()
+    earlier = len(nightly.rows())
+    parameters = {"clusters": [NAME], "keep_passed": True}
+    schedule = place.api(
+        f"/deployments/{place.api(f'/deployments/name/{DEPLOYMENT}')['id']}/schedules",
+        [{"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True, "parameters": parameters}],
+    )[0]["id"]
+    try:
+        first, second = _started(nightly, 2, since=len(nightly.runs()))
+    finally:
+        place.run([sys.executable, "-m", "prefect", "deployment", "schedule", "pause", DEPLOYMENT, schedule])
+        place.run([sys.executable, "-m", "prefect", "deployment", "schedule", "delete", DEPLOYMENT, schedule, "--assume-yes"])
+    assert place.ended(first, limit=600)["state"]["type"] == "COMPLETED"
+    with faults.firewall(nightly.bare.machine(2), NO_IPV6_OF_PODS, hook="forward"):
+        assert place.ended(second, limit=600)["state"]["type"] == "FAILED"
+    good, bad = nightly.rows()[earlier:]
+    assert (good["flow_run"], good["result"], good["failed_step"], good["kept"]) == (first, "passed", "", True)
+    assert (bad["flow_run"], bad["result"], bad["failed_step"], bad["kept"]) == (second, "failed", "verify-network/cluster", False)
+    assert "IPv6" in bad["error"]
+    assert list(bad["phase_flow_runs"]) == ["free-hosts", "create", "verify", "delete"]
+    assert good["versions"] == bad["versions"]
+    assert good["file"] == {**copy.deepcopy(nightly.document)}
+    said = [log["message"] for log in place.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [second]}}, "limit": 200})]
+    assert [line for line in said if "waiting up to" in line and first in line]
+    assert changes(before, nightly.bare.look()) == []
+    page = place.api("/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["retests-history"]}}})[0]["data"]
+    assert "mermaid" in page
+    assert second in page
+
+
+def _started(nightly: Nightly, count: int, since: int, limit: float = 240) -> list[str]:
+    """The ids of the next runs that the scheduler started, once they run."""
+    deadline = time.monotonic() + limit
+    while len(found := nightly.runs()[since:]) < count:
+        assert time.monotonic() < deadline, found
+        time.sleep(1)
+    return [str(run["id"]) for run in found[:count]]
