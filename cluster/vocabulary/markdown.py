@@ -10,7 +10,10 @@ _REFERENCES = {"<": "&lt;", "&": "&amp;"}
 
 
 def escape(text: str) -> str:
-    """Text that stays on one line and inside one table cell, and contains no markup and no control characters."""
+    """Text that stays on one line and inside one table cell, and contains no markup and no control characters.
+
+    Write a word before it where a line or a list item begins: there, `#` and `1.` are markup too.
+    """
     return "".join(_escape_letter(letter) for letter in " ".join(text.split()))
 
 

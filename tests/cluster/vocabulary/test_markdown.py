@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from cluster.vocabulary.markdown import escape, table
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is slow, not wrong
 @given(st.lists(st.lists(st.text(), min_size=3, max_size=3), max_size=4))
 def test_any_text_stays_inside_its_cell(rows: list[list[str]]) -> None:
     """A Markdown parser finds the cells that were written, and nothing but text in them."""
