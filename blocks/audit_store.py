@@ -60,12 +60,30 @@ AuditStore(url="/srv/sixstack/audit").save("default", overwrite=True)
         documents = _documents(system, runs)
         yield from sorted(documents, key=lambda document: (document["start"], document["step"], document["host"]))
 
+    def documents(self, cluster: str) -> Iterator[Any]:
+        """Every JSON document in a cluster's folder, in no order; None for one that cannot be read, such as one of a killed worker.
+
+        The folder is listed and read in one call each, which storage on a network answers concurrently.
+        """
+        system, root = self._system()
+        paths = [str(path) for path in system.find(f"{root}/{cluster}") if str(path).endswith(".json")]
+        contents = system.cat(paths, on_error="return") if paths else {}
+        yield from (_parse(content) for content in contents.values())
+
     def _system(self) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
 
         url = self.url if "://" in self.url else str(Path(self.url).expanduser().absolute())
         system, root = url_to_fs(url, **(self.options.get_secret_value() if self.options else {}))
         return system, root.rstrip("/")
+
+
+def _parse(content: object) -> Any:
+    """The document; None when the content is not JSON, or is the error of reading it."""
+    try:
+        return json.loads(content) if isinstance(content, bytes) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _folders(system: Any, path: str) -> list[str]:

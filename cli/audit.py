@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from cli.cluster_argument import cluster_name
+from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS
 
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_records(records: list[dict[str, Any]]) -> None:
     header = ("START", "RUN", "STEP", "HOST", "ATTEMPT", "OUTCOME", "WHAT")
-    _print_columns(
+    print_columns(
         [
             header,
             *(
@@ -67,11 +68,5 @@ def _print_records(records: list[dict[str, Any]]) -> None:
 def _print_network(records: list[dict[str, Any]]) -> None:
     for record in records:
         rows = record["report"]["table"]
-        _print_columns([tuple(word.upper() for word in rows[0]), *(tuple(row.values()) for row in rows)] if rows else [])
+        print_columns([tuple(word.upper() for word in rows[0]), *(tuple(row.values()) for row in rows)] if rows else [])
         print(record["report"]["verdict"])
-
-
-def _print_columns(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -29,6 +29,7 @@ COMMANDS = {
     "kubeconfig": "print a cluster's kubeconfig, write it to a file, or save the kubeconfig of another cluster",
     "kubectl": "run kubectl through the control plane's SSH connection",
     "audit": "show the audit records of a run or of a cluster",
+    "retests": "show the history of scheduled retests: results and durations, night by night",
     "bundle": "fetch, verify and show artifact bundles",
     "lab": "boot real hosts on this machine, for experiments and tests",
     "demo": "create a verified cluster on new lab hosts (`make demo` runs this)",

@@ -1,4 +1,4 @@
-"""Artifacts in the Prefect UI: the plan, progress, the nodes, the network check, the summary."""
+"""Artifacts in the Prefect UI: the plan, progress, the nodes, the network check, the summary, the history of retests."""
 
 from __future__ import annotations
 
@@ -74,6 +74,11 @@ def host_network_artifact(run: RunContext, rows: Sequence[dict[str, str]], *, un
 def summary_artifact(run: RunContext, text: str) -> None:
     """The result of a run."""
     create_markdown_artifact(text, key=f"{run.cluster}-summary", description=f"Result of the run on cluster {run.cluster}")
+
+
+def history_artifact(text: str) -> None:
+    """The history of retests, the same page after each run."""
+    create_markdown_artifact(text, key="retests-history", description="History of retests: results and durations, night by night")
 
 
 def start_progress(run: RunContext) -> UUID:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from cluster.network.checks import Check, CheckKind, Layer, words
 from cluster.network.report import NetworkReport
 from cluster.vocabulary.families import Family, family_name
+from cluster.vocabulary.markdown import escape, table_row, table_rule
 
 GOOD, BAD, NONE = "🟢", "🔴", "⚪"
 _NOT_TRIED = f"{NONE}\N{NO-BREAK SPACE}not tried"
@@ -34,7 +35,7 @@ def markdown(report: NetworkReport, cluster: str) -> str:
     if report.findings:
         parts += ["### What is broken", ""]
         for finding in report.findings:
-            parts += [f"- {BAD} **{_cell(finding.summary)}**", f"  Look at {finding.look_at}."]
+            parts += [f"- {BAD} **{escape(finding.summary)}**", f"  Look at {finding.look_at}."]
         parts.append("")
     for family in report.families:
         parts += [f"### Between nodes over {family_name(family)}", "", *_matrix(report, family), ""]
@@ -55,10 +56,10 @@ def _matrix(report: NetworkReport, family: Family) -> list[str]:
         check for check in report.checks if check.layer in _BETWEEN and check.family is family and check.source_node and check.target_node
     ]
     nodes = report.nodes[:MOST_NODES]
-    rows = [_row(_unbroken("from \\ to"), *nodes), _row(*["---"] * (len(nodes) + 1))]
+    rows = [table_row(_unbroken("from \\ to"), *map(escape, nodes)), table_rule(len(nodes) + 1)]
     for source in nodes:
         cells = [_state([check for check in between if (check.source_node, check.target_node) == (source, target)]) for target in nodes]
-        rows.append(_row(f"**{source}**", *cells))
+        rows.append(table_row(f"**{escape(source)}**", *cells))
     if len(report.nodes) > MOST_NODES:
         rows += ["", f"{len(report.nodes) - MOST_NODES} more nodes are not shown. Their failed checks are listed below."]
     return rows
@@ -66,20 +67,20 @@ def _matrix(report: NetworkReport, family: Family) -> list[str]:
 
 def _at_nodes(report: NetworkReport) -> list[str]:
     columns = [(name, kinds) for name, kinds in _COLUMNS if any(check.kind in kinds for check in report.checks)]
-    rows = [_row("node", "family", *(name for name, _ in columns)), _row(*["---"] * (len(columns) + 2))]
+    rows = [table_row("node", "family", *(name for name, _ in columns)), table_rule(len(columns) + 2)]
     for node in report.nodes[:MOST_NODES]:
         for family in report.families:
             here = [check for check in report.checks if check.family is family and check.source_node == node]
-            rows.append(_row(f"**{node}**", family_name(family), *(_measured(here, kinds) for _, kinds in columns)))
+            rows.append(table_row(f"**{escape(node)}**", family_name(family), *(_measured(here, kinds) for _, kinds in columns)))
     return rows
 
 
 def _static(report: NetworkReport) -> list[str]:
-    rows = [_row("what", "result"), _row("---", "---")]
+    rows = [table_row("what", "result"), table_rule(2)]
     for kind in CheckKind:
         found = [check for check in report.checks if check.kind is kind and check.family is None]
         if found:
-            rows.append(_row(words(kind), _state(found)))
+            rows.append(table_row(words(kind), _state(found)))
     return rows
 
 
@@ -107,26 +108,18 @@ def _measured(checks: Sequence[Check], kinds: Iterable[CheckKind]) -> str:
     if failed:
         return _unbroken(f"{BAD} {len(failed)} of {len(found)} failed")
     measured = list(dict.fromkeys(check.detail.removeprefix("seen as ") for check in found if check.detail and check.target))
-    return _unbroken(f"{GOOD} {measured[0] if len(measured) == 1 else f'{len(found)} ok'}")
+    return _unbroken(f"{GOOD} {escape(measured[0]) if len(measured) == 1 else f'{len(found)} ok'}")
 
 
 def _failed(failures: Sequence[Check]) -> list[str]:
-    rows = [_row("layer", "check", "family", "from", "to", "result"), _row(*["---"] * 6)]
+    rows = [table_row("layer", "check", "family", "from", "to", "result"), table_rule(6)]
     for check in failures[:MOST_FAILURES]:
         family = family_name(check.family) if check.family else "all"
-        rows.append(_row(words(check.layer), words(check.kind), family, check.source, check.target or "-", check.detail))
+        found = (check.source, check.target or "-", check.detail)
+        rows.append(table_row(words(check.layer), words(check.kind), family, *map(escape, found)))
     if len(failures) > MOST_FAILURES:
         rows += ["", f"... and {len(failures) - MOST_FAILURES} more, in the audit record of this run."]
     return rows
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(map(_cell, cells)) + " |"
-
-
-def _cell(text: str) -> str:
-    """The text on one line, without the bar that ends a cell."""
-    return text.replace("|", "/").replace("\n", " ")
 
 
 def _unbroken(text: str) -> str:

@@ -49,6 +49,19 @@ def test_records_are_found_by_run_and_by_cluster_oldest_first(store: AuditStore)
     assert list(store.records("nothing")) == []
 
 
+def test_documents_are_those_of_one_cluster_and_unreadable_ones_are_none(store: AuditStore) -> None:
+    """Of all its runs; a document that a killed worker left half-written does not hide the others."""
+    written = [store.write(record(run=run)) for run in ("run-1", "run-2")]
+    store.write(record(cluster="other"))
+    system, root = store._system()
+    with system.open(f"{root}/demo/run-1/plan.cluster.1.json", "wb") as file:
+        file.write(b'{"cluster": "demo", ')
+    found = list(store.documents("demo"))
+    assert (len(found), found.count(None)) == (3, 1)
+    assert all(json.loads(one.model_dump_json()) in found for one in written)
+    assert list(store.documents("nothing")) == []
+
+
 def test_the_key_is_the_path_of_a_record(tmp_path: Path) -> None:
     """CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json below the folder."""
     AuditStore(url=str(tmp_path)).write(record())

@@ -96,6 +96,7 @@ def test_an_address_that_is_none_is_2(capsys: pytest.CaptureFixture[str]) -> Non
         ["create", str(EXAMPLE)],
         ["delete", str(EXAMPLE), "--confirm", "x"],
         ["audit", "demo"],
+        ["retests"],
         ["kubeconfig", "demo"],
         ["kubectl", "demo", "--", "get", "nodes"],
         ["node", "fd00::1", "--cluster", "demo"],
