@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import sys
 import time
@@ -98,43 +97,60 @@ def test_a_marker_needs_confirmation_and_is_written_once(nightly: Nightly) -> No
     assert {line.partition(": ")[2].split()[0] for line in marked} == {"/etc/sixstack", "/etc/sixstack/test-host"}
 
 
-def test_two_scheduled_nights_one_with_a_fault(nightly: Nightly) -> None:
-    """The scheduler starts both. The second one waits for the first and says so; it deletes what the first one kept; a family is dropped, and the step
-    that found it is named. The hosts are as before at the end, with their markers."""
-    place, before = nightly.place, nightly.bare.look()
-    earlier = len(nightly.rows())
-    parameters = {"clusters": [NAME], "keep_passed": True}
-    schedule = place.api(
-        f"/deployments/{place.api(f'/deployments/name/{DEPLOYMENT}')['id']}/schedules",
-        [{"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True, "parameters": parameters}],
-    )[0]["id"]
+def test_a_retest_waits_for_another_one_and_says_so(nightly: Nightly) -> None:
+    """The run names what it waits for, and fails when it has waited long enough; hosts are not touched."""
+    place, slot = nightly.place, "sixstack-cluster-retests"
+    _prefect(place, "gcl", "update", slot, "--active-slots", "1")
     try:
-        first, second = _started(nightly, 2, since=len(nightly.runs()))
+        run = place.prefect.run_deployment(DEPLOYMENT, json.dumps({"clusters": [NAME], "wait_seconds": 1}))
+        ended = place.ended(run)
     finally:
-        place.run([sys.executable, "-m", "prefect", "deployment", "schedule", "pause", DEPLOYMENT, schedule])
-        place.run([sys.executable, "-m", "prefect", "deployment", "schedule", "delete", DEPLOYMENT, schedule, "--assume-yes"])
+        _prefect(place, "gcl", "update", slot, "--active-slots", "0")
+    assert ended["state"]["type"] == "FAILED"
+    said = [log["message"] for log in place.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200})]
+    assert [line for line in said if "waiting up to 1 s for another" in line]
+    assert run not in {row["flow_run"] for row in nightly.rows()}
+
+
+def test_two_scheduled_nights_one_with_a_fault(nightly: Nightly) -> None:
+    """The scheduler starts both. The second night deletes what the first one kept; a family is dropped, and the step that found it is named.
+    The hosts are as before at the end, with their markers."""
+    place, before, earlier = nightly.place, nightly.bare.look(), len(nightly.rows())
+    schedules = f"/deployments/{place.api(f'/deployments/name/{DEPLOYMENT}')['id']}/schedules"
+    every_minute = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": False}
+    schedule = place.api(schedules, [{**every_minute, "parameters": {"clusters": [NAME], "keep_passed": True}}])[0]["id"]
+    first = _next_scheduled(nightly, schedule)
     assert place.ended(first, limit=600)["state"]["type"] == "COMPLETED"
     with faults.firewall(nightly.bare.machine(2), NO_IPV6_OF_PODS, hook="forward"):
+        second = _next_scheduled(nightly, schedule)
         assert place.ended(second, limit=600)["state"]["type"] == "FAILED"
+    _prefect(place, "deployment", "schedule", "delete", DEPLOYMENT, schedule, "--assume-yes")
     good, bad = nightly.rows()[earlier:]
     assert (good["flow_run"], good["result"], good["failed_step"], good["kept"]) == (first, "passed", "", True)
     assert (bad["flow_run"], bad["result"], bad["failed_step"], bad["kept"]) == (second, "failed", "verify-network/cluster", False)
     assert "IPv6" in bad["error"]
     assert list(bad["phase_flow_runs"]) == ["free-hosts", "create", "verify", "delete"]
     assert good["versions"] == bad["versions"]
-    assert good["file"] == {**copy.deepcopy(nightly.document)}
-    said = [log["message"] for log in place.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [second]}}, "limit": 200})]
-    assert [line for line in said if "waiting up to" in line and first in line]
+    assert good["file"] == nightly.document
     assert changes(before, nightly.bare.look()) == []
     page = place.api("/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["retests-history"]}}})[0]["data"]
     assert "mermaid" in page
     assert second in page
 
 
-def _started(nightly: Nightly, count: int, since: int, limit: float = 240) -> list[str]:
-    """The ids of the next runs that the scheduler started, once they run."""
+def _next_scheduled(nightly: Nightly, schedule: str, limit: float = 240) -> str:
+    """The next run that the scheduler starts; the schedule is active until then, and starts no second one."""
+    seen = {run["id"] for run in nightly.runs()}
+    _prefect(nightly.place, "deployment", "schedule", "resume", DEPLOYMENT, schedule)
     deadline = time.monotonic() + limit
-    while len(found := nightly.runs()[since:]) < count:
-        assert time.monotonic() < deadline, found
+    while not (new := [run["id"] for run in nightly.runs() if run["id"] not in seen]):
+        assert time.monotonic() < deadline, "the scheduler starts no run"
         time.sleep(1)
-    return [str(run["id"]) for run in found[:count]]
+    _prefect(nightly.place, "deployment", "schedule", "pause", DEPLOYMENT, schedule)
+    return str(new[0])
+
+
+def _prefect(place: Workplace, *arguments: str) -> None:
+    """Run `prefect`; fails the test when it fails."""
+    done = place.run([sys.executable, "-m", "prefect", *arguments])
+    assert done.returncode == 0, done.stdout + done.stderr
