@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS
 
 
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_records(records: list[dict[str, Any]]) -> None:
     header = ("START", "RUN", "STEP", "HOST", "ATTEMPT", "OUTCOME", "WHAT")
-    _print_columns(
+    print_columns(
         [
             header,
             *(
@@ -63,11 +64,5 @@ def _print_records(records: list[dict[str, Any]]) -> None:
 def _print_network(records: list[dict[str, Any]]) -> None:
     for record in records:
         rows = record["report"]["table"]
-        _print_columns([tuple(word.upper() for word in rows[0]), *(tuple(row.values()) for row in rows)] if rows else [])
+        print_columns([tuple(word.upper() for word in rows[0]), *(tuple(row.values()) for row in rows)] if rows else [])
         print(record["report"]["verdict"])
-
-
-def _print_columns(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from cli.exit_codes import ENVIRONMENT, PROBLEMS
 
-# subcommand -> its one-line summary; the module cli/NAME.py is imported only when its subcommand is named
+# subcommand -> its one-line summary; its module is imported only when the subcommand is named
 COMMANDS = {
     "check": "check a cluster file offline and list all problems",
     "import": "convert TKEStack's Cluster and Machine documents into a cluster file and SSH credential blocks",
@@ -25,6 +25,7 @@ COMMANDS = {
     "kubeconfig": "print a cluster's kubeconfig, write it to a file, or save the kubeconfig of another cluster",
     "kubectl": "run kubectl through the control plane's SSH connection",
     "audit": "show the audit records of a run or of a cluster",
+    "schedule-retests": "create, list and remove schedules of the retest-clusters deployment",
     "bundle": "fetch, verify and show artifact bundles",
     "lab": "boot real hosts on this machine, for experiments and tests",
     "demo": "create a verified cluster on new lab hosts (`make demo` runs this)",
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         if name == named:
-            module = importlib.import_module(f"cli.{name}")
+            module = importlib.import_module(module_of(name))
             module.configure(subparser)
     options = parser.parse_args(arguments)
     assert module is not None  # argparse has ended the program for every other name
@@ -56,6 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         return _print_error(error)
+
+
+def module_of(name: str) -> str:
+    """The module of a subcommand: cli/schedule_retests.py for schedule-retests."""
+    return f"cli.{name.replace('-', '_')}"
 
 
 def _print_error(error: Exception) -> int:

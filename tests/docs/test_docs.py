@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import COMMANDS
+from cli.main import COMMANDS, module_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -70,7 +70,7 @@ def commands_in(text: str) -> Iterator[list[str]]:
 def parser_of(name: str) -> argparse.ArgumentParser:
     """The parser of a subcommand, as cli/main.py makes it."""
     parser = argparse.ArgumentParser()
-    importlib.import_module(f"cli.{name}").configure(parser)
+    importlib.import_module(module_of(name)).configure(parser)
     return parser
 
 

@@ -15,7 +15,13 @@ from tests.conftest import Workplace
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
-NAMES = ("create-cluster/default", "verify-cluster/default", "delete-cluster/default", "set-platform-host-network/default")
+NAMES = (
+    "create-cluster/default",
+    "verify-cluster/default",
+    "delete-cluster/default",
+    "set-platform-host-network/default",
+    "retest-clusters/default",
+)
 
 
 @pytest.mark.parametrize("entrypoint", [deployment["entrypoint"] for deployment in DEPLOYMENTS])
