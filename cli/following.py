@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import PROBLEMS, SUCCESS
-from cli.server import require_server
+from cli.server import no_deployment, require_server
 from cluster.vocabulary.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -30,15 +30,11 @@ def run_to_completion(name: str, parameters: dict[str, Any]) -> tuple[UUID, int]
     """The same, with the id of the run."""
     from prefect.exceptions import ObjectNotFound
 
-    from blocks.loading import api_url
-
     require_server()
     try:
         return _result(_start_and_follow(name, parameters))
     except ObjectNotFound:
-        raise EnvironmentFault(
-            f"there is no deployment {name} at {api_url()}; to register it: prefect deploy --all --prefect-file deployments/prefect.yaml"
-        ) from None
+        raise no_deployment(name) from None
 
 
 def follow_run(run: UUID) -> int:

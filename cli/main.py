@@ -30,6 +30,8 @@ COMMANDS = {
     "kubectl": "run kubectl through the control plane's SSH connection",
     "audit": "show the audit records of a run or of a cluster",
     "retests": "show the history of scheduled retests: results and durations, night by night",
+    "schedule-retests": "create, list and remove schedules of the retest-clusters deployment",
+    "notify-retests": "notify a webhook when a retest fails, or when none passes for too long",
     "bundle": "fetch, verify and show artifact bundles",
     "lab": "boot real hosts on this machine, for experiments and tests",
     "demo": "create a verified cluster on new lab hosts (`make demo` runs this)",

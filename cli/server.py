@@ -1,4 +1,4 @@
-"""Checks that a Prefect server is configured and answers."""
+"""Checks that a Prefect server is configured and answers, and the errors when it lacks something."""
 
 from __future__ import annotations
 
@@ -25,3 +25,12 @@ def require_server() -> None:
         error = client.api_healthcheck()
     if error is not None:
         raise EnvironmentFault(f"the Prefect server at {url} cannot be reached: {str(error) or type(error).__name__}")
+
+
+def no_deployment(name: str) -> EnvironmentFault:
+    """The error for a deployment that is not registered."""
+    from blocks.loading import api_url
+
+    return EnvironmentFault(
+        f"there is no deployment {name} at {api_url()}; to register it: prefect deploy --all --prefect-file deployments/prefect.yaml"
+    )

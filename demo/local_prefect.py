@@ -33,6 +33,7 @@ SIXSTACK = [sys.executable, "-m", "cli"]  # the `sixstack` command of this check
 POOL = "sixstack"
 NICE = 10  # of the server: the hosts of a lab share its machine, and their work goes first
 SERVER_START_LIMIT = 120.0  # seconds; a fresh database takes 10 to 14 s on two cores
+NIGHTLY = "nightly"  # the schedule that `sixstack schedule-retests` creates by default
 STOP_LIMIT = 10.0  # seconds from SIGTERM to SIGKILL
 COMMANDS = {
     "server": ["-m", "prefect", "server", "start"],
@@ -126,11 +127,14 @@ class LocalPrefect:
         return self.settings_file.exists() and self.process("server") is not None and self._answers()
 
     def deploy(self, report: Report) -> None:
-        """Register block types and deployments."""
+        """Register block types and deployments, and create the inactive schedule of the retests unless it exists."""
         report("registering blocks and deployments")
         for module in ("ssh_credential", "artifact_bundle", "audit_store", "saved_cluster", "saved_kubeconfig"):
             self._python("prefect", "block", "register", "--module", f"blocks.{module}")
         self._python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(_CHECKOUT / "deployments" / "prefect.yaml"))
+        retests = self._request("GET", "/deployments/name/retest-clusters/default").raise_for_status().json()
+        if NIGHTLY not in {schedule["slug"] for schedule in retests["schedules"]}:  # one that the user changed stays as it is
+            self._python("cli", "schedule-retests", "--name", NIGHTLY)
 
     def register(self, *, bundle: Path, credential: str, key_file: Path, audit: Path) -> None:
         """Save the blocks that a lab's cluster files name: bundle `lab`, the SSH credential, and the audit store."""
@@ -197,10 +201,15 @@ class LocalPrefect:
             return False
 
     def _crash_runs(self, report: Report) -> None:
-        """Set the runs of a killed worker to Crashed: without a worker, no run of this server is active."""
+        """Set the runs of a killed worker to Crashed: without a worker, no run of this server is active.
+
+        Runs that a schedule has planned stay: Prefect would not plan them again, and the schedule would start nothing for days.
+        """
         active = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING", "SCHEDULED"]}}}
         crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": "the worker was killed"}, "force": True}
         for run in self._request("POST", "/flow_runs/filter", {"flow_runs": active}).raise_for_status().json():
+            if run["auto_scheduled"] and run["state_name"] == "Scheduled":  # an overdue one is Late
+                continue
             self._request("POST", f"/flow_runs/{run['id']}/set_state", crashed).raise_for_status()
             report(f"the worker of run `{run['name']}` was killed: the run is now Crashed")
 
