@@ -51,6 +51,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--cron", default="0 2 * * *", help="when, in the time zone of --timezone (default: `0 2 * * *`)")
     add("--timezone", metavar="ZONE", default="UTC", help="name of a time zone, such as Europe/Berlin (default: UTC)")
     add("--name", default="nightly", help="name of the schedule, its slug in Prefect (default: nightly)")
+    add("--keep-passed", action="store_true", help="the runs do not delete a cluster that passed")
+    add("--keep-failed", action="store_true", help="the runs do not delete a cluster that failed; others on its hosts are then skipped")
     add("--overwrite", action="store_true", help="change an existing schedule of this name; an enabled one stays enabled")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="print all schedules of the deployment instead")
@@ -131,7 +133,8 @@ def _problems_of_names(clusters: list[str], name: str) -> Iterator[Problem]:
 def _create(client: SyncPrefectClient, deployment: DeploymentResponse, wanted: CronSchedule, options: argparse.Namespace) -> int:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
 
-    parameters: dict[str, Any] = {"clusters": options.clusters} if options.clusters else {}
+    chosen = {"clusters": options.clusters, "keep_passed": options.keep_passed, "keep_failed": options.keep_failed}
+    parameters: dict[str, Any] = {name: value for name, value in chosen.items() if value}
     existing = _named(deployment, options.name)
     if existing is None:
         schedule = DeploymentScheduleCreate(schedule=wanted, active=False, parameters=parameters, slug=options.name)

@@ -88,8 +88,8 @@ class Workplace:
         """Save SSH credential blocks; their values go through standard input."""
         self.prefect.save_blocks({"ssh-credential": credentials})
 
-    def api(self, path: str, body: Any = None) -> Any:
-        """One request to the Prefect API: POST with a body, else GET."""
+    def api(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        """One request to the Prefect API: POST with a body, else GET, unless a method is given."""
         import urllib.error
         import urllib.request
 
@@ -97,6 +97,7 @@ class Workplace:
             f"{self.prefect.api}{path}",
             data=json.dumps(body).encode() if body is not None else None,
             headers={"content-type": "application/json"},
+            method=method,
         )
         for left in reversed(range(5)):
             try:

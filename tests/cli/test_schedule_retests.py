@@ -126,7 +126,7 @@ class TestSchedules:
         prefect(place, *resume.split())
         deployment = place.api(f"/deployments/name/{DEPLOYMENT}")["id"]
         of_the_ui = {"schedule": {"cron": RARELY, "timezone": "UTC", "day_or": True}, "active": True, "parameters": {"keep_failed": True}}
-        (made,) = place.api(f"/deployments/{deployment}/schedules", [of_the_ui])  # type: ignore[arg-type]
+        (made,) = place.api(f"/deployments/{deployment}/schedules", [of_the_ui])
         before = schedules(place)
         assert [found["slug"] for found in before if not found["active"]] == ["nightly"]
         try:

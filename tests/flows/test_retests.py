@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +15,12 @@ from lab import hosts
 from lab.spec import cluster_document
 from tests.conftest import LAB, Workplace
 from tests.flows.conftest import BareHosts, changes
+from tests.flows.schedules import DEPLOYMENT, every_few_seconds
 from tests.lab import faults
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle, pytest.mark.server]
 
 NAME = "nightly"
-DEPLOYMENT = "retest-clusters/default"
 # in the host that forwards them: IPv6 from and to pods
 NO_IPV6_OF_PODS = "ip6 daddr fd44:5a17:e0b4::/56 drop"
 
@@ -46,14 +45,6 @@ class Nightly:
     def rows(self) -> list[dict[str, Any]]:
         """The history."""
         return [dict(row) for row in json.loads(self.place.sixstack("retests", "--cluster", NAME, "--output", "json").stdout)]
-
-    def runs(self) -> list[dict[str, Any]]:
-        """The runs of the deployment that have started, oldest first."""
-        deployment = self.place.api(f"/deployments/name/{DEPLOYMENT}")["id"]
-        found = self.place.api(
-            "/flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}, "flow_runs": {"start_time": {"is_null_": False}}}
-        )
-        return sorted(found, key=lambda run: str(run["start_time"]))
 
 
 @pytest.fixture(scope="module")
@@ -116,38 +107,26 @@ def test_two_scheduled_nights_one_with_a_fault(nightly: Nightly) -> None:
     """The scheduler starts both. The second night deletes what the first one kept; a family is dropped, and the step that found it is named.
     The hosts are as before at the end, with their markers."""
     place, before, earlier = nightly.place, nightly.bare.look(), len(nightly.rows())
-    schedules = f"/deployments/{place.api(f'/deployments/name/{DEPLOYMENT}')['id']}/schedules"
-    every_minute = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": False}
-    schedule = place.api(schedules, [{**every_minute, "parameters": {"clusters": [NAME], "keep_passed": True}}])[0]["id"]
-    first = _next_scheduled(nightly, schedule)
-    assert place.ended(first, limit=600)["state"]["type"] == "COMPLETED"
-    with faults.firewall(nightly.bare.machine(2), NO_IPV6_OF_PODS, hook="forward"):
-        second = _next_scheduled(nightly, schedule)
-        assert place.ended(second, limit=600)["state"]["type"] == "FAILED"
-    _prefect(place, "deployment", "schedule", "delete", DEPLOYMENT, schedule, "--assume-yes")
+    with every_few_seconds(place, clusters=[NAME], keep_passed=True, keep_failed=True) as schedule:
+        first = schedule.next_run()
+        assert place.ended(first, limit=600)["state"]["type"] == "COMPLETED"
+        with faults.firewall(nightly.bare.machine(2), NO_IPV6_OF_PODS, hook="forward"):
+            second = schedule.next_run()
+            assert place.ended(second, limit=600)["state"]["type"] == "FAILED"
     good, bad = nightly.rows()[earlier:]
     assert (good["flow_run"], good["result"], good["failed_step"], good["kept"]) == (first, "passed", "", True)
-    assert (bad["flow_run"], bad["result"], bad["failed_step"], bad["kept"]) == (second, "failed", "verify-network/cluster", False)
+    assert (bad["flow_run"], bad["result"], bad["failed_step"], bad["kept"]) == (second, "failed", "verify-network/cluster", True)
     assert "IPv6" in bad["error"]
-    assert list(bad["phase_flow_runs"]) == ["free-hosts", "create", "verify", "delete"]
+    assert list(bad["phase_flow_runs"]) == ["free-hosts", "create", "verify"]
     assert good["versions"] == bad["versions"]
     assert good["file"] == nightly.document
-    assert changes(before, nightly.bare.look()) == []
     page = place.api("/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["retests-history"]}}})[0]["data"]
-    assert "mermaid" in page
     assert second in page
-
-
-def _next_scheduled(nightly: Nightly, schedule: str, limit: float = 240) -> str:
-    """The next run that the scheduler starts; the schedule is active until then, and starts no second one."""
-    seen = {run["id"] for run in nightly.runs()}
-    _prefect(nightly.place, "deployment", "schedule", "resume", DEPLOYMENT, schedule)
-    deadline = time.monotonic() + limit
-    while not (new := [run["id"] for run in nightly.runs() if run["id"] not in seen]):
-        assert time.monotonic() < deadline, "the scheduler starts no run"
-        time.sleep(1)
-    _prefect(nightly.place, "deployment", "schedule", "pause", DEPLOYMENT, schedule)
-    return str(new[0])
+    (known,) = (row for row in json.loads(place.sixstack("clusters", "--output", "json").stdout) if row["cluster"] == NAME)
+    assert (known["saved"], known["nodes_ready"]) == ("file, kubeconfig", "2/2")
+    assert known["last_verify"].startswith("failed")
+    assert place.sixstack("delete", NAME, "--confirm", NAME).returncode == 0
+    assert changes(before, nightly.bare.look()) == []
 
 
 def _prefect(place: Workplace, *arguments: str) -> None:
