@@ -19,6 +19,7 @@ $(INSTALLED):
 	@echo "installing: $$(grep -c == requirements.lock) Python packages of requirements.lock into .venv"
 	@test -x .venv/bin/python || $(or $(PYTHON),python3) -m venv .venv
 	@# -c: without it, pip looks for the newest version of a package that another one requires with an extra (sqlalchemy[asyncio])
+	@# -c: without it, pip takes the newest version of a package that another one requires with an extra, such as sqlalchemy[asyncio]
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock -c requirements.lock
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@.venv/bin/python -m compileall -q -j 0 .venv/lib || true  # saves one second at every start of a command
