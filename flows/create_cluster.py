@@ -23,7 +23,7 @@ from tasks.validate import validate
 
 
 @flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False, result_serializer="json")
-def create_cluster(cluster: ClusterSpec | str, verify: bool = True, wait_seconds: int = 300) -> None:
+def create_cluster(cluster: str | ClusterSpec, verify: bool = True, wait_seconds: int = 300) -> None:
     """Turn the machines of a cluster file into a Kubernetes cluster.
 
     Args:

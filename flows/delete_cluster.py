@@ -22,7 +22,7 @@ from tasks.validate import validate
 
 
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
-def delete_cluster(cluster: ClusterSpec | str, confirm: str, wait_seconds: int = 300) -> None:
+def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int = 300) -> None:
     """Remove a cluster from its hosts: kubeadm reset, then removal of CNI links, files, units, routes and rules of both families.
 
     Args:

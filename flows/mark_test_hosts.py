@@ -27,7 +27,7 @@ from tasks.validate import validate
     persist_result=False,
     result_serializer="json",
 )
-def mark_test_hosts(cluster: ClusterSpec | str, confirm: str, undo: bool = False, wait_seconds: int = 300) -> None:
+def mark_test_hosts(cluster: str | ClusterSpec, confirm: str, undo: bool = False, wait_seconds: int = 300) -> None:
     """Mark the machines of a cluster file as test hosts. The marker stays when a cluster is deleted.
 
     Args:

@@ -28,7 +28,7 @@ PLATFORM = ("tke/tke-platform-api", "tke/tke-platform-controller")
     result_serializer="json",
 )
 def set_platform_host_network(
-    cluster: ClusterSpec | str,
+    cluster: str | ClusterSpec,
     deployments: list[str] = list(PLATFORM),  # noqa: B006 the form shows it, nobody changes it
     undo: bool = False,
     available_seconds: int = 180,

@@ -18,7 +18,7 @@ from tasks.validate import validate
 
 @flow(name="verify-cluster", flow_run_name=run_name("verify"), validate_parameters=False, persist_result=False, result_serializer="json")
 def verify_cluster(
-    cluster: ClusterSpec | str,
+    cluster: str | ClusterSpec,
     file: ClusterSpec | None = None,
     image: str = "",
     namespace: str = "sixstack-network-check",
