@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from prefect import flow
 
-from runs.artifacts import overview_artifact
-from runs.overview import known_clusters
+from runs.overview import publish_overview
 
 
 @flow(name="list-clusters", flow_run_name="list clusters", validate_parameters=False, persist_result=False, result_serializer="json")
 def list_clusters() -> None:
     """Ask every known cluster for its nodes, and write the overview: stack mode, version, nodes ready, last run, last network check."""
-    overview_artifact([cluster.as_dict() for cluster in known_clusters()])
+    publish_overview()

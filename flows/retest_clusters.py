@@ -13,6 +13,7 @@ from runs.artifacts import plan_artifact, summary_artifact
 from runs.cluster_run import run_context
 from runs.cluster_slot import exclusive_run
 from runs.executor import execute
+from runs.overview import publish_overview
 from runs.progress import report_progress
 from runs.retest_history import publish_history
 from runs.sessions import close_all_sessions
@@ -50,6 +51,7 @@ def retest_clusters(
             record_skipped(step, outcomes[step.id], run)
         text, succeeded = retests_summary(plan, outcomes)
         publish_history(run)
+        publish_overview()
         summary_artifact(run, text)
         if not succeeded:
             raise ClusterError(text)

@@ -18,7 +18,7 @@ from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.families import family_names, family_of, stack_name
 from cluster.vocabulary.spec import ClusterSpec
 from kube.state import read_nodes
-from runs.artifacts import network_key
+from runs.artifacts import network_key, overview_artifact
 from runs.cluster_api import saved_api
 from runs.context import SavedClusterContext
 from runs.sessions import close_sessions, open_sessions
@@ -65,6 +65,11 @@ def known_clusters() -> tuple[KnownCluster, ...]:
         _row(name, files.get(name), nodes[name], kubeconfig=name in kubeconfigs, last_run=runs[name], last_verify=verified.get(name, ""))
         for name in names
     )
+
+
+def publish_overview() -> None:
+    """Write the artifact."""
+    overview_artifact([cluster.as_dict() for cluster in known_clusters()])
 
 
 Nodes = tuple[NodeState, ...] | str  # or why they are unknown
