@@ -85,3 +85,20 @@ def test_three_scheduled_nights_of_every_stack_mode(place: Workplace, bare: Bare
     assert found == {"night-ipv4": ("passed", ""), **dict.fromkeys(with_ipv6, ("failed", "verify-network/cluster"))}
     said = [log["message"] for log in place.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [good]}}, "limit": 200})]
     assert [line for line in said if line.startswith("waiting up to") and killed in line]
+
+
+def test_clusters_on_different_machines_are_retested_at_the_same_time(place: Workplace) -> None:
+    """Two clusters of one machine each: both are created before one of them is deleted."""
+    names = []
+    for number, mode in enumerate(MODES[:2]):
+        document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
+        host = {**document["hosts"][number], "role": "control-plane", "taints": []}
+        names.append(f"alone-{number}")
+        file = place.write("alone.yaml", {**document, "hosts": [host], "name": names[-1], "test_hosts": True})
+        assert place.sixstack("save", file, "--overwrite").returncode == 0
+    run = place.prefect.run_deployment("retest-clusters/default", json.dumps({"clusters": names}))
+    assert place.ended(run, limit=600)["state"]["type"] == "COMPLETED"
+    first, second = (rows(place, run)[name] for name in names)
+    created = [place.api(f"/flow_runs/{row['phase_flow_runs']['create']}") for row in (first, second)]
+    assert created[0]["start_time"] < created[1]["end_time"]
+    assert created[1]["start_time"] < created[0]["end_time"]

@@ -20,7 +20,7 @@ from tests.lab import faults
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle, pytest.mark.server]
 
-NAME = "nightly"
+NAME, OTHER = "nightly", "nightly-2"
 # in the host that forwards them: IPv6 from and to pods
 NO_IPV6_OF_PODS = "ip6 daddr fd44:5a17:e0b4::/56 drop"
 
@@ -44,7 +44,7 @@ class Nightly:
 
     def rows(self) -> list[dict[str, Any]]:
         """The history."""
-        return [dict(row) for row in json.loads(self.place.sixstack("retests", "--cluster", NAME, "--output", "json").stdout)]
+        return [dict(row) for row in json.loads(self.place.sixstack("retests", "--output", "json").stdout)]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def nightly(bare: BareHosts) -> Iterator[Nightly]:
     before = bare.look()
     found.save()
     yield found
-    unmarked = found.place.sixstack("mark-test-hosts", NAME, "--confirm", NAME, "--undo")
+    unmarked = found.place.sixstack("mark-test-hosts", OTHER, "--confirm", OTHER, "--undo")
     assert unmarked.returncode == 0, unmarked.stdout
     assert changes(before, bare.look()) == []
 
@@ -104,28 +104,34 @@ def test_a_retest_waits_for_another_one_and_says_so(nightly: Nightly) -> None:
 
 
 def test_two_scheduled_nights_one_with_a_fault(nightly: Nightly) -> None:
-    """The scheduler starts both. The second night deletes what the first one kept; a family is dropped, and the step that found it is named.
-    The hosts are as before at the end, with their markers."""
-    place, before, earlier = nightly.place, nightly.bare.look(), len(nightly.rows())
-    with every_few_seconds(place, clusters=[NAME], keep_passed=True, keep_failed=True) as schedule:
+    """The scheduler starts both. The second night, of another cluster, deletes what the first one kept, although it is not saved any more; a family is
+    dropped, and the step that found it is named. The hosts are as before at the end, with their markers."""
+    place, before = nightly.place, nightly.bare.look()
+    with every_few_seconds(place, clusters=[NAME], keep_passed=True) as schedule:
         first = schedule.next_run()
         assert place.ended(first, limit=600)["state"]["type"] == "COMPLETED"
-        with faults.firewall(nightly.bare.machine(2), NO_IPV6_OF_PODS, hook="forward"):
-            second = schedule.next_run()
-            assert place.ended(second, limit=600)["state"]["type"] == "FAILED"
-    good, bad = nightly.rows()[earlier:]
-    assert (good["flow_run"], good["result"], good["failed_step"], good["kept"]) == (first, "passed", "", True)
-    assert (bad["flow_run"], bad["result"], bad["failed_step"], bad["kept"]) == (second, "failed", "verify-network/cluster", True)
+    (known,) = (row for row in json.loads(place.sixstack("clusters", "--output", "json").stdout) if row["cluster"] == NAME)
+    assert (known["saved"], known["nodes_ready"]) == ("file, kubeconfig", "2/2")
+    assert known["last_verify"].startswith("passed")
+    nightly.save(name=OTHER)
+    _prefect(place, "block", "delete", f"saved-cluster/{NAME}")
+    with (
+        every_few_seconds(place, clusters=[OTHER]) as schedule,
+        faults.firewall(nightly.bare.machine(2), NO_IPV6_OF_PODS, hook="forward"),
+    ):
+        second = schedule.next_run()
+        assert place.ended(second, limit=600)["state"]["type"] == "FAILED"
+    good, bad = nightly.rows()[-2:]
+    assert (good["cluster"], good["flow_run"], good["result"], good["failed_step"], good["kept"]) == (NAME, first, "passed", "", True)
+    assert (bad["cluster"], bad["flow_run"], bad["result"], bad["kept"]) == (OTHER, second, "failed", False)
+    assert bad["failed_step"] == "verify-network/cluster"
     assert "IPv6" in bad["error"]
-    assert list(bad["phase_flow_runs"]) == ["free-hosts", "create", "verify"]
+    assert list(bad["phase_flow_runs"]) == ["free-hosts", "create", "verify", "delete"]
     assert good["versions"] == bad["versions"]
     assert good["file"] == nightly.document
     page = place.api("/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["retests-history"]}}})[0]["data"]
     assert second in page
-    (known,) = (row for row in json.loads(place.sixstack("clusters", "--output", "json").stdout) if row["cluster"] == NAME)
-    assert (known["saved"], known["nodes_ready"]) == ("file, kubeconfig", "2/2")
-    assert known["last_verify"].startswith("failed")
-    assert place.sixstack("delete", NAME, "--confirm", NAME).returncode == 0
+    assert [row["saved"] for row in json.loads(place.sixstack("clusters", "--output", "json").stdout) if row["cluster"] == NAME] == []
     assert changes(before, nightly.bare.look()) == []
 
 

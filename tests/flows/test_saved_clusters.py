@@ -164,3 +164,10 @@ def test_secrets_are_refused(place: Workplace) -> None:
     assert done.returncode == 1
     assert "canary-password" not in done.stdout + done.stderr
     assert saved(place) == {}
+
+
+def test_the_parameters_of_older_schedules_keep_working(place: Workplace) -> None:
+    """verify-cluster with the name of a kubeconfig and the file beside it: the file is read and checked."""
+    parameters = {"cluster": "saved", "file": document(stack="ipv5")}
+    message = place.ended(place.prefect.run_deployment("verify-cluster/default", json.dumps(parameters)))["state"]["message"]
+    assert "not-in-choices" in message
