@@ -1,12 +1,18 @@
-"""One cluster, one run at a time: a global concurrency limit of 1 per cluster, with a lease, created on first use."""
+"""One cluster, one run at a time: a global concurrency limit of 1 per cluster, with a lease, created on first use.
+
+The run that holds the slot has the id of its lease in its labels. When the server knows that this run has ended, the next run releases exactly that
+lease, and does not wait for its expiry. A run that only seems dead loses nothing else: it holds the locks of its hosts (hosts/lock.py).
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -15,45 +21,124 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import ConcurrencyLeaseHolder, StateType
-from prefect.concurrency.sync import concurrency
+from prefect.client.schemas.objects import ConcurrencyLeaseHolder, FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.concurrency._leases import maintain_concurrency_lease
+from prefect.exceptions import ObjectNotFound
 
 from cluster.vocabulary.errors import HostBusy
 from runs.context import RunContext
 from runs.progress import report_progress
 
-LEASE_SECONDS = 60.0  # the shortest that Prefect allows: after a kill the slot is free again within about 71 s (measured)
+# the shortest that Prefect allows; where nobody reports the end of a run, its slot is free again within about 71 s (measured)
+LEASE_SECONDS = 60.0
+_ASK_SECONDS = 1.0  # between two tries for the slot: the server announces nothing when a slot is free
+_LEASE = "sixstack.lease"  # label: id of the lease
+_ROOT = "sixstack.started-by"  # label: id of the run that started the holder, which may be known to have ended before it
+_CONTENDERS = 20  # newest runs on the cluster that are looked at
 
 
 @contextmanager
 def exclusive_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
     """Hold the cluster's slot; a second run reports the holder, waits up to `wait_seconds`, then fails with HostBusy."""
-    name = f"sixstack-cluster-{run.cluster}"
-    tag = f"cluster:{run.cluster}"
     with get_client(sync_client=True) as client:
-        client.upsert_global_concurrency_limit_by_name(name, 1)
-        own_run = client.read_flow_run(UUID(run.id))
-        client.update_flow_run(own_run.id, tags={*own_run.tags, tag})
-        occupied = client.read_global_concurrency_limit_by_name(name).active_slots > 0
-        holder = _holder(client, tag, own_run.id) if occupied else ""
-    if occupied:
-        report_progress(run, f"waiting up to {wait_seconds:.0f} s for another run on cluster {run.cluster}: {holder}")
-    slot = concurrency(
-        name,
-        occupy=1,
-        timeout_seconds=wait_seconds,
-        lease_duration=LEASE_SECONDS,
-        strict=True,
-        holder=ConcurrencyLeaseHolder(type="flow_run", id=own_run.id),
-    )
-    with ExitStack() as stack:
+        lease = _Slot(client, run).acquire(wait_seconds)
+    try:
+        with maintain_concurrency_lease(lease, LEASE_SECONDS, raise_on_lease_renewal_failure=True):
+            yield
+    finally:
+        with get_client(sync_client=True) as client:
+            _release(client, UUID(run.id), lease)
+
+
+class _Slot:
+    """The slot of a run's cluster."""
+
+    def __init__(self, client: SyncPrefectClient, run: RunContext) -> None:
+        self._client, self._run = client, run
+        self._id, self._tag, self._name = UUID(run.id), f"cluster:{run.cluster}", f"sixstack-cluster-{run.cluster}"
+        client.upsert_global_concurrency_limit_by_name(self._name, 1)
+        own = client.read_flow_run(self._id)
+        client.update_flow_run(self._id, tags={*own.tags, self._tag})
+        if earlier := own.labels.get(_LEASE):  # this run itself, retried after it had crashed
+            _release(client, self._id, UUID(str(earlier)))
+
+    def acquire(self, wait_seconds: float) -> UUID:
+        """The lease of the slot; HostBusy when another run still holds it after `wait_seconds`."""
+        deadline = time.monotonic() + wait_seconds
+        holder = ""
+        while (lease := self._take(self._name)) is None:
+            if not holder:
+                holder = _holder(self._client, self._tag, self._id)
+                report_progress(self._run, f"waiting up to {wait_seconds:.0f} s for another run on cluster {self._run.cluster}: {holder}")
+            if self._release_lease_of_ended_run():
+                continue
+            if time.monotonic() > deadline:
+                raise HostBusy(f"another run holds cluster {self._run.cluster}: {holder}; waited {wait_seconds:.0f} s")
+            time.sleep(_ASK_SECONDS)
+        self._client.update_flow_run_labels(self._id, {_LEASE: str(lease), _ROOT: self._run.started_by})
+        return lease
+
+    def _take(self, name: str) -> UUID | None:
+        """A lease of the slot, None when it is occupied."""
+        holder = ConcurrencyLeaseHolder(type="flow_run", id=self._id)
         try:
-            stack.enter_context(slot)
-        except TimeoutError as error:
-            with get_client(sync_client=True) as client:
-                holder = holder or _holder(client, tag, own_run.id)
-            raise HostBusy(f"another run holds cluster {run.cluster}: {holder}; waited {wait_seconds:.0f} s") from error
-        yield
+            answer = self._client.increment_concurrency_slots_with_lease([name], 1, "concurrency", LEASE_SECONDS, holder)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.LOCKED:
+                raise
+            return None
+        return UUID(answer.json()["lease_id"])
+
+    def _release_lease_of_ended_run(self) -> bool:
+        """Release the lease of a run that has ended without doing so. One run at a time does this: a lease that two release frees two slots."""
+        if not any(self._ended_with_lease(found) for found in self._contenders()):
+            return False
+        guard = f"{self._name}-takeover"
+        self._client.upsert_global_concurrency_limit_by_name(guard, 1)
+        if (lease := self._take(guard)) is None:
+            return False
+        try:
+            ended = [found for found in self._contenders() if self._ended_with_lease(found)]
+            for found in ended:
+                _release(self._client, found.id, UUID(str(found.labels[_LEASE])))
+                report_progress(
+                    self._run,
+                    f"taking over from {found.name} ({found.id}), which has ended without giving cluster {self._run.cluster} back",
+                )
+            return bool(ended)
+        finally:
+            self._client.release_concurrency_slots_with_lease(lease)
+
+    def _contenders(self) -> list[FlowRun]:
+        """The newest other runs on the cluster."""
+        found = self._client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[self._tag])),
+            sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+            limit=_CONTENDERS,
+        )
+        return [other for other in found if other.id != self._id]
+
+    def _ended_with_lease(self, found: FlowRun) -> bool:
+        """Whether the server knows that a run has ended, itself or the run that started it, and its lease may still count."""
+        if not found.labels.get(_LEASE):
+            return False
+        if found.state is not None and found.state.is_final():
+            return True
+        root = str(found.labels.get(_ROOT) or "")
+        if not root or root == self._run.started_by:
+            return False
+        try:
+            state = self._client.read_flow_run(UUID(root)).state
+        except ObjectNotFound:  # it was deleted
+            return True
+        return state is not None and state.is_final()
+
+
+def _release(client: SyncPrefectClient, run: UUID, lease: UUID) -> None:
+    """Give back the slot that a run holds, or held."""
+    client.release_concurrency_slots_with_lease(lease)
+    client.update_flow_run_labels(run, {_LEASE: ""})
 
 
 def _holder(client: SyncPrefectClient, tag: str, own_run: UUID) -> str:
@@ -67,7 +152,7 @@ def _holder(client: SyncPrefectClient, tag: str, own_run: UUID) -> str:
         flow_run_filter=FlowRunFilter(tags=tagged, state=_state(StateType.CRASHED, StateType.CANCELLED), end_time=recently_ended)
     )
     names = ", ".join(f"{run.name} ({run.id})" for run in ended if run.id != own_run) or "a run that has just ended"
-    return f"{names} (crashed or cancelled; its lease expires within {LEASE_SECONDS + 15:.0f} s)" if ended else names
+    return f"{names} (crashed or cancelled)" if ended else names
 
 
 def _state(*types: StateType) -> FlowRunFilterState:
