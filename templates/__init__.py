@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+
+# what YAML does not take, or takes for a line break, in a quoted string
+_ESCAPED = re.compile(r"[^\x00-\x7e\U00010000-\U0010ffff]")
+
+
+def as_json(value: object) -> str:
+    """`value` as JSON, which is YAML: a string stays a string (null, 1234 and 2026-11-25 too), and a nested value needs no indentation.
+
+    json's own ASCII has two escapes for an emoji, which YAML reads as two characters that do not exist.
+    """
+    text = json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @cache
@@ -26,8 +40,7 @@ def _environment() -> Environment:
         autoescape=False,
     )
     environment.filters["quote"] = lambda value: shlex.quote(str(value))
-    # JSON is YAML, so a nested value needs no indentation
-    environment.filters["json"] = lambda value: json.dumps(value, sort_keys=True, default=str)
+    environment.filters["json"] = as_json
     return environment
 
 

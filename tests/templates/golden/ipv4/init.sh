@@ -43,35 +43,35 @@ done
 config=$(mktemp "$state/init.XXXXXX")
 trap 'rm -f "$config"' EXIT
 printf '%s\n' '---
-apiVersion: kubeadm.k8s.io/v1beta4
-kind: InitConfiguration
-bootstrapTokens: [{"description": "made by kubeadm init, not used", "ttl": "1m0s"}]
-localAPIEndpoint: {"advertiseAddress": "198.18.0.11", "bindPort": 6443}
-nodeRegistration: {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.0.11"}], "name": "four-1"}
+apiVersion: "kubeadm.k8s.io/v1beta4"
+kind: "InitConfiguration"
+"bootstrapTokens": [{"description": "made by kubeadm init, not used", "ttl": "1m0s"}]
+"localAPIEndpoint": {"advertiseAddress": "198.18.0.11", "bindPort": 6443}
+"nodeRegistration": {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.0.11"}], "name": "four-1"}
 ---
-apiVersion: kubeadm.k8s.io/v1beta4
-kind: ClusterConfiguration
-clusterName: "demo"
-kubernetesVersion: "v1.36.3"
-controlPlaneEndpoint: "198.18.0.11:6443"
-imageRepository: "registry.k8s.io"
-encryptionAlgorithm: "ECDSA-P256"
-networking: {"dnsDomain": "cluster.local", "podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/16"}
-apiServer: {"certSANs": ["four-1", "198.18.0.11", "10.96.0.1"], "extraArgs": []}
-controllerManager: {"extraArgs": [{"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv4", "value": "24"}]}
-scheduler: {"extraArgs": [{"name": "leader-elect-retry-period", "value": "1s"}]}
-etcd: {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
+apiVersion: "kubeadm.k8s.io/v1beta4"
+kind: "ClusterConfiguration"
+"clusterName": "demo"
+"kubernetesVersion": "v1.36.3"
+"controlPlaneEndpoint": "198.18.0.11:6443"
+"imageRepository": "registry.k8s.io"
+"encryptionAlgorithm": "ECDSA-P256"
+"networking": {"dnsDomain": "cluster.local", "podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/16"}
+"apiServer": {"certSANs": ["four-1", "198.18.0.11", "10.96.0.1"], "extraArgs": []}
+"controllerManager": {"extraArgs": [{"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv4", "value": "24"}]}
+"scheduler": {"extraArgs": [{"name": "leader-elect-retry-period", "value": "1s"}]}
+"etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
 ---
-apiVersion: kubelet.config.k8s.io/v1beta1
-kind: KubeletConfiguration
-cgroupDriver: "systemd"
-clusterDomain: "cluster.local"
+apiVersion: "kubelet.config.k8s.io/v1beta1"
+kind: "KubeletConfiguration"
+"cgroupDriver": "systemd"
+"clusterDomain": "cluster.local"
 ---
-apiVersion: kubeproxy.config.k8s.io/v1alpha1
-kind: KubeProxyConfiguration
-mode: "nftables"
-clusterCIDR: "10.244.0.0/16"
-bindAddress: "0.0.0.0"' >"$config"
+apiVersion: "kubeproxy.config.k8s.io/v1alpha1"
+kind: "KubeProxyConfiguration"
+"mode": "nftables"
+"clusterCIDR": "10.244.0.0/16"
+"bindAddress": "0.0.0.0"' >"$config"
 kubeadm init --config "$config" --skip-token-print --skip-certificate-key-print
 sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset refuses a host with another CA
 touch "$state/initialized"

@@ -43,41 +43,41 @@ done
 config=$(mktemp "$state/init.XXXXXX")
 trap 'rm -f "$config"' EXIT
 printf '%s\n' '---
-apiVersion: kubeadm.k8s.io/v1beta4
-kind: InitConfiguration
-bootstrapTokens: [{"description": "made by kubeadm init, not used", "ttl": "1m0s"}]
-localAPIEndpoint: {"advertiseAddress": "fd66::11", "bindPort": 6443}
-nodeRegistration: {"criSocket": "unix:///run/containerd/containerd.sock", "ignorePreflightErrors": ["SystemVerification"], "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "fd66::11"}, {"name": "v", "value": "2"}], "name": "six-1"}
+apiVersion: "kubeadm.k8s.io/v1beta4"
+kind: "InitConfiguration"
+"bootstrapTokens": [{"description": "made by kubeadm init, not used", "ttl": "1m0s"}]
+"localAPIEndpoint": {"advertiseAddress": "fd66::11", "bindPort": 6443}
+"nodeRegistration": {"criSocket": "unix:///run/containerd/containerd.sock", "ignorePreflightErrors": ["SystemVerification"], "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "fd66::11"}, {"name": "v", "value": "2"}], "name": "six-1"}
 ---
-apiVersion: kubeadm.k8s.io/v1beta4
-kind: ClusterConfiguration
-clusterName: "demo"
-kubernetesVersion: "v1.36.3"
-controlPlaneEndpoint: "[fd66::11]:6443"
-imageRepository: "registry.k8s.io"
-encryptionAlgorithm: "ECDSA-P256"
-networking: {"dnsDomain": "cluster.local", "podSubnet": "fd44::/64", "serviceSubnet": "fd44:0:0:ffff::/112"}
-apiServer: {"certSANs": ["six-1", "fd66::11", "198.18.0.11", "fd44:0:0:ffff::1"], "extraArgs": [{"name": "audit-log-path", "value": "/var/log/audit.log"}, {"name": "bind-address", "value": "::"}]}
-controllerManager: {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv6", "value": "72"}]}
-scheduler: {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "leader-elect-retry-period", "value": "1s"}]}
-etcd: {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
+apiVersion: "kubeadm.k8s.io/v1beta4"
+kind: "ClusterConfiguration"
+"clusterName": "demo"
+"kubernetesVersion": "v1.36.3"
+"controlPlaneEndpoint": "[fd66::11]:6443"
+"imageRepository": "registry.k8s.io"
+"encryptionAlgorithm": "ECDSA-P256"
+"networking": {"dnsDomain": "cluster.local", "podSubnet": "fd44::/64", "serviceSubnet": "fd44:0:0:ffff::/112"}
+"apiServer": {"certSANs": ["six-1", "fd66::11", "198.18.0.11", "fd44:0:0:ffff::1"], "extraArgs": [{"name": "audit-log-path", "value": "/var/log/audit.log"}, {"name": "bind-address", "value": "::"}]}
+"controllerManager": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv6", "value": "72"}]}
+"scheduler": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "leader-elect-retry-period", "value": "1s"}]}
+"etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
 ---
-apiVersion: kubelet.config.k8s.io/v1beta1
-kind: KubeletConfiguration
-cgroupDriver: "cgroupfs"
-clusterDomain: "cluster.local"
-address: "::"
-healthzBindAddress: "::1"
-failCgroupV1: false
+apiVersion: "kubelet.config.k8s.io/v1beta1"
+kind: "KubeletConfiguration"
+"cgroupDriver": "cgroupfs"
+"clusterDomain": "cluster.local"
+"address": "::"
+"healthzBindAddress": "::1"
+"failCgroupV1": false
 ---
-apiVersion: kubeproxy.config.k8s.io/v1alpha1
-kind: KubeProxyConfiguration
-mode: "iptables"
-clusterCIDR: "fd44::/64"
-bindAddress: "::"
-healthzBindAddress: "[::]:10256"
-metricsBindAddress: "[::1]:10249"
-conntrack: {"maxPerCore": 0}' >"$config"
+apiVersion: "kubeproxy.config.k8s.io/v1alpha1"
+kind: "KubeProxyConfiguration"
+"mode": "iptables"
+"clusterCIDR": "fd44::/64"
+"bindAddress": "::"
+"healthzBindAddress": "[::]:10256"
+"metricsBindAddress": "[::1]:10249"
+"conntrack": {"maxPerCore": 0}' >"$config"
 kubeadm init --config "$config" --skip-token-print --skip-certificate-key-print
 
 # CoreDNS waits for a pod network, so it has not read the Corefile yet
