@@ -41,16 +41,15 @@ class Elevation:
         return ""
 
 
-# runs as the login user, with `timeout` as in every later command
+# Runs as the login user, with `timeout` as in every later command. Only a line of `id` itself counts: sudo warns on stderr ("unable to
+# resolve host") without a refusal, and prints the messages of PAM on stdout.
 PROBE = """
 if [ "$(id -u)" = 0 ]; then echo root; exit; fi
-said=$(sudo -k -n -- timeout 10 id -u 2>&1 </dev/null)
-if [ "$said" = 0 ]; then echo free; else echo "asks $said"; fi
+if said=$(sudo -k -n -- timeout 10 id -u </dev/null) && printf '%s\\n' "$said" | grep -qx 0; then echo free; else echo asks; fi
 """
 
 
-def read_probe(printed: str) -> tuple[Privilege, str]:
-    """The result of PROBE, and the message of sudo where a password is required or sudo is missing."""
-    word, _, message = printed.strip().partition(" ")
-    privilege = {"root": Privilege.ROOT, "free": Privilege.NO_PASSWORD}.get(word, Privilege.PASSWORD)
-    return privilege, " ".join(message.split())[-200:]
+def read_probe(printed: str, warned: str) -> tuple[Privilege, str]:
+    """The result of PROBE from its two streams, and the message of sudo where a password is required or sudo is missing."""
+    privilege = {"root": Privilege.ROOT, "free": Privilege.NO_PASSWORD}.get(printed.strip(), Privilege.PASSWORD)
+    return privilege, " ".join(warned.split())[-200:] if privilege is Privilege.PASSWORD else ""

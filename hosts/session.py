@@ -175,7 +175,8 @@ class Session:
 
     def _find_elevation(self) -> Elevation:
         """Find out once how to become root; LoginRefused when it is impossible."""
-        privilege, message = read_probe(self.run(PROBE, limit=_PROBE_LIMIT).stdout)
+        probe = self.run(PROBE, limit=_PROBE_LIMIT)
+        privilege, message = read_probe(probe.stdout, probe.stderr)
         if privilege is not Privilege.PASSWORD:
             return Elevation(privilege)
         password = self._credential.for_sudo

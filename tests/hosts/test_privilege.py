@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.errors import LoginRefused
-from hosts.privilege import Elevation, Privilege, read_probe
+from hosts.privilege import PROBE, Elevation, Privilege, read_probe
 from hosts.remote_shell import RemoteShell
 from hosts.session import Session
 from tests.hosts.conftest import LabMachine
 
 SOON = timedelta(seconds=30)
+WARNING = "sudo: unable to resolve host worker-1: Name or service not known"
+PASSWORD_REQUIRED = "sudo: a password is required"
 
 
 def test_what_the_probe_found_is_read() -> None:
     """Root, sudo without a password, and everything else, which counts as a password."""
-    assert read_probe("root\n") == (Privilege.ROOT, "")
-    assert read_probe("free\n") == (Privilege.NO_PASSWORD, "")
-    assert read_probe("asks sudo: a password\nis required\n") == (Privilege.PASSWORD, "sudo: a password is required")
-    assert read_probe("asks sh: sudo: not found") == (Privilege.PASSWORD, "sh: sudo: not found")
+    assert read_probe("root\n", "") == (Privilege.ROOT, "")
+    assert read_probe("free\n", "") == (Privilege.NO_PASSWORD, "")
+    assert read_probe("free\n", WARNING) == (Privilege.NO_PASSWORD, "")
+    assert read_probe("asks\n", "sudo: a password\nis required\n") == (Privilege.PASSWORD, "sudo: a password is required")
+    assert read_probe("", "sh: sudo: not found") == (Privilege.PASSWORD, "sh: sudo: not found")
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "privilege", "message"),
+    [
+        (f"echo '{WARNING}' >&2; exec env UID_OF_ID=0 \"$@\"", Privilege.NO_PASSWORD, ""),
+        ("echo 'Your password expires in 3 days.'; exec env UID_OF_ID=0 \"$@\"", Privilege.NO_PASSWORD, ""),
+        (f"echo '{WARNING}' >&2; echo '{PASSWORD_REQUIRED}' >&2; exit 1", Privilege.PASSWORD, f"{WARNING} {PASSWORD_REQUIRED}"),
+        ("echo 0; exit 1", Privilege.PASSWORD, ""),
+        ('exec "$@"', Privilege.PASSWORD, ""),  # a sudo that changes the user to another one than root
+    ],
+    ids=["warning", "message of PAM", "warning and refusal", "refusal after a zero", "not root"],
+)
+def test_the_answer_of_id_decides_and_not_what_sudo_says_besides(tmp_path: Path, stand_in: str, privilege: Privilege, message: str) -> None:
+    """The probe as it runs on a host, with stand-ins for sudo and id."""
+    programs = {"sudo": f'while [ "$1" != -- ]; do shift; done; shift\n{stand_in}', "id": "echo ${UID_OF_ID:-1000}"}
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    probe = subprocess.run(["/bin/sh", "-c", PROBE], env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert read_probe(probe.stdout, probe.stderr) == (privilege, message)
 
 
 def test_no_command_line_holds_the_password_and_every_login_shell_can_read_it() -> None:
