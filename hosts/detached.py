@@ -23,7 +23,10 @@ from templates import render
 
 STEPS = PurePosixPath("/var/lib/sixstack/steps")
 _KEEP = 1_000_000  # bytes of the log's end that a result holds
+_LONGEST_LINE = 10_000  # bytes of a line that are reported
+_MOST_LINES = 50_000  # reported lines of a step: each becomes a log line of the run
 _START_LIMIT = timedelta(seconds=90)  # to send the step, start it, and wait for another caller's start
+_SHOWN = 400  # characters of a line in an error
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _INPUT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
 
@@ -65,7 +68,9 @@ def run_detached(
     unit_limit = whole + 60
     starter = render("step/detached.sh.j2", step=step, cluster=cluster, unit_limit=unit_limit)
     log = _Log(on_line)
-    output = session.run(starter, limit=timedelta(seconds=unit_limit) + _START_LIMIT, stdin=_packed(files), on_output=log.take)
+    output = session.run(
+        starter, limit=timedelta(seconds=unit_limit) + _START_LIMIT, stdin=_packed(files), on_output=log.take, most=_KEEP, only_last=True
+    )
     return _result(session, step, limit, output, log)
 
 
@@ -83,18 +88,19 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
     exit_code, size = int(last[1]), int(last[2])
     if log.size < size:
         # the end of the log overtook the reader
-        more = session.run(f"tail -c +{log.size + 1} {STEPS}/{step}/log", limit=timedelta(seconds=30))
+        log.skip(size - log.size - _KEEP)
+        more = session.run(f"tail -c +{log.size + 1} {STEPS}/{step}/log | head -c {size - log.size}", limit=timedelta(seconds=30))
         log.add(more.stdout.encode())
     log.end()
     if exit_code == TIMED_OUT:
         raise StepTimedOut(
-            f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; its last line: {redact(log.last_line)}"
+            f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; its last line: {redact(log.last_line[:_SHOWN])}"
         )
     return StepResult(exit_code, log.text, int(rest), word != "started")
 
 
 class _Log:
-    """Splits the output of the starter: its first line, then the lines of the step."""
+    """Splits the output of the starter: its first line, then the lines of the step. Long lines are cut, and after very many, no more are reported."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
@@ -102,7 +108,9 @@ class _Log:
         self.size = 0
         self.last_line = ""
         self._head: bytearray | None = bytearray()
-        self._rest = bytearray()
+        self._rest = bytearray()  # the begin of a line, up to the longest
+        self._cut = 0  # the bytes after it
+        self._lines = 0
         self._kept = bytearray()
 
     def take(self, data: bytes) -> None:
@@ -110,10 +118,10 @@ class _Log:
         if self._head is None:
             self.add(data)
             return
-        self._head += data
-        line, found, rest = bytes(self._head).partition(b"\n")
+        line, found, rest = data.partition(b"\n")
+        self._head += line[: _LONGEST_LINE - len(self._head)]
         if found:
-            self.headline, self._head = line.decode(errors="replace"), None
+            self.headline, self._head = self._head.decode(errors="replace"), None
             self.add(rest)
 
     def add(self, data: bytes) -> None:
@@ -121,28 +129,48 @@ class _Log:
         self.size += len(data)
         self._kept += data
         del self._kept[:-_KEEP]
-        self._rest += data
-        *lines, rest = bytes(self._rest).split(b"\n")
-        self._rest = bytearray(rest)
-        for line in lines:
-            self._emit(line)
+        first, *lines = data.split(b"\n")
+        self._continue(first)
+        for line in lines if self._lines <= _MOST_LINES else lines[-2:]:  # later, only the last complete line matters
+            self._emit()
+            self._continue(line)
+
+    def skip(self, size: int) -> None:
+        """Leave out the next bytes of the log, if any."""
+        if size > 0:
+            self.end()
+            self.size += size
+            self._kept.clear()
+            self._on_line(f"[{size:,} bytes left out: they are in {STEPS} on the host]")
 
     def end(self) -> None:
         """End the log, with its last line."""
         if self._rest:
-            self._emit(bytes(self._rest))
-            self._rest.clear()
+            self._emit()
 
     @property
     def text(self) -> str:
         """The end of the log."""
         return self._kept.decode(errors="replace")
 
-    def _emit(self, line: bytes) -> None:
-        text = line.decode(errors="replace").rstrip("\r")
+    def _continue(self, part: bytes) -> None:
+        taken = part[: _LONGEST_LINE - len(self._rest)]
+        self._rest += taken
+        self._cut += len(part) - len(taken)
+
+    def _emit(self) -> None:
+        text = self._rest.decode(errors="replace").rstrip("\r")
+        if self._cut:
+            text += f" [{self._cut:,} bytes cut]"
+        self._rest.clear()
+        self._cut = 0
         if text.strip():
             self.last_line = text
-        self._on_line(text)
+        self._lines += 1
+        if self._lines <= _MOST_LINES:
+            self._on_line(text)
+        elif self._lines == _MOST_LINES + 1:
+            self._on_line(f"[further lines are not reported: they are in {STEPS} on the host]")
 
 
 def _checked(inputs: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""Both directions of one channel at once, with a deadline.
+"""Both directions of one channel at once, with a deadline and a limit for what is kept in memory.
 
 When one stream is read to its end before the other, the remote side stops as soon as the other stream's window is full (paramiko#1778).
 The same happens when data is sent without reading. paramiko's own calls that wait for an exit code have no time limit.
@@ -12,9 +12,15 @@ from collections.abc import Callable, Iterable
 
 import paramiko
 
+from cluster.vocabulary.errors import HostError
+
+# bytes that a command may print on each stream: the longest facts (nftables of a large cluster) need some megabytes
+MOST_OUTPUT = 16_000_000
+
 # a process in the background may keep the streams open after the script has ended
 _LINGER_SECONDS = 2.0
 _READ = 1 << 20
+_READS_AT_ONCE = 16  # more than the window of a channel: after the end of both streams, nothing is left
 _PACKET = 32768
 _STALL_SECONDS = 0.2  # how long one attempt to send may block before the other direction is read
 _DRAIN_EVERY = 16  # packets
@@ -34,14 +40,32 @@ class _Signal:
 
 
 class Exchange:
-    """The data of one channel; standard output starts after the line `mark`."""
+    """The data of one channel; standard output starts after the line `mark`.
 
-    def __init__(self, channel: paramiko.Channel, mark: str, deadline: float, on_output: Callable[[bytes], None] | None = None) -> None:
+    HostError when the host prints more than `most` bytes on one stream. With `only_last`, standard output may be longer, and the last
+    `most` bytes are kept.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        channel: paramiko.Channel,
+        mark: str,
+        deadline: float,
+        on_output: Callable[[bytes], None] | None = None,
+        *,
+        most: int = MOST_OUTPUT,
+        only_last: bool = False,
+    ) -> None:
+        self._host = host
+        self._most, self._only_last = most, only_last
+        self._begin = time.monotonic()
         self._channel = channel
         self._mark = mark.encode() + b"\n"
         self._deadline = deadline  # of time.monotonic()
         self._on_output = on_output
-        self._before = bytearray()
+        self._before = bytearray()  # the end of what the login shell printed
+        self._before_size = 0
         self.stdout = bytearray()
         self.stderr = bytearray()
         self.begun = False  # whether the mark was seen
@@ -83,13 +107,15 @@ class Exchange:
         """Read until a condition holds (True) or the remote side ends without it (False); TimeoutError at the deadline."""
         while True:
             self._signal.reset()
-            self._drain()
+            drained = self._drain()
             if until():
                 return True
             if self._ended():
                 self._drain()
                 return until()
             self._check_deadline()
+            if not drained:
+                continue
             # the exit code alone sets no event: a stream that stays open after it is read again after a moment
             self._signal.wait(
                 min(_STALL_SECONDS, self._deadline - time.monotonic()) if self._channel.exit_status_ready() else self._pause()
@@ -118,18 +144,28 @@ class Exchange:
         if time.monotonic() >= self._deadline:
             raise TimeoutError
 
-    def _drain(self) -> None:
+    def _drain(self) -> bool:
+        """Read what has arrived; False when there is more, because a host that never stops must not keep the deadline from its check."""
         channel = self._channel
-        while channel.recv_ready():
-            self._take(channel.recv(_READ))
-        while channel.recv_stderr_ready():
-            self.stderr += channel.recv_stderr(_READ)
+        for _ in range(_READS_AT_ONCE):
+            readable, readable_errors = channel.recv_ready(), channel.recv_stderr_ready()
+            if not readable and not readable_errors:
+                return True
+            if readable:
+                self._take(channel.recv(_READ))
+            if readable_errors:
+                self.stderr += channel.recv_stderr(_READ)
+                self._check_size(len(self.stderr), "standard error")
+        return False
 
     def _take(self, data: bytes) -> None:
         if not self.begun:
             self._before += data
+            self._before_size += len(data)
             place = self._before.find(self._mark)
             if place < 0:
+                self._check_size(self._before_size, "standard output, before the script began")
+                del self._before[: -len(self._mark)]
                 return
             self.begun = True
             data = bytes(self._before[place + len(self._mark) :])
@@ -137,5 +173,18 @@ class Exchange:
         if not data:
             return
         self.stdout += data
+        if self._only_last:
+            del self.stdout[: -self._most]
+        else:
+            self._check_size(len(self.stdout), "standard output")
         if self._on_output is not None:
             self._on_output(data)
+
+    def _check_size(self, size: int, stream: str) -> None:
+        if size > self._most:
+            seconds = time.monotonic() - self._begin
+            raise HostError(
+                self._host,
+                f"a script printed {size:,} bytes on {stream} within {seconds:.1f} s, and sixstack reads {self._most:,} at most",
+                "Look for a program on the host that prints without end: one in the start files of the login shell, or a replaced command.",
+            )

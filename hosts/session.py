@@ -15,7 +15,7 @@ from cluster.vocabulary.errors import HostError, HostUnreachable, LoginRefused, 
 from cluster.vocabulary.redaction import redact
 from cluster.vocabulary.spec import SSH
 from hosts.channels import ChannelSlots
-from hosts.exchange import Exchange
+from hosts.exchange import MOST_OUTPUT, Exchange
 from hosts.privilege import PROBE, Elevation, Privilege, read_probe
 from hosts.remote_shell import TIMED_OUT, RemoteShell
 from hosts.transport import Connection, open_connection, open_forward
@@ -23,6 +23,7 @@ from hosts.transport import Connection, open_connection, open_forward
 _GRACE_SECONDS = 15.0  # the time limit on the host should end the script first
 _PROBE_LIMIT = timedelta(seconds=30)
 _HOLD_AT_MOST = timedelta(days=7)
+_LONGEST_FIRST_LINE = 1000  # of a script that keeps running: a word and a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Held:
     def __init__(self, channel: paramiko.Channel, slots: ChannelSlots, exchange: Exchange) -> None:
         self._channel, self._slots, self._exchange = channel, slots, exchange
         self._closed = False
-        self.first_line = exchange.stdout.decode(errors="replace").partition("\n")[0]
+        self.first_line = exchange.stdout.partition(b"\n")[0][:_LONGEST_FIRST_LINE].decode(errors="replace")
 
     @property
     def alive(self) -> bool:
@@ -58,7 +59,7 @@ class Held:
         self._channel.sendall(data)
 
     def read_until(self, last: str) -> str:
-        """The script's output up to the line `last`, or up to its end; TimeoutError at the time limit that `hold` received."""
+        """The script's output up to the line `last`, or up to its end; TimeoutError at the time limit that `hold` received, HostError for too much."""
         line = f"\n{last}\n".encode()
         self._exchange.wait(lambda: line in self._exchange.stdout)
         return self._exchange.stdout.decode(errors="replace")
@@ -117,20 +118,40 @@ class Session:
         """End the connection; a script that still runs on the host ends by its own time limit."""
         self._connection.close()
 
-    def run(self, script: str, *, limit: timedelta, stdin: bytes | None = None, on_output: Callable[[bytes], None] | None = None) -> Output:
+    def run(
+        self,
+        script: str,
+        *,
+        limit: timedelta,
+        stdin: bytes | None = None,
+        on_output: Callable[[bytes], None] | None = None,
+        most: int = MOST_OUTPUT,
+        only_last: bool = False,
+    ) -> Output:
         """Run a POSIX shell script as root and wait for its end; the caller interprets the exit code.
 
         The script reads `stdin`; `on_output` receives its standard output at once. HostUnreachable when the connection breaks,
-        StepTimedOut when `limit` ended the script.
+        StepTimedOut when `limit` ended the script, HostError when it prints more than `most` bytes on a stream. With `only_last`, standard
+        output may be longer, and its last `most` bytes are returned.
         """
-        return self.feed(script, (stdin,) if stdin else (), limit=limit, on_output=on_output)
+        return self.feed(script, (stdin,) if stdin else (), limit=limit, on_output=on_output, most=most, only_last=only_last)
 
-    def feed(self, script: str, data: Iterable[bytes], *, limit: timedelta, on_output: Callable[[bytes], None] | None = None) -> Output:
+    def feed(
+        self,
+        script: str,
+        data: Iterable[bytes],
+        *,
+        limit: timedelta,
+        on_output: Callable[[bytes], None] | None = None,
+        most: int = MOST_OUTPUT,
+        only_last: bool = False,
+    ) -> Output:
         """As `run`, for data that does not fit into memory: pieces are taken as the script reads them."""
         shell = RemoteShell(script, limit, self._elevation)
         start = time.monotonic()
         channel = self._slots.take()
-        exchange = Exchange(channel, shell.mark, start + limit.total_seconds() + _GRACE_SECONDS, on_output)
+        deadline = start + limit.total_seconds() + _GRACE_SECONDS
+        exchange = Exchange(self.host, channel, shell.mark, deadline, on_output, most=most, only_last=only_last)
         try:
             channel.exec_command(shell.command)
             self._become_root(shell, exchange)
@@ -153,7 +174,7 @@ class Session:
         shell = RemoteShell(script, _HOLD_AT_MOST, self._elevation)
         channel = self._slots.take()
         try:
-            exchange = Exchange(channel, shell.mark, time.monotonic() + limit.total_seconds())
+            exchange = Exchange(self.host, channel, shell.mark, time.monotonic() + limit.total_seconds())
             channel.exec_command(shell.command)
             self._become_root(shell, exchange)
             exchange.send((shell.payload,))

@@ -32,6 +32,7 @@ _KEY_EXCHANGES = (
 # with AES-GCM the cipher is the MAC too: the least CPU per megabyte of the ciphers that both ends have
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr")
 _MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
+_LARGEST_PACKET = 1 << 20  # OpenSSH sends 256 KB at most
 _BANNER_SECONDS = 10.0
 _HANDSHAKE_SECONDS = 20.0
 _LOGIN_SECONDS = 30.0  # PAM answers a wrong password only after seconds
@@ -52,6 +53,13 @@ class _Packets(Packetizer):
     # paramiko asks for new keys every 512 MB, in the middle of a bundle; RFC 4344 allows 64 GB for AES, and sshd asks by itself
     REKEY_BYTES = 2**34
     REKEY_PACKETS = 2**31
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        """Read `n` bytes of a packet: a host may announce 4 GB, which paramiko would collect."""
+        if n > _LARGEST_PACKET:
+            raise paramiko.SSHException(f"a packet of {n:,} bytes")
+        data: bytes = super().read_all(n, check_rekey)
+        return data
 
     def close(self) -> None:
         """Close the socket; behind a jump host it is a channel, whose close sends on a connection that may be lost already."""

@@ -16,6 +16,7 @@ Progress = Callable[[int, int], None]  # bytes sent so far, bytes of all
 # fits into one SSH packet of OpenSSH's 32 KiB, less paramiko's allowance for the header: such a piece is never copied
 _PIECE = 32768 - 64
 _SLOWEST = 200_000  # bytes a second: a link slower than this is treated as broken
+_KEEP = 1_000_000  # characters of the output's end that an error holds
 _NO_SPACE = 28  # exit code of our scripts when a file system is too full
 _SLACK_KIB = 64 * 1024  # kept free: a host does not work with a full file system
 _IMPORT_RATE = 2_000_000  # bytes a second: a host that unpacks images slower than this is treated as stuck
@@ -106,4 +107,6 @@ def _judge(session: Session, what: str, output: Output) -> None:
     printed = output.stderr.strip()[-500:] or f"exit code {output.exit_code}"
     if output.exit_code == _NO_SPACE:
         raise HostError(session.host, f"not enough disk space for the {what}: {printed}", "Free disk space on the host.")
-    raise StepFailed(session.host, f"the {what} failed: {printed}", "", exit_code=output.exit_code, output=output.stdout + output.stderr)
+    raise StepFailed(
+        session.host, f"the {what} failed: {printed}", "", exit_code=output.exit_code, output=(output.stdout + output.stderr)[-_KEEP:]
+    )

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -32,6 +33,12 @@ Document = dict[str, Any]  # one Kubernetes object, list or watch event
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"  # lists of Kubernetes' own types by their keys
 APPLY_PATCH = "application/apply-patch+yaml"  # JSON is YAML
+
+MOST_ANSWER = 64_000_000  # bytes: a list of 5000 nodes has 50 MB
+MOST_EVENT = 16_000_000  # bytes of an event of a watch: etcd takes objects of 1.5 MB
+_SLOWEST = 100_000  # bytes a second: a connection slower than this is treated as broken
+_READ = 1 << 16
+_LONGEST_MESSAGE = 2000
 
 # temporary answers: overloaded, starting, etcd without a leader, a webhook that has not started
 PASSING = frozenset({429, 500, 502, 503, 504})
@@ -71,14 +78,15 @@ class KubeApi:
     ) -> Document:
         """Send one request and return its JSON answer, within `seconds`.
 
-        Raises ApiUnavailable (temporary), ApiRefused (permanent), or the error of `dial` for a host that must be fixed.
+        Raises ApiUnavailable (temporary), ApiRefused (permanent), ClusterError for an answer that is too large, or the error of `dial` for a
+        host that must be fixed.
         """
         with self._errors(f"{method} {path}"):
             response = self._send(method, path, query, body, seconds=seconds, content_type=content_type)
-            data = bytes(response.data)
-        if not 200 <= response.status < 300:
-            raise refusal(f"{method} {path}", response.status, data)
-        return json.loads(data) if data[:1] in (b"{", b"[") else {"text": data.decode(errors="replace")}
+            data = self._body(response, f"{method} {path}", seconds)
+            if not 200 <= response.status < 300:
+                raise refusal(f"{method} {path}", response.status, data)
+            return json.loads(data) if data[:1] in (b"{", b"[") else {"text": data.decode(errors="replace")}
 
     def get(self, path: str, **query: str) -> Document:
         """One object or list."""
@@ -119,12 +127,52 @@ class KubeApi:
             response = self._send("GET", path, asked, None, seconds=seconds + 10)
             try:
                 if response.status != 200:
-                    raise refusal(f"WATCH {path}", response.status, bytes(response.data))
-                for line in response:
+                    raise refusal(f"WATCH {path}", response.status, self._body(response, f"WATCH {path}", seconds))
+                for line in self._lines(response, f"WATCH {path}"):
                     if line.strip():
                         yield json.loads(line)
             finally:
                 response.close()
+
+    def _body(self, response: BaseHTTPResponse, request: str, seconds: float) -> bytes:
+        """The whole answer, with a limit for its time: the timeout of the connection begins again with every byte."""
+        begin, data = time.monotonic(), bytearray()
+        try:
+            for piece in response.stream(_READ):
+                data += piece
+                if len(data) > MOST_ANSWER:
+                    raise self._too_large(request, "an answer", MOST_ANSWER)
+                if time.monotonic() > begin + seconds + len(data) / _SLOWEST:
+                    raise ApiUnavailable(
+                        f"{self._where} has sent only {len(data):,} bytes of its answer to {request} within {seconds:.0f} s"
+                    )
+        except BaseException:
+            response.close()  # the rest is of no use for the next request
+            raise
+        response.release_conn()
+        return bytes(data)
+
+    def _lines(self, response: BaseHTTPResponse, request: str) -> Iterator[bytes]:
+        rest = bytearray()
+        for piece in response.stream(_READ):
+            first, *more = piece.split(b"\n")
+            rest += first
+            for part in more:
+                yield bytes(rest)
+                rest = bytearray(part)
+            if len(rest) > MOST_EVENT:
+                raise self._too_large(request, "an event", MOST_EVENT)
+        if rest:
+            yield bytes(rest)
+
+    def _too_large(self, request: str, what: str, most: int) -> ClusterError:
+        return ClusterError(
+            f"{self._where} sends {what} of more than {most:,} bytes to {request}. Look for what creates so many or so large objects"
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"the Kubernetes API at {self.config.host} port {self.config.port}"
 
     def open_socket(self) -> ssl.SSLSocket:
         """Open a separate TLS connection to the server, for exec; the caller closes it."""
@@ -170,7 +218,7 @@ class KubeApi:
     @contextmanager
     def _errors(self, request: str) -> Iterator[None]:
         """Convert the exceptions of the libraries into errors that a caller can act on."""
-        where = f"the Kubernetes API at {self.config.host} port {self.config.port}"
+        where = self._where
         try:
             yield
         except SixstackError:
@@ -181,7 +229,7 @@ class KubeApi:
             if unverified := _unverified_certificate(error):
                 raise _not_this_cluster(where, unverified) from None
             raise ApiUnavailable(f"{where} does not answer {request}: {_one_line(error.reason)}") from None
-        except (HTTPError, OSError, ValueError) as error:  # ValueError: half a line of JSON
+        except (HTTPError, OSError, ValueError, RecursionError) as error:  # the last two: half a line of JSON, or too deeply nested
             raise ApiUnavailable(f"{where} does not answer {request}: {_one_line(error)}") from None
 
     def _bridge(self) -> Any:
@@ -254,13 +302,14 @@ def connect_directly(kubeconfig: str | Mapping[str, Any], seconds: float = 10) -
 
 def refusal(request: str, status: int, data: bytes) -> ApiRefused | ApiUnavailable:
     """The error for an answer of the API server; `data` is the body, usually a Status document."""
-    answer: Document = {}
-    with suppress(ValueError):
+    answer: object = None
+    with suppress(ValueError, RecursionError):
         answer = json.loads(data)
-    message = str(answer.get("message") or data.decode(errors="replace")[:500].strip())
+    status_object: Document = answer if isinstance(answer, dict) else {}
+    message = str(status_object.get("message") or data[:500].decode(errors="replace").strip())[:_LONGEST_MESSAGE]
     if status in PASSING:
         return ApiUnavailable(f"the Kubernetes API cannot do {request} now: {status} {message}")
-    return ApiRefused(request, status, str(answer.get("reason", "")), message)
+    return ApiRefused(request, status, str(status_object.get("reason", ""))[:_LONGEST_MESSAGE], message)
 
 
 def segment(name: str) -> str:

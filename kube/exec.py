@@ -12,12 +12,13 @@ from urllib.parse import urlencode
 
 from websocket import ABNF, WebSocket, WebSocketBadStatusException, WebSocketException, WebSocketTimeoutException
 
-from cluster.vocabulary.errors import ApiUnavailable, StepTimedOut
+from cluster.vocabulary.errors import ApiUnavailable, ClusterError, StepTimedOut
 from kube.client import KubeApi, refusal, segment
 from kube.kubeconfig import SERVER_NAME
 
 STDIN, STDOUT, STDERR, STATUS = range(4)  # the first byte of each message
 PROTOCOL = "v4.channel.k8s.io"
+MOST_OUTPUT = 16_000_000  # bytes that a command may print
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +30,36 @@ class ExecOutput:
     stderr: str
 
 
+class _TooMuch(Exception):
+    """The stream is longer than MOST_OUTPUT."""
+
+
+class _BoundedWebSocket(WebSocket):
+    """A WebSocket that stops at a limit: one message may be announced with any length, and is collected before anybody sees it."""
+
+    def __init__(self) -> None:
+        super().__init__(skip_utf8_validation=True)
+        self._left = MOST_OUTPUT
+
+    def _recv(self, bufsize: int) -> bytes:
+        data: bytes = super()._recv(bufsize)  # type: ignore[no-untyped-call]
+        self._left -= len(data)
+        if self._left < 0:
+            raise _TooMuch
+        return data
+
+
 def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *, stdin: str, limit: timedelta) -> ExecOutput:
     """Run `command` in the only container of a pod. The command must end by itself, because the protocol cannot close its stdin.
 
-    Raises StepTimedOut after `limit`, ApiRefused (no such pod, or not running), ApiUnavailable (connection lost, or an error of the runtime).
+    Raises StepTimedOut after `limit`, ApiRefused (no such pod, or not running), ApiUnavailable (connection lost, or an error of the runtime),
+    ClusterError for too much output.
     """
     end = time.monotonic() + limit.total_seconds()
     query = urlencode([("stdin", "true"), ("stdout", "true"), ("stderr", "true"), *(("command", word) for word in command)])
     path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/exec"
-    received: dict[int, bytes] = {STDOUT: b"", STDERR: b"", STATUS: b""}
-    web_socket = WebSocket(skip_utf8_validation=True)
+    received = {STDOUT: bytearray(), STDERR: bytearray(), STATUS: bytearray()}
+    web_socket = _BoundedWebSocket()
     try:
         # the name is only a header here: the socket is connected, and its certificate is verified
         web_socket.connect(  # type: ignore[no-untyped-call]
@@ -50,12 +71,18 @@ def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *
         for start in range(0, len(stdin), 1 << 15):
             web_socket.send(struct.pack("B", STDIN) + stdin[start : start + (1 << 15)].encode(), opcode=ABNF.OPCODE_BINARY)
         while not received[STATUS]:
+            if time.monotonic() > end:  # the timeout of the socket is for silence
+                raise WebSocketTimeoutException
             web_socket.settimeout(max(0.01, end - time.monotonic()))
             kind, message = web_socket.recv_data()
             if kind == ABNF.OPCODE_CLOSE:
                 break
             if message:
-                received[message[0]] = received.get(message[0], b"") + message[1:]
+                received.setdefault(message[0], bytearray()).extend(message[1:])
+    except _TooMuch:
+        raise ClusterError(
+            f"the command in pod {namespace}/{pod} printed more than {MOST_OUTPUT:,} bytes. Look for what prints without end in its container"
+        ) from None
     except WebSocketTimeoutException:
         raise StepTimedOut(f"the command in pod {namespace}/{pod} did not end within {limit.total_seconds():.0f} s") from None
     except WebSocketBadStatusException as error:
@@ -64,7 +91,7 @@ def run_in_pod(api: KubeApi, namespace: str, pod: str, command: Sequence[str], *
         raise ApiUnavailable(f"exec in pod {namespace}/{pod} was cut off: {error}") from error
     finally:
         web_socket.shutdown()  # type: ignore[no-untyped-call]
-    exit_code = exit_code_of(received[STATUS], f"exec in pod {namespace}/{pod}")
+    exit_code = exit_code_of(bytes(received[STATUS]), f"exec in pod {namespace}/{pod}")
     return ExecOutput(exit_code, received[STDOUT].decode(errors="replace"), received[STDERR].decode(errors="replace"))
 
 
@@ -72,8 +99,12 @@ def exit_code_of(status: bytes, request: str) -> int:
     """The exit code in the Status object at the end of the stream; ApiUnavailable when the container did not run the command."""
     if not status:
         raise ApiUnavailable(f"{request} was cut off")
-    document = json.loads(status)
-    if document["status"] == "Success":
+    try:
+        document = json.loads(status)
+        succeeded = document["status"] == "Success"
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise ApiUnavailable(f"{request} ended with a status that is not one of Kubernetes") from None
+    if succeeded:
         return 0
     causes = document.get("details", {}).get("causes", [])
     code = next((cause["message"] for cause in causes if cause.get("reason") == "ExitCode"), None)

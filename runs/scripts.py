@@ -20,6 +20,8 @@ from templates import render
 
 SHORT_LIMIT = timedelta(minutes=1)  # of a script that writes a few files
 
+_KEEP = 1_000_000  # characters of a script's output that an attempt holds
+
 # exit codes that templates/host/prologue.sh.j2 defines
 REFUSED = 64
 MISSING = 65
@@ -38,7 +40,8 @@ def run_script(
     script = _rendered(attempt, template, values)
     done = session.run(script, limit=limit)
     attempt.exit_code = done.exit_code
-    output = done.stderr if secret else done.stdout + done.stderr
+    # the end: the record keeps less, and all of it is searched for secrets
+    output = (done.stderr if secret else done.stdout + done.stderr)[-_KEEP:]
     attempt.output += output
     _raise_for_exit_code(attempt, session.host, done.exit_code, output)
     return done.stdout

@@ -77,7 +77,7 @@ class TestRun:
 
     def test_a_script_that_answers_while_it_is_still_being_fed_does_not_stop(self, session: Session) -> None:
         """20 MB there and back: both windows are full at times."""
-        assert session.run("cat", limit=SOON, stdin=b"x" * 20_000_000).stdout == "x" * 20_000_000
+        assert session.run("cat", limit=SOON, stdin=b"x" * 20_000_000, most=20_000_000).stdout == "x" * 20_000_000
 
     def test_a_script_that_does_not_read_its_data_ends_with_its_own_exit_code(self, session: Session) -> None:
         """No error of ours hides it."""

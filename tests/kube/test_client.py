@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import pickle
 import socket
@@ -162,3 +163,63 @@ def _target(fd: str) -> str:
         return os.readlink(f"/proc/self/fd/{fd}")
     except OSError:
         return ""
+
+
+class TestLargeAnswers:
+    """An answer is read piece by piece, up to a limit."""
+
+    @pytest.fixture(autouse=True)
+    def small_limits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """So that the tests are fast."""
+        monkeypatch.setattr("kube.client.MOST_ANSWER", 1_000_000)
+        monkeypatch.setattr("kube.client.MOST_EVENT", 200_000)
+
+    @pytest.mark.parametrize("status", [200, 500])
+    def test_a_larger_answer_is_an_error_that_names_the_server(self, tls_server: Server, status: int) -> None:
+        """Whatever its status."""
+        tls_server.answers = [(status, b"x" * 1_200_000), (200, {"kind": "Answer"})]
+        with connect(tls_server.kubeconfig(), tls_server.dial) as api:
+            found = r"fd66::11 port 6443 sends an answer of more than 1,000,000 bytes to GET /api/v1/nodes\. Look for what"
+            with pytest.raises(ClusterError, match=found):
+                api.get("/api/v1/nodes")
+            assert api.get("/api/v1/nodes") == {"kind": "Answer"}
+
+    def test_an_answer_up_to_the_limit_is_read(self, tls_server: Server) -> None:
+        """To its last byte."""
+        tls_server.answers = [(200, b"x" * 1_000_000)]
+        with connect(tls_server.kubeconfig(), tls_server.dial) as api:
+            assert api.get("/metrics") == {"text": "x" * 1_000_000}
+
+    def test_a_larger_event_is_an_error(self, tls_server: Server) -> None:
+        """Events before it arrive."""
+        tls_server.answers = [(200, b'{"type":"ADDED"}\n\n{"type":"MODIFIED"}\n' + b"x" * 300_000)]
+        with connect(tls_server.kubeconfig(), tls_server.dial) as api:
+            events = api.watch("/api/v1/nodes", {}, 5)
+            assert [next(events), next(events)] == [{"type": "ADDED"}, {"type": "MODIFIED"}]
+            with pytest.raises(ClusterError, match="sends an event of more than 200,000 bytes to WATCH /api/v1/nodes"):
+                next(events)
+
+    def test_events_are_split_at_line_feeds_wherever_the_pieces_end(self, tls_server: Server) -> None:
+        """The last one may lack its line feed."""
+        documents = [{"type": "ADDED", "text": "x" * size} for size in (0, 65_000, 1, 130_000, 3)]
+        tls_server.answers = [(200, b"\n".join(json.dumps(document).encode() for document in documents))]
+        with connect(tls_server.kubeconfig(), tls_server.dial) as api:
+            assert list(api.watch("/api/v1/nodes", {}, 5)) == documents
+
+    @pytest.mark.parametrize("data", [b"[" * 100_000, b'{"a":' * 30_000, b"{"], ids=["lists", "objects", "half"])
+    def test_json_that_cannot_be_read_is_retryable(self, tls_server: Server, data: bytes) -> None:
+        """Too deep for Python, or cut off."""
+        tls_server.answers = [(200, data)]
+        with connect(tls_server.kubeconfig(), tls_server.dial) as api:
+            with pytest.raises(ApiUnavailable, match="does not answer GET /api/v1/nodes"):
+                api.get("/api/v1/nodes")
+            with pytest.raises(ApiUnavailable, match="does not answer WATCH /api/v1/nodes"):
+                list(api.watch("/api/v1/nodes", {}, 5))
+
+    @pytest.mark.parametrize("data", [b"[" * 100_000, b"[]", b"null"], ids=["deep", "list", "null"])
+    def test_a_refusal_that_is_no_status_object_is_a_refusal(self, tls_server: Server, data: bytes) -> None:
+        """Its text is quoted, as far as a message goes."""
+        tls_server.answers = [(403, data)]
+        with connect(tls_server.kubeconfig(), tls_server.dial) as api, pytest.raises(ApiRefused) as caught:
+            api.get("/api/v1/nodes")
+        assert (caught.value.status, caught.value.message) == (403, data[:500].decode())
