@@ -10,6 +10,7 @@ from typing import Any
 from cli.cluster_argument import cluster_name
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS
+from cluster.vocabulary.control_characters import without_control
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -69,4 +70,4 @@ def _print_network(records: list[dict[str, Any]]) -> None:
     for record in records:
         rows = record["report"]["table"]
         print_columns([tuple(word.upper() for word in rows[0]), *(tuple(row.values()) for row in rows)] if rows else [])
-        print(record["report"]["verdict"])
+        print(without_control(record["report"]["verdict"]))

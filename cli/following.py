@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.server import no_deployment, require_server
+from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> tuple[UUID, 
         print(f"{run.name}: completed")
         return run.id, SUCCESS
     print(f"{run.name}: {(state.name or state.type.value).lower() if state else 'no state'}")
-    if state is not None and state.message and last_line not in state.message:
-        print(state.message)
+    message = without_control(state.message or "") if state is not None else ""
+    if message and last_line not in message:
+        print(message)
     return run.id, PROBLEMS
 
 
@@ -115,7 +117,7 @@ async def _follow(run: UUID) -> str:
     async with FlowRunSubscriber(flow_run_id=run) as stream:
         async for item in stream:
             if isinstance(item, Event) and item.event.startswith("sixstack."):
-                last_line = str(item.payload["line"])
+                last_line = without_control(str(item.payload["line"]))
                 print(f"{item.occurred.astimezone():%H:%M:%S} {last_line}", flush=True)
     return last_line
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from cli.cluster_argument import cluster_name
+from cli.columns import printable
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 
 
@@ -35,5 +36,5 @@ def run(options: argparse.Namespace) -> int:
     if name is None:
         print(f"sixstack: no node of {cluster} has the address {address}", file=sys.stderr)
         return PROBLEMS
-    print(name)
+    print(printable(name))
     return SUCCESS

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cli.cluster_argument import add_cluster, problem_lines, read
 from cli.exit_codes import PROBLEMS, SUCCESS
+from cluster.vocabulary.control_characters import without_control
 
 if TYPE_CHECKING:
     from cluster.facts.host_facts import HostFacts
@@ -64,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         return SUCCESS
     if warnings:
         print(problem_lines(warnings))
-    print(plan.as_text())
+    print(without_control(plan.as_text()))
     return SUCCESS
 
 

@@ -28,6 +28,7 @@ _MOST_LINES = 50_000  # reported lines of a step: each becomes a log line of the
 _START_LIMIT = timedelta(seconds=90)  # to send the step, start it, and wait for another caller's start
 _SHOWN = 400  # characters of a line in an error
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]*$")
+_NUMBER = re.compile(r"^[0-9]{1,18}$")
 _INPUT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
 
 
@@ -81,7 +82,7 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
     last = output.stderr.strip().rpartition("\n")[2].split()
     if last == ["vanished"]:
         raise HostUnreachable(session.host, f"step {step} (attempt {rest}) was stopped from outside and left no exit code")
-    if not output.ok or len(last) != 3 or last[0] != "exit" or not rest.isdigit():
+    if not output.ok or len(last) != 3 or last[0] != "exit" or not all(_NUMBER.match(word) for word in (rest, last[1], last[2])):
         raise HostError(
             session.host, f"step {step} could not be started: {redact(output.stderr.strip()[-300:]) or f'exit code {output.exit_code}'}", ""
         )

@@ -105,4 +105,4 @@ def _results(host: str, held: Held) -> dict[int, str]:
     if not lines or lines[-1] != "done":
         raise HostUnreachable(host, f"it ended while the hosts tried to reach each other, after {lines[-1] if lines else first!r}")
     numbered = (line.partition(" ") for line in lines[:-1])
-    return {int(number): found for number, _, found in numbered}
+    return {int(number): found for number, _, found in numbered if number.isdecimal() and len(number) < 10}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
@@ -12,19 +12,22 @@ from cluster.network.matrix import markdown
 from cluster.network.report import NetworkReport
 from cluster.plan.graph import Plan
 from cluster.plan.page import plan_page
+from cluster.vocabulary.control_characters import without_control
 from runs.context import RunContext
 
 
 def plan_artifact(run: RunContext, plan: Plan) -> None:
     """The plan as a page: notes, the graph, and a table of the steps."""
     key = f"{run.cluster}-plan"
-    create_markdown_artifact(plan_page(plan), key=key, description=f"Plan for cluster {run.cluster}: {len(plan.steps)} steps")
+    create_markdown_artifact(
+        without_control(plan_page(plan)), key=key, description=f"Plan for cluster {run.cluster}: {len(plan.steps)} steps"
+    )
 
 
 def nodes_artifact(run: RunContext, nodes: Sequence[NodeState]) -> None:
     """The nodes with their addresses of every family."""
     create_table_artifact(
-        table=[
+        table=_printable(
             {
                 "node": node.name,
                 "ready": "yes" if node.ready else f"no: {node.reason}",
@@ -33,7 +36,7 @@ def nodes_artifact(run: RunContext, nodes: Sequence[NodeState]) -> None:
                 "kubelet": node.kubelet_version,
             }
             for node in nodes
-        ],
+        ),
         key=f"{run.cluster}-nodes",
         description=f"Nodes of cluster **{run.cluster}**, with InternalIP addresses in the order of the node's status",
     )
@@ -42,7 +45,7 @@ def nodes_artifact(run: RunContext, nodes: Sequence[NodeState]) -> None:
 def network_artifact(run: RunContext, report: NetworkReport) -> None:
     """The network check as a page: verdict, findings, node by node and family by family."""
     create_markdown_artifact(
-        markdown(report, run.cluster),
+        without_control(markdown(report, run.cluster)),
         key=network_key(run.cluster),
         # the overview shows what comes after the colon
         description=f"Network check of cluster **{run.cluster}**: {'passed' if report.ok else 'failed'}, {len(report.checks)} checks",
@@ -57,7 +60,7 @@ def network_key(cluster: str) -> str:
 def overview_artifact(rows: Sequence[dict[str, str]]) -> None:
     """All known clusters, a row each."""
     create_table_artifact(
-        table=list(rows), key="sixstack-clusters", description="All saved clusters, with their nodes when this was written"
+        table=_printable(rows), key="sixstack-clusters", description="All saved clusters, with their nodes when this was written"
     )
 
 
@@ -65,7 +68,7 @@ def host_network_artifact(run: RunContext, rows: Sequence[dict[str, str]], *, un
     """The Deployments before any change."""
     target = "their previous network" if undo else "the host network"
     create_table_artifact(
-        table=list(rows),
+        table=_printable(rows),
         key=f"{run.cluster}-host-network",
         description=f"Deployments of cluster **{run.cluster}** that get {target}",
     )
@@ -73,12 +76,14 @@ def host_network_artifact(run: RunContext, rows: Sequence[dict[str, str]], *, un
 
 def summary_artifact(run: RunContext, text: str) -> None:
     """The result of a run."""
-    create_markdown_artifact(text, key=f"{run.cluster}-summary", description=f"Result of the run on cluster {run.cluster}")
+    create_markdown_artifact(without_control(text), key=f"{run.cluster}-summary", description=f"Result of the run on cluster {run.cluster}")
 
 
 def history_artifact(text: str) -> None:
     """The history of retests, the same page after each run."""
-    create_markdown_artifact(text, key="retests-history", description="History of retests: results and durations, night by night")
+    create_markdown_artifact(
+        without_control(text), key="retests-history", description="History of retests: results and durations, night by night"
+    )
 
 
 def start_progress(run: RunContext) -> UUID:
@@ -91,3 +96,7 @@ def start_progress(run: RunContext) -> UUID:
 def show_progress(artifact: UUID, done: int, total: int) -> None:
     """Move the bar to done/total steps."""
     update_progress_artifact(artifact, progress=100.0 * done / max(total, 1))
+
+
+def _printable(rows: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
+    return [{name: without_control(text) for name, text in row.items()} for row in rows]

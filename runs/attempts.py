@@ -16,6 +16,7 @@ from prefect.tasks import Task, exponential_backoff
 from blocks.audit_store import AuditStore
 from blocks.loading import NoBlock, load
 from cluster.plan.graph import PlannedStep
+from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import EnvironmentFault, HostError, HostUnreachable, Retryable, SixstackError, StepFailed
 from cluster.vocabulary.records import Outcome, StepRecord
 from cluster.vocabulary.redaction import redact
@@ -40,6 +41,11 @@ class Attempt:
     output: str = ""
     secrets: set[str] = field(default_factory=set)
     extra: dict[str, Any] = field(default_factory=dict)  # further fields of the record type
+
+    def remove_control_characters(self) -> None:
+        """From all texts, some of which hosts wrote. Before secrets are removed: see `without_control`."""
+        self.found, self.output = without_control(self.found), without_control(self.output)
+        self.changed = [without_control(change) for change in self.changed]
 
     def change(self, *what: str) -> None:
         """Record changes; the outcome of the attempt becomes `changed`."""
@@ -66,6 +72,8 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
             attempt.output = raised.output or attempt.output
         raise
     finally:
+        attempt.remove_control_characters()
+        error = without_control(error) if error is not None else None  # the traceback of a foreign exception
         record = record_type(
             cluster=run.cluster,
             host=host,

@@ -10,6 +10,7 @@ from typing import Any
 
 from prefect.logging import get_run_logger
 
+from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import HostRefused, StepFailed
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.redaction import redact
@@ -25,9 +26,6 @@ _KEEP = 1_000_000  # characters of a script's output that an attempt holds
 # exit codes that templates/host/prologue.sh.j2 defines
 REFUSED = 64
 MISSING = 65
-
-# kubeadm's preflight prints colour codes, which a log page shows as text
-_COLOR_CODE = re.compile(r"\x1b\[[0-9;]*m")
 
 # how kubeadm, kubectl, ctr, systemctl and sixstack's scripts mark error lines
 _ERROR_LINE = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
@@ -66,7 +64,7 @@ def run_detached_script(
         script=script,
         inputs=inputs or {},
         limit=limit,
-        on_line=lambda line: log.info(redact(_COLOR_CODE.sub("", line), attempt.secrets)),
+        on_line=lambda line: log.info(redact(without_control(line), attempt.secrets)),
     )
     attempt.exit_code = done.exit_code
     attempt.output += done.output
@@ -85,7 +83,7 @@ def _raise_for_exit_code(attempt: Attempt, host: str, exit_code: int, output: st
     if exit_code == 0:
         return
     # an exception's text also goes to Prefect's log and states, events and the summary
-    output = redact(output, attempt.secrets)
+    output = redact(without_control(output), attempt.secrets)
     message = _error_lines(output)
     if exit_code in {REFUSED, MISSING}:
         raise HostRefused(

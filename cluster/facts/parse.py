@@ -15,6 +15,7 @@ from cluster.facts.host_facts import HostFacts, InstalledArtifacts, KubernetesSt
 from cluster.facts.parsers import firewall, foreign, kubernetes, machine, netfilter, network, own_state
 from cluster.facts.parsers.sections import sections_of
 from cluster.facts.parsers.sockets import sockets
+from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import HostError
 
 # Part of the script -> its parser, in the script's order.
@@ -60,8 +61,9 @@ class _Reading:
             return default
         try:
             return parser(self.sections[part])
-        except (ValueError, LookupError, TypeError, AttributeError) as error:  # every error of a parser on malformed text
-            self.unknown.append(Unknown(part, f"{type(error).__name__}: {error}"[:200]))
+        # every error of a parser on malformed text, deeply nested JSON and huge numbers included
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError) as error:
+            self.unknown.append(Unknown(part, without_control(f"{type(error).__name__}: {error}")[:200]))
             return default
 
     def read_all(self, part: str, parser: Callable[[str], tuple[Parsed, ...]]) -> tuple[Parsed, ...]:
@@ -78,7 +80,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
     try:
         identity = machine.identity(sections["identity"])
         offset = clock_offset(_moment(sections["begin"]), _moment(sections["end"]), sent=sent, received=received)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, ArithmeticError) as error:
         raise HostError(
             host, f"the facts script printed no valid identity or time: {error}", "Check that `uname -a; date +%s.%N` works on the host"
         ) from error

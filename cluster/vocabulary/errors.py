@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.problems import Problem
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 
 
 class SixstackError(Exception):
-    """Base class of all errors that sixstack raises."""
+    """Base class of all errors that sixstack raises. Their texts contain no control characters, because many quote what a host printed."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(without_control(argument) if isinstance(argument, str) else argument for argument in arguments))
 
 
 class SpecError(SixstackError):
@@ -71,7 +75,7 @@ class HostError(SixstackError):
     """The owner must fix one host. Has the host, what was found, and a hint."""
 
     def __init__(self, host: str, found: str, hint: str) -> None:
-        self.host, self.found, self.hint = host, found, hint
+        self.host, self.found, self.hint = host, without_control(found), without_control(hint)
         super().__init__(f"{host}: {found}. {hint}" if hint else f"{host}: {found}")
 
     def __reduce__(self) -> tuple[type[HostError], tuple[str, str, str]]:
@@ -113,7 +117,7 @@ class HostUnreachable(Retryable):
     """The host cannot be reached, or the connection was lost."""
 
     def __init__(self, host: str, found: str, hint: str = "") -> None:
-        self.host, self.found, self.hint = host, found, hint
+        self.host, self.found, self.hint = host, without_control(found), without_control(hint)
         super().__init__(f"{host}: {found}. {hint}" if hint else f"{host}: {found}")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
 from cluster.facts.host_facts import DefaultRoute, InterfaceAddress, Link
-from cluster.facts.parsers.sections import pairs, value, values
+from cluster.facts.parsers.sections import pairs, read_json, value, values
 from cluster.vocabulary.families import Address, Family
 
 
@@ -89,7 +88,7 @@ def nameservers(text: str) -> tuple[Address, ...]:
 
 
 def _json_list(text: str) -> list[dict[str, Any]]:
-    document = json.loads(text) if text.strip() else []
+    document = read_json(text) if text.strip() else []
     if not isinstance(document, list) or not all(isinstance(entry, dict) for entry in document):
         raise ValueError("not a JSON list of objects")
     return document

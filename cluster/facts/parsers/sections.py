@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
+_MOST_DIGITS = 20  # of 2^64
 MARKER = "@@ sixstack "
 
 
@@ -42,4 +45,23 @@ def number(text: str, word: str) -> int:
     digits = value(text, word)
     if digits is None or not digits.isdecimal():
         raise ValueError(f"{word} is {digits!r}, not a number")
-    return int(digits)
+    return whole_number(digits)
+
+
+def whole_number(digits: str, base: int = 10) -> int:
+    """A number of a host. ValueError for one that no kernel has: rules calculate with it, and Python does not print the largest ones."""
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits, base)
+
+
+def read_json(text: str) -> Any:
+    """JSON of a host. ValueError for a number that no kernel has; RecursionError for deeply nested lists."""
+    return json.loads(text, parse_int=whole_number, parse_float=_number_with_fraction, parse_constant=_number_with_fraction)
+
+
+def _number_with_fraction(text: str) -> float:
+    found = float(text)
+    if not abs(found) < 10**_MOST_DIGITS:  # also for NaN
+        raise ValueError(f"a number of the size {found}")
+    return found

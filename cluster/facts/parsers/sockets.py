@@ -6,6 +6,7 @@ import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from cluster.facts.host_facts import Socket
+from cluster.facts.parsers.sections import whole_number
 from cluster.vocabulary.families import Address, Family, family_of
 
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp; an unconnected UDP socket is in state 07
@@ -25,7 +26,7 @@ def _socket(line: str) -> Socket | None:
         return None
     address, _, port = words[4].rpartition(":")
     process = re.search(r'\(\("([^"]*)"', words[6]) if len(words) > 6 else None
-    return Socket(words[0], *_listening_on(address), int(port), process[1] if process else "")
+    return Socket(words[0], *_listening_on(address), whole_number(port), process[1] if process else "")
 
 
 def _listening_on(text: str) -> tuple[Address | None, Family | None]:
@@ -49,8 +50,8 @@ def _from_proc(table: str, place: str, state: str) -> Socket | None:
     else:
         address = _plain(IPv6Address(raw))
         if address.is_unspecified:  # the table does not show whether the socket also accepts IPv4; most do
-            return Socket(protocol, None, None, int(port, 16), "")
-    return Socket(protocol, None if address.is_unspecified else address, family_of(address), int(port, 16), "")
+            return Socket(protocol, None, None, whole_number(port, 16), "")
+    return Socket(protocol, None if address.is_unspecified else address, family_of(address), whole_number(port, 16), "")
 
 
 def _plain(address: Address) -> Address:

@@ -142,3 +142,38 @@ def test_a_clock_without_fractions_is_read() -> None:
     """date of busybox prints %N unchanged."""
     text = "@@ sixstack begin\n1700000000.%N\n@@ sixstack identity\nhostname a\nkernel 6.1.0\nmachine x86_64\nuid 0\n@@ sixstack end\n1700000001.%N\n"
     assert parse(text, "node-1", sent=1700000000, received=1700000001).clock_offset == timedelta()
+
+
+def replaced(text: str, part: str, content: str) -> str:
+    """Recorded output with another content of a part."""
+    before, _, rest = text.partition(f"{MARKER}{part}\n")
+    _, _, after = rest.partition(MARKER)
+    return f"{before}{MARKER}{part}\n{content}\n{MARKER}{after}"
+
+
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        ("links", "[" * 200_000),
+        ("links", '[{"ifname":' * 200_000),
+        ("links", '[{"ifname": "a", "mtu": 1e999}]'),
+        ("links", '[{"ifname": "a", "mtu": Infinity}]'),
+        ("links", '[{"ifname": "a", "mtu": ' + "9" * 4000 + "}]"),
+        ("routes", "ipv4 " + "[" * 200_000 + "\nipv6 []"),
+        ("nftables", "[" * 200_000),
+        ("nftables", '{"nftables": ' * 200_000),
+        ("resources", "cpus " + "9" * 4000),
+        ("sockets", "proc-tcp 00000000:" + "F" * 10_000 + " 0A"),
+    ],
+)
+def test_json_that_is_too_deep_and_numbers_that_are_too_large_make_their_part_unknown(recorded: Recorded, part: str, content: str) -> None:
+    """Only that part: no RecursionError, no OverflowError, and no number that a rule cannot print."""
+    facts = facts_of(replaced(recorded("bare-debian-12"), part, content))
+    assert [unknown.part for unknown in facts.unknown] == [part]
+
+
+@pytest.mark.parametrize("moment", ["1e999", "nan", "1e300", "9" * 5000])
+def test_an_impossible_clock_is_an_error_of_the_host(recorded: Recorded, moment: str) -> None:
+    """The clock is no part that may be unknown."""
+    with pytest.raises(HostError, match="node-1: the facts script printed no valid identity or time"):
+        parse(replaced(recorded("bare-debian-12"), "begin", moment), "node-1", sent=0, received=0)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cluster.facts.host_facts import FirewallRule
 from cluster.facts.parsers.firewall.chains import EVERYTHING, Chain, Condition, Ports, Rule, Verdict, closed_ports, outside
+from cluster.facts.parsers.sections import read_json
 from cluster.vocabulary.families import Family
 
 Table = tuple[str, str]  # family and name
@@ -24,7 +24,7 @@ def nftables(text: str) -> tuple[FirewallRule, ...]:
     """Base chains that close ports on the input hook, or everything on the forward hook: one entry per chain and family."""
     if not text.strip():
         return ()
-    entries: list[Expression] = json.loads(text)["nftables"]
+    entries: list[Expression] = read_json(text)["nftables"]
     sets = {
         (_table(item), item["name"]): item.get("elem", []) for entry in entries for item in (entry.get("set"), entry.get("map")) if item
     }

@@ -1,0 +1,80 @@
+"""Control characters that a host printed do not reach the terminal of who follows a run."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from cli.cluster_argument import problem_lines
+from cli.columns import print_columns
+from cli.following import _follow, _result
+from cluster.vocabulary.problems import Problem
+from tests.cluster.vocabulary.test_control_characters import CONTROL, HARMLESS, HOSTILE
+
+Capture = pytest.CaptureFixture[str]
+
+
+def printed(capture: Capture) -> str:
+    """What was printed, in which there is no control character."""
+    text = capture.readouterr().out
+    assert [letter for letter in CONTROL if letter in text] == []
+    return text
+
+
+def test_the_message_of_the_final_state_is_clean(capsys: Capture) -> None:
+    """A state of a run that another version wrote, or a flow of somebody else."""
+
+    async def ended() -> tuple[Any, str]:
+        state = SimpleNamespace(name="Failed", message=HOSTILE, is_completed=lambda: False)
+        return SimpleNamespace(id=uuid4(), name="a-run", state=state), "\0"
+
+    assert _result(ended())[1] != 0
+    assert printed(capsys) == f"a-run: failed\n{HARMLESS}\n"
+
+
+def test_the_lines_of_events_are_clean(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever emitted them."""
+    from prefect.events import Event, Resource
+
+    event = Event(
+        occurred=datetime.now(UTC),
+        event="sixstack.run.progress",
+        resource=Resource({"prefect.resource.id": "sixstack.cluster.demo"}),
+        payload={"line": HOSTILE},
+        id=uuid4(),
+    )
+
+    class Stream:
+        def __init__(self, **_: object) -> None:
+            self.events = [event]
+
+        async def __aenter__(self) -> Stream:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+        def __aiter__(self) -> Stream:
+            return self
+
+        async def __anext__(self) -> object:
+            if not self.events:
+                raise StopAsyncIteration
+            return self.events.pop()
+
+    monkeypatch.setattr("prefect.events.subscribers.FlowRunSubscriber", Stream)
+    assert asyncio.run(_follow(uuid4())) == HARMLESS
+    assert printed(capsys).endswith(f" {HARMLESS}\n")
+
+
+def test_problems_and_tables_are_clean(capsys: Capture) -> None:
+    """In a table, line feeds are replaced too."""
+    print(problem_lines((Problem("a-code", "hosts/n1", HOSTILE, "a hint"),)))
+    assert HARMLESS in printed(capsys)
+    print_columns([("WHAT",), (HOSTILE + "\n",)])
+    assert "title" in printed(capsys)
