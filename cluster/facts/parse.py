@@ -45,6 +45,8 @@ PARTS: Mapping[str, Callable[[str], object]] = {
 # the parts with the files and images of the bundle
 ARTIFACT_PARTS = ("bundle", "images")
 
+_MOST_LINES = 300_000  # of a part: iptables of a cluster with ten thousand services has half of that
+
 Parsed = TypeVar("Parsed")
 
 
@@ -58,6 +60,9 @@ class _Reading:
     def read(self, part: str, parser: Callable[[str], Parsed], default: Parsed) -> Parsed:
         if part not in self.sections:
             self.unknown.append(Unknown(part, "the output of the facts script lacks this part"))
+            return default
+        if (lines := self.sections[part].count("\n")) > _MOST_LINES:
+            self.unknown.append(Unknown(part, f"the host printed {lines:,} lines, and sixstack reads {_MOST_LINES:,}"))
             return default
         try:
             return parser(self.sections[part])

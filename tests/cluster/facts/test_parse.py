@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cluster.facts.host_facts import HostFacts, InstalledArtifacts
 from cluster.facts.parse import ARTIFACT_PARTS, PARTS, clock_offset, parse, parse_installed_artifacts
-from cluster.facts.parsers.sections import MARKER
+from cluster.facts.parsers.sections import MARKER, sections_of
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.families import Family
 
@@ -177,3 +177,18 @@ def test_an_impossible_clock_is_an_error_of_the_host(recorded: Recorded, moment:
     """The clock is no part that may be unknown."""
     with pytest.raises(HostError, match="node-1: the facts script printed no valid identity or time"):
         parse(replaced(recorded("bare-debian-12"), "begin", moment), "node-1", sent=0, received=0)
+
+
+@pytest.mark.parametrize("part", ["sockets", "packages", "iptables", "images"])
+def test_a_part_of_millions_of_lines_is_unknown(recorded: Recorded, part: str) -> None:
+    """As objects, its lines need fifty times their size."""
+    facts = facts_of(replaced(recorded("bare-debian-12"), part, "a b\n" * 300_001 + "c"))
+    assert [(unknown.part, unknown.reason) for unknown in facts.unknown] == [
+        (part, "the host printed 300,001 lines, and sixstack reads 300,000")
+    ]
+
+
+def test_sections_are_split_at_whole_lines() -> None:
+    """CR LF is a line end too, and a part that comes twice is one part."""
+    text = f"banner\n{MARKER}a \r\none\r\ntwo\r\n x{MARKER}no\n{MARKER}b\n\n{MARKER}a\nthree\n"
+    assert sections_of(text) == {"a": f"one\ntwo\n x{MARKER}no\nthree", "b": ""}
