@@ -168,12 +168,12 @@ def test_a_fault_of_a_real_host_is_named(fault: str, machine: LabMachine, lab_ma
     assert problems_of(spec, root_session) == ()
 
 
-@pytest.mark.lab
 def naps(facts: HostFacts) -> tuple[StepState, ...]:
     """The steps of the next test, whatever others have left."""
     return tuple(step for step in facts.steps if step.name == "nap")
 
 
+@pytest.mark.lab
 def test_a_detached_step_is_seen_while_it_runs_and_after(machine: LabMachine, root_session: Session) -> None:
     """Running, then ended with its exit code."""
     second = machine.open()
