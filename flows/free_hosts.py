@@ -29,11 +29,11 @@ class NotFreed(CannotApply):
 
 
 @flow(name="free-hosts", flow_run_name=run_name("free hosts of"), validate_parameters=False, persist_result=False, result_serializer="json")
-def free_hosts(cluster: str, wait_seconds: int = 300) -> None:
-    """Reset the hosts of a saved cluster that belong to a sixstack cluster, also to one that is not saved. NotFreed lists all problems.
+def free_hosts(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None:
+    """Reset the hosts of a cluster file that belong to a sixstack cluster, also to one that is not saved. NotFreed lists all problems.
 
     Args:
-        cluster: The name of a saved cluster.
+        cluster: The name of a saved cluster, or a cluster file.
         wait_seconds: How long to wait for another run on a cluster that has one of the hosts.
     """
     given = given_cluster(cluster)

@@ -16,7 +16,8 @@ from cluster.plan.outcome import NotStarted, StepOutcome
 from cluster.retests.order import Candidate, RetestSettings
 from cluster.retests.outcome import refused
 from cluster.retests.records import RETEST_CLUSTER, Phase, PhaseRecord, RetestRecord, RetestResult
-from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.errors import ClusterError, SpecError
+from cluster.vocabulary.problems import Problem
 from flows.create_cluster import create_cluster
 from flows.delete_cluster import delete_cluster
 from flows.free_hosts import free_hosts
@@ -24,7 +25,14 @@ from flows.verify_cluster import verify_cluster
 from runs.attempts import record_step, step
 from runs.context import RunContext
 from runs.failed_step import failed_step
+from runs.given_cluster import given_cluster
 from runs.retest_result import report_retest
+
+
+class FileChanged(SpecError):
+    """The saved file was edited while the run retested other clusters."""
+
+    headline = "the cluster is not retested; no host was changed"
 
 
 @step(RETEST_CLUSTER, "planned.subject", retries=0)
@@ -42,7 +50,7 @@ def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
                 attempt.change(f"cluster {candidate.cluster} created and verified")
             except Exception as raised:
                 error = raised
-                nothing_changed = len(retest.phases) == 1 and refused(raised)
+                nothing_changed = len(retest.phases) <= 1 and refused(raised)
                 attempt.extra["result"] = RetestResult.REFUSED if nothing_changed else RetestResult.FAILED
                 raise
             finally:
@@ -87,23 +95,36 @@ class _Retest:
 
     def run(self) -> None:
         """All parts; raises the error of the first that failed."""
-        name, wait = self.candidate.cluster, self.settings.wait_seconds
-        self._run(Phase.FREE_HOSTS, free_hosts, cluster=name, wait_seconds=wait)
+        cluster, wait = self._unchanged_file(), self.settings.wait_seconds
+        self._run(Phase.FREE_HOSTS, free_hosts, cluster=cluster, wait_seconds=wait)
         try:
-            self._run(Phase.CREATE, create_cluster, cluster=name, verify=False, wait_seconds=wait)
-            self._run(Phase.VERIFY, verify_cluster, cluster=name, wait_seconds=wait)
+            self._run(Phase.CREATE, create_cluster, cluster=cluster, verify=False, wait_seconds=wait)
+            self._run(Phase.VERIFY, verify_cluster, cluster=cluster, wait_seconds=wait)
         except Exception as error:
             if not self.settings.keep_failed:
-                self._delete_after(error)
+                self._delete_after(error, cluster)
             raise
         if not self.settings.keep_passed:
-            self._run(Phase.DELETE, delete_cluster, cluster=name, confirm=name, wait_seconds=wait)
+            self._run(Phase.DELETE, delete_cluster, cluster=cluster, confirm=self.candidate.cluster, wait_seconds=wait)
 
-    def _delete_after(self, error: Exception) -> None:
-        """Delete a failed cluster. A failure of this is told, and does not hide the first error."""
+    def _unchanged_file(self) -> dict[str, Any] | str:
+        """The document for every part, so that an edit of the saved file cannot give them other machines than those that were freed.
+
+        FileChanged when it was edited since the run began: the order of the clusters is that of the old machines. The name, when the file has problems.
+        """
         name = self.candidate.cluster
+        spec = given_cluster(name).read().spec
+        document = {} if spec is None else spec.model_dump(mode="json", exclude_unset=True)
+        if document != self.candidate.file:
+            hint = "Retest it again: the next run uses the new file."
+            raise FileChanged([Problem("saved-cluster-changed", "name", f"the saved file of {name} was changed after the run began", hint)])
+        return document or name
+
+    def _delete_after(self, error: Exception, cluster: dict[str, Any] | str) -> None:
+        """Delete a failed cluster. A failure of this is told, and does not hide the first error."""
+        name, wait = self.candidate.cluster, self.settings.wait_seconds
         try:
-            self._run(Phase.DELETE, delete_cluster, cluster=name, confirm=name, wait_seconds=self.settings.wait_seconds)
+            self._run(Phase.DELETE, delete_cluster, cluster=cluster, confirm=name, wait_seconds=wait)
         except Exception as second:
             error.add_note(f"the failed cluster could not be deleted: {second}")
 
