@@ -28,6 +28,9 @@ from runs.failed_step import failed_step
 from runs.given_cluster import given_cluster
 from runs.retest_result import report_retest
 
+KEPT = "its machines have a failed cluster, which is kept for inspection"
+_kept_machines: dict[str, set[str]] = {}  # of failed clusters, by run; clusters with a common machine never run at the same time
+
 
 class FileChanged(SpecError):
     """The saved file was edited while the run retested other clusters."""
@@ -37,8 +40,13 @@ class FileChanged(SpecError):
 
 @step(RETEST_CLUSTER, "planned.subject", retries=0)
 def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
-    """Retest one cluster; raises the error of the part that failed. A cluster is deleted at the end unless the settings keep it."""
+    """Retest one cluster; raises the error of the part that failed. A cluster is deleted at the end unless the settings keep it.
+
+    NotStarted where a failed cluster is kept on one of its machines.
+    """
     candidate, settings = planned.values["candidate"], planned.values["settings"]
+    if candidate.machines & _kept_machines.get(run.id, set()):
+        raise NotStarted(KEPT)
     retest = _Retest(candidate, settings, run)
     error: BaseException | None = None
     try:
@@ -55,6 +63,8 @@ def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
                 raise
             finally:
                 attempt.extra |= {"phases": tuple(retest.phases), "failed_step": retest.failed_step, "kept": retest.kept}
+                if settings.keep_failed and retest.kept and attempt.extra["result"] is RetestResult.FAILED:
+                    _kept_machines.setdefault(run.id, set()).update(candidate.machines)
     finally:
         result = attempt.extra["result"]
         seconds = sum(phase.seconds for phase in retest.phases)
@@ -68,7 +78,7 @@ def record_skipped(planned: PlannedStep, outcome: StepOutcome, run: RunContext) 
     if not isinstance(outcome.error, NotStarted):
         return
     with record_step(planned, run, RetestRecord) as attempt:
-        attempt.found = "not started: its machines have a failed cluster, which is kept for inspection"
+        attempt.found = f"not started: {KEPT}"
         attempt.extra |= {"result": RetestResult.SKIPPED, **_described(planned.values["candidate"])}
     report_retest(run, planned.subject, RetestResult.SKIPPED)
 
@@ -86,12 +96,13 @@ class _Retest:
     context: RunContext
     phases: list[PhaseRecord] = field(default_factory=list)
     failed_step: str = ""
+    refused: bool = False  # create changed no host
 
     @property
     def kept(self) -> bool:
         """The retest left its cluster on the machines, whole or in part."""
         ran = {phase.phase: phase.succeeded for phase in self.phases}
-        return Phase.CREATE in ran and not ran.get(Phase.DELETE, False)
+        return Phase.CREATE in ran and not self.refused and not ran.get(Phase.DELETE, False)
 
     def run(self) -> None:
         """All parts; raises the error of the first that failed."""
@@ -101,6 +112,7 @@ class _Retest:
             self._run(Phase.CREATE, create_cluster, cluster=cluster, verify=False, wait_seconds=wait)
             self._run(Phase.VERIFY, verify_cluster, cluster=cluster, wait_seconds=wait)
         except Exception as error:
+            self.refused = isinstance(error, SpecError) and all(phase.phase is not Phase.VERIFY for phase in self.phases)
             if not self.settings.keep_failed:
                 self._delete_after(error, cluster)
             raise

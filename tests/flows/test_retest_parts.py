@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from cluster.file.reader import read_document
-from cluster.retests.order import Candidate, RetestSettings
-from cluster.retests.records import Phase
-from cluster.vocabulary.errors import ClusterError, EnvironmentFault
+from cluster.plan.graph import PlannedStep
+from cluster.plan.outcome import NotStarted
+from cluster.retests.order import Candidate, RetestSettings, plan_retests
+from cluster.retests.records import Phase, PhaseRecord
+from cluster.vocabulary.errors import CannotApply, ClusterError, EnvironmentFault, SixstackError
+from cluster.vocabulary.problems import Problem
 from flows import retest_cluster as module
 from flows.retest_cluster import FileChanged, _Retest
 from runs import failed_step as failed_step_module
+from runs.attempts import Attempt
 from runs.context import RunContext
 from runs.failed_step import failed_step
 from runs.given_cluster import GivenCluster
@@ -70,3 +76,56 @@ def test_an_audit_store_that_cannot_be_read_does_not_hide_the_error_of_a_retest(
 
     monkeypatch.setattr(failed_step_module, "load", load)
     assert failed_step("run", RUN) == ""
+
+
+@pytest.mark.parametrize(
+    ("fails", "keep_failed", "kept", "runs_after"),
+    [
+        ({Phase.VERIFY: ClusterError("no route")}, True, True, False),
+        ({Phase.VERIFY: ClusterError("no route")}, False, False, True),
+        ({Phase.FREE_HOSTS: CannotApply([Problem("test-host-not-marked", "hosts/a", "", "")])}, True, False, True),
+        ({Phase.CREATE: CannotApply([Problem("memory", "hosts/a", "", "")])}, True, False, True),
+        ({}, True, False, True),
+    ],
+    ids=["kept", "deleted", "refused", "does not fit", "passed"],
+)
+def test_only_where_a_failed_cluster_stays_the_next_one_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, fails: dict[Phase, Exception], keep_failed: bool, kept: bool, runs_after: bool
+) -> None:
+    """A refused cluster left nothing to inspect. A cluster that was skipped itself does not hold back those on its other machines."""
+    begun: list[str] = []
+    attempts: list[Attempt] = []
+
+    def part(self: _Retest, phase: Phase, _flow: object, **_parameters: Any) -> None:
+        first = self.candidate.cluster == "first"
+        self.phases.append(PhaseRecord(phase=phase, flow_run="", seconds=0, succeeded=not (first and phase in fails)))
+        begun.append(self.candidate.cluster)
+        if first and phase in fails:
+            raise fails[phase]
+
+    @contextmanager
+    def record(planned: PlannedStep, *_: object) -> Iterator[Attempt]:
+        attempts.append(Attempt(planned.kind, planned.subject))
+        yield attempts[-1]
+
+    monkeypatch.setattr(_Retest, "_run", part)
+    monkeypatch.setattr(_Retest, "_unchanged_file", lambda self: self.candidate.cluster)
+    monkeypatch.setattr(module, "record_step", record)
+    monkeypatch.setattr(module, "report_retest", lambda *_, **__: None)
+    monkeypatch.setattr(module, "_kept_machines", {})
+    candidates = [
+        Candidate("first", machines=frozenset("1")),
+        Candidate("both", machines=frozenset("12")),
+        Candidate("last", machines=frozenset("2")),
+    ]
+    skipped = []
+    for planned in plan_retests(candidates, RetestSettings(keep_failed=keep_failed)).steps:
+        try:
+            module.retest_cluster.fn(planned, RUN)
+        except NotStarted:
+            skipped.append(planned.subject)
+        except SixstackError:
+            pass
+    assert attempts[0].extra["kept"] is kept
+    assert skipped == ([] if runs_after else ["both"])
+    assert "last" in begun
