@@ -27,9 +27,18 @@ from runs.context import RunContext
 from runs.failed_step import failed_step
 from runs.given_cluster import given_cluster
 from runs.retest_result import report_retest
+from runs.sessions import close_all_sessions
 
 KEPT = "its machines have a failed cluster, which is kept for inspection"
 _kept_machines: dict[str, set[str]] = {}  # of failed clusters, by run; clusters with a common machine never run at the same time
+
+_stopped: set[str] = set()  # runs that were cancelled
+
+
+def stop_retests(run: RunContext) -> None:
+    """End the retests of a cancelled run: their flows wait for their hosts, and fail without sessions. No further part begins."""
+    _stopped.add(run.id)
+    close_all_sessions()
 
 
 class FileChanged(SpecError):
@@ -141,6 +150,8 @@ class _Retest:
             error.add_note(f"the failed cluster could not be deleted: {second}")
 
     def _run(self, phase: Phase, flow: Flow[..., Any], **parameters: Any) -> None:
+        if self.context.id in _stopped:
+            raise ClusterError("the run was cancelled")
         start = time.monotonic()
         # the heartbeat of the retest run is enough; each flow's own would take a second at its end (measured)
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
@@ -149,6 +160,9 @@ class _Retest:
         self.phases.append(PhaseRecord(phase=phase, flow_run=flow_run, seconds=time.monotonic() - start, succeeded=succeeded))
         if succeeded:
             return
+        if self.context.id in _stopped:  # the error is only that the sessions were closed
+            self.failed_step = self.failed_step or phase.value
+            raise ClusterError(f"the run was cancelled during {phase}")
         self.failed_step = self.failed_step or failed_step(flow_run, self.context) or phase.value
         raised = get_state_exception(state)
         raise raised if isinstance(raised, Exception) else ClusterError(f"{phase} did not complete: {state.name}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from prefect.client.schemas.objects import State, StateDetails
+from prefect.states import Completed, Failed
 
 from cluster.file.reader import read_document
 from cluster.plan.graph import PlannedStep
 from cluster.plan.outcome import NotStarted
 from cluster.retests.order import Candidate, RetestSettings, plan_retests
 from cluster.retests.records import Phase, PhaseRecord
-from cluster.vocabulary.errors import CannotApply, ClusterError, EnvironmentFault, SixstackError
+from cluster.vocabulary.errors import Bug, CannotApply, ClusterError, EnvironmentFault, SixstackError
 from cluster.vocabulary.problems import Problem
 from flows import retest_cluster as module
 from flows.retest_cluster import FileChanged, _Retest
@@ -129,3 +132,29 @@ def test_only_where_a_failed_cluster_stays_the_next_one_is_skipped(
     assert attempts[0].extra["kept"] is kept
     assert skipped == ([] if runs_after else ["both"])
     assert "last" in begun
+
+
+def test_a_cancelled_run_says_so_and_begins_no_further_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not `no SSH sessions are open`; and the delete of a failed cluster would be killed in the middle."""
+    begun: list[str] = []
+
+    def part(name: str) -> Callable[..., State[Any]]:
+        def flow(**_: object) -> State[Any]:
+            begun.append(name)
+            if name == "create":
+                module.stop_retests(RUN)
+                return Failed(data=Bug("no SSH sessions are open"), state_details=StateDetails(flow_run_id=uuid4()))
+            return Completed(data=1, state_details=StateDetails(flow_run_id=uuid4()))
+
+        return flow
+
+    monkeypatch.setattr(module, "_stopped", set())
+    monkeypatch.setattr(module, "close_all_sessions", lambda: None)
+    monkeypatch.setattr(_Retest, "_unchanged_file", lambda self: self.candidate.cluster)
+    for name in ("free_hosts", "create_cluster", "verify_cluster", "delete_cluster"):
+        monkeypatch.setattr(module, name, part(name.removesuffix("_cluster")))
+    retest = _Retest(Candidate("a"), RetestSettings(), RUN)
+    with pytest.raises(ClusterError, match="the run was cancelled during create"):
+        retest.run()
+    assert begun == ["free_hosts", "create"]
+    assert retest.kept
