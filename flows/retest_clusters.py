@@ -8,7 +8,7 @@ from cluster.retests.order import RetestSettings, plan_retests
 from cluster.retests.outcome import retests_summary
 from cluster.retests.records import RETEST_CLUSTER, RETESTS
 from cluster.vocabulary.errors import ClusterError
-from flows.retest_cluster import record_skipped, retest_cluster
+from flows.retest_cluster import record_skipped, retest_cluster, stop_retests
 from runs.artifacts import plan_artifact, summary_artifact
 from runs.cluster_run import run_context
 from runs.cluster_slot import exclusive_run
@@ -16,7 +16,6 @@ from runs.executor import execute
 from runs.overview import publish_overview
 from runs.progress import report_progress
 from runs.retest_history import publish_history
-from runs.sessions import close_all_sessions
 from tasks.start_retests import start_retests
 
 
@@ -45,7 +44,7 @@ def retest_clusters(
         try:
             outcomes = execute(plan, {RETEST_CLUSTER: retest_cluster}, run)
         except BaseException:
-            close_all_sessions()  # a cancelled run: the flows that it started wait for their hosts
+            stop_retests(run)  # a cancelled run
             raise
         for step in plan.steps:
             record_skipped(step, outcomes[step.id], run)

@@ -31,10 +31,7 @@ class RetestSettings:
 
 
 def plan_retests(candidates: Sequence[Candidate], settings: RetestSettings) -> Plan:
-    """A step for each cluster, in the order given.
-
-    With `keep_failed`, a cluster needs that the clusters before it on its machines passed: a failed one stays there for inspection.
-    """
+    """A step for each cluster, in the order given, after those before it on its machines. The step skips itself where a failed cluster is kept."""
     plan = PlanBuilder(RETESTS)
     planned: list[tuple[Candidate, str]] = []
     for candidate in candidates:
@@ -44,8 +41,7 @@ def plan_retests(candidates: Sequence[Candidate], settings: RetestSettings) -> P
             candidate.cluster,
             reason=f"stack mode {candidate.stack}" if candidate.stack else "its file has problems",
             values={"candidate": candidate, "settings": settings},
-            needs=earlier if settings.keep_failed else (),
-            after=() if settings.keep_failed else earlier,
+            after=earlier,
         )
         planned.append((candidate, step))
     return plan.build()

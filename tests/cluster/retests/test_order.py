@@ -26,20 +26,10 @@ def test_clusters_on_the_same_machines_run_in_the_order_given() -> None:
     }
 
 
-def test_where_a_failed_cluster_is_kept_others_on_its_machines_need_that_it_passed() -> None:
-    """Otherwise they would delete what is to be inspected."""
-    plan = plan_retests([candidate("a", "1"), candidate("b", "1"), candidate("c", "2")], RetestSettings(keep_failed=True))
-    assert {step.subject: (step.needs, step.after) for step in plan.steps} == {
-        "a": ((), ()),
-        "b": (("retest-cluster/a",), ()),
-        "c": ((), ()),
-    }
-
-
-@given(st.lists(st.frozensets(st.sampled_from("12345"), max_size=3), max_size=8), st.booleans())
-def test_no_two_clusters_use_a_machine_at_the_same_time(machines: list[frozenset[str]], keep_failed: bool) -> None:
+@given(st.lists(st.frozensets(st.sampled_from("12345"), max_size=3), max_size=8))
+def test_no_two_clusters_use_a_machine_at_the_same_time(machines: list[frozenset[str]]) -> None:
     """For any clusters: those with a common machine are ordered, directly or through others."""
-    plan = plan_retests([Candidate(f"c{n}", "ipv4", found) for n, found in enumerate(machines)], RetestSettings(keep_failed=keep_failed))
+    plan = plan_retests([Candidate(f"c{n}", "ipv4", found) for n, found in enumerate(machines)], RetestSettings())
     before: dict[str, set[str]] = {}
     for step in plan.steps:
         waits = {*step.needs, *step.after}
