@@ -57,16 +57,15 @@ def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
     if candidate.machines & _kept_machines.get(run.id, set()):
         raise NotStarted(KEPT)
     retest = _Retest(candidate, settings, run)
-    error: BaseException | None = None
+    error, result = "", RetestResult.FAILED
     try:
         with record_step(planned, run, RetestRecord) as attempt:
-            attempt.extra |= {"result": RetestResult.FAILED, **_described(candidate)}
+            attempt.extra |= {"result": result, **_described(candidate)}
             try:
                 retest.run()
                 attempt.extra["result"] = RetestResult.PASSED
                 attempt.change(f"cluster {candidate.cluster} created and verified")
             except Exception as raised:
-                error = raised
                 nothing_changed = len(retest.phases) <= 1 and refused(raised)
                 attempt.extra["result"] = RetestResult.REFUSED if nothing_changed else RetestResult.FAILED
                 raise
@@ -74,12 +73,14 @@ def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
                 attempt.extra |= {"phases": tuple(retest.phases), "failed_step": retest.failed_step, "kept": retest.kept}
                 if settings.keep_failed and retest.kept and attempt.extra["result"] is RetestResult.FAILED:
                     _kept_machines.setdefault(run.id, set()).update(candidate.machines)
+        result = RetestResult.PASSED
+    except Exception as raised:  # also a record that could not be written: the history then has nothing
+        error = str(raised)
+        result = RetestResult.REFUSED if attempt.extra["result"] is RetestResult.REFUSED else RetestResult.FAILED
+        raise
     finally:
-        result = attempt.extra["result"]
         seconds = sum(phase.seconds for phase in retest.phases)
-        report_retest(
-            run, candidate.cluster, result, failed_step=retest.failed_step, error="" if error is None else str(error), seconds=seconds
-        )
+        report_retest(run, candidate.cluster, result, failed_step=retest.failed_step, error=error, seconds=seconds)
 
 
 def record_skipped(planned: PlannedStep, outcome: StepOutcome, run: RunContext) -> None:

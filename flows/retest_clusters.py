@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.retests.order import RetestSettings, plan_retests
+from cluster.retests.order import plan_retests
 from cluster.retests.outcome import retests_summary
+from cluster.retests.parameters import read_retest_settings
 from cluster.retests.records import RETEST_CLUSTER, RETESTS
 from cluster.vocabulary.errors import ClusterError
 from flows.retest_cluster import record_skipped, retest_cluster, stop_retests
@@ -36,10 +37,11 @@ def retest_clusters(
         wait_seconds: How long to wait for another retest run, and for another run on one of the clusters.
         audit: Name of the Audit store block with the history.
     """
+    settings = read_retest_settings(keep_passed, keep_failed, wait_seconds)
     run = run_context({"name": RETESTS, "audit": audit})
-    with exclusive_run(run, wait_seconds):
+    with exclusive_run(run, settings.wait_seconds):
         candidates = start_retests(clusters, run)
-        plan = plan_retests(candidates, RetestSettings(keep_passed, keep_failed, wait_seconds))
+        plan = plan_retests(candidates, settings)
         plan_artifact(run, plan)
         try:
             outcomes = execute(plan, {RETEST_CLUSTER: retest_cluster}, run)

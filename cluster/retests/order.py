@@ -17,6 +17,7 @@ class Candidate:
     cluster: str
     stack: str = ""  # display name of the stack mode
     machines: frozenset[str] = frozenset()  # machine ids, and SSH endpoints
+    identified: bool = True  # every machine told its id; another one could be any machine, under another address
     versions: Mapping[str, str] = field(default_factory=dict)  # of the programs in its bundle
     file: Mapping[str, Any] = field(default_factory=dict)
 
@@ -35,7 +36,7 @@ def plan_retests(candidates: Sequence[Candidate], settings: RetestSettings) -> P
     plan = PlanBuilder(RETESTS)
     planned: list[tuple[Candidate, str]] = []
     for candidate in candidates:
-        earlier = [step for other, step in planned if other.machines & candidate.machines]
+        earlier = [step for other, step in planned if _may_share(other, candidate)]
         (step,) = plan.add(
             RETEST_CLUSTER,
             candidate.cluster,
@@ -45,3 +46,10 @@ def plan_retests(candidates: Sequence[Candidate], settings: RetestSettings) -> P
         )
         planned.append((candidate, step))
     return plan.build()
+
+
+def _may_share(one: Candidate, other: Candidate) -> bool:
+    """Whether two clusters have a machine in common, as far as is known."""
+    if not one.machines or not other.machines:
+        return False
+    return bool(one.machines & other.machines) or not (one.identified and other.identified)

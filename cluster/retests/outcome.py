@@ -46,7 +46,8 @@ def retests_summary(plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[st
         if outcome.succeeded:
             lines.append(f"- {step.subject}: passed")
         elif outcome.started:
-            lines.append(f"- {step.subject}: NOT passed: {outcome.failure}")
+            failure = (outcome.failure or "").replace("\n", "\n  ")  # its own list items are not further clusters
+            lines.append(f"- {step.subject}: NOT passed: {failure}")
         else:
             lines.append(f"- {step.subject}: skipped: its machines have a failed cluster, which is kept for inspection")
     return "\n".join(lines), passed == len(plan.steps)

@@ -38,3 +38,15 @@ def test_no_two_clusters_use_a_machine_at_the_same_time(machines: list[frozenset
         for m in range(n):
             if found & machines[m]:
                 assert f"retest-cluster/c{m}" in before[f"retest-cluster/c{n}"]
+
+
+def test_a_machine_that_does_not_tell_its_id_may_be_any_other() -> None:
+    """It may have another address in the other file; a cluster without readable machines waits for nobody."""
+    hidden = Candidate("hidden", "ipv6", frozenset({"fd66::11 port 22"}), identified=False)
+    plan = plan_retests([candidate("a", "1"), hidden, candidate("b", "2"), Candidate("broken")], RetestSettings())
+    assert {step.subject: step.after for step in plan.steps} == {
+        "a": (),
+        "hidden": ("retest-cluster/a",),
+        "b": ("retest-cluster/hidden",),
+        "broken": (),
+    }
