@@ -51,3 +51,15 @@ def test_without_a_terminal_nothing_is_started(started: list[dict[str, Any]], mo
     monkeypatch.setattr("sys.stdin.isatty", lambda: False)
     assert main(["mark-test-hosts", EXAMPLE]) == 2
     assert started == []
+
+
+def test_no_answer_is_no_confirmation(started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-D at the question."""
+
+    def end_of_file(_question: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", end_of_file)
+    assert main(["mark-test-hosts", EXAMPLE]) == 2
+    assert started == []
