@@ -83,11 +83,11 @@ def _read_saved(name: str, *, manifests: bool) -> Reading | int:
     from cluster.vocabulary.errors import SixstackError
     from runs.given_cluster import given_cluster
 
-    require_server()
     try:
+        require_server()
         reading = given_cluster(name).read()
     except SixstackError:
-        if Path(name).exists():
+        if Path(name).is_file():
             print(f"sixstack: {name} without / is the name of a saved cluster; for the file, write ./{name}", file=sys.stderr)
         raise
     if reading.spec is None or not reading.spec.cni.files:

@@ -31,7 +31,11 @@ def run(options: argparse.Namespace) -> int:
             print(f"sixstack: no terminal to ask for confirmation: add --confirm {spec.name}", file=sys.stderr)
             return USAGE
         print(f"{'Unmark' if options.undo else 'Mark'} as test hosts: {hosts}. Effect: {effect}.")
-        confirm = input(f"Type the name of the cluster ({spec.name}) to confirm: ").strip()
+        try:
+            confirm = input(f"Type the name of the cluster ({spec.name}) to confirm: ").strip()
+        except EOFError:  # Ctrl-D
+            print("\nsixstack: not confirmed: no host was changed", file=sys.stderr)
+            return USAGE
     return run_deployment(
         "mark-test-hosts/default", {"cluster": as_parameter(options.cluster, spec), "confirm": confirm, "undo": options.undo}
     )

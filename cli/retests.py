@@ -79,7 +79,7 @@ def _print_rows(rows: list[HistoryRow]) -> None:
                     shown_seconds(row.seconds),
                     *(shown_seconds(row.phase_seconds(phase)) for phase in Phase),
                     row.failed_step or "-",
-                    row.error[:100],
+                    row.error[:200],
                 )
                 for row in rows
             ),

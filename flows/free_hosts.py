@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 
 from prefect import flow
@@ -11,9 +10,9 @@ from cluster.plan.delete import delete_problems, owned_part, plan_free
 from cluster.plan.outcome import delete_summary
 from cluster.rules.test_hosts import test_host_problems
 from cluster.vocabulary.errors import CannotApply, ClusterError
+from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import cluster_run, run_context
-from runs.cluster_slot import exclusive_run
-from runs.context import spec_context
+from runs.context import RunContext, spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
@@ -30,32 +29,47 @@ class NotFreed(CannotApply):
 
 
 @flow(name="free-hosts", flow_run_name=run_name("free hosts of"), validate_parameters=False, persist_result=False, result_serializer="json")
-def free_hosts(cluster: str, wait_seconds: int = 300) -> None:
-    """Reset the hosts of a saved cluster that belong to a sixstack cluster, also to one that is not saved. NotFreed lists all problems.
+def free_hosts(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None:
+    """Reset the hosts of a cluster file that belong to a sixstack cluster, also to one that is not saved. NotFreed lists all problems.
 
     Args:
-        cluster: The name of a saved cluster.
+        cluster: The name of a saved cluster, or a cluster file.
         wait_seconds: How long to wait for another run on a cluster that has one of the hosts.
     """
     given = given_cluster(cluster)
     run = run_context(given.fields)
     spec = validate(given, run)
-    with cluster_run(run, wait_seconds):
+    freed: list[str] = []
+    # One slot at a time: two retests that hold their own and wait for the other's would wait until their time is over.
+    owners = _free(spec, spec.name, run, wait_seconds, freed)
+    for owner in sorted(owners - {spec.name}):
+        _free(spec, owner, run, wait_seconds, freed)
+
+
+def _free(spec: ClusterSpec, owner: str, run: RunContext, wait_seconds: int, freed: list[str]) -> set[str]:
+    """Reset the hosts of one owner while no other run is on that cluster. Returns the owners of all hosts before; adds to `freed`.
+
+    The hosts are inspected once the slot is free: while this run waited, a marker may have been removed, or another cluster been created.
+    """
+    with cluster_run(replace(run, cluster=owner), wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
-        owners = sorted({found.owner for found in facts.values() if found.owner is not None})
-        parts = [owned_part(spec, owner, facts) for owner in owners]
+        owners = {found.owner for found in facts.values() if found.owner is not None}
         if problems := (
             *uninspected,
             *test_host_problems(spec, facts),
-            *(problem for part in parts for problem in delete_problems(part, facts)),
+            *(problem for name in sorted(owners) for problem in delete_problems(owned_part(spec, name, facts), facts)),
         ):
-            raise NotFreed(problems)
-        for part in parts:
-            owner_run = spec_context(replace(run, cluster=part.name), part)
-            with nullcontext() if part.name == spec.name else exclusive_run(owner_run, wait_seconds):
-                report_progress(run, f"deleting cluster {part.name} from {', '.join(host.name for host in part.hosts)}")
-                plan = plan_free(part, facts)
-                text, succeeded = delete_summary(part, plan, execute(plan, TASKS, owner_run))
+            refused = NotFreed(problems)
+            if freed:
+                raise ClusterError(f"the hosts are not freed, except {', '.join(freed)}\n{refused}")
+            raise refused
+        if owner in owners:
+            part = owned_part(spec, owner, facts)
+            report_progress(run, f"deleting cluster {owner} from {', '.join(host.name for host in part.hosts)}")
+            freed += [host.name for host in part.hosts]
+            plan = plan_free(part, facts)
+            text, succeeded = delete_summary(part, plan, execute(plan, TASKS, spec_context(replace(run, cluster=owner), part)))
             if not succeeded:
                 raise ClusterError(text)
             report_progress(run, text)
+        return owners

@@ -16,7 +16,8 @@ from cluster.plan.outcome import NotStarted, StepOutcome
 from cluster.retests.order import Candidate, RetestSettings
 from cluster.retests.outcome import refused
 from cluster.retests.records import RETEST_CLUSTER, Phase, PhaseRecord, RetestRecord, RetestResult
-from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.errors import ClusterError, SpecError
+from cluster.vocabulary.problems import Problem
 from flows.create_cluster import create_cluster
 from flows.delete_cluster import delete_cluster
 from flows.free_hosts import free_hosts
@@ -24,35 +25,62 @@ from flows.verify_cluster import verify_cluster
 from runs.attempts import record_step, step
 from runs.context import RunContext
 from runs.failed_step import failed_step
+from runs.given_cluster import given_cluster
 from runs.retest_result import report_retest
+from runs.sessions import close_all_sessions
+
+KEPT = "its machines have a failed cluster, which is kept for inspection"
+_kept_machines: dict[str, set[str]] = {}  # of failed clusters, by run; clusters with a common machine never run at the same time
+
+_stopped: set[str] = set()  # runs that were cancelled
+
+
+def stop_retests(run: RunContext) -> None:
+    """End the retests of a cancelled run: their flows wait for their hosts, and fail without sessions. No further part begins."""
+    _stopped.add(run.id)
+    close_all_sessions()
+
+
+class FileChanged(SpecError):
+    """The saved file was edited while the run retested other clusters."""
+
+    headline = "the cluster is not retested; no host was changed"
 
 
 @step(RETEST_CLUSTER, "planned.subject", retries=0)
 def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
-    """Retest one cluster; raises the error of the part that failed. A cluster is deleted at the end unless the settings keep it."""
+    """Retest one cluster; raises the error of the part that failed. A cluster is deleted at the end unless the settings keep it.
+
+    NotStarted where a failed cluster is kept on one of its machines.
+    """
     candidate, settings = planned.values["candidate"], planned.values["settings"]
+    if candidate.machines & _kept_machines.get(run.id, set()):
+        raise NotStarted(KEPT)
     retest = _Retest(candidate, settings, run)
-    error: BaseException | None = None
+    error, result = "", RetestResult.FAILED
     try:
         with record_step(planned, run, RetestRecord) as attempt:
-            attempt.extra |= {"result": RetestResult.FAILED, **_described(candidate)}
+            attempt.extra |= {"result": result, **_described(candidate)}
             try:
                 retest.run()
                 attempt.extra["result"] = RetestResult.PASSED
                 attempt.change(f"cluster {candidate.cluster} created and verified")
             except Exception as raised:
-                error = raised
-                nothing_changed = len(retest.phases) == 1 and refused(raised)
+                nothing_changed = len(retest.phases) <= 1 and refused(raised)
                 attempt.extra["result"] = RetestResult.REFUSED if nothing_changed else RetestResult.FAILED
                 raise
             finally:
                 attempt.extra |= {"phases": tuple(retest.phases), "failed_step": retest.failed_step, "kept": retest.kept}
+                if settings.keep_failed and retest.kept and attempt.extra["result"] is RetestResult.FAILED:
+                    _kept_machines.setdefault(run.id, set()).update(candidate.machines)
+        result = RetestResult.PASSED
+    except Exception as raised:  # also a record that could not be written: the history then has nothing
+        error = str(raised)
+        result = RetestResult.REFUSED if attempt.extra["result"] is RetestResult.REFUSED else RetestResult.FAILED
+        raise
     finally:
-        result = attempt.extra["result"]
         seconds = sum(phase.seconds for phase in retest.phases)
-        report_retest(
-            run, candidate.cluster, result, failed_step=retest.failed_step, error="" if error is None else str(error), seconds=seconds
-        )
+        report_retest(run, candidate.cluster, result, failed_step=retest.failed_step, error=error, seconds=seconds)
 
 
 def record_skipped(planned: PlannedStep, outcome: StepOutcome, run: RunContext) -> None:
@@ -60,7 +88,7 @@ def record_skipped(planned: PlannedStep, outcome: StepOutcome, run: RunContext) 
     if not isinstance(outcome.error, NotStarted):
         return
     with record_step(planned, run, RetestRecord) as attempt:
-        attempt.found = "not started: its machines have a failed cluster, which is kept for inspection"
+        attempt.found = f"not started: {KEPT}"
         attempt.extra |= {"result": RetestResult.SKIPPED, **_described(planned.values["candidate"])}
     report_retest(run, planned.subject, RetestResult.SKIPPED)
 
@@ -78,36 +106,53 @@ class _Retest:
     context: RunContext
     phases: list[PhaseRecord] = field(default_factory=list)
     failed_step: str = ""
+    refused: bool = False  # create changed no host
 
     @property
     def kept(self) -> bool:
         """The retest left its cluster on the machines, whole or in part."""
         ran = {phase.phase: phase.succeeded for phase in self.phases}
-        return Phase.CREATE in ran and not ran.get(Phase.DELETE, False)
+        return Phase.CREATE in ran and not self.refused and not ran.get(Phase.DELETE, False)
 
     def run(self) -> None:
         """All parts; raises the error of the first that failed."""
-        name, wait = self.candidate.cluster, self.settings.wait_seconds
-        self._run(Phase.FREE_HOSTS, free_hosts, cluster=name, wait_seconds=wait)
+        cluster, wait = self._unchanged_file(), self.settings.wait_seconds
+        self._run(Phase.FREE_HOSTS, free_hosts, cluster=cluster, wait_seconds=wait)
         try:
-            self._run(Phase.CREATE, create_cluster, cluster=name, verify=False, wait_seconds=wait)
-            self._run(Phase.VERIFY, verify_cluster, cluster=name, wait_seconds=wait)
+            self._run(Phase.CREATE, create_cluster, cluster=cluster, verify=False, wait_seconds=wait)
+            self._run(Phase.VERIFY, verify_cluster, cluster=cluster, wait_seconds=wait)
         except Exception as error:
+            self.refused = isinstance(error, SpecError) and all(phase.phase is not Phase.VERIFY for phase in self.phases)
             if not self.settings.keep_failed:
-                self._delete_after(error)
+                self._delete_after(error, cluster)
             raise
         if not self.settings.keep_passed:
-            self._run(Phase.DELETE, delete_cluster, cluster=name, confirm=name, wait_seconds=wait)
+            self._run(Phase.DELETE, delete_cluster, cluster=cluster, confirm=self.candidate.cluster, wait_seconds=wait)
 
-    def _delete_after(self, error: Exception) -> None:
-        """Delete a failed cluster. A failure of this is told, and does not hide the first error."""
+    def _unchanged_file(self) -> dict[str, Any] | str:
+        """The document for every part, so that an edit of the saved file cannot give them other machines than those that were freed.
+
+        FileChanged when it was edited since the run began: the order of the clusters is that of the old machines. The name, when the file has problems.
+        """
         name = self.candidate.cluster
+        spec = given_cluster(name).read().spec
+        document = {} if spec is None else spec.model_dump(mode="json", exclude_unset=True)
+        if document != self.candidate.file:
+            hint = "Retest it again: the next run uses the new file."
+            raise FileChanged([Problem("saved-cluster-changed", "name", f"the saved file of {name} was changed after the run began", hint)])
+        return document or name
+
+    def _delete_after(self, error: Exception, cluster: dict[str, Any] | str) -> None:
+        """Delete a failed cluster. A failure of this is told, and does not hide the first error."""
+        name, wait = self.candidate.cluster, self.settings.wait_seconds
         try:
-            self._run(Phase.DELETE, delete_cluster, cluster=name, confirm=name, wait_seconds=self.settings.wait_seconds)
+            self._run(Phase.DELETE, delete_cluster, cluster=cluster, confirm=name, wait_seconds=wait)
         except Exception as second:
             error.add_note(f"the failed cluster could not be deleted: {second}")
 
     def _run(self, phase: Phase, flow: Flow[..., Any], **parameters: Any) -> None:
+        if self.context.id in _stopped:
+            raise ClusterError("the run was cancelled")
         start = time.monotonic()
         # the heartbeat of the retest run is enough; each flow's own would take a second at its end (measured)
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
@@ -116,6 +161,9 @@ class _Retest:
         self.phases.append(PhaseRecord(phase=phase, flow_run=flow_run, seconds=time.monotonic() - start, succeeded=succeeded))
         if succeeded:
             return
+        if self.context.id in _stopped:  # the error is only that the sessions were closed
+            self.failed_step = self.failed_step or phase.value
+            raise ClusterError(f"the run was cancelled during {phase}")
         self.failed_step = self.failed_step or failed_step(flow_run, self.context) or phase.value
         raised = get_state_exception(state)
         raise raised if isinstance(raised, Exception) else ClusterError(f"{phase} did not complete: {state.name}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.retests.order import RetestSettings, plan_retests
+from cluster.retests.order import plan_retests
 from cluster.retests.outcome import retests_summary
+from cluster.retests.parameters import read_retest_settings
 from cluster.retests.records import RETEST_CLUSTER, RETESTS
 from cluster.vocabulary.errors import ClusterError
-from flows.retest_cluster import record_skipped, retest_cluster
+from flows.retest_cluster import record_skipped, retest_cluster, stop_retests
 from runs.artifacts import plan_artifact, summary_artifact
 from runs.cluster_run import run_context
 from runs.cluster_slot import exclusive_run
@@ -16,7 +17,6 @@ from runs.executor import execute
 from runs.overview import publish_overview
 from runs.progress import report_progress
 from runs.retest_history import publish_history
-from runs.sessions import close_all_sessions
 from tasks.start_retests import start_retests
 
 
@@ -37,15 +37,16 @@ def retest_clusters(
         wait_seconds: How long to wait for another retest run, and for another run on one of the clusters.
         audit: Name of the Audit store block with the history.
     """
+    settings = read_retest_settings(keep_passed, keep_failed, wait_seconds)
     run = run_context({"name": RETESTS, "audit": audit})
-    with exclusive_run(run, wait_seconds):
+    with exclusive_run(run, settings.wait_seconds):
         candidates = start_retests(clusters, run)
-        plan = plan_retests(candidates, RetestSettings(keep_passed, keep_failed, wait_seconds))
+        plan = plan_retests(candidates, settings)
         plan_artifact(run, plan)
         try:
             outcomes = execute(plan, {RETEST_CLUSTER: retest_cluster}, run)
         except BaseException:
-            close_all_sessions()  # a cancelled run: the flows that it started wait for their hosts
+            stop_retests(run)  # a cancelled run
             raise
         for step in plan.steps:
             record_skipped(step, outcomes[step.id], run)

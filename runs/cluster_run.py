@@ -9,7 +9,7 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from runs.cluster_api import close_api
-from runs.cluster_slot import exclusive_run
+from runs.cluster_slot import exclusive_run, tag_run
 from runs.context import RunContext
 from runs.sessions import close_sessions, open_sessions
 
@@ -22,8 +22,10 @@ def run_context(document: Any) -> RunContext:
         value = fields.get(name, default)
         return value if isinstance(value, str) and value else default
 
+    cluster = _path_safe(string("name", "unnamed"))
+    tag_run(str(flow_run.id), cluster)
     return RunContext(
-        cluster=_path_safe(string("name", "unnamed")),
+        cluster=cluster,
         id=str(flow_run.id),
         audit=string("audit", "default"),
         bundle=string("bundle", "default"),

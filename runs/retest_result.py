@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cluster.retests.outcome import in_one_line
 from cluster.retests.records import RetestResult
 from runs.context import RunContext
 from runs.progress import report_progress
@@ -13,6 +14,6 @@ def report_retest(
     """Emit `sixstack.retest.RESULT` with the cluster as its resource."""
     why = f" at {failed_step}" if failed_step else ""
     after = f" after {seconds:.0f} s" if seconds else ""
-    line = f"retest of {cluster}: {result}{why}{after}{f': {error.splitlines()[0]}' if error else ''}"
+    line = f"retest of {cluster}: {result}{why}{after}{f': {in_one_line(error)}' if error else ''}"
     details = {"result": result.value, "cluster": cluster, "failed_step": failed_step, "run": run.id}
     report_progress(run, line, event=f"sixstack.retest.{result}", subject=cluster, cluster=cluster, details=details)

@@ -12,13 +12,14 @@ from blocks.loading import documents_of, load
 from blocks.saved_cluster import SavedCluster
 from cluster.file.reader import read_text
 from cluster.retests.order import Candidate
+from cluster.retests.parameters import NothingRetested
 from cluster.retests.records import START_RETESTS, RetestStart
-from cluster.vocabulary.errors import SixstackError, SpecError
+from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.families import stack_name
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
-from cluster.vocabulary.spec import SSH, ClusterSpec
+from cluster.vocabulary.spec import SSH, ClusterSpec, parse_address
 from hosts.session import Session
 from kube.pod_networks import network_images
 from runs.attempts import record_attempt, step
@@ -26,12 +27,6 @@ from runs.context import RunContext
 from runs.sessions import credential
 
 LIMIT = timedelta(seconds=10)
-
-
-class NothingRetested(SpecError):
-    """The parameters of retest-clusters are invalid."""
-
-    headline = "no cluster is retested, and no host was changed"
 
 
 @step(START_RETESTS)
@@ -79,16 +74,24 @@ def _name_problems(clusters: Sequence[Any], saved: Iterable[str]) -> Iterable[Pr
 def _candidate(name: str, spec: ClusterSpec | None, ids: dict[SSH, str]) -> Candidate:
     if spec is None:
         return Candidate(name)
-    machines = {f"{host.ssh.address} port {host.ssh.port}" for host in spec.hosts} | {
-        ids[host.ssh] for host in spec.hosts if host.ssh in ids
-    }
+    endpoints = {host.ssh for host in spec.hosts}
     return Candidate(
         name,
         stack_name(spec.stack, spec.primary_family),
-        frozenset(machines),
-        _versions(spec),
-        spec.model_dump(mode="json", exclude_unset=True),
+        frozenset({_endpoint(ssh) for ssh in endpoints} | {ids[ssh] for ssh in endpoints if ssh in ids}),
+        identified=endpoints <= set(ids),
+        versions=_versions(spec),
+        file=spec.model_dump(mode="json", exclude_unset=True),
     )
+
+
+def _endpoint(ssh: SSH) -> str:
+    """One text for all spellings of an address."""
+    try:
+        address = str(parse_address(ssh.address))
+    except ValueError:  # a DNS name
+        address = ssh.address.lower()
+    return f"{address} port {ssh.port}"
 
 
 def _versions(spec: ClusterSpec) -> dict[str, str]:

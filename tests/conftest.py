@@ -138,6 +138,8 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workpla
     try:
         prefect.start(say)
         prefect.deploy(say)
+        # else the first run would create one in the home of the user
+        prefect.save_blocks({"audit-store": {"default": {"url": str(prefect.root / "audit")}}})
         yield Workplace(prefect)
     finally:
         prefect.stop(say)

@@ -34,15 +34,16 @@ def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
 def plan_free(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
     """The steps that remove a cluster from these hosts, which may be some of its hosts: `spec` has its name and only them.
 
-    The kubeconfig stays when the control plane is not among them.
+    The kubeconfig stays when the control plane is not among them, or when it is of another cluster with this name.
     """
     plan = PlanBuilder(spec.name)
     resets: list[str] = []
     for host in spec.hosts:
         resets += plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
-    with_api = any(facts[host.name].kubernetes.api_manifest for host in spec.hosts)
+    with_api = [facts[host.name].kubernetes for host in spec.hosts if facts[host.name].kubernetes.api_manifest]
     reason = "the control plane of the cluster is reset" if with_api else None
-    plan.add(REMOVE_KUBECONFIG, reason=reason, needs=resets)
+    values = {"authorities": [state.ca_hash for state in with_api if state.ca_hash]}
+    plan.add(REMOVE_KUBECONFIG, reason=reason, values=values, needs=resets)
     return plan.build()
 
 

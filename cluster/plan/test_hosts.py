@@ -17,7 +17,7 @@ def plan_test_hosts(spec: ClusterSpec, facts: Mapping[str, HostFacts], *, undo: 
     """A step for each host that is not yet as requested; hosts do not wait for each other."""
     plan = PlanBuilder(spec.name)
     for host in spec.hosts:
-        if facts[host.name].test_host is not undo:
+        if facts[host.name].test_host is not bool(undo):  # flows do not check the types of parameters
             continue
         reason = f"{host.name} is to be {'a test host no more' if undo else 'a test host'}"
         plan.add(UNMARK_TEST_HOST if undo else MARK_TEST_HOST, host.name, reason=reason)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from cluster.retests.outcome import in_one_line
 from cluster.retests.records import RETEST_CLUSTER, START_RETESTS, Phase, PhaseRecord, RetestRecord, RetestResult, RetestStart
 from cluster.vocabulary.records import StepRecord
 
@@ -44,7 +45,7 @@ class HistoryRow:
     seconds: float | None = None  # None when the retest is not finished
     phases: tuple[PhaseRecord, ...] = ()
     failed_step: str = ""
-    error: str = ""  # its first line
+    error: str = ""  # in one line
     versions: Mapping[str, str] = field(default_factory=dict)
     file: Mapping[str, Any] = field(default_factory=dict)
     kept: bool = False
@@ -213,7 +214,7 @@ def _row(record: RetestRecord) -> HistoryRow:
         seconds=(_utc(record.end) - start).total_seconds(),
         phases=record.phases,
         failed_step=record.failed_step,
-        error=next(iter((record.error or "").strip().splitlines()), ""),
+        error=in_one_line(record.error or ""),
         versions=record.versions,
         file=record.file,
         kept=record.kept,

@@ -17,6 +17,7 @@ class Candidate:
     cluster: str
     stack: str = ""  # display name of the stack mode
     machines: frozenset[str] = frozenset()  # machine ids, and SSH endpoints
+    identified: bool = True  # every machine told its id; another one could be any machine, under another address
     versions: Mapping[str, str] = field(default_factory=dict)  # of the programs in its bundle
     file: Mapping[str, Any] = field(default_factory=dict)
 
@@ -31,21 +32,24 @@ class RetestSettings:
 
 
 def plan_retests(candidates: Sequence[Candidate], settings: RetestSettings) -> Plan:
-    """A step for each cluster, in the order given.
-
-    With `keep_failed`, a cluster needs that the clusters before it on its machines passed: a failed one stays there for inspection.
-    """
+    """A step for each cluster, in the order given, after those before it on its machines. The step skips itself where a failed cluster is kept."""
     plan = PlanBuilder(RETESTS)
     planned: list[tuple[Candidate, str]] = []
     for candidate in candidates:
-        earlier = [step for other, step in planned if other.machines & candidate.machines]
+        earlier = [step for other, step in planned if _may_share(other, candidate)]
         (step,) = plan.add(
             RETEST_CLUSTER,
             candidate.cluster,
             reason=f"stack mode {candidate.stack}" if candidate.stack else "its file has problems",
             values={"candidate": candidate, "settings": settings},
-            needs=earlier if settings.keep_failed else (),
-            after=() if settings.keep_failed else earlier,
+            after=earlier,
         )
         planned.append((candidate, step))
     return plan.build()
+
+
+def _may_share(one: Candidate, other: Candidate) -> bool:
+    """Whether two clusters have a machine in common, as far as is known."""
+    if not one.machines or not other.machines:
+        return False
+    return bool(one.machines & other.machines) or not (one.identified and other.identified)

@@ -45,7 +45,7 @@ def _state(state: ClusterHistory, ui: str) -> list[str]:
     lines = [
         f"## {_colour(newest)} {escape(newest.cluster)}",
         "",
-        f"Stack mode {escape(newest.stack)}: {newest.shown_result} on {newest.shown_start}, {last_good}.",
+        f"Stack mode {escape(newest.stack) or 'unknown'}: {newest.shown_result} on {newest.shown_start}, {last_good}.",
     ]
     if newest.failed_step or newest.error:
         lines += ["", f"First failing step: {escape(newest.failed_step or '-')}. {escape(newest.error)}".rstrip()]

@@ -13,6 +13,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host, parse_address
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
 # a node's name becomes the value of the label kubernetes.io/hostname
 _LONGEST_NODE_NAME = 63
+_RESERVED = "retests"
 
 
 def is_subdomain(text: str) -> bool:
@@ -32,6 +33,11 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def may_name_a_cluster(text: str) -> bool:
+    """Whether a cluster file may have this `name`."""
+    return len(text) <= 40 and text != _RESERVED and re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", text) is not None
 
 
 @item_rule("malformed-node-name", "hosts")
@@ -99,5 +105,5 @@ def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterato
 @spec_rule("reserved-cluster-name")
 def cluster_name_is_not_reserved(spec: ClusterSpec) -> Iterator[Violation]:
     """The cluster is named `retests`, which the audit store calls the records of retests."""
-    if spec.name == "retests":
+    if spec.name == _RESERVED:
         yield Violation("name", "the name retests is reserved for the records of retests", "use another name, such as retest-ipv6")

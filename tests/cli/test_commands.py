@@ -120,3 +120,12 @@ def test_a_block_that_is_not_there_is_3(prefect_server: Workplace, arguments: li
     done = prefect_server.sixstack(*arguments)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "there is no block `nobody`" in done.stderr
+
+
+def test_a_file_name_that_is_taken_for_a_saved_cluster_is_explained_also_without_a_server(tmp_path: Path) -> None:
+    """Such a name was a file before clusters could be saved, and `check` needed no server."""
+    (tmp_path / "demo").write_bytes(EXAMPLE.read_bytes())
+    done = without_server(tmp_path, "check", "demo")
+    assert done.returncode == 3
+    assert "write ./demo" in done.stderr
+    assert without_server(tmp_path, "check", "./demo").returncode == 0

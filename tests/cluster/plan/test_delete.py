@@ -8,7 +8,7 @@ import pytest
 
 from cluster.facts.host_facts import HostFacts
 from cluster.plan.delete import delete_problems, owned_part, plan_delete, plan_free
-from tests.cluster.plan.test_create import FACTS, SPEC, bare, member, names
+from tests.cluster.plan.test_create import CA, FACTS, SPEC, bare, member, names
 
 
 def test_every_host_is_reset_before_the_saved_kubeconfig_is_removed() -> None:
@@ -47,6 +47,7 @@ def test_freeing_hosts_removes_the_kubeconfig_only_with_the_control_plane() -> N
     whole = owned_part(SPEC, "other", of_other)
     assert (whole.name, [host.name for host in whole.hosts]) == ("other", ["a", "b"])
     assert names(plan_free(whole, of_other)) == [("reset-host", "a"), ("reset-host", "b"), ("remove-kubeconfig", "cluster")]
+    assert plan_free(whole, of_other).steps[-1].values == {"authorities": [CA]}
     worker = owned_part(SPEC, "other", {**FACTS, "b": of_other["b"]})
     assert names(plan_free(worker, of_other)) == [("reset-host", "b")]
     assert plan_free(worker, of_other).steps[0].values["cluster"] == "other"

@@ -75,6 +75,11 @@ def test_the_state_of_each_cluster_names_its_last_good_run_and_the_changes() -> 
     assert "->" not in re.sub(r"-->", "", v6)
 
 
+def test_a_cluster_whose_file_has_problems_has_no_stack_mode() -> None:
+    """Its stack mode is not known."""
+    assert "\nStack mode unknown: refused on " in page(retest(0, result=RetestResult.REFUSED, stack=""))
+
+
 def test_a_chart_has_the_durations_of_passed_retests() -> None:
     """Nights without a duration have no point, and a failed retest that ended early is no fast one."""
     text = page(retest(0), night_start(1), retest(2, result=RetestResult.FAILED), retest(3), retest(4))

@@ -49,3 +49,10 @@ def test_a_marked_host_of_another_tool_is_refused(a_spec: Make, some_facts: Make
     """A marker is no permission to reset what sixstack did not make; the other host may belong to a sixstack cluster."""
     found = codes(a_spec(test_hosts=True), some_facts(1, test_host=True, owner="demo"), some_facts(2, test_host=True, **changes))
     assert [(one, path.split("/")[1]) for one, path in found] == [(code, "node-2")]
+
+
+@pytest.mark.parametrize("owner", ["../../other", "Demo", "two words", "a" * 41, "retests", "demo\n"])
+def test_an_owner_that_cannot_be_a_cluster_is_refused(a_spec: Make, some_facts: Make, owner: str) -> None:
+    """The machine wrote it: it must not name a folder outside the audit store, or the slot that the retest run itself holds."""
+    facts = [some_facts(1, test_host=True, owner=owner), some_facts(2, test_host=True)]
+    assert codes(a_spec(test_hosts=True), *facts) == [("owner-not-a-cluster", "hosts/node-1")]
