@@ -10,7 +10,7 @@ import io
 import math
 import re
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -23,6 +23,8 @@ from templates import render
 
 STEPS = PurePosixPath("/var/lib/sixstack/steps")
 _KEEP = 1_000_000  # bytes of the log's end that a result holds
+_LONGEST_LINE = 1 << 16  # bytes of a line that are kept: a reader of the log needs fewer
+_LONGEST_QUOTE = 1000  # characters of a line in an error
 _START_LIMIT = timedelta(seconds=90)  # to send the step, start it, and wait for another caller's start
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _INPUT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
@@ -47,11 +49,12 @@ def run_detached(
     inputs: Mapping[str, bytes] | None = None,
     limit: timedelta,
     on_line: Callable[[str], None] = lambda _: None,
+    secrets: Iterable[str] = (),
 ) -> StepResult:
     """Run `script` as unit sixstack-STEP-CLUSTER-ATTEMPT, or attach to the one that runs, and wait for its end.
 
     The script reads each of `inputs` at "$SIXSTACK_STEP_DIR/NAME", and handles the state that an earlier attempt left. `on_line` receives each
-    printed line at once. HostUnreachable when the connection breaks (the step continues: call again to attach), StepTimedOut when
+    printed line at once; errors are without `secrets`. HostUnreachable when the connection breaks (the step continues: call again to attach), StepTimedOut when
     `limit` ended the step, HostBusy when a step of that name runs for another cluster.
     """
     if not _NAME.match(step) or not _NAME.match(cluster):
@@ -66,10 +69,10 @@ def run_detached(
     starter = render("step/detached.sh.j2", step=step, cluster=cluster, unit_limit=unit_limit)
     log = _Log(on_line)
     output = session.run(starter, limit=timedelta(seconds=unit_limit) + _START_LIMIT, stdin=_packed(files), on_output=log.take)
-    return _result(session, step, limit, output, log)
+    return _result(session, step, limit, output, log, secrets)
 
 
-def _result(session: Session, step: str, limit: timedelta, output: Output, log: _Log) -> StepResult:
+def _result(session: Session, step: str, limit: timedelta, output: Output, log: _Log, secrets: Iterable[str]) -> StepResult:
     word, _, rest = log.headline.partition(" ")
     if word == "busy":
         raise HostBusy(f"{session.host}: step {step} of cluster {rest} is running there")
@@ -77,9 +80,9 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
     if last == ["vanished"]:
         raise HostUnreachable(session.host, f"step {step} (attempt {rest}) was stopped from outside and left no exit code")
     if not output.ok or len(last) != 3 or last[0] != "exit" or not rest.isdigit():
-        raise HostError(
-            session.host, f"step {step} could not be started: {redact(output.stderr.strip()[-300:]) or f'exit code {output.exit_code}'}", ""
-        )
+        # redacted before it is cut: a part of a secret is not recognised
+        printed = redact(output.stderr, secrets).strip()[-300:]
+        raise HostError(session.host, f"step {step} could not be started: {printed or f'exit code {output.exit_code}'}", "")
     exit_code, size = int(last[1]), int(last[2])
     if log.size < size:
         # the end of the log overtook the reader
@@ -87,8 +90,9 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
         log.add(more.stdout.encode())
     log.end()
     if exit_code == TIMED_OUT:
+        last_line = redact(log.last_line, secrets)[:_LONGEST_QUOTE]
         raise StepTimedOut(
-            f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; its last line: {redact(log.last_line)}"
+            f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; its last line: {last_line}"
         )
     return StepResult(exit_code, log.text, int(rest), word != "started")
 
@@ -110,22 +114,25 @@ class _Log:
         if self._head is None:
             self.add(data)
             return
-        self._head += data
-        line, found, rest = bytes(self._head).partition(b"\n")
+        line, found, rest = data.partition(b"\n")
+        self._head += line[: _LONGEST_LINE - len(self._head)]
         if found:
-            self.headline, self._head = line.decode(errors="replace"), None
+            self.headline, self._head = self._head.decode(errors="replace"), None
             self.add(rest)
 
     def add(self, data: bytes) -> None:
         """Read more of the step's log."""
         self.size += len(data)
         self._kept += data
-        del self._kept[:-_KEEP]
-        self._rest += data
-        *lines, rest = bytes(self._rest).split(b"\n")
-        self._rest = bytearray(rest)
-        for line in lines:
-            self._emit(line)
+        if len(self._kept) > 2 * _KEEP:  # not at every part: that would move a megabyte each time
+            del self._kept[:-_KEEP]
+        # only the new data is searched: a line of 10 MB arrives in hundreds of parts
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            self._extend(end)
+            self._emit(bytes(self._rest))
+            self._rest.clear()
+        self._extend(rest)
 
     def end(self) -> None:
         """End the log, with its last line."""
@@ -136,7 +143,10 @@ class _Log:
     @property
     def text(self) -> str:
         """The end of the log."""
-        return self._kept.decode(errors="replace")
+        return self._kept[-_KEEP:].decode(errors="replace")
+
+    def _extend(self, data: bytes) -> None:
+        self._rest += data[: _LONGEST_LINE - len(self._rest)]
 
     def _emit(self, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip("\r")

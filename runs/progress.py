@@ -38,5 +38,8 @@ def report_progress(
             for flow_run in dict.fromkeys((run.id, run.started_by))
             if flow_run
         ],
-        payload={"line": f"{run.cluster}: {line}" if run.started_by else line, **(details or {})},
+        payload={
+            "line": f"{run.cluster}: {line}" if run.started_by else line,
+            **{name: redact(value) for name, value in (details or {}).items()},
+        },
     )

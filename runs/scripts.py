@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 
 from cluster.vocabulary.errors import HostRefused, StepFailed
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.redaction import redact
+from cluster.vocabulary.redaction import RedactedLines, redact
 from hosts.detached import run_detached
 from hosts.session import Session
 from runs.attempts import Attempt
@@ -55,7 +55,7 @@ def run_detached_script(
 ) -> None:
     """Run a template's script as a unit of the host that outlives this connection, or attach to a running one."""
     script = _rendered(attempt, template, values)
-    log = get_run_logger()
+    log, lines = get_run_logger(), RedactedLines(attempt.secrets)
     done = run_detached(
         session,
         cluster=cluster,
@@ -63,7 +63,8 @@ def run_detached_script(
         script=script,
         inputs=inputs or {},
         limit=limit,
-        on_line=lambda line: log.info(redact(_COLOR_CODE.sub("", line), attempt.secrets)),
+        on_line=lambda line: log.info(lines.line(_COLOR_CODE.sub("", line))),
+        secrets=attempt.secrets,
     )
     attempt.exit_code = done.exit_code
     attempt.output += done.output
