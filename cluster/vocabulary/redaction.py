@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from cluster.vocabulary.secret_forms import PIECE, URL_SAFE, secret_forms
 
@@ -143,19 +143,22 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _without_known(text: str, secrets: Iterable[str]) -> str:
-    whole: set[str] = set()
-    pieces: set[str] = set()
-    for secret in set(secrets):
-        forms = secret_forms(secret)
-        whole |= forms.whole
-        pieces |= forms.pieces
-    # longest first: otherwise a part of a secret that contains another secret would remain
-    for form in sorted(whole, key=len, reverse=True):
+    whole, pieces = _forms(frozenset(secrets))
+    for form in whole:
         text = text.replace(form, HIDDEN)
     return _compiled(_RUN).sub(lambda run: _without_pieces(run[0], pieces), text) if pieces else text
 
 
-def _without_pieces(run: str, pieces: set[str]) -> str:
+@lru_cache(maxsize=8)
+def _forms(secrets: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The forms of all secrets, and the pieces of keys. They are kept: a log has many lines for the same secrets."""
+    forms = [secret_forms(secret) for secret in secrets]
+    # longest first: otherwise a part of a secret that contains another secret would remain
+    whole = sorted({form for each in forms for form in each.whole}, key=len, reverse=True)
+    return tuple(whole), frozenset(piece for each in forms for piece in each.pieces)
+
+
+def _without_pieces(run: str, pieces: Collection[str]) -> str:
     """A word of base64 characters without its pieces of a key."""
     plain = run.translate(URL_SAFE)
     found = [at for at in range(len(plain) - PIECE + 1) if plain[at : at + PIECE] in pieces]
