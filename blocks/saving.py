@@ -35,8 +35,11 @@ def save(block: Block, name: str, *, overwrite: bool = False, secrets: Iterable[
     try:
         block.save(name, overwrite=overwrite)
     except Exception as error:  # the server's answer to a refused request may contain the request
-        raise EnvironmentFault(f"block `{name}` cannot be saved: {redact(str(error), secrets)}") from None
-    return outcome
+        reason = redact(str(error), secrets)
+    else:
+        return outcome
+    # raised here: inside `except`, the server's answer would be its context
+    raise EnvironmentFault(f"block `{name}` cannot be saved: {reason}")
 
 
 def _content(block: Block) -> dict[str, object]:

@@ -93,7 +93,7 @@ class _Repository:
     def _authorize(self, response: httpx.Response) -> Mapping[str, str]:
         """Fetch an anonymous bearer token from the server in the 401 response (https://distribution.github.io/distribution/spec/auth/token/)."""
         challenge = response.headers.get("WWW-Authenticate", "")
-        parameters = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+        parameters = dict(re.findall(r'(?<!\w)(\w++)="([^"]*+)"', challenge))
         if not challenge.lower().startswith("bearer ") or "realm" not in parameters:
             raise EnvironmentFault(f"{response.request.url}: the registry requires a login ({challenge or 'no WWW-Authenticate header'})")
         query = {key: parameters[key] for key in ("service", "scope") if key in parameters}

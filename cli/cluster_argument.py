@@ -81,9 +81,10 @@ def read(cluster: str, *, manifests: bool = True, text: str | None = None) -> Re
 def _read_saved(name: str, *, manifests: bool) -> Reading | int:
     from cli.server import require_server
     from cluster.vocabulary.errors import SixstackError
-    from runs.given_cluster import given_cluster
+    from runs.given_cluster import given_cluster, require_name
 
     try:
+        require_name(name)
         require_server()
         reading = given_cluster(name).read()
     except SixstackError:

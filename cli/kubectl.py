@@ -21,18 +21,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """kubectl's own exit code."""
-    import yaml
-
     from cli.saved_cluster import control_plane_session, saved_kubeconfig
     from cluster.vocabulary.hostport import join_host_port, split_host_port
     from hosts.forward import forwarded
+    from kube.kubeconfig import kubeconfig_document
 
     name = cluster_name(options.cluster)
     if isinstance(name, int):
         return name
     block = saved_kubeconfig(name)
     arguments = [word for index, word in enumerate(options.arguments) if not (index == 0 and word == "--")]
-    document = yaml.safe_load(block.kubeconfig.get_secret_value())
+    document = kubeconfig_document(block.kubeconfig.get_secret_value())
     if block.ssh is None:
         return _run(document, arguments)
     api_host, api_port = split_host_port(block.api, 6443)

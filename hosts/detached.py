@@ -10,7 +10,7 @@ import io
 import math
 import re
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -25,8 +25,8 @@ STEPS = PurePosixPath("/var/lib/sixstack/steps")
 _KEEP = 1_000_000  # bytes of the log's end that a result holds
 _LONGEST_LINE = 10_000  # bytes of a line that are reported
 _MOST_LINES = 50_000  # reported lines of a step: each becomes a log line of the run
+_LONGEST_QUOTE = 400  # characters of a line in an error
 _START_LIMIT = timedelta(seconds=90)  # to send the step, start it, and wait for another caller's start
-_SHOWN = 400  # characters of a line in an error
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _NUMBER = re.compile(r"^[0-9]{1,18}$")
 _INPUT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
@@ -51,11 +51,12 @@ def run_detached(
     inputs: Mapping[str, bytes] | None = None,
     limit: timedelta,
     on_line: Callable[[str], None] = lambda _: None,
+    secrets: Iterable[str] = (),
 ) -> StepResult:
     """Run `script` as unit sixstack-STEP-CLUSTER-ATTEMPT, or attach to the one that runs, and wait for its end.
 
     The script reads each of `inputs` at "$SIXSTACK_STEP_DIR/NAME", and handles the state that an earlier attempt left. `on_line` receives each
-    printed line at once. HostUnreachable when the connection breaks (the step continues: call again to attach), StepTimedOut when
+    printed line at once; errors are without `secrets`. HostUnreachable when the connection breaks (the step continues: call again to attach), StepTimedOut when
     `limit` ended the step, HostBusy when a step of that name runs for another cluster.
     """
     if not _NAME.match(step) or not _NAME.match(cluster):
@@ -72,10 +73,10 @@ def run_detached(
     output = session.run(
         starter, limit=timedelta(seconds=unit_limit) + _START_LIMIT, stdin=_packed(files), on_output=log.take, most=_KEEP, only_last=True
     )
-    return _result(session, step, limit, output, log)
+    return _result(session, step, limit, output, log, secrets)
 
 
-def _result(session: Session, step: str, limit: timedelta, output: Output, log: _Log) -> StepResult:
+def _result(session: Session, step: str, limit: timedelta, output: Output, log: _Log, secrets: Iterable[str]) -> StepResult:
     word, _, rest = log.headline.partition(" ")
     if word == "busy":
         raise HostBusy(f"{session.host}: step {step} of cluster {rest} is running there")
@@ -83,9 +84,9 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
     if last == ["vanished"]:
         raise HostUnreachable(session.host, f"step {step} (attempt {rest}) was stopped from outside and left no exit code")
     if not output.ok or len(last) != 3 or last[0] != "exit" or not all(_NUMBER.match(word) for word in (rest, last[1], last[2])):
-        raise HostError(
-            session.host, f"step {step} could not be started: {redact(output.stderr.strip()[-300:]) or f'exit code {output.exit_code}'}", ""
-        )
+        # redacted before it is cut: a part of a secret is not recognised
+        printed = redact(output.stderr, secrets).strip()[-300:]
+        raise HostError(session.host, f"step {step} could not be started: {printed or f'exit code {output.exit_code}'}", "")
     exit_code, size = int(last[1]), int(last[2])
     if log.size < size:
         # the end of the log overtook the reader
@@ -94,8 +95,9 @@ def _result(session: Session, step: str, limit: timedelta, output: Output, log: 
         log.add(more.stdout.encode())
     log.end()
     if exit_code == TIMED_OUT:
+        last_line = redact(log.last_line, secrets)[:_LONGEST_QUOTE]
         raise StepTimedOut(
-            f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; its last line: {redact(log.last_line[:_SHOWN])}"
+            f"{session.host}: step {step} (attempt {rest}) did not end within {limit.total_seconds():.0f} s and was stopped; its last line: {last_line}"
         )
     return StepResult(exit_code, log.text, int(rest), word != "started")
 
@@ -129,7 +131,8 @@ class _Log:
         """Read more of the step's log."""
         self.size += len(data)
         self._kept += data
-        del self._kept[:-_KEEP]
+        if len(self._kept) > 2 * _KEEP:  # not at every part: that would move a megabyte each time
+            del self._kept[:-_KEEP]
         first, *lines = data.split(b"\n")
         self._continue(first)
         for line in lines if self._lines <= _MOST_LINES else lines[-2:]:  # later, only the last complete line matters
@@ -152,7 +155,7 @@ class _Log:
     @property
     def text(self) -> str:
         """The end of the log."""
-        return self._kept.decode(errors="replace")
+        return self._kept[-_KEEP:].decode(errors="replace")
 
     def _continue(self, part: bytes) -> None:
         taken = part[: _LONGEST_LINE - len(self._rest)]

@@ -180,9 +180,8 @@ class Session:
             exchange.send((shell.payload,))
             if not exchange.wait(lambda: b"\n" in exchange.stdout):
                 output = self._output(shell, exchange, 0.0)
-                raise HostError(
-                    self.host, f"a script that must keep running ended with {output.exit_code}: {output.stderr.strip()[-300:]}", ""
-                )
+                printed = redact(output.stderr, self._credential.secrets).strip()[-300:]
+                raise HostError(self.host, f"a script that must keep running ended with {output.exit_code}: {printed}", "")
         except TimeoutError:
             self._slots.give_back(channel)
             raise self._timed_out(limit) from None

@@ -15,6 +15,7 @@ from cluster.vocabulary.errors import EnvironmentFault
 
 # kubeadm puts this name into the certificate of every API server
 SERVER_NAME = "kubernetes"
+_NOT_A_MAPPING = "the kubeconfig is empty or not a YAML mapping"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,12 +41,9 @@ def read_kubeconfig(source: str | Mapping[str, Any], *, any_name: bool = True) -
 
     Raises EnvironmentFault for a kubeconfig that refers to files or login programs, which this machine does not have.
     """
-    try:
-        document = yaml.safe_load(source) if isinstance(source, str) else source
-    except yaml.YAMLError:  # the message quotes the text with its keys
-        document = None
+    document = kubeconfig_document(source) if isinstance(source, str) else source
     if not isinstance(document, Mapping):
-        raise EnvironmentFault("the kubeconfig is empty or not a YAML mapping")
+        raise EnvironmentFault(_NOT_A_MAPPING)
     try:
         context = _named(document["contexts"], document["current-context"])["context"]
         cluster = _named(document["clusters"], context["cluster"])["cluster"]
@@ -69,6 +67,25 @@ def read_kubeconfig(source: str | Mapping[str, Any], *, any_name: bool = True) -
         key=_decoded(user["client-key-data"]) if "client-key-data" in user else None,
         token=user.get("token"),
     )
+
+
+def kubeconfig_document(text: str) -> dict[str, Any]:
+    """The document of a kubeconfig; EnvironmentFault, without a quotation of the text and its keys, when it is damaged."""
+    try:
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):  # the message quotes the text with its keys
+        document = None
+    if not isinstance(document, dict):
+        raise EnvironmentFault(_NOT_A_MAPPING)
+    return document
+
+
+def kubeconfig_secrets(document: Mapping[str, Any]) -> set[str]:
+    """Keys, tokens and passwords of a kubeconfig's users, damaged ones too. Certificates are public."""
+    entries = document.get("users")
+    users = [entry.get("user") for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    found = (user.get(name) for user in users if isinstance(user, Mapping) for name in ("client-key-data", "token", "password"))
+    return {str(value) for value in found if value}
 
 
 def _named(entries: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

@@ -94,11 +94,12 @@ def _kubeadm(config_maps: dict[str, Document], name: str, key: str) -> dict[str,
 
 def _domain(corefile: str) -> str:
     """The first zone of CoreDNS's kubernetes plug-in, unless it is a reverse zone."""
-    match = re.search(r"(?m)^\s*kubernetes\s+([^\s{]+)", corefile)
+    # no \s: from each of 50,000 empty lines, it would read all that follow
+    match = re.search(r"(?m)^[ \t]*+kubernetes[ \t]++([^\s{]++)", corefile)
     return match[1].rstrip(".") if match and not match[1].endswith(".arpa") else ""
 
 
 def _upstreams(corefile: str) -> tuple[str, ...]:
     """The targets of `forward . TO...` in a Corefile (https://coredns.io/plugins/forward/)."""
-    match = re.search(r"(?m)^\s*forward\s+\.\s+([^{\n]+)", corefile)
+    match = re.search(r"(?m)^[ \t]*+forward[ \t]++\.[ \t]++([^{\n]++)", corefile)
     return tuple(match[1].split()) if match else ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
@@ -17,8 +17,9 @@ from blocks.audit_store import AuditStore
 from blocks.loading import NoBlock, load
 from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.control_characters import without_control
-from cluster.vocabulary.errors import EnvironmentFault, HostError, HostUnreachable, Retryable, SixstackError, StepFailed
+from cluster.vocabulary.errors import EnvironmentFault, Retryable, SixstackError, StepFailed
 from cluster.vocabulary.records import Outcome, StepRecord
+from cluster.vocabulary.redacted_errors import redacted_error
 from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
 from runs.progress import report_progress
@@ -60,17 +61,18 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
     attempt = Attempt(step, host)
     start = datetime.now(UTC)
     error: str | None = None
-    redacted = _Redactor(attempt.secrets)
+    failure: BaseException | None = None
     try:
         yield attempt
     except BaseException as raised:
         attempt.outcome = Outcome.FAILED
-        redacted.error(raised)  # Prefect keeps its text in states and logs
-        error = str(raised) if isinstance(raised, SixstackError) else "".join(traceback.format_exception(raised))
-        if isinstance(raised, StepFailed):
-            attempt.exit_code = raised.exit_code
-            attempt.output = raised.output or attempt.output
-        raise
+        failure = redacted_error(raised, attempt.secrets)  # Prefect keeps its text in states and logs
+        error = str(failure) if isinstance(failure, SixstackError) else "".join(traceback.format_exception(failure))
+        if isinstance(failure, StepFailed):
+            attempt.exit_code = failure.exit_code
+            attempt.output = failure.output or attempt.output
+        if failure is raised:
+            raise
     finally:
         attempt.remove_control_characters()
         error = without_control(error) if error is not None else None  # the traceback of a foreign exception
@@ -81,18 +83,20 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
             flow_run=run.id,
             attempt=1,  # the store sets the number
             outcome=attempt.outcome,
-            found=redacted(attempt.found),
-            changed=tuple(redacted(change) for change in attempt.changed),
+            found=redact(attempt.found, attempt.secrets),
+            changed=tuple(redact(change, attempt.secrets) for change in attempt.changed),
             script_sha256=attempt.script_sha256,
             exit_code=attempt.exit_code,
             start=start,
             end=datetime.now(UTC),
-            output=redacted(attempt.output)[-20_000:],
-            error=redacted(error) if error is not None else None,
+            output=redact(attempt.output, attempt.secrets)[-20_000:],
+            error=redact(error, attempt.secrets) if error is not None else None,
             **attempt.extra,
         )
         written = _write(run, record)
         report_progress(run, _line(written), event=f"sixstack.step.{written.outcome}", subject=f"{step} {host}")
+    if failure is not None:
+        _raise_instead(failure)
 
 
 @contextmanager
@@ -103,22 +107,13 @@ def record_step(planned: PlannedStep, run: RunContext, record_type: type[StepRec
         yield attempt
 
 
-class _Redactor:
-    """redact() with this attempt's secrets."""
-
-    def __init__(self, secrets: set[str]) -> None:
-        self._secrets = secrets
-
-    def __call__(self, text: str) -> str:
-        return redact(text, self._secrets)
-
-    def error(self, raised: BaseException) -> None:
-        """Redact an exception in place: its message, and the attributes of the project's own errors."""
-        raised.args = tuple(self(argument) if isinstance(argument, str) else argument for argument in raised.args)
-        if isinstance(raised, HostError | HostUnreachable):
-            raised.found, raised.hint = self(raised.found), self(raised.hint)
-        if isinstance(raised, StepFailed):
-            raised.output = self(raised.output)
+def _raise_instead(failure: BaseException) -> NoReturn:
+    """Raise the exception that stands for another one, without the other one as its context: that one still has the secret."""
+    context, suppressed = failure.__context__, failure.__suppress_context__
+    try:
+        raise failure
+    finally:
+        failure.__context__, failure.__suppress_context__ = context, suppressed
 
 
 def _line(record: StepRecord) -> str:
@@ -135,7 +130,10 @@ def _write(run: RunContext, record: StepRecord) -> StepRecord:
         return store.write(record)
     except Exception as fault:  # each storage has its own
         step_result = f"the step itself failed: {record.error}" if record.error else f"the step itself succeeded: {record.outcome.value}"
-        raise EnvironmentFault(f"the audit store `{run.audit}` at {store.url} cannot be written ({fault}); {step_result}") from fault
+        url, reason = redact(store.url), redact(str(fault))  # fsspec accepts a password in the URL
+        raise EnvironmentFault(f"the audit store `{run.audit}` at {url} cannot be written ({reason}); {step_result}") from redacted_error(
+            fault
+        )
 
 
 def _store(run: RunContext) -> AuditStore:

@@ -39,13 +39,18 @@ def given_cluster(cluster: Any) -> GivenCluster:
     """The document of a `cluster` parameter. EnvironmentFault when there is no saved cluster of that name, SpecError when it cannot be a name."""
     if not isinstance(cluster, str):
         return GivenCluster(cluster)
-    if not _is_block_name(cluster):
-        hint = "write the name of a saved cluster (`sixstack save FILE` saves one), or the cluster file as a mapping of fields"
-        raise SpecError([Problem("malformed", "cluster", f"{quoted(cluster)} is not the name of a saved cluster", hint)])
+    require_name(cluster)
     try:
         return saved_cluster(cluster)
     except NoBlock:
         raise EnvironmentFault(_unknown(cluster)) from None
+
+
+def require_name(text: str) -> None:
+    """SpecError when a text cannot be the name of a saved cluster."""
+    if not _is_block_name(text):
+        hint = "write the name of a saved cluster (`sixstack save FILE` saves one), or the cluster file as a mapping of fields"
+        raise SpecError([Problem("malformed", "cluster", f"{quoted(text)} is not the name of a saved cluster", hint)])
 
 
 def given_cluster_to_verify(cluster: Any, file: Any = None) -> GivenCluster | None:

@@ -41,6 +41,6 @@ def report_progress(
         ],
         payload={
             "line": f"{run.cluster}: {line}" if run.started_by else line,
-            **{name: without_control(text) for name, text in (details or {}).items()},
+            **{name: redact(without_control(text)) for name, text in (details or {}).items()},
         },
     )

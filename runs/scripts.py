@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import HostRefused, StepFailed
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.redaction import redact
+from cluster.vocabulary.redaction import RedactedLines, redact
 from hosts.detached import run_detached
 from hosts.session import Session
 from runs.attempts import Attempt
@@ -56,7 +56,7 @@ def run_detached_script(
 ) -> None:
     """Run a template's script as a unit of the host that outlives this connection, or attach to a running one."""
     script = _rendered(attempt, template, values)
-    log = get_run_logger()
+    log, lines = get_run_logger(), RedactedLines(attempt.secrets)
     done = run_detached(
         session,
         cluster=cluster,
@@ -64,7 +64,8 @@ def run_detached_script(
         script=script,
         inputs=inputs or {},
         limit=limit,
-        on_line=lambda line: log.info(redact(without_control(line), attempt.secrets)),
+        on_line=lambda line: log.info(lines.line(without_control(line))),
+        secrets=attempt.secrets,
     )
     attempt.exit_code = done.exit_code
     attempt.output += done.output

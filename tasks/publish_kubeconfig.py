@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import yaml
 from pydantic import SecretStr
 
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
@@ -12,7 +11,7 @@ from cluster.plan.create import PUBLISH_KUBECONFIG
 from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.topology import topology
-from kube.kubeconfig import read_kubeconfig
+from kube.kubeconfig import kubeconfig_document, kubeconfig_secrets, read_kubeconfig
 from runs.attempts import record_step, step
 from runs.cluster_api import read_admin_conf
 from runs.context import ClusterContext
@@ -30,8 +29,8 @@ def publish_kubeconfig(planned: PlannedStep, run: ClusterContext) -> None:
     with record_step(planned, run, Publication) as attempt:
         seed, name = topology(run.spec).seed, block_name(run.cluster)
         text = read_admin_conf(seed, run)
-        document = yaml.safe_load(text)
-        attempt.secrets |= {str(value) for user in document["users"] for value in user["user"].values()}
+        document = kubeconfig_document(text)
+        attempt.secrets |= kubeconfig_secrets(document)
         block = SavedKubeconfig(
             cluster=run.cluster,
             kubeconfig=SecretStr(text),

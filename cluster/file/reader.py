@@ -11,6 +11,8 @@ from cluster.rules.offline import check_spec
 from cluster.vocabulary.problems import Problem, errors_in
 from cluster.vocabulary.spec import ClusterSpec
 
+_LONGEST_PATH = 1000  # a longer one has a field name that no cluster file has
+
 # faults that are found before the rules run; docs/reference/problems.md lists them
 SHAPES = {
     "syntax": "A line is not valid YAML. The other lines are still checked.",
@@ -44,7 +46,7 @@ class Reading:
     def line(self, path: str) -> int | None:
         """The line of a field, or of the nearest enclosing field in the text; None without a text."""
         while path not in self.lines and path:
-            path = re.sub(r"(\.?[^.\[\]]+|\[[^\[\]]*\]?|.)\Z", "", path, flags=re.DOTALL)
+            path = path[: max(path.rfind(".", 0, _LONGEST_PATH), path.rfind("[", 0, _LONGEST_PATH), 0)]
         return self.lines.get(path)
 
 

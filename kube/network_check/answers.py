@@ -95,7 +95,7 @@ def _web_fault(answers: frozenset[str], code: int, text: str) -> str:
 def _curl_message(text: str) -> str:
     """The message of curl, without the output before it and without the target, which the check already has."""
     message = text[text.find("curl: ") :].removeprefix("curl: ").strip()
-    return re.sub(r"Failed to connect to \S+ port \d+( after \d+ ms)?: ", "", message)
+    return re.sub(r"Failed to connect to \S++ port \d++( after \d++ ms)?: ", "", message)
 
 
 def _name_fault(wanted: frozenset[Address], code: int, text: str) -> str:
@@ -154,5 +154,5 @@ def _address(word: str) -> Address | None:
 
 
 def _ping_fault(text: str) -> str:
-    loss = re.search(r"\d+% packet loss", text)
+    loss = re.search(r"(?<!\d)\d++% packet loss", text)
     return f"no answer ({loss[0]})" if loss else text[:200] or "no answer"

@@ -62,7 +62,7 @@ class TestCheck:
         assert done.returncode == 0
         assert b"warning: line 22: network.pods[1].cidr: " in done.stdout
 
-    @pytest.mark.parametrize("file", ["no-such-file", "/", "/dev/zero", "nul\0byte"])
+    @pytest.mark.parametrize("file", ["./no-such-file", "/", "/dev/zero", "./nul\0byte"])
     def test_a_file_that_cannot_be_read(self, file: str, capsys: pytest.CaptureFixture[str]) -> None:
         """Missing, a folder, endless: an explanation and exit code 2."""
         from cli.main import main
@@ -167,7 +167,7 @@ class TestWas:
 
     def test_an_old_file_that_cannot_be_read(self) -> None:
         """Exit code 2."""
-        assert sixstack("check", str(GOOD), "--was", "no-such-file").returncode == 2
+        assert sixstack("check", str(GOOD), "--was", "./no-such-file").returncode == 2
 
 
 class TestManifests:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from ipaddress import ip_address, ip_network
 
 from cluster.facts.host_facts import KubernetesState
 from cluster.facts.parsers.sections import value, values
 from cluster.vocabulary.families import Network
+
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 def kubernetes(text: str) -> KubernetesState:
@@ -34,12 +35,14 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 def ca_hash(text: str) -> str | None:
     """sha256:HEX of the public key (SPKI) of the first certificate in PEM text, in the format of `kubeadm join --discovery-token-ca-cert-hash`."""
-    found = re.search(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.DOTALL)
-    if found is None:
+    # no regular expression: from each first line without a last line, it would read the whole text
+    begin = text.find(_BEGIN)
+    end = text.find(_END, begin) if begin >= 0 else -1
+    if end < 0:
         return None
     # imported here to keep `sixstack check` fast: only hosts of a cluster have a certificate
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from cryptography.x509 import load_pem_x509_certificate
 
-    key = load_pem_x509_certificate(found[0].encode()).public_key()
+    key = load_pem_x509_certificate(text[begin : end + len(_END)].encode()).public_key()
     return "sha256:" + hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()

@@ -32,19 +32,22 @@ def _policy(word: str) -> Verdict:
 
 def _rule(line: str, family: Family) -> Rule | None:
     """A line `22/tcp (v6)   ALLOW IN   Anywhere (v6)` as a rule; None for outgoing ones and for headings."""
-    found = re.match(r"(?P<to>\S.*?)\s{2,}(?P<action>ALLOW|DENY|REJECT|LIMIT)(?: IN)?\s{2,}(?P<source>\S.*?)\s*(?:#.*)?$", line)
-    if found is None:
+    to, *columns = re.split(r"\s{2,}+", line)
+    at = next((number for number, column in enumerate(columns) if column.removesuffix(" IN") in _ACTIONS), None)
+    source = " ".join(columns[at + 1 :]).partition("#")[0].strip() if at is not None else ""
+    if at is None or not to or to[0].isspace() or not source:
         return None
-    of_ipv6 = "(v6)" in line or re.search(r"[0-9a-f]*:[0-9a-f:]+", found["source"] + " " + found["to"].rpartition("/")[0]) is not None
+    to = "  ".join([to, *columns[:at]])
+    of_ipv6 = "(v6)" in line or re.search(r":[0-9a-f:]", source + " " + to.rpartition("/")[0]) is not None
     if of_ipv6 is not (family is Family.IPV6):
         return None
-    anywhere = found["source"].replace("(v6)", "").strip() == "Anywhere"
-    return Rule(_to(found["to"]).both(Condition(uncertain=not anywhere)), _ACTIONS[found["action"]])
+    anywhere = source.replace("(v6)", "").strip() == "Anywhere"
+    return Rule(_to(to).both(Condition(uncertain=not anywhere)), _ACTIONS[columns[at].removesuffix(" IN")])
 
 
 def _to(text: str) -> Condition:
     """`Anywhere`, `22`, `22/tcp`, `80,443/tcp (Nginx Full)`, `6000:6007/tcp (v6)`, `198.18.0.11 6443/tcp`, `22/tcp on eth0`."""
-    plain = re.sub(r"\([^)]*\)", "", text).strip()
+    plain = re.sub(r"\([^()]*+\)", "", text).strip()
     if plain == "Anywhere":
         return Condition()
     found = re.search(r"(?:^|\s)(?P<ports>\d[\d,:]*)(?:/(?P<protocol>tcp|udp))?(?=$|\s)", plain)
