@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -253,6 +253,10 @@ class MadeCluster:
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
 
 
+# What session fixtures still have to do on their hosts: pytest_runtest_protocol takes this process's lab down before the session ends.
+_BEFORE_THE_LAB_GOES: list[Callable[[], None]] = []
+
+
 @pytest.fixture(scope="session", params=MODES, ids=str)
 def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
     """A cluster of each mode on the lab's hosts, one after another; each is created on hosts from which the previous one was deleted."""
@@ -266,9 +270,17 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     with CommandLines(workplace.prefect.api) as command_lines:
         created = workplace.sixstack("create", file)
     assert created.returncode == 0, created.stdout + created.stderr
+    ends: list[subprocess.CompletedProcess[str]] = []
+
+    def delete() -> None:
+        if not ends:
+            ends.append(workplace.sixstack("delete", file, "--confirm", str(document["name"])))
+
+    _BEFORE_THE_LAB_GOES.append(delete)
     yield MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines)
-    deleted = workplace.sixstack("delete", file, "--confirm", str(document["name"]))
-    assert deleted.returncode == 0, deleted.stdout + deleted.stderr
+    delete()
+    _BEFORE_THE_LAB_GOES.remove(delete)
+    assert ends[0].returncode == 0, ends[0].stdout + ends[0].stderr
 
 
 # Tests of one group run one after another in one process of `make test`; the first three have a lab and a Prefect server each. Where
@@ -354,5 +366,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         with_hosts = group_of(item.nodeid) in WITH_HOSTS
         os.setpriority(os.PRIO_PROCESS, 0, 0 if with_hosts else 15)
         if not with_hosts and hosts.status(LAB):
+            for act in _BEFORE_THE_LAB_GOES:
+                act()
             hosts.down(LAB, report=say)
     return (yield)
