@@ -71,14 +71,10 @@ def read(cluster: str, *, manifests: bool = True, text: str | None = None) -> Re
     except Unreadable as error:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
-    if reading.spec is None or not reading.spec.cni.files:
-        return reading
-    from cli.manifests import with_manifests
-
-    return with_manifests(reading, Path.cwd() if cluster == "-" else Path(cluster).absolute().parent, check=manifests)
+    return _with_manifests(reading, Path.cwd() if cluster == "-" else Path(cluster).absolute().parent, check=manifests)
 
 
-def _read_saved(name: str, *, manifests: bool) -> Reading | int:
+def _read_saved(name: str, *, manifests: bool) -> Reading:
     from cli.server import require_server
     from cluster.vocabulary.errors import SixstackError
     from runs.given_cluster import given_cluster, require_name
@@ -91,11 +87,15 @@ def _read_saved(name: str, *, manifests: bool) -> Reading | int:
         if Path(name).is_file():
             print(f"sixstack: {name} without / is the name of a saved cluster; for the file, write ./{name}", file=sys.stderr)
         raise
+    return _with_manifests(reading, Path("/"), check=manifests)
+
+
+def _with_manifests(reading: Reading, folder: Path, *, check: bool) -> Reading:
     if reading.spec is None or not reading.spec.cni.files:
         return reading
     from cli.manifests import with_manifests
 
-    return with_manifests(reading, Path("/"), check=manifests)
+    return with_manifests(reading, folder, check=check)
 
 
 def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | None] | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import cluster_argument
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
     from cluster.vocabulary.families import Address
@@ -98,7 +99,7 @@ def _cluster_file(imported: Imported, files: list[str]) -> str:
     lines_of_changes = [str(change) for change in imported.changes if change.outcome is not FieldOutcome.TAKEN]
     names = ", ".join("standard input" if file == "-" else Path(file).name for file in files)
     lines = [f"imported by sixstack from {names}", *lines_of_changes]
-    comment = "".join(f"# {''.join(c if c.isprintable() else '?' for c in line)}\n" for line in lines)
+    comment = "".join(f"# {printable(line)}\n" for line in lines)
     return comment + str(yaml.safe_dump(imported.document, sort_keys=False, allow_unicode=True, width=200))
 
 

@@ -6,8 +6,8 @@ import argparse
 import sys
 
 from cli.cluster_argument import cluster_name
-from cli.columns import printable
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cluster.vocabulary.control_characters import printable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

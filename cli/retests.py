@@ -7,8 +7,9 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from cli.columns import print_columns, printable
+from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS
+from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
     from cluster.retests.history import ClusterHistory, HistoryRow

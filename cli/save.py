@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cli.cluster_argument import Unreadable, file_text, problem_lines, read
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
     from cluster.vocabulary.spec import ClusterSpec
@@ -56,5 +57,5 @@ def _print_difference(spec: ClusterSpec, text: str) -> None:
 
     saved = load(SavedCluster, spec.name).file
     lines = difflib.unified_diff(saved.splitlines(), text.splitlines(), "saved", "file", lineterm="")
-    print("\n".join("".join(letter if letter.isprintable() else "?" for letter in line) for line in lines), file=sys.stderr)
+    print("\n".join(map(printable, lines)), file=sys.stderr)
     print(f"sixstack: {spec.name} is saved with other content and was kept; --overwrite replaces it", file=sys.stderr)

@@ -14,7 +14,7 @@ from prefect.states import get_state_exception
 from cluster.plan.graph import PlannedStep
 from cluster.plan.outcome import NotStarted, StepOutcome
 from cluster.retests.order import Candidate, RetestSettings
-from cluster.retests.outcome import refused
+from cluster.retests.outcome import KEPT, refused
 from cluster.retests.records import RETEST_CLUSTER, Phase, PhaseRecord, RetestRecord, RetestResult
 from cluster.vocabulary.errors import ClusterError, SpecError
 from cluster.vocabulary.problems import Problem
@@ -29,7 +29,6 @@ from runs.given_cluster import given_cluster
 from runs.retest_result import report_retest
 from runs.sessions import close_all_sessions
 
-KEPT = "its machines have a failed cluster, which is kept for inspection"
 _kept_machines: dict[str, set[str]] = {}  # of failed clusters, by run; clusters with a common machine never run at the same time
 
 _stopped: set[str] = set()  # runs that were cancelled
@@ -143,7 +142,7 @@ class _Retest:
         return document or name
 
     def _delete_after(self, error: Exception, cluster: dict[str, Any] | str) -> None:
-        """Delete a failed cluster. A failure of this is told, and does not hide the first error."""
+        """Delete a failed cluster. An error of the deletion becomes a note of the first error, and does not hide it."""
         name, wait = self.candidate.cluster, self.settings.wait_seconds
         try:
             self._run(Phase.DELETE, delete_cluster, cluster=cluster, confirm=name, wait_seconds=wait)

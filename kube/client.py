@@ -147,7 +147,7 @@ class KubeApi:
                         f"{self._where} has sent only {len(data):,} bytes of its answer to {request} within {seconds:.0f} s"
                     )
         except BaseException:
-            response.close()  # the rest is of no use for the next request
+            response.close()  # a connection with an unread rest is not used again
             raise
         response.release_conn()
         return bytes(data)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
+from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from runs.cluster_api import close_api
@@ -23,7 +25,8 @@ def run_context(document: Any) -> RunContext:
         return value if isinstance(value, str) and value else default
 
     cluster = _path_safe(string("name", "unnamed"))
-    tag_run(str(flow_run.id), cluster)
+    with get_client(sync_client=True) as client:
+        tag_run(client, UUID(str(flow_run.id)), cluster)
     return RunContext(
         cluster=cluster,
         id=str(flow_run.id),

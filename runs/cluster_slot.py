@@ -51,15 +51,16 @@ def exclusive_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
             _release(client, UUID(run.id), lease)
 
 
-def tag_run(run: str, cluster: str) -> None:
-    """Tag a flow run with its cluster, also one that fails before it asks for the slot."""
-    with get_client(sync_client=True) as client:
-        tags = client.read_flow_run(UUID(run)).tags
-        if _tag(cluster) not in tags:
-            client.update_flow_run(UUID(run), tags={*tags, _tag(cluster)})
+def tag_run(client: SyncPrefectClient, run: UUID, cluster: str) -> FlowRun:
+    """Tag a flow run with its cluster, also one that fails before it asks for the slot; the run as it was before."""
+    found = client.read_flow_run(run)
+    if cluster_tag(cluster) not in found.tags:
+        client.update_flow_run(run, tags={*found.tags, cluster_tag(cluster)})
+    return found
 
 
-def _tag(cluster: str) -> str:
+def cluster_tag(cluster: str) -> str:
+    """The tag of all runs on a cluster."""
     return f"cluster:{cluster}"
 
 
@@ -68,10 +69,9 @@ class _Slot:
 
     def __init__(self, client: SyncPrefectClient, run: RunContext) -> None:
         self._client, self._run = client, run
-        self._id, self._tag, self._name = UUID(run.id), _tag(run.cluster), f"sixstack-cluster-{run.cluster}"
+        self._id, self._tag, self._name = UUID(run.id), cluster_tag(run.cluster), f"sixstack-cluster-{run.cluster}"
         client.upsert_global_concurrency_limit_by_name(self._name, 1)
-        tag_run(run.id, run.cluster)
-        own = client.read_flow_run(self._id)
+        own = tag_run(client, self._id, run.cluster)
         if earlier := own.labels.get(_LEASE):  # this run itself, retried after it had crashed
             _release(client, self._id, UUID(str(earlier)))
 

@@ -20,6 +20,7 @@ from cluster.vocabulary.spec import ClusterSpec
 from kube.state import read_nodes
 from runs.artifacts import network_key, overview_artifact
 from runs.cluster_api import saved_api
+from runs.cluster_slot import cluster_tag
 from runs.context import SavedClusterContext
 from runs.sessions import close_sessions, open_sessions
 
@@ -121,7 +122,7 @@ def _nodes(name: str) -> Nodes:
 def _last_run(client: SyncPrefectClient, name: str) -> str:
     """The newest run on the cluster, with its state and its time in UTC."""
     found = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[f"cluster:{name}"])), sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1
+        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[cluster_tag(name)])), sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1
     )
     if not found:
         return ""

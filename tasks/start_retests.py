@@ -35,25 +35,31 @@ def start_retests(clusters: Any, run: RunContext) -> tuple[Candidate, ...]:
     with record_attempt(START_RETESTS, "cluster", run, RetestStart) as attempt:
         saved = {name: str(fields.get("file", "")) for name, fields in documents_of(SavedCluster).items()}
         names = _names(clusters, saved)
-        specs = {name: read_text(saved[name], saved_as=name).spec for name in names}
+        specs = {name: read_text(saved[name], saved_as=name).spec for name in names or sorted(saved)}
+        if not names:
+            specs = _for_tests(specs)
         ids = _machine_ids({host.ssh for spec in specs.values() if spec is not None for host in spec.hosts})
         candidates = tuple(_candidate(name, spec, ids) for name, spec in specs.items())
         attempt.extra["clusters"] = {candidate.cluster: candidate.stack for candidate in candidates}
-        attempt.found = f"{len(names)} clusters to retest: {', '.join(names)}"
+        attempt.found = f"{len(specs)} clusters to retest: {', '.join(specs)}"
     return candidates
 
 
+def _for_tests(specs: dict[str, ClusterSpec | None]) -> dict[str, ClusterSpec | None]:
+    """The clusters whose file has `test_hosts: true`."""
+    found = {name: spec for name, spec in specs.items() if spec is not None and spec.test_hosts}
+    if not found:
+        hint = "Write `test_hosts: true` into a cluster file, and save it: sixstack save FILE"
+        raise NothingRetested([Problem("no-test-hosts", "clusters", "no saved cluster has `test_hosts: true`", hint)])
+    return dict(found)
+
+
 def _names(clusters: Any, saved: dict[str, str]) -> tuple[str, ...]:
+    """The given names; () when none are given."""
     if not isinstance(clusters, list | tuple):
         raise NothingRetested(
             [Problem("wrong-type", "clusters", f"expected a list of names, got {quoted(clusters)}", "write a list of names")]
         )
-    if not clusters:
-        names = tuple(name for name, text in saved.items() if (spec := read_text(text, saved_as=name).spec) is not None and spec.test_hosts)
-        if not names:
-            hint = "Write `test_hosts: true` into a cluster file, and save it: sixstack save FILE"
-            raise NothingRetested([Problem("no-test-hosts", "clusters", "no saved cluster has `test_hosts: true`", hint)])
-        return tuple(sorted(names))
     problems = tuple(_name_problems(clusters, saved))
     if problems:
         raise NothingRetested(problems)

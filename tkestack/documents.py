@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cluster.file.document import parse_document
+from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.partial import UNREAD
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
@@ -73,7 +74,7 @@ def read_sources(sources: Sequence[Source], report: Report) -> Documents:
     found: list[Resource] = []
     lines: dict[str, int] = {}
     for source in sources:
-        name = "".join(c if c.isprintable() else "?" for c in source.name)
+        name = printable(source.name)
         chunks = list(_chunks(source.text))
         if not chunks:
             report.fault("missing-value", name, "the file is empty", "Pass a file with Cluster or Machine documents.")

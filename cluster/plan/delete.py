@@ -26,7 +26,7 @@ def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
         if (note := _left_alone(spec, host, facts.get(host.name))) is not None:
             notes.append(note)
             continue
-        resets += plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
+        resets += _add_reset(plan, spec, host)
     plan.add(REMOVE_KUBECONFIG, reason="the kubeconfig of a deleted cluster cannot be used", needs=resets)
     return plan.build(notes)
 
@@ -39,12 +39,16 @@ def plan_free(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
     plan = PlanBuilder(spec.name)
     resets: list[str] = []
     for host in spec.hosts:
-        resets += plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
+        resets += _add_reset(plan, spec, host)
     with_api = [facts[host.name].kubernetes for host in spec.hosts if facts[host.name].kubernetes.api_manifest]
     reason = "the control plane of the cluster is reset" if with_api else None
     values = {"authorities": [state.ca_hash for state in with_api if state.ca_hash]}
     plan.add(REMOVE_KUBECONFIG, reason=reason, values=values, needs=resets)
     return plan.build()
+
+
+def _add_reset(plan: PlanBuilder, spec: ClusterSpec, host: Host) -> tuple[str, ...]:
+    return plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
 
 
 def owned_part(spec: ClusterSpec, owner: str, facts: Mapping[str, HostFacts]) -> ClusterSpec:

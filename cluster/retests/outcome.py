@@ -7,12 +7,10 @@ from typing import Any
 
 from cluster.plan.graph import Plan, step_id
 from cluster.plan.outcome import StepOutcome
-from cluster.vocabulary.errors import ClusterError, SpecError
+from cluster.vocabulary.errors import SpecError
 from cluster.vocabulary.records import Outcome
 
-
-class RetestFailed(ClusterError):
-    """A retest did not pass. The message is the error of the part that failed."""
+KEPT = "its machines have a failed cluster, which is kept for inspection"  # why a retest is skipped
 
 
 def refused(error: BaseException) -> bool:
@@ -49,5 +47,5 @@ def retests_summary(plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[st
             failure = (outcome.failure or "").replace("\n", "\n  ")  # its own list items are not further clusters
             lines.append(f"- {step.subject}: NOT passed: {failure}")
         else:
-            lines.append(f"- {step.subject}: skipped: its machines have a failed cluster, which is kept for inspection")
+            lines.append(f"- {step.subject}: skipped: {KEPT}")
     return "\n".join(lines), passed == len(plan.steps)

@@ -16,3 +16,8 @@ def without_control(text: str) -> str:
     Call this before `redact`: a secret with a colour inside is found only without it.
     """
     return text if text.isprintable() else _CONTROL.sub("?", _SEQUENCE.sub("", text).replace("\r\n", "\n"))
+
+
+def printable(text: str) -> str:
+    """One line: every character that cannot be shown, a line feed too, becomes `?`."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -27,7 +27,7 @@ def printed(capture: Capture) -> str:
 
 
 def test_the_message_of_the_final_state_is_clean(capsys: Capture) -> None:
-    """A state of a run that another version wrote, or a flow of somebody else."""
+    """The message of a final state may come from another version of sixstack, or from another flow."""
 
     async def ended() -> tuple[Any, str]:
         state = SimpleNamespace(name="Failed", message=HOSTILE, is_completed=lambda: False)
@@ -38,7 +38,7 @@ def test_the_message_of_the_final_state_is_clean(capsys: Capture) -> None:
 
 
 def test_the_lines_of_events_are_clean(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever emitted them."""
+    """Events of any sender."""
     from prefect.events import Event, Resource
 
     event = Event(

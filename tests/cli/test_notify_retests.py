@@ -116,7 +116,7 @@ def test_a_time_that_prefect_cannot_wait_for_is_2(hours: str, capsys: pytest.Cap
 
 @pytest.mark.server
 def test_a_webhook_block_that_is_not_there_is_3(prefect_server: Workplace) -> None:
-    """Its type and its name are told, and nothing is installed."""
+    """The error names its type and its name, and nothing is installed."""
     done = prefect_server.sixstack("notify-retests", "--webhook", "nobody")
     assert done.returncode == ENVIRONMENT, done.stdout + done.stderr
     assert "nobody" in done.stderr

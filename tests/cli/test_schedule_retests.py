@@ -86,7 +86,7 @@ def test_a_time_zone_that_is_none_is_refused(zone: str, capsys: pytest.CaptureFi
 
 @pytest.mark.server
 def test_the_demo_has_an_inactive_schedule_for_all_clusters(prefect_server: Workplace) -> None:
-    """`make demo` retests nothing until somebody enables it."""
+    """The schedule of `make demo` starts no run until it is enabled."""
     nightly = schedule(prefect_server, "nightly")
     assert (nightly["active"], nightly["parameters"]) == (False, {})
     assert (nightly["schedule"]["cron"], nightly["schedule"]["timezone"]) == ("0 2 * * *", "UTC")

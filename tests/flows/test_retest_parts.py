@@ -1,4 +1,4 @@
-"""The parts of one retest: all use the file from the beginning of the run, and the first error is the one that is told."""
+"""The parts of one retest: all use the file from the beginning of the run, and the first error is the one that is reported."""
 
 from __future__ import annotations
 
