@@ -18,7 +18,6 @@ $(INSTALLED):
 	@if ! $(or $(PYTHON),python3) -c 'import ensurepip' 2>/dev/null; then echo "installing: Debian package python3-venv"; apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; fi
 	@echo "installing: $$(grep -c == requirements.lock) Python packages of requirements.lock into .venv"
 	@test -x .venv/bin/python || $(or $(PYTHON),python3) -m venv .venv
-	@# -c: without it, pip looks for the newest version of a package that another one requires with an extra (sqlalchemy[asyncio])
 	@# -c: without it, pip takes the newest version of a package that another one requires with an extra, such as sqlalchemy[asyncio]
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock -c requirements.lock
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
