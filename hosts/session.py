@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 import paramiko
 
@@ -39,6 +40,41 @@ class Output:
     def ok(self) -> bool:
         """Whether the exit code is 0."""
         return self.exit_code == 0
+
+
+class Shell(Protocol):
+    """Runs scripts as root on one host: a session, or a session whose scripts are fenced (hosts/lock.py)."""
+
+    @property
+    def host(self) -> str:
+        """The host's name in the cluster file."""
+        ...
+
+    def run(
+        self,
+        script: str,
+        *,
+        limit: timedelta,
+        stdin: bytes | None = None,
+        on_output: Callable[[bytes], None] | None = None,
+        most: int = MOST_OUTPUT,
+        only_last: bool = False,
+    ) -> Output:
+        """As Session.run."""
+        ...
+
+    def feed(
+        self,
+        script: str,
+        data: Iterable[bytes],
+        *,
+        limit: timedelta,
+        on_output: Callable[[bytes], None] | None = None,
+        most: int = MOST_OUTPUT,
+        only_last: bool = False,
+    ) -> Output:
+        """As Session.feed."""
+        ...
 
 
 class Held:
@@ -75,7 +111,7 @@ class Session:
     """One connection to one host, for any number of threads; every script runs as root, through sudo if the login is another user."""
 
     def __init__(self, host: str, connection: Connection, ssh: SSH, credential: Credential) -> None:
-        self.host = host
+        self._host = host
         self._connection = connection
         self._ssh = ssh
         self._credential = credential
@@ -93,6 +129,11 @@ class Session:
         except BaseException:
             connection.close()
             raise
+
+    @property
+    def host(self) -> str:
+        """The host's name in the cluster file."""
+        return self._host
 
     @property
     def alive(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bundle.manifest import PROBE, BundleFile
 from cluster.vocabulary.errors import Bug, EnvironmentFault, HostError, StepFailed
-from hosts.session import Output, Session
+from hosts.session import Output, Shell
 from templates import render
 
 Progress = Callable[[int, int], None]  # bytes sent so far, bytes of all
@@ -22,7 +22,7 @@ _SLACK_KIB = 64 * 1024  # kept free: a host does not work with a full file syste
 _IMPORT_RATE = 2_000_000  # bytes a second: a host that unpacks images slower than this is treated as stuck
 
 
-def upload_files(session: Session, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
+def upload_files(session: Shell, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
     """Install files on the host in order; returns one phrase for each file.
 
     The host checks the sha256 of each file as sent and moves the file into place atomically. A marker in /var/lib/sixstack/bundle then shows
@@ -54,7 +54,7 @@ def upload_files(session: Session, folder: Path, files: Sequence[BundleFile], on
     return tuple(f"installed {file.name} {file.version} as {file.target}" for file in files)
 
 
-def import_images(session: Session, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
+def import_images(session: Shell, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
     """Stream image archives into the host's containerd; returns one phrase for each archive.
 
     The host checks the sha256 of each archive in transit, and containerd checks the digests of its blobs. An image of a damaged archive is
@@ -101,7 +101,7 @@ def _pieces(source: Path) -> Iterator[bytes]:
         raise EnvironmentFault(f"{source} cannot be read: {error.strerror}") from None
 
 
-def _judge(session: Session, what: str, output: Output) -> None:
+def _judge(session: Shell, what: str, output: Output) -> None:
     if output.ok:
         return
     printed = output.stderr.strip()[-500:] or f"exit code {output.exit_code}"

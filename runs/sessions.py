@@ -6,7 +6,7 @@ from blocks.loading import load
 from blocks.ssh_credential import SSHCredential
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.spec import Host
-from hosts.lock import hold_host
+from hosts.lock import FencedSession, hold_host
 from hosts.session import Session
 from hosts.session_pool import close_all_pools, close_pool, open_pool, pool
 from runs.context import RunContext
@@ -37,8 +37,7 @@ def session(host: Host, run: RunContext) -> Session:
     return pool(run.id).session(host, credential)
 
 
-def locked_session(host: Host, run: RunContext) -> Session:
+def locked_session(host: Host, run: RunContext) -> FencedSession:
     """A session that holds the host's lock, so that no other run changes the host; HostBusy names the holder."""
     opened = session(host, run)
-    hold_host(opened, run.cluster, run.id)
-    return opened
+    return FencedSession(opened, hold_host(opened, run.cluster, run.id))

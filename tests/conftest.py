@@ -23,6 +23,7 @@ from lab import hosts
 from lab.base import OPS_USER
 from lab.spec import cluster_document, cluster_file
 from lab.state import LabHost
+from tests import lived_in
 
 # another name, of six characters at most, lets two runs of the tests share a machine
 LABS = os.environ.get("SIXSTACK_TESTS_LAB", "tests")
@@ -259,10 +260,20 @@ _BEFORE_THE_LAB_GOES: list[Callable[[], None]] = []
 
 @pytest.fixture(scope="session", params=MODES, ids=str)
 def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
-    """A cluster of each mode on the lab's hosts, one after another; each is created on hosts from which the previous one was deleted."""
+    """A cluster of each mode on the lab's hosts, one after another; each is created on hosts from which the previous one was deleted.
+
+    The hosts have an owner with files, rules, units and mounts of his own (tests/lived_in.py): after the delete, all are as before.
+    """
     mode: Mode = request.param
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
+    lived_in.live_in(LAB)
+    before = lived_in.look(LAB)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
+    # a registry for which the owner has a configuration, and one without; the bundle has all images
+    document["images"] = {
+        **document.get("images", {}),
+        "mirrors": {"docker.io": ["https://mirror.example"], "ghcr.io": ["https://mirror.example"]},
+    }
     # one host of each uses a user who needs a password for sudo
     document["hosts"][1]["ssh"] |= {"user": OPS_USER, "credential": f"ops-{LAB}"}
     file = workplace.write("cluster.yaml", document)
@@ -271,16 +282,20 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
         created = workplace.sixstack("create", file)
     assert created.returncode == 0, created.stdout + created.stderr
     ends: list[subprocess.CompletedProcess[str]] = []
+    left: list[str] = []
 
     def delete() -> None:
         if not ends:
             ends.append(workplace.sixstack("delete", file, "--confirm", str(document["name"])))
+            left.extend(lived_in.changes(before, lived_in.look(LAB)))
+            lived_in.move_out(LAB)
 
     _BEFORE_THE_LAB_GOES.append(delete)
     yield MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines)
     delete()
     _BEFORE_THE_LAB_GOES.remove(delete)
     assert ends[0].returncode == 0, ends[0].stdout + ends[0].stderr
+    assert left == [], "what the owner had on the hosts changed"
 
 
 # Tests of one group run one after another in one process of `make test`; the first three have a lab and a Prefect server each. Where

@@ -26,7 +26,7 @@ def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
         if (note := _left_alone(spec, host, facts.get(host.name))) is not None:
             notes.append(note)
             continue
-        resets += _add_reset(plan, spec, host)
+        resets += _add_reset(plan, spec, host, facts[host.name])
     plan.add(REMOVE_KUBECONFIG, reason="the kubeconfig of a deleted cluster cannot be used", needs=resets)
     return plan.build(notes)
 
@@ -39,7 +39,7 @@ def plan_free(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
     plan = PlanBuilder(spec.name)
     resets: list[str] = []
     for host in spec.hosts:
-        resets += _add_reset(plan, spec, host)
+        resets += _add_reset(plan, spec, host, facts[host.name])
     with_api = [facts[host.name].kubernetes for host in spec.hosts if facts[host.name].kubernetes.api_manifest]
     reason = "the control plane of the cluster is reset" if with_api else None
     values = {"authorities": [state.ca_hash for state in with_api if state.ca_hash]}
@@ -47,8 +47,11 @@ def plan_free(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
     return plan.build()
 
 
-def _add_reset(plan: PlanBuilder, spec: ClusterSpec, host: Host) -> tuple[str, ...]:
-    return plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
+def _add_reset(plan: PlanBuilder, spec: ClusterSpec, host: Host, facts: HostFacts) -> tuple[str, ...]:
+    reason = f"{host.name} belongs to cluster {spec.name}"
+    if running := [step.name for step in facts.steps if step.running and step.name != RESET_HOST]:
+        reason += f"; {', '.join(running)} of an earlier run is still running there and is stopped first"
+    return plan.add(RESET_HOST, host.name, reason=reason, values=reset_values(spec, host))
 
 
 def owned_part(spec: ClusterSpec, owner: str, facts: Mapping[str, HostFacts]) -> ClusterSpec:

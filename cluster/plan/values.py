@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from heapq import merge
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
@@ -23,7 +22,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host
 from cluster.vocabulary.topology import topology
 
 # increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
-PREPARE_REVISION = 1
+PREPARE_REVISION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +33,62 @@ class HostFiles:
     images: frozenset[str] = frozenset()
 
 
-# folders that every cluster fills; reset removes the content that was not there when the host was claimed (a folder before its parent)
-_FOLDERS = (
-    "/etc/containerd/certs.d",
-    "/etc/containerd",
+# Folders that a cluster fills, a folder before its parent: reset removes what was not there when the host was claimed (docs/decisions/owner-files.md).
+# Programs and configuration of other programs may be here: the claim copies them.
+_COPIED_FOLDERS = (
     "/etc/cni/net.d",
     "/etc/cni",
     "/etc/kubernetes",
-    "/etc/systemd/system/containerd.service.d",
-    "/etc/systemd/system/kubelet.service.d",
     "/opt/cni/bin",
     "/opt/cni",
     "/opt/containerd",
-    "/run/containerd",
-    "/run/nri",
     "/usr/libexec/kubernetes",
+)
+# Data that a cluster would change and that is too large to copy: a host with such data is refused.
+_DATA_FOLDERS = (
     "/var/lib/cni",
     "/var/lib/containerd",
     "/var/lib/etcd",
     "/var/lib/kubelet",
     "/var/lib/kube-proxy",
+)
+_LISTED_FOLDERS = (
+    "/run/containerd",
+    "/run/nri",
     "/var/log/containers",
     "/var/log/pods",
+    *leftover_folders(),
 )
-# including the folders of the pod network plug-ins
-FOLDERS = tuple(merge(_FOLDERS, leftover_folders()))
+FOLDERS = (*_COPIED_FOLDERS, *_DATA_FOLDERS, *_LISTED_FOLDERS)
+# Folders in which a cluster has single files: what the owner adds later stays.
+_SHARED_FOLDERS = (
+    "/etc/containerd/certs.d",
+    "/etc/containerd",
+    "/etc/systemd/system/containerd.service.d",
+    "/etc/systemd/system/kubelet.service.d",
+)
+# Files in these and other folders that host/prepare.sh.j2 writes. They begin with a line with the word sixstack.
+_WRITTEN = (
+    "/etc/containerd/config.toml",
+    "/etc/modules-load.d/sixstack.conf",
+    "/etc/sysctl.d/90-sixstack.conf",
+    "/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf",
+)
+# Names in /var/lib/sixstack that belong to one cluster.
+_STATE_FILES = ("prepared", "initializing", "initialized", "joining", "joined", "authority", "pods")
 
 
 def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
     """For host/claim.sh.j2, which records the owner of the host before any other change."""
-    return {"cluster": spec.name, "host": host.name, "folders": list(FOLDERS), "pods": [str(pods) for pods in spec.pod_ranges]}
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "folders": list(FOLDERS),
+        "copied_folders": list(_COPIED_FOLDERS),
+        "data_folders": list(_DATA_FOLDERS),
+        "shared_folders": list(_SHARED_FOLDERS),
+        "state_files": list(_STATE_FILES),
+    }
 
 
 def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -> dict[str, Any]:
@@ -84,6 +109,7 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
         "systemd_cgroup": cgroup_driver(spec) == "systemd",
         "mirrors": {registry: list(urls) for registry, urls in spec.images.mirrors.items()},
         "proxy": proxy_environment(spec),
+        "pods": [str(pods) for pods in spec.pod_ranges],
     }
     return {**values, "digest": prepared_digest(values)}
 
@@ -129,6 +155,9 @@ def reset_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
         "cluster": spec.name,
         "host": host.name,
         "folders": list(FOLDERS),
+        "shared_folders": list(_SHARED_FOLDERS),
+        "written": list(_WRITTEN),
+        "state_files": list(_STATE_FILES),
         "pod_network": leftover_values(),
         "pods": [str(pods) for pods in spec.pod_ranges],
     }

@@ -28,30 +28,11 @@ from lab.spec import cluster_document
 from lab.state import LabHost
 from templates import render
 from tests.conftest import BOTH, LAB
+from tests.lived_in import LOOK
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
 LIMIT = timedelta(minutes=5)
-
-# what a cluster changes on a host: files, links, addresses, routes, rules, packet filter, units, mounts, kernel settings, cgroups
-LOOK = r"""
-find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache -o -path /var/lib/systemd \) -prune \
-  -o -printf '%p %y\n' | sort
-find /run /var/lib/kubelet /var/lib/containerd /var/lib/etcd -mindepth 1 -maxdepth 1 ! -name 'systemd*' ! -name xtables.lock ! -name sixstack | sort
-sha256sum /etc/hosts /etc/resolv.conf
-ip -o link | cut -d: -f2 | cut -d@ -f1
-ip -o address | awk '{print $2, $4}' | sort
-ip -4 route; ip -6 route; ip -4 rule; ip -6 rule
-nft list ruleset
-systemctl list-units --all --no-legend --plain 'kube*' 'containerd*' | cut -d' ' -f1
-ps -eo comm= | grep -E '^(containerd|kube|etcd|flannel|coredns|pause)' || true
-awk '{print $5}' /proc/self/mountinfo | sort
-find /sys/fs/cgroup -maxdepth 2 -name 'kube*'
-for setting in /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/forwarding \
-  /proc/sys/net/ipv6/conf/*/accept_ra /proc/sys/net/ipv4/conf/all/route_localnet /proc/sys/net/bridge/*; do
-  echo "$setting $(cat "$setting")"
-done
-"""
 
 
 @dataclass(frozen=True)
@@ -219,6 +200,11 @@ def test_a_control_plane_comes_and_goes(bare: Machine) -> None:
     bare.run(
         "timeout --signal=KILL 2 kubeadm init phase certs all 2>/dev/null || true; mkdir -p /var/lib/etcd/member; echo x >/etc/kubernetes/admin.conf"
     )
+    # without the record of an unfinished attempt, this may be a control plane
+    refused = bare.init(ok=False)
+    assert (refused.exit_code, "/etc/kubernetes/admin.conf" in refused.stderr) == (64, True)
+    assert bare.run("cat /etc/kubernetes/admin.conf; ls -d /var/lib/etcd/member").stdout.split() == ["x", "/var/lib/etcd/member"]
+    bare.run("touch /var/lib/sixstack/initializing")
     first = bare.init()
     assert "/etc/kubernetes/admin.conf" in first.stdout.splitlines()[0]
     assert "initialized successfully" in first.stdout

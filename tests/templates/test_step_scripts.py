@@ -17,8 +17,10 @@ STEP = {"step": "init-control-plane", "cluster": "demo"}
 SCRIPTS: list[tuple[str, dict[str, Any]]] = [
     ("upload", {"files": [FILE, {**FILE, "encoding": "identity"}], "folders": {"/usr/local/bin": 70000, "/it's": 5}}),
     ("import-images", {"files": [IMAGE, {**IMAGE, "encoding": "gzip", "unpack": False}], "kib": 5}),
-    ("detached", {**STEP, "unit_limit": 60}),
+    ("detached", {**STEP, "unit_limit": 60, "stops_others": False}),
+    ("detached", {**STEP, "unit_limit": 60, "stops_others": True}),
     ("unit", {**STEP, "limit": 60}),
+    ("fence", {"cluster": "demo", "run": "run-1", "fenced": 77}),
     ("lock", {"cluster": "demo", "run": "run-1", "silence": 60}),
 ]
 
