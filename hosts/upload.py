@@ -23,7 +23,7 @@ _IMPORT_RATE = 2_000_000  # bytes a second: a host that unpacks images slower th
 
 
 def upload_files(session: Shell, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
-    """Install files on the host in order; returns one phrase for each file.
+    """Install files on the host in order; returns one phrase for each file, and one for each file of the owner that is replaced.
 
     The host checks the sha256 of each file as sent and moves the file into place atomically. A marker in /var/lib/sixstack/bundle then shows
     the file to the facts. An interruption leaves complete files with markers, and nothing of the file in transit. StepFailed has the reason.
@@ -51,7 +51,11 @@ def upload_files(session: Shell, folder: Path, files: Sequence[BundleFile], on_p
     size = sum(file.size for file in files)
     output = session.feed(script, _stream(folder, files, on_progress), limit=_limit_for(size))
     _judge(session, "upload of the bundle's files", output)
-    return tuple(f"installed {file.name} {file.version} as {file.target}" for file in files)
+    kept = (line.removeprefix("kept ") for line in output.stdout.splitlines() if line.startswith("kept "))
+    return (
+        *(f"installed {file.name} {file.version} as {file.target}" for file in files),
+        *(f"kept the owner's {path} for the delete" for path in kept),
+    )
 
 
 def import_images(session: Shell, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:

@@ -326,7 +326,11 @@ GROUPS = {
         "tests/lab/",
         "tests/runs/",
     ),
-    "own-clusters": ("tests/flows/", "tests/templates/test_host_scripts_on_a_host.py"),
+    "own-clusters": (
+        "tests/flows/",
+        "tests/templates/test_host_scripts_on_a_host.py",
+        "tests/templates/test_killed_host_scripts.py",
+    ),
     "api-server": ("tests/kube/",),
 }
 # In the order in which they are begun. A shared cluster is there until a test asks for the next one: where one process has several groups,

@@ -31,7 +31,7 @@ printf '\n# no line end, and a tab\t\n192.0.2.9 own.example' >>/etc/hosts; chmod
 printf '# own\n/dev/own /own ext4 noauto 0 0' >>/etc/fstab; chmod 0600 /etc/fstab
 mount -t tmpfs -o size=1m own /srv/own
 ip route add 192.0.2.128/25 dev lo; ip -6 route add fd99:1::/64 dev lo; ip rule add to 192.0.2.7 table 77; ip -6 rule add to fd99::7 table 77
-nft 'table inet own { chain input { type filter hook input priority 5; tcp dport 9999 drop; }; set s { type ipv4_addr; elements = { 192.0.2.1 } } }'
+nft 'table inet own { chain input { type filter hook input priority 5; tcp dport 9999 drop; }; set s { type ipv4_addr; elements = { 192.0.2.1 }; }; }'
 nft 'table ip nat { chain POSTROUTING { type nat hook postrouting priority srcnat; policy accept; ip saddr 192.0.2.0/24 masquerade; }; }'
 nft 'table ip6 filter { chain FORWARD { type filter hook forward priority filter; policy accept; ip6 saddr fd99::/64 drop; }; }'
 """

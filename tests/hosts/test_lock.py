@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -95,7 +96,8 @@ class TestFence:
                 hold_host(other, "demo", f"run-a{point}").release()  # as when the host has not heard from this run for a minute
                 second = FencedSession(root_session, hold_host(root_session, "demo", f"run-b{point}"))
                 assert second.run(self.WRITE.format(name="second", count=3), limit=SOON).ok
-                assert running.result().exit_code != 0
+                with suppress(HostBusy):  # it was so late that it did not start
+                    assert running.result().exit_code != 0
             with pytest.raises(HostBusy, match=f"run-b{point}"):
                 first.run("echo late >>/run/fence-test", limit=SOON)
             time.sleep(0.2)

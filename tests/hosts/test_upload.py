@@ -69,7 +69,7 @@ class TestFiles:
             digest, status, marker = found.stdout.splitlines()
             assert digest.split()[0] == file.content_sha256
             assert status == f"{file.mode:o} {marker}"
-        assert session.run(f"find {PLACE} -name '.sixstack*'", limit=SOON).stdout == ""
+        assert session.run(f"find {PLACE} -name '*.sixstack-new'", limit=SOON).stdout == ""
 
     def test_a_file_that_arrives_damaged_stops_there_and_leaves_the_old_one(self, session: Session, tmp_path: Path) -> None:
         """What came before it is whole and marked; what comes after is not touched."""
@@ -177,7 +177,8 @@ class TestImages:
         yield session
         targets = " ".join(str(file.target) for file in wanted)
         session.run(
-            f"ctr -n k8s.io images ls -q | xargs -r ctr -n k8s.io images rm --sync; systemctl stop containerd; rm -f {targets}; systemctl daemon-reload",
+            f"ctr -n k8s.io images ls -q | xargs -r ctr -n k8s.io images rm --sync; systemctl stop containerd; rm -rf {targets} "
+            "/var/lib/containerd/*; systemctl daemon-reload",
             limit=SOON,
         )
 

@@ -256,6 +256,7 @@ done
   for marker in "$state"/bundle/*; do sed 's/ [0-9]* [0-9]*$//' "$marker" 2>/dev/null || true; done
   printf '%s\n' /etc/containerd/config.toml /etc/modules-load.d/sixstack.conf /etc/sysctl.d/90-sixstack.conf /etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf /etc/containerd/certs.d/*/hosts.toml
 } | sort -u | while read -r path; do
+  rm -f -- "$path.sixstack-new" || exit 1 # of an attempt that was killed
   if exists "$path" && ! ours "$path"; then
     # restored by an earlier attempt, or the owner has put something else there since
     if exists "$before/files$path" && ! same "$before/files$path" "$path"; then echo "kept $path: it is not the file that this cluster wrote"; fi
@@ -269,6 +270,7 @@ done || failed=yes
 if [ -d "$before/files" ]; then
   find "$before/files" ! -type d ! -name '*.sixstack-new' | while read -r kept; do
     path=${kept#"$before/files"}
+    rm -f -- "$path.sixstack-new" || exit 1
     if ! grep -qsxF -- "$path" "$before/remembered"; then put_back "$path" || exit 1; fi
   done || failed=yes
 fi
@@ -289,6 +291,7 @@ restore_lines() {
   if [ -e "$before/edited$1" ] && [ "$(cat "$1.sixstack-new")" = "$(cat "$before/edited$1")" ]; then cat "$before/edited$1" >"$1.sixstack-new"; fi
   if [ -s "$1.sixstack-new" ] || [ -e "$before/edited$1" ]; then replace "$1"; else rm -f "$1" "$1.sixstack-new"; fi
 }
+rm -f /etc/hosts.sixstack-new /etc/fstab.sixstack-new
 if grep -q '# sixstack$' /etc/hosts 2>/dev/null; then
   cp -a -T /etc/hosts /etc/hosts.sixstack-new
   sed '/# sixstack$/d' /etc/hosts >/etc/hosts.sixstack-new
