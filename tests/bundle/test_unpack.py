@@ -19,31 +19,31 @@ def folder(tmp_path: Path) -> Path:
     """A bundle of one compressed program."""
     content = tmp_path / "content"
     content.write_text("#!/bin/sh\necho it runs\n")
-    place = Place("tool", FileKind.BINARY, PurePosixPath("tool.gz"), "1", target=PurePosixPath("/usr/local/bin/tool"), mode=0o755)
+    place = Place("runc", FileKind.BINARY, PurePosixPath("runc.gz"), "1", target=PurePosixPath("/usr/local/bin/runc"), mode=0o755)
     folder = tmp_path / "bundle"
     folder.mkdir()
-    compress(content, folder / "tool.gz")
-    file = describe(place, folder / "tool.gz", content)
+    compress(content, folder / "runc.gz")
+    file = describe(place, folder / "runc.gz", content)
     write_manifest(folder, BundleManifest(name="t", kubernetes_version="v1.0.0", architecture=Architecture.AMD64, files=(file,)))
     return folder
 
 
 def test_an_unpacked_program_is_executable(folder: Path, tmp_path: Path) -> None:
     """The program is decoded, executable and in a new folder. A second call writes nothing."""
-    target = unpack(folder, "tool", tmp_path / "bin" / "tool")
+    target = unpack(folder, "runc", tmp_path / "bin" / "runc")
     assert target.read_text() == "#!/bin/sh\necho it runs\n"
     assert target.stat().st_mode & 0o777 == 0o755
     before = target.stat()
-    assert unpack(folder, "tool", target).stat() == before
+    assert unpack(folder, "runc", target).stat() == before
 
 
 def test_a_damaged_program_is_not_unpacked(folder: Path, tmp_path: Path) -> None:
     """A file that does not match the manifest is removed."""
     (tmp_path / "other").write_text("something else")
-    compress(tmp_path / "other", folder / "tool.gz")
+    compress(tmp_path / "other", folder / "runc.gz")
     with pytest.raises(EnvironmentFault, match="is damaged"):
-        unpack(folder, "tool", tmp_path / "tool")
-    assert not (tmp_path / "tool").exists()
+        unpack(folder, "runc", tmp_path / "runc")
+    assert not (tmp_path / "runc").exists()
 
 
 def test_the_error_has_the_missing_file(folder: Path, tmp_path: Path) -> None:
