@@ -212,7 +212,7 @@ def read_manifest(folder: Path) -> BundleManifest:
 
 
 def manifest_sha256(folder: Path) -> str:
-    """The sha256 of the manifest, which an Artifact bundle block records; EnvironmentFault when the file cannot be read."""
+    """The sha256 of the manifest, which an Artifact bundle block records; raises the errors of `manifest_content`."""
     return hashlib.sha256(manifest_content(folder)).hexdigest()
 
 

@@ -86,6 +86,8 @@ def problems() -> str:
         "| code | severity | meaning |\n|---|---|---|",
         "| `kubernetes-version-not-in-bundle` | error | The artifact bundle has another version of Kubernetes. |",
         "| `image-not-in-bundle` | warning | The artifact bundle lacks an image of the pod network, so hosts pull the image. |",
+        "| `bundle-manifest-changed` | error | The bundle's manifest has another digest than the Artifact bundle block. |",
+        "| `bundle-not-pinned` | warning | The Artifact bundle block has no digest of the manifest. |",
         f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain and endpoint of an existing cluster are immutable. |",
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
