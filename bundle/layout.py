@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bundle.manifest import CONTROL_PLANE, PROBE, ROLES, FileKind
+from bundle.manifest import CONTROL_PLANE, PROBE, ROLES, FileKind, Origin, Pin
 from bundle.targets import CNI_PLUGINS, CONTAINERD_BINARIES, KUBERNETES_BINARIES, TARGETS
 from cluster.vocabulary.releases import KubernetesRelease
 
@@ -51,6 +51,12 @@ def places(release: KubernetesRelease) -> Mapping[PurePosixPath, Place]:
     """Every file of a bundle of this release, by its path in the bundle."""
     found = [*_binary_places(release), *_unit_places(release), *_image_places(release)]
     return {place.path: place for place in found}
+
+
+def unit_origin(place: Place) -> Origin:
+    """The origin of a systemd unit: a file of this repository."""
+    path = f"bundle/units/{place.name}"
+    return Origin(locations=(path,), pin=Pin.CHECKOUT, digest_from="this repository")
 
 
 def _binary_places(release: KubernetesRelease) -> list[Place]:

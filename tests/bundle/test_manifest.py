@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from bundle.archive import IMAGE_CONFIG, IMAGE_MANIFEST, ArchivedImage, Blob, write_archive
 from bundle.layout import image_references, places
 from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, Encoding, FileKind, read_manifest
-from bundle.pack import describe, write_manifest
+from bundle.pack import compress, describe, write_manifest
 from bundle.verify import verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault, SpecError
 from cluster.vocabulary.releases import DEFAULT_RELEASE
@@ -29,8 +30,17 @@ def manifest(tmp_path: Path) -> BundleManifest:
     for path, place in places(DEFAULT_RELEASE).items():
         stored = tmp_path / path
         stored.parent.mkdir(parents=True, exist_ok=True)
-        stored.write_text(f"content of {place.name}")
-        files.append(describe(place, stored, stored))
+        content = stored
+        if place.kind is FileKind.IMAGE:
+            config = Blob.of_json(IMAGE_CONFIG, {"name": place.name})
+            write_archive(stored, [ArchivedImage(place.images[0], Blob.of_json(IMAGE_MANIFEST, {"config": config.descriptor}), (config,))])
+        elif place.kind is FileKind.UNIT:
+            stored.write_text(f"content of {place.name}")
+        else:
+            content = tmp_path / "content"
+            content.write_text(f"content of {place.name}")
+            compress(content, stored)
+        files.append(describe(place, stored, content))
     whole = BundleManifest(name="test", kubernetes_version="v1.36.3", architecture=Architecture.AMD64, files=tuple(files))
     write_manifest(tmp_path, whole)
     return whole
