@@ -1,0 +1,45 @@
+"""Run one part of sixstack and print its outcome and the growth of the peak memory in MB: peak_memory.py ACTION ARGUMENT..."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+from bundle.download import Downloader, http_client
+from bundle.fetch import _extract
+from bundle.manifest import read_manifest
+from bundle.unpack import unpack
+from bundle.verify import verify_bundle
+from cluster.vocabulary.errors import SixstackError
+
+
+def act(action: str, *arguments: str) -> None:
+    """One action."""
+    if action == "text":
+        with http_client() as client:
+            Downloader(Path(arguments[1]), client, ()).text(arguments[0])
+    elif action == "file":
+        with http_client() as client:
+            Downloader(Path(arguments[1]), client, ()).file(arguments[0], "0" * 64, 256 << 20)
+    elif action == "extract":
+        _extract(Path(arguments[0]), "bin/ctr", Path(arguments[1]), "http://server.example/archive")
+    elif action == "unpack":
+        unpack(Path(arguments[0]), "runc", Path(arguments[1]))
+    else:
+        verify_bundle(Path(arguments[0]), read_manifest(Path(arguments[0])))
+
+
+def peak() -> float:
+    """The peak so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    before = peak()
+    try:
+        act(*sys.argv[1:])
+        outcome = "accepted"
+    except SixstackError as error:
+        outcome = f"refused: {error}"
+    print(f"{peak() - before:.0f} {outcome}")
