@@ -6,8 +6,6 @@ import gzip
 import hashlib
 import io
 import json
-import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -24,6 +22,7 @@ from bundle.image_registry import pull
 from bundle.manifest import Architecture, Pin
 from bundle.sources import Sources
 from cluster.vocabulary.errors import EnvironmentFault
+from tests.bundle.peak_memory import measured
 from tests.bundle.untrusted_server import MIB, UntrustedServer, body, redirect, serving, write_certificate
 
 CONTENT = b"a published program\n" * 1000
@@ -320,15 +319,6 @@ def test_only_gzip_is_unpacked(tmp_path: Path, mode: str) -> None:
     path = archive(tmp_path / "a.tgz", (tarfile.TarInfo("bin/ctr"), b"x"), mode=mode)
     with pytest.raises(EnvironmentFault, match="cannot be unpacked"):
         _extract(path, "bin/ctr", tmp_path / "ctr", "URL")
-
-
-def measured(*arguments: object) -> tuple[float, str]:
-    """(MB of memory that the action took at its peak, outcome), in a process of its own."""
-    program = str(Path(__file__).with_name("peak_memory.py"))
-    done = subprocess.run([sys.executable, program, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    grown, _, outcome = done.stdout.partition(" ")
-    return float(grown), outcome
 
 
 def test_a_compressed_answer_takes_no_memory(plain: UntrustedServer, tmp_path: Path) -> None:

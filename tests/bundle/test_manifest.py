@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import itertools
 import json
 import os
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +16,9 @@ import pytest
 
 from bundle.archive import IMAGE_CONFIG, IMAGE_MANIFEST, ArchivedImage, Blob, write_archive
 from bundle.layout import image_references, places
-from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, Encoding, FileKind, read_manifest
+from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, Encoding, FileKind, Origin, Pin, read_manifest
 from bundle.pack import compress, describe, write_manifest
-from bundle.verify import verify_bundle
+from bundle.verify import stored_path, unpinned_files, verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault, SpecError
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 
@@ -79,6 +84,90 @@ def test_every_bad_file_is_named_at_once(tmp_path: Path, manifest: BundleManifes
         "images/etcd.tar": "bundle-file-missing",
         "images/pause.tar": "bundle-file-missing",
     }
+
+
+def replaced(folder: Path, manifest: BundleManifest, name: str, stored: bytes, **values: Any) -> BundleManifest:
+    """The manifest after one stored file was replaced and its digest changed accordingly."""
+    file = next(file for file in manifest.files if file.name == name)
+    (folder / file.path).write_bytes(stored)
+    values = {"sha256": hashlib.sha256(stored).hexdigest(), "size": len(stored)} | values
+    return manifest.model_copy(update={"files": tuple(each.model_copy(update=values) if each is file else each for each in manifest.files)})
+
+
+def content_problems(folder: Path, manifest: BundleManifest) -> list[tuple[str, str]]:
+    """(path, code) of the problems of the files."""
+    with pytest.raises(SpecError) as raised:
+        verify_bundle(folder, manifest)
+    return [(Path(problem.path).relative_to(folder).as_posix(), problem.code) for problem in raised.value.problems]
+
+
+@pytest.mark.parametrize(
+    "stored", [gzip.compress(b"other content"), gzip.compress(bytes(100_000_000)), b"not gzip", gzip.compress(b"cut")[:-6]],
+    ids=["other", "bomb", "text", "cut"],
+)  # fmt: skip
+def test_a_file_that_decodes_to_something_else_is_reported(tmp_path: Path, manifest: BundleManifest, stored: bytes) -> None:
+    """A manifest whose digest of the stored file is right may lie about the content."""
+    changed_manifest = replaced(tmp_path, manifest, "kubelet", stored)
+    assert content_problems(tmp_path, changed_manifest) == [("bin/kubelet.gz", "bundle-content-differs")]
+
+
+def test_an_archive_with_more_images_than_the_manifest_names_is_reported(tmp_path: Path, manifest: BundleManifest) -> None:
+    """Containerd imports every image of an archive, also one with the name of another file's image."""
+    config = Blob.of_json(IMAGE_CONFIG, {})
+    document = Blob.of_json(IMAGE_MANIFEST, {"config": config.descriptor})
+    references = ("registry.k8s.io/pause:3.10.2", "registry.k8s.io/kube-apiserver:v1.36.3")
+    write_archive(tmp_path / "more.tar", [ArchivedImage(reference, document, (config,)) for reference in references])
+    changed_manifest = replaced(tmp_path, manifest, "pause", (tmp_path / "more.tar").read_bytes())
+    assert content_problems(tmp_path, changed_manifest) == [("images/pause.tar", "bundle-content-differs")]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("blobs/sha256/" + "0" * 64, tarfile.SYMTYPE), ("blobs/sha256/" + "0" * 64, tarfile.LNKTYPE), ("../x", tarfile.REGTYPE),
+     ("/etc/passwd", tarfile.REGTYPE), ("blobs/sha256/../../x", tarfile.REGTYPE), ("dev", tarfile.CHRTYPE)],
+)  # fmt: skip
+def test_an_archive_with_links_or_other_paths_is_reported(tmp_path: Path, manifest: BundleManifest, name: str, kind: bytes) -> None:
+    """An image archive has two documents and blobs; anything else is a trick."""
+    path = tmp_path / "images" / "pause.tar"
+    with tarfile.open(path, "a") as tar:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, "/etc/shadow"
+        tar.addfile(member)
+    changed_manifest = replaced(tmp_path, manifest, "pause", path.read_bytes())
+    assert content_problems(tmp_path, changed_manifest) == [("images/pause.tar", "bundle-content-differs")]
+
+
+@pytest.mark.parametrize("stored", [b"", b"no tar", bytes(10240)], ids=["empty", "text", "zeros"])
+def test_an_archive_that_is_none_is_reported(tmp_path: Path, manifest: BundleManifest, stored: bytes) -> None:
+    """Whatever the tar module raises."""
+    assert content_problems(tmp_path, replaced(tmp_path, manifest, "pause", stored)) == [("images/pause.tar", "bundle-content-differs")]
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/etc/hostname"), os.mkfifo, Path.mkdir], ids=["link", "pipe", "folder"])
+def test_nothing_outside_of_the_folder_is_sent_to_a_host(tmp_path: Path, manifest: BundleManifest, make: Callable[[Path], object]) -> None:
+    """A link to another folder, a pipe that never ends, a folder: an error before the first byte."""
+    file = next(file for file in manifest.files if file.name == "kubelet")
+    (tmp_path / file.path).unlink()
+    make(tmp_path / file.path)
+    with pytest.raises(EnvironmentFault, match="is not a file in the bundle's folder"):
+        stored_path(tmp_path, file)
+
+
+def test_a_file_without_a_known_digest_is_named(manifest: BundleManifest) -> None:
+    """Pinned digests, module hashes and files of the repository are not; published checksums, tags and Debian packages are."""
+    assert len(unpinned_files(manifest)) == len(manifest.files)  # no origin
+    origins = dict(zip(manifest.files, itertools.cycle(Pin), strict=False))
+    known = manifest.model_copy(
+        update={
+            "files": tuple(
+                file.model_copy(update={"origin": Origin(locations=("x",), pin=pin, digest_from=f"origin-{pin}")})
+                for file, pin in origins.items()
+            )
+        }
+    )
+    lines = unpinned_files(known)
+    assert {line.rpartition("origin-")[2] for line in lines} == {"checksum-file", "tag", "debian"}
+    assert all(line.startswith("not pinned: ") for line in lines)
 
 
 @pytest.mark.parametrize("path", ["../kubelet", "/etc/passwd", "bin/../../kubelet", "", ".", MANIFEST_NAME, "bin\\..\\kubelet"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -12,6 +13,7 @@ from bundle.pack import compress, describe, write_manifest
 from bundle.unpack import unpack
 from cluster.vocabulary.errors import EnvironmentFault
 from tests.bundle.image_files import unpack_from_image
+from tests.bundle.peak_memory import measured
 
 
 @pytest.fixture
@@ -44,6 +46,29 @@ def test_a_damaged_program_is_not_unpacked(folder: Path, tmp_path: Path) -> None
     with pytest.raises(EnvironmentFault, match="is damaged"):
         unpack(folder, "runc", tmp_path / "runc")
     assert not (tmp_path / "runc").exists()
+
+
+def test_a_program_that_decodes_to_more_than_the_manifest_says_is_not_unpacked(folder: Path, tmp_path: Path) -> None:
+    """It stops at the size in the manifest. The old program stays, and no part of the new one."""
+    with gzip.open(folder / "runc.gz", "wb") as out:
+        for _ in range(300):
+            out.write(bytes(1 << 20))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "runc").write_text("the old program")
+    grown, outcome = measured("unpack", folder, tmp_path / "bin" / "runc")
+    assert "is damaged" in outcome
+    assert grown < 30
+    assert [(path.name, path.read_text()) for path in (tmp_path / "bin").iterdir()] == [("runc", "the old program")]
+
+
+def test_a_damaged_program_leaves_the_old_one(folder: Path, tmp_path: Path) -> None:
+    """The digest is compared before the program gets its name."""
+    (tmp_path / "runc").write_text("the old program")
+    (tmp_path / "other").write_text("something else")
+    compress(tmp_path / "other", folder / "runc.gz")
+    with pytest.raises(EnvironmentFault, match="is damaged"):
+        unpack(folder, "runc", tmp_path / "runc")
+    assert (tmp_path / "runc").read_text() == "the old program"
 
 
 def test_the_error_has_the_missing_file(folder: Path, tmp_path: Path) -> None:
