@@ -136,8 +136,8 @@ def _verify(args: argparse.Namespace) -> int:
         manifest = found
     verify_bundle(folder, manifest)
     remarks = (*remarks, *unpinned_files(manifest))
-    print("\n".join([*remarks, f"{manifest.name}: manifest sha256 {manifest_sha256(folder)}"]))
-    pinned = f", {len(remarks)} remarks" if remarks else ""
+    print("\n".join([*remarks, f"sha256 of the manifest: {manifest_sha256(folder)}"]))
+    pinned = f", {len(remarks)} not pinned" if remarks else ""
     print(f"{manifest.name}: {len(manifest.files)} files, {manifest.total_size / 1e6:.0f} MB, all files match the manifest{pinned}")
     return PROBLEMS if remarks and args.strict else SUCCESS
 

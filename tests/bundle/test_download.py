@@ -321,6 +321,15 @@ def test_only_gzip_is_unpacked(tmp_path: Path, mode: str) -> None:
         _extract(path, "bin/ctr", tmp_path / "ctr", "URL")
 
 
+@pytest.mark.parametrize("mode", ["w:xz", "w:bz2", "w:gz"])
+def test_an_archive_is_decoded_once(tmp_path: Path, mode: str) -> None:
+    """Another compressed file inside of the gzip file would be decoded without a limit."""
+    path = archive(tmp_path / "a.tgz", (tarfile.TarInfo("bin/ctr"), b"x"), mode=mode)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(EnvironmentFault, match="cannot be unpacked"):
+        _extract(path, "bin/ctr", tmp_path / "ctr", "URL")
+
+
 def test_a_compressed_answer_takes_no_memory(plain: UntrustedServer, tmp_path: Path) -> None:
     """400 MB of zeros as an answer of 400 KB."""
     plain.put("/sum", body(gzip.compress(bytes(400 * MIB), 6), Content_Encoding="gzip"))

@@ -297,18 +297,24 @@ def test_a_malformed_field_is_refused_with_its_path(tmp_path: Path, manifest: Bu
         '{"format": ' + "9" * 5000 + "}",
         '{"format": 1e999}',
         '{"\\ud800\\u001b[2J": 1}',
-        " " * 1_000_001,
     ],
     ids=lambda text: text[:20],
 )
 def test_a_document_that_is_not_a_manifest_is_refused(tmp_path: Path, text: str) -> None:
-    """Other documents, deep nesting, huge numbers and huge files are problems, and the message can be printed."""
+    """Other documents, deep nesting and huge numbers are problems, and the message can be printed."""
     (tmp_path / MANIFEST_NAME).write_text(text)
     with pytest.raises(SpecError) as raised:
         read_manifest(tmp_path)
     assert {problem.code for problem in raised.value.problems} == {"bundle-manifest"}
     assert "\u001b" not in str(raised.value)
     str(raised.value).encode()
+
+
+def test_a_huge_manifest_is_not_read(tmp_path: Path, manifest: BundleManifest) -> None:
+    """A valid manifest with a megabyte of spaces."""
+    (tmp_path / MANIFEST_NAME).write_text(manifest.to_json() + " " * 1_000_000)
+    with pytest.raises(SpecError, match="is larger than 1 MB"):
+        read_manifest(tmp_path)
 
 
 def test_a_manifest_that_is_not_text_is_refused(tmp_path: Path) -> None:
