@@ -11,8 +11,12 @@ from pathlib import Path
 PIECE = 1 << 20
 
 
+class DamagedContent(Exception):
+    """A gzip file cannot be decoded, or decodes to more than its limit."""
+
+
 class TooMuchContent(OSError):
-    """A gzip file decodes to more than its limit."""
+    """A gzip file decodes to more than its limit. An OSError as the other errors of a gzip file."""
 
 
 class BoundedGzip(gzip.GzipFile):
@@ -46,7 +50,10 @@ GZIP_ERRORS = (OSError, EOFError, zlib.error)
 
 
 def pieces(path: Path, limit: int) -> Iterator[bytes]:
-    """The decoded content, at most `limit` bytes. TooMuchContent when there is more, another of GZIP_ERRORS when the file is damaged."""
-    with BoundedGzip(path, limit) as stream:
-        while piece := stream.read(PIECE):
-            yield piece
+    """The decoded content, at most `limit` bytes. DamagedContent when there is more, or the file cannot be decoded."""
+    try:
+        with BoundedGzip(path, limit) as stream:
+            while piece := stream.read(PIECE):
+                yield piece
+    except GZIP_ERRORS as error:
+        raise DamagedContent(str(error) or type(error).__name__) from error

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bundle.gunzip import GZIP_ERRORS
+from bundle.gunzip import DamagedContent
 from bundle.manifest import BundleFile, FileKind, read_manifest
 from bundle.verify import content_of, sha256_of
 from cluster.vocabulary.errors import EnvironmentFault
@@ -39,11 +39,11 @@ def unpack(folder: Path, name: str, target: Path) -> Path:
 def _matches(file: BundleFile, content: Iterator[bytes], target: Path) -> bool:
     """Write the content; whether it is the one in the manifest."""
     digest = hashlib.sha256()
-    with target.open("wb") as out:
-        try:
+    try:
+        with target.open("wb") as out:
             for piece in content:
                 out.write(piece)
                 digest.update(piece)
-        except GZIP_ERRORS:
-            return False
+    except DamagedContent:
+        return False
     return digest.hexdigest() == file.content_sha256

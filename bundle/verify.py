@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.faults import BundleFault
-from bundle.gunzip import GZIP_ERRORS, PIECE, TooMuchContent, pieces
+from bundle.gunzip import PIECE, DamagedContent, pieces
 from bundle.manifest import BundleFile, BundleManifest, Encoding, FileKind
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.problems import Problem
@@ -56,7 +56,7 @@ def stored_path(folder: Path, file: BundleFile) -> Path:
 
 
 def content_of(folder: Path, file: BundleFile) -> Iterator[bytes]:
-    """The decoded content, at most as many bytes as the manifest says; one of GZIP_ERRORS when there are more or the file is damaged."""
+    """The decoded content, at most as many bytes as the manifest says; DamagedContent when there are more or the file cannot be decoded."""
     path = stored_path(folder, file)
     if file.encoding is Encoding.GZIP:
         yield from pieces(path, file.content_size)
@@ -118,10 +118,7 @@ def _content_problems(folder: Path, file: BundleFile) -> Iterator[Problem]:
         for piece in content_of(folder, file):
             digest.update(piece)
             size += len(piece)
-    except TooMuchContent:
-        yield Problem("bundle-content-differs", path, f"decodes to more than the {file.content_size} bytes of the manifest", _HINT)
-        return
-    except GZIP_ERRORS as error:
+    except DamagedContent as error:
         yield Problem("bundle-content-differs", path, f"cannot be decoded: {error}", _HINT)
         return
     if (digest.hexdigest(), size) != (file.content_sha256, file.content_size):

@@ -49,7 +49,7 @@ def test_a_damaged_program_is_not_unpacked(folder: Path, tmp_path: Path) -> None
 
 
 def test_a_program_that_decodes_to_more_than_the_manifest_says_is_not_unpacked(folder: Path, tmp_path: Path) -> None:
-    """It stops at the size in the manifest. The old program stays, and no part of the new one."""
+    """It stops at the size in the manifest: the disk is not filled. The old program stays, and no part of the new one."""
     with gzip.open(folder / "runc.gz", "wb") as out:
         for _ in range(300):
             out.write(bytes(1 << 20))
