@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
+from bundle.manifest import manifest_sha256
 from cluster.vocabulary.errors import EnvironmentFault
 
 Report = Callable[[str], None]
@@ -140,7 +141,7 @@ class LocalPrefect:
         """Save the blocks that a lab's cluster files name: bundle `lab`, the SSH credential, and the audit store."""
         self.save_blocks(
             {
-                "artifact-bundle": {"lab": {"folder": str(bundle)}},
+                "artifact-bundle": {"lab": {"folder": str(bundle), "manifest_sha256": manifest_sha256(bundle)}},
                 "ssh-credential": {credential: {"private_key": key_file.read_text(encoding="utf-8")}},
                 "audit-store": {"default": {"url": str(audit)}},
             }

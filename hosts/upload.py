@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bundle.manifest import PROBE, BundleFile
+from bundle.verify import stored_path
 from cluster.vocabulary.errors import Bug, EnvironmentFault, HostError, StepFailed
 from hosts.session import Output, Shell
 from templates import render
@@ -41,6 +42,7 @@ def upload_files(session: Shell, folder: Path, files: Sequence[BundleFile], on_p
                 "mode": f"{file.mode:04o}",
                 "sha256": file.sha256,
                 "content_sha256": file.content_sha256,
+                "content_size": file.content_size,
                 "target": str(file.target),
             }
         )
@@ -84,7 +86,7 @@ def import_images(session: Shell, folder: Path, files: Sequence[BundleFile], on_
 def _stream(folder: Path, files: Sequence[BundleFile], on_progress: Progress | None) -> Iterator[bytes]:
     total, sent = sum(file.size for file in files), 0
     for file in files:
-        yield from _pieces(folder / file.path)
+        yield from _pieces(stored_path(folder, file))
         sent += file.size
         if on_progress is not None:
             on_progress(sent, total)

@@ -311,6 +311,7 @@ GROUPS = {
         "tests/kube/network_check/test_on_the_lab.py",
     ),
     "bare-hosts": (
+        "tests/blocks/test_artifact_bundle.py",
         "tests/blocks/test_block_types.py",
         "tests/cli/test_commands.py",
         "tests/cli/test_following.py",

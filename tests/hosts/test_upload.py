@@ -85,6 +85,14 @@ class TestFiles:
             == "bad\ngood\nbad2\n"
         )
 
+    @pytest.mark.parametrize("size", [1000, 50_000_001])
+    def test_a_file_that_unpacks_to_another_size_is_not_placed(self, session: Session, tmp_path: Path, size: int) -> None:
+        """A bomb is cut after the size in the manifest, although its digest as sent is right. A file that is too short is refused as well."""
+        file = bundle_file(tmp_path, "bomb", bytes(50_000_000), content_size=size)
+        with pytest.raises(StepFailed, match=f"does not unpack to {size} bytes"):
+            upload_files(session, tmp_path, [file])
+        assert session.run(f"find {PLACE} -type f; ls /var/lib/sixstack/bundle", limit=SOON).stdout == ""
+
     def test_a_full_disk_is_reported_before_any_write(self, session: Session, tmp_path: Path) -> None:
         """With the free and the required space."""
         file = bundle_file(tmp_path, "huge", b"x", content_size=10**15)

@@ -11,7 +11,9 @@ import pytest
 
 from templates import render
 
-FILE = {"size": 5, "encoding": "gzip", "mode": "0755", "sha256": "0" * 64, "content_sha256": "1" * 64, "target": "/usr/local/bin/it's"}
+FILE = {
+    "size": 5, "encoding": "gzip", "mode": "0755", "sha256": "0" * 64, "content_sha256": "1" * 64, "content_size": 9, "target": "/usr/local/bin/it's",
+}  # fmt: skip
 IMAGE = {"size": 5, "encoding": "identity", "sha256": "0" * 64, "images": ("example.org/a:1",), "unpack": True}
 STEP = {"step": "init-control-plane", "cluster": "demo"}
 SCRIPTS: list[tuple[str, dict[str, Any]]] = [
