@@ -13,7 +13,7 @@ from tests.cluster.plan.test_create import CA, FACTS, SPEC, bare, member, names
 
 def test_every_host_is_reset_before_the_saved_kubeconfig_is_removed() -> None:
     """Hosts do not wait for each other; the kubeconfig stays while a host could not be reset."""
-    plan = plan_delete(SPEC, FACTS)
+    plan = plan_delete(SPEC, FACTS, None)
     assert names(plan) == [("reset-host", "b"), ("reset-host", "a"), ("remove-kubeconfig", "cluster")]
     assert [step.needs for step in plan.steps] == [(), (), ("reset-host/b", "reset-host/a")]
 
@@ -27,7 +27,7 @@ def test_every_host_is_reset_before_the_saved_kubeconfig_is_removed() -> None:
 )
 def test_a_host_of_others_is_a_note_and_left_alone(other: HostFacts, note: str) -> None:
     """A bare host, and a host of another cluster."""
-    plan = plan_delete(SPEC, {**FACTS, "b": other})
+    plan = plan_delete(SPEC, {**FACTS, "b": other}, None)
     assert names(plan) == [("reset-host", "a"), ("remove-kubeconfig", "cluster")]
     assert note in plan.notes[0]
 
@@ -46,8 +46,8 @@ def test_freeing_hosts_removes_the_kubeconfig_only_with_the_control_plane() -> N
     of_other = {name: replace(found, owner="other") for name, found in FACTS.items()}
     whole = owned_part(SPEC, "other", of_other)
     assert (whole.name, [host.name for host in whole.hosts]) == ("other", ["a", "b"])
-    assert names(plan_free(whole, of_other)) == [("reset-host", "a"), ("reset-host", "b"), ("remove-kubeconfig", "cluster")]
-    assert plan_free(whole, of_other).steps[-1].values == {"authorities": [CA]}
+    assert names(plan_free(whole, of_other, None)) == [("reset-host", "a"), ("reset-host", "b"), ("remove-kubeconfig", "cluster")]
+    assert plan_free(whole, of_other, None).steps[-1].values == {"authorities": [CA]}
     worker = owned_part(SPEC, "other", {**FACTS, "b": of_other["b"]})
-    assert names(plan_free(worker, of_other)) == [("reset-host", "b")]
-    assert plan_free(worker, of_other).steps[0].values["cluster"] == "other"
+    assert names(plan_free(worker, of_other, None)) == [("reset-host", "b")]
+    assert plan_free(worker, of_other, None).steps[0].values["cluster"] == "other"

@@ -71,7 +71,7 @@ def test_the_summary_without_a_pod_network_has_a_hint() -> None:
 
 def test_a_deleted_cluster_names_its_hosts_and_notes() -> None:
     """Hosts that were left alone are named with the reason."""
-    plan = plan_delete(SPEC, {**FACTS, "b": bare("b")})
+    plan = plan_delete(SPEC, {**FACTS, "b": bare("b")}, None)
     text, succeeded = delete_summary(SPEC, plan, ended(plan, {}))
     assert succeeded
     assert text.splitlines() == ["cluster demo is deleted from a", "- b has nothing of cluster demo"]
@@ -79,7 +79,7 @@ def test_a_deleted_cluster_names_its_hosts_and_notes() -> None:
 
 def test_a_host_that_could_not_be_reset_is_named() -> None:
     """The kubeconfig stays, and is not said to have failed."""
-    plan = plan_delete(SPEC, FACTS)
+    plan = plan_delete(SPEC, FACTS, None)
     text, succeeded = delete_summary(SPEC, plan, ended(plan, {"reset-host/b": DISK, "remove-kubeconfig/cluster": NotStarted("")}))
     assert not succeeded
     assert text.splitlines() == ["cluster demo is not fully deleted; run this again to continue:", "- b: b: its disk is full. make room"]
