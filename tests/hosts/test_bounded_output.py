@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from cluster.vocabulary.credentials import Credential
-from cluster.vocabulary.errors import HostError, HostUnreachable
+from cluster.vocabulary.errors import HostError, HostUnreachable, StepTimedOut
 from cluster.vocabulary.spec import SSH
 from hosts.detached import _Log, run_detached
 from hosts.output_stream import OutputEnded
@@ -158,6 +159,12 @@ class TestStream:
         assert (found.error, found.alive) == ("StepTimedOut", True)
         assert found.grown < MOST_GROWTH
 
+    def test_a_host_that_does_not_keep_the_time_limit_is_left(self, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It prints on, so that the reader never waits."""
+        monkeypatch.setattr("hosts.session._GRACE_SECONDS", 1 - SOON.total_seconds())
+        with session.read("yes", limit=SOON, most=1 << 50) as script, pytest.raises(StepTimedOut):
+            deque(iter(lambda: script.stream.piece(1 << 18), b""), maxlen=0)
+
     def test_lines_and_bytes_of_any_value_are_read_in_turn(self, session: Session) -> None:
         """What follows a line is not read before it is asked for."""
         with session.read(
@@ -192,15 +199,11 @@ class TestStream:
                 script.end()
         session.close()
 
-    def test_output_that_waits_for_a_slow_reader_is_read_after_the_end_of_the_script(self, session: Session) -> None:
-        """sshd reports the exit code before the output that did not fit into the window."""
-        with session.read("head -c 8000000 /dev/zero; printf x", limit=SOON, most=10_000_000) as script:
-            read = len(script.stream.piece(1))
-            time.sleep(3)  # longer than a script's other streams are read after its end
-            while read < 8_000_000:
-                read += len(script.stream.piece(8_000_000 - read))
-            assert script.stream.piece(10) == b"x"
-            assert script.end().ok
+    def test_the_end_of_the_output_counts_and_not_that_of_the_script(self, session: Session) -> None:
+        """sshd reports the exit code before output for which the window had no room. A process in the background makes the pause certain."""
+        with session.read("echo first; { sleep 4; echo late; } & exit 3", limit=SOON, most=1000) as script:
+            assert [script.stream.line(10), script.stream.line(10)] == ["first", "late"]
+            assert script.end().exit_code == 3
 
     def test_a_script_that_is_not_read_to_its_end_is_ended(self, session: Session, tmp_path: Path) -> None:
         """When the storage fails, the host must not keep what it prepared."""
