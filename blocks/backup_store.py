@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, Any, ClassVar
@@ -136,6 +138,7 @@ BackupStore(url="/srv/sixstack/backups", recipient="age1...").save("default", ov
                 writer = _Writer(file)
                 pyrage.encrypt_io(plain, writer, [_parsed(self.recipient)])
                 writer.raise_error()
+                _sync(file)
             size, sha256 = _read_back(system, part)
             if (size, sha256) != (writer.size, writer.sha256.hexdigest()):
                 raise self._torn(part, writer.size, size)
@@ -181,6 +184,16 @@ def _parsed(text: str) -> Any:
     )
 
 
+def _sync(file: Any) -> None:
+    """Wait until a file of this machine is on its disk: the hosts are reset after this."""
+    try:
+        number = file.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        return
+    file.flush()
+    os.fsync(number)
+
+
 def _read_back(system: Any, path: str) -> tuple[int, str]:
     """Size and sha256 of what the storage has."""
     sha256, size = hashlib.sha256(), 0
@@ -196,7 +209,7 @@ class _Reader:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks, self._rest = chunks, memoryview(b"")
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def read(self, size: int) -> bytes:
         """Up to `size` bytes; b"" at the end."""
@@ -205,7 +218,7 @@ class _Reader:
                 self._rest = memoryview(next(self._chunks))
         except StopIteration:
             return b""
-        except Exception as error:
+        except BaseException as error:
             self.error = error
             raise
         piece, self._rest = bytes(self._rest[:size]), self._rest[size:]

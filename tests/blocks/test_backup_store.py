@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -240,3 +241,16 @@ def test_a_copy_without_data_of_etcd_replaces_none_with_them(tmp_path: Path) -> 
     assert store.remove_replaced(keys) == ()
     again = store.write(source(3, test=True), content(1))
     assert store.remove_replaced(again) == (whole, keys)
+
+
+def test_an_archive_is_on_the_disk_before_its_description_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorder stands in for a power failure of the worker, which cannot be had."""
+    synced: list[int] = []
+
+    def record_fsync(number: int) -> None:
+        synced.append(os.fstat(number).st_size)
+        assert list(tmp_path.rglob("*.json")) == []
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    copy = BackupStore(url=str(tmp_path), recipient=str(IDENTITY.to_public())).write(source(), content())
+    assert synced == [copy.size]
