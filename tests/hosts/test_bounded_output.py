@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -160,10 +159,14 @@ class TestStream:
         assert found.grown < MOST_GROWTH
 
     def test_a_host_that_does_not_keep_the_time_limit_is_left(self, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It prints on, so that the reader never waits."""
-        monkeypatch.setattr("hosts.session._GRACE_SECONDS", 1 - SOON.total_seconds())
-        with session.read("yes", limit=SOON, most=1 << 50) as script, pytest.raises(StepTimedOut):
-            deque(iter(lambda: script.stream.piece(1 << 18), b""), maxlen=0)
+        """Also when it prints so much that the reader never waits."""
+        monkeypatch.setattr("hosts.session._GRACE_SECONDS", 6 - SOON.total_seconds())
+        with session.read("echo first; head -c 1000 /dev/zero; sleep 60", limit=SOON, most=2000) as script:
+            script.stream.line(10)
+            script.stream.piece(1)
+            time.sleep(6)
+            with pytest.raises(StepTimedOut):
+                script.stream.piece(1)
 
     def test_lines_and_bytes_of_any_value_are_read_in_turn(self, session: Session) -> None:
         """What follows a line is not read before it is asked for."""
