@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
 from pydantic import Field
 
+from blocks.storage import open_storage
 from cluster.vocabulary.records import StepRecord
 
 Record = TypeVar("Record", bound=StepRecord)
@@ -71,11 +71,7 @@ AuditStore(url="/srv/sixstack/audit").save("default", overwrite=True)
         yield from (_parse(content) for content in contents.values())
 
     def _system(self) -> tuple[Any, str]:
-        from fsspec.core import url_to_fs
-
-        url = self.url if "://" in self.url else str(Path(self.url).expanduser().absolute())
-        system, root = url_to_fs(url, **(self.options.get_secret_value() if self.options else {}))
-        return system, root.rstrip("/")
+        return open_storage(self.url, self.options)
 
 
 def _parse(content: object) -> Any:

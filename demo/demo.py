@@ -51,6 +51,8 @@ def run_demo(prefect: LocalPrefect, stack: StackMode, primary: Family) -> int:
     _report(f"  .venv/bin/sixstack kubeconfig {LAB}          # the admin kubeconfig")
     _report(f"  .venv/bin/sixstack kubectl {LAB} -- get pods -A")
     _report(f"  {prefect.ui}          # the Prefect UI: runs, artifacts, blocks")
+    _report(f"  .venv/bin/sixstack delete .sixstack/demo.yaml --confirm {LAB}   # first saves a copy of etcd and PKI in {prefect.copies},")
+    _report(f"                           # encrypted: only {prefect.identity} (created by this demo) decrypts it")
     _report("  make clean-demo          # removes the cluster, the hosts, the server and the worker")
     return 0
 

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
+from blocks.age_identity import recipient_of
 from bundle.manifest import manifest_sha256
 from cluster.vocabulary.errors import EnvironmentFault
 
@@ -55,6 +56,16 @@ class LocalPrefect:
     def state(self) -> Path:
         """Folder of the database, the logs and the blocks' files."""
         return self.root / ".sixstack"
+
+    @property
+    def identity(self) -> Path:
+        """The private age identity of the copies, which on your own server belongs on another machine."""
+        return self.state / "backups" / "identity.txt"
+
+    @property
+    def copies(self) -> Path:
+        """Folder of the Backup store."""
+        return self.identity.parent / "copies"
 
     @property
     def settings_file(self) -> Path:
@@ -102,11 +113,11 @@ class LocalPrefect:
         _children[:] = [child for child in _children if child.poll() is None]
 
     def remove(self, report: Report) -> None:
-        """Remove the settings and the state folder, except for the audit records."""
+        """Remove the settings and the state folder, except for the audit records, and the copies of deleted clusters with their key."""
         self.settings_file.unlink(missing_ok=True)
         for entry in self.state.iterdir() if self.state.exists() else ():
-            if entry.name == "audit":
-                report(f"kept: the audit records in {entry}")
+            if entry in (self.state / "audit", self.identity.parent):
+                report(f"kept: the {'audit records' if entry.name == 'audit' else 'copies of deleted clusters and their key'} in {entry}")
             elif entry.is_dir():
                 shutil.rmtree(entry)
             else:
@@ -130,7 +141,7 @@ class LocalPrefect:
     def deploy(self, report: Report) -> None:
         """Register block types and deployments, and create the inactive schedule of the retests unless it exists."""
         report("registering blocks and deployments")
-        for module in ("ssh_credential", "artifact_bundle", "audit_store", "saved_cluster", "saved_kubeconfig"):
+        for module in ("ssh_credential", "artifact_bundle", "audit_store", "backup_store", "saved_cluster", "saved_kubeconfig"):
             self._python("prefect", "block", "register", "--module", f"blocks.{module}")
         self._python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(_CHECKOUT / "deployments" / "prefect.yaml"))
         retests = self._request("GET", "/deployments/name/retest-clusters/default").raise_for_status().json()
@@ -138,12 +149,13 @@ class LocalPrefect:
             self._python("cli", "schedule-retests", "--name", NIGHTLY)
 
     def register(self, *, bundle: Path, credential: str, key_file: Path, audit: Path) -> None:
-        """Save the blocks that a lab's cluster files name: bundle `lab`, the SSH credential, and the audit store."""
+        """Save the blocks that a lab's cluster files name: bundle `lab`, the SSH credential, the audit store, and the backup store."""
         self.save_blocks(
             {
                 "artifact-bundle": {"lab": {"folder": str(bundle), "manifest_sha256": manifest_sha256(bundle)}},
                 "ssh-credential": {credential: {"private_key": key_file.read_text(encoding="utf-8")}},
                 "audit-store": {"default": {"url": str(audit)}},
+                "backup-store": {"default": {"url": str(self.copies), "recipient": recipient_of(self.identity)}},
             }
         )
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from cluster.vocabulary.errors import Bug, HostBusy, HostUnreachable
 from hosts.exchange import MOST_OUTPUT
-from hosts.session import Held, Output, Session, Shell
+from hosts.session import Held, Output, ReadScript, Session, Shell
 from templates import render
 
 HEARTBEAT_SECONDS = 15.0
 SILENCE_SECONDS = 60
 _LIMIT = timedelta(seconds=30)
-_FENCED = 77  # exit code of step/fence.sh.j2
+FENCED = 77  # exit code of step/fence.sh.j2
 _WORD = re.compile(r"^[A-Za-z0-9._-]+$")
 
 
@@ -90,7 +91,7 @@ class FencedSession(Shell):
 
     def __init__(self, session: Session, lock: HostLock) -> None:
         self._session = session
-        self._fence = render("step/fence.sh.j2", cluster=lock.cluster, run=lock.run, fenced=_FENCED)
+        self._fence = render("step/fence.sh.j2", cluster=lock.cluster, run=lock.run, fenced=FENCED)
 
     @property
     def host(self) -> str:
@@ -122,6 +123,12 @@ class FencedSession(Shell):
     ) -> Output:
         """As Session.feed."""
         output = self._session.feed(f"{self._fence}\n{script}", data, limit=limit, on_output=on_output, most=most, only_last=only_last)
-        if output.exit_code == _FENCED:
+        if output.exit_code == FENCED:
             raise HostBusy(f"{self.host}: {output.stderr.strip()}")
         return output
+
+    @contextmanager
+    def read(self, script: str, *, limit: timedelta, most: int) -> Iterator[ReadScript]:
+        """As Session.read; the script ends with FENCED when another run has taken the host since."""
+        with self._session.read(f"{self._fence}\n{script}", limit=limit, most=most) as reading:
+            yield reading

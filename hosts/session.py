@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -17,6 +18,7 @@ from cluster.vocabulary.redaction import redact
 from cluster.vocabulary.spec import SSH
 from hosts.channels import ChannelSlots
 from hosts.exchange import MOST_OUTPUT, Exchange
+from hosts.output_stream import OutputStream
 from hosts.privilege import PROBE, Elevation, Privilege, read_probe
 from hosts.remote_shell import TIMED_OUT, RemoteShell
 from hosts.transport import Connection, open_connection, open_forward
@@ -24,6 +26,7 @@ from hosts.transport import Connection, open_connection, open_forward
 _GRACE_SECONDS = 15.0  # the time limit on the host should end the script first
 _PROBE_LIMIT = timedelta(seconds=30)
 _HOLD_AT_MOST = timedelta(days=7)
+_MOST_UNREAD = 2 * MOST_OUTPUT  # of a stream: an exchange reads up to 16 MiB at once
 _LONGEST_FIRST_LINE = 1000  # of a script that keeps running: a word and a name
 
 
@@ -75,6 +78,17 @@ class Shell(Protocol):
     ) -> Output:
         """As Session.feed."""
         ...
+
+
+class ReadScript:
+    """A script that runs while its standard output is read as a stream."""
+
+    def __init__(self, stream: OutputStream, end: Callable[[], Output]) -> None:
+        self.stream, self._end = stream, end
+
+    def end(self) -> Output:
+        """Wait for the end of the script; `stdout` of the result is what was not read."""
+        return self._end()
 
 
 class Held:
@@ -194,17 +208,41 @@ class Session:
         deadline = start + limit.total_seconds() + _GRACE_SECONDS
         exchange = Exchange(self.host, channel, shell.mark, deadline, on_output, most=most, only_last=only_last)
         try:
-            channel.exec_command(shell.command)
-            self._become_root(shell, exchange)
-            exchange.send(itertools.chain((shell.payload,), data))
-            exchange.end()
-        except TimeoutError:
-            raise self._timed_out(limit) from None
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise self._lost(error) from None
+            with self._session_errors(limit):
+                channel.exec_command(shell.command)
+                self._become_root(shell, exchange)
+                exchange.send(itertools.chain((shell.payload,), data))
+                exchange.end()
         finally:
             self._slots.give_back(channel)
         return self._output(shell, exchange, time.monotonic() - start)
+
+    @contextmanager
+    def read(self, script: str, *, limit: timedelta, most: int) -> Iterator[ReadScript]:
+        """As `run`, for output that does not fit into memory: up to `most` bytes are read as a stream inside the `with` block.
+
+        The end of the block closes the channel: a script that still prints is then ended by SIGPIPE.
+        """
+        shell = RemoteShell(script, limit, self._elevation)
+        start = time.monotonic()
+        channel = self._slots.take()
+        deadline = start + limit.total_seconds() + _GRACE_SECONDS
+        exchange = Exchange(self.host, channel, shell.mark, deadline, most=_MOST_UNREAD, to_end=True)
+        try:
+            with self._session_errors(limit):
+                channel.exec_command(shell.command)
+                self._become_root(shell, exchange)
+                exchange.send((shell.payload,))
+                channel.shutdown_write()
+
+            def end() -> Output:
+                with self._session_errors(limit):
+                    exchange.end()
+                return self._output(shell, exchange, time.monotonic() - start)
+
+            yield ReadScript(OutputStream(self.host, exchange, most, lambda: self._session_errors(limit)), end)
+        finally:
+            self._slots.give_back(channel)
 
     def dial(self, host: str, port: int) -> paramiko.Channel:
         """Open a TCP connection from the host (socket-like: send, recv, settimeout, close); HostUnreachable on failure."""
@@ -233,6 +271,16 @@ class Session:
             self._slots.give_back(channel)
             raise
         return Held(channel, self._slots, exchange)
+
+    @contextmanager
+    def _session_errors(self, limit: timedelta) -> Iterator[None]:
+        """Errors of the channel become StepTimedOut and HostUnreachable."""
+        try:
+            yield
+        except TimeoutError:
+            raise self._timed_out(limit) from None
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self._lost(error) from None
 
     def _find_elevation(self) -> Elevation:
         """Find out once how to become root; LoginRefused when it is impossible."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,8 @@ from cluster.vocabulary.errors import HostBusy, HostRefused, StepFailed
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.redaction import RedactedLines, redact
 from hosts.detached import run_detached
+from hosts.lock import FENCED, FencedSession
+from hosts.output_stream import OutputEnded, OutputStream
 from hosts.session import Shell
 from runs.attempts import Attempt
 from templates import render
@@ -44,6 +47,30 @@ def run_script(
     attempt.output += output
     _raise_for_exit_code(attempt, session.host, done.exit_code, output)
     return done.stdout
+
+
+@contextmanager
+def stream_script(
+    attempt: Attempt, session: FencedSession, template: str, values: Mapping[str, Any], limit: timedelta, most: int
+) -> Iterator[tuple[OutputStream, Callable[[], None]]]:
+    """Run a template's script, whose standard output of up to `most` bytes is read as a stream and not recorded.
+
+    The function waits for the end of the script and raises for its exit code. Until then, what was read may be incomplete.
+    """
+    script = _rendered(attempt, template, values)
+    with session.read(script, limit=limit, most=most) as reading:
+
+        def finish() -> None:
+            done = reading.end()
+            attempt.exit_code = done.exit_code
+            attempt.output += done.stderr[-_KEEP:]
+            _raise_for_exit_code(attempt, session.host, done.exit_code, done.stderr[-_KEEP:])
+
+        try:
+            yield reading.stream, finish
+        except OutputEnded:
+            finish()
+            raise StepFailed(session.host, f"the output of step {attempt.step} is incomplete", "Run again to repeat this step") from None
 
 
 def run_detached_script(
@@ -90,7 +117,7 @@ def _raise_for_exit_code(attempt: Attempt, host: str, exit_code: int, output: st
     # an exception's text also goes to Prefect's log and states, events and the summary
     output = redact(without_control(output), attempt.secrets)
     message = _error_lines(output)
-    if exit_code == BUSY:
+    if exit_code in {BUSY, FENCED}:
         raise HostBusy(f"{host}: {message}")
     if exit_code in {REFUSED, MISSING}:
         raise HostRefused(

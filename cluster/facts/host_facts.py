@@ -106,6 +106,8 @@ class KubernetesState:
     kubelet_config: bool = False  # /etc/kubernetes/kubelet.conf
     admin_config: bool = False  # /etc/kubernetes/admin.conf
     api_manifest: bool = False  # /etc/kubernetes/manifests/kube-apiserver.yaml
+    etcd_data: bool = False  # /var/lib/etcd/member
+    private_keys: bool = False  # a *.key file below /etc/kubernetes/pki: of a control plane, finished or not
     kubelet_active: bool = False
     service_ranges: tuple[Network, ...] = ()  # from the static pod manifests; empty on workers
     pod_ranges: tuple[Network, ...] = ()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
+from cluster.plan.copies import CopySettings
 from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
@@ -23,6 +24,10 @@ from cluster.vocabulary.topology import topology
 
 # increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
 PREPARE_REVISION = 2
+
+
+SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
+_SLACK_KIB = 256 * 1024  # disk space that a snapshot leaves free
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,19 @@ def reset_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
         "state_files": list(_STATE_FILES),
         "pod_network": leftover_values(),
         "pods": [str(pods) for pods in spec.pod_ranges],
+    }
+
+
+def copy_values(spec: ClusterSpec, host: Host, copies: CopySettings) -> dict[str, Any]:
+    """For host/save-copy.sh.j2 and for the store."""
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "store": copies.store,
+        "test": copies.test,
+        "only_last": copies.only_last,
+        "snapshot_seconds": SNAPSHOT_SECONDS,
+        "slack_kib": _SLACK_KIB,
     }
 
 

@@ -32,6 +32,14 @@ class CniKind(StrEnum):
     NONE = "none"
 
 
+class CopiesKept(StrEnum):
+    """Which copies of a test cluster's etcd and PKI are kept."""
+
+    LAST = "last"
+    ALL = "all"
+    NONE = "none"
+
+
 class Encapsulation(StrEnum):
     """Which pod packets between nodes VXLAN encapsulates, with Calico's names."""
 
@@ -354,9 +362,18 @@ class ClusterSpec(SpecModel):
         description="The machines are test hosts: `retest-clusters` may delete what sixstack put on them, and create this cluster there again and again. "
         "Each machine must also have the marker of `sixstack mark-test-hosts`.",
     )
+    test_copies: CopiesKept | None = Field(
+        None,
+        description="Which copies of etcd and PKI are kept when a cluster with `test_hosts: true` is deleted: the last one, all, or none. "
+        "Default: last if the Backup store block exists, else none. Other clusters keep all.",
+    )
     tkestack_labels: bool = Field(False, description="Also set the node labels that TKEStack's tools use to find a node.")
     bundle: BlockName = Field("default", description="Name of an `Artifact bundle` block.")
     audit: BlockName = Field("default", description="Name of an `Audit store` block.")
+    backups: BlockName = Field(
+        "default",
+        description="Name of a `Backup store` block, for copies of etcd and PKI before they are removed. Test clusters: see `test_copies`.",
+    )
     control_plane: ControlPlane = Field(default_factory=ControlPlane.model_construct, description="API endpoint and certificate names.")
     kubeadm: Kubeadm = Field(default_factory=Kubeadm.model_construct, description="Extra kubeadm settings.")
     images: Images = Field(default_factory=Images.model_construct, description="Image sources.")

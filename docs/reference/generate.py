@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from bundle.faults import BUNDLE_PROBLEMS
 from cluster.file.reader import SHAPES
+from cluster.plan.copies import NOT_COPIED
 from cluster.plan.immutable import CODE as IMMUTABLE
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
@@ -92,6 +93,10 @@ def problems() -> str:
         "\n## The artifact bundle\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in BUNDLE_PROBLEMS.items()),
+        "\n## Refusals of a deletion\n",
+        "delete-cluster changes nothing on the hosts of a cluster with an error.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_COPIED.items()),
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",

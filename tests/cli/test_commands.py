@@ -122,6 +122,44 @@ def test_a_block_that_is_not_there_is_3(prefect_server: Workplace, arguments: li
     assert "there is no block `nobody`" in done.stderr
 
 
+def test_the_recipient_of_a_new_identity_is_the_only_line_on_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For a script. The private identity is printed nowhere; a second call prints the same recipient."""
+    file = tmp_path / "identity.txt"
+    assert main(["backup-key", str(file)]) == 0
+    first = capsys.readouterr()
+    assert first.out.startswith("age1")
+    assert len(first.out.splitlines()) == 1
+    assert "created the private identity" in first.err
+    assert "AGE-SECRET" not in first.out + first.err
+    assert main(["backup-key", str(file)]) == 0
+    assert capsys.readouterr().out == first.out
+
+
+def test_a_file_without_an_identity_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And it is kept."""
+    file = tmp_path / "notes.txt"
+    file.write_text("notes")
+    assert main(["backup-key", str(file)]) == 3
+    assert str(file) in capsys.readouterr().err
+    assert file.read_text() == "notes"
+
+
+@pytest.mark.server
+def test_backup_key_saves_a_block_and_replaces_another_only_when_asked(prefect_server: Workplace, tmp_path: Path) -> None:
+    """A block with another recipient belongs to somebody: its copies would still be readable for them only."""
+    command = ["--register", "off-site", "--url", str(tmp_path / "copies")]
+    for file, options, code, outcome in (
+        ("mine", [], 0, "created"),
+        ("mine", [], 0, "unchanged"),
+        ("other", [], 1, "was kept"),
+        ("other", ["--overwrite"], 0, "replaced"),
+    ):
+        done = prefect_server.sixstack("backup-key", str(tmp_path / file), *command, *options)
+        assert (done.returncode, outcome in done.stderr) == (code, True), done.stdout + done.stderr
+        block = prefect_server.api("/block_types/slug/backup-store/block_documents/name/off-site")
+        assert (block["data"]["recipient"] == done.stdout.strip()) == (code == 0)
+
+
 def test_a_file_name_that_is_taken_for_a_saved_cluster_is_explained_also_without_a_server(tmp_path: Path) -> None:
     """Such a name was a file before clusters could be saved, and `check` needed no server."""
     (tmp_path / "demo").write_bytes(EXAMPLE.read_bytes())

@@ -18,6 +18,7 @@ from jinja2 import UndefinedError
 from cluster.file.reader import read_text
 from cluster.kubeadm.documents import join_configuration
 from cluster.plan import values
+from cluster.plan.copies import CopySettings
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from templates import render
 
@@ -46,6 +47,7 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
         "join.sh": render("host/join.sh.j2", **values.join_values(spec, worker)),
         "rejoin.sh": render("host/join.sh.j2", **values.join_values(spec, worker, recreate=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
+        "save-copy.sh": render("host/save-copy.sh.j2", **values.copy_values(spec, control_plane, CopySettings("default"))),
         "reset.sh": render("host/reset.sh.j2", **values.reset_values(spec, worker)),
         "remove-step-state.sh": render("host/remove-step-state.sh.j2", **values.remove_step_state_values(spec.name)),
     }

@@ -21,6 +21,8 @@ def kubernetes(text: str) -> KubernetesState:
         kubelet_config="kubelet.conf" in files,
         admin_config="admin.conf" in files,
         api_manifest="kube-apiserver.yaml" in files,
+        etcd_data="etcd-data" in files,
+        private_keys="private-keys" in files,
         service_ranges=_networks(ranges.get("service-cluster-ip-range", "")),
         pod_ranges=_networks(ranges.get("cluster-cidr", "")),
         node_ips=tuple(ip_address(address) for address in (value(text, "node-ip") or "").split(",") if address),

@@ -127,3 +127,11 @@ def test_no_recorded_answer_holds_a_secret(recorded: Recorded) -> None:
         assert "PRIVATE KEY" not in text
         assert "SECRETKEYDATA" not in text
         assert "key-data" not in text
+
+
+def test_data_of_etcd_and_private_keys_are_found() -> None:
+    """What a deletion must copy; a worker has neither."""
+    both = kubernetes("have etcd-data\nhave private-keys\nhave kubelet.conf")
+    assert (both.etcd_data, both.private_keys, both.kubelet_config) == (True, True, True)
+    worker = kubernetes("have kubelet.conf")
+    assert (worker.etcd_data, worker.private_keys) == (False, False)
