@@ -124,7 +124,7 @@ class BundleManifest(BaseModel):
 
     format: int = Field(default=FORMAT, ge=FORMAT, le=FORMAT)
     name: Name
-    kubernetes_version: str = Field(pattern=r"^v\d+\.\d+\.\d+$")
+    kubernetes_version: str = Field(pattern=r"^v(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}$")
     architecture: Architecture
     files: tuple[BundleFile, ...]
 

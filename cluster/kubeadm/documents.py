@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cluster.vocabulary.families import Family, StackMode, family_of
-from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
+from cluster.vocabulary.hostport import API_PORT, api_bind_port, join_host_port, split_host_port
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host, ProxyMode, Taint
 from cluster.vocabulary.topology import topology
@@ -29,7 +29,7 @@ ELECTION = {"leader-elect-retry-period": "1s"}
 def api_endpoint(spec: ResolvedSpec) -> tuple[str, int]:
     """Host (IPv6 without brackets) and port of the API for all nodes: the endpoint from the file, else the first address of the control plane."""
     if spec.control_plane.endpoint is None:
-        return str(topology(spec).seed.addresses[0]), API_PORT
+        return str(topology(spec).seed.addresses[0]), bind_port(spec)
     return split_host_port(spec.control_plane.endpoint, API_PORT)
 
 
@@ -39,9 +39,8 @@ def control_plane_endpoint(spec: ResolvedSpec) -> str:
 
 
 def bind_port(spec: ResolvedSpec) -> int:
-    """The port of the API server: the port of the endpoint if the endpoint is this machine, else 6443 behind a load balancer."""
-    host, port = api_endpoint(spec)
-    return port if _canonical(host) in {str(address) for address in topology(spec).seed.addresses} else API_PORT
+    """The port that the API server listens on."""
+    return api_bind_port(spec.control_plane, topology(spec).seed.addresses)
 
 
 def proxy_mode(spec: ClusterSpec) -> ProxyMode:

@@ -17,13 +17,15 @@ from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.registries import pull_plans
 from cluster.vocabulary.releases import release_for
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.vocabulary.spec import ClusterSpec, Host, Images
 from cluster.vocabulary.topology import topology
 
 # increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
 PREPARE_REVISION = 1
+_ADDED_LATER = ("authorities",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
         "swap_off": spec.prepare.swap_off,
         "pause": pause_image(spec, images),
         "systemd_cgroup": cgroup_driver(spec) == "systemd",
-        "mirrors": {registry: list(urls) for registry, urls in spec.images.mirrors.items()},
+        "mirrors": mirrors(spec.images),
+        "authorities": {authority_path(host): pem.strip() for host, pem in spec.images.ca.items()},
         "proxy": proxy_environment(spec),
     }
     return {**values, "digest": prepared_digest(values)}
@@ -90,7 +93,9 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
 
 def prepared_digest(values: dict[str, Any]) -> str:
     """sha256 of the settings that prepare-host applies."""
-    text = json.dumps({"revision": PREPARE_REVISION, **values}, sort_keys=True)
+    # a value that was added later counts only when it is used: hosts prepared before it existed stay prepared
+    counted = {name: value for name, value in values.items() if value or name not in _ADDED_LATER}
+    text = json.dumps({"revision": PREPARE_REVISION, **counted}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -156,6 +161,29 @@ def sysctls(spec: ClusterSpec) -> dict[str, str]:
             "net.bridge.bridge-nf-call-ip6tables": "1",
         }
     return settings
+
+
+def mirrors(images: Images) -> dict[str, Any]:
+    """For host/registry-hosts.toml.j2, by registry."""
+    return {
+        registry: {
+            "authority": authority_path(plan.authority) if plan.authority else None,
+            "mirrors": [
+                {
+                    "url": mirror.url,
+                    "override_path": mirror.override_path,
+                    "authority": authority_path(mirror.authority) if mirror.authority else None,
+                }
+                for mirror in plan.mirrors
+            ],
+        }
+        for registry, plan in pull_plans(images).items()
+    }
+
+
+def authority_path(host: str) -> str:
+    """The file with the certificate authority of a mirror or registry. The folder is sixstack's own: certs.d may have files of the owner."""
+    return f"/etc/containerd/sixstack-ca/{host}.crt"
 
 
 def proxy_environment(spec: ResolvedSpec) -> dict[str, str]:

@@ -14,8 +14,11 @@ from cluster.rules import (  # noqa: F401 each module registers its rules
     labels,
     names,
     overlap,
+    proxies,
+    registries,
     services,
     ssh,
+    urls,
     versions,
 )
 from cluster.rules.registry import run_spec_rules

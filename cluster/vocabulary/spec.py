@@ -66,6 +66,11 @@ class Describe:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class MultiLine:
+    """A string that may have line breaks and tabs."""
+
+
 def parse_address(value: object) -> Address:
     """Parse an IP address. ValueError for anything else, including an IPv6 zone (`%eth0`)."""
     if isinstance(value, IPv4Address | IPv6Address):
@@ -85,8 +90,8 @@ def parse_network(value: object) -> Network:
     if not isinstance(value, str):
         raise ValueError("not a network")
     address, slash, prefix = value.partition("/")
-    if not slash or not prefix.isdigit():
-        raise ValueError("a network ends with / and its prefix length")
+    if not slash or not prefix.isdigit() or (prefix[0] == "0" and prefix != "0"):
+        raise ValueError("a network ends with / and its prefix length, without leading zeros")
     parse_address(address)
     return ip_network(value)
 
@@ -107,14 +112,16 @@ ClusterName = Annotated[
 ]
 Version = Annotated[
     str,
-    StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"),
-    Describe(f"a version of three numbers such as {DEFAULT_RELEASE.kubernetes}"),
+    # no leading zeros, which kubeadm refuses
+    StringConstraints(pattern=r"^v?(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){2}$"),
+    Describe(f"a version of three numbers without leading zeros such as {DEFAULT_RELEASE.kubernetes}"),
 ]
+CertificateAuthority = Annotated[str, StringConstraints(min_length=1, max_length=65536), MultiLine()]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ImageReference = Annotated[
     str,
     StringConstraints(
-        pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$", max_length=255
+        pattern=r"^[a-z0-9.-]+(:[1-9]\d{0,4})?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$", max_length=255
     ),
     Describe("a full image reference such as registry.example.org/calico/node:v3.31.0"),
 ]
@@ -292,8 +299,14 @@ class ControlPlane(SpecModel):
 
     endpoint: str | None = Field(
         None,
-        description="host or host:port of the API for all nodes. Default: the address of the first control plane.",
+        description="host or host:port of the API for all nodes, such as a load balancer or a virtual IP. An IPv6 address with a port is in brackets. "
+        "Default: the address of the first control plane.",
         examples=["api.example.org:6443"],
+    )
+    bind_port: Port | None = Field(
+        None,
+        description="Port that the API server listens on. When the port of the endpoint is another one, a load balancer or a packet filter "
+        "must forward it. Default: the port of an endpoint that is an address of the control plane, else 6443.",
     )
     extra_sans: tuple[str, ...] = Field((), description="Additional names or addresses in the API server's certificate.")
 
@@ -315,8 +328,15 @@ class Images(SpecModel):
     repository: str = Field("registry.k8s.io", description="Registry and path of the Kubernetes images.")
     mirrors: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description="Mirror URLs by registry, tried in order.",
+        description="Mirror URLs by registry, tried in order; `_default` is every registry that is not listed. A path in a URL is the root of the "
+        "registry API, with its v2: `https://harbor.example.org/v2/docker-hub`. Verification of certificates cannot be switched off, because anyone "
+        "on the path could then serve images: set `ca` instead.",
         examples=[{"docker.io": ["https://mirror.example.org"]}],
+    )
+    ca: dict[str, CertificateAuthority] = Field(
+        default_factory=dict,
+        description="Certificate authorities as PEM, by host or host:port of a mirror or registry. Hosts trust their own authorities too.",
+        examples=[{"mirror.example.org:5000": "-----BEGIN CERTIFICATE-----..."}],
     )
 
 

@@ -177,6 +177,16 @@ def test_the_endpoint_is_always_set_with_its_port(mode: str, endpoint: str | Non
     assert join["discovery"]["bootstrapToken"]["apiServerEndpoint"] == written
 
 
+def test_the_api_server_listens_on_the_bind_port_of_the_file() -> None:
+    """kubeadm writes it into the static pod and its probes. Without an endpoint, clients connect to it."""
+    spec = spec_of("ipv6", control_plane={"bind_port": 7443})
+    assert init_configuration(spec)["localAPIEndpoint"] == {"advertiseAddress": "fd66::1", "bindPort": 7443}
+    assert control_plane_endpoint(spec) == "[fd66::1]:7443"
+    named = spec_of("ipv6", control_plane={"bind_port": 8443, "endpoint": "api.example.org:443"})
+    assert init_configuration(named)["localAPIEndpoint"]["bindPort"] == 8443
+    assert control_plane_endpoint(named) == "api.example.org:443"
+
+
 def test_settings_of_the_file_take_precedence() -> None:
     """Over the defaults of sixstack, for each component."""
     spec = spec_of(

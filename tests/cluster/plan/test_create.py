@@ -13,7 +13,7 @@ from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.facts.host_facts import HostFacts, KubernetesState, StepState
 from cluster.plan.create import plan_create
 from cluster.plan.graph import Plan
-from cluster.plan.values import HostFiles, prepare_values
+from cluster.plan.values import HostFiles, prepare_values, prepared_digest
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind, Taint, TaintEffect
@@ -156,6 +156,15 @@ def test_a_setting_of_the_file_that_reaches_hosts_prepares_them_again() -> None:
         ("prepare-host", "a"),
         ("prepare-host", "b"),
     ]
+
+
+def test_settings_that_the_file_does_not_use_prepare_no_host() -> None:
+    """A host that was prepared before certificate authorities existed stays prepared."""
+    values = prepare_values(SPEC, SPEC.hosts[0])
+    before = {name: value for name, value in values.items() if name not in ("digest", "authorities")}
+    assert prepared_digest(before) == values["digest"]
+    images = SPEC.images.model_copy(update={"ca": {"mirror.example.org": "-----BEGIN CERTIFICATE-----"}})
+    assert prepare_values(SPEC.model_copy(update={"images": images}), SPEC.hosts[0])["digest"] != values["digest"]
 
 
 def test_one_new_host_costs_the_steps_of_one_host() -> None:

@@ -16,6 +16,7 @@ class TestArgumentValue:
             ("apiserver", "request-timeout", "60"),
             ("controller_manager", "concurrent-gc-syncs", ""),
             ("kubelet", "max-pods", "many"),
+            ("kubelet", "max-pods", "0110"),
         ],
     )
     def test_a_value_that_cannot_be_parsed_is_refused(self, check: Check, component: str, name: str, value: str) -> None:

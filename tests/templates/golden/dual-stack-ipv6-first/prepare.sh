@@ -166,10 +166,42 @@ fi
 for old in /etc/containerd/certs.d/*/hosts.toml; do
   if head -n 1 "$old" 2>/dev/null | grep -q sixstack; then
     case $old in
+      /etc/containerd/certs.d/_default/hosts.toml) ;;
+      /etc/containerd/certs.d/docker.io/hosts.toml) ;;
+      '/etc/containerd/certs.d/[fd66::5]:5000/hosts.toml') ;;
       *) rm -r "${old%/*}" ;;
     esac
   fi
 done
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    '/etc/containerd/sixstack-ca/[fd66::5]:5000.crt') ;;
+    *) rm -f "$old" ;;
+  esac
+done
+place '/etc/containerd/sixstack-ca/[fd66::5]:5000.crt' '-----BEGIN CERTIFICATE-----
+MIHQMIGDoAMCAQICAQEwBQYDK2VwMBExDzANBgNVBAMMBm1pcnJvcjAgFw0yNjAx
+MDEwMDAwMDBaGA8yMTI2MDEwMTAwMDAwMFowETEPMA0GA1UEAwwGbWlycm9yMCow
+BQYDK2VwAyEAiojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1wwBQYDK2Vw
+A0EAAnmKGtf3OcXKy1oJltkr4QyXr9P06YnjQzgzJuncbQzr8qZdzkrPbKgaDNWv
+NHJ238Ek+JUcmIbHizmmbNKyBw==
+-----END CERTIFICATE-----'
+place /etc/containerd/certs.d/_default/hosts.toml '# sixstack: mirrors of _default
+
+[host."https://harbor.example.org/v2/hub"]
+  capabilities = ["pull", "resolve"]
+  override_path = true'
+place /etc/containerd/certs.d/docker.io/hosts.toml '# sixstack: mirrors of docker.io
+
+[host."https://[fd66::5]:5000"]
+  capabilities = ["pull", "resolve"]
+  ca = "/etc/containerd/sixstack-ca/[fd66::5]:5000.crt"'
+place '/etc/containerd/certs.d/[fd66::5]:5000/hosts.toml' '# sixstack: mirrors of [fd66::5]:5000
+ca = "/etc/containerd/sixstack-ca/[fd66::5]:5000.crt"
+
+[host."https://harbor.example.org/v2/hub"]
+  capabilities = ["pull", "resolve"]
+  override_path = true'
 
 systemctl daemon-reload
 systemctl --quiet enable containerd.service kubelet.service
@@ -190,5 +222,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo eee9cad0f5f3f4137cbefd21d1fa12782d2b4fc74c2740a211dc7f4e6106ae4b >"$state/prepared.new"
+echo 4af591b6d2e0b5284f6df2c72d57b78f5f466a5c401ba92c2d917c3e61b66708 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

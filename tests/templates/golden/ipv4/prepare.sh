@@ -147,13 +147,16 @@ for old in /etc/containerd/certs.d/*/hosts.toml; do
     esac
   fi
 done
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    *) rm -f "$old" ;;
+  esac
+done
 place /etc/containerd/certs.d/docker.io/hosts.toml '# sixstack: mirrors of docker.io
-server = "https://registry-1.docker.io"
 
 [host."https://mirror.example.org"]
   capabilities = ["pull", "resolve"]'
 place /etc/containerd/certs.d/registry.example.org:5000/hosts.toml '# sixstack: mirrors of registry.example.org:5000
-server = "https://registry.example.org:5000"
 
 [host."https://10.0.0.5:5000"]
   capabilities = ["pull", "resolve"]'
@@ -177,5 +180,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo 284ed508be219f909ea03706e76ba247599e444353f29dbfe9d6d0ee8d5e99c9 >"$state/prepared.new"
+echo cf1c0bc8c06cb5af2026b0270aee0e66fc798ecda49ef44efe03f9fa829d80c9 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

@@ -151,6 +151,11 @@ for old in /etc/containerd/certs.d/*/hosts.toml; do
     esac
   fi
 done
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    *) rm -f "$old" ;;
+  esac
+done
 
 systemctl daemon-reload
 systemctl --quiet enable containerd.service kubelet.service
