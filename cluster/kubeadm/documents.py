@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from cluster.kubeadm.volumes import volumes_of
 from cluster.vocabulary.families import Family, StackMode, family_of
 from cluster.vocabulary.hostport import API_PORT, api_bind_port, join_host_port, split_host_port
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -103,11 +104,16 @@ def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
             "serviceSubnet": ",".join(str(services) for services in spec.service_ranges),
             "dnsDomain": spec.network.dns_domain,
         },
-        "apiServer": {"certSANs": list(certificate_names(spec)), "extraArgs": _args(everywhere, extra.get("apiserver", {}))},
-        "controllerManager": {
-            "extraArgs": _args(loopback, ELECTION, CONTROLLER_RATE, node_mask_args(spec), extra.get("controller_manager", {}))
+        "apiServer": {
+            "certSANs": list(certificate_names(spec)),
+            "extraArgs": _args(everywhere, extra.get("apiserver", {})),
+            **_volumes(spec, "apiserver"),
         },
-        "scheduler": {"extraArgs": _args(loopback, ELECTION, extra.get("scheduler", {}))},
+        "controllerManager": {
+            "extraArgs": _args(loopback, ELECTION, CONTROLLER_RATE, node_mask_args(spec), extra.get("controller_manager", {})),
+            **_volumes(spec, "controller_manager"),
+        },
+        "scheduler": {"extraArgs": _args(loopback, ELECTION, extra.get("scheduler", {})), **_volumes(spec, "scheduler")},
         # the etcd URLs follow the advertise address: kubeadm writes [::1] if it is IPv6
         "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": _args(extra.get("etcd", {}))}},
     }
@@ -196,6 +202,21 @@ def _args(*layers: Mapping[str, str]) -> list[dict[str, str]]:
     for layer in layers:
         merged |= layer
     return [{"name": name, "value": value} for name, value in sorted(merged.items())]
+
+
+def _volumes(spec: ClusterSpec, component: str) -> dict[str, Any]:
+    """extraVolumes of a component; nothing when it has none."""
+    volumes = [
+        {
+            "name": volume.name,
+            "hostPath": volume.host_path,
+            "mountPath": volume.inside,
+            "readOnly": volume.read_only,
+            "pathType": volume.path_type.value,
+        }
+        for volume in volumes_of(spec, component)
+    ]
+    return {"extraVolumes": volumes} if volumes else {}
 
 
 def _canonical(name: str) -> str:

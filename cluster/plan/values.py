@@ -13,6 +13,7 @@ from heapq import merge
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
+from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
@@ -20,12 +21,12 @@ from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.registries import pull_plans
 from cluster.vocabulary.releases import release_for
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import ClusterSpec, Host, Images
+from cluster.vocabulary.spec import ClusterSpec, Host, Images, VolumeType
 from cluster.vocabulary.topology import topology
 
 # increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
 PREPARE_REVISION = 1
-_ADDED_LATER = ("authorities",)
+_ADDED_LATER = ("authorities", "files", "volumes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
         "pause": pause_image(spec, images),
         "systemd_cgroup": cgroup_driver(spec) == "systemd",
         "mirrors": mirrors(spec.images),
+        "files": file_digests(spec),
+        "volumes": existing_paths(spec) if host in spec.control_planes else {},
         "authorities": {authority_path(host): pem.strip() for host, pem in spec.images.ca.items()},
         "proxy": proxy_environment(spec),
     }
@@ -178,6 +181,36 @@ def mirrors(images: Images) -> dict[str, Any]:
             ],
         }
         for registry, plan in pull_plans(images).items()
+    }
+
+
+def file_digests(spec: ClusterSpec) -> dict[str, str]:
+    """sha256 of each file in `kubeadm.files`, by path. Their content is not among the values of a step: `file_contents`."""
+    return {path: hashlib.sha256(content.encode()).hexdigest() for path, content in file_contents(spec).items()}
+
+
+def file_contents(spec: ClusterSpec) -> dict[str, str]:
+    """For host/prepare.sh.j2, beside its values: the content of each file in `kubeadm.files`, by path."""
+    return {f"{FILES_FOLDER}/{name}": content.rstrip("\n") for name, content in spec.kubeadm.files.items()}
+
+
+# volumes that must exist before kubeadm init: their type and the test of a shell
+_TESTS = {
+    VolumeType.FILE: "-f",
+    VolumeType.DIRECTORY: "-d",
+    VolumeType.SOCKET: "-S",
+    VolumeType.CHARACTER_DEVICE: "-c",
+    VolumeType.BLOCK_DEVICE: "-b",
+}
+
+
+def existing_paths(spec: ClusterSpec) -> dict[str, str]:
+    """The paths of extra volumes that must exist on a control plane, with the shell's test of their type."""
+    return {
+        volume.host_path: _TESTS[volume.path_type]
+        for volumes in spec.kubeadm.extra_volumes.values()
+        for volume in volumes
+        if volume.path_type in _TESTS and not volume.host_path.startswith(f"{FILES_FOLDER}/")
     }
 
 

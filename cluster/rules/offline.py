@@ -7,6 +7,7 @@ from cluster.rules import (  # noqa: F401 each module registers its rules
     arguments,
     capacity,
     cni,
+    component_files,
     components,
     control_plane,
     families,

@@ -48,6 +48,18 @@ class TaintEffect(StrEnum):
     NO_EXECUTE = "NoExecute"
 
 
+class VolumeType(StrEnum):
+    """Type of the path of a volume on the host (Kubernetes, hostPath). Types with OrCreate are created when they are missing."""
+
+    FILE = "File"
+    FILE_OR_CREATE = "FileOrCreate"
+    DIRECTORY = "Directory"
+    DIRECTORY_OR_CREATE = "DirectoryOrCreate"
+    SOCKET = "Socket"
+    CHARACTER_DEVICE = "CharDevice"
+    BLOCK_DEVICE = "BlockDevice"
+
+
 class ProxyMode(StrEnum):
     """Mode of kube-proxy. ipvs is not supported, because Kubernetes deprecates it."""
 
@@ -117,6 +129,12 @@ Version = Annotated[
     Describe(f"a version of three numbers without leading zeros such as {DEFAULT_RELEASE.kubernetes}"),
 ]
 CertificateAuthority = Annotated[str, StringConstraints(min_length=1, max_length=65536), MultiLine()]
+FileName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100),
+    Describe("a file name of letters, digits, - _ . that begins with a letter or digit, without a folder"),
+]
+FileContent = Annotated[str, StringConstraints(min_length=1, max_length=65536), MultiLine()]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ImageReference = Annotated[
     str,
@@ -311,6 +329,24 @@ class ControlPlane(SpecModel):
     extra_sans: tuple[str, ...] = Field((), description="Additional names or addresses in the API server's certificate.")
 
 
+class Volume(SpecModel):
+    """A file or folder of the control plane that a component sees in its container."""
+
+    name: str = Field(description="Name of the volume: a lowercase RFC 1123 label.", examples=["audit-log"])
+    host_path: str = Field(description="Absolute path on the control plane.", examples=["/var/log/kubernetes"])
+    mount_path: str | None = Field(None, description="Absolute path in the container. Default: the same path.")
+    read_only: bool = Field(True, description="Whether the component can only read it.")
+    path_type: VolumeType = Field(
+        VolumeType.FILE,
+        description="Type of the path on the host. It must exist before the cluster is created, except for types with OrCreate.",
+    )
+
+    @property
+    def inside(self) -> str:
+        """The effective path in the container."""
+        return self.mount_path if self.mount_path is not None else self.host_path
+
+
 class Kubeadm(SpecModel):
     """Extra settings for kubeadm."""
 
@@ -319,6 +355,20 @@ class Kubeadm(SpecModel):
     kube_proxy: dict[str, Any] = Field(default_factory=dict, description="Fields of KubeProxyConfiguration.")
     extra_args: dict[Literal["apiserver", "controller_manager", "scheduler", "etcd", "kubelet"], dict[str, str]] = Field(
         default_factory=dict, description="Extra command-line arguments per component."
+    )
+    extra_volumes: dict[Literal["apiserver", "controller_manager", "scheduler"], tuple[Volume, ...]] = Field(
+        default_factory=dict,
+        description="Files and folders of the control plane that a component needs, for example for its arguments.",
+        examples=[
+            {"apiserver": [{"name": "audit-log", "host_path": "/var/log/kubernetes", "path_type": "DirectoryOrCreate", "read_only": False}]}
+        ],
+    )
+    files: dict[FileName, FileContent] = Field(
+        default_factory=dict,
+        description="Files by name, such as an audit policy: written to /etc/kubernetes/sixstack/NAME on every host, readable by root only, and "
+        "mounted there in kube-apiserver, kube-controller-manager and kube-scheduler. A component reads a changed file when it restarts. "
+        "At most 64 KiB each and 256 KiB in all. No secrets: put such files on the control plane yourself and use `extra_volumes`.",
+        examples=[{"audit-policy.yaml": "apiVersion: audit.k8s.io/v1..."}],
     )
 
 

@@ -29,7 +29,7 @@ class TestArgumentValue:
             ("apiserver", "profiling", "false"),
             ("apiserver", "audit-log-maxage", "30"),
             ("apiserver", "request-timeout", "1m30s"),
-            ("apiserver", "audit-log-path", "/var/log/a b"),
+            ("apiserver", "oidc-username-claim", "a b"),
             ("etcd", "quota-backend-bytes", "8589934592"),
         ],
     )

@@ -173,12 +173,6 @@ for old in /etc/containerd/certs.d/*/hosts.toml; do
     esac
   fi
 done
-for old in /etc/containerd/sixstack-ca/*.crt; do
-  case $old in
-    '/etc/containerd/sixstack-ca/[fd66::5]:5000.crt') ;;
-    *) rm -f "$old" ;;
-  esac
-done
 place '/etc/containerd/sixstack-ca/[fd66::5]:5000.crt' '-----BEGIN CERTIFICATE-----
 MIHQMIGDoAMCAQICAQEwBQYDK2VwMBExDzANBgNVBAMMBm1pcnJvcjAgFw0yNjAx
 MDEwMDAwMDBaGA8yMTI2MDEwMTAwMDAwMFowETEPMA0GA1UEAwwGbWlycm9yMCow
@@ -202,6 +196,12 @@ ca = "/etc/containerd/sixstack-ca/[fd66::5]:5000.crt"
 [host."https://harbor.example.org/v2/hub"]
   capabilities = ["pull", "resolve"]
   override_path = true'
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    '/etc/containerd/sixstack-ca/[fd66::5]:5000.crt') ;;
+    *) rm -f "$old" ;;
+  esac
+done
 
 systemctl daemon-reload
 systemctl --quiet enable containerd.service kubelet.service

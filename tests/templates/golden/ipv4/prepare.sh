@@ -147,11 +147,6 @@ for old in /etc/containerd/certs.d/*/hosts.toml; do
     esac
   fi
 done
-for old in /etc/containerd/sixstack-ca/*.crt; do
-  case $old in
-    *) rm -f "$old" ;;
-  esac
-done
 place /etc/containerd/certs.d/docker.io/hosts.toml '# sixstack: mirrors of docker.io
 
 [host."https://mirror.example.org"]
@@ -160,6 +155,11 @@ place /etc/containerd/certs.d/registry.example.org:5000/hosts.toml '# sixstack: 
 
 [host."https://10.0.0.5:5000"]
   capabilities = ["pull", "resolve"]'
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    *) rm -f "$old" ;;
+  esac
+done
 
 systemctl daemon-reload
 systemctl --quiet enable containerd.service kubelet.service

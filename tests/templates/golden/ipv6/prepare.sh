@@ -112,6 +112,14 @@ if [ "$(cat /etc/hosts 2>/dev/null || true)
   echo "wrote /etc/hosts"
 fi
 
+# --- files of the components
+mkdir -p /etc/kubernetes
+umask 077
+place /etc/kubernetes/sixstack/audit-policy.yaml 'apiVersion: audit.k8s.io/v1
+kind: Policy
+rules: [{level: Metadata}]'
+umask 022
+
 # --- containerd
 restart=no
 # without CAP_SYS_RESOURCE (in a container) an OOM score cannot be lowered, and runc fails for every pod that requests this
@@ -176,5 +184,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo d57495dd65825addbd8cae4cc0d6018bbb1e9426575c7dd21d1cf899dc2152c3 >"$state/prepared.new"
+echo 3a32c4edecef030dec96c64baf5c01b6382639a1be9a2035357b15de5a713cdf >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"
