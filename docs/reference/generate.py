@@ -86,7 +86,7 @@ def problems() -> str:
         "| code | severity | meaning |\n|---|---|---|",
         "| `kubernetes-version-not-in-bundle` | error | The artifact bundle has another version of Kubernetes. |",
         "| `image-not-in-bundle` | warning | The artifact bundle lacks an image of the pod network, so hosts pull the image. |",
-        f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain and endpoint of an existing cluster are immutable. |",
+        f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain, endpoint and port of the API server of an existing cluster are immutable. |",
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",
