@@ -162,7 +162,7 @@ class BundleManifest(BaseModel):
 
     format: int = Field(default=FORMAT, ge=_OLDEST_FORMAT, le=FORMAT)
     name: Name
-    kubernetes_version: str = Field(pattern=r"^v\d+\.\d+\.\d+$")
+    kubernetes_version: str = Field(pattern=r"^v(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}$")
     architecture: Architecture
     files: tuple[BundleFile, ...] = Field(max_length=500)
 

@@ -114,6 +114,7 @@ class KubernetesState:
     node_ips: tuple[Address, ...] = ()  # kubelet's --node-ip
     dns_domain: str | None = None
     endpoint: str | None = None  # server of kubelet.conf or admin.conf, as a URL
+    api_port: int | None = None  # --secure-port of the API server's static pod
 
     @property
     def present(self) -> bool:

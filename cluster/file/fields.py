@@ -21,7 +21,7 @@ from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import UNREAD, PartialTuple, Unread, join_path
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
-from cluster.vocabulary.spec import Describe, SpecModel
+from cluster.vocabulary.spec import Describe, MultiLine, SpecModel
 
 Model = TypeVar("Model", bound=SpecModel)
 
@@ -126,7 +126,8 @@ class FieldReader:
     def _int(self, metadata: Sequence[Any], value: object, path: str) -> int | Unread:
         if isinstance(value, bool) or not isinstance(value, int):
             digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
-            hint = f"write {value} without quotes" if digits else "write an integer"
+            # YAML reads 0644 as a string, because leading zeros mean octal elsewhere
+            hint = f"write {int(str(value))}, without quotes and leading zeros" if digits else "write an integer"
             return self._fault("wrong-type", path, f"expected an integer, got {quoted(value)}", hint)
         low = max((item.ge for item in metadata if hasattr(item, "ge")), default=None)
         high = min((item.le for item in metadata if hasattr(item, "le")), default=None)
@@ -141,7 +142,8 @@ class FieldReader:
             plain = isinstance(value, bool | int | float)
             hint = colon_trap(value) or ('put it in quotes: "..."' if plain else "write a string")
             return self._fault("wrong-type", path, f"expected a string, got {quoted(value)}", hint)
-        control = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
+        allowed = "\n\t" if any(isinstance(item, MultiLine) for item in metadata) else ""
+        control = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs") and c not in allowed), None)
         if control is not None:
             return self._fault(
                 "control-character", path, f"{quoted(value)} contains the control character U+{ord(control):04X}", "remove it"

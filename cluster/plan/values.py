@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
+from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.plan.copies import CopySettings
 from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.registries import pull_plans
 from cluster.vocabulary.releases import release_for
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.vocabulary.spec import ClusterSpec, Host, Images, VolumeType
 from cluster.vocabulary.topology import topology
 
 # increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
@@ -67,6 +69,7 @@ _LISTED_FOLDERS = (
 FOLDERS = (*_COPIED_FOLDERS, *_DATA_FOLDERS, *_LISTED_FOLDERS)
 # Folders in which a cluster has single files: what the owner adds later stays.
 _SHARED_FOLDERS = (
+    "/etc/containerd/sixstack-ca",
     "/etc/containerd/certs.d",
     "/etc/containerd",
     "/etc/systemd/system/containerd.service.d",
@@ -112,7 +115,12 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
         "swap_off": spec.prepare.swap_off,
         "pause": pause_image(spec, images),
         "systemd_cgroup": cgroup_driver(spec) == "systemd",
-        "mirrors": {registry: list(urls) for registry, urls in spec.images.mirrors.items()},
+        "mirrors": mirrors(spec.images),
+        "files": file_digests(spec),
+        "volumes": existing_paths(spec) if host in spec.control_planes else {},
+        "authorities": {
+            authority_path(host): f"# sixstack: certificate authority of {host}\n{pem.strip()}" for host, pem in spec.images.ca.items()
+        },
         "proxy": proxy_environment(spec),
         "pods": [str(pods) for pods in spec.pod_ranges],
     }
@@ -203,6 +211,59 @@ def sysctls(spec: ClusterSpec) -> dict[str, str]:
             "net.bridge.bridge-nf-call-ip6tables": "1",
         }
     return settings
+
+
+def mirrors(images: Images) -> dict[str, Any]:
+    """For host/registry-hosts.toml.j2, by registry."""
+    return {
+        registry: {
+            "authority": authority_path(plan.authority) if plan.authority else None,
+            "mirrors": [
+                {
+                    "url": mirror.url,
+                    "override_path": mirror.override_path,
+                    "authority": authority_path(mirror.authority) if mirror.authority else None,
+                }
+                for mirror in plan.mirrors
+            ],
+        }
+        for registry, plan in pull_plans(images).items()
+    }
+
+
+def file_digests(spec: ClusterSpec) -> dict[str, str]:
+    """sha256 of each file in `kubeadm.files`, by path. Their content is not among the values of a step: `file_contents`."""
+    return {path: hashlib.sha256(content.encode()).hexdigest() for path, content in file_contents(spec).items()}
+
+
+def file_contents(spec: ClusterSpec) -> dict[str, str]:
+    """For host/prepare.sh.j2, beside its values: the content of each file in `kubeadm.files`, by path."""
+    return {f"{FILES_FOLDER}/{name}": content.rstrip("\n") for name, content in spec.kubeadm.files.items()}
+
+
+# volumes that must exist before kubeadm init: their type and the test of a shell
+_TESTS = {
+    VolumeType.FILE: "-f",
+    VolumeType.DIRECTORY: "-d",
+    VolumeType.SOCKET: "-S",
+    VolumeType.CHARACTER_DEVICE: "-c",
+    VolumeType.BLOCK_DEVICE: "-b",
+}
+
+
+def existing_paths(spec: ClusterSpec) -> dict[str, str]:
+    """The paths of extra volumes that must exist on a control plane, with the shell's test of their type."""
+    return {
+        volume.host_path: _TESTS[volume.path_type]
+        for volumes in spec.kubeadm.extra_volumes.values()
+        for volume in volumes
+        if volume.path_type in _TESTS and not volume.host_path.startswith(f"{FILES_FOLDER}/")
+    }
+
+
+def authority_path(host: str) -> str:
+    """The file with the certificate authority of a mirror or registry. The folder is sixstack's own: certs.d may have files of the owner."""
+    return f"/etc/containerd/sixstack-ca/{host}.crt"
 
 
 def proxy_environment(spec: ResolvedSpec) -> dict[str, str]:

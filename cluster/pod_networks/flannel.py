@@ -11,7 +11,7 @@ from cluster.pod_networks.protocol import Leftovers, PodNetworkPlugin, Release
 from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
 from cluster.vocabulary.families import Family, StackMode
 from cluster.vocabulary.releases import release_for
-from cluster.vocabulary.spec import ClusterSpec, CniKind, ProxyMode
+from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, ProxyMode
 
 if TYPE_CHECKING:
     from cluster.facts.host_facts import HostFacts
@@ -95,6 +95,12 @@ class Flannel(PodNetworkPlugin):
     def nat(self, spec: ClusterSpec) -> dict[Family, bool]:
         """True in every family: flanneld runs with --ip-masq."""
         return dict.fromkeys(spec.families, True)
+
+    def pod_addresses(self, spec: ClusterSpec, pods: PodNetwork) -> int:  # noqa: ARG002
+        """The range of the node without its first address and its gateway, and without the broadcast address of IPv4
+        (containernetworking/plugins, host-local, range.go)."""
+        reserved = 3 if pods.cidr.version == 4 else 2
+        return max(0, int(2 ** max(0, pods.cidr.max_prefixlen - pods.mask)) - reserved)
 
     def pod_mtu(self, spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> int | None:
         """The pod MTU to set, if flannel would choose a value that is too large.

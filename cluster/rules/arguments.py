@@ -17,7 +17,8 @@ from cluster.vocabulary.spec import ClusterSpec
 # the syntax of Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration
 _VALUES = {
     ArgumentType.BOOLEAN: re.compile(r"1|t|T|true|TRUE|True|0|f|F|false|FALSE|False"),
-    ArgumentType.INTEGER: re.compile(r"[-+]?([0-9]+|0[xX][0-9a-fA-F]+)", re.ASCII),
+    # a leading zero means octal: 010 is 8, and 08 is refused
+    ArgumentType.INTEGER: re.compile(r"[-+]?(0|[1-9][0-9]*|0[xX][0-9a-fA-F]+)", re.ASCII),
     ArgumentType.DURATION: re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII),
     ArgumentType.STRING: re.compile(r".*", re.DOTALL),
 }
@@ -29,7 +30,8 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
     for component, name, value, at in _arguments(spec):
         expected = ARGUMENTS[component].get(name, ArgumentType.STRING)
         if not _VALUES[expected].fullmatch(value):
-            yield Violation(at, f"expected {expected.value}, got {quoted(value)}", f"write {expected.value}, in quotes")
+            wanted = f"{expected.value} without leading zeros" if expected is ArgumentType.INTEGER else expected.value
+            yield Violation(at, f"expected {expected.value}, got {quoted(value)}", f"write {wanted}, in quotes")
 
 
 @spec_rule("unknown-argument", Severity.WARNING)

@@ -10,6 +10,8 @@ from ipaddress import IPv6Address, ip_address
 
 from cluster.rules.names import is_host_name
 from cluster.rules.registry import spec_rule
+from cluster.vocabulary.hostport import split_host_port, unbracketed_port
+from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Endpoint
@@ -31,7 +33,8 @@ def endpoints(spec: ClusterSpec) -> Iterator[tuple[str, Endpoint]]:
 
 @spec_rule("malformed-ssh-address")
 def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
-    """An SSH address is neither an IP address without brackets nor a DNS name, or it is link-local and has no zone."""
+    """An SSH address is neither an IP address without brackets nor a DNS name, it ends with a port, or it is link-local and has no zone."""
+    nodes = {str(address) for host in spec.hosts if host.has("addresses") for _, address in readable(host.addresses)}
     for path, endpoint in endpoints(spec):
         if not endpoint.has("address"):
             continue
@@ -40,14 +43,12 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
             address = ip_address(text)
         except ValueError:
             if not is_host_name(text.lower()):
-                hint = (
-                    f"write {text.strip('[]')}, without brackets"
-                    if text.startswith("[")
-                    else "write an IP address or a DNS name, and the port as `port`"
-                )
-                yield Violation(f"{path}.address", f"{quoted(text)} is neither an IP address nor a DNS name", hint)
+                yield Violation(f"{path}.address", f"{quoted(text)} is neither an IP address nor a DNS name", _address_hint(text))
             continue
-        if address.is_unspecified or address.is_multicast:
+        if str(address) not in nodes and unbracketed_port(text) is not None:
+            hint = f"{_address_hint(text)}; if all of it is the address, write {address.exploded}"
+            yield Violation(f"{path}.address", f"{quoted(text)} is an address, or an address and a port", hint)
+        elif address.is_unspecified or address.is_multicast:
             yield Violation(f"{path}.address", f"{address} cannot be the address of a host", "write the address of sshd")
         elif isinstance(address, IPv6Address) and address.is_link_local and address.scope_id is None:
             yield Violation(f"{path}.address", f"{address} is link-local and has no zone", f"write {address}%INTERFACE, or another address")
@@ -134,6 +135,18 @@ def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
     if kind == "ssh-ed25519" and len(blob) != 51:
         return f"an ed25519 key has 51 bytes, but this key has {len(blob)}"
     return None
+
+
+def _address_hint(text: str) -> str:
+    if text.startswith("[") and text.endswith("]"):
+        return f"write {text[1:-1]}, without brackets"
+    parts = unbracketed_port(text)
+    if parts is None:
+        try:
+            parts = split_host_port(text)
+        except ValueError:
+            return "write an IP address or a DNS name, and the port as `port`"
+    return f"write address: {parts[0]} and port: {parts[1]}"
 
 
 def _canonical(address: str) -> str:

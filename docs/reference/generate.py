@@ -89,7 +89,7 @@ def problems() -> str:
         "| `kubernetes-version-not-in-bundle` | error | The artifact bundle has another version of Kubernetes. |",
         "| `image-not-in-bundle` | warning | The artifact bundle lacks an image of the pod network, so hosts pull the image. |",
         "| `bundle-not-pinned` | warning | The Artifact bundle block has no digest of the manifest. |",
-        f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain and endpoint of an existing cluster are immutable. |",
+        f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain, endpoint and port of the API server of an existing cluster are immutable. |",
         "\n## The artifact bundle\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in BUNDLE_PROBLEMS.items()),

@@ -161,12 +161,34 @@ def test_mirrors_and_proxy_come_and_go_with_the_file(bare: Machine) -> None:
     document["proxy"]["http"] = "http://p.example:3128/a%20b"
     spec = ResolvedSpec.model_validate(document)
     bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(spec, spec.hosts[0])))
-    assert 'server = "https://registry-1.docker.io"' in bare.run("cat /etc/containerd/certs.d/docker.io/hosts.toml").stdout
+    assert '[host."https://m.example"]' in bare.run("cat /etc/containerd/certs.d/docker.io/hosts.toml").stdout
     assert "HTTP_PROXY=http://p.example:3128/a%20b" in bare.run("systemctl show -p Environment containerd").stdout
     bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(bare.spec, bare.host)))
     assert bare.run("ls /etc/containerd/certs.d").stdout.split() == ["theirs.example"]
     assert "PROXY" not in bare.run("systemctl show -p Environment containerd").stdout
     bare.run(f"rm -r {theirs}")
+
+
+def test_files_of_components_and_authorities_are_for_root_and_go_with_the_cluster(bare: Machine) -> None:
+    """A component's file has mode 0600 in a folder of mode 0700, and /etc/kubernetes stays readable. An authority goes with the cluster file,
+    a component's file with the cluster, because a running component may need it."""
+    before = bare.look()
+    bare.prepare()
+    document = bare.spec.model_dump()
+    document["kubeadm"]["files"] = {"policy.yaml": "kind: Policy\nrules: []\n"}
+    document["images"]["ca"] = {"m.example:5000": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"}
+    spec = ResolvedSpec.model_validate(document)
+    script = render("host/prepare.sh.j2", **step_values.prepare_values(spec, spec.hosts[0]), file_contents=step_values.file_contents(spec))
+    bare.run(script)
+    paths = "/etc/kubernetes /etc/kubernetes/sixstack /etc/kubernetes/sixstack/policy.yaml /etc/containerd/sixstack-ca/m.example:5000.crt"
+    assert bare.run(f"stat -c %a {paths}").stdout.split() == ["755", "700", "600", "644"]
+    assert bare.run("cat /etc/kubernetes/sixstack/policy.yaml").stdout == "kind: Policy\nrules: []\n"
+    assert bare.run(script).stdout == ""
+    bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(bare.spec, bare.host)))
+    assert bare.run("ls /etc/containerd/sixstack-ca /etc/kubernetes/sixstack").stdout.split()[-1] == "policy.yaml"
+    assert "m.example" not in bare.run("ls -R /etc/containerd").stdout
+    bare.reset()
+    assert changes(before, bare.look()) == []
 
 
 def test_a_half_prepared_host_is_reset_whole(bare: Machine) -> None:

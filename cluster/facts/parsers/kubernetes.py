@@ -15,7 +15,9 @@ _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 def kubernetes(text: str) -> KubernetesState:
     """Part kubernetes. Part units says whether the kubelet runs."""
     files = set(values(text, "have"))
-    ranges = dict(line.partition("=")[::2] for manifest in ("kube-apiserver", "kube-controller-manager") for line in values(text, manifest))
+    arguments = dict(
+        line.partition("=")[::2] for manifest in ("kube-apiserver", "kube-controller-manager") for line in values(text, manifest)
+    )
     return KubernetesState(
         ca_hash=ca_hash(text),
         kubelet_config="kubelet.conf" in files,
@@ -23,11 +25,12 @@ def kubernetes(text: str) -> KubernetesState:
         api_manifest="kube-apiserver.yaml" in files,
         etcd_data="etcd-data" in files,
         private_keys="private-keys" in files,
-        service_ranges=_networks(ranges.get("service-cluster-ip-range", "")),
-        pod_ranges=_networks(ranges.get("cluster-cidr", "")),
+        service_ranges=_networks(arguments.get("service-cluster-ip-range", "")),
+        pod_ranges=_networks(arguments.get("cluster-cidr", "")),
         node_ips=tuple(ip_address(address) for address in (value(text, "node-ip") or "").split(",") if address),
         dns_domain=value(text, "domain"),
         endpoint=value(text, "endpoint"),
+        api_port=int(arguments["secure-port"]) if "secure-port" in arguments else None,
     )
 
 

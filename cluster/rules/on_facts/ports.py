@@ -10,7 +10,7 @@ from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.conflicts import another_cluster
 from cluster.rules.registry import host_rule
-from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
+from cluster.vocabulary.hostport import api_bind_port, join_host_port
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, Role
 
@@ -35,13 +35,9 @@ class Listener:
 
 
 def api_port(cluster: Inspected) -> int:
-    """The port of kube-apiserver: the port of the endpoint if the endpoint is an address of the control plane, else 6443."""
-    endpoint = cluster.spec.control_plane.endpoint
-    if endpoint is None:
-        return API_PORT
-    host, port = split_host_port(endpoint, API_PORT)
-    own = {str(address) for control_plane in cluster.spec.control_planes for address in cluster.addresses(control_plane)}
-    return port if host in own else API_PORT
+    """The port that kube-apiserver listens on."""
+    own = [address for control_plane in cluster.spec.control_planes for address in cluster.addresses(control_plane)]
+    return api_bind_port(cluster.spec.control_plane, own)
 
 
 def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:

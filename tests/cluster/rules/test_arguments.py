@@ -16,6 +16,7 @@ class TestArgumentValue:
             ("apiserver", "request-timeout", "60"),
             ("controller_manager", "concurrent-gc-syncs", ""),
             ("kubelet", "max-pods", "many"),
+            ("kubelet", "max-pods", "0110"),
         ],
     )
     def test_a_value_that_cannot_be_parsed_is_refused(self, check: Check, component: str, name: str, value: str) -> None:
@@ -28,7 +29,7 @@ class TestArgumentValue:
             ("apiserver", "profiling", "false"),
             ("apiserver", "audit-log-maxage", "30"),
             ("apiserver", "request-timeout", "1m30s"),
-            ("apiserver", "audit-log-path", "/var/log/a b"),
+            ("apiserver", "oidc-username-claim", "a b"),
             ("etcd", "quota-backend-bytes", "8589934592"),
         ],
     )

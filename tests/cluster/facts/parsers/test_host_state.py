@@ -120,6 +120,12 @@ def test_a_foreign_cluster_is_known_by_its_certificate_authority(recorded: Recor
     assert (state.admin_config, state.kubelet_config, state.endpoint) == (True, False, "https://[fd00::9]:6443")
 
 
+def test_the_port_of_the_api_server_is_in_its_static_pod() -> None:
+    """None before init, and in answers without it."""
+    text = "have kube-apiserver.yaml\nkube-apiserver secure-port=7443\nkube-apiserver service-cluster-ip-range=10.96.0.0/16\n"
+    assert (kubernetes(text).api_port, kubernetes("").api_port) == (7443, None)
+
+
 def test_no_recorded_answer_holds_a_secret(recorded: Recorded) -> None:
     """On that host, ca.crt also had the private key, and admin.conf a client key. Neither is in the output."""
     for name in ("other-cluster", "control-plane"):

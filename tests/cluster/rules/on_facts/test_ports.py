@@ -59,6 +59,8 @@ def test_the_api_port_comes_from_an_endpoint_on_the_control_plane(a_spec: Make, 
     assert [problem.code for problem in check_facts(own, facts, bundle_architecture="amd64", bundle_size=1)] == ["port-busy"]
     balanced = a_spec(control_plane={"endpoint": "api.example.org:7443"})
     assert check_facts(balanced, facts, bundle_architecture="amd64", bundle_size=1) == ()
+    named = a_spec(control_plane={"endpoint": "api.example.org:7443", "bind_port": 7443})
+    assert [problem.code for problem in check_facts(named, facts, bundle_architecture="amd64", bundle_size=1)] == ["port-busy"]
 
 
 def test_a_foreign_program_on_a_host_of_the_cluster_is_reported(a_spec: Make, some_facts: Make) -> None:

@@ -59,14 +59,14 @@ printf '%s\n' '---
 apiVersion: "kubeadm.k8s.io/v1beta4"
 kind: "InitConfiguration"
 "bootstrapTokens": [{"description": "made by kubeadm init, not used", "ttl": "1m0s"}]
-"localAPIEndpoint": {"advertiseAddress": "fd66::11", "bindPort": 6443}
+"localAPIEndpoint": {"advertiseAddress": "fd66::11", "bindPort": 8443}
 "nodeRegistration": {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "fd66::11,198.18.0.11"}], "name": "sixfirst-1"}
 ---
 apiVersion: "kubeadm.k8s.io/v1beta4"
 kind: "ClusterConfiguration"
 "clusterName": "demo"
 "kubernetesVersion": "v1.36.3"
-"controlPlaneEndpoint": "api.example.org:6443"
+"controlPlaneEndpoint": "api.example.org:8443"
 "imageRepository": "registry.k8s.io"
 "encryptionAlgorithm": "ECDSA-P256"
 "networking": {"dnsDomain": "cluster.local", "podSubnet": "fd44::/56,10.244.0.0/16", "serviceSubnet": "fd44:0:0:ffff::/112,10.96.0.0/16"}

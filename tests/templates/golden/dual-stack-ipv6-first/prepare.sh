@@ -233,9 +233,42 @@ fi
 for old in /etc/containerd/certs.d/*/hosts.toml; do
   if head -n 1 "$old" 2>/dev/null | grep -q sixstack; then
     case $old in
+      /etc/containerd/certs.d/_default/hosts.toml) ;;
+      /etc/containerd/certs.d/docker.io/hosts.toml) ;;
+      '/etc/containerd/certs.d/[fd66::5]:5000/hosts.toml') ;;
       *) stop_writing "$old" ;;
     esac
   fi
+done
+place '/etc/containerd/sixstack-ca/[fd66::5]:5000.crt' '# sixstack: certificate authority of [fd66::5]:5000
+-----BEGIN CERTIFICATE-----
+MIHQMIGDoAMCAQICAQEwBQYDK2VwMBExDzANBgNVBAMMBm1pcnJvcjAgFw0yNjAx
+MDEwMDAwMDBaGA8yMTI2MDEwMTAwMDAwMFowETEPMA0GA1UEAwwGbWlycm9yMCow
+BQYDK2VwAyEAiojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1wwBQYDK2Vw
+A0EAAnmKGtf3OcXKy1oJltkr4QyXr9P06YnjQzgzJuncbQzr8qZdzkrPbKgaDNWv
+NHJ238Ek+JUcmIbHizmmbNKyBw==
+-----END CERTIFICATE-----'
+place /etc/containerd/certs.d/_default/hosts.toml '# sixstack: mirrors of _default
+
+[host."https://harbor.example.org/v2/hub"]
+  capabilities = ["pull", "resolve"]
+  override_path = true'
+place /etc/containerd/certs.d/docker.io/hosts.toml '# sixstack: mirrors of docker.io
+
+[host."https://[fd66::5]:5000"]
+  capabilities = ["pull", "resolve"]
+  ca = "/etc/containerd/sixstack-ca/[fd66::5]:5000.crt"'
+place '/etc/containerd/certs.d/[fd66::5]:5000/hosts.toml' '# sixstack: mirrors of [fd66::5]:5000
+ca = "/etc/containerd/sixstack-ca/[fd66::5]:5000.crt"
+
+[host."https://harbor.example.org/v2/hub"]
+  capabilities = ["pull", "resolve"]
+  override_path = true'
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    '/etc/containerd/sixstack-ca/[fd66::5]:5000.crt') ;;
+    *) if [ -e "$old" ]; then stop_writing "$old"; fi ;;
+  esac
 done
 
 systemctl daemon-reload
@@ -257,5 +290,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo b8c7b6d015ba69f447c42d961ede77dbb54e05c976afbabe7efebc16cb575e67 >"$state/prepared.new"
+echo 0ad9ced1fc491418fda19aea69735a8e2d1cf82be342ab8d890b939f8c5b0ff7 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

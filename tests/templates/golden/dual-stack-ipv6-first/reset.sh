@@ -274,7 +274,7 @@ if [ -d "$before/files" ]; then
     if ! grep -qsxF -- "$path" "$before/remembered"; then put_back "$path" || exit 1; fi
   done || failed=yes
 fi
-for folder in /etc/containerd/certs.d/* /etc/containerd/certs.d /etc/containerd /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d; do
+for folder in /etc/containerd/certs.d/* /etc/containerd/sixstack-ca /etc/containerd/certs.d /etc/containerd /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d; do
   if [ -d "$folder" ] && ! listed "$folder"; then rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true; fi
 done
 if [ -e "$before/modes" ]; then

@@ -237,6 +237,11 @@ for old in /etc/containerd/certs.d/*/hosts.toml; do
     esac
   fi
 done
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    *) if [ -e "$old" ]; then stop_writing "$old"; fi ;;
+  esac
+done
 
 systemctl daemon-reload
 systemctl --quiet enable containerd.service kubelet.service
@@ -257,5 +262,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo 25d7454200101a6cf2fb5d47a5f09ab34205372e0c71aed78feca56814a9839b >"$state/prepared.new"
+echo 3e15c3df5eddad2d6e0a10c58a10e667f1c5efe291c38baf760ba52ef6cdac32 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

@@ -90,14 +90,14 @@ if [ -z "$owner" ]; then
       if [ -f "$path" ] || [ -L "$path" ]; then keep "$path" files; fi
     done
   done
-  for folder in /etc/cni/net.d /etc/cni /etc/kubernetes /opt/cni/bin /opt/cni /opt/containerd /usr/libexec/kubernetes /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /run/containerd /run/nri /var/log/containers /var/log/pods /run/calico /run/flannel /var/lib/calico /var/log/calico /etc/containerd/certs.d /etc/containerd /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d; do
+  for folder in /etc/cni/net.d /etc/cni /etc/kubernetes /opt/cni/bin /opt/cni /opt/containerd /usr/libexec/kubernetes /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /run/containerd /run/nri /var/log/containers /var/log/pods /run/calico /run/flannel /var/lib/calico /var/log/calico /etc/containerd/sixstack-ca /etc/containerd/certs.d /etc/containerd /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d; do
     if [ -d "$folder" ]; then stat -L -c '%a %u %g %n' -- "$folder"; fi
   done >"$before/modes"
   for folder in /etc/cni/net.d /etc/cni /etc/kubernetes /opt/cni/bin /opt/cni /opt/containerd /usr/libexec/kubernetes; do
     if [ -d "$folder" ]; then find "$folder/" -mindepth 1 -type d -exec stat -c '%a %u %g %n' {} +; fi
   done >>"$before/modes"
   : >"$before/every-level"
-  for folder in /etc/cni/net.d /etc/cni /etc/kubernetes /opt/cni/bin /opt/cni /opt/containerd /usr/libexec/kubernetes /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /run/containerd /run/nri /var/log/containers /var/log/pods /run/calico /run/flannel /var/lib/calico /var/log/calico /etc/containerd/certs.d /etc/containerd /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d; do
+  for folder in /etc/cni/net.d /etc/cni /etc/kubernetes /opt/cni/bin /opt/cni /opt/containerd /usr/libexec/kubernetes /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /run/containerd /run/nri /var/log/containers /var/log/pods /run/calico /run/flannel /var/lib/calico /var/log/calico /etc/containerd/sixstack-ca /etc/containerd/certs.d /etc/containerd /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d; do
     if [ -e "$folder" ]; then echo "$folder"; fi
     find "$folder/" -mindepth 1 2>/dev/null || true
   done >"$before/paths.new"

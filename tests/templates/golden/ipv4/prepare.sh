@@ -243,15 +243,18 @@ for old in /etc/containerd/certs.d/*/hosts.toml; do
   fi
 done
 place /etc/containerd/certs.d/docker.io/hosts.toml '# sixstack: mirrors of docker.io
-server = "https://registry-1.docker.io"
 
 [host."https://mirror.example.org"]
   capabilities = ["pull", "resolve"]'
 place /etc/containerd/certs.d/registry.example.org:5000/hosts.toml '# sixstack: mirrors of registry.example.org:5000
-server = "https://registry.example.org:5000"
 
 [host."https://10.0.0.5:5000"]
   capabilities = ["pull", "resolve"]'
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    *) if [ -e "$old" ]; then stop_writing "$old"; fi ;;
+  esac
+done
 
 systemctl daemon-reload
 systemctl --quiet enable containerd.service kubelet.service
@@ -272,5 +275,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo 349a189ba21749c449156396bc682121d1dd566f9cb1ddfc9c93895f8d6d3cd0 >"$state/prepared.new"
+echo f26c837d953b2dec96b365e2bf2faf5d6e94387cb3a17813d15b926d2198c5e9 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

@@ -70,9 +70,9 @@ kind: "ClusterConfiguration"
 "imageRepository": "registry.k8s.io"
 "encryptionAlgorithm": "ECDSA-P256"
 "networking": {"dnsDomain": "cluster.local", "podSubnet": "fd44::/64", "serviceSubnet": "fd44:0:0:ffff::/112"}
-"apiServer": {"certSANs": ["six-1", "fd66::11", "198.18.0.11", "fd44:0:0:ffff::1"], "extraArgs": [{"name": "audit-log-path", "value": "/var/log/audit.log"}, {"name": "bind-address", "value": "::"}]}
-"controllerManager": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv6", "value": "72"}]}
-"scheduler": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "leader-elect-retry-period", "value": "1s"}]}
+"apiServer": {"certSANs": ["six-1", "fd66::11", "198.18.0.11", "fd44:0:0:ffff::1"], "extraArgs": [{"name": "audit-log-path", "value": "/var/log/kubernetes/audit.log"}, {"name": "audit-policy-file", "value": "/etc/kubernetes/sixstack/audit-policy.yaml"}, {"name": "bind-address", "value": "::"}], "extraVolumes": [{"hostPath": "/var/log/kubernetes", "mountPath": "/var/log/kubernetes", "name": "audit-log", "pathType": "DirectoryOrCreate", "readOnly": false}, {"hostPath": "/etc/kubernetes/sixstack", "mountPath": "/etc/kubernetes/sixstack", "name": "sixstack-files", "pathType": "Directory", "readOnly": true}]}
+"controllerManager": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv6", "value": "72"}], "extraVolumes": [{"hostPath": "/etc/kubernetes/sixstack", "mountPath": "/etc/kubernetes/sixstack", "name": "sixstack-files", "pathType": "Directory", "readOnly": true}]}
+"scheduler": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "leader-elect-retry-period", "value": "1s"}], "extraVolumes": [{"hostPath": "/etc/kubernetes/sixstack", "mountPath": "/etc/kubernetes/sixstack", "name": "sixstack-files", "pathType": "Directory", "readOnly": true}]}
 "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
 ---
 apiVersion: "kubelet.config.k8s.io/v1beta1"

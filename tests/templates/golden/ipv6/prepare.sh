@@ -179,6 +179,14 @@ if [ "$(cat /etc/hosts 2>/dev/null || true)
   echo "wrote /etc/hosts"
 fi
 
+# --- files of the components
+mkdir -p /etc/kubernetes
+umask 077
+place /etc/kubernetes/sixstack/audit-policy.yaml 'apiVersion: audit.k8s.io/v1
+kind: Policy
+rules: [{level: Metadata}]'
+umask 022
+
 # --- containerd
 restart=no
 # without CAP_SYS_RESOURCE (in a container) an OOM score cannot be lowered, and runc fails for every pod that requests this
@@ -218,6 +226,11 @@ for old in /etc/containerd/certs.d/*/hosts.toml; do
     esac
   fi
 done
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    *) if [ -e "$old" ]; then stop_writing "$old"; fi ;;
+  esac
+done
 
 systemctl daemon-reload
 systemctl --quiet enable containerd.service kubelet.service
@@ -238,5 +251,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo 6041c7dab2f2cbbc828f30efe1db23ec0543fd371abfc29b1dc40993adea50ef >"$state/prepared.new"
+echo 865b23e9d0f7ba0402f4a31a2ec5ac5760e32b80fb1d69dd9660d73f723bd5c7 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

@@ -1,0 +1,101 @@
+"""URLs of a cluster file: their syntax, no passwords, and families that the hosts have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import SplitResult, urlsplit
+
+from cluster.rules.names import is_address, is_host_name
+from cluster.rules.registry import spec_rule
+from cluster.vocabulary.families import Address, family_names, family_of
+from cluster.vocabulary.hostport import join_host_port, unbracketed_port
+from cluster.vocabulary.partial import join_path, readable
+from cluster.vocabulary.problems import Violation
+from cluster.vocabulary.spec import ClusterSpec, parse_address
+
+
+@spec_rule("secret-in-file")
+def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Violation]:
+    """The cluster file contains a secret. The file becomes flow parameters, which the Prefect UI shows."""
+    for path, url in _urls(spec):
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            yield Violation(
+                path, "the URL contains a user or password", "remove it, and let the proxy or mirror authorize the hosts by their addresses"
+            )
+
+
+@spec_rule("url-family")
+def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
+    """A proxy or mirror has an address of a family that the hosts do not have. An IPv6-only host cannot reach an IPv4 address, and vice versa."""
+    for path, url in _urls(spec):
+        address = _literal(url)
+        if address is not None and family_of(address) not in spec.families:
+            yield Violation(
+                path,
+                f"{address} does not have a family in use ({family_names(spec.families)})",
+                "use an address of a family in use, or a name",
+            )
+
+
+def proxy_urls(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
+    """Path and URL of the proxies."""
+    for name in ("http", "https"):
+        if spec.proxy.has(name) and (url := getattr(spec.proxy, name)) is not None:
+            yield f"proxy.{name}", url
+
+
+def mirror_urls(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
+    """Path and URL of the mirrors."""
+    for registry, urls in spec.images.mirrors.items():
+        for index, url in readable(urls):
+            yield f"{join_path('images.mirrors', registry)}[{index}]", url
+
+
+def parse_url(text: str) -> SplitResult | None:
+    """The parts of an http or https URL; None for anything else, including an IPv6 address without brackets, a query and a fragment."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    host = parts.hostname or ""
+    valid = (
+        # containerd reads HTTPS:// as a host
+        text.startswith(("http://", "https://"))
+        and re.fullmatch("[!-~]+", text)
+        and (is_address(host) or is_host_name(host))
+        and not parts.query
+        and not parts.fragment
+        and port != 0
+        # neither an empty port nor one with leading zeros
+        and not parts.netloc.endswith(":")
+        and (port is None or parts.netloc.endswith(f":{port}"))
+    )
+    return parts if valid else None
+
+
+def url_hint(text: str, example: str) -> str:
+    """What to write instead of a string that is not a URL."""
+    if (match := re.fullmatch(r"(https?://)([0-9A-Fa-f:.]+)((?:/.*)?)", text)) is not None:
+        scheme, netloc, path = match.groups()
+        spellings = [f"{scheme}{join_host_port(*parts)}{path}"] if (parts := unbracketed_port(netloc)) is not None else []
+        spellings += [f"{scheme}[{netloc}]{path}"] if is_address(netloc) else []
+        if spellings:
+            return f"write {' or '.join(spellings)}: an IPv6 address has brackets in a URL"
+    return f"write for example {example}"
+
+
+def _urls(spec: ClusterSpec) -> Iterator[tuple[str, str]]:
+    if spec.has("proxy"):
+        yield from proxy_urls(spec)
+    if spec.has("images") and spec.images.has("mirrors"):
+        yield from mirror_urls(spec)
+
+
+def _literal(url: str) -> Address | None:
+    parts = parse_url(url)
+    try:
+        return parse_address(parts.hostname) if parts is not None else None
+    except ValueError:
+        return None
