@@ -50,7 +50,8 @@ def run_demo(prefect: LocalPrefect, stack: StackMode, primary: Family) -> int:
     _report(f"\ndone after {time.monotonic() - started:.0f} s. Also:")
     _report(f"  .venv/bin/sixstack kubeconfig {LAB}          # the admin kubeconfig")
     _report(f"  .venv/bin/sixstack kubectl {LAB} -- get pods -A")
-    _report(f"  {prefect.ui}          # the Prefect UI: runs, artifacts, blocks")
+    _report(f"  {prefect.ui}          # the Prefect UI: runs, artifacts, blocks; it asks for a password")
+    _report(f"  grep -m1 auth_string {prefect.settings.file.name}          # the password of the UI: the text between the quotes")
     _report("  make clean-demo          # removes the cluster, the hosts, the server and the worker")
     return 0
 
