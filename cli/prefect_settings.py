@@ -12,7 +12,7 @@ from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder for prefect.toml and for Prefect's home, outside the checkout")
-    parser.add_argument("--port", type=int, default=4200, help="TCP port of the server on 127.0.0.1 (default: 4200)")
+    parser.add_argument("--port", type=_port, default=4200, help="TCP port of the server on 127.0.0.1 (default: 4200)")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an existing prefect.toml; the password of one that only you can read is kept"
     )
@@ -35,3 +35,10 @@ def run(options: argparse.Namespace) -> int:
     print(f"{settings.file}: written. Start (or restart) the server and its workers in this folder.")
     print(f"The UI will be at {settings.ui}. It asks for the value of auth_string, which this prints: grep -m1 auth_string {settings.file}")
     return SUCCESS
+
+
+def _port(text: str) -> int:
+    """A TCP port."""
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
