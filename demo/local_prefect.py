@@ -194,6 +194,8 @@ class LocalPrefect:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in the terminal does not reach it
+                # the results of runs are for this user alone; the server copies its UI into Prefect's own folder, for all users
+                umask=0o077 if name == "worker" else -1,
             )
         _children.append(process)
         return process

@@ -172,11 +172,11 @@ def test_no_websocket_answers_without_the_password(server: LocalPrefect) -> None
 
 
 def test_files_are_for_their_owner_alone(server: LocalPrefect) -> None:
-    """The database with the blocks, the settings with the password, the logs; and nobody else enters the folders."""
+    """The database with the blocks, results, the settings with the password, the logs; and nobody else enters the folders."""
     home = server.state / "prefect"
     assert {path.stat().st_mode & 0o777 for path in (server.state, home)} == {0o700}
-    files = [server.settings.file, *home.glob("prefect.db*"), *server.state.glob("*.log")]
-    assert len(files) >= 4
+    files = [server.settings.file, *server.state.glob("*.log"), *(path for path in home.rglob("*") if path.is_file())]
+    assert {"prefect.toml", "server.log", "worker.log", "prefect.db"} <= {path.name for path in files}
     assert {path.name for path in files if path.stat().st_mode & 0o077} == set()
 
 
