@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,6 +63,12 @@ def test_server_and_clients_have_the_same_random_password(settings: PrefectSetti
     other.write(home=tmp_path / "other" / "prefect", port=PORT)
     assert len(settings.credential[1]) >= 43  # base64 of 32 bytes
     assert other.credential != settings.credential
+
+
+def test_the_command_that_is_told_everywhere_shows_the_password(settings: PrefectSettings) -> None:
+    """The UI asks for the text between the quotes."""
+    shown = subprocess.run(["grep", "-m1", "auth_string", settings.file], capture_output=True, text=True, check=True, timeout=10).stdout
+    assert shown.split('"')[1] == ":".join(settings.credential)
 
 
 def test_only_pages_of_the_ui_may_call_the_api(settings: PrefectSettings) -> None:
