@@ -18,7 +18,9 @@ def require_server() -> None:
 
     url = get_current_settings().api.url
     if not url:
-        raise EnvironmentFault("no Prefect server is configured: run this from the folder with prefect.toml, or set PREFECT_API_URL")
+        raise EnvironmentFault(
+            "no Prefect server is configured: run this from the folder with prefect.toml, or set PREFECT_API_URL and PREFECT_API_AUTH_STRING"
+        )
     with (
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
         get_client(sync_client=True, httpx_settings={"timeout": ANSWER_SECONDS}) as client,
