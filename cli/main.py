@@ -33,6 +33,7 @@ COMMANDS = {
     "retests": "show the history of scheduled retests: results and durations, night by night",
     "schedule-retests": "create, list and remove schedules of the retest-clusters deployment",
     "notify-retests": "notify a webhook when a retest fails, or when none passes for too long",
+    "prefect-settings": "write the settings of a Prefect server of your own, with a generated password",
     "bundle": "fetch, verify, register and show artifact bundles, and list their components",
     "lab": "boot real hosts on this machine, for experiments and tests",
     "demo": "create a verified cluster on new lab hosts (`make demo` runs this)",

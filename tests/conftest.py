@@ -91,24 +91,12 @@ class Workplace:
 
     def api(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """One request to the Prefect API: POST with a body, else GET, unless a method is given."""
-        import urllib.error
-        import urllib.request
-
-        request = urllib.request.Request(
-            f"{self.prefect.api}{path}",
-            data=json.dumps(body).encode() if body is not None else None,
-            headers={"content-type": "application/json"},
-            method=method,
-        )
         for left in reversed(range(5)):
-            try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    return json.loads(answer.read() or b"null")
-            except urllib.error.HTTPError as error:
-                if error.code != 503 or not left:  # SQLite was busy: the server asks its clients to come again
-                    raise
-                time.sleep(1)
-        raise AssertionError
+            answer = self.prefect.request(method or ("GET" if body is None else "POST"), path, body)
+            if answer.status_code != 503 or not left:  # SQLite was busy: the server asks its clients to come again
+                break
+            time.sleep(1)
+        return answer.raise_for_status().json() if answer.content else None
 
     def ended(self, run: str, *, limit: float = 300) -> dict[str, Any]:
         """The flow run once it is in a final state."""
@@ -320,6 +308,7 @@ GROUPS = {
         "tests/cli/test_notify_retests.py",
         "tests/cli/test_schedule_retests.py",
         "tests/demo/test_local_prefect.py",
+        "tests/demo/test_server_authentication.py",
         "tests/flows/test_deployments.py",
         "tests/flows/test_refusals.py",
         "tests/flows/test_saved_clusters.py",

@@ -26,7 +26,7 @@ def test_the_server_is_reused_and_runs_behind_the_hosts(prefect_server: Workplac
 
 
 def test_the_server_listens_on_loopback_alone(prefect_server: Workplace) -> None:
-    """No other machine reaches the API, which has no password."""
+    """No other machine reaches the API, which would get the password over plain HTTP."""
     server = prefect_server.prefect.process("server")
     assert server is not None
     assert {entry.laddr.ip for entry in server.net_connections() if entry.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
