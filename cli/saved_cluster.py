@@ -28,13 +28,16 @@ def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
     from cluster.vocabulary.errors import EnvironmentFault
     from cluster.vocabulary.spec import Host, Role
     from hosts.session_pool import close_pool, open_pool
+    from runs.recorded_keys import ClusterKeys
     from runs.sessions import credential
 
     if block.ssh is None:
         raise EnvironmentFault(f"the saved kubeconfig of {block.cluster} has no SSH endpoint")
     key = f"command-line-{block.cluster}"
     try:
-        yield open_pool(key).session(Host(name=block.control_plane, role=Role.CONTROL_PLANE, ssh=block.ssh), credential)
+        yield open_pool(key, ClusterKeys(block.cluster)).session(
+            Host(name=block.control_plane, role=Role.CONTROL_PLANE, ssh=block.ssh), credential
+        )
     finally:
         close_pool(key)
 

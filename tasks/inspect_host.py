@@ -26,11 +26,13 @@ class Inspection(StepRecord):
 def inspect_host(host: Host, run: RunContext) -> HostFacts:
     """Gather the facts of one host."""
     with record_attempt("inspect-host", host.name, run, Inspection) as attempt:
-        facts = gather(session(host, run), host)
+        opened = session(host, run)
+        facts = gather(opened, host)
         attempt.extra["facts"] = facts
         attempt.found = f"{facts.os}, {facts.cpus} CPUs, {facts.memory // 2**20} MiB" + (
             f", of cluster {facts.owner}" if facts.owner else ""
         )
+        attempt.found += "".join(f"; recorded the host key {key} on first use" for key in opened.first_uses)
     return facts
 
 
