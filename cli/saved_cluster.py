@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cli.first_uses import print_first_uses
+
 if TYPE_CHECKING:
     from blocks.saved_kubeconfig import SavedKubeconfig
     from hosts.session import Session
@@ -35,9 +37,10 @@ def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
         raise EnvironmentFault(f"the saved kubeconfig of {block.cluster} has no SSH endpoint")
     key = f"command-line-{block.cluster}"
     try:
-        yield open_pool(key, ClusterKeys(block.cluster)).session(
-            Host(name=block.control_plane, role=Role.CONTROL_PLANE, ssh=block.ssh), credential
-        )
+        host = Host(name=block.control_plane, role=Role.CONTROL_PLANE, ssh=block.ssh)
+        opened = open_pool(key, ClusterKeys(block.cluster)).session(host, credential)
+        print_first_uses(opened)
+        yield opened
     finally:
         close_pool(key)
 

@@ -166,8 +166,8 @@ class TestRecordedKeys:
         path = cluster_file(tmp_path, endpoint(server), name="pinned")
         node = ("node", "192.0.2.1", "--cluster", "pinned")
         first = prefect_server.sixstack(*node)  # the machine has no API server
-        assert "host key" not in first.stderr
         old = server.host_key()
+        assert f"node-1: recorded the host key {fingerprint(old)} on first use" in first.stderr
         printed = prefect_server.sixstack("pin", str(path), "--print")
         assert "the same as on first use" in printed.stdout, printed.stderr
 
