@@ -15,6 +15,7 @@ from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE, fingerprint
 from demo.local_prefect import SIXSTACK
 from tests.conftest import Workplace
 from tests.hosts.sshd import Sshd, start_sshd
+from tests.kube.conftest import Authority
 
 KUBECONFIG = Path(__file__).with_name("save_kubeconfig.py")
 
@@ -151,7 +152,9 @@ class TestWithoutServer:
 def save_kubeconfig(place: Workplace, cluster: str, server: Sshd) -> None:
     """A Saved kubeconfig whose control plane is this machine, which trusts on first use."""
     place.prefect.save_blocks({"ssh-credential": {cluster: {"private_key": server.key.read_text()}}})
-    done = place.run([*SIXSTACK[:1], str(KUBECONFIG), cluster, server.address, str(server.port), getpass.getuser()])
+    done = place.run(
+        [*SIXSTACK[:1], str(KUBECONFIG), cluster, server.address, str(server.port), getpass.getuser()], feed=Authority().pem.decode()
+    )
     assert done.returncode == 0, done.stderr
 
 
