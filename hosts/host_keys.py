@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import shlex
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,7 +94,7 @@ class Sshd:
         )
 
     def _recorded_pin(self, cluster: str, first: RecordedHostKey) -> Pin:
-        remedy = f"forget the recorded one: sixstack pin {cluster} --forget {_quoted(first.forget_name)}"
+        remedy = f"forget the recorded one: sixstack pin {cluster} --forget {shlex.quote(first.forget_name)}"
         try:
             keys = (_parse_key(first.key),)
         except ValueError:
@@ -150,7 +151,3 @@ def _parse_key(line: str) -> paramiko.PKey:
         return paramiko.PKey.from_type_string(words[0], base64.b64decode(words[1], validate=True))
     except (IndexError, binascii.Error, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
         raise ValueError("not a public key") from error
-
-
-def _quoted(name: str) -> str:
-    return f"'{name}'" if " " in name or "[" in name else name

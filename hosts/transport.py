@@ -94,8 +94,8 @@ def open_connection(host: str, ssh: SSH, credentials: Callable[[str], Credential
     `recorded` has the keys for `trust-on-first-use`, and gets each new one after the first login: without it no such login is possible.
     HostUnreachable when the host does not answer, HostKeyMismatch when it has another key, LoginRefused when it refuses the login.
     """
-    with _connected(Sshd(host, host, ssh, ssh.jump), credentials, recorded) as (wire, jump):
-        return _log_in(Sshd(host, host, ssh, ssh.jump), credentials, recorded, wire, jump)
+    with _connected(Sshd(host, host, ssh, ssh.jump), credentials, recorded) as (dial, jump):
+        return _log_in(Sshd(host, host, ssh, ssh.jump), credentials, recorded, dial, jump)
 
 
 def read_host_key(sshd: Sshd, credentials: Callable[[str], Credential], recorded: RecordedKeys | None = None) -> str:
@@ -104,8 +104,8 @@ def read_host_key(sshd: Sshd, credentials: Callable[[str], Credential], recorded
     HostKeyMismatch when another key is pinned or recorded; errors as of `open_connection`.
     """
     pin = sshd.pin(recorded)
-    with _connected(sshd, credentials, recorded) as (wire, jump):
-        transport = _transport(wire, pin.algorithms)
+    with _connected(sshd, credentials, recorded) as (dial, jump):
+        transport = _transport(dial(), pin.algorithms)
         try:
             _agree(sshd, transport, pin, jump)
             return public_text(transport.get_remote_server_key())
@@ -118,16 +118,16 @@ def read_host_key(sshd: Sshd, credentials: Callable[[str], Credential], recorded
 @contextmanager
 def _connected(
     sshd: Sshd, credentials: Callable[[str], Credential], recorded: RecordedKeys | None
-) -> Iterator[tuple[_Wire, Connection | None]]:
-    """A connection to a server, and that to its jump host; an error in the `with` block closes both."""
+) -> Iterator[tuple[Callable[[], _Wire], Connection | None]]:
+    """What connects to a server, and the connection to its jump host, which an error in the `with` block closes."""
     if sshd.jump is None:
-        yield connect(sshd.label, sshd.endpoint.address, sshd.endpoint.port), None
+        yield lambda: connect(sshd.label, sshd.endpoint.address, sshd.endpoint.port), None
         return
     # one connection to the jump host for each host behind it: a shared one takes all of them down with it (paramiko#1115)
     hop = jump_of(sshd.host, sshd.jump)
-    jump = _log_in(hop, credentials, recorded, connect(sshd.label, hop.endpoint.address, hop.endpoint.port))
+    jump = _log_in(hop, credentials, recorded, lambda: connect(sshd.label, hop.endpoint.address, hop.endpoint.port))
     try:
-        yield WatchedChannel(_through(sshd, jump)), jump
+        yield lambda: WatchedChannel(_through(sshd, jump)), jump
     except BaseException:
         jump.close()
         raise
@@ -154,16 +154,16 @@ def open_forward(host: str, transport: paramiko.Transport, address: str, port: i
 
 
 def _log_in(
-    sshd: Sshd, credentials: Callable[[str], Credential], recorded: RecordedKeys | None, wire: _Wire, jump: Connection | None = None
+    sshd: Sshd,
+    credentials: Callable[[str], Credential],
+    recorded: RecordedKeys | None,
+    dial: Callable[[], _Wire],
+    jump: Connection | None = None,
 ) -> Connection:
-    try:
-        credential, pin = credentials(sshd.endpoint.credential), sshd.pin(recorded)
-        if not pin.keys and recorded is None:
-            raise Bug(f"{sshd.label}: nothing records the first host key of {sshd.address}")
-        transport = _transport(wire, pin.algorithms)
-    except BaseException:
-        wire.close()
-        raise
+    credential, pin = credentials(sshd.endpoint.credential), sshd.pin(recorded)
+    if not pin.keys and recorded is None:
+        raise Bug(f"{sshd.label}: nothing records the first host key of {sshd.address}")
+    transport = _transport(dial(), pin.algorithms)
     try:
         _agree(sshd, transport, pin, jump)
         _authenticate(sshd, credential, transport)
