@@ -158,26 +158,36 @@ def save_kubeconfig(place: Workplace, cluster: str, server: Sshd) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def place(prefect_server: Workplace) -> Iterator[Workplace]:
+    """The server; the clusters that a test has saved there are removed, as other tests list them all."""
+    yield prefect_server
+    slugs = {"block_types": {"slug": {"any_": ["saved-cluster", "saved-kubeconfig"]}}}
+    for block in prefect_server.api("/block_documents/filter", slugs):
+        if block["name"] in {"pinned", "behind"}:
+            prefect_server.api(f"/block_documents/{block['id']}", method="DELETE")
+
+
 @pytest.mark.server
 class TestRecordedKeys:
     """With a Prefect server: keys that commands recorded on first use."""
 
-    def test_commands_record_compare_and_forget(self, machine: Callable[..., Sshd], tmp_path: Path, prefect_server: Workplace) -> None:
+    def test_commands_record_compare_and_forget(self, machine: Callable[..., Sshd], tmp_path: Path, place: Workplace) -> None:
         """`sixstack node` makes the first contact: another key is then refused by every command, until the recorded key is forgotten."""
         server = machine()
-        save_kubeconfig(prefect_server, "pinned", server)
+        save_kubeconfig(place, "pinned", server)
         path = cluster_file(tmp_path, endpoint(server), name="pinned")
         node = ("node", "192.0.2.1", "--cluster", "pinned")
-        first = prefect_server.sixstack(*node)  # the machine has no API server
+        first = place.sixstack(*node)  # the machine has no API server
         old = server.host_key()
         assert f"node-1: recorded the host key {fingerprint(old)} on first use" in first.stderr
-        printed = prefect_server.sixstack("pin", str(path), "--print")
+        printed = place.sixstack("pin", str(path), "--print")
         assert "the same as on first use" in printed.stdout, printed.stderr
 
         server.reinstall("ed25519")
         commands = {node: 1, ("kubectl", "pinned", "--", "version"): 1, ("pin", str(path), "--yes"): 1, ("clusters",): 0}
         for command, code in commands.items():
-            refused = prefect_server.sixstack(*command)
+            refused = place.sixstack(*command)
             said = refused.stdout + refused.stderr
             assert refused.returncode == code, said
             assert fingerprint(old) in said
@@ -186,52 +196,50 @@ class TestRecordedKeys:
         assert "userauth-request" not in server.log()
         assert TRUST_ON_FIRST_USE in path.read_text()
 
-        unknown = prefect_server.sixstack("pin", "pinned", "--forget", "node-1", "--forget", "node-9")
+        unknown = place.sixstack("pin", "pinned", "--forget", "node-1", "--forget", "node-9")
         assert unknown.returncode == 1
         assert f"node-1 (127.0.0.1:{server.port})" in unknown.stderr
-        forgotten = prefect_server.sixstack("pin", "pinned", "--forget", "node-1")
+        forgotten = place.sixstack("pin", "pinned", "--forget", "node-1")
         assert forgotten.returncode == 0, forgotten.stderr
         assert fingerprint(old) in forgotten.stdout
-        pinned = prefect_server.sixstack("pin", str(path), "--yes")
+        pinned = place.sixstack("pin", str(path), "--yes")
         assert pinned.returncode == 0, pinned.stderr
         assert "presented now" in pinned.stdout
         assert server.host_key() in path.read_text()
-        prefect_server.sixstack(*node)
-        (key,) = prefect_server.api("/block_types/slug/recorded-host-keys/block_documents/name/pinned")["data"]["keys"]
+        place.sixstack(*node)
+        (key,) = place.api("/block_types/slug/recorded-host-keys/block_documents/name/pinned")["data"]["keys"]
         assert (key["host"], key["key"]) == ("node-1", server.host_key())
 
-    def test_a_saved_cluster_is_printed_and_not_rewritten(
-        self, machine: Callable[..., Sshd], tmp_path: Path, prefect_server: Workplace
-    ) -> None:
+    def test_a_saved_cluster_is_printed_and_not_rewritten(self, machine: Callable[..., Sshd], tmp_path: Path, place: Workplace) -> None:
         """A jump host and its host, in the order of the file; the block stays as it is."""
         jump, server = machine(), machine()
-        prefect_server.prefect.save_blocks({"ssh-credential": {"jump": {"private_key": jump.key.read_text()}}})
+        place.prefect.save_blocks({"ssh-credential": {"jump": {"private_key": jump.key.read_text()}}})
         text = endpoint(server, more=f", jump: {endpoint(jump, more=', credential: jump')}")
         path = cluster_file(tmp_path, text, name="behind")
-        saved = prefect_server.sixstack("save", str(path))
+        saved = place.sixstack("save", str(path))
         assert saved.returncode == 0, saved.stderr
-        done = prefect_server.sixstack("pin", "behind")
+        done = place.sixstack("pin", "behind")
         assert done.returncode == 0, done.stderr
         assert [line for line in done.stdout.splitlines() if not line.startswith("#")] == [
             f"hosts[0].ssh.jump.host_key: {jump.host_key()}",
             f"hosts[0].ssh.host_key: {server.host_key()}",
         ]
-        assert prefect_server.api("/block_types/slug/saved-cluster/block_documents/name/behind")["data"]["file"] == path.read_text()
+        assert place.api("/block_types/slug/saved-cluster/block_documents/name/behind")["data"]["file"] == path.read_text()
         assert "userauth-request" not in server.log()
 
     def test_a_jump_host_without_a_key_gets_one_before_its_hosts(
-        self, machine: Callable[..., Sshd], tmp_path: Path, prefect_server: Workplace
+        self, machine: Callable[..., Sshd], tmp_path: Path, place: Workplace
     ) -> None:
         """No login to a machine whose key nobody has accepted: the first call pins the jump host, the second the host behind it."""
         jump, server = machine(), machine()
-        prefect_server.prefect.save_blocks({"ssh-credential": {"jump": {"private_key": jump.key.read_text()}}})
+        place.prefect.save_blocks({"ssh-credential": {"jump": {"private_key": jump.key.read_text()}}})
         text = endpoint(server, None, more=f", jump: {endpoint(jump, None, more=', credential: jump')}")
         path = cluster_file(tmp_path, text, name="keyless")
-        first = prefect_server.sixstack("pin", str(path), "--yes")
+        first = place.sixstack("pin", str(path), "--yes")
         assert first.returncode == 1
         assert "its jump host has no host key" in first.stderr
         assert "userauth-request" not in jump.log()
-        second = prefect_server.sixstack("pin", str(path), "--yes")
+        second = place.sixstack("pin", str(path), "--yes")
         assert second.returncode == 0, second.stderr
         spec = read_text(path.read_text()).spec
         assert spec is not None
