@@ -17,6 +17,7 @@ COMMANDS = {
     "import": "convert TKEStack's Cluster and Machine documents into a cluster file and SSH credential blocks",
     "clusters": "list all known clusters: nodes, last run, last network check",
     "save": "check a cluster file and save it under the name of its cluster",
+    "pin": "write the SSH host keys of a cluster's machines into its file, or forget recorded keys",
     "params": "print a cluster file as parameters for `prefect deployment run --params -`",
     "plan": "inspect the hosts and print the plan; changes nothing",
     "create": "run the create-cluster deployment and follow it; the exit code is its result",

@@ -52,7 +52,7 @@ def _free(spec: ClusterSpec, owner: str, run: RunContext, wait_seconds: int, fre
 
     The hosts are inspected once the slot is free: while this run waited, a marker may have been removed, or another cluster been created.
     """
-    with cluster_run(replace(run, cluster=owner), wait_seconds):
+    with cluster_run(replace(run, cluster=owner), wait_seconds, file_of=spec.name):
         facts, uninspected = inspect_hosts(spec.hosts, run)
         owners = {found.owner for found in facts.values() if found.owner is not None}
         parts = {name: owned_part(spec, name, facts) for name in sorted(owners)}

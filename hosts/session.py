@@ -14,10 +14,12 @@ import paramiko
 
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.errors import HostError, HostUnreachable, LoginRefused, StepTimedOut
+from cluster.vocabulary.host_keys import fingerprint
 from cluster.vocabulary.redaction import redact
 from cluster.vocabulary.spec import SSH
 from hosts.channels import ChannelSlots
 from hosts.exchange import MOST_OUTPUT, Exchange
+from hosts.host_keys import RecordedKeys
 from hosts.output_stream import OutputStream
 from hosts.privilege import PROBE, Elevation, Privilege, read_probe
 from hosts.remote_shell import TIMED_OUT, RemoteShell
@@ -135,9 +137,9 @@ class Session:
             self._elevation = self._find_elevation()
 
     @classmethod
-    def open(cls, host: str, ssh: SSH, credentials: Callable[[str], Credential]) -> Session:
+    def open(cls, host: str, ssh: SSH, credentials: Callable[[str], Credential], recorded: RecordedKeys | None = None) -> Session:
         """Connect, log in and find out how to become root; HostUnreachable, HostKeyMismatch or LoginRefused on failure."""
-        connection = open_connection(host, ssh, credentials)
+        connection = open_connection(host, ssh, credentials, recorded)
         try:
             return cls(host, connection, ssh, credentials(ssh.credential))
         except BaseException:
@@ -155,14 +157,11 @@ class Session:
         return self._connection.alive
 
     @property
-    def host_key(self) -> str:
-        """The public key of the host in the form of a cluster file."""
-        return self._connection.host_key
-
-    @property
-    def trusted_on_first_use(self) -> bool:
-        """Whether the key was accepted without a pin, which the record must state."""
-        return self._connection.trusted_on_first_use
+    def first_uses(self) -> tuple[str, ...]:
+        """The host keys that this session accepted and recorded on first use: of the host, and of its jump host."""
+        return tuple(
+            fingerprint(used.host_key) for used in (self._connection, self._connection.jump) if used is not None and used.first_use
+        )
 
     @property
     def privilege(self) -> Privilege:

@@ -31,16 +31,18 @@ class Inspection(StepRecord):
 def inspect_host(host: Host, run: RunContext, awaited: Collection[str] = ()) -> HostFacts:
     """Gather the facts of one host; `awaited`: steps whose end on the host is awaited first, when an earlier run left them running."""
     with record_attempt("inspect-host", host.name, run, Inspection) as attempt:
-        facts = gather(session(host, run), host)
+        opened = session(host, run)
+        facts = gather(opened, host)
         if running := [state.name for state in facts.steps if state.running and state.name in awaited]:
             report_progress(run, f"{host.name}: waiting for {', '.join(running)} of an earlier run, which is still running")
             for name in running:
-                await_step(session(host, run), name, _AWAIT_LIMIT)
-            facts = gather(session(host, run), host)
+                await_step(opened, name, _AWAIT_LIMIT)
+            facts = gather(opened, host)
         attempt.extra["facts"] = facts
         attempt.found = f"{facts.os}, {facts.cpus} CPUs, {facts.memory // 2**20} MiB" + (
             f", of cluster {facts.owner}" if facts.owner else ""
         )
+        attempt.found += "".join(f"; recorded the host key {key} on first use" for key in opened.first_uses)
     return facts
 
 

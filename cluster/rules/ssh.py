@@ -10,13 +10,13 @@ from ipaddress import IPv6Address, ip_address
 
 from cluster.rules.names import is_host_name
 from cluster.rules.registry import spec_rule
-from cluster.vocabulary.hostport import split_host_port, unbracketed_port
+from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE
+from cluster.vocabulary.hostport import canonical_host, split_host_port, unbracketed_port
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Endpoint
 
-TRUST_ON_FIRST_USE = "trust-on-first-use"
 # host key types of OpenSSH that hosts/ can verify; OpenSSH 10 removed DSA
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._@-]{0,255}\$?", re.ASCII)
@@ -68,7 +68,10 @@ def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Violation]:
     for path, endpoint in endpoints(spec):
         if endpoint.has("host_key") and endpoint.host_key is None:
             address = endpoint.address if endpoint.has("address") else "ADDRESS"
-            hint = f"write the key that `ssh-keyscan -t ed25519 {address}` prints after the address, or {TRUST_ON_FIRST_USE}"
+            hint = (
+                f"write the key that `ssh-keyscan -t ed25519 {address}` prints after the address, as `sixstack pin FILE` does, "
+                f"or {TRUST_ON_FIRST_USE}"
+            )
             yield Violation(f"{path}.host_key", "the host key is missing", hint)
 
 
@@ -94,8 +97,8 @@ def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
         jump = host.ssh.jump
         if jump is not None and not (jump.has("address") and jump.has("port")):
             continue
-        behind = None if jump is None else (_canonical(jump.address), jump.port)
-        key = (_canonical(host.ssh.address), host.ssh.port, behind)
+        behind = None if jump is None else (canonical_host(jump.address), jump.port)
+        key = (canonical_host(host.ssh.address), host.ssh.port, behind)
         if key in owners:
             message = f"{host.ssh.address} port {host.ssh.port} is also the SSH endpoint of hosts[{owners[key]}]"
             yield Violation(f"hosts[{index}].ssh.address", message, "list each host once, with its own address")
@@ -109,7 +112,7 @@ def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Violation]:
         if not (host.has("ssh") and host.ssh.has("jump") and host.ssh.has("address")) or host.ssh.jump is None:
             continue
         jump = host.ssh.jump
-        if jump.has("address") and (_canonical(jump.address), jump.port) == (_canonical(host.ssh.address), host.ssh.port):
+        if jump.has("address") and (canonical_host(jump.address), jump.port) == (canonical_host(host.ssh.address), host.ssh.port):
             yield Violation(f"hosts[{index}].ssh.jump.address", f"{jump.address} is the host itself", "remove `jump`")
 
 
@@ -147,10 +150,3 @@ def _address_hint(text: str) -> str:
         except ValueError:
             return "write an IP address or a DNS name, and the port as `port`"
     return f"write address: {parts[0]} and port: {parts[1]}"
-
-
-def _canonical(address: str) -> str:
-    try:
-        return str(ip_address(address))
-    except ValueError:
-        return address.lower().removesuffix(".")

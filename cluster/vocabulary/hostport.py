@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from ipaddress import ip_address
 
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.spec import ControlPlane, parse_address
@@ -16,6 +17,14 @@ def join_host_port(host: str | Address, port: int) -> str:
     """`[fd66::11]:6443`, `198.18.0.11:6443` or `api.example.org:6443`."""
     text = str(host)
     return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
+
+
+def canonical_host(text: str) -> str:
+    """One spelling of an IP address or DNS name."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return text.lower().removesuffix(".")
 
 
 def split_host_port(text: str, default_port: int | None = None) -> tuple[str, int]:

@@ -184,7 +184,8 @@ class Endpoint(SpecModel):
     credential: BlockName = Field("default", description="Name of an `SSH credential` block.")
     host_key: str | None = Field(
         None,
-        description="Pinned public key, `ssh-ed25519 AAAA...`, or `trust-on-first-use`, which accepts and records the first key.",
+        description="Pinned public key, `ssh-ed25519 AAAA...`, as `sixstack pin FILE` writes it; or `trust-on-first-use`: "
+        "the key of the first login is recorded in the cluster's `Recorded host keys` block, and every other key is refused from then on.",
         examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."],
     )
 

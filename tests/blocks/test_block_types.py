@@ -13,7 +13,7 @@ from tests.conftest import Workplace
 
 pytestmark = pytest.mark.server
 
-SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "backup-store", "saved-kubeconfig")
+SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "backup-store", "saved-kubeconfig", "recorded-host-keys")
 
 
 def form(place: Workplace, slug: str) -> dict[str, Any]:

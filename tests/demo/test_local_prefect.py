@@ -61,7 +61,7 @@ def test_records_and_copies_outlive_the_demo(tmp_path: Path) -> None:
     """The copies of deleted clusters with the key that decrypts them; everything else of the demo goes."""
     prefect = LocalPrefect(tmp_path)
     kept = (prefect.identity, prefect.copies / "demo" / "copy.tar.zst.age", prefect.state / "audit" / "record.json")
-    for path in (*kept, prefect.settings_file, prefect.state / "server.log", prefect.state / "prefect" / "prefect.db"):
+    for path in (*kept, prefect.settings.file, prefect.state / "server.log", prefect.state / "prefect" / "prefect.db"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("")
     lines: list[str] = []

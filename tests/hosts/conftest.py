@@ -30,10 +30,10 @@ def own_sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
     """Starts SSH servers for one test, with settings of its own."""
     servers: list[Sshd] = []
 
-    def start(address: str = "127.0.0.1", settings: str = "") -> Sshd:
+    def start(address: str = "127.0.0.1", settings: str = "", host_keys: tuple[str, ...] = ("ed25519",)) -> Sshd:
         folder = tmp_path / f"sshd-{len(servers)}"
         folder.mkdir()
-        servers.append(start_sshd(folder, address, settings=settings))
+        servers.append(start_sshd(folder, address, settings=settings, host_keys=host_keys))
         return servers[-1]
 
     yield start
