@@ -300,6 +300,7 @@ GROUPS = {
         "tests/cli/test_commands.py",
         "tests/cli/test_following.py",
         "tests/cli/test_import.py",
+        "tests/cli/test_kubectl.py",
         "tests/cli/test_retests.py",
         "tests/cli/test_notify_retests.py",
         "tests/cli/test_schedule_retests.py",
