@@ -297,6 +297,7 @@ GROUPS = {
     ),
     "bare-hosts": (
         "tests/blocks/test_block_types.py",
+        "tests/cli/test_audit.py",
         "tests/cli/test_commands.py",
         "tests/cli/test_following.py",
         "tests/cli/test_import.py",
