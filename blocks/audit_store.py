@@ -39,7 +39,7 @@ class AuditStore(Block):
     _block_type_slug = "audit-store"
     _description = (
         "Storage of audit records: one JSON file for each attempt of each step, at CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json, with secrets redacted. "
-        "Use a local folder, or an fsspec URL (s3://, gs://, sftp://, ...) whose package is installed for the worker. Records are never changed or removed."
+        "Use a local folder, or an fsspec URL (s3://, gs://, sftp://, ...) whose package is installed for the worker. Records are never changed or removed; they form a hash chain that `sixstack audit --verify` checks."
     )
     _code_example = """
 ```python

@@ -121,7 +121,10 @@ def deliver_leftovers(block: str, store: AuditStore) -> Iterator[Leftovers]:
     """Deliver what ended or killed processes of this worker left for a store. Records of a living run are not touched."""
     for folder in sorted((spool_folder() / block).glob("*/*")):
         spool = RunSpool(block, folder.parent.name, folder.name)
-        if not spool.lock(wait=False):
+        try:
+            if not spool.lock(wait=False):
+                continue
+        except OSError:  # of another user
             continue
         try:
             leftovers = spool.deliver(RunRecords(store, spool.cluster, spool.run))

@@ -23,7 +23,7 @@ from prefect.settings import PREFECT_HOME, temporary_settings
 from blocks.audit_store import AuditStore
 from cluster.vocabulary.record_chain import RunCondition, VerifiedRun, verify_cluster
 from cluster.vocabulary.records import Outcome, StepRecord
-from runs import record_writer
+from runs import artifacts, attempts, record_writer
 from runs.context import RunContext
 from runs.record_spool import deliver_leftovers, spool_folder
 from runs.record_writer import RecordWriter
@@ -213,7 +213,7 @@ def test_a_store_that_hangs_delays_one_step_for_a_bounded_time_and_the_next_not_
     assert not writer.write(document("hanging"), seconds=0.5)
     assert 0.4 < time.monotonic() - began < 3
     began = time.monotonic()
-    assert not any([writer.write(document(f"later-{number}")) for number in range(3)])
+    assert [writer.write(document(f"later-{number}")) for number in range(3)] == [False] * 3
     assert time.monotonic() - began < 1
     server.hangs.clear()
     until(lambda: not waiting())
@@ -301,13 +301,33 @@ def test_without_a_disk_a_record_waits_in_memory(server: Server, lines: list[str
     assert verified(server).condition is RunCondition.OK
 
 
+def test_a_step_succeeds_whose_record_cannot_be_stored(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the summary of its run has a warning with the reason; without the secrets of the attempt, on the disk too."""
+    pages: list[str] = []
+    monkeypatch.setattr(record_writer, "_load_store", lambda _: store_of(server))
+    monkeypatch.setattr(attempts, "report_progress", lambda *_, **__: None)
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda text, **_: pages.append(text))
+    server.refuses = True
+    with attempts.record_attempt("a-step", "n1", RUN) as attempt:
+        attempt.secrets.add("canary-of-a-token")
+        attempt.change("joined with canary-of-a-token")
+    artifacts.summary_artifact(RUN, "3 of 3 hosts joined")
+    assert "3 of 3 hosts joined" in pages[0]
+    assert "503" in pages[0]
+    assert "1 audit records wait in" in pages[0]
+    assert "joined with ***" in waiting()[0].read_text()
+    server.refuses = False
+    until(lambda: not waiting())
+    assert steps(server) == ["a-step"]
+
+
 def _leave_records(url: str, prefect_home: str, *, killed: bool) -> None:
     """In a process of its own: a run whose store is away until it ends, or is killed."""
     import os
     import signal
 
     record_writer.CLOSE_SECONDS = 0.5
-    record_writer.report_progress = lambda *_, **__: None  # type: ignore[assignment]
+    setattr(record_writer, "report_progress", lambda *_, **__: None)  # noqa: B010 mypy takes it for a private name
     with temporary_settings({PREFECT_HOME: Path(prefect_home)}):
         writer = RecordWriter(RUN, AuditStore(url=url))
         for number in range(2):
