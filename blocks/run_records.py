@@ -25,6 +25,7 @@ class RunRecords:
         self._head_due = False  # the cluster's next run does not know the head yet
         self._unchained = 0
         self._attempts: dict[tuple[str, str], int] = {}  # the highest of each step and host
+        self._torn: set[str] = set()  # paths that are taken by files that are no records
         self._stored: set[tuple[str, ...]] = set()
 
     @property
@@ -58,13 +59,15 @@ class RunRecords:
 
     def _open(self) -> None:
         """Read what the store has of this run: a retried flow run continues its chain."""
-        self._head, self._unchained, self._attempts, self._stored = None, 0, {}, set()
+        self._head, self._unchained, self._attempts, self._torn, self._stored = None, 0, {}, set(), set()
         for file in self._store.run_files(self._cluster, self._run):
-            document = parse_record(file)
-            if isinstance(document, dict) and file.content is not None:
-                self._add(document, file.content)
-            elif file.content is None:
+            if file.content is None:
                 raise OSError(f"{file.path} cannot be read: {file.error}")
+            document = parse_record(file)
+            if isinstance(document, str):
+                self._torn.add(file.path)
+            else:
+                self._add(document, file.content)
         self._store.make_run_folder(self._cluster, self._run)
         self._opened = True
 
@@ -79,6 +82,8 @@ class RunRecords:
 
     def _linked(self, document: Mapping[str, Any]) -> dict[str, Any]:
         attempt = self._attempts.get((document["step"], document["host"]), 0) + 1
+        while record_key({**document, "attempt": attempt}) in self._torn:
+            attempt += 1
         if self._head is None:
             earlier = tuple(head for head in self._store.last_runs(self._cluster) if head.run != self._run)
             link = ChainLink(sequence=1, earlier_runs=earlier, unchained=self._unchained)

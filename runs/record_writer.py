@@ -104,7 +104,7 @@ class RecordWriter:
                 return ""
             in_memory = sum(pending.only_in_memory for pending in self._queue)
             also = f", and {in_memory} more only in memory" if in_memory else ""
-            waiting = f"{len(self._queue) - in_memory} audit records wait in {spool_folder()}{also}"
+            waiting = f"{len(self._queue) - in_memory} of its records wait in {spool_folder()}{also}"
             return f"{self._described_fault()}: {waiting}. The next run on this worker, or `sixstack audit`, delivers them"
 
     def _described_fault(self) -> str:
@@ -208,15 +208,15 @@ def close_at_end(run: RunContext) -> None:
         context.flow.on_crashed_hooks,
         context.flow.on_cancellation_hooks,
     ):
-        if _close_records not in hooks:
-            hooks.append(_close_records)
+        if close_audit_records not in hooks:
+            hooks.append(close_audit_records)
     _ending[run.id] = run
 
 
 _ending: dict[str, RunContext] = {}  # runs that close their records, by id
 
 
-def _close_records(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 Prefect names them
+def close_audit_records(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 Prefect names them
     """A hook of Prefect: also report the head of the chain, so that it can be compared with a place outside the store."""
     run = _ending.pop(str(flow_run.id), None)
     with _writers_lock:

@@ -314,7 +314,7 @@ def test_a_step_succeeds_whose_record_cannot_be_stored(server: Server, monkeypat
     artifacts.summary_artifact(RUN, "3 of 3 hosts joined")
     assert "3 of 3 hosts joined" in pages[0]
     assert "503" in pages[0]
-    assert "1 audit records wait in" in pages[0]
+    assert "1 of its records wait in" in pages[0]
     assert "joined with ***" in waiting()[0].read_text()
     server.refuses = False
     until(lambda: not waiting())
