@@ -80,7 +80,7 @@ def test_the_chain_of_every_run_is_complete(made: MadeCluster) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     conditions = {run["run"]: run["condition"] for run in json.loads(done.stdout)}
     assert conditions[made.run] == "ok"
-    assert set(conditions.values()) == {"ok"}
+    assert "damaged" not in conditions.values()  # a run of another test may have been killed
     files = [path for path in audit_folder(made).rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert {path.name for path in files if path.suffix != ".json"} == {"last-runs"}
