@@ -301,9 +301,11 @@ GROUPS = {
     "bare-hosts": (
         "tests/blocks/test_artifact_bundle.py",
         "tests/blocks/test_block_types.py",
+        "tests/cli/test_audit.py",
         "tests/cli/test_commands.py",
         "tests/cli/test_following.py",
         "tests/cli/test_import.py",
+        "tests/cli/test_kubectl.py",
         "tests/cli/test_retests.py",
         "tests/cli/test_notify_retests.py",
         "tests/cli/test_pin.py",
