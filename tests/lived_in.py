@@ -92,11 +92,10 @@ def _everywhere(lab: str, script: str) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+# What Debian's PAM and sudo write when somebody logs in.
+_OF_A_LOGIN = ("/run/motd.dynamic", "/home/ops/.sudo_as_admin_successful")
+
+
 def changes(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
-    """What is there on one look and not on the other, host by host; but for the greeting that Debian's PAM writes when somebody logs in."""
-    return [
-        f"{name}: {line}"
-        for name in before
-        for line in sorted({*before[name]} ^ {*after[name]})
-        if not line.startswith("/run/motd.dynamic")
-    ]
+    """What is there on one look and not on the other, host by host; but for what a login itself writes."""
+    return [f"{name}: {line}" for name in before for line in sorted({*before[name]} ^ {*after[name]}) if not line.startswith(_OF_A_LOGIN)]

@@ -134,7 +134,17 @@ def test_an_ssh_key_is_a_recipient(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "age1", "age1qqqq", "ssh-rsa AAAAB3NzaC1yc2E=", "ssh-ed25519 AAAA", "a passphrase", str(IDENTITY), f" {IDENTITY}".lower()]
+    "text",
+    [
+        "",
+        "age1",
+        "age1qqqq",
+        "ssh-rsa AAAAB3NzaC1yc2E=",
+        "ssh-ed25519 AAAA",
+        "a passphrase",
+        pytest.param(str(IDENTITY), id="a private identity"),
+        pytest.param(f" {IDENTITY}".lower(), id="a private identity in lower case"),
+    ],
 )
 def test_other_recipients_are_refused_without_being_shown(text: str) -> None:
     """Somebody may paste the private identity, and errors are logged."""
