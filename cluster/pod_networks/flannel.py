@@ -35,6 +35,8 @@ class Flannel(PodNetworkPlugin):
     template = "cni/flannel.yaml.j2"
     default_vxlan_port = 8472  # the first default of the Linux kernel, flannel's default
     policy = False
+    needs_one_link = True  # flannel exits when its IPv6 address is on another link than its IPv4 address (pkg/ipmatch)
+    pod_links = ("flannel*", "cni0", "veth*")
     needs_bridge_filter = True  # flannel exits without br_netfilter
     workload = "kube-flannel-ds"
     leftovers = Leftovers(

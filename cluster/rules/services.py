@@ -21,12 +21,17 @@ _PATH = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*", re.ASCII)
 _IPV4_ONLY = ("ghcr.io",)
 
 
+def unusable_name_server(address: Address) -> str | None:
+    """The kind of an address at which no pod can reach a name server; None when a pod can. Clouds have IPv4 name servers that are link-local."""
+    kind = unusable(address)
+    return None if kind == "link-local" and address.version == 4 else kind
+
+
 @spec_rule("unusable-name-server")
 def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
     """Pods cannot reach an upstream name server: a loopback address is CoreDNS itself, and a link-local IPv6 address has no zone in a pod (kind#3114)."""
     for index, address in readable(spec.network.dns_upstreams):
-        kind = unusable(address)
-        if kind is not None and not (kind == "link-local" and address.version == 4):
+        if (kind := unusable_name_server(address)) is not None:
             yield Violation(
                 f"network.dns_upstreams[{index}]", f"{address} is {kind}, which no pod can reach", "use an address that pods can reach"
             )
