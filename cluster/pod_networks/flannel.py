@@ -68,8 +68,6 @@ class Flannel(PodNetworkPlugin):
             "network_config": network,
             # a changed configuration must restart the daemons, which read it only at start
             "config_sha256": hashlib.sha256(network.encode()).hexdigest(),
-            # with this option flannel finds the IPv6 address in dual-stack (pkg/ipmatch)
-            "ipv6_first": spec.stack is StackMode.DUAL_STACK and spec.families[0] is Family.IPV6,
             "loopback": "::1" if spec.stack is StackMode.IPV6 else "127.0.0.1",
         }
 
