@@ -89,6 +89,8 @@ def one_host(machine: LabMachine, **fields: object) -> ClusterSpec:
             "stack": "dual-stack",
             "hosts": [{"name": machine.name, "role": "control-plane", "ssh": ssh, **fields}],
             "network": {"pods": [{"cidr": "10.244.0.0/16"}, {"cidr": "fd44::/56"}], "services": ["10.96.0.0/16", "fd44:0:0:ffff::/112"]},
+            # lab hosts have the cgroups of the machine
+            "kubeadm": {"kubelet": {"failCgroupV1": False}, "ignore_preflight": ["SystemVerification"]},
         }
     )
     assert reading.spec is not None, reading.problems
