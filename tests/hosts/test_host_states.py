@@ -86,7 +86,7 @@ STATES = {
         "docker0 has 10.244.0.1/16",
     ),
     "a-link-in-the-service-range": _state(
-        "ip link add eth9 type dummy; ip address add 10.96.0.11/16 dev eth9; ip link set eth9 up",
+        "ip link add eth9 type veth peer name eth8; ip address add 10.96.0.11/16 dev eth9; ip link set eth9 up",
         "ip link delete eth9",
         "range-on-hosts",
         "eth9 has 10.96.0.11/16",
@@ -144,7 +144,7 @@ STATES = {
         "/etc/systemd/network/99-all.network",
     ),
     "two-links": _state(
-        "ip link add eth9 type dummy; ip -6 address add fd77::9/64 dev eth9 nodad; ip link set eth9 up; ip -6 route replace default via fd77::1 dev eth9 metric 1; "
+        "ip link add eth9 type veth peer name eth8; ip link set eth8 up; ip -6 address add fd77::9/64 dev eth9 nodad; ip link set eth9 up; ip -6 route replace default via fd77::1 dev eth9 metric 1; "
         "ip -6 route del default dev host0",
         "ip -6 route del default dev eth9; ip link delete eth9; networkctl reconfigure host0; until ip -6 route show default | grep -q host0; do sleep 0.1; done",
         "addresses-on-two-links",
@@ -167,13 +167,13 @@ def test_a_state_of_a_real_host_is_reported(name: str, machine: LabMachine, lab_
 
 
 STAND_INS: dict[str, tuple[Callable[[Machine], AbstractContextManager[None]], str, str]] = {
-    "kernel-without-vxlan-bound-over-proc-and-sys": (
-        lambda machine: faults.kernel_without(machine, "CONFIG_VXLAN"),
+    "kernel-without-vxlan-bound-over-proc": (
+        lambda machine: faults.kernel_without(machine, "CONFIG_VXLAN", "vxlan"),
         "kernel-module-missing",
         "no module vxlan",
     ),
-    "kernel-without-overlay-bound-over-proc-and-sys": (
-        lambda machine: faults.kernel_without(machine, "CONFIG_OVERLAY_FS"),
+    "kernel-without-overlay-bound-over-proc": (
+        lambda machine: faults.kernel_without(machine, "CONFIG_OVERLAY_FS", "overlay"),
         "kernel-module-missing",
         "no module overlay",
     ),

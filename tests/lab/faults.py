@@ -130,19 +130,22 @@ def stand_in(machine: Machine, command: str, script: str) -> Iterator[None]:
 
 
 @contextmanager
-def kernel_without(machine: Machine, option: str) -> Iterator[None]:
-    """While inside, /proc/config.gz, /proc/filesystems, /proc/sys/net/bridge and /sys/module show a kernel without anything of that option."""
-    word = {"CONFIG_OVERLAY_FS": "overlay"}.get(option, option)
+def kernel_without(machine: Machine, option: str, module: str) -> Iterator[None]:
+    """While inside, /proc/config.gz, /proc/filesystems and /sys/module (if the host has it) show a kernel without the module."""
     with changed(
         machine,
         f"""
         gzip -dc /proc/config.gz | grep -v '^{option}=' | gzip > /run/lab-host/config.gz
-        grep -vw {word} /proc/filesystems > /run/lab-host/filesystems
+        grep -vw {module} /proc/filesystems > /run/lab-host/filesystems
         mount --bind /run/lab-host/config.gz /proc/config.gz
         mount --bind /run/lab-host/filesystems /proc/filesystems
-        mount -t tmpfs none /sys/module
+        if [ -d /sys/module ]; then mount -t tmpfs none /sys/module; fi
         """,
-        "umount /sys/module /proc/filesystems /proc/config.gz; rm /run/lab-host/config.gz /run/lab-host/filesystems",
+        """
+        umount /proc/filesystems /proc/config.gz
+        if mountpoint -q /sys/module; then umount /sys/module; fi
+        rm /run/lab-host/config.gz /run/lab-host/filesystems
+        """,
     ):
         yield
 
