@@ -104,7 +104,9 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
     resources = reading.read("resources", machine.resources, machine.Resources())
     settings = reading.read("kernel-settings", network.kernel_settings, network.KernelSettings())
     kernel = reading.read("netfilter", netfilter.netfilter, netfilter.Netfilter())
-    modules = reading.read("kernel-modules", limits.kernel_modules, limits.KernelModules())
+    modules = reading.read(
+        "kernel-modules", lambda text: limits.kernel_modules(text, sections.get("netfilter", "")), limits.KernelModules()
+    )
     routing = reading.read("routes", network.routing, network.Routing())
     resolver = reading.read("resolver", network.resolver, network.Resolver())
     units = reading.read_all("units", foreign.units)
@@ -169,7 +171,11 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         kernel_modules=modules.available,
         modules_off=modules.off,
         boot=reading.read("boot-settings", boot_settings, BootSettings()),
-        link_managers=reading.read("link-managers", link_managers, LinkManagers()),
+        link_managers=replace(
+            reading.read("link-managers", link_managers, LinkManagers()),
+            network_manager=any(unit.name == foreign.NETWORK_MANAGER and unit.active for unit in units),
+            networkd=any(unit.name == foreign.NETWORKD and unit.active for unit in units),
+        ),
         ipv6_disabled=tuple(name for name in ("all", "default") if name in settings.ipv6_disabled),
         cgroup_version=reading.read("cgroups", limits.cgroup_version, None),
         inotify=reading.read("inotify", limits.inotify, Inotify()),

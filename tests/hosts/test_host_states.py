@@ -267,3 +267,27 @@ def test_a_setting_that_is_lost_at_boot_is_reported_before_and_after_the_boot(ma
         session = stack.enter_context(closing(rebooted(machine)))
         assert session.run(FORWARDING, limit=LIMIT).stdout.split() == ["1", "1"]
         assert problems_of(one_host(machine), session) == ()
+
+
+def test_network_manager_and_systemd_resolved_are_reported_before_and_after_a_boot(machine: LabMachine, lab_machine: Machine) -> None:
+    """Debian's packages. NetworkManager manages links of pods until the file of the hint says otherwise; pods get the name servers of
+    systemd-resolved, which has none here."""
+    unmanaged = "/etc/NetworkManager/conf.d/90-pods.conf"
+    with ExitStack() as stack:
+        faults.install(lab_machine, "network-manager", "systemd-resolved")
+        stack.callback(faults.remove, lab_machine, "network-manager", "systemd-resolved")
+        before = problems_of(one_host(machine), stack.enter_context(closing(machine.open())))
+        session = stack.enter_context(closing(rebooted(machine)))
+        after = problems_of(one_host(machine), session)
+        for found in (before, after):
+            assert {problem.code for problem in found} == {"links-of-pods-managed", "no-name-server"}, found
+            assert "/run/systemd/resolve/resolv.conf" in next(problem.hint for problem in found if problem.code == "no-name-server")
+        # the remedies of the hints
+        names = "interface-name:flannel*;interface-name:cni0;interface-name:veth*"
+        assert any(f"unmanaged-devices+={names}" in problem.hint for problem in after)
+        write = f"printf '[keyfile]\\nunmanaged-devices+={names}\\n' >{unmanaged}; systemctl reload NetworkManager"
+        assert session.run(write, limit=LIMIT).exit_code == 0
+        network = {**one_host(machine).network.model_dump(mode="json"), "dns_upstreams": ["192.0.2.53"]}
+        assert problems_of(one_host(machine, network=network), session) == ()
+        shown = "ip link add cni0 type bridge; sleep 1; nmcli -t -f DEVICE,STATE device; ip link delete cni0"
+        assert "cni0:unmanaged" in session.run(shown, limit=LIMIT).stdout

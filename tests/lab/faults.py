@@ -176,13 +176,19 @@ def advertised(machine: Machine, *arguments: str) -> Iterator[str]:
 def install(machine: Machine, *packages: str) -> None:
     """Install Debian packages on the host, which itself has no way out: apt runs in its mount namespace, with the network of the machine."""
     settings = apt_settings(subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout)
-    _do(machine, f"cat > /run/lab-host/apt.conf <<'LAB_END'\n{settings}LAB_END\ncp /etc/resolv.conf /run/lab-host/resolv.conf\n")
+    _do(machine, f"cat > /run/lab-host/apt.conf <<'LAB_END'\n{settings}LAB_END\n")
     script = f"""
     export DEBIAN_FRONTEND=noninteractive APT_CONFIG=/run/lab-host/apt.conf
     apt-get -q update && apt-get -q -y --no-install-recommends install {" ".join(packages)}
     """
     spaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root", "--wd"]
     argv = ["nsenter", f"--target={init_pid(machine)}", *spaces, "--", "sh", "-c", script]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+    with file_shown(machine, "/etc/resolv.conf", Path("/etc/resolv.conf").read_text()):
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
         raise EnvironmentFault(f"{machine.name}: {packages} could not be installed: {(done.stdout + done.stderr)[-800:]}")
+
+
+def remove(machine: Machine, *packages: str) -> None:
+    """Remove Debian packages from the host, with their settings."""
+    _do(machine, f"DEBIAN_FRONTEND=noninteractive apt-get -q -y purge --autoremove {' '.join(packages)} >/dev/null")

@@ -16,9 +16,9 @@ _ACCEPT_RA_OF_METHOD = {"auto": 1, "dhcp": 1}
 def boot_settings(text: str) -> BootSettings:
     """Part boot-settings."""
     lines: dict[str, list[SysctlLine]] = defaultdict(list)
-    for entry in values(text, "line"):
-        path, _, line = entry.partition(".conf:")
-        if (setting := sysctl_line(line)) is not None:
+    for entry in text.splitlines():
+        path, found, line = entry.partition(".conf:")
+        if found and path.startswith("/") and (setting := sysctl_line(line)) is not None:
             lines[f"{path}.conf"].append(setting)
 
     def read(entry: str) -> SysctlFile:

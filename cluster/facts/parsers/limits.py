@@ -19,10 +19,10 @@ class KernelModules:
     off: tuple[str, ...] = ()
 
 
-def kernel_modules(text: str) -> KernelModules:
-    """Part kernel-modules."""
+def kernel_modules(text: str, netfilter: str = "") -> KernelModules:
+    """Part kernel-modules, with the kernel's configuration from part netfilter."""
     present = set(values(text, "present"))
-    config = dict(entry.partition("=")[::2] for entry in values(text, "config") if "=" in entry)
+    config = dict(entry.partition("=")[::2] for entry in values(netfilter, "config") if "=" in entry)
     answers = dict(entry.partition(" ")[::2] for entry in values(text, "modprobe"))
     available: dict[str, bool | None] = {}
     off = []
@@ -36,7 +36,7 @@ def kernel_modules(text: str) -> KernelModules:
             if answer.startswith("install "):
                 off.append(module)
         else:  # without modprobe no module can be loaded
-            available[module] = False if values(text, "config") else None
+            available[module] = False if values(netfilter, "config") else None
     return KernelModules(available, tuple(off))
 
 
@@ -47,13 +47,11 @@ def cgroup_version(text: str) -> int | None:
 
 
 def inotify(text: str) -> Inotify:
-    """Part inotify."""
-
-    def found(word: str) -> int | None:
-        digits = value(text, word)
-        return whole_number(digits) if digits is not None and digits.isdecimal() else None
-
-    return Inotify(found("instances"), found("watches"), found("free"))
+    """Part inotify: the limits of instances and of watches, and how many instances could be opened."""
+    limits = [whole_number(digits) for digits in values(text, "limit") if digits.isdecimal()]
+    instances, watches = limits if len(limits) == 2 else (None, None)
+    free = value(text, "free")
+    return Inotify(instances, watches, whole_number(free) if free is not None and free.isdecimal() else None)
 
 
 def mounts(text: str) -> tuple[Mount, ...]:

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 
 from cluster.facts.host_facts import LinkFile, LinkManagers
 from cluster.facts.parsers.sections import values
 
 
 def link_managers(text: str) -> LinkManagers:
-    """Part link-managers."""
-    active = set(values(text, "active"))
-    return LinkManagers(
-        network_manager="NetworkManager.service" in active,
-        networkd="systemd-networkd.service" in active,
-        nm_unmanaged=_unmanaged(values(text, "nm")),
-        networkd_files=_networkd(values(text, "network-file"), values(text, "networkd")),
-    )
+    """Part link-managers. Part units says which of the programs run."""
+    lines = [line for line in text.splitlines() if line.startswith("/")]
+    return LinkManagers(nm_unmanaged=_unmanaged(lines), networkd_files=_networkd(values(text, "network-file"), lines))
 
 
-def _unmanaged(lines: tuple[str, ...]) -> tuple[str, ...]:
+def _unmanaged(lines: Iterable[str]) -> tuple[str, ...]:
     """The specifications of `unmanaged-devices`, and of devices with managed=0 (NetworkManager.conf(5))."""
     found: dict[str, tuple[str, ...]] = {}  # by section; unmanaged-devices has one value, which a later file replaces or extends
     matched: dict[str, tuple[str, ...]] = {}
     section = ""
     for line in lines:
         setting = line.partition(".conf:")[2].strip()
+        if not setting:
+            continue
         if setting.startswith("["):
             section = setting.strip("[]")
             continue
@@ -41,7 +39,7 @@ def _unmanaged(lines: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry for specifications in found.values() for entry in specifications))
 
 
-def _networkd(paths: tuple[str, ...], lines: tuple[str, ...]) -> tuple[LinkFile, ...]:
+def _networkd(paths: tuple[str, ...], lines: Iterable[str]) -> tuple[LinkFile, ...]:
     """The files sorted by name, whatever their folder; of several files with one name, the first counts (systemd.network(5))."""
     matches: dict[str, list[tuple[str, str]]] = defaultdict(list)
     unmanaged: set[str] = set()
@@ -49,6 +47,8 @@ def _networkd(paths: tuple[str, ...], lines: tuple[str, ...]) -> tuple[LinkFile,
     for line in lines:
         path, _, setting = line.partition(".network:")
         setting = setting.strip()
+        if not setting:
+            continue
         if setting.startswith("["):
             section = setting.strip("[]")
             continue

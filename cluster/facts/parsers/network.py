@@ -129,8 +129,8 @@ class Resolver:
 
 
 def resolver(text: str) -> Resolver:
-    """Part resolver: the default file comes first. Without zone ids of addresses, which are valid only on the host."""
-    default = value(text, "file") or value(text, "missing")
+    """Part resolver. Without zone ids of addresses, which are valid only on the host."""
+    default = value(text, "default")
     if default is None:
         raise ValueError("the resolver file is missing")
     found: dict[str, tuple[Address, ...]] = {}

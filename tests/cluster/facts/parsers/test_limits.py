@@ -25,7 +25,7 @@ from cluster.facts.parsers.limits import cgroup_version, inotify, kernel_modules
 )
 def test_a_module_is_available_if_it_is_present_or_can_be_loaded(text: str, vxlan: bool | None, off: tuple[str, ...]) -> None:
     """From the evidence of hosts with and without modprobe, /lib/modules and /proc/config.gz."""
-    found = kernel_modules(text)
+    found = kernel_modules(text, netfilter=text)
     assert (found.available["vxlan"], found.off) == (vxlan, off)
 
 
@@ -39,8 +39,8 @@ def test_the_cgroup_version_is_that_of_the_whole_hierarchy(text: str, version: i
 
 def test_unknown_limits_of_inotify_stay_unknown() -> None:
     """A kernel without inotify, or a host without perl."""
-    assert inotify("instances 128\nwatches 192536\nfree 0") == Inotify(128, 192536, 0)
-    assert inotify("instances \nwatches ") == Inotify()
+    assert inotify("limit 128\nlimit 192536\nfree 0") == Inotify(128, 192536, 0)
+    assert inotify("") == Inotify()
 
 
 def test_the_last_mount_of_a_point_counts() -> None:

@@ -87,14 +87,16 @@ def test_links_without_ipv6_are_read() -> None:
 
 
 def test_the_name_servers_of_each_file_are_read() -> None:
-    """The first one is the default; it may be missing."""
-    found = resolver("file /run/systemd/resolve/resolv.conf\nnameserver 9.9.9.9\nfile /etc/resolv.conf\nnameserver 127.0.0.53")
+    """The default one may be missing."""
+    found = resolver(
+        "default /run/systemd/resolve/resolv.conf\nfile /run/systemd/resolve/resolv.conf\nnameserver 9.9.9.9\nfile /etc/resolv.conf\nnameserver 127.0.0.53"
+    )
     assert found.file == "/run/systemd/resolve/resolv.conf"
     assert found.nameservers == {
         "/run/systemd/resolve/resolv.conf": (ip_address("9.9.9.9"),),
         "/etc/resolv.conf": (ip_address("127.0.0.53"),),
     }
-    assert resolver("missing /etc/resolv.conf").nameservers == {}
+    assert resolver("default /etc/resolv.conf").nameservers == {}
 
 
 def test_an_address_of_an_advertisement_is_recognised_by_its_protocol() -> None:
@@ -113,7 +115,7 @@ def test_forwarding_needs_both_settings() -> None:
 
 def test_name_servers_lose_their_zone() -> None:
     """fe80::1%eth0 is valid only on the host."""
-    found = resolver("file /etc/resolv.conf\nnameserver fe80::1%eth0\nnameserver 9.9.9.9")
+    found = resolver("default /etc/resolv.conf\nfile /etc/resolv.conf\nnameserver fe80::1%eth0\nnameserver 9.9.9.9")
     assert found.nameservers == {"/etc/resolv.conf": (ip_address("fe80::1"), ip_address("9.9.9.9"))}
 
 

@@ -26,7 +26,7 @@ def files(**lines: str) -> BootSettings:
     """Files of /etc/sysctl.d by their names, without .conf."""
     names = {name.replace("_", "-").lstrip("f"): text for name, text in lines.items()}
     parts = [f"file /etc/sysctl.d/{name}.conf" for name in names]
-    parts += [f"line /etc/sysctl.d/{name}.conf:{line}" for name, text in names.items() for line in text.split("|")]
+    parts += [f"/etc/sysctl.d/{name}.conf:{line}" for name, text in names.items() for line in text.split("|")]
     return boot_settings("\n".join(parts))
 
 
@@ -78,7 +78,7 @@ def test_only_settings_of_families_in_use_matter(a_spec: Make, some_facts: Make)
 
 def test_a_link_to_another_file_is_named_with_its_target(a_spec: Make, some_facts: Make) -> None:
     """Debian reads /etc/sysctl.conf as 99-sysctl.conf."""
-    boot = boot_settings("file /etc/sysctl.d/99-sysctl.conf ../sysctl.conf\nline /etc/sysctl.d/99-sysctl.conf:net.ipv4.ip_forward = 0")
+    boot = boot_settings("file /etc/sysctl.d/99-sysctl.conf ../sysctl.conf\n/etc/sysctl.d/99-sysctl.conf:net.ipv4.ip_forward = 0")
     (problem,) = problems(a_spec(), some_facts(1, boot=boot))
     assert "/etc/sysctl.d/99-sysctl.conf -> ../sysctl.conf" in problem.message
 
@@ -86,7 +86,7 @@ def test_a_link_to_another_file_is_named_with_its_target(a_spec: Make, some_fact
 def test_ufw_sets_its_file_after_all_others(a_spec: Make, some_facts: Make) -> None:
     """/etc/ufw/sysctl.conf, with slashes."""
     boot = boot_settings(
-        "file /etc/sysctl.d/99-x.conf\nlate /etc/ufw/sysctl.conf\nline /etc/sysctl.d/99-x.conf:net.ipv4.ip_forward=1\nline /etc/ufw/sysctl.conf:net/ipv4/ip_forward=0"
+        "file /etc/sysctl.d/99-x.conf\nlate /etc/ufw/sysctl.conf\n/etc/sysctl.d/99-x.conf:net.ipv4.ip_forward=1\n/etc/ufw/sysctl.conf:net/ipv4/ip_forward=0"
     )
     (problem,) = problems(a_spec(), some_facts(1, boot=boot))
     assert "/etc/ufw/sysctl.conf" in problem.message
@@ -115,7 +115,7 @@ def test_a_file_hides_the_same_name_in_later_folders() -> None:
 )
 def test_the_first_separator_of_a_key_decides(key: str, with_slashes: str) -> None:
     """sysctl.d(5): a link may have a dot in its name."""
-    (file,) = boot_settings(f"file /etc/sysctl.d/a.conf\nline /etc/sysctl.d/a.conf:{key} = 1").files
+    (file,) = boot_settings(f"file /etc/sysctl.d/a.conf\n/etc/sysctl.d/a.conf:{key} = 1").files
     assert [line.key for line in file.lines] == [with_slashes]
 
 

@@ -69,31 +69,28 @@ def test_a_file_of_networkd_must_not_match_links_of_pods(
 def test_the_files_of_both_programs_are_read() -> None:
     """Later values of unmanaged-devices replace or extend earlier ones; files of networkd are sorted by name, and hide each other."""
     found = link_managers(
-        "active NetworkManager.service\nactive systemd-networkd.service\n"
-        "nm /usr/lib/NetworkManager/conf.d/10-a.conf:[keyfile]\n"
-        "nm /usr/lib/NetworkManager/conf.d/10-a.conf:unmanaged-devices=*,except:type:wifi\n"
-        "nm /etc/NetworkManager/conf.d/k8s.conf:[keyfile]\n"
-        "nm /etc/NetworkManager/conf.d/k8s.conf:unmanaged-devices=interface-name:cali*;interface-name:tunl*\n"
-        "nm /etc/NetworkManager/conf.d/l.conf:[keyfile]\n"
-        "nm /etc/NetworkManager/conf.d/l.conf:unmanaged-devices+=interface-name:cni0\n"
-        "nm /etc/NetworkManager/conf.d/m.conf:[device-flannel]\n"
-        "nm /etc/NetworkManager/conf.d/m.conf:match-device=interface-name:flannel*\n"
-        "nm /etc/NetworkManager/conf.d/m.conf:managed=0\n"
+        "/usr/lib/NetworkManager/conf.d/10-a.conf:[keyfile]\n"
+        "/usr/lib/NetworkManager/conf.d/10-a.conf:unmanaged-devices=*,except:type:wifi\n"
+        "/etc/NetworkManager/conf.d/k8s.conf:[keyfile]\n"
+        "/etc/NetworkManager/conf.d/k8s.conf:unmanaged-devices=interface-name:cali*;interface-name:tunl*\n"
+        "/etc/NetworkManager/conf.d/l.conf:[keyfile]\n"
+        "/etc/NetworkManager/conf.d/l.conf:unmanaged-devices+=interface-name:cni0\n"
+        "/etc/NetworkManager/conf.d/m.conf:[device-flannel]\n"
+        "/etc/NetworkManager/conf.d/m.conf:match-device=interface-name:flannel*\n"
+        "/etc/NetworkManager/conf.d/m.conf:managed=0\n"
         "network-file /etc/systemd/network/20-b.network\n"
         "network-file /etc/systemd/network/05-x.network\n"
         "network-file /usr/lib/systemd/network/20-b.network\n"
-        "networkd /etc/systemd/network/20-b.network:[Match]\n"
-        "networkd /etc/systemd/network/20-b.network:Name=eth0 \n"
-        "networkd /etc/systemd/network/05-x.network:[Match]\n"
-        "networkd /etc/systemd/network/05-x.network: Name = cali* cni0\n"
-        "networkd /etc/systemd/network/05-x.network:[Link]\n"
-        "networkd /etc/systemd/network/05-x.network:Unmanaged=yes\n"
-        "networkd /usr/lib/systemd/network/20-b.network:[Match]\n"
-        "networkd /usr/lib/systemd/network/20-b.network:Name=*\n"
+        "/etc/systemd/network/20-b.network:[Match]\n"
+        "/etc/systemd/network/20-b.network:Name=eth0 \n"
+        "/etc/systemd/network/05-x.network:[Match]\n"
+        "/etc/systemd/network/05-x.network: Name = cali* cni0\n"
+        "/etc/systemd/network/05-x.network:[Link]\n"
+        "/etc/systemd/network/05-x.network:Unmanaged=yes\n"
+        "/usr/lib/systemd/network/20-b.network:[Match]\n"
+        "/usr/lib/systemd/network/20-b.network:Name=*\n"
     )
     assert found == LinkManagers(
-        network_manager=True,
-        networkd=True,
         nm_unmanaged=("interface-name:cali*", "interface-name:tunl*", "interface-name:cni0", "interface-name:flannel*"),
         networkd_files=(
             LinkFile("/etc/systemd/network/05-x.network", (("Name", "cali* cni0"),), unmanaged=True),
