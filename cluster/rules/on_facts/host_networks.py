@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from cluster.facts.host_facts import HostFacts, Link
+from cluster.facts.host_facts import HostFacts
 from cluster.pod_networks.plugins import POD_NETWORKS
 from cluster.rules.addresses import ranges
 from cluster.rules.inspected import Inspected
@@ -47,12 +47,13 @@ def _uses(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[_Use]:
     member = cluster.is_member(facts)
     connected: dict[tuple[Network, str], Network] = {}
 
+    own, pod_ranges = cluster.owns(facts), cluster.spec.pod_ranges
+
     def is_of_the_cluster(network: Network, interface: str) -> bool:
-        if not cluster.owns(facts):
-            return False
-        inside = (pods for pods in cluster.spec.pod_ranges if pods.version == network.version)
-        return any(fnmatchcase(interface, glob) for glob in _POD_LINKS) or any(
-            _is_inside(network, pods) and network != pods for pods in inside
+        # the length first: a node has a route for each other node
+        return own and (
+            any(network.prefixlen > pods.prefixlen and _is_inside(network, pods) for pods in pod_ranges)
+            or any(fnmatchcase(interface, glob) for glob in _POD_LINKS)
         )
 
     for link in facts.links:
@@ -82,9 +83,8 @@ def _uses(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[_Use]:
 
 
 def _is_inside(network: Network, outer: Network) -> bool:
-    if isinstance(network, IPv4Network):
-        return isinstance(outer, IPv4Network) and network.subnet_of(outer)
-    return isinstance(outer, IPv6Network) and network.subnet_of(outer)
+    # subnet_of also calculates both last addresses
+    return network.version == outer.version and network.prefixlen >= outer.prefixlen and network.network_address in outer
 
 
 def _uses_of_hosts(cluster: Inspected) -> list[_Use]:
@@ -186,13 +186,15 @@ def addresses_are_not_behind_local_bridges(cluster: Inspected) -> Iterator[Viola
     searches it there."""
     found: dict[tuple[str, Network], tuple[list[str], list[str]]] = {}
     endpoint = _endpoint(cluster)
+    searched = [(address, host.name) for host in cluster.spec.hosts for address in cluster.addresses(host)]
+    searched += [(endpoint, "the API endpoint")] if endpoint is not None else []
     for host, facts in cluster.hosts:
-        others = [(address, other.name) for other in cluster.spec.hosts if other.name != host.name for address in cluster.addresses(other)]
-        for address, what in [*((endpoint, "the API endpoint") for _ in range(endpoint is not None)), *others]:
-            if address is None or facts.link_of(address) is not None or (captor := _captor(cluster, host, facts, address)) is None:
+        own = {entry.address for entry in facts.addresses}
+        internal = _internal_networks(cluster, host, facts)
+        for address, what in searched if internal else ():
+            if address in own or (captor := _captor(facts, internal, address)) is None:
                 continue
-            link, network = captor
-            hosts, addresses = found.setdefault((link.name, network), ([], []))
+            hosts, addresses = found.setdefault(captor, ([], []))
             hosts.append(host.name)
             addresses.append(f"{address} ({what})")
     for (link_name, network), (hosts, addresses) in found.items():
@@ -202,18 +204,23 @@ def addresses_are_not_behind_local_bridges(cluster: Inspected) -> Iterator[Viola
         )
 
 
-def _captor(cluster: Inspected, host: Host, facts: HostFacts, address: Address) -> tuple[Link, Network] | None:
-    """The internal link and network to which this host sends packets for the address; None when they leave the host."""
+def _internal_networks(cluster: Inspected, host: Host, facts: HostFacts) -> list[tuple[str, Network]]:
+    """Names and networks of links behind which no other host can be. A bridge with a node address or a default route leads out."""
     outward = {link.name for own in cluster.addresses(host) if (link := facts.link_of(own)) is not None}
     outward |= {route.interface for route in facts.default_routes}
-    matching = [
-        (link, entry.interface.network)
-        for link in facts.links
-        for entry in link.addresses
-        if entry.interface.version == address.version and address in entry.interface.network
-    ]
-    best = max(matching, key=lambda pair: pair[1].prefixlen, default=None)
-    return best if best is not None and best[0].kind in _INTERNAL_KINDS and best[0].name not in outward else None
+    links = (link for link in facts.links if link.kind in _INTERNAL_KINDS and link.name not in outward)
+    return [(link.name, entry.interface.network) for link in links for entry in link.addresses if unusable(entry.interface.network) is None]
+
+
+def _captor(facts: HostFacts, internal: list[tuple[str, Network]], address: Address) -> tuple[str, Network] | None:
+    """The internal link and network to which this host sends packets for the address; None when they leave the host."""
+    captors = [(name, network) for name, network in internal if network.version == address.version and address in network]
+    if not captors:
+        return None
+    best = max(captors, key=lambda captor: captor[1].prefixlen)
+    networks = (entry.interface.network for entry in facts.addresses)
+    longer = (network for network in networks if network.version == address.version and network.prefixlen > best[1].prefixlen)
+    return None if any(address in network for network in longer) else best
 
 
 def _endpoint(cluster: Inspected) -> Address | None:
