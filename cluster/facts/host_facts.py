@@ -119,7 +119,7 @@ class LinkManagers:
     networkd_files: tuple[LinkFile, ...] = ()  # in the order of systemd-networkd
 
 
-PROBED_INSTANCES = 16  # templates/facts/inotify.sh.j2 opens so many at most
+PROBED_INSTANCES = 12  # templates/facts/inotify.sh.j2 opens so many at most
 
 
 @dataclass(frozen=True, slots=True)

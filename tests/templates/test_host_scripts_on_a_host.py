@@ -18,10 +18,12 @@ from bundle.manifest import FileKind, read_manifest
 from bundle.unpack import unpack
 from cluster.file.reader import read_document
 from cluster.plan import values as step_values
+from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.families import Family, StackMode, family_of
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host
+from hosts.facts import gather
 from hosts.session import Output, Session
 from hosts.upload import import_images, upload_files
 from kube.pod_networks import network_documents, network_images
@@ -336,6 +338,9 @@ def test_flannel_uses_the_addresses_of_the_node_among_others_of_its_link(bare: M
         annotations = json.loads(shown.stdout)["metadata"]["annotations"]
         assert annotations["flannel.alpha.coreos.com/public-ip"] == str(own[Family.IPV4])
         assert annotations["flannel.alpha.coreos.com/public-ipv6"] == str(own[Family.IPV6])
+        # the links, routes and settings of the node are those of its cluster
+        facts = gather(node.session, node.host)
+        assert check_facts(node.spec, {facts.host: facts}, bundle_architecture=facts.architecture, bundle_size=1) == ()
     finally:
         node.reset()
         node.run("ip -6 address del fd77::5/64 dev host0; ip address del 198.19.77.5/24 dev host0")
