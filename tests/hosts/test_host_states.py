@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cluster.file.reader import read_document
-from cluster.rules.on_facts import check_facts
-from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.spec import ClusterSpec
 from hosts.facts import gather
 from hosts.session import Session
 from tests.conftest import LAB
 from tests.hosts.conftest import LabMachine
+from tests.hosts.one_host import one_host, problems_of
 from tests.lab import faults
 
 if TYPE_CHECKING:
@@ -30,35 +27,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 LIMIT = timedelta(seconds=30)
-
-
-def one_host(machine: LabMachine, **fields: Any) -> ClusterSpec:
-    """A dual-stack cluster of that one host, whose cgroups are those of the machine."""
-    document = {
-        "name": "states",
-        "stack": "dual-stack",
-        "hosts": [{"name": machine.name, "role": "control-plane", "ssh": {"address": machine.addresses[0], "host_key": machine.host_key}}],
-        "network": {"pods": [{"cidr": "10.244.0.0/16"}, {"cidr": "fd44::/56"}], "services": ["10.96.0.0/16", "fd44:0:0:ffff::/112"]},
-        "kubeadm": {"kubelet": {"failCgroupV1": False}, "ignore_preflight": ["SystemVerification"]},
-        **fields,
-    }
-    reading = read_document(document)
-    assert reading.spec is not None, reading.problems
-    return reading.spec
-
-
-def problems_of(spec: ClusterSpec, session: Session) -> tuple[Problem, ...]:
-    """What the rules find on the host at this moment."""
-    facts = gather(session, spec.hosts[0])
-    return check_facts(spec, {facts.host: facts}, bundle_architecture=facts.architecture, bundle_size=2**20)
-
-
-@pytest.fixture
-def lab_machine(machine: LabMachine) -> Machine:
-    """The same host as something to change."""
-    from lab import hosts
-
-    return hosts.machine_of(machine.name, LAB)
 
 
 @dataclass(frozen=True)
