@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
+from cluster.kubeadm.kernel_settings import sysctls
 from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.plan.copies import CopySettings
 from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
@@ -193,24 +194,6 @@ def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
     """The sandbox image: the bundle's, else kubeadm's under the repository of the file."""
     held = sorted(image for image in images if image.rpartition("/")[2].startswith("pause:"))
     return held[-1] if held else f"{spec.images.repository}/pause:{release_for(spec.version).pause}"
-
-
-def sysctls(spec: ClusterSpec) -> dict[str, str]:
-    """Kernel settings of the families in use. The script skips settings that the kernel does not have."""
-    settings: dict[str, str] = {}
-    if Family.IPV4 in spec.families:
-        settings |= {
-            "net.ipv4.ip_forward": "1",
-            "net.ipv4.conf.default.forwarding": "1",
-            "net.bridge.bridge-nf-call-iptables": "1",
-        }
-    if Family.IPV6 in spec.families:
-        settings |= {
-            "net.ipv6.conf.all.forwarding": "1",
-            "net.ipv6.conf.default.forwarding": "1",
-            "net.bridge.bridge-nf-call-ip6tables": "1",
-        }
-    return settings
 
 
 def mirrors(images: Images) -> dict[str, Any]:

@@ -131,6 +131,7 @@ class Calico(PodNetworkPlugin):
     local_ports = (LocalPort(9099, "Felix's health check"),)
     policy = True
     drops_vxlan_from_non_nodes = True  # measured: felix accepts VXLAN only from node addresses
+    pod_links = ("cali*", "vxlan.calico", "vxlan-v6.calico")
     # no `workload`: sixstack did not install a calico-node without its annotation (recognition.py)
     pools_path = "/apis/crd.projectcalico.org/v1/ippools"
     leftovers = Leftovers(

@@ -35,6 +35,8 @@ class Flannel(PodNetworkPlugin):
     template = "cni/flannel.yaml.j2"
     default_vxlan_port = 8472  # the first default of the Linux kernel, flannel's default
     policy = False
+    needs_one_link = True  # flannel exits when its IPv6 address is on another link than its IPv4 address (pkg/ipmatch)
+    pod_links = ("flannel*", "cni0", "veth*")
     needs_bridge_filter = True  # flannel exits without br_netfilter
     workload = "kube-flannel-ds"
     leftovers = Leftovers(
@@ -66,8 +68,6 @@ class Flannel(PodNetworkPlugin):
             "network_config": network,
             # a changed configuration must restart the daemons, which read it only at start
             "config_sha256": hashlib.sha256(network.encode()).hexdigest(),
-            # with this option flannel finds the IPv6 address in dual-stack (pkg/ipmatch)
-            "ipv6_first": spec.stack is StackMode.DUAL_STACK and spec.families[0] is Family.IPV6,
             "loopback": "::1" if spec.stack is StackMode.IPV6 else "127.0.0.1",
         }
 

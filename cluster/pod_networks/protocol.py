@@ -85,6 +85,8 @@ class PodNetworkPlugin(ABC):
     local_ports: ClassVar[tuple[LocalPort, ...]] = ()
     policy: ClassVar[bool | None] = None  # whether it enforces NetworkPolicy; None: the file can say so
     drops_vxlan_from_non_nodes: ClassVar[bool] = False  # a node drops VXLAN from hosts that are not nodes yet
+    needs_one_link: ClassVar[bool] = False  # both node addresses must be on one link
+    pod_links: ClassVar[tuple[str, ...]] = ("cni0", "veth*")  # globs of the links that it creates on a node
     needs_bridge_filter: ClassVar[bool] = False  # the plug-in needs the kernel module br_netfilter at its start
 
     # recognition

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cluster.kubeadm.component_settings import DEFAULT_NODE_PORTS, NODE_PORTS_ARGUMENT, component_ports, node_ports, parse_port_range
 from cluster.rules.component_arguments import ARGUMENTS, ArgumentType, arguments_of
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.nearest import nearest_name
@@ -14,6 +15,7 @@ from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.releases import minor_of, minor_text
 from cluster.vocabulary.spec import ClusterSpec
 
+_NODE_PORTS_PATH = f"kubeadm.extra_args.apiserver.{NODE_PORTS_ARGUMENT}"
 # the syntax of Go's strconv.ParseBool, strconv.ParseInt with base 0 and time.ParseDuration
 _VALUES = {
     ArgumentType.BOOLEAN: re.compile(r"1|t|T|true|TRUE|True|0|f|F|false|FALSE|False"),
@@ -44,6 +46,29 @@ def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
             near = nearest_name(name, known)
             message = f"the --help of {component} in Kubernetes {minor_text(minor)} does not list --{name}"
             yield Violation(at, message, f"did you mean {near}?" if near else "remove it")
+
+
+@spec_rule("malformed-node-port-range")
+def node_port_range_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
+    """The range of node ports is not FIRST-LAST, FIRST+MORE or one port, so the API server would not start."""
+    text = spec.kubeadm.extra_args.get("apiserver", {}).get(NODE_PORTS_ARGUMENT)
+    try:
+        if text is not None:
+            parse_port_range(text)
+    except ValueError:
+        example = f"{DEFAULT_NODE_PORTS.start}-{DEFAULT_NODE_PORTS.stop - 1}"
+        yield Violation(_NODE_PORTS_PATH, f"{quoted(text or '')} is not a range of ports", f'write for example "{example}"')
+
+
+@spec_rule("node-ports-contain-component-port")
+def node_ports_are_not_ports_of_components(spec: ClusterSpec) -> Iterator[Violation]:
+    """The range of node ports contains a port of a component of the cluster. A service can then take this port away from the component."""
+    ports = node_ports(spec)
+    if inside := [component for component in component_ports(spec) if component.port in ports]:
+        listed = ", ".join(f"{component.port} ({component.part})" for component in inside)
+        example = f"{DEFAULT_NODE_PORTS.start}-{DEFAULT_NODE_PORTS.stop - 1}"
+        message = f"the node ports {ports.start} to {ports.stop - 1} contain {listed}"
+        yield Violation(_NODE_PORTS_PATH, message, f'write a range without these ports, for example "{example}"')
 
 
 def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:

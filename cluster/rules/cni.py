@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kubeadm.component_settings import node_ports
 from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.pod_networks.protocol import PodNetworkPlugin, PodNetworkRule
 from cluster.rules.registry import SpecRule, item_rule, spec_rule
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import ClusterSpec, Cni
 
-# kube-apiserver, --service-node-port-range
-_NODE_PORTS = range(30000, 32768)
 _DEFAULTS = Cni.model_construct()
 
 
@@ -20,9 +19,15 @@ def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
     """The UDP port of VXLAN is a node port, which a service can allocate."""
     plugin = pod_network(spec)
     port = plugin.vxlan_port(spec)
-    if port in _NODE_PORTS:
-        message = f"{port} is within the node ports {_NODE_PORTS.start} to {_NODE_PORTS.stop - 1}"
-        yield Violation("cni.vxlan_port", message, f"use {plugin.default_vxlan_port}, or another port outside this range")
+    ports = node_ports(spec)
+    if port in ports:
+        message = f"{port} is within the node ports {ports.start} to {ports.stop - 1}"
+        default = plugin.default_vxlan_port
+        yield Violation(
+            "cni.vxlan_port",
+            message,
+            f"use {default}, or another port outside this range" if default not in ports else "use a port outside this range",
+        )
 
 
 @spec_rule("cni-setting-unused")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from cluster.rules.names import is_address, is_host_name
@@ -13,6 +14,7 @@ from cluster.vocabulary.hostport import join_host_port, unbracketed_port
 from cluster.vocabulary.partial import join_path, readable
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import ClusterSpec, parse_address
+from cluster.vocabulary.special_ranges import unusable
 
 
 @spec_rule("secret-in-file")
@@ -30,12 +32,25 @@ def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     """A proxy or mirror has an address of a family that the hosts do not have. An IPv6-only host cannot reach an IPv4 address, and vice versa."""
     for path, url in _urls(spec):
         address = _literal(url)
-        if address is not None and family_of(address) not in spec.families:
+        # programs in Go convert an IPv4-mapped address to IPv4
+        plain = address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+        if plain is not None and family_of(plain) not in spec.families:
             yield Violation(
                 path,
                 f"{address} does not have a family in use ({family_names(spec.families)})",
                 "use an address of a family in use, or a name",
             )
+
+
+@spec_rule("unusable-url-address")
+def urls_are_of_addresses_that_servers_have(spec: ClusterSpec) -> Iterator[Violation]:
+    """A proxy or mirror has an address that no server can have: unspecified, multicast, broadcast, or IPv6 link-local without a zone. Loopback is the
+    host itself, which may have a proxy or mirror of its own."""
+    for path, url in _urls(spec):
+        address = _literal(url)
+        kind = unusable(address) if address is not None else None
+        if kind not in (None, "loopback", "IPv4-mapped") and not (kind == "link-local" and address is not None and address.version == 4):
+            yield Violation(path, f"{address} is {kind}, which no server can have", "use an address that the hosts can reach, or a name")
 
 
 def proxy_urls(spec: ClusterSpec) -> Iterator[tuple[str, str]]:

@@ -412,7 +412,8 @@ class Prepare(SpecModel):
 
     swap_off: bool = Field(False, description="Switch swap off, now and at boot.")
     accept_ra: bool = Field(
-        True, description="Set accept_ra=2 on hosts that would otherwise lose an IPv6 default route from router advertisements."
+        True,
+        description="Set accept_ra=2 on links that would otherwise lose an IPv6 default route or address from router advertisements.",
     )
 
 

@@ -76,7 +76,7 @@ def flows(monkeypatch: pytest.MonkeyPatch) -> Flows:
     }
 
     @contextmanager
-    def slot(*_: object) -> Iterator[None]:
+    def slot(*_: object, file_of: str | None = None) -> Iterator[None]:  # noqa: ARG001 the interface
         yield
 
     stand_ins: dict[str, Any] = {

@@ -12,6 +12,7 @@ from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.spec import SSH, Host, Role
 from hosts.session import Session
 from lab import hosts
+from lab.host import Machine
 from lab.state import LabHost
 from tests.conftest import BOTH, LAB
 from tests.hosts.sshd import Sshd, start_sshd
@@ -85,3 +86,9 @@ def root_session(machine: LabMachine) -> Iterator[Session]:
     opened = machine.open()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def lab_machine(machine: LabMachine) -> Machine:
+    """The lab's host as something to put faults on."""
+    return hosts.machine_of(machine.name, LAB)

@@ -115,7 +115,7 @@ class TestScript:
             session.run("true", limit=SOON)
         session.close()
 
-    def test_a_packet_that_is_announced_with_gigabytes_is_not_read(self) -> None:
+    def test_a_packet_that_is_announced_with_gigabytes_is_not_read(self, sshd: Sshd) -> None:
         """paramiko would collect up to 4 GB before it looks at the checksum."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = int(server.getsockname()[1])
@@ -131,7 +131,7 @@ class TestScript:
             begin = time.monotonic()
             with pytest.raises(HostUnreachable, match="a packet of 2,147,483,"):
                 Session.open(
-                    "loopback", SSH(address="127.0.0.1", port=port, host_key="trust-on-first-use"), lambda _: Credential(password="x")
+                    "loopback", SSH(address="127.0.0.1", port=port, host_key=sshd.host_key()), lambda _: Credential(password="x")
                 )
             assert time.monotonic() - begin < 5
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,17 +12,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bundle.manifest import FileKind, read_manifest
+from bundle.unpack import unpack
 from cluster.file.reader import read_document
 from cluster.plan import values as step_values
+from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.credentials import Credential
-from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode, family_of
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host
+from hosts.facts import gather
 from hosts.session import Output, Session
 from hosts.upload import import_images, upload_files
-from kube.pod_networks import network_images
+from kube.pod_networks import network_documents, network_images
 from lab import hosts
 from lab.host import init_pid
 from lab.spec import cluster_document
@@ -269,11 +274,11 @@ ADVERTISE = str(Path(__file__).with_name("advertise_router.py"))
 
 
 @contextmanager
-def advertised(machine: Machine, link: str) -> Iterator[None]:
+def advertised(machine: Machine, link: str, *arguments: str) -> Iterator[None]:
     """While inside, a router says three times a second on `link`, in the host's network namespace `router`, that it is there."""
     init = init_pid(hosts.machine_of(machine.host.name, LAB))
     namespace = f"--net=/proc/{init}/root/run/netns/router"
-    with subprocess.Popen(["nsenter", namespace, sys.executable, ADVERTISE, link]) as router:
+    with subprocess.Popen(["nsenter", namespace, sys.executable, ADVERTISE, link, *arguments]) as router:
         try:
             yield
         finally:
@@ -299,6 +304,74 @@ def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) 
         assert "proto ra" in bare.run("ip -6 route show default dev ra0").stdout
         assert "net/ipv6/conf/ra0/accept_ra = 2" in bare.run("cat /etc/sysctl.d/90-sixstack.conf").stdout
         assert bare.run("cat /proc/sys/net/ipv6/conf/host0/accept_ra").stdout.strip() == "0"
+        bare.reset()
+        assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
+    finally:
+        bare.run("ip link delete ra0; ip netns delete router")
+
+
+@pytest.mark.parametrize("primary", [Family.IPV4, Family.IPV6])
+def test_flannel_uses_the_addresses_of_the_node_among_others_of_its_link(bare: Machine, primary: Family, tmp_path: Path) -> None:
+    """flannel-io/flannel#2081: the link has a second permanent IPv6 address, added later, and a second IPv4 address before the node's own."""
+    found = hosts.up(LAB, families=BOTH, management=BOTH)[:1]
+    document = cluster_document(hosts.lab_of(LAB), found, StackMode.DUAL_STACK, primary)
+    reading = read_document(document)
+    assert reading.spec is not None, reading.problems
+    node = replace(bare, spec=ResolvedSpec.of(reading.spec))
+    own = {family_of(address): address for address in node.host.addresses}
+    v4 = hosts.lab_of(LAB).network.range(Family.IPV4).prefixlen
+    gateway = hosts.lab_of(LAB).network.gateway(Family.IPV4)
+    # deleted and added again, so that it comes after the other one
+    node.run(
+        f"""
+        ip -6 address add fd77::5/64 dev host0 nodad
+        ip address add 198.19.77.5/24 dev host0
+        ip address del {own[Family.IPV4]}/{v4} dev host0; ip address add {own[Family.IPV4]}/{v4} dev host0; ip route replace default via {gateway} dev host0
+        """
+    )
+    try:
+        node.prepare()
+        node.images()
+        node.init()
+        config, kubectl = tmp_path / "admin.conf", tmp_path / "kubectl"
+        config.write_text(node.run("cat /etc/kubernetes/admin.conf").stdout)
+        unpack(node.bundle, "kubectl", kubectl)
+        command = [str(kubectl), f"--kubeconfig={config}"]
+        manifest = yaml.safe_dump_all(network_documents(node.spec))
+        subprocess.run([*command, "apply", "-f", "-"], input=manifest, text=True, check=True, timeout=60, capture_output=True)
+        subprocess.run([*command, "-n", "kube-flannel", "rollout", "status", "daemonset", "--timeout=90s"], check=True, timeout=120)
+        shown = subprocess.run(
+            [*command, "get", "node", node.host.name, "-o", "json"], capture_output=True, text=True, check=True, timeout=60
+        )
+        annotations = json.loads(shown.stdout)["metadata"]["annotations"]
+        assert annotations["flannel.alpha.coreos.com/public-ip"] == str(own[Family.IPV4])
+        assert annotations["flannel.alpha.coreos.com/public-ipv6"] == str(own[Family.IPV6])
+        # the links, routes and settings of the node are those of its cluster
+        facts = gather(node.session, node.host)
+        assert check_facts(node.spec, {facts.host: facts}, bundle_architecture=facts.architecture, bundle_size=1) == ()
+    finally:
+        node.reset()
+        node.run("ip -6 address del fd77::5/64 dev host0; ip address del 198.19.77.5/24 dev host0")
+
+
+def test_an_address_learnt_by_router_advertisement_survives(bare: Machine) -> None:
+    """The router is no default router: accept_ra becomes 2 all the same, so that the address is renewed while forwarding is on."""
+    bare.run(
+        """
+        ip link add ra0 type veth peer name ra1
+        echo 1 >/proc/sys/net/ipv6/conf/ra0/accept_ra
+        ip netns add router; ip link set ra1 netns router; ip -n router link set ra1 up; ip link set ra0 up
+        ip netns exec router sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+        until ip -n router -6 address show dev ra1 | grep -v tentative | grep -q fe80; do sleep 0.1; done
+        """
+    )
+    lifetime = "ip -6 -o address show dev ra0 scope global | sed -n 's/.*valid_lft \\([0-9]*\\)sec.*/\\1/p'"
+    try:
+        with advertised(bare, "ra1", "0", "fd88::"):
+            bare.run("until ip -6 address show dev ra0 scope global | grep -q fd88; do sleep 0.1; done")
+            assert "set accept_ra of ra0 to 2" in bare.prepare().stdout
+            bare.run("sleep 3")
+            assert int(bare.run(lifetime).stdout) >= 3599  # renewed three times a second
         bare.reset()
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts, InterfaceAddress
 from cluster.facts.node_addresses import candidates, registered_addresses
+from cluster.pod_networks.plugins import pod_network
 from cluster.rules.control_plane import port_difference
 from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.ports import api_port
@@ -110,6 +111,17 @@ def the_choice_is_clear(cluster: Inspected, host: Host, facts: HostFacts) -> Ite
             where = f"interface {host.interface}" if host.interface else _default_route(facts, family)
             message = f"{len(choices)} {_WORD[family]} addresses on {where} could be the node address: {_join(choices)}"
             yield Violation("addresses", message, f"write the addresses to use as addresses of {host.name}")
+
+
+@host_rule("addresses-on-two-links")
+def addresses_are_on_one_link(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The two node addresses are on two links, but flannel uses one link for both families, and exits (flannel#2081)."""
+    plugin = pod_network(cluster.spec)
+    links = {address: link.name for address in cluster.addresses(host) if (link := facts.link_of(address)) is not None}
+    if plugin.needs_one_link and len(set(links.values())) > 1:
+        where = ", ".join(f"{address} is on {link}" for address, link in links.items())
+        hint = f"write addresses of one link as addresses of {host.name}, write the link as interface, or use `cni: {{kind: calico}}`"
+        yield Violation("addresses", f"{where}, but {plugin.title} needs both on one link", hint)
 
 
 @cluster_rule("endpoint-not-on-control-plane")

@@ -98,6 +98,13 @@ def test_a_runtime_without_package_is_reported_as_unit_and_binary(recorded: Reco
     )
 
 
+def test_network_manager_is_no_runtime() -> None:
+    """Part units shows it for another purpose."""
+    unit = "Id=NetworkManager.service\nLoadState=loaded\nActiveState=active\nFragmentPath=/lib/systemd/system/NetworkManager.service"
+    assert foreign(f"@@ sixstack units\n{unit}\n") == ()
+    assert foreign(f"@@ sixstack units\n{unit.replace('NetworkManager', 'crio')}\n") != ()
+
+
 def test_files_in_the_folders_of_a_claimed_host_are_no_conflict(recorded: Recorded) -> None:
     """After a power failure a file can lack its marker. Packages are always conflicts."""
     assert foreign(recorded("foreign-kubelet"), owned=True) == ()

@@ -190,3 +190,21 @@ def test_another_stack_ignores_the_registered_addresses(a_spec: Make, some_facts
         ip_address("198.18.0.11"),
         ip_address("fd66::11"),
     )
+
+
+@pytest.mark.parametrize(("cni", "stack", "expected"), [
+    ("flannel", "dual-stack", ["addresses-on-two-links"]),
+    ("calico", "dual-stack", []),
+    ("none", "dual-stack", []),
+    ("flannel", "ipv6", []),
+])  # fmt: skip
+def test_flannel_needs_both_addresses_on_one_link(a_spec: Make, some_facts: Make, cni: str, stack: str, expected: list[str]) -> None:
+    """flannel#2081: found by the default routes, or in the file."""
+    facts = some_facts(1)
+    first, second = facts.links[0].addresses[:2]
+    links = (replace(facts.links[0], addresses=(first,)), replace(facts.links[0], name="eth1", addresses=(second,)))
+    routes = (facts.default_routes[0], replace(facts.default_routes[1], interface="eth1"))
+    facts = replace(facts, links=links, default_routes=routes)
+    found = check_facts(a_spec(cni={"kind": cni}, stack=stack), {"node-1": facts}, bundle_architecture="amd64", bundle_size=1)
+    assert [problem.code for problem in found] == expected
+    assert all("198.18.0.11 is on eth0, fd66::11 is on eth1" in problem.message for problem in found)

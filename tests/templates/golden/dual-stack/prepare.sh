@@ -129,7 +129,11 @@ if [ -e "$before/sysctl" ]; then sync "$before/sysctl"; fi
 accept_ra=
 # Enabling forwarding removes a default route from a router advertisement, unless accept_ra is 2 before.
 # A value of 0 stays: a daemon in user space handles the advertisements (talos#5632, kops#12418).
-for link in $(ip -6 route show default proto ra 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | sort -u); do
+# An address from a router advertisement (mngtmpaddr) disappears at the end of its lifetime, hours later (systemd#27639).
+for link in $({
+  ip -6 route show default proto ra
+  ip -6 -o address show scope global mngtmpaddr
+} 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p; s/^[0-9]*: \([^ @]*\).*/\1/p' | sort -u); do
   value=$(cat "/proc/sys/net/ipv6/conf/$link/accept_ra")
   if [ "$value" != 0 ]; then
     if [ "$value" != 2 ]; then

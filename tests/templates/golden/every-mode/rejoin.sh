@@ -29,7 +29,7 @@ fi
 for leftover in /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/kubelet/config.yaml; do
   if [ -e "$leftover" ]; then
     if ! [ -e "$state/joining" ] && ! [ -e "$state/joined" ]; then
-      refuse "$leftover exists, and no kubeadm join of this cluster left it: remove the node with \`sixstack delete\`, or restore the host's files"
+      refuse "$leftover exists, and no kubeadm join of this cluster left it: delete the cluster and create it again, or restore the host's files"
     fi
     echo "found $leftover of an unfinished join or of a removed node: resetting"
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
