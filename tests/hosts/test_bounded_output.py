@@ -130,9 +130,7 @@ class TestScript:
             threading.Thread(target=answer, daemon=True).start()
             begin = time.monotonic()
             with pytest.raises(HostUnreachable, match="a packet of 2,147,483,"):
-                Session.open(
-                    "loopback", SSH(address="127.0.0.1", port=port, host_key=sshd.host_key()), lambda _: Credential(password="x")
-                )
+                Session.open("loopback", SSH(address="127.0.0.1", port=port, host_key=sshd.host_key()), lambda _: Credential(password="x"))
             assert time.monotonic() - begin < 5
 
 
