@@ -86,7 +86,7 @@ def test_a_marker_needs_confirmation_and_is_written_once(nightly: Nightly) -> No
         assert done.returncode == 0, done.stdout
         assert f"{changed} of 2 hosts changed" in done.stdout
     marked = changes(before, nightly.bare.look())
-    assert {line.partition(": ")[2].split()[0] for line in marked} == {"/etc/sixstack", "/etc/sixstack/test-host"}
+    assert {word for line in marked for word in line.split() if word.startswith("/")} == {"/etc/sixstack", "/etc/sixstack/test-host"}
 
 
 def test_a_retest_waits_for_another_one_and_says_so(nightly: Nightly) -> None:

@@ -95,9 +95,9 @@ class TestFiles:
 
     def test_a_full_disk_is_reported_before_any_write(self, session: Session, tmp_path: Path) -> None:
         """With the free and the required space."""
-        file = bundle_file(tmp_path, "huge", b"x", content_size=10**15)
+        file = bundle_file(tmp_path, "huge", b"x", content_size=2**31)
         with pytest.raises(HostError, match=r"MiB free, \d+ MiB are needed"):
-            upload_files(session, tmp_path, [file])
+            upload_files(session, tmp_path, [file] * 10_000)
 
     def test_a_file_of_the_owner_is_kept_before_it_is_replaced(self, session: Session, tmp_path: Path) -> None:
         """With its mode, owner and link target, once: the second upload of another content keeps no file of ours."""
