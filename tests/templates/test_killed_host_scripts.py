@@ -32,7 +32,7 @@ from lab import hosts
 from lab.spec import cluster_document
 from templates import render
 from tests import lived_in
-from tests.conftest import LAB
+from tests.conftest import LAB, say
 from tests.templates.test_host_scripts_on_a_host import Machine, changes, machine
 
 __all__ = ["machine"]  # the fixture
@@ -129,6 +129,7 @@ def killed_and_finished(
             part()
         killer.machine.reset()
         assert changes(before, killer.machine.look()) == [], f"after a kill at call {number}"
+    say(f"{kills} kills, each finished and reset")
     return kills
 
 
@@ -173,6 +174,7 @@ class TestKilledAtACall:
             kill.machine.reset()
             assert changes(before, kill.machine.look()) == [], f"after a kill at call {number}"
             if not killed:
+                say(f"{number - 1} kills of reset")
                 break
 
 
@@ -193,6 +195,7 @@ def test_init_killed_at_every_call(killer: tuple[Killer, list[str]]) -> None:
         else:
             kill.machine.run("mv /var/lib/sixstack/initialized /var/lib/sixstack/initializing")
         if not killed:
+            say(f"{number - 1} kills of init")
             break
 
 
