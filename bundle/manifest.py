@@ -190,7 +190,7 @@ def read_manifest(folder: Path) -> BundleManifest:
         raise EnvironmentFault(
             f"no artifact bundle at {folder} ({error.strerror or error}). Create one with `sixstack bundle fetch` or `sixstack lab bundle`"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleFault([Problem("bundle-manifest", str(path), f"is not JSON: {error}", "Fetch or build the bundle again")]) from error
     try:
         return BundleManifest.model_validate(document)

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from cluster.file.literals import Fault, colon_trap, read_address, read_network
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import UNREAD, PartialTuple, Unread, join_path
-from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.problems import Problem, ProblemList
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import Describe, SpecModel
 
@@ -33,7 +33,7 @@ class FieldReader:
     """Read values by their annotation, and collect every fault in `problems`."""
 
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self.problems = ProblemList()
 
     def model(self, kind: type[Model], value: object, path: str) -> Model:
         """The model with all fields that could be read. The other fields are absent (see SpecModel)."""
@@ -62,6 +62,8 @@ class FieldReader:
             self._fault("wrong-type", path, message, f"write some of the fields {_fields(kind)}")
             return None
         for name in value:
+            if self.problems.is_hopeless:
+                break
             if not isinstance(name, str):
                 self._fault("unknown-field", path, f"expected a string as field name, got {quoted(name)}", f"known fields: {_fields(kind)}")
             elif name not in kind.model_fields:
@@ -180,7 +182,9 @@ class FieldReader:
             return self._fault("wrong-type", path, f"expected a list, got {quoted(value)}", hint)
         if len(value) < max((limit.min_length for limit in metadata if hasattr(limit, "min_length")), default=0):
             return self._fault("missing-value", path, "the list is empty", "write at least one item")
-        read = tuple(self.value(item, (), entry, f"{path}[{index}]") for index, entry in enumerate(value))
+        read = tuple(
+            UNREAD if self.problems.is_hopeless else self.value(item, (), entry, f"{path}[{index}]") for index, entry in enumerate(value)
+        )
         return PartialTuple(read) if any(isinstance(entry, Unread) for entry in read) else read
 
     def _mapping(self, key_and_item: tuple[Any, ...], value: object, path: str) -> dict[str, Any] | Unread:
@@ -190,6 +194,8 @@ class FieldReader:
         read: dict[str, Any] = {}
         complete = True
         for name, content in value.items():
+            if self.problems.is_hopeless:
+                return UNREAD
             if not isinstance(name, str):
                 self._fault("wrong-type", path, f"expected a string as name, got {quoted(name)}", 'put it in quotes: "..."')
                 complete = False

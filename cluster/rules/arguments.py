@@ -40,7 +40,7 @@ def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
         known = arguments_of(component, minor)
         if name not in known:
             near = nearest_name(name, known)
-            message = f"the --help of {component} in Kubernetes {minor_text(minor)} does not list --{name}"
+            message = f"the --help of {component} in Kubernetes {minor_text(minor)} does not list the argument {quoted(name)}"
             yield Violation(at, message, f"did you mean {near}?" if near else "remove it")
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.pod_networks.protocol import PodNetworkPlugin, PodNetworkRule
 from cluster.rules.registry import SpecRule, item_rule, spec_rule
+from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.problems import Violation
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Cni
 
 # kube-apiserver, --service-node-port-range
@@ -43,8 +45,8 @@ def images_are_those_of_the_kind(spec: ClusterSpec) -> Iterator[Violation]:
     plugin = pod_network(spec)
     for name in spec.cni.images if plugin.image_names else ():
         if name not in plugin.image_names:
-            message = f"{plugin.kind.value} has no image {name}"
-            yield Violation(f"cni.images.{name}", message, f"use one of {', '.join(plugin.image_names)}")
+            message = f"{plugin.kind.value} has no image {quoted(name)}"
+            yield Violation(join_path("cni.images", name), message, f"use one of {', '.join(plugin.image_names)}")
 
 
 @spec_rule("cni-version-unsupported")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from cluster.file.reader import SHAPES, Reading, read_document, read_text
 from cluster.rules.registry import RULES
 from cluster.vocabulary.families import Family
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import MOST_PROBLEMS, Problem, ProblemList, Severity
 from cluster.vocabulary.spec import ClusterSpec, Unparsed
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "deployments/examples").glob("*.yaml"))
@@ -309,6 +310,47 @@ def assert_invariants(reading: Reading) -> None:
     "\n".join(map(str, reading.problems)).encode()
     if reading.spec is not None:
         assert ClusterSpec.model_validate(reading.spec.model_dump(mode="json")) == reading.spec
+
+
+class TestNumberOfProblems:
+    """At most MOST_PROBLEMS problems, and one that counts the others."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "hosts:\n" + "- {}\n" * 100_000,
+            "- !x y\n" * 10_000,
+            "a: b\n" * 10_000,
+            "a: \0\n" * 10_000,
+            "".join(f"field-{number}: 1\n" for number in range(10_000)),
+            "kubeadm: {kubelet: {" + ", ".join(f"maxPod{number}: 1" for number in range(10_000)) + "}}",
+            "network: {services: [" + "10.0.0.0/8, " * 10_000 + "]}",
+        ],
+        ids=lambda text: text[:20],
+    )
+    def test_a_file_with_thousands_of_faults(self, text: str) -> None:
+        """No one reads 570,000 problems of 118 MB, and searching for them took half a minute."""
+        start = time.thread_time()
+        *listed, last = read_text(text).problems
+        assert time.thread_time() - start < 15
+        assert len(listed) <= MOST_PROBLEMS
+        assert (last.code, last.severity) == ("too-many-problems", Severity.ERROR)
+
+    def test_errors_behind_the_last_listed_problem_are_still_errors(self) -> None:
+        """`spec` is None if any error was found, listed or not."""
+        problems = ProblemList(Problem("a", "a", "a", "a", Severity.WARNING) for _ in range(MOST_PROBLEMS + 1))
+        assert [problem.severity for problem in problems.rest("x")] == [Severity.WARNING]
+        problems.append(Problem("a", "a", "a", "a"))
+        assert [problem.severity for problem in problems.rest("x")] == [Severity.ERROR]
+
+    @pytest.mark.parametrize("name", ["a\x1b[31mb" * 10, "a\u202eb", "a\nb", "x" * 40_000])
+    def test_names_cannot_act_on_a_terminal(self, name: str) -> None:
+        """Whatever is in a name, problems are short and printable."""
+        document = {**GOOD[1], name: 1, "cni": {"images": {name: "a/b"}}, "kubeadm": {"extra_args": {"apiserver": {name: "x"}}}}
+        for problem in read_text(f"{json.dumps(document)[:-1]}, {json.dumps(name)}: 2}}").problems:
+            for text in (problem.path, problem.message, problem.hint):
+                assert text.isprintable()
+                assert len(text) < 600
 
 
 class TestRandomDocuments:
