@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cluster.rules.component_arguments import ARGUMENTS, ArgumentType, arguments_of
 from cluster.rules.registry import spec_rule
+from cluster.vocabulary.fixes import remove
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.problems import Severity, Violation
@@ -29,7 +30,12 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
     for component, name, value, at in _arguments(spec):
         expected = ARGUMENTS[component].get(name, ArgumentType.STRING)
         if not _VALUES[expected].fullmatch(value):
-            yield Violation(at, f"expected {expected.value}, got {quoted(value)}", f"write {expected.value}, in quotes")
+            yield Violation(
+                at,
+                f"expected {expected.value}, got {quoted(value)}",
+                f"write {expected.value}, in quotes",
+                remove(f"kubeadm.extra_args.{component}", name),
+            )
 
 
 @spec_rule("unknown-argument", Severity.WARNING)
@@ -41,7 +47,8 @@ def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
         if name not in known:
             near = nearest_name(name, known)
             message = f"the --help of {component} in Kubernetes {minor_text(minor)} does not list the argument {quoted(name)}"
-            yield Violation(at, message, f"did you mean {near}?" if near else "remove it")
+            parent = f"kubeadm.extra_args.{component}"
+            yield Violation(at, message, f"did you mean {near}?" if near else "remove it", remove(parent, name))
 
 
 def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:

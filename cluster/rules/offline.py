@@ -14,6 +14,7 @@ from cluster.rules import (  # noqa: F401 each module registers its rules
     labels,
     names,
     overlap,
+    range_kinds,
     services,
     ssh,
     versions,

@@ -54,7 +54,7 @@ class Rule:
     def problems(self, subject: ClusterSpec | Inspected) -> Iterator[Problem]:
         """The problems of the input. The rule stops at a field that could not be read."""
         for violation in _until_unparsed(self.check(subject)):
-            yield Problem(self.code, violation.at, violation.message, violation.hint, self.severity)
+            yield Problem(self.code, violation.at, violation.message, violation.hint, self.severity, violation.fix)
 
 
 RULES: list[Rule] = []

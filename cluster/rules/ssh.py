@@ -10,6 +10,7 @@ from ipaddress import IPv6Address, ip_address
 
 from cluster.rules.names import is_host_name
 from cluster.rules.registry import spec_rule
+from cluster.vocabulary.fixes import Fix, remove, replace_by
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Endpoint
@@ -45,7 +46,12 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
                     if text.startswith("[")
                     else "write an IP address or a DNS name, and the port as `port`"
                 )
-                yield Violation(f"{path}.address", f"{quoted(text)} is neither an IP address nor a DNS name", hint)
+                yield Violation(
+                    f"{path}.address",
+                    f"{quoted(text)} is neither an IP address nor a DNS name",
+                    hint,
+                    _without_brackets(text, f"{path}.address"),
+                )
             continue
         if address.is_unspecified or address.is_multicast:
             yield Violation(f"{path}.address", f"{address} cannot be the address of a host", "write the address of sshd")
@@ -58,7 +64,12 @@ def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Violation]:
     """The SSH user is not a valid Linux user name."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("user") and not _USER.fullmatch(endpoint.user):
-            yield Violation(f"{path}.user", f"{quoted(endpoint.user)} is not a user name", "write a user name such as root or admin")
+            yield Violation(
+                f"{path}.user",
+                f"{quoted(endpoint.user)} is not a user name",
+                "write a user name such as root or admin",
+                remove(f"{path}.user"),
+            )
 
 
 @spec_rule("host-key-missing")
@@ -109,7 +120,12 @@ def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Violation]:
             continue
         jump = host.ssh.jump
         if jump.has("address") and (_canonical(jump.address), jump.port) == (_canonical(host.ssh.address), host.ssh.port):
-            yield Violation(f"hosts[{index}].ssh.jump.address", f"{jump.address} is the host itself", "remove `jump`")
+            yield Violation(
+                f"hosts[{index}].ssh.jump.address",
+                f"{jump.address} is the host itself",
+                "remove `jump`",
+                remove(f"hosts[{index}].ssh.jump"),
+            )
 
 
 def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
@@ -134,6 +150,13 @@ def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
     if kind == "ssh-ed25519" and len(blob) != 51:
         return f"an ed25519 key has 51 bytes, but this key has {len(blob)}"
     return None
+
+
+def _without_brackets(text: str, path: str) -> Fix:
+    try:
+        return replace_by(str(ip_address(text.strip("[]"))), path)
+    except ValueError:
+        return ()
 
 
 def _canonical(address: str) -> str:

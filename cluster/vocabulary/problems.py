@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
+
+from cluster.vocabulary.fixes import Fix
 
 
 class Severity(StrEnum):
@@ -23,10 +26,12 @@ class Problem:
     message: str
     hint: str
     severity: Severity = Severity.ERROR
+    fix: Fix = field(default=(), compare=False)  # removes the problem; empty when a person has to decide
 
-    def as_dict(self) -> dict[str, str]:
-        """The JSON form that `sixstack check --output json` prints."""
-        return {"code": self.code, "severity": self.severity.value, "path": self.path, "message": self.message, "hint": self.hint}
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form that `sixstack check --output json` prints. `fix` is a JSON Patch (RFC 6902) of the cluster file."""
+        problem = {"code": self.code, "severity": self.severity.value, "path": self.path, "message": self.message, "hint": self.hint}
+        return {**problem, "fix": [change.as_dict() for change in self.fix]}
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message} [{self.code}]\n    {self.hint}"
@@ -34,11 +39,12 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One fault that a rule found: path, message with the values, and hint. The registry adds code and severity of the rule."""
+    """One fault that a rule found: path, message with the values, hint and fix. The registry adds code and severity of the rule."""
 
     at: str
     message: str
     hint: str
+    fix: Fix = ()
 
 
 # more are not read by a person; a file of 1 MB can have 600,000
