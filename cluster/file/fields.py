@@ -159,8 +159,8 @@ class FieldReader:
         control = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
         if control is not None:
             message = f"{quoted(value)} contains the control character U+{ord(control):04X}"
-            plain = "".join(c for c in value if unicodedata.category(c) not in ("Cc", "Cs"))
-            return self._fault("control-character", path, message, "remove it", replace_by(plain, path))
+            printed = "".join(c for c in value if unicodedata.category(c) not in ("Cc", "Cs"))
+            return self._fault("control-character", path, message, "remove it", replace_by(printed, path))
         shortest = max((item.min_length or 0 for item in metadata if hasattr(item, "min_length")), default=0)
         longest = min((item.max_length for item in metadata if getattr(item, "max_length", None)), default=None)
         if len(value) < shortest:

@@ -8,9 +8,9 @@ from ipaddress import IPv6Address, IPv6Network
 
 from cluster.rules.registry import item_rule, spec_rule
 from cluster.vocabulary.families import Address, Network
-from cluster.vocabulary.partial import readable
 from cluster.vocabulary.fixes import remove, replace_by
 from cluster.vocabulary.hostport import API_PORT, split_host_port
+from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, Endpoint, Host, SpecModel, parse_address
 from cluster.vocabulary.special_ranges import unusable

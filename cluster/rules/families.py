@@ -112,7 +112,7 @@ def primary_family_is_in_use(spec: ClusterSpec) -> Iterator[Violation]:
 
 def _families_in(spec: ClusterSpec) -> tuple[Family, ...]:
     """The families of the pod ranges, when the service ranges and the addresses of every host have the same in the same order; else ()."""
-    lists = [tuple(pods.cidr for pods in spec.network.pods), tuple(spec.network.services)]
+    lists: list[tuple[Address | Network, ...]] = [tuple(pods.cidr for pods in spec.network.pods), tuple(spec.network.services)]
     lists += [tuple(host.addresses) for _, host in readable(spec.hosts) if host.has("addresses") and host.addresses]
     found = {tuple(family_of(value) for value in values) for values in lists}
     families = found.pop()
@@ -157,7 +157,11 @@ def _families(
 def _order(spec: ClusterSpec, path: str, values: Sequence[Address | Network], written: Sequence[Any]) -> Iterator[Violation]:
     families = tuple(family_of(value) for value in values)
     # primary-family-differs reports a file in which all lists have the other order
-    if len(families) == len(spec.families) == 2 and set(families) == set(spec.families) and families != spec.families == families_meant(spec):
+    if (
+        len(families) == len(spec.families) == 2
+        and set(families) == set(spec.families)
+        and families != spec.families == families_meant(spec)
+    ):
         reordered = ", ".join(str(value) for value in reversed(values))
         message = f"{values[0]} comes first, but the primary family is {family_name(spec.families[0])}"
         yield Violation(path, message, f"write {reordered}", replace_by(list(reversed(written)), path))

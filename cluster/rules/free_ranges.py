@@ -46,4 +46,4 @@ def _candidates(spec: ClusterSpec, what: str, version: int) -> Iterator[Network]
 
 
 def _is_free(cidr: Network, used: list[Network], addresses: list[Address]) -> bool:
-    return not any(cidr.overlaps(other) for other in used) and not any(address in cidr for address in addresses)  # type: ignore[arg-type]
+    return not any(cidr.overlaps(other) for other in used) and not any(address in cidr for address in addresses)

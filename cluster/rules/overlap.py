@@ -39,9 +39,14 @@ def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Violation]:
     for path, cidr, word in cluster_ranges:
         if inside := found.get(path):
             at, address, what = inside[0]
-            more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
-            message = f"the {word} range {cidr} contains the {what} {address} ({at}){more}"
-            yield Violation(path, message, _another(spec, path, word, cidr.version), range_fix(spec, path, word, cidr.version))
+            fix = range_fix(spec, path, word, cidr.version)
+            if len(inside) == 1:
+                hint = f"{_another(spec, path, word, cidr.version)}, or another address"
+                yield Violation(at, f"the {what} {address} is inside the {word} range {cidr} ({path})", hint, fix)
+                continue
+            # the range is at fault, and not each of 500 hosts
+            message = f"the {word} range {cidr} contains the {what} {address} ({at}) and {len(inside) - 1} more addresses"
+            yield Violation(path, message, _another(spec, path, word, cidr.version), fix)
 
 
 def _another(spec: ClusterSpec, path: str, word: str, version: int) -> str:

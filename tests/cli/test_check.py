@@ -44,12 +44,12 @@ class TestCheck:
         assert b"fd44:5a17:e0b4::/62" in done.stdout
 
     def test_problems_are_listed_as_json(self) -> None:
-        """Five fields each."""
+        """Six fields each; the fix is a JSON Patch."""
         done = sixstack("check", "-", "--output", "json", feed=b"name: demo\n")
         assert done.returncode == 1
         problems = json.loads(done.stdout)["problems"]
         assert {problem["path"] for problem in problems} == {"stack", "hosts", "network"}
-        assert all(list(problem) == ["code", "severity", "path", "message", "hint"] for problem in problems)
+        assert all(list(problem) == ["code", "severity", "path", "message", "hint", "fix"] for problem in problems)
 
     def test_a_good_file_has_an_empty_list_in_json(self) -> None:
         """The same shape."""

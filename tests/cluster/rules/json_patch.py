@@ -17,7 +17,7 @@ def patched(document: Any, patch: list[dict[str, Any]]) -> Any:
         else:
             holder, last = _place(result, operation["path"])
             if operation["op"] == "replace":
-                holder[last]  # noqa: B018 the value must exist
+                holder[last]
             _set(result, operation["path"], operation["value"])
     return result
 
