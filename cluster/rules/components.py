@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cluster.rules.component_fields import KUBE_PROXY, FieldType, kubelet_fields
-from cluster.rules.component_values import Limit, is_quantity, kube_proxy_limits, kubelet_limits, nanoseconds
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.fixes import remove
 from cluster.vocabulary.nearest import nearest_name
@@ -49,9 +48,12 @@ def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Violation]:
 @spec_rule("component-field-value")
 def component_fields_have_possible_values(spec: ClusterSpec) -> Iterator[Violation]:
     """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value that the component refuses when it starts."""
-    minor = minor_of(spec.version)
     for known, values, path in _components(spec):
-        limits: dict[str, Limit] = (kube_proxy_limits if known is KUBE_PROXY else kubelet_limits)(minor)
+        # here, because a file without such fields does not need the table
+        from cluster.rules.component_values import kube_proxy_limits, kubelet_limits
+
+        minor = minor_of(spec.version)
+        limits = (kube_proxy_limits if known is KUBE_PROXY else kubelet_limits)(minor)
         for name, at, _, _, value in _walk(known, values, "", path):
             limit = limits.get(name)
             expected = _expected(known, name)
@@ -60,9 +62,11 @@ def component_fields_have_possible_values(spec: ClusterSpec) -> Iterator[Violati
 
 
 def _components(spec: ClusterSpec) -> Iterator[tuple[dict[str, FieldType], dict[str, Any], str]]:
-    for part, known in (("kubelet", kubelet_fields(minor_of(spec.version))), ("kube_proxy", KUBE_PROXY)):
-        if spec.kubeadm.has(part):
-            yield known, getattr(spec.kubeadm, part), f"kubeadm.{part}"
+    # most files have neither, and then no table is built
+    if spec.kubeadm.has("kubelet") and spec.kubeadm.kubelet:
+        yield kubelet_fields(minor_of(spec.version)), spec.kubeadm.kubelet, "kubeadm.kubelet"
+    if spec.kubeadm.has("kube_proxy") and spec.kubeadm.kube_proxy:
+        yield KUBE_PROXY, spec.kubeadm.kube_proxy, "kubeadm.kube_proxy"
 
 
 def _walk(known: Mapping[str, FieldType], values: dict[str, Any], prefix: str, path: str) -> Iterator[tuple[str, str, str, str, Any]]:
@@ -92,6 +96,8 @@ def _has_subfields(known: Mapping[str, FieldType], name: str) -> bool:
 
 
 def _has_type(expected: FieldType, value: Any) -> bool:  # noqa: PLR0911, PLR0912 one a kind
+    from cluster.rules.component_values import is_quantity, nanoseconds
+
     match expected:
         case FieldType.BOOLEAN:
             return isinstance(value, bool)

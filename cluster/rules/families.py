@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cluster.rules.registry import item_rule, spec_rule
+from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import Address, Family, Network, StackMode, family_name, family_names, family_of
 from cluster.vocabulary.fixes import add, remove, replace_by
-from cluster.vocabulary.partial import readable
+from cluster.vocabulary.partial import PartialTuple, readable
 from cluster.vocabulary.problems import Severity, Violation
-from cluster.vocabulary.spec import ClusterSpec, Host, Unparsed
+from cluster.vocabulary.spec import ClusterSpec, PodNetwork, Unparsed
 
 _POD_EXAMPLES = {Family.IPV4: "10.244.0.0/16", Family.IPV6: "fd44::/56"}
 _SERVICE_EXAMPLES = {Family.IPV4: "10.96.0.0/16", Family.IPV6: "fd44:0:0:ffff::/112"}
@@ -53,7 +53,7 @@ def primary_family_is_that_of_the_ranges(spec: ClusterSpec) -> Iterator[Violatio
 def pods_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     """The file does not have exactly one pod CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
     pods = list(spec.network.pods)
-    written = {cidr.cidr: cidr.model_dump(mode="json", exclude_unset=True) for cidr in pods}
+    written = {cidr.cidr: _as_written(cidr) for cidr in pods}
     yield from _families(
         spec,
         "network.pods",
@@ -61,6 +61,7 @@ def pods_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
         "pod CIDR",
         {family: {"cidr": cidr} for family, cidr in _POD_EXAMPLES.items()},
         written,
+        families_meant(spec),
     )
 
 
@@ -68,36 +69,37 @@ def pods_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
 def services_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     """The file does not have exactly one service CIDR for each family in use (kubeadm, ValidateIPNetFromString)."""
     written = {cidr: str(cidr) for cidr in spec.network.services}
-    yield from _families(spec, "network.services", spec.network.services, "service CIDR", _SERVICE_EXAMPLES, written)
+    yield from _families(spec, "network.services", spec.network.services, "service CIDR", _SERVICE_EXAMPLES, written, families_meant(spec))
 
 
-@item_rule("address-families", "hosts")
-def addresses_have_the_families_in_use(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+@spec_rule("address-families")
+def addresses_have_the_families_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     """A host does not have exactly one address for each family in use. The kubelet's --node-ip accepts one address, or one address per family, and dual-stack
     on bare metal needs both on every host (kubernetes#100675). `addresses` is optional."""
-    if host.addresses:
-        yield from _families(spec, f"{at}.addresses", host.addresses, "node address", {}, {})
+    meant = families_meant(spec)
+    for at, addresses in _addresses_of_hosts(spec):
+        yield from _families(spec, at, addresses, "node address", {}, {}, meant)
 
 
 @spec_rule("pod-order")
 def pods_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
     """The first pod CIDR is not of the primary family."""
     pods = list(spec.network.pods)
-    yield from _order(
-        spec, "network.pods", [cidr.cidr for cidr in pods], [cidr.model_dump(mode="json", exclude_unset=True) for cidr in pods]
-    )
+    yield from _order(spec, "network.pods", [cidr.cidr for cidr in pods], [_as_written(cidr) for cidr in pods], families_meant(spec))
 
 
 @spec_rule("service-order")
 def services_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
     """The first service CIDR, the advertise address and the first node address have different families (kubeadm#2754)."""
-    yield from _order(spec, "network.services", spec.network.services, [str(cidr) for cidr in spec.network.services])
+    yield from _order(spec, "network.services", spec.network.services, [str(cidr) for cidr in spec.network.services], families_meant(spec))
 
 
-@item_rule("address-order", "hosts")
-def addresses_are_primary_first(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+@spec_rule("address-order")
+def addresses_are_primary_first(spec: ClusterSpec) -> Iterator[Violation]:
     """The first service CIDR, the advertise address and the first node address have different families (kubeadm#2754)."""
-    yield from _order(spec, f"{at}.addresses", host.addresses, [str(address) for address in host.addresses])
+    meant = families_meant(spec)
+    for at, addresses in _addresses_of_hosts(spec):
+        yield from _order(spec, at, addresses, [str(address) for address in addresses], meant)
 
 
 @spec_rule("primary-family-unused", Severity.WARNING)
@@ -108,6 +110,20 @@ def primary_family_is_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     if unused and families_meant(spec) == spec.families:
         message = f"{spec.primary_family} is not in use in a cluster with stack {spec.stack}"
         yield Violation("primary_family", message, "remove the line", remove("primary_family"))
+
+
+def _addresses_of_hosts(spec: ClusterSpec) -> Iterator[tuple[str, tuple[Address, ...]]]:
+    """Path and addresses of every host with addresses that could all be read."""
+    for index, host in readable(spec.hosts):
+        addresses = host.addresses if host.has("addresses") else ()
+        if addresses and not isinstance(addresses, PartialTuple):
+            yield f"hosts[{index}].addresses", addresses
+
+
+def _as_written(pods: PodNetwork) -> dict[str, Any]:
+    """The fields of the file. pydantic would build a serializer, which takes as long as the whole check."""
+    mask = {"node_mask": pods.node_mask} if "node_mask" in pods.model_fields_set else {}
+    return {"cidr": str(pods.cidr), **mask}
 
 
 def _families_in(spec: ClusterSpec) -> tuple[Family, ...]:
@@ -126,9 +142,10 @@ def _families(
     what: str,
     examples: dict[Family, Any],
     written: dict[Any, Any],
+    meant: tuple[Family, ...],
 ) -> Iterator[Violation]:
     """`written`: the values as the file has them; empty for addresses, which are detected when the file has none."""
-    if set(families_meant(spec)) != set(spec.families):
+    if set(meant) != set(spec.families):
         return  # stack-differs
     expected = f"stack {spec.stack} needs one {what} of {family_names(spec.families)}"
     first_values: dict[Family, Address | Network] = {}
@@ -154,14 +171,12 @@ def _families(
             )
 
 
-def _order(spec: ClusterSpec, path: str, values: Sequence[Address | Network], written: Sequence[Any]) -> Iterator[Violation]:
+def _order(
+    spec: ClusterSpec, path: str, values: Sequence[Address | Network], written: Sequence[Any], meant: tuple[Family, ...]
+) -> Iterator[Violation]:
     families = tuple(family_of(value) for value in values)
     # primary-family-differs reports a file in which all lists have the other order
-    if (
-        len(families) == len(spec.families) == 2
-        and set(families) == set(spec.families)
-        and families != spec.families == families_meant(spec)
-    ):
+    if len(families) == len(spec.families) == 2 and set(families) == set(spec.families) and families != spec.families == meant:
         reordered = ", ".join(str(value) for value in reversed(values))
         message = f"{values[0]} comes first, but the primary family is {family_name(spec.families[0])}"
         yield Violation(path, message, f"write {reordered}", replace_by(list(reversed(written)), path))

@@ -40,8 +40,9 @@ def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
 @spec_rule("name-server-family")
 def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     """An upstream name server has a family that pods do not have (coredns#2087)."""
+    meant = families_meant(spec)
     for index, address in readable(spec.network.dns_upstreams):
-        if family_of(address) not in families_meant(spec):
+        if family_of(address) not in meant:
             message = f"{address} does not have a family in use ({family_names(spec.families)}), so no pod can reach it"
             at = f"network.dns_upstreams[{index}]"
             yield Violation(at, message, "use a name server of a family in use", remove(at))
@@ -116,9 +117,10 @@ def urls_hold_no_password(spec: ClusterSpec) -> Iterator[Violation]:
 @spec_rule("url-family")
 def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     """A proxy or mirror has an address of a family that the hosts do not have. An IPv6-only host cannot reach an IPv4 address, and vice versa."""
+    meant = families_meant(spec)
     for path, at, url in _urls(spec):
         address = _literal(url)
-        if address is not None and family_of(address) not in families_meant(spec):
+        if address is not None and family_of(address) not in meant:
             yield Violation(
                 path,
                 f"{address} does not have a family in use ({family_names(spec.families)})",

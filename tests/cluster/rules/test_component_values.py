@@ -50,7 +50,8 @@ _LATER = {
         *("containerLogMaxSize", "cpuManagerPolicy", "memoryManagerPolicy", "authorization.mode", "tlsMinVersion"),
         "configMapAndSecretChangeDetectionStrategy",
     },
-    "kube_proxy": set(),
+    # it reads the settings of the mode in use
+    "kube_proxy": {"iptables.syncPeriod", "iptables.minSyncPeriod"},
 }
 # the component refuses values of these because of another field, a feature gate, or a file that the host lacks; no rule knows this
 _OTHER_FIELDS: dict[str, set[str]] = {
@@ -65,11 +66,18 @@ _OTHER_FIELDS: dict[str, set[str]] = {
             "tlsCurvePreferences",
         ),
         *("logging.options.text.infoBufferSize", "logging.options.json.infoBufferSize", "logging.vmodule[].verbosity"),
-        *("logging.options.text.splitStream", "logging.options.json.splitStream"),
+        *("logging.options.text.splitStream", "logging.options.json.splitStream", "memoryReservationPolicy"),
+        # each has to fit to another one
+        *("imageMinimumGCAge", "imageMaximumGCAge", "imageGCHighThresholdPercent", "imageGCLowThresholdPercent"),
+        *("shutdownGracePeriod", "shutdownGracePeriodCriticalPods", "shutdownGracePeriodByPodPriority[].priority"),
+        *("maxParallelImagePulls", "enableSystemLogQuery", "enforceNodeAllocatable", "crashLoopBackOff.maxContainerRestartPeriod"),
+        *("preloadedImagesVerificationAllowlist", "systemCgroups", "podLogsDir"),
     },
     "kube_proxy": {
         *("featureGates", "logging.options.text.infoBufferSize", "logging.options.json.infoBufferSize", "logging.vmodule[].verbosity"),
         *("logging.options.text.splitStream", "logging.options.json.splitStream"),
+        # each has to fit to the other
+        *("nftables.syncPeriod", "nftables.minSyncPeriod"),
     },
 }
 
