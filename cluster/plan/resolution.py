@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -39,16 +39,30 @@ def resolved_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tupl
 
     Where a member of the cluster has such an address already, nothing can be changed without a new cluster: a warning.
     """
-    found = {host.name: node_addresses(spec, host, facts[host.name]) for host in spec.hosts if host.name in facts}
+    known = set(check_spec(spec))
+    members = {host.name for host in spec.hosts if host.name in facts and registered_addresses(spec, facts[host.name])}
+    new_hosts = tuple(f"hosts[{index}]" for index, host in enumerate(spec.hosts) if host.name not in members)
+    # a range over several hosts is one problem of the range: an error if a new host is inside, whatever else is
+    of_new = [problem for problem in check_spec(_with_addresses(spec, facts, members)) if problem not in known]
+    reported = {(problem.code, problem.path) for problem in of_new}
+    of_all = [problem for problem in check_spec(_with_addresses(spec, facts, set())) if problem not in known]
+    others = [problem for problem in of_all if (problem.code, problem.path) not in reported]
+    return (
+        *of_new,
+        *(
+            replace(problem, severity=Severity.WARNING) if members and not problem.path.startswith(new_hosts) else problem
+            for problem in others
+        ),
+    )
+
+
+def _with_addresses(spec: ClusterSpec, facts: Mapping[str, HostFacts], unresolved: Set[str]) -> ClusterSpec:
+    """The spec with the addresses of its hosts but for those of `unresolved`."""
+    found = {
+        host.name: node_addresses(spec, host, facts[host.name]) for host in spec.hosts if host.name in facts and host.name not in unresolved
+    }
     hosts = tuple(
         host.model_copy(update={"addresses": found[host.name]}) if len(found.get(host.name, ())) == len(spec.families) else host
         for host in spec.hosts
     )
-    known = set(check_spec(spec))
-    problems = [problem for problem in check_spec(spec.model_copy(update={"hosts": hosts})) if problem not in known]
-    members = {host.name for host in spec.hosts if host.name in facts and registered_addresses(spec, facts[host.name])}
-    new_hosts = tuple(f"hosts[{index}]" for index, host in enumerate(spec.hosts) if host.name not in members)
-    return tuple(
-        replace(problem, severity=Severity.WARNING) if members and not problem.path.startswith(new_hosts) else problem
-        for problem in problems
-    )
+    return spec.model_copy(update={"hosts": hosts})

@@ -41,16 +41,13 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
             address = ip_address(text)
         except ValueError:
             if not is_host_name(text.lower()):
-                hint = (
-                    f"write {text.strip('[]')}, without brackets"
-                    if text.startswith("[")
-                    else "write an IP address or a DNS name, and the port as `port`"
-                )
+                fix = _without_brackets(text, f"{path}.address")
+                hint = f"write {fix[0].value}, without brackets" if fix else "write an IP address or a DNS name, and the port as `port`"
                 yield Violation(
                     f"{path}.address",
                     f"{quoted(text)} is neither an IP address nor a DNS name",
                     hint,
-                    _without_brackets(text, f"{path}.address"),
+                    fix,
                 )
             continue
         if address.is_unspecified or address.is_multicast:

@@ -41,7 +41,7 @@ class TestCheck:
         assert done.returncode == 1
         assert b"network.pods[1].cidr" in done.stdout
         assert b"pod-range-too-small" in done.stdout
-        assert b"fd44:5a17:e0b4::/62" in done.stdout
+        assert b"node_mask: 72" in done.stdout
 
     def test_problems_are_listed_as_json(self) -> None:
         """Six fields each; the fix is a JSON Patch."""

@@ -53,9 +53,8 @@ def test_an_address_that_a_member_has_already_is_a_warning(a_spec: SpecMaker, so
     spec = a_spec(network=services("10.96.0.0/16", "fd66::/112"))
     state = KubernetesState(kubelet_config=True, node_ips=(ip_address("198.18.0.11"), ip_address("fd66::11")))
     facts = {"node-1": some_facts(1, owner="demo", kubernetes=state), "node-2": some_facts(2)}
-    severities = {problem.path[:8]: problem.severity for problem in resolved_problems(spec, facts)}
-    assert severities["hosts[0]"] is Severity.WARNING
-    assert severities["hosts[1]"] is Severity.ERROR
+    severities = {problem.path: problem.severity for problem in resolved_problems(spec, facts)}
+    assert severities == {"network.services[1]": Severity.WARNING, "hosts[1].addresses[1]": Severity.ERROR}
     both = {
         **facts,
         "node-2": replace(

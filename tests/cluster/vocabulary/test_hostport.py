@@ -46,3 +46,10 @@ def test_other_texts_are_refused(text: str) -> None:
     """ValueError without a default port."""
     with pytest.raises(ValueError, match=r"."):
         split_host_port(text)
+
+
+def test_the_text_is_not_in_the_message() -> None:
+    """It has any length, and control characters."""
+    with pytest.raises(ValueError, match="brackets") as caught:
+        split_host_port(f"[{'9' * 5000}\x1b]:1")
+    assert len(str(caught.value)) < 100
