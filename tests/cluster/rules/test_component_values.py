@@ -186,6 +186,17 @@ def test_the_component_agrees(component: str, folder: Path, bundle_folder: Path)
     assert differences(component, DEFAULT_RELEASE, ask, 9) == []
 
 
+@pytest.mark.bundle
+def test_the_comparison_can_fail(folder: Path, bundle_folder: Path) -> None:
+    """The components refuse these at their start, and name the field."""
+    kube_proxy = component_of("kube_proxy", DEFAULT_RELEASE, folder, bundle_folder)
+    kubelet = component_of("kubelet", DEFAULT_RELEASE, folder, bundle_folder)
+    assert "MetricsBindAddress" in kube_proxy({"metricsBindAddress": "fd66::1:10249"})
+    assert "HealthzBindAddress" in kube_proxy({"healthzBindAddress": "10256"})
+    assert "NodePortAddresses" in kube_proxy({"nodePortAddresses": ["x"]})
+    assert "verbosity" in kubelet({"logging": {"verbosity": "x"}})
+
+
 @pytest.mark.long
 @pytest.mark.bundle
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.kubernetes)
