@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_address
 
-from cluster.rules.names import is_host_name
+from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.fixes import Fix, remove, replace_by
 from cluster.vocabulary.problems import Violation
@@ -74,7 +74,9 @@ def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Violation]:
     """An SSH endpoint has no pinned host key. `trust-on-first-use` must be explicit."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("host_key") and endpoint.host_key is None:
-            address = endpoint.address if endpoint.has("address") else "ADDRESS"
+            # a person pastes the command into a shell, so it has no text that is not an address
+            known = endpoint.has("address") and (is_address(endpoint.address) or is_host_name(endpoint.address.lower()))
+            address = endpoint.address if known else "ADDRESS"
             hint = f"write the key that `ssh-keyscan -t ed25519 {address}` prints after the address, or {TRUST_ON_FIRST_USE}"
             yield Violation(f"{path}.host_key", "the host key is missing", hint)
 
