@@ -8,10 +8,10 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 SIXSTACK := .venv/bin/sixstack
 INSTALLED := .venv/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
-.PHONY: demo case-1 case-2 test test-long programs-of-tests check clean-demo lock bench help
+.PHONY: demo case-1 case-2 test test-long programs-of-tests check clean-demo lock bench audit-packages help
 
 help:
-	@sed -n '1p' Makefile; echo "targets: demo case-1 case-2 clean-demo test test-long check bench lock"
+	@sed -n '1p' Makefile; echo "targets: demo case-1 case-2 clean-demo test test-long check bench lock audit-packages"
 
 $(INSTALLED):
 	@if [ -z "$(PYTHON)" ]; then echo "installing: Debian package python3"; apt-get update -qq && apt-get install -y -qq python3 >/dev/null; fi
@@ -59,3 +59,7 @@ bench: $(INSTALLED)
 
 lock: $(INSTALLED)
 	.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+
+# known vulnerabilities of the pinned packages; needs internet access, so CI does not run it. --strict: a package that cannot be looked up is a failure
+audit-packages: $(INSTALLED)
+	.venv/bin/python -m pip_audit --requirement requirements.lock --require-hashes --disable-pip --strict --progress-spinner off

@@ -13,7 +13,6 @@ import re
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -228,8 +227,7 @@ def _await_end(worker: int) -> None:
 
 
 def _api(prefect: LocalPrefect, path: str) -> Any:
-    with urllib.request.urlopen(f"{prefect.api}{path}", timeout=30) as answer:
-        return json.loads(answer.read())
+    return prefect.request("GET", path).raise_for_status().json()
 
 
 def _records(folder: Path, start: datetime) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""Prefect blocks that an operator configures once: SSH credential, artifact bundle, audit store, saved kubeconfig."""
+"""Prefect blocks: what an operator configures once (SSH credential, artifact bundle, audit store), and what sixstack saves of each cluster."""

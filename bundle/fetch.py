@@ -17,20 +17,24 @@ import httpx
 
 from bundle.archive import write_archive
 from bundle.cache import cache_folder
-from bundle.download import PAUSES, Downloader, checksum_in
+from bundle.download import PAUSES, PROGRAM_LIMIT, Downloader, checksum_in, http_client
 from bundle.faults import BundleFault
+from bundle.gunzip import GZIP_ERRORS, BoundedGzip
 from bundle.image_registry import pull
-from bundle.layout import UNITS, Place, places
-from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
+from bundle.layout import UNITS, Place, places, unit_origin
+from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, Origin, Pin, read_manifest
 from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
 from bundle.sources import Release, Sources, read_sources
-from bundle.verify import verify_bundle
+from bundle.verify import unpinned_files, verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 
 _CONCURRENCY = 4
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+# of a tar file with programs: Go programs compress to a third or less, headers and small files to a hundredth
+_UNPACKED_LIMIT = 1 << 30
+_RATIO = 32
+_RATIO_SLACK = 16 << 20
 
 
 def reachable(sources: Sources | None = None, timeout: float = 5.0) -> bool:
@@ -139,17 +143,19 @@ class _Fetch:
         report(f"fetching bundle {self.name}: {len(self.places)} files from {', '.join(self.sources.servers)}")
         staged = self.work / "bundle"
         shutil.rmtree(staged, ignore_errors=True)
-        with httpx.Client(follow_redirects=True, timeout=_TIMEOUT) as client, progress.heartbeat():
+        with http_client() as client, progress.heartbeat():
             downloads = Downloader(self.work / "downloads", client, self.pauses)
             files = self._files(downloads, staged, progress)
-        write_manifest(
-            staged,
-            BundleManifest(name=self.name, kubernetes_version=f"v{self.release.kubernetes}", architecture=self.architecture, files=files),
+        manifest = BundleManifest(
+            name=self.name, kubernetes_version=f"v{self.release.kubernetes}", architecture=self.architecture, files=files
         )
+        write_manifest(staged, manifest)
         if self.folder.exists():  # empty, or a damaged bundle of the same name
             shutil.rmtree(self.folder)
         staged.replace(self.folder)
-        report(f"bundle ready: {self.folder} ({sum(file.size for file in files) // 1_000_000} MB)")
+        for line in unpinned_files(manifest):
+            report(line)
+        report(f"bundle ready: {self.folder} ({manifest.total_size // 1_000_000} MB)")
 
     def _files(self, downloads: Downloader, staged: Path, progress: Progress) -> tuple[BundleFile, ...]:
         pool = ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="fetch")
@@ -170,13 +176,14 @@ class _Fetch:
             target.parent.mkdir(parents=True, exist_ok=True)
             if place.kind is FileKind.UNIT:
                 shutil.copyfile(UNITS / place.name, target)
-                return describe(place, target, target)
+                return describe(place, target, target, unit_origin(place))
             if place.kind is FileKind.IMAGE:
-                write_archive(target, [pull(place.images[0], self.architecture, self.sources, downloads)])
-                return describe(place, target, target)
-            content = releases.program(place, Path(scratch) / place.name)
+                image, origin = pull(place.images[0], self.architecture, self.sources, downloads)
+                write_archive(target, [image])
+                return describe(place, target, target, origin)
+            content, origin = releases.program(place, Path(scratch) / place.name)
             compress(content, target)
-            return describe(place, target, content)
+            return describe(place, target, content, origin)
 
 
 class _Releases:
@@ -185,21 +192,27 @@ class _Releases:
     def __init__(self, sources: Sources, architecture: Architecture, downloads: Downloader) -> None:
         self.sources, self.architecture, self.downloads = sources, architecture, downloads
 
-    def program(self, place: Place, scratch: Path) -> Path:
+    def program(self, place: Place, scratch: Path) -> tuple[Path, Origin]:
         """Download one program. A program in a tar file is extracted to `scratch`."""
-        release = self._release(place)
+        name, release = self._release(place)
         values = {"version": place.version, "architecture": self.architecture.value, "name": place.name}
         url = release.url.format(**values)
-        checksum = release.checksum.format(**values)
-        sha256 = checksum_in(self.downloads.text(checksum), url.rpartition("/")[2], checksum)
-        path = self.downloads.file(url, sha256)
-        return path if release.member is None else _extract(path, release.member.format(**values), scratch, url)
+        file = url.rpartition("/")[2]
+        sha256 = self.sources.checksum(name, place.version, self.architecture.value, file)
+        if sha256:
+            origin = Origin(locations=(url,), pin=Pin.SOURCES, digest_from="the sources file")
+        else:
+            checksum = release.checksum.format(**values)
+            sha256 = checksum_in(self.downloads.text(checksum), file, checksum)
+            origin = Origin(locations=(url,), pin=Pin.CHECKSUM_FILE, digest_from=checksum)
+        path = self.downloads.file(url, sha256, PROGRAM_LIMIT)
+        return (path if release.member is None else _extract(path, release.member.format(**values), scratch, url)), origin
 
-    def _release(self, place: Place) -> Release:
+    def _release(self, place: Place) -> tuple[str, Release]:
         name = "cni-plugins" if place.kind is FileKind.CNI_PLUGIN else _RELEASE_OF.get(place.name, place.name)
         if name not in self.sources.releases:
             raise EnvironmentFault(f"the sources have no entry `{name}`, the release of {place.name}")
-        return self.sources.releases[name]
+        return name, self.sources.releases[name]
 
 
 _RELEASE_OF = {
@@ -212,15 +225,21 @@ _RELEASE_OF = {
 
 
 def _extract(archive: Path, member: str, target: Path, url: str) -> Path:
-    """Extract one regular file of a tar file."""
+    """Extract one regular file of a gzip-compressed tar file. Links, devices and paths in the archive are never followed or created."""
     wanted = member.removeprefix("./")
-    with tarfile.open(archive) as tar:
-        entry = next((entry for entry in tar if entry.isreg() and entry.name.removeprefix("./") == wanted), None)
-        content = tar.extractfile(entry) if entry is not None else None
-        if content is None:
-            raise EnvironmentFault(f"{url} has no file {member}")
-        with target.open("wb") as out:
-            shutil.copyfileobj(content, out, 1 << 20)
+    limit = min(_UNPACKED_LIMIT, _RATIO * archive.stat().st_size + _RATIO_SLACK)
+    try:
+        with BoundedGzip(archive, limit) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            entry = next((entry for entry in tar if entry.isreg() and entry.name.removeprefix("./") == wanted), None)
+            content = tar.extractfile(entry) if entry is not None else None
+            if entry is None or content is None:
+                raise EnvironmentFault(f"{url} has no file {member}")
+            if entry.size > PROGRAM_LIMIT:
+                raise EnvironmentFault(f"{url}: {member} has {entry.size} bytes, at most {PROGRAM_LIMIT} are expected")
+            with target.open("wb") as out:
+                shutil.copyfileobj(content, out, 1 << 20)
+    except (*GZIP_ERRORS, tarfile.TarError) as error:
+        raise EnvironmentFault(f"{url} cannot be unpacked: {error or type(error).__name__}") from error
     return target
 
 

@@ -14,38 +14,51 @@ from typing import Any
 import httpx
 
 from bundle.archive import IMAGE_INDEX, IMAGE_MANIFEST, ArchivedImage, Blob
-from bundle.download import Downloader
-from bundle.manifest import Architecture
+from bundle.download import DOCUMENT_LIMIT, Downloader, refuse_downgrade
+from bundle.manifest import Architecture, Origin, Pin
 from bundle.sources import Sources
 from cluster.vocabulary.errors import EnvironmentFault
 
 _INDEXES = (IMAGE_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = (IMAGE_MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+# the layers of a bundle's images have up to 100 MB
+_LAYER_LIMIT = 1 << 30
+# https://docs.docker.com/build/building/best-practices/: overlayfs has up to 128 lower folders
+_MOST_LAYERS = 127
 
 
-def pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> ArchivedImage:
+def pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> tuple[ArchivedImage, Origin]:
     """Download and verify one image for Linux on `architecture`; EnvironmentFault has the reason when this fails."""
     try:
         return _pull(reference, architecture, sources, downloads)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a document that does not follow the specification
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:  # a document that does not follow the specification
         raise EnvironmentFault(f"{reference}: the registry's answer is not an image: {error!r}") from error
 
 
-def _pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> ArchivedImage:
+def _pull(reference: str, architecture: Architecture, sources: Sources, downloads: Downloader) -> tuple[ArchivedImage, Origin]:
     name, _, tag = reference.rpartition(":")
     host, _, repository = name.partition("/")
     if host not in sources.registries:
         raise EnvironmentFault(f"{reference}: the sources have no registry {host}")
     remote = _Repository(f"{sources.registries[host].rstrip('/')}/v2/{repository}", repository, downloads)
-    top = remote.manifest(sources.digests.get(reference, tag))
+    pinned = sources.digests.get(reference)
+    top = remote.manifest(pinned or tag)
     manifest = remote.manifest(_platform(reference, json.loads(_content(top)), architecture)) if top.media_type in _INDEXES else top
     document = json.loads(_content(manifest))
-    blobs = tuple(remote.blob(descriptor) for descriptor in (document["config"], *document["layers"]))
-    config = json.loads(_content(blobs[0]))
+    if len(document["layers"]) > _MOST_LAYERS:
+        raise EnvironmentFault(f"{reference} has {len(document['layers'])} layers, at most {_MOST_LAYERS} are expected")
+    config_blob = remote.blob(document["config"], DOCUMENT_LIMIT)
+    blobs = (config_blob, *(remote.blob(descriptor, _LAYER_LIMIT) for descriptor in document["layers"]))
+    config = json.loads(_content(config_blob))
     if config.get("architecture") != architecture.value:
         raise EnvironmentFault(f"{reference} is for {config.get('architecture')}, expected {architecture}")
-    return ArchivedImage(reference, manifest, blobs)
+    origin = Origin(
+        locations=(f"{name}@{top.digest}",),
+        pin=Pin.SOURCES if pinned else Pin.TAG,
+        digest_from="the sources file" if pinned else f"tag {tag} at {sources.registries[host]}",
+    )
+    return ArchivedImage(reference, manifest, blobs), origin
 
 
 def _platform(reference: str, index: dict[str, Any], architecture: Architecture) -> str:
@@ -72,7 +85,7 @@ class _Repository:
         """Download a manifest or index. If a digest is given, the content must match it."""
         url = f"{self.url}/manifests/{tag_or_digest}"
         headers = {"Accept": ", ".join((*_INDEXES, *_MANIFESTS)), **self._token}
-        answer = self.downloads.get(url, headers, self._authorize)
+        answer = self.downloads.document(url, headers, self._authorize)
         found = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
         wanted = tag_or_digest if _DIGEST.fullmatch(tag_or_digest) else answer.headers.get("Docker-Content-Digest", found)
         if found != wanted:
@@ -82,13 +95,17 @@ class _Repository:
             raise EnvironmentFault(f"{url}: expected an image manifest, got {media_type or 'no media type'}")
         return Blob(media_type, found, len(answer.content), answer.content)
 
-    def blob(self, descriptor: dict[str, Any]) -> Blob:
-        """Download a configuration or layer."""
-        digest = str(descriptor["digest"])
+    def blob(self, descriptor: dict[str, Any], limit: int) -> Blob:
+        """Download a configuration or layer, which has exactly the size in its descriptor."""
+        digest, size = str(descriptor["digest"]), descriptor["size"]
         if not _DIGEST.fullmatch(digest):
-            raise EnvironmentFault(f"{self.url}: {digest} is not a sha256 digest")
-        path = self.downloads.file(f"{self.url}/blobs/{digest}", digest.removeprefix("sha256:"), self._authorize)
-        return Blob(str(descriptor["mediaType"]), digest, path.stat().st_size, path)
+            raise EnvironmentFault(f"{self.url}: {digest[:100]} is not a sha256 digest")
+        if type(size) is not int or not 0 <= size <= limit:
+            raise EnvironmentFault(f"{self.url}: {digest} has the size {str(size)[:100]}, at most {limit} is expected")
+        path = self.downloads.file(f"{self.url}/blobs/{digest}", digest.removeprefix("sha256:"), size, self._authorize)
+        if path.stat().st_size != size:
+            raise EnvironmentFault(f"{self.url}: {digest} has {path.stat().st_size} bytes, but the image's manifest says {size}")
+        return Blob(str(descriptor["mediaType"]), digest, size, path)
 
     def _authorize(self, response: httpx.Response) -> Mapping[str, str]:
         """Fetch an anonymous bearer token from the server in the 401 response (https://distribution.github.io/distribution/spec/auth/token/)."""
@@ -98,6 +115,8 @@ class _Repository:
             raise EnvironmentFault(f"{response.request.url}: the registry requires a login ({challenge or 'no WWW-Authenticate header'})")
         query = {key: parameters[key] for key in ("service", "scope") if key in parameters}
         query.setdefault("scope", f"repository:{self.name}:pull")
-        answer = self.downloads.get(str(httpx.URL(parameters["realm"]).copy_merge_params(query))).json()
+        realm = httpx.URL(parameters["realm"])
+        refuse_downgrade(response.request.url, realm)
+        answer = json.loads(self.downloads.document(str(realm.copy_merge_params(query))).content)
         self._token = {"Authorization": f"Bearer {answer.get('token') or answer.get('access_token', '')}"}
         return self._token

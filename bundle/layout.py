@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from bundle.manifest import CONTROL_PLANE, PROBE, ROLES, FileKind
+from bundle.manifest import CONTROL_PLANE, PROBE, ROLES, FileKind, Origin, Pin
+from bundle.targets import CNI_PLUGINS, CONTAINERD_BINARIES, KUBERNETES_BINARIES, TARGETS
 from cluster.vocabulary.releases import KubernetesRelease
 
 UNITS = Path(__file__).parent / "units"
-_BINARIES = PurePosixPath("/usr/local/bin")
-_CNI_PLUGINS = PurePosixPath("/opt/cni/bin")
-_SYSTEMD = PurePosixPath("/etc/systemd/system")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +28,6 @@ class Place:
     images: tuple[str, ...] = ()
 
 
-KUBERNETES_BINARIES = ("kubelet", "kubeadm", "kubectl")
-CONTAINERD_BINARIES = ("containerd", "containerd-shim-runc-v2", "ctr")
-CNI_PLUGINS = ("bandwidth", "bridge", "firewall", "host-local", "loopback", "portmap", "ptp", "tuning")
 CALICO_IMAGES = ("cni", "kube-controllers", "node")
 CONTROL_PLANE_IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -58,6 +53,12 @@ def places(release: KubernetesRelease) -> Mapping[PurePosixPath, Place]:
     return {place.path: place for place in found}
 
 
+def unit_origin(place: Place) -> Origin:
+    """The origin of a systemd unit: a file of this repository."""
+    path = f"bundle/units/{place.name}"
+    return Origin(locations=(path,), pin=Pin.CHECKOUT, digest_from="this repository")
+
+
 def _binary_places(release: KubernetesRelease) -> list[Place]:
     binaries = {
         **dict.fromkeys(KUBERNETES_BINARIES, release.kubernetes),
@@ -66,40 +67,21 @@ def _binary_places(release: KubernetesRelease) -> list[Place]:
     }
     return [
         *(
-            Place(
-                name,
-                FileKind.BINARY,
-                PurePosixPath("bin", f"{name}.gz"),
-                version,
-                target=_BINARIES / name,
-                mode=0o755,
-                roles=(CONTROL_PLANE,) if name == "kubectl" else ROLES,
-            )
+            _place(name, FileKind.BINARY, f"bin/{name}.gz", version, roles=(CONTROL_PLANE,) if name == "kubectl" else ROLES)
             for name, version in binaries.items()
         ),
-        *(
-            Place(
-                name,
-                FileKind.CNI_PLUGIN,
-                PurePosixPath("cni", f"{name}.gz"),
-                release.cni_plugins,
-                target=_CNI_PLUGINS / name,
-                mode=0o755,
-            )
-            for name in CNI_PLUGINS
-        ),
+        *(_place(name, FileKind.CNI_PLUGIN, f"cni/{name}.gz", release.cni_plugins) for name in CNI_PLUGINS),
     ]
 
 
 def _unit_places(release: KubernetesRelease) -> list[Place]:
-    def unit(name: str, version: str, target: str) -> Place:
-        return Place(name, FileKind.UNIT, PurePosixPath("units", name), version, target=_SYSTEMD / target)
+    versions = {"containerd.service": release.containerd, "kubelet.service": release.kubernetes, "10-kubeadm.conf": release.kubernetes}
+    return [_place(name, FileKind.UNIT, f"units/{name}", version) for name, version in versions.items()]
 
-    return [
-        unit("containerd.service", release.containerd, "containerd.service"),
-        unit("kubelet.service", release.kubernetes, "kubelet.service"),
-        unit("10-kubeadm.conf", release.kubernetes, "kubelet.service.d/10-kubeadm.conf"),
-    ]
+
+def _place(name: str, kind: FileKind, path: str, version: str, roles: tuple[str, ...] = ROLES) -> Place:
+    target = TARGETS[kind][name]
+    return Place(name, kind, PurePosixPath(path), version, target=target.path, mode=target.mode, roles=roles)
 
 
 def _image_places(release: KubernetesRelease) -> list[Place]:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from bundle.layout import Place
-from bundle.manifest import MANIFEST_NAME, BundleFile, BundleManifest, Encoding
+from bundle.manifest import MANIFEST_NAME, BundleFile, BundleManifest, Encoding, Origin
 from bundle.verify import sha256_of
 
 # measured on kubelet: level 9 takes three times as long and saves one percent; unpacking takes the same time for all levels
@@ -22,7 +22,7 @@ def compress(source: Path, target: Path) -> None:
         shutil.copyfileobj(content, stream, _CHUNK)
 
 
-def describe(place: Place, stored: Path, content: Path) -> BundleFile:
+def describe(place: Place, stored: Path, content: Path, origin: Origin | None = None) -> BundleFile:
     """The entry of a file in the manifest. `stored` is the file in the bundle, `content` the file for a host (equal if not compressed)."""
     return BundleFile(
         path=place.path,
@@ -39,6 +39,7 @@ def describe(place: Place, stored: Path, content: Path) -> BundleFile:
         roles=place.roles,
         cni=place.cni,
         images=place.images,
+        origin=origin,
     )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bundle.faults import BundleFault
+from bundle.manifest import Sha256
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
 
@@ -25,6 +26,7 @@ def _check_placeholders(text: str) -> str:
 
 
 Template = Annotated[str, AfterValidator(_check_placeholders)]
+ImageDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class Release(BaseModel):
@@ -44,7 +46,13 @@ class Sources(BaseModel):
 
     releases: dict[str, Release]
     registries: dict[str, str]
-    digests: dict[str, str] = {}
+    digests: dict[str, ImageDigest] = {}
+    # release -> version -> architecture -> file name
+    checksums: dict[str, dict[str, dict[str, dict[str, Sha256]]]] = {}
+
+    def checksum(self, release: str, version: str, architecture: str, file: str) -> str | None:
+        """The pinned sha256 of a file of a release."""
+        return self.checksums.get(release, {}).get(version, {}).get(architecture, {}).get(file)
 
     def at(self, base_url: str) -> Sources:
         """The same paths on another server."""
@@ -55,13 +63,14 @@ class Sources(BaseModel):
             _, slash, path = rest.partition("/")
             return f"{base}{slash}{path}"
 
-        return Sources(
-            releases={
-                name: release.model_copy(update={"url": rebased(release.url), "checksum": rebased(release.checksum)})
-                for name, release in self.releases.items()
-            },
-            registries={name: rebased(url) for name, url in self.registries.items()},
-            digests=self.digests,
+        return self.model_copy(
+            update={
+                "releases": {
+                    name: release.model_copy(update={"url": rebased(release.url), "checksum": rebased(release.checksum)})
+                    for name, release in self.releases.items()
+                },
+                "registries": {name: rebased(url) for name, url in self.registries.items()},
+            }
         )
 
     @property

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
+import hashlib
 import os
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
-from bundle.manifest import Encoding, FileKind, read_manifest
-from bundle.verify import sha256_of
+from bundle.gunzip import DamagedContent
+from bundle.manifest import BundleFile, FileKind, read_manifest
+from bundle.verify import content_of, sha256_of
 from cluster.vocabulary.errors import EnvironmentFault
 
 
@@ -23,25 +23,27 @@ def unpack(folder: Path, name: str, target: Path) -> Path:
         raise EnvironmentFault(f"the bundle at {folder} has no {name}")
     if target.is_file() and sha256_of(target) == file.content_sha256:
         return target
-    with (folder / file.path).open("rb") as stored:
-        _place(gzip.GzipFile(fileobj=stored) if file.encoding is Encoding.GZIP else stored, target, file.mode)
-    if sha256_of(target) != file.content_sha256:
-        target.unlink()
-        raise EnvironmentFault(f"{name} of the bundle at {folder} is damaged: run `sixstack bundle verify` to list the damaged files")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        if not _matches(file, content_of(folder, file), temporary):
+            raise EnvironmentFault(f"{name} of the bundle at {folder} is damaged: run `sixstack bundle verify` to list the damaged files")
+        temporary.chmod(file.mode)
+        # atomically, because another process may run the old file
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
     return target
 
 
-class _Readable(Protocol):
-    """The source of the content."""
-
-    def read(self, size: int = -1, /) -> bytes: ...
-
-
-def _place(source: _Readable, target: Path, mode: int) -> None:
-    """Write atomically, because another process may run the old file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    with temporary.open("wb") as out:
-        shutil.copyfileobj(source, out, 1 << 20)
-    temporary.chmod(mode)
-    temporary.replace(target)
+def _matches(file: BundleFile, content: Iterator[bytes], target: Path) -> bool:
+    """Write the content; whether it is the one in the manifest."""
+    digest = hashlib.sha256()
+    try:
+        with target.open("wb") as out:
+            for piece in content:
+                out.write(piece)
+                digest.update(piece)
+    except DamagedContent:
+        return False
+    return digest.hexdigest() == file.content_sha256

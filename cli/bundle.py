@@ -1,4 +1,4 @@
-"""`sixstack bundle`: fetch, verify and show artifact bundles. Needs no Prefect server."""
+"""`sixstack bundle`: fetch, verify, register and show artifact bundles, and list their components. Only blocks need a Prefect server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.exit_codes import SUCCESS, USAGE
+from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.release import add_release
 
 if TYPE_CHECKING:
@@ -21,7 +21,14 @@ examples:
   sixstack bundle fetch /srv/bundle --architecture arm64
   sixstack bundle fetch --base-url http://mirror.example:8080
   sixstack bundle verify /srv/bundle
+  sixstack bundle verify --block default             # also compares the manifest with the digest in the block
+  sixstack bundle register /srv/bundle               # as block `default`; later runs refuse another manifest in that folder
   sixstack bundle show /srv/bundle --output json
+  sixstack bundle sbom /srv/bundle > bundle.cdx.json
+  sixstack bundle sbom --python > python.cdx.json
+
+exit codes of verify: 0 when all files match, also when some are not pinned (each is named); 1 when a file or the manifest differs, or when
+something is not pinned and --strict is given; 2 when there is no manifest to read.
 """
 
 
@@ -39,19 +46,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fetch.add_argument("--base-url", metavar="URL", help="a server with the same paths as the published servers")
     fetch.add_argument("--sources", metavar="FILE", type=Path, help="other addresses, in the format of bundle/sources.yaml")
 
-    summary = "compare every file of a bundle with the manifest and list all differences"
+    summary = "compare every file of a bundle with the manifest, and list all differences and everything that is not pinned"
     verify = actions.add_parser("verify", help=summary, description=summary)
-    verify.add_argument("folder", type=Path)
+    verified = verify.add_mutually_exclusive_group(required=True)
+    verified.add_argument("folder", nargs="?", type=Path)
+    verified.add_argument(
+        "--block", metavar="NAME", help="the bundle of this Artifact bundle block, with the digest that the block records"
+    )
+    verify.add_argument("--strict", action="store_true", help="exit with 1 when something is not pinned")
+
+    summary = "verify a bundle and save it as an Artifact bundle block, with the digest of its manifest"
+    register = actions.add_parser("register", help=summary, description=summary)
+    register.add_argument("folder", type=Path)
+    register.add_argument("--name", default="default", help="name of the block; default: %(default)s")
+    register.add_argument("--overwrite", action="store_true", help="replace the block of this name if it differs")
 
     summary = "show the content of a bundle"
     show = actions.add_parser("show", help=summary, description=summary)
     show.add_argument("folder", type=Path)
     show.add_argument("--output", choices=("table", "json"), default="table")
 
+    summary = "print a software bill of materials in CycloneDX JSON"
+    sbom = actions.add_parser("sbom", help=summary, description=summary)
+    listed = sbom.add_mutually_exclusive_group(required=True)
+    listed.add_argument("folder", nargs="?", type=Path, help="folder of a bundle: its programs and images")
+    listed.add_argument("--python", action="store_true", help="the Python packages that sixstack runs with")
+
 
 def run(args: argparse.Namespace) -> int:
     """Run the chosen action; returns the exit code, errors are raised."""
-    return {"fetch": _fetch, "verify": _verify, "show": _show}[args.action](args)
+    actions = {"fetch": _fetch, "verify": _verify, "register": _register, "show": _show, "sbom": _sbom}
+    return actions[args.action](args)
 
 
 def _report(line: str) -> None:
@@ -91,13 +116,52 @@ def _manifest(folder: Path) -> BundleManifest | None:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from bundle.verify import verify_bundle
+    from bundle.manifest import manifest_sha256
+    from bundle.verify import unpinned_files, verify_bundle
 
-    manifest = _manifest(args.folder)
-    if manifest is None:
+    remarks: tuple[str, ...] = ()
+    folder = args.folder
+    if args.block is not None:
+        from blocks.artifact_bundle import ArtifactBundle
+        from blocks.loading import load
+        from cli.server import require_server
+
+        require_server()
+        block = load(ArtifactBundle, args.block)
+        folder, manifest = block.path, block.manifest()
+        remarks = tuple(f"not pinned: {problem.message}. {problem.hint}" for problem in block.remarks())
+    elif (found := _manifest(folder)) is None:
         return USAGE
-    verify_bundle(args.folder, manifest)
-    print(f"{manifest.name}: {len(manifest.files)} files, {manifest.total_size / 1e6:.0f} MB, all files match the manifest")
+    else:
+        manifest = found
+    verify_bundle(folder, manifest)
+    remarks = (*remarks, *unpinned_files(manifest))
+    print("\n".join([*remarks, f"sha256 of the manifest: {manifest_sha256(folder)}"]))
+    pinned = f", {len(remarks)} not pinned" if remarks else ""
+    print(f"{manifest.name}: {len(manifest.files)} files, {manifest.total_size / 1e6:.0f} MB, all files match the manifest{pinned}")
+    return PROBLEMS if remarks and args.strict else SUCCESS
+
+
+def _register(args: argparse.Namespace) -> int:
+    from blocks.artifact_bundle import ArtifactBundle
+    from blocks.loading import load
+    from blocks.saving import Saved, save
+    from bundle.verify import verify_bundle
+    from cli.server import require_server
+
+    if (manifest := _manifest(args.folder)) is None:
+        return USAGE
+    require_server()
+    block = ArtifactBundle.of(args.folder)
+    verify_bundle(block.path, manifest)
+    outcome = save(block, args.name, overwrite=args.overwrite)
+    if outcome is Saved.DIFFERS:
+        held = load(ArtifactBundle, args.name)
+        _report(f"saved: {held.folder} with manifest sha256 {held.manifest_sha256 or '(not pinned)'}")
+        _report(f"now:   {block.folder} with manifest sha256 {block.manifest_sha256}")
+        _report(f"sixstack: block `{args.name}` has another bundle and was kept; --overwrite replaces it")
+        return PROBLEMS
+    print(f"artifact-bundle/{args.name}: {outcome}, {manifest.name}, manifest sha256 {block.manifest_sha256}")
     return SUCCESS
 
 
@@ -116,4 +180,17 @@ def _show(args: argparse.Namespace) -> int:
     widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+    return SUCCESS
+
+
+def _sbom(args: argparse.Namespace) -> int:
+    from bundle.sbom import bundle_sbom, python_sbom
+
+    if args.python:
+        print(python_sbom())
+        return SUCCESS
+    manifest = _manifest(args.folder)
+    if manifest is None:
+        return USAGE
+    print(bundle_sbom(args.folder, manifest))
     return SUCCESS

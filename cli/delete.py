@@ -1,4 +1,4 @@
-"""`sixstack delete CLUSTER --confirm NAME`: start delete-cluster/default, follow the run."""
+"""`sixstack delete CLUSTER --confirm NAME [--without-copy]`: start delete-cluster/default, follow the run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_cluster(parser)
     parser.add_argument("--confirm", metavar="NAME", required=True, help="the cluster's name; everything in the cluster is deleted")
+    parser.add_argument(
+        "--without-copy",
+        action="store_true",
+        help="do not save etcd's data and PKI; otherwise an encrypted copy goes to the Backup store block, and its place is printed",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -20,4 +25,5 @@ def run(options: argparse.Namespace) -> int:
     spec = read_spec(options.cluster, manifests=False)
     if isinstance(spec, int):
         return spec
-    return run_deployment("delete-cluster/default", {"cluster": as_parameter(options.cluster, spec), "confirm": options.confirm})
+    parameters = {"cluster": as_parameter(options.cluster, spec), "confirm": options.confirm, "without_copy": options.without_copy}
+    return run_deployment("delete-cluster/default", parameters)

@@ -4,3 +4,4 @@ SUCCESS = 0
 PROBLEMS = 1  # problems found, or the run failed
 USAGE = 2  # unreadable input or wrong usage
 ENVIRONMENT = 3  # no server, no block, no tool
+DAMAGED = 4  # `sixstack audit --verify`: audit records are missing, changed or torn

@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--trust-on-first-use",
         action="store_true",
-        help="for machines without a known host key: accept the first key that the host presents",
+        help="for machines without a known host key: record the first key that the host presents, and refuse every other key later",
     )
     add("--cni", choices=("calico", "flannel", "none"), default="calico", help="pod network (default: calico)")
     add("--tkestack-labels", action="store_true", help="also set the node labels that TKEStack's tools use to find a node")

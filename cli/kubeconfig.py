@@ -6,7 +6,6 @@ import argparse
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 from cli.cluster_argument import add_cluster, cluster_name
@@ -85,12 +84,17 @@ def _save(cluster: str, file: str) -> int:
 
 
 def _write(text: str, target: Path) -> None:
-    """Write a temporary file and rename it: readers see the old or the new file, always with mode 0600."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    """Write a second file and rename it: readers see the old or the new file, always with mode 0600.
+
+    The name of the second file is fixed, so that the next command replaces what a killed one left.
+    """
+    new = target.with_name(f".{target.name}.sixstack-new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        Path(name).replace(target)
+        new.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from cli.cluster_argument import add_cluster, cluster_name
@@ -42,13 +42,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(kubeconfig: object, arguments: list[str]) -> int:
+    """Run kubectl with a kubeconfig in memory: a file would stay after SIGTERM, SIGHUP or SIGKILL.
+
+    It cannot be changed, so `kubectl config set-context` and its like fail: kubectl finds no folder for its lock file `/proc/self/fd/N.lock`.
+    """
     import yaml
 
-    with tempfile.TemporaryDirectory(prefix="sixstack-") as folder:
-        path = Path(folder) / "kubeconfig"
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(kubeconfig), encoding="utf-8")
-        return subprocess.run([_kubectl(), *arguments], env={**os.environ, "KUBECONFIG": str(path)}, check=False).returncode
+    descriptor = os.memfd_create("kubeconfig", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with os.fdopen(descriptor, "wb") as memory:
+        os.fchmod(descriptor, 0o600)
+        memory.write(yaml.safe_dump(kubeconfig).encode())
+        memory.flush()
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+        environment = {**os.environ, "KUBECONFIG": f"/proc/self/fd/{descriptor}"}  # of kubectl, and of a plug-in that it runs
+        return subprocess.run([_kubectl(), *arguments], env=environment, pass_fds=[descriptor], check=False).returncode
 
 
 def _kubectl() -> str:

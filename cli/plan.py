@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cli.cluster_argument import add_cluster, problem_lines, read
 from cli.exit_codes import PROBLEMS, SUCCESS
+from cli.first_uses import print_first_uses
 from cluster.vocabulary.control_characters import without_control
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ def _inspect(spec: ClusterSpec, run: RunContext) -> tuple[dict[str, HostFacts], 
 
     def inspect(host: Host) -> HostFacts | SixstackError:
         try:
-            return gather(session(host, run), host)
+            opened = session(host, run)
+            print_first_uses(opened)
+            return gather(opened, host)
         except EnvironmentFault:
             raise
         except SixstackError as error:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cli.first_uses import print_first_uses
+
 if TYPE_CHECKING:
     from blocks.saved_kubeconfig import SavedKubeconfig
     from hosts.session import Session
@@ -28,13 +30,17 @@ def control_plane_session(block: SavedKubeconfig) -> Iterator[Session]:
     from cluster.vocabulary.errors import EnvironmentFault
     from cluster.vocabulary.spec import Host, Role
     from hosts.session_pool import close_pool, open_pool
+    from runs.recorded_keys import ClusterKeys
     from runs.sessions import credential
 
     if block.ssh is None:
         raise EnvironmentFault(f"the saved kubeconfig of {block.cluster} has no SSH endpoint")
     key = f"command-line-{block.cluster}"
     try:
-        yield open_pool(key).session(Host(name=block.control_plane, role=Role.CONTROL_PLANE, ssh=block.ssh), credential)
+        host = Host(name=block.control_plane, role=Role.CONTROL_PLANE, ssh=block.ssh)
+        opened = open_pool(key, ClusterKeys(block.cluster)).session(host, credential)
+        print_first_uses(opened)
+        yield opened
     finally:
         close_pool(key)
 

@@ -73,8 +73,8 @@ def _report(flow_run: str, audit: str) -> dict[str, Any] | None:
     from blocks.loading import load
 
     try:
-        records = list(load(AuditStore, audit).records(flow_run))
-    except (EnvironmentFault, OSError) as error:
+        records = load(AuditStore, audit).read(flow_run).documents
+    except EnvironmentFault as error:
         print(f"sixstack: the report cannot be read: {error}", file=sys.stderr)
         return None
     reports = [record["report"] for record in records if record.get("report")]

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from bundle.fetch import fetch_default_bundle, reachable
-from bundle.manifest import read_manifest
+from bundle.manifest import manifest_sha256, read_manifest
 from bundle.unpack import unpack
 from cluster.vocabulary.families import Family, StackMode, families_of
 from demo.cases import CASES
@@ -50,7 +50,10 @@ def run_demo(prefect: LocalPrefect, stack: StackMode, primary: Family) -> int:
     _report(f"\ndone after {time.monotonic() - started:.0f} s. Also:")
     _report(f"  .venv/bin/sixstack kubeconfig {LAB}          # the admin kubeconfig")
     _report(f"  .venv/bin/sixstack kubectl {LAB} -- get pods -A")
-    _report(f"  {prefect.ui}          # the Prefect UI: runs, artifacts, blocks")
+    _report(f"  {prefect.ui}          # the Prefect UI: runs, artifacts, blocks; it asks for a password")
+    _report(f"  grep -m1 auth_string {prefect.settings.file.name}          # the password of the UI: the text between the quotes")
+    _report(f"  .venv/bin/sixstack delete .sixstack/demo.yaml --confirm {LAB}   # first saves a copy of etcd and PKI in {prefect.copies},")
+    _report(f"                           # encrypted: only {prefect.identity} (created by this demo) decrypts it")
     _report("  make clean-demo          # removes the cluster, the hosts, the server and the worker")
     return 0
 
@@ -119,7 +122,8 @@ def _register(prefect: LocalPrefect, bundle: Path, name: str) -> None:
     """Register block types, deployments and the blocks of a lab; nothing is done when all of them are registered as they are now."""
     key_file = hosts.lab_of(name).key_file
     stamp = prefect.state / f"registered-{name}"
-    state = json.dumps([prefect.api, str(bundle), str(key_file), key_file.stat().st_mtime_ns, _digest_of_deployments()])
+    digests = [manifest_sha256(bundle), _digest_of_deployments()]
+    state = json.dumps([prefect.api, str(bundle), str(key_file), key_file.stat().st_mtime_ns, *digests])
     if stamp.exists() and stamp.read_text(encoding="utf-8") == state:
         return
     prefect.deploy(_report)

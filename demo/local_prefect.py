@@ -14,18 +14,20 @@ import socket
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import psutil
 
+from blocks.age_identity import recipient_of
+from bundle.manifest import manifest_sha256
 from cluster.vocabulary.errors import EnvironmentFault
+from demo.prefect_settings import PrefectSettings, make_private
 
 Report = Callable[[str], None]
 
@@ -39,7 +41,6 @@ COMMANDS = {
     "server": ["-m", "prefect", "server", "start"],
     "worker": ["-m", "prefect", "worker", "start", "--pool", POOL, "--name", "sixstack", "--limit", "8"],
 }
-_SETTINGS = Path(__file__).parent / "prefect.toml.template"
 _CHECKOUT = Path(__file__).parent.parent
 _children: list[subprocess.Popen[bytes]] = []  # Python warns about a running process whose Popen object is gone
 
@@ -56,19 +57,29 @@ class LocalPrefect:
         return self.root / ".sixstack"
 
     @property
-    def settings_file(self) -> Path:
-        """The generated settings."""
-        return self.root / "prefect.toml"
+    def identity(self) -> Path:
+        """The private age identity of the copies, which on your own server belongs on another machine."""
+        return self.state / "backups" / "identity.txt"
+
+    @property
+    def copies(self) -> Path:
+        """Folder of the Backup store."""
+        return self.identity.parent / "copies"
+
+    @property
+    def settings(self) -> PrefectSettings:
+        """The generated settings, with the password."""
+        return PrefectSettings(self.root)
 
     @property
     def api(self) -> str:
         """URL of the API, from the settings file."""
-        return str(tomllib.loads(self.settings_file.read_text(encoding="utf-8"))["api"]["url"])
+        return self.settings.api
 
     @property
     def ui(self) -> str:
         """Address of the UI."""
-        return self.api.removesuffix("/api")
+        return self.settings.ui
 
     def environment(self) -> dict[str, str]:
         """The environment of every Prefect process: without the user's own PREFECT_ variables."""
@@ -77,13 +88,14 @@ class LocalPrefect:
     def start(self, report: Report) -> None:
         """Start the server and the worker; a running one is reused."""
         self.state.mkdir(mode=0o700, exist_ok=True)
+        self.state.chmod(0o700)
         if self.healthy():
             report(f"the Prefect server is running: {self.ui}")
         else:
+            if self.process("server") and not self.settings.protected():
+                report("the running Prefect server is not protected by a password: it and its worker start again with one; active runs end")
             self.stop(report)
-            settings = Template(_SETTINGS.read_text(encoding="utf-8"))
-            home = json.dumps(str(self.state / "prefect"))
-            self.settings_file.write_text(settings.substitute(home=home, port=self._free_port()), encoding="utf-8")
+            self.settings.write(home=self.state / "prefect", port=self._free_port())
             report(f"starting a Prefect server: {self.ui} (log: {self.state / 'server.log'})")
             self._wait_until_healthy(self._spawn("server"))
         if not self.process("worker"):
@@ -101,11 +113,11 @@ class LocalPrefect:
         _children[:] = [child for child in _children if child.poll() is None]
 
     def remove(self, report: Report) -> None:
-        """Remove the settings and the state folder, except for the audit records."""
-        self.settings_file.unlink(missing_ok=True)
+        """Remove the settings and the state folder, except for the audit records, and the copies of deleted clusters with their key."""
+        self.settings.file.unlink(missing_ok=True)
         for entry in self.state.iterdir() if self.state.exists() else ():
-            if entry.name == "audit":
-                report(f"kept: the audit records in {entry}")
+            if entry in (self.state / "audit", self.identity.parent):
+                report(f"kept: the {'audit records' if entry.name == 'audit' else 'copies of deleted clusters and their key'} in {entry}")
             elif entry.is_dir():
                 shutil.rmtree(entry)
             else:
@@ -123,26 +135,35 @@ class LocalPrefect:
         return None
 
     def healthy(self) -> bool:
-        """Whether this folder's server answers."""
-        return self.settings_file.exists() and self.process("server") is not None and self._answers()
+        """Whether this folder's server answers, and only to the password."""
+        return self.settings.protected() and self.process("server") is not None and self._answers()
 
     def deploy(self, report: Report) -> None:
         """Register block types and deployments, and create the inactive schedule of the retests unless it exists."""
         report("registering blocks and deployments")
-        for module in ("ssh_credential", "artifact_bundle", "audit_store", "saved_cluster", "saved_kubeconfig"):
+        for module in (
+            "ssh_credential",
+            "artifact_bundle",
+            "audit_store",
+            "backup_store",
+            "saved_cluster",
+            "saved_kubeconfig",
+            "recorded_host_keys",
+        ):
             self._python("prefect", "block", "register", "--module", f"blocks.{module}")
         self._python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(_CHECKOUT / "deployments" / "prefect.yaml"))
-        retests = self._request("GET", "/deployments/name/retest-clusters/default").raise_for_status().json()
+        retests = self.request("GET", "/deployments/name/retest-clusters/default").raise_for_status().json()
         if NIGHTLY not in {schedule["slug"] for schedule in retests["schedules"]}:  # one that the user changed stays as it is
             self._python("cli", "schedule-retests", "--name", NIGHTLY)
 
     def register(self, *, bundle: Path, credential: str, key_file: Path, audit: Path) -> None:
-        """Save the blocks that a lab's cluster files name: bundle `lab`, the SSH credential, and the audit store."""
+        """Save the blocks that a lab's cluster files name: bundle `lab`, the SSH credential, the audit store, and the backup store."""
         self.save_blocks(
             {
-                "artifact-bundle": {"lab": {"folder": str(bundle)}},
+                "artifact-bundle": {"lab": {"folder": str(bundle), "manifest_sha256": manifest_sha256(bundle)}},
                 "ssh-credential": {credential: {"private_key": key_file.read_text(encoding="utf-8")}},
                 "audit-store": {"default": {"url": str(audit)}},
+                "backup-store": {"default": {"url": str(self.copies), "recipient": recipient_of(self.identity)}},
             }
         )
 
@@ -159,6 +180,18 @@ class LocalPrefect:
             raise EnvironmentFault(f"prefect printed no flow run id:\n{output}")
         return found[0]
 
+    def request(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """One request to the API, with the password, and for a change with the token of Prefect's CSRF protection."""
+        # trust_env: a proxy of the user's environment does not reach this loopback address
+        with httpx.Client(base_url=self.api, auth=self.settings.credential, timeout=30, trust_env=False) as client:
+            if method != "GET":
+                name = str(uuid4())
+                answer = client.get("/csrf-token", params={"client": name})
+                if not answer.is_success:
+                    return answer
+                client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": answer.json()["token"]})
+            return client.request(method, path, json=body)
+
     def _free_port(self) -> int:
         """The port of the previous start if it is free, else any free port."""
         previous = 0
@@ -172,6 +205,7 @@ class LocalPrefect:
         raise EnvironmentFault("no free TCP port on 127.0.0.1")
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        make_private(self.state / f"{name}.log")
         with (self.state / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *COMMANDS[name]],
@@ -181,6 +215,8 @@ class LocalPrefect:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C in the terminal does not reach it
+                # the results of runs are for this user alone; the server copies its UI into Prefect's own folder, for all users
+                umask=0o077 if name == "worker" else -1,
             )
         _children.append(process)
         return process
@@ -195,8 +231,13 @@ class LocalPrefect:
             time.sleep(0.25)  # the server announces nothing when it is ready
 
     def _answers(self) -> bool:
+        """Whether the API accepts the password and nothing less: the running server may be older than its settings file."""
+        path = "/admin/version"  # /health needs no password
         try:
-            return self._request("GET", "/health").is_success
+            return (
+                self.request("GET", path).is_success
+                and httpx.get(f"{self.api}{path}", timeout=30, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+            )
         except httpx.TransportError:
             return False
 
@@ -207,10 +248,10 @@ class LocalPrefect:
         """
         active = {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING", "SCHEDULED"]}}}
         crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": "the worker was killed"}, "force": True}
-        for run in self._request("POST", "/flow_runs/filter", {"flow_runs": active}).raise_for_status().json():
+        for run in self.request("POST", "/flow_runs/filter", {"flow_runs": active}).raise_for_status().json():
             if run["auto_scheduled"] and run["state_name"] == "Scheduled":  # an overdue one is Late
                 continue
-            self._request("POST", f"/flow_runs/{run['id']}/set_state", crashed).raise_for_status()
+            self.request("POST", f"/flow_runs/{run['id']}/set_state", crashed).raise_for_status()
             report(f"the worker of run `{run['name']}` was killed: the run is now Crashed")
 
     def _request(self, method: str, path: str, body: object = None) -> httpx.Response:

@@ -13,10 +13,13 @@ from prefect.blocks.core import Block
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.audit_store import AuditStore
+from blocks.backup_store import BackupStore
 from blocks.saved_cluster import SavedCluster
 from blocks.ssh_credential import SSHCredential
 
-TYPES: dict[str, type[Block]] = {kind.get_block_type_slug(): kind for kind in (ArtifactBundle, AuditStore, SavedCluster, SSHCredential)}
+TYPES: dict[str, type[Block]] = {
+    kind.get_block_type_slug(): kind for kind in (ArtifactBundle, AuditStore, BackupStore, SavedCluster, SSHCredential)
+}
 
 
 def register(blocks: dict[str, dict[str, dict[str, Any]]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import Flow, flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
+from cluster.plan.delete import RESET_HOST
 from cluster.plan.graph import Plan
 from cluster.plan.outcome import create_summary
 from cluster.vocabulary.errors import ClusterError
@@ -35,7 +36,7 @@ def create_cluster(cluster: str | ClusterSpec, verify: bool = True, wait_seconds
     run = run_context(given.fields)
     spec = validate(given, run)
     with cluster_run(run, wait_seconds):
-        facts, uninspected = inspect_hosts(spec.hosts, run)
+        facts, uninspected = inspect_hosts(spec.hosts, run, awaited=(RESET_HOST,))
         resolved, plan = plan_cluster(spec, facts, uninspected, run, verify=verify)
         if not plan.empty:
             # the heartbeat of the parent run is enough; the subflow's own would take a second at its end (measured)

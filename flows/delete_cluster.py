@@ -1,4 +1,4 @@
-"""Flow delete-cluster: remove a cluster from its machines, and restore their previous state."""
+"""Flow delete-cluster: save etcd's data and PKI, remove a cluster from its machines, and restore their previous state."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from runs.artifacts import plan_artifact, summary_artifact
 from runs.cluster_run import cluster_run, run_context
 from runs.confirmation import require_confirmation
 from runs.context import spec_context
+from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
@@ -22,21 +23,23 @@ from tasks.validate import validate
 
 
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
-def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int = 300) -> None:
+def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int = 300, without_copy: bool = False) -> None:
     """Remove a cluster from its hosts: kubeadm reset, then removal of CNI links, files, units, routes and rules of both families.
 
     Args:
         cluster: The name of a saved cluster, or a cluster file.
         confirm: The cluster's name again. Everything in the cluster is deleted.
         wait_seconds: How long to wait for another run on the same cluster.
+        without_copy: Do not save etcd's data and PKI before they are removed. Otherwise an encrypted copy goes to the Backup store of the file.
     """
     given = given_cluster(cluster)
     run = run_context(given.fields)
     spec = validate(given, run)
-    require_confirmation(confirm, spec, "delete")
+    require_confirmation(confirm, spec, "delete", without_copy=without_copy)
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
-        if problems := (*uninspected, *delete_problems(spec, facts)):
+        copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts)
+        if problems := (*uninspected, *delete_problems(spec, facts), *uncopied):
             lines = [
                 f"cluster {spec.name} is not deleted, and nothing was changed on any host",
                 *(f"- {problem}" for problem in problems),
@@ -44,7 +47,7 @@ def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int =
             ]
             text, succeeded = "\n".join(lines), False
         else:
-            plan = plan_delete(spec, facts)
+            plan = plan_delete(spec, facts, copies)
             plan_artifact(run, plan)
             text, succeeded = delete_summary(spec, plan, execute(plan, TASKS, spec_context(run, spec)))
         summary_artifact(run, text)

@@ -13,6 +13,7 @@ from cluster.vocabulary.errors import CannotApply, ClusterError
 from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import cluster_run, run_context
 from runs.context import RunContext, spec_context
+from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
@@ -51,23 +52,26 @@ def _free(spec: ClusterSpec, owner: str, run: RunContext, wait_seconds: int, fre
 
     The hosts are inspected once the slot is free: while this run waited, a marker may have been removed, or another cluster been created.
     """
-    with cluster_run(replace(run, cluster=owner), wait_seconds):
+    with cluster_run(replace(run, cluster=owner), wait_seconds, file_of=spec.name):
         facts, uninspected = inspect_hosts(spec.hosts, run)
         owners = {found.owner for found in facts.values() if found.owner is not None}
+        parts = {name: owned_part(spec, name, facts) for name in sorted(owners)}
+        copies = {name: find_copy_settings(part, facts) for name, part in parts.items()}
         if problems := (
             *uninspected,
             *test_host_problems(spec, facts),
-            *(problem for name in sorted(owners) for problem in delete_problems(owned_part(spec, name, facts), facts)),
+            *(problem for part in parts.values() for problem in delete_problems(part, facts)),
+            *dict.fromkeys(problem for _, uncopied in copies.values() for problem in uncopied),
         ):
             refused = NotFreed(problems)
             if freed:
                 raise ClusterError(f"the hosts are not freed, except {', '.join(freed)}\n{refused}")
             raise refused
         if owner in owners:
-            part = owned_part(spec, owner, facts)
+            part = parts[owner]
             report_progress(run, f"deleting cluster {owner} from {', '.join(host.name for host in part.hosts)}")
             freed += [host.name for host in part.hosts]
-            plan = plan_free(part, facts)
+            plan = plan_free(part, facts, copies[owner][0])
             text, succeeded = delete_summary(part, plan, execute(plan, TASKS, spec_context(replace(run, cluster=owner), part)))
             if not succeeded:
                 raise ClusterError(text)

@@ -73,7 +73,7 @@ def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
                 if settings.keep_failed and retest.kept and attempt.extra["result"] is RetestResult.FAILED:
                     _kept_machines.setdefault(run.id, set()).update(candidate.machines)
         result = RetestResult.PASSED
-    except Exception as raised:  # also a record that could not be written: the history then has nothing
+    except Exception as raised:  # also an audit store block that is gone: the history then has nothing
         error = str(raised)
         result = RetestResult.REFUSED if attempt.extra["result"] is RetestResult.REFUSED else RetestResult.FAILED
         raise

@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 from cluster.vocabulary.errors import Bug, HostBusy, HostError, HostUnreachable, StepTimedOut
 from cluster.vocabulary.redaction import redact
 from hosts.remote_shell import TIMED_OUT
-from hosts.session import Output, Session
+from hosts.session import Output, Shell
 from templates import render
 
 STEPS = PurePosixPath("/var/lib/sixstack/steps")
@@ -43,21 +43,22 @@ class StepResult:
 
 
 def run_detached(
-    session: Session,
+    session: Shell,
     *,
     cluster: str,
     step: str,
     script: str,
     inputs: Mapping[str, bytes] | None = None,
     limit: timedelta,
+    stops_others: bool = False,
     on_line: Callable[[str], None] = lambda _: None,
     secrets: Iterable[str] = (),
 ) -> StepResult:
     """Run `script` as unit sixstack-STEP-CLUSTER-ATTEMPT, or attach to the one that runs, and wait for its end.
 
     The script reads each of `inputs` at "$SIXSTACK_STEP_DIR/NAME", and handles the state that an earlier attempt left. `on_line` receives each
-    printed line at once; errors are without `secrets`. HostUnreachable when the connection breaks (the step continues: call again to attach), StepTimedOut when
-    `limit` ended the step, HostBusy when a step of that name runs for another cluster.
+    printed line at once; errors are without `secrets`. A unit of another step that outlived its run is stopped with `stops_others`, else awaited. HostUnreachable when the connection breaks (the step continues: call again to attach), StepTimedOut when
+    `limit` ended the step, HostBusy when a step of that name runs for another cluster, or another step does not end.
     """
     if not _NAME.match(step) or not _NAME.match(cluster):
         raise Bug(f"not a name for a unit: {step!r} of {cluster!r}")
@@ -68,7 +69,7 @@ def run_detached(
         **_checked(inputs or {}),
     }
     unit_limit = whole + 60
-    starter = render("step/detached.sh.j2", step=step, cluster=cluster, unit_limit=unit_limit)
+    starter = render("step/detached.sh.j2", step=step, cluster=cluster, unit_limit=unit_limit, stops_others=stops_others)
     log = _Log(on_line)
     output = session.run(
         starter, limit=timedelta(seconds=unit_limit) + _START_LIMIT, stdin=_packed(files), on_output=log.take, most=_KEEP, only_last=True
@@ -76,10 +77,17 @@ def run_detached(
     return _result(session, step, limit, output, log, secrets)
 
 
-def _result(session: Session, step: str, limit: timedelta, output: Output, log: _Log, secrets: Iterable[str]) -> StepResult:
+def await_step(session: Shell, step: str, limit: timedelta) -> None:
+    """Wait for the end of a step that runs on the host; HostBusy when it runs longer than `limit`."""
+    seconds = math.ceil(limit.total_seconds())
+    if not session.run(f"flock -s -w {seconds} {STEPS}/{step}/lock true", limit=limit + _START_LIMIT).ok:
+        raise HostBusy(f"{session.host}: step {step} is still running there after {seconds} s")
+
+
+def _result(session: Shell, step: str, limit: timedelta, output: Output, log: _Log, secrets: Iterable[str]) -> StepResult:
     word, _, rest = log.headline.partition(" ")
     if word == "busy":
-        raise HostBusy(f"{session.host}: step {step} of cluster {rest} is running there")
+        raise HostBusy(f"{session.host}: step {rest} is running there")
     last = output.stderr.strip().rpartition("\n")[2].split()
     if last == ["vanished"]:
         raise HostUnreachable(session.host, f"step {step} (attempt {rest}) was stopped from outside and left no exit code")

@@ -43,7 +43,8 @@ class Exchange:
     """The data of one channel; standard output starts after the line `mark`.
 
     HostError when the host prints more than `most` bytes on one stream. With `only_last`, standard output may be longer, and the last
-    `most` bytes are kept.
+    `most` bytes are kept. With `to_end`, the end of the streams counts and not that of the script: sshd may report the exit code while output
+    waits for a slow reader.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class Exchange:
         *,
         most: int = MOST_OUTPUT,
         only_last: bool = False,
+        to_end: bool = False,
     ) -> None:
         self._host = host
-        self._most, self._only_last = most, only_last
+        self._most, self._only_last, self._to_end = most, only_last, to_end
         self._begin = time.monotonic()
         self._channel = channel
         self._mark = mark.encode() + b"\n"
@@ -94,7 +96,7 @@ class Exchange:
                     rest = rest[sent:]
                 if sent < 0 or number % _DRAIN_EVERY == 0:
                     self._drain()
-                    self._check_deadline()
+                    self.check_deadline()
                     if channel.exit_status_ready():
                         return
 
@@ -113,7 +115,7 @@ class Exchange:
             if self._ended():
                 self._drain()
                 return until()
-            self._check_deadline()
+            self.check_deadline()
             if not drained:
                 continue
             # the exit code alone sets no event: a stream that stays open after it is read again after a moment
@@ -135,12 +137,13 @@ class Exchange:
             return True
         if not channel.exit_status_ready():
             return False
-        if channel.eof_received:
-            return True
+        if channel.eof_received or self._to_end:
+            return bool(channel.eof_received)
         self._exited = self._exited or time.monotonic()
         return time.monotonic() - self._exited > _LINGER_SECONDS
 
-    def _check_deadline(self) -> None:
+    def check_deadline(self) -> None:
+        """TimeoutError at the deadline."""
         if time.monotonic() >= self._deadline:
             raise TimeoutError
 

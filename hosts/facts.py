@@ -10,7 +10,7 @@ from cluster.facts.host_facts import HostFacts, InstalledArtifacts
 from cluster.facts.parse import ARTIFACT_PARTS, PARTS, parse, parse_installed_artifacts
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.spec import Host
-from hosts.session import Session
+from hosts.session import Shell
 from templates import render
 
 LIMIT = timedelta(seconds=90)  # each command in it has 5 s; a healthy host needs less than one
@@ -22,7 +22,7 @@ def facts_script(parts: tuple[str, ...] = tuple(PARTS)) -> str:
     return render("facts/gather.sh.j2", parts=parts)
 
 
-def gather(session: Session, host: Host) -> HostFacts:
+def gather(session: Shell, host: Host) -> HostFacts:
     """All facts of the host; the script changes nothing there.
 
     HostError when the script fails. Errors of the session (HostUnreachable, StepTimedOut) pass through.
@@ -32,12 +32,12 @@ def gather(session: Session, host: Host) -> HostFacts:
     return parse(answer, host.name, sent=sent, received=time.time())
 
 
-def gather_installed_artifacts(session: Session, host: Host) -> InstalledArtifacts:
+def gather_installed_artifacts(session: Shell, host: Host) -> InstalledArtifacts:
     """The artifacts of the bundle that the host has, for a tenth of the cost of all facts. Raises as `gather`."""
     return parse_installed_artifacts(_answer(session, host, ARTIFACT_PARTS), host.name)
 
 
-def _answer(session: Session, host: Host, parts: tuple[str, ...]) -> str:
+def _answer(session: Shell, host: Host, parts: tuple[str, ...]) -> str:
     output = session.run(facts_script(parts), limit=LIMIT)
     if output.exit_code != 0:
         printed = (output.stderr or output.stdout).strip()[-500:]

@@ -1,7 +1,8 @@
 """One run at a time on a host: two cluster files may name the same machine.
 
 A script on the host holds an flock while this side sends heartbeats. A connection that breaks unnoticed frees the host after one minute,
-not after the two hours of the kernel's timeout for a silent TCP connection.
+not after the two hours of the kernel's timeout for a silent TCP connection. The scripts of a run are fenced: they start only while their
+run is the last one that took the lock, and a run that takes the lock ends those that still run (docs/decisions/one-run-at-a-time.md).
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ from __future__ import annotations
 import re
 import threading
 import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from cluster.vocabulary.errors import Bug, HostBusy, HostUnreachable
-from hosts.session import Held, Session
+from hosts.exchange import MOST_OUTPUT
+from hosts.session import Held, Output, ReadScript, Session, Shell
 from templates import render
 
 HEARTBEAT_SECONDS = 15.0
 SILENCE_SECONDS = 60
 _LIMIT = timedelta(seconds=30)
+FENCED = 77  # exit code of step/fence.sh.j2
 _WORD = re.compile(r"^[A-Za-z0-9._-]+$")
 
 
@@ -39,7 +44,7 @@ class HostLock:
     def __init__(self, session: Session, cluster: str, run: str) -> None:
         if not (_WORD.match(cluster) and _WORD.match(run)):
             raise Bug(f"not words for a lock file: {cluster!r}, {run!r}")
-        self.host, self.run = session.host, run
+        self.host, self.cluster, self.run = session.host, cluster, run
         self._stop = threading.Event()
         self._held: Held = session.hold(render("step/lock.sh.j2", cluster=cluster, run=run, silence=SILENCE_SECONDS), limit=_LIMIT)
         word, _, holder = self._held.first_line.partition(" ")
@@ -79,3 +84,51 @@ def hold_host(session: Session, cluster: str, run: str) -> HostLock:
         if slot.lock is None or not slot.lock.alive or slot.lock.run != run:
             slot.lock = HostLock(session, cluster, run)
         return slot.lock
+
+
+class FencedSession(Shell):
+    """A session of a run that holds the host's lock. HostBusy when another run has taken the host since."""
+
+    def __init__(self, session: Session, lock: HostLock) -> None:
+        self._session = session
+        self._fence = render("step/fence.sh.j2", cluster=lock.cluster, run=lock.run, fenced=FENCED)
+
+    @property
+    def host(self) -> str:
+        """The host's name in the cluster file."""
+        return self._session.host
+
+    def run(
+        self,
+        script: str,
+        *,
+        limit: timedelta,
+        stdin: bytes | None = None,
+        on_output: Callable[[bytes], None] | None = None,
+        most: int = MOST_OUTPUT,
+        only_last: bool = False,
+    ) -> Output:
+        """As Session.run."""
+        return self.feed(script, (stdin,) if stdin else (), limit=limit, on_output=on_output, most=most, only_last=only_last)
+
+    def feed(
+        self,
+        script: str,
+        data: Iterable[bytes],
+        *,
+        limit: timedelta,
+        on_output: Callable[[bytes], None] | None = None,
+        most: int = MOST_OUTPUT,
+        only_last: bool = False,
+    ) -> Output:
+        """As Session.feed."""
+        output = self._session.feed(f"{self._fence}\n{script}", data, limit=limit, on_output=on_output, most=most, only_last=only_last)
+        if output.exit_code == FENCED:
+            raise HostBusy(f"{self.host}: {output.stderr.strip()}")
+        return output
+
+    @contextmanager
+    def read(self, script: str, *, limit: timedelta, most: int) -> Iterator[ReadScript]:
+        """As Session.read; the script ends with FENCED when another run has taken the host since."""
+        with self._session.read(f"{self._fence}\n{script}", limit=limit, most=most) as reading:
+            yield reading

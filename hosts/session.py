@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 import paramiko
 
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.errors import HostError, HostUnreachable, LoginRefused, StepTimedOut
+from cluster.vocabulary.host_keys import fingerprint
 from cluster.vocabulary.redaction import redact
 from cluster.vocabulary.spec import SSH
 from hosts.channels import ChannelSlots
 from hosts.exchange import MOST_OUTPUT, Exchange
+from hosts.host_keys import RecordedKeys
+from hosts.output_stream import OutputStream
 from hosts.privilege import PROBE, Elevation, Privilege, read_probe
 from hosts.remote_shell import TIMED_OUT, RemoteShell
 from hosts.transport import Connection, open_connection, open_forward
@@ -23,6 +28,7 @@ from hosts.transport import Connection, open_connection, open_forward
 _GRACE_SECONDS = 15.0  # the time limit on the host should end the script first
 _PROBE_LIMIT = timedelta(seconds=30)
 _HOLD_AT_MOST = timedelta(days=7)
+_MOST_UNREAD = 2 * MOST_OUTPUT  # of a stream: an exchange reads up to 16 MiB at once
 _LONGEST_FIRST_LINE = 1000  # of a script that keeps running: a word and a name
 
 
@@ -39,6 +45,52 @@ class Output:
     def ok(self) -> bool:
         """Whether the exit code is 0."""
         return self.exit_code == 0
+
+
+class Shell(Protocol):
+    """Runs scripts as root on one host: a session, or a session whose scripts are fenced (hosts/lock.py)."""
+
+    @property
+    def host(self) -> str:
+        """The host's name in the cluster file."""
+        ...
+
+    def run(
+        self,
+        script: str,
+        *,
+        limit: timedelta,
+        stdin: bytes | None = None,
+        on_output: Callable[[bytes], None] | None = None,
+        most: int = MOST_OUTPUT,
+        only_last: bool = False,
+    ) -> Output:
+        """As Session.run."""
+        ...
+
+    def feed(
+        self,
+        script: str,
+        data: Iterable[bytes],
+        *,
+        limit: timedelta,
+        on_output: Callable[[bytes], None] | None = None,
+        most: int = MOST_OUTPUT,
+        only_last: bool = False,
+    ) -> Output:
+        """As Session.feed."""
+        ...
+
+
+class ReadScript:
+    """A script that runs while its standard output is read as a stream."""
+
+    def __init__(self, stream: OutputStream, end: Callable[[], Output]) -> None:
+        self.stream, self._end = stream, end
+
+    def end(self) -> Output:
+        """Wait for the end of the script; `stdout` of the result is what was not read."""
+        return self._end()
 
 
 class Held:
@@ -75,7 +127,7 @@ class Session:
     """One connection to one host, for any number of threads; every script runs as root, through sudo if the login is another user."""
 
     def __init__(self, host: str, connection: Connection, ssh: SSH, credential: Credential) -> None:
-        self.host = host
+        self._host = host
         self._connection = connection
         self._ssh = ssh
         self._credential = credential
@@ -85,9 +137,9 @@ class Session:
             self._elevation = self._find_elevation()
 
     @classmethod
-    def open(cls, host: str, ssh: SSH, credentials: Callable[[str], Credential]) -> Session:
+    def open(cls, host: str, ssh: SSH, credentials: Callable[[str], Credential], recorded: RecordedKeys | None = None) -> Session:
         """Connect, log in and find out how to become root; HostUnreachable, HostKeyMismatch or LoginRefused on failure."""
-        connection = open_connection(host, ssh, credentials)
+        connection = open_connection(host, ssh, credentials, recorded)
         try:
             return cls(host, connection, ssh, credentials(ssh.credential))
         except BaseException:
@@ -95,19 +147,21 @@ class Session:
             raise
 
     @property
+    def host(self) -> str:
+        """The host's name in the cluster file."""
+        return self._host
+
+    @property
     def alive(self) -> bool:
         """Whether the connection is open, to the knowledge of this side."""
         return self._connection.alive
 
     @property
-    def host_key(self) -> str:
-        """The public key of the host in the form of a cluster file."""
-        return self._connection.host_key
-
-    @property
-    def trusted_on_first_use(self) -> bool:
-        """Whether the key was accepted without a pin, which the record must state."""
-        return self._connection.trusted_on_first_use
+    def first_uses(self) -> tuple[str, ...]:
+        """The host keys that this session accepted and recorded on first use: of the host, and of its jump host."""
+        return tuple(
+            fingerprint(used.host_key) for used in (self._connection, self._connection.jump) if used is not None and used.first_use
+        )
 
     @property
     def privilege(self) -> Privilege:
@@ -153,17 +207,41 @@ class Session:
         deadline = start + limit.total_seconds() + _GRACE_SECONDS
         exchange = Exchange(self.host, channel, shell.mark, deadline, on_output, most=most, only_last=only_last)
         try:
-            channel.exec_command(shell.command)
-            self._become_root(shell, exchange)
-            exchange.send(itertools.chain((shell.payload,), data))
-            exchange.end()
-        except TimeoutError:
-            raise self._timed_out(limit) from None
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise self._lost(error) from None
+            with self._session_errors(limit):
+                channel.exec_command(shell.command)
+                self._become_root(shell, exchange)
+                exchange.send(itertools.chain((shell.payload,), data))
+                exchange.end()
         finally:
             self._slots.give_back(channel)
         return self._output(shell, exchange, time.monotonic() - start)
+
+    @contextmanager
+    def read(self, script: str, *, limit: timedelta, most: int) -> Iterator[ReadScript]:
+        """As `run`, for output that does not fit into memory: up to `most` bytes are read as a stream inside the `with` block.
+
+        The end of the block closes the channel: a script that still prints is then ended by SIGPIPE.
+        """
+        shell = RemoteShell(script, limit, self._elevation)
+        start = time.monotonic()
+        channel = self._slots.take()
+        deadline = start + limit.total_seconds() + _GRACE_SECONDS
+        exchange = Exchange(self.host, channel, shell.mark, deadline, most=_MOST_UNREAD, to_end=True)
+        try:
+            with self._session_errors(limit):
+                channel.exec_command(shell.command)
+                self._become_root(shell, exchange)
+                exchange.send((shell.payload,))
+                channel.shutdown_write()
+
+            def end() -> Output:
+                with self._session_errors(limit):
+                    exchange.end()
+                return self._output(shell, exchange, time.monotonic() - start)
+
+            yield ReadScript(OutputStream(self.host, exchange, most, lambda: self._session_errors(limit)), end)
+        finally:
+            self._slots.give_back(channel)
 
     def dial(self, host: str, port: int) -> paramiko.Channel:
         """Open a TCP connection from the host (socket-like: send, recv, settimeout, close); HostUnreachable on failure."""
@@ -192,6 +270,16 @@ class Session:
             self._slots.give_back(channel)
             raise
         return Held(channel, self._slots, exchange)
+
+    @contextmanager
+    def _session_errors(self, limit: timedelta) -> Iterator[None]:
+        """Errors of the channel become StepTimedOut and HostUnreachable."""
+        try:
+            yield
+        except TimeoutError:
+            raise self._timed_out(limit) from None
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            raise self._lost(error) from None
 
     def _find_elevation(self) -> Elevation:
         """Find out once how to become root; LoginRefused when it is impossible."""

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.errors import Bug
 from cluster.vocabulary.spec import Host
+from hosts.host_keys import RecordedKeys
 from hosts.session import Session
 
 
 class SessionPool:
     """One session for each host, opened on first use and again after its connection was lost. Safe for threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorded: RecordedKeys | None = None) -> None:
+        self._recorded = recorded  # host keys for `trust-on-first-use`
         self._lock = threading.Lock()
         self._host_locks: dict[str, threading.Lock] = {}
         self._sessions: dict[str, Session] = {}
@@ -34,7 +36,7 @@ class SessionPool:
                 return session
             if session is not None:
                 session.close()
-            session = Session.open(host.name, host.ssh, credentials)
+            session = Session.open(host.name, host.ssh, credentials, self._recorded)
             with self._lock:
                 if not self._closed:
                     self._sessions[host.name] = session
@@ -55,10 +57,10 @@ _pools: dict[str, SessionPool] = {}
 _guard = threading.Lock()
 
 
-def open_pool(key: str) -> SessionPool:
-    """The pool of a flow run (`key`: its id); created on the first call."""
+def open_pool(key: str, recorded: RecordedKeys | None = None) -> SessionPool:
+    """The pool of a flow run (`key`: its id); created on the first call, with the recorded host keys of its cluster."""
     with _guard:
-        return _pools.setdefault(key, SessionPool())
+        return _pools.setdefault(key, SessionPool(recorded))
 
 
 def pool(key: str) -> SessionPool:

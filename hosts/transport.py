@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +14,10 @@ from paramiko.message import Message
 from paramiko.packet import Packetizer
 
 from cluster.vocabulary.credentials import Credential
-from cluster.vocabulary.errors import HostError, HostKeyMismatch, HostUnreachable, LoginRefused
+from cluster.vocabulary.errors import Bug, HostError, HostUnreachable, LoginRefused
 from cluster.vocabulary.hostport import join_host_port
-from cluster.vocabulary.spec import SSH, Endpoint
-from hosts.host_keys import Pin, described, public_text, read_pin
+from cluster.vocabulary.spec import SSH
+from hosts.host_keys import Pin, RecordedKeys, Sshd, described, jump_of, public_text
 from hosts.private_keys import UnusableKey, read_private_key
 from hosts.tcp import CONNECT_SECONDS, WatchedChannel, connect
 
@@ -72,8 +72,8 @@ class Connection:
     """A transport with a login, and the connection to its jump host."""
 
     transport: paramiko.Transport
-    host_key: str  # in the form of a cluster file, for the record of a trust on first use
-    trusted_on_first_use: bool
+    host_key: str  # in the form of a cluster file
+    first_use: bool  # whether the key was accepted and recorded by this login
     jump: Connection | None = None
 
     @property
@@ -88,26 +88,54 @@ class Connection:
             self.jump.close()
 
 
-def open_connection(host: str, ssh: SSH, credentials: Callable[[str], Credential]) -> Connection:
+def open_connection(host: str, ssh: SSH, credentials: Callable[[str], Credential], recorded: RecordedKeys | None = None) -> Connection:
     """Connect to `host` and log in; an error closes everything that was opened.
 
+    `recorded` has the keys for `trust-on-first-use`, and gets each new one after the first login: without it no such login is possible.
     HostUnreachable when the host does not answer, HostKeyMismatch when it has another key, LoginRefused when it refuses the login.
     """
-    if ssh.jump is None:
-        return _log_in(host, ssh, credentials(ssh.credential), connect(host, ssh.address, ssh.port))
+    with _connected(Sshd(host, host, ssh, ssh.jump), credentials, recorded) as (dial, jump):
+        return _log_in(Sshd(host, host, ssh, ssh.jump), credentials, recorded, dial, jump)
+
+
+def read_host_key(sshd: Sshd, credentials: Callable[[str], Credential], recorded: RecordedKeys | None = None) -> str:
+    """The key that a server presents now, in the form of a cluster file. No login is tried, except on its jump host.
+
+    HostKeyMismatch when another key is pinned or recorded; errors as of `open_connection`.
+    """
+    pin = sshd.pin(recorded)
+    with _connected(sshd, credentials, recorded) as (dial, jump):
+        transport = _transport(dial(), pin.algorithms)
+        try:
+            _agree(sshd, transport, pin, jump)
+            return public_text(transport.get_remote_server_key())
+        finally:
+            transport.close()
+            if jump is not None:
+                jump.close()
+
+
+@contextmanager
+def _connected(
+    sshd: Sshd, credentials: Callable[[str], Credential], recorded: RecordedKeys | None
+) -> Iterator[tuple[Callable[[], _Wire], Connection | None]]:
+    """What connects to a server, and the connection to its jump host, which an error in the `with` block closes."""
+    if sshd.jump is None:
+        yield lambda: connect(sshd.label, sshd.endpoint.address, sshd.endpoint.port), None
+        return
     # one connection to the jump host for each host behind it: a shared one takes all of them down with it (paramiko#1115)
-    jump = _log_in(
-        f"{host} (jump host {ssh.jump.address})", ssh.jump, credentials(ssh.jump.credential), connect(host, ssh.jump.address, ssh.jump.port)
-    )
+    hop = jump_of(sshd.host, sshd.jump)
+    jump = _log_in(hop, credentials, recorded, lambda: connect(sshd.label, hop.endpoint.address, hop.endpoint.port))
     try:
-        return _log_in(host, ssh, credentials(ssh.credential), WatchedChannel(_through(host, jump, ssh)), jump)
+        yield lambda: WatchedChannel(_through(sshd, jump)), jump
     except BaseException:
         jump.close()
         raise
 
 
-def _through(host: str, jump: Connection, ssh: SSH) -> socket.socket:
-    return open_forward(host, jump.transport, ssh.address, ssh.port, f"the jump host {ssh.jump.address}" if ssh.jump else "the jump host")  # type: ignore[return-value]
+def _through(sshd: Sshd, jump: Connection) -> socket.socket:
+    peer = f"the jump host {sshd.jump.address}" if sshd.jump is not None else "the jump host"
+    return open_forward(sshd.label, jump.transport, sshd.endpoint.address, sshd.endpoint.port, peer)  # type: ignore[return-value]
 
 
 def open_forward(host: str, transport: paramiko.Transport, address: str, port: int, peer: str) -> paramiko.Channel:
@@ -125,19 +153,25 @@ def open_forward(host: str, transport: paramiko.Transport, address: str, port: i
         raise HostUnreachable(host, f"{peer} did not connect to {where} ({_text(error)})") from None
 
 
-def _log_in(host: str, endpoint: Endpoint, credential: Credential, wire: _Wire, jump: Connection | None = None) -> Connection:
+def _log_in(
+    sshd: Sshd,
+    credentials: Callable[[str], Credential],
+    recorded: RecordedKeys | None,
+    dial: Callable[[], _Wire],
+    jump: Connection | None = None,
+) -> Connection:
+    credential, pin = credentials(sshd.endpoint.credential), sshd.pin(recorded)
+    if not pin.keys and recorded is None:
+        raise Bug(f"{sshd.label}: nothing records the first host key of {sshd.address}")
+    transport = _transport(dial(), pin.algorithms)
     try:
-        pin = read_pin(host, endpoint.host_key)
-        transport = _transport(wire, pin.algorithms)
-    except BaseException:
-        wire.close()
-        raise
-    try:
-        _agree(host, endpoint, transport, pin, jump)
-        _authenticate(host, endpoint, credential, transport)
+        _agree(sshd, transport, pin, jump)
+        _authenticate(sshd, credential, transport)
         if jump is not None:
             transport.packetizer.set_keepalive(_KEEPALIVE_SECONDS, lambda: _send_keepalive(transport))
         key = transport.get_remote_server_key()
+        if not pin.keys:
+            sshd.record(key, recorded)
         return Connection(transport, public_text(key), not pin.keys, jump)
     except BaseException:
         # also ends the thread of the transport: ten failed logins would leave ten threads
@@ -161,47 +195,34 @@ def _transport(wire: _Wire, host_key_algorithms: tuple[str, ...]) -> paramiko.Tr
     return transport
 
 
-def _agree(host: str, endpoint: Endpoint, transport: paramiko.Transport, pin: Pin, jump: Connection | None) -> None:
-    where = join_host_port(endpoint.address, endpoint.port)
+def _agree(sshd: Sshd, transport: paramiko.Transport, pin: Pin, jump: Connection | None) -> None:
     try:
         transport.start_client(timeout=_BANNER_SECONDS + _HANDSHAKE_SECONDS)
         key = transport.get_remote_server_key()
     except paramiko.ssh_exception.IncompatiblePeer as error:
         # without the pinned key types the handshake succeeds: the host has no key of those types
-        shown = _shown_key(host, endpoint, jump) if pin.keys else None
-        if shown is not None:
-            raise _mismatch(host, where, pin, shown) from None
+        presented = _presented_key(sshd, jump) if pin.keys else None
+        if presented is not None:
+            raise sshd.mismatch(pin, presented) from None
         raise HostError(
-            host,
-            f"sshd at {where} and this program share no algorithm ({error})",
+            sshd.label,
+            f"sshd at {sshd.address} and this program share no algorithm ({error})",
             "Update sshd, or widen its KexAlgorithms, Ciphers and MACs.",
         ) from None
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise HostUnreachable(
-            host,
-            f"something answers at {where}, but not as an SSH server should ({_text(error)})",
+            sshd.label,
+            f"something answers at {sshd.address}, but not as an SSH server should ({_text(error)})",
             "Is it sshd, and does it accept more connections (MaxStartups)?",
         ) from None
     if not pin.allows(key):
-        raise _mismatch(host, where, pin, key)
+        raise sshd.mismatch(pin, key)
 
 
-def _mismatch(host: str, where: str, pin: Pin, shown: paramiko.PKey) -> HostKeyMismatch:
-    return HostKeyMismatch(
-        host,
-        f"the machine at {where} shows the host key {described(shown)}; pinned is {pin}",
-        "It may be another machine. If it was reinstalled, put its new key into ssh.host_key.",
-    )
-
-
-def _shown_key(host: str, endpoint: Endpoint, jump: Connection | None) -> paramiko.PKey | None:
+def _presented_key(sshd: Sshd, jump: Connection | None) -> paramiko.PKey | None:
     """The key of a host without a key of the pinned types, for the message; None when the handshake fails with any type."""
     try:
-        wire: _Wire
-        if jump is None:
-            wire = connect(host, endpoint.address, endpoint.port)
-        else:
-            wire = open_forward(host, jump.transport, endpoint.address, endpoint.port, "the jump host")
+        wire: _Wire = connect(sshd.label, sshd.endpoint.address, sshd.endpoint.port) if jump is None else _through(sshd, jump)
     except (HostError, HostUnreachable):
         return None
     transport = _transport(wire, ())
@@ -214,7 +235,8 @@ def _shown_key(host: str, endpoint: Endpoint, jump: Connection | None) -> parami
         transport.close()
 
 
-def _authenticate(host: str, endpoint: Endpoint, credential: Credential, transport: paramiko.Transport) -> None:
+def _authenticate(sshd: Sshd, credential: Credential, transport: paramiko.Transport) -> None:
+    host, endpoint = sshd.label, sshd.endpoint
     user, tried = endpoint.user, []
     do = f"Check ssh.user and the SSH credential block `{endpoint.credential}`."
     try:

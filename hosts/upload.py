@@ -7,8 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from bundle.manifest import PROBE, BundleFile
+from bundle.verify import stored_path
 from cluster.vocabulary.errors import Bug, EnvironmentFault, HostError, StepFailed
-from hosts.session import Output, Session
+from hosts.session import Output, Shell
 from templates import render
 
 Progress = Callable[[int, int], None]  # bytes sent so far, bytes of all
@@ -22,8 +23,8 @@ _SLACK_KIB = 64 * 1024  # kept free: a host does not work with a full file syste
 _IMPORT_RATE = 2_000_000  # bytes a second: a host that unpacks images slower than this is treated as stuck
 
 
-def upload_files(session: Session, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
-    """Install files on the host in order; returns one phrase for each file.
+def upload_files(session: Shell, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
+    """Install files on the host in order; returns one phrase for each file, and one for each file of the owner that is replaced.
 
     The host checks the sha256 of each file as sent and moves the file into place atomically. A marker in /var/lib/sixstack/bundle then shows
     the file to the facts. An interruption leaves complete files with markers, and nothing of the file in transit. StepFailed has the reason.
@@ -41,6 +42,7 @@ def upload_files(session: Session, folder: Path, files: Sequence[BundleFile], on
                 "mode": f"{file.mode:04o}",
                 "sha256": file.sha256,
                 "content_sha256": file.content_sha256,
+                "content_size": file.content_size,
                 "target": str(file.target),
             }
         )
@@ -51,10 +53,14 @@ def upload_files(session: Session, folder: Path, files: Sequence[BundleFile], on
     size = sum(file.size for file in files)
     output = session.feed(script, _stream(folder, files, on_progress), limit=_limit_for(size))
     _judge(session, "upload of the bundle's files", output)
-    return tuple(f"installed {file.name} {file.version} as {file.target}" for file in files)
+    kept = (line.removeprefix("kept ") for line in output.stdout.splitlines() if line.startswith("kept "))
+    return (
+        *(f"installed {file.name} {file.version} as {file.target}" for file in files),
+        *(f"kept the owner's {path} for the delete" for path in kept),
+    )
 
 
-def import_images(session: Session, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
+def import_images(session: Shell, folder: Path, files: Sequence[BundleFile], on_progress: Progress | None = None) -> tuple[str, ...]:
     """Stream image archives into the host's containerd; returns one phrase for each archive.
 
     The host checks the sha256 of each archive in transit, and containerd checks the digests of its blobs. An image of a damaged archive is
@@ -80,7 +86,7 @@ def import_images(session: Session, folder: Path, files: Sequence[BundleFile], o
 def _stream(folder: Path, files: Sequence[BundleFile], on_progress: Progress | None) -> Iterator[bytes]:
     total, sent = sum(file.size for file in files), 0
     for file in files:
-        yield from _pieces(folder / file.path)
+        yield from _pieces(stored_path(folder, file))
         sent += file.size
         if on_progress is not None:
             on_progress(sent, total)
@@ -101,7 +107,7 @@ def _pieces(source: Path) -> Iterator[bytes]:
         raise EnvironmentFault(f"{source} cannot be read: {error.strerror}") from None
 
 
-def _judge(session: Session, what: str, output: Output) -> None:
+def _judge(session: Shell, what: str, output: Output) -> None:
     if output.ok:
         return
     printed = output.stderr.strip()[-500:] or f"exit code {output.exit_code}"

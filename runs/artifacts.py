@@ -14,6 +14,7 @@ from cluster.plan.graph import Plan
 from cluster.plan.page import plan_page
 from cluster.vocabulary.control_characters import without_control
 from runs.context import RunContext
+from runs.record_writer import undelivered
 
 
 def plan_artifact(run: RunContext, plan: Plan) -> None:
@@ -75,7 +76,9 @@ def host_network_artifact(run: RunContext, rows: Sequence[dict[str, str]], *, un
 
 
 def summary_artifact(run: RunContext, text: str) -> None:
-    """The result of a run."""
+    """The result of a run, with a warning when audit records wait for their store."""
+    if warning := undelivered(run):
+        text = f"{text}\n\n{warning}"
     create_markdown_artifact(without_control(text), key=f"{run.cluster}-summary", description=f"Result of the run on cluster {run.cluster}")
 
 

@@ -13,19 +13,15 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
-from blocks.audit_store import AuditStore
-from blocks.loading import NoBlock, load
 from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.control_characters import without_control
-from cluster.vocabulary.errors import EnvironmentFault, Retryable, SixstackError, StepFailed
+from cluster.vocabulary.errors import Retryable, SixstackError, StepFailed
 from cluster.vocabulary.records import Outcome, StepRecord
 from cluster.vocabulary.redacted_errors import redacted_error
 from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
 from runs.progress import report_progress
-
-DEFAULT_STORE = "default"  # the default block of a cluster file
-_stores: dict[str, AuditStore] = {}  # by run
+from runs.record_writer import write_record
 
 
 @dataclass
@@ -93,8 +89,8 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
             error=redact(error, attempt.secrets) if error is not None else None,
             **attempt.extra,
         )
-        written = _write(run, record)
-        report_progress(run, _line(written), event=f"sixstack.step.{written.outcome}", subject=f"{step} {host}")
+        write_record(run, record)
+        report_progress(run, _line(record), event=f"sixstack.step.{record.outcome}", subject=f"{step} {host}")
     if failure is not None:
         _raise_instead(failure)
 
@@ -121,42 +117,6 @@ def _line(record: StepRecord) -> str:
     changed = "; ".join(record.changed) if len(record.changed) < 4 else f"{len(record.changed)} changes, the last: {record.changed[-1]}"
     what = record.error or changed or record.found or "nothing to do"
     return f"{record.step} {record.host}: {record.outcome.value} in {seconds:.1f} s: {what}"
-
-
-def _write(run: RunContext, record: StepRecord) -> StepRecord:
-    """Store the record. A step without a record has failed, even if its work succeeded."""
-    store = _store(run)
-    try:
-        return store.write(record)
-    except Exception as fault:  # each storage has its own
-        step_result = f"the step itself failed: {record.error}" if record.error else f"the step itself succeeded: {record.outcome.value}"
-        url, reason = redact(store.url), redact(str(fault))  # fsspec accepts a password in the URL
-        raise EnvironmentFault(f"the audit store `{run.audit}` at {url} cannot be written ({reason}); {step_result}") from redacted_error(
-            fault
-        )
-
-
-def _store(run: RunContext) -> AuditStore:
-    """The run's audit store, looked up once."""
-    if run.id not in _stores:
-        _stores[run.id] = _load_store(run)
-    return _stores[run.id]
-
-
-def _load_store(run: RunContext) -> AuditStore:
-    """The block. A first run without one creates it with the default local folder."""
-    try:
-        return load(AuditStore, run.audit)
-    except NoBlock:
-        if run.audit != DEFAULT_STORE:
-            raise
-    store = AuditStore()
-    store.save(DEFAULT_STORE, overwrite=True)  # another first run may have saved the same block
-    report_progress(
-        run,
-        f"audit records go to {store.url} on the worker's machine: the Audit store block `{DEFAULT_STORE}` did not exist and was created",
-    )
-    return store
 
 
 def is_retryable(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:

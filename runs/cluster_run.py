@@ -13,11 +13,12 @@ from prefect.runtime import flow_run
 from runs.cluster_api import close_api
 from runs.cluster_slot import exclusive_run, tag_run
 from runs.context import RunContext
+from runs.record_writer import close_at_end
 from runs.sessions import close_sessions, open_sessions
 
 
 def run_context(document: Any) -> RunContext:
-    """The context of a run, from a document that is not validated yet."""
+    """The context of a run, from a document that is not validated yet. Its audit records are closed when the flow run ends."""
     fields = document if isinstance(document, Mapping) else {}
 
     def string(name: str, default: str) -> str:
@@ -27,13 +28,15 @@ def run_context(document: Any) -> RunContext:
     cluster = _path_safe(string("name", "unnamed"))
     with get_client(sync_client=True) as client:
         tag_run(client, UUID(str(flow_run.id)), cluster)
-    return RunContext(
+    run = RunContext(
         cluster=cluster,
         id=str(flow_run.id),
         audit=string("audit", "default"),
         bundle=string("bundle", "default"),
         started_by=_started_by(),
     )
+    close_at_end(run)
+    return run
 
 
 def _started_by() -> str:
@@ -48,10 +51,10 @@ def _path_safe(name: str) -> str:
 
 
 @contextmanager
-def cluster_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
-    """Hold the cluster's slot, with sessions that are always closed at the end."""
+def cluster_run(run: RunContext, wait_seconds: float, file_of: str | None = None) -> Iterator[None]:
+    """Hold the cluster's slot, with sessions that are always closed at the end. `file_of`: the cluster whose file has the hosts, if it is another one."""
     with exclusive_run(run, wait_seconds):
-        open_sessions(run)
+        open_sessions(run, file_of)
         try:
             yield
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import ConcurrencyLeaseHolder, FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.concurrency._leases import maintain_concurrency_lease
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from cluster.vocabulary.errors import HostBusy
 from runs.context import RunContext
@@ -64,13 +64,30 @@ def cluster_tag(cluster: str) -> str:
     return f"cluster:{cluster}"
 
 
+def create_limit(client: SyncPrefectClient, limit: str) -> None:
+    """A concurrency limit of 1, unless it exists; also when another process creates it at this moment."""
+    with suppress(ObjectAlreadyExists):
+        client.upsert_global_concurrency_limit_by_name(limit, 1)
+
+
+def take_lease(client: SyncPrefectClient, limit: str, holder: ConcurrencyLeaseHolder | None = None) -> UUID | None:
+    """A lease of a concurrency limit; None when it is occupied."""
+    try:
+        answer = client.increment_concurrency_slots_with_lease([limit], 1, "concurrency", LEASE_SECONDS, holder)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.LOCKED:
+            raise
+        return None
+    return UUID(answer.json()["lease_id"])
+
+
 class _Slot:
     """The slot of a run's cluster."""
 
     def __init__(self, client: SyncPrefectClient, run: RunContext) -> None:
         self._client, self._run = client, run
         self._id, self._tag, self._name = UUID(run.id), cluster_tag(run.cluster), f"sixstack-cluster-{run.cluster}"
-        client.upsert_global_concurrency_limit_by_name(self._name, 1)
+        create_limit(client, self._name)
         own = tag_run(client, self._id, run.cluster)
         if earlier := own.labels.get(_LEASE):  # this run itself, retried after it had crashed
             _release(client, self._id, UUID(str(earlier)))
@@ -93,21 +110,14 @@ class _Slot:
 
     def _take(self, name: str) -> UUID | None:
         """A lease of the slot, None when it is occupied."""
-        holder = ConcurrencyLeaseHolder(type="flow_run", id=self._id)
-        try:
-            answer = self._client.increment_concurrency_slots_with_lease([name], 1, "concurrency", LEASE_SECONDS, holder)
-        except httpx.HTTPStatusError as error:
-            if error.response.status_code != httpx.codes.LOCKED:
-                raise
-            return None
-        return UUID(answer.json()["lease_id"])
+        return take_lease(self._client, name, ConcurrencyLeaseHolder(type="flow_run", id=self._id))
 
     def _release_lease_of_ended_run(self) -> bool:
         """Release the lease of a run that has ended without doing so. One run at a time does this: a lease that two release frees two slots."""
         if not any(self._ended_with_lease(found) for found in self._contenders()):
             return False
         guard = f"{self._name}-takeover"
-        self._client.upsert_global_concurrency_limit_by_name(guard, 1)
+        create_limit(self._client, guard)
         if (lease := self._take(guard)) is None:
             return False
         try:

@@ -11,6 +11,6 @@ from runs.context import RunContext
 def failed_step(flow_run: str, run: RunContext) -> str:
     """KIND/SUBJECT of the first step that failed in another run with the same audit store; "" when no record says."""
     try:
-        return first_failed_step(tuple(load(AuditStore, run.audit).records(flow_run)))
-    except Exception:  # a record is torn or the store is away, for which each storage has its own errors: the error of the retest says why
+        return first_failed_step(load(AuditStore, run.audit).read(flow_run).documents)
+    except Exception:  # the store is away, for which each storage has its own errors: the error of the retest says why
         return ""

@@ -16,6 +16,7 @@ from cluster.facts.cluster_state import NodeState
 from cluster.file.reader import read_text
 from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.families import family_names, family_of, stack_name
+from cluster.vocabulary.one_line import in_one_line
 from cluster.vocabulary.spec import ClusterSpec
 from kube.state import read_nodes
 from runs.artifacts import network_key, overview_artifact
@@ -114,7 +115,7 @@ def _nodes(name: str) -> Nodes:
         with saved_api(run) as api:
             return read_nodes(api)
     except SixstackError as error:
-        return f"unknown: {(str(error) or type(error).__name__).splitlines()[0]}"
+        return f"unknown: {in_one_line(str(error)) or type(error).__name__}"
     finally:
         close_sessions(run)
 

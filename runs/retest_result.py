@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cluster.retests.outcome import in_one_line
 from cluster.retests.records import RetestResult
+from cluster.vocabulary.one_line import in_one_line
 from runs.context import RunContext
 from runs.progress import report_progress
 

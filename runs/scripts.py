@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from prefect.logging import get_run_logger
 
 from cluster.vocabulary.control_characters import without_control
-from cluster.vocabulary.errors import HostRefused, StepFailed
+from cluster.vocabulary.errors import HostBusy, HostRefused, StepFailed
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.redaction import RedactedLines, redact
 from hosts.detached import run_detached
-from hosts.session import Session
+from hosts.lock import FENCED, FencedSession
+from hosts.output_stream import OutputEnded, OutputStream
+from hosts.session import Shell
 from runs.attempts import Attempt
 from templates import render
 
@@ -26,13 +29,14 @@ _KEEP = 1_000_000  # characters of a script's output that an attempt holds
 # exit codes that templates/host/prologue.sh.j2 defines
 REFUSED = 64
 MISSING = 65
+BUSY = 75
 
 # how kubeadm, kubectl, ctr, systemctl and sixstack's scripts mark error lines
 _ERROR_LINE = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|cannot|timed out")
 
 
 def run_script(
-    attempt: Attempt, session: Session, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
+    attempt: Attempt, session: Shell, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
 ) -> str:
     """Run a template's script in one round trip and return its output; `secret` output is not recorded."""
     script = _rendered(attempt, template, values)
@@ -45,16 +49,42 @@ def run_script(
     return done.stdout
 
 
+@contextmanager
+def stream_script(
+    attempt: Attempt, session: FencedSession, template: str, values: Mapping[str, Any], limit: timedelta, most: int
+) -> Iterator[tuple[OutputStream, Callable[[], None]]]:
+    """Run a template's script, whose standard output of up to `most` bytes is read as a stream and not recorded.
+
+    The function waits for the end of the script and raises for its exit code. Until then, what was read may be incomplete.
+    """
+    script = _rendered(attempt, template, values)
+    with session.read(script, limit=limit, most=most) as reading:
+
+        def finish() -> None:
+            done = reading.end()
+            attempt.exit_code = done.exit_code
+            attempt.output += done.stderr[-_KEEP:]
+            _raise_for_exit_code(attempt, session.host, done.exit_code, done.stderr[-_KEEP:])
+
+        try:
+            yield reading.stream, finish
+        except OutputEnded:
+            finish()
+            raise StepFailed(session.host, f"the output of step {attempt.step} is incomplete", "Run again to repeat this step") from None
+
+
 def run_detached_script(
     attempt: Attempt,
-    session: Session,
+    session: Shell,
     cluster: str,
     template: str,
     values: Mapping[str, Any],
     limit: timedelta,
     inputs: Mapping[str, bytes] | None = None,
+    *,
+    stops_others: bool = False,
 ) -> None:
-    """Run a template's script as a unit of the host that outlives this connection, or attach to a running one."""
+    """Run a template's script as a unit of the host that outlives this connection, or attach to a running one; see run_detached."""
     script = _rendered(attempt, template, values)
     log, lines = get_run_logger(), RedactedLines(attempt.secrets)
     done = run_detached(
@@ -64,6 +94,7 @@ def run_detached_script(
         script=script,
         inputs=inputs or {},
         limit=limit,
+        stops_others=stops_others,
         on_line=lambda line: log.info(lines.line(without_control(line))),
         secrets=attempt.secrets,
     )
@@ -86,6 +117,8 @@ def _raise_for_exit_code(attempt: Attempt, host: str, exit_code: int, output: st
     # an exception's text also goes to Prefect's log and states, events and the summary
     output = redact(without_control(output), attempt.secrets)
     message = _error_lines(output)
+    if exit_code in {BUSY, FENCED}:
+        raise HostBusy(f"{host}: {message}")
     if exit_code in {REFUSED, MISSING}:
         raise HostRefused(
             host,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import timedelta
 
 from cluster.facts.host_facts import HostFacts
 from cluster.vocabulary.errors import HostError, HostUnreachable
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.spec import Host
+from hosts.detached import await_step
 from hosts.facts import gather
 from runs.attempts import record_attempt, step
 from runs.context import RunContext
 from runs.outcomes import outcome_of
+from runs.progress import report_progress
 from runs.sessions import session
+
+_AWAIT_LIMIT = timedelta(minutes=6)  # more than a reset takes
 
 
 class Inspection(StepRecord):
@@ -23,20 +28,29 @@ class Inspection(StepRecord):
 
 
 @step("inspect-host", "host.name")
-def inspect_host(host: Host, run: RunContext) -> HostFacts:
-    """Gather the facts of one host."""
+def inspect_host(host: Host, run: RunContext, awaited: Collection[str] = ()) -> HostFacts:
+    """Gather the facts of one host; `awaited`: steps whose end on the host is awaited first, when an earlier run left them running."""
     with record_attempt("inspect-host", host.name, run, Inspection) as attempt:
-        facts = gather(session(host, run), host)
+        opened = session(host, run)
+        facts = gather(opened, host)
+        if running := [state.name for state in facts.steps if state.running and state.name in awaited]:
+            report_progress(run, f"{host.name}: waiting for {', '.join(running)} of an earlier run, which is still running")
+            for name in running:
+                await_step(opened, name, _AWAIT_LIMIT)
+            facts = gather(opened, host)
         attempt.extra["facts"] = facts
         attempt.found = f"{facts.os}, {facts.cpus} CPUs, {facts.memory // 2**20} MiB" + (
             f", of cluster {facts.owner}" if facts.owner else ""
         )
+        attempt.found += "".join(f"; recorded the host key {key} on first use" for key in opened.first_uses)
     return facts
 
 
-def inspect_hosts(hosts: Sequence[Host], run: RunContext) -> tuple[dict[str, HostFacts], tuple[Problem, ...]]:
+def inspect_hosts(
+    hosts: Sequence[Host], run: RunContext, awaited: Collection[str] = ()
+) -> tuple[dict[str, HostFacts], tuple[Problem, ...]]:
     """The facts of every host that could be inspected, by name, and a problem for each host that could not. All hosts at the same time."""
-    futures = {host.name: inspect_host.submit(host, run) for host in hosts}
+    futures = {host.name: inspect_host.submit(host, run, awaited) for host in hosts}
     found = {name: outcome_of(future) for name, future in futures.items()}
     facts = {name: outcome.result for name, outcome in found.items() if outcome.succeeded}
     return facts, tuple(inspection_problem(name, outcome.error) for name, outcome in found.items() if outcome.error is not None)

@@ -14,7 +14,7 @@ from cluster.plan.create import LOAD_BUNDLE
 from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.spec import Host, Role
 from hosts.facts import gather_installed_artifacts
-from hosts.session import Session
+from hosts.session import Shell
 from hosts.upload import import_images, upload_files
 from kube.pod_networks import network_images
 from runs.attempts import record_step, step
@@ -59,7 +59,7 @@ def missing_artifacts(files: Sequence[BundleFile], installed: InstalledArtifacts
     ]
 
 
-def install_artifacts(session: Session, folder: Path, files: Sequence[BundleFile]) -> tuple[str, ...]:
+def install_artifacts(session: Shell, folder: Path, files: Sequence[BundleFile]) -> tuple[str, ...]:
     """Install files and import images in parallel: unpacking waits for the disk during the next upload. Returns one phrase per file."""
     images = [file for file in files if file.kind is FileKind.IMAGE]
     with ThreadPoolExecutor(1) as pool:

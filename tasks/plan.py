@@ -85,7 +85,8 @@ def make_plan(
     CannotApply has every problem that the facts and `tried` show, and `uninspected`: hosts without facts. ImmutableChange, with migration
     help, when the existing cluster cannot become the one in the file.
     """
-    manifest = load(ArtifactBundle, run.bundle).manifest()
+    bundle = load(ArtifactBundle, run.bundle)
+    manifest = bundle.manifest()
     problems = (
         *bundle_problems(spec, manifest.kubernetes_version),
         *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, connectivity=tried),
@@ -103,7 +104,7 @@ def make_plan(
     network, saved = network_digest(network_documents(resolved)), _kubeconfig_saved(resolved, facts)
     plan = plan_create(resolved, facts, _wanted(resolved, manifest), state, network=network, kubeconfig_saved=saved, verify=verify)
     warnings = tuple(problem for problem in problems if problem.severity is Severity.WARNING)
-    return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images))
+    return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images), *bundle.remarks())
 
 
 def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:

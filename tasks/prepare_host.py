@@ -8,7 +8,7 @@ from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import load
 from cluster.plan.create import PREPARE_HOST
 from cluster.plan.graph import PlannedStep
-from cluster.plan.values import claim_values
+from cluster.plan.values import claim_values, file_contents
 from hosts.facts import gather_installed_artifacts
 from kube.pod_networks import network_images
 from runs.attempts import record_step, step
@@ -32,7 +32,8 @@ def prepare_host(planned: PlannedStep, run: ClusterContext) -> None:
             bundle.manifest().for_host(host.role.value, network_images(run.spec)), gather_installed_artifacts(session, host)
         )
         attempt.change(*install_artifacts(session, bundle.path, [file for file in missing if is_runtime_file(file)]))
-        run_script(attempt, session, "host/prepare.sh.j2", planned.values, LIMIT)
+        values = {**planned.values, "file_contents": file_contents(run.spec)}
+        run_script(attempt, session, "host/prepare.sh.j2", values, LIMIT)
         rest = [file for file in missing if needed_by_init(file, host) and not is_runtime_file(file)]
         attempt.change(*install_artifacts(session, bundle.path, rest))
         attempt.change("prepared")

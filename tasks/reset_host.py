@@ -20,7 +20,7 @@ def reset_host(planned: PlannedStep, run: SpecContext) -> None:
     """Undo everything that this cluster put on the host; a host of another cluster is refused."""
     with record_step(planned, run) as attempt:
         session = locked_session(run.host(planned.subject), run)
-        run_detached_script(attempt, session, run.cluster, "host/reset.sh.j2", planned.values, LIMIT)
+        run_detached_script(attempt, session, run.cluster, "host/reset.sh.j2", planned.values, LIMIT, stops_others=True)
         # only after the end of the reset: with the state on the host, the next run finds a reset whose connection was lost
         run_script(attempt, session, "host/remove-step-state.sh.j2", remove_step_state_values(run.cluster), SHORT_LIMIT)
         attempt.change("the host is as it was before the cluster")

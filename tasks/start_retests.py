@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -16,14 +16,16 @@ from cluster.retests.parameters import NothingRetested
 from cluster.retests.records import START_RETESTS, RetestStart
 from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.families import stack_name
+from cluster.vocabulary.hostport import canonical_host
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
-from cluster.vocabulary.spec import SSH, ClusterSpec, parse_address
+from cluster.vocabulary.spec import SSH, ClusterSpec, Host
 from hosts.session import Session
 from kube.pod_networks import network_images
 from runs.attempts import record_attempt, step
 from runs.context import RunContext
+from runs.recorded_keys import ClusterKeys
 from runs.sessions import credential
 
 LIMIT = timedelta(seconds=10)
@@ -38,7 +40,7 @@ def start_retests(clusters: Any, run: RunContext) -> tuple[Candidate, ...]:
         specs = {name: read_text(saved[name], saved_as=name).spec for name in names or sorted(saved)}
         if not names:
             specs = _for_tests(specs)
-        ids = _machine_ids({host.ssh for spec in specs.values() if spec is not None for host in spec.hosts})
+        ids = _machine_ids({name: spec for name, spec in specs.items() if spec is not None})
         candidates = tuple(_candidate(name, spec, ids) for name, spec in specs.items())
         attempt.extra["clusters"] = {candidate.cluster: candidate.stack for candidate in candidates}
         attempt.found = f"{len(specs)} clusters to retest: {', '.join(specs)}"
@@ -77,15 +79,15 @@ def _name_problems(clusters: Sequence[Any], saved: Iterable[str]) -> Iterable[Pr
             yield Problem("duplicate-key", at, f"{name} is in the list twice", "remove one of them")
 
 
-def _candidate(name: str, spec: ClusterSpec | None, ids: dict[SSH, str]) -> Candidate:
+def _candidate(name: str, spec: ClusterSpec | None, ids: Mapping[tuple[str, SSH], str]) -> Candidate:
     if spec is None:
         return Candidate(name)
-    endpoints = {host.ssh for host in spec.hosts}
+    found = [ids.get((name, host.ssh)) for host in spec.hosts]
     return Candidate(
         name,
         stack_name(spec.stack, spec.primary_family),
-        frozenset({_endpoint(ssh) for ssh in endpoints} | {ids[ssh] for ssh in endpoints if ssh in ids}),
-        identified=endpoints <= set(ids),
+        frozenset({_endpoint(host.ssh) for host in spec.hosts} | {machine for machine in found if machine is not None}),
+        identified=None not in found,
         versions=_versions(spec),
         file=spec.model_dump(mode="json", exclude_unset=True),
     )
@@ -93,11 +95,7 @@ def _candidate(name: str, spec: ClusterSpec | None, ids: dict[SSH, str]) -> Cand
 
 def _endpoint(ssh: SSH) -> str:
     """One text for all spellings of an address."""
-    try:
-        address = str(parse_address(ssh.address))
-    except ValueError:  # a DNS name
-        address = ssh.address.lower()
-    return f"{address} port {ssh.port}"
+    return f"{canonical_host(ssh.address)} port {ssh.port}"
 
 
 def _versions(spec: ClusterSpec) -> dict[str, str]:
@@ -111,12 +109,14 @@ def _versions(spec: ClusterSpec) -> dict[str, str]:
     return versions | {name: file.version for name, file in sorted(files.items()) if file.version != spec.version}
 
 
-def _machine_ids(endpoints: set[SSH]) -> dict[SSH, str]:
-    """The machine id behind each SSH endpoint that answers: two files may reach one machine over different families."""
+def _machine_ids(specs: Mapping[str, ClusterSpec]) -> dict[tuple[str, SSH], str]:
+    """The machine id behind each SSH endpoint that answers, by cluster: two files may reach one machine over different families."""
+    recorded = {name: ClusterKeys(name) for name in specs}
 
-    def machine_id(ssh: SSH) -> str | None:
+    def machine_id(login: tuple[str, Host]) -> str | None:
+        cluster, host = login
         try:
-            session = Session.open(ssh.address, ssh, credential)
+            session = Session.open(host.name, host.ssh, credential, recorded[cluster])
         except SixstackError:  # the retest reports it
             return None
         try:
@@ -126,7 +126,7 @@ def _machine_ids(endpoints: set[SSH]) -> dict[SSH, str]:
         finally:
             session.close()
 
-    ordered = sorted(endpoints, key=str)
+    logins = [(name, host) for name, spec in specs.items() for host in spec.hosts]
     with ThreadPoolExecutor(8) as pool:
-        found = zip(ordered, pool.map(machine_id, ordered), strict=True)
-        return {ssh: machine for ssh, machine in found if machine is not None}
+        found = zip(logins, pool.map(machine_id, logins), strict=True)
+        return {(cluster, host.ssh): machine for (cluster, host), machine in found if machine is not None}

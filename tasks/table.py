@@ -18,6 +18,7 @@ from tasks.prepare_host import prepare_host
 from tasks.publish_kubeconfig import publish_kubeconfig
 from tasks.remove_kubeconfig import remove_kubeconfig
 from tasks.reset_host import reset_host
+from tasks.save_copy import save_copy
 from tasks.set_host_network import set_deployment, undo_deployment
 from tasks.verify_network import verify_network
 from tasks.wait_ready import wait_dns, wait_ready
@@ -34,6 +35,7 @@ TASKS: Mapping[str, Task[..., Any]] = {
     create.WAIT_READY: wait_ready,
     create.WAIT_DNS: wait_dns,
     create.VERIFY_NETWORK: verify_network,
+    delete.SAVE_COPY: save_copy,
     delete.RESET_HOST: reset_host,
     delete.REMOVE_KUBECONFIG: remove_kubeconfig,
     host_network.SET_HOST_NETWORK: set_deployment,

@@ -23,6 +23,7 @@ from lab import hosts
 from lab.base import OPS_USER
 from lab.spec import cluster_document, cluster_file
 from lab.state import LabHost
+from tests import lived_in
 
 # another name, of six characters at most, lets two runs of the tests share a machine
 LABS = os.environ.get("SIXSTACK_TESTS_LAB", "tests")
@@ -90,24 +91,12 @@ class Workplace:
 
     def api(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """One request to the Prefect API: POST with a body, else GET, unless a method is given."""
-        import urllib.error
-        import urllib.request
-
-        request = urllib.request.Request(
-            f"{self.prefect.api}{path}",
-            data=json.dumps(body).encode() if body is not None else None,
-            headers={"content-type": "application/json"},
-            method=method,
-        )
         for left in reversed(range(5)):
-            try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    return json.loads(answer.read() or b"null")
-            except urllib.error.HTTPError as error:
-                if error.code != 503 or not left:  # SQLite was busy: the server asks its clients to come again
-                    raise
-                time.sleep(1)
-        raise AssertionError
+            answer = self.prefect.request(method or ("GET" if body is None else "POST"), path, body)
+            if answer.status_code != 503 or not left:  # SQLite was busy: the server asks its clients to come again
+                break
+            time.sleep(1)
+        return answer.raise_for_status().json() if answer.content else None
 
     def ended(self, run: str, *, limit: float = 300) -> dict[str, Any]:
         """The flow run once it is in a final state."""
@@ -259,10 +248,20 @@ _BEFORE_THE_LAB_GOES: list[Callable[[], None]] = []
 
 @pytest.fixture(scope="session", params=MODES, ids=str)
 def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
-    """A cluster of each mode on the lab's hosts, one after another; each is created on hosts from which the previous one was deleted."""
+    """A cluster of each mode on the lab's hosts, one after another; each is created on hosts from which the previous one was deleted.
+
+    The hosts have an owner with files, rules, units and mounts of his own (tests/lived_in.py): after the delete, all are as before.
+    """
     mode: Mode = request.param
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
+    lived_in.live_in(LAB)
+    before = lived_in.look(LAB)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
+    # a registry for which the owner has a configuration, and one without; the bundle has all images
+    document["images"] = {
+        **document.get("images", {}),
+        "mirrors": {"docker.io": ["https://mirror.example"], "ghcr.io": ["https://mirror.example"]},
+    }
     # one host of each uses a user who needs a password for sudo
     document["hosts"][1]["ssh"] |= {"user": OPS_USER, "credential": f"ops-{LAB}"}
     file = workplace.write("cluster.yaml", document)
@@ -271,16 +270,20 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
         created = workplace.sixstack("create", file)
     assert created.returncode == 0, created.stdout + created.stderr
     ends: list[subprocess.CompletedProcess[str]] = []
+    left: list[str] = []
 
     def delete() -> None:
         if not ends:
             ends.append(workplace.sixstack("delete", file, "--confirm", str(document["name"])))
+            left.extend(lived_in.changes(before, lived_in.look(LAB)))
+            lived_in.move_out(LAB)
 
     _BEFORE_THE_LAB_GOES.append(delete)
     yield MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines)
     delete()
     _BEFORE_THE_LAB_GOES.remove(delete)
     assert ends[0].returncode == 0, ends[0].stdout + ends[0].stderr
+    assert left == [], "what the owner had on the hosts changed"
 
 
 # Tests of one group run one after another in one process of `make test`; the first three have a lab and a Prefect server each. Where
@@ -296,14 +299,19 @@ GROUPS = {
         "tests/kube/network_check/test_on_the_lab.py",
     ),
     "bare-hosts": (
+        "tests/blocks/test_artifact_bundle.py",
         "tests/blocks/test_block_types.py",
+        "tests/cli/test_audit.py",
         "tests/cli/test_commands.py",
         "tests/cli/test_following.py",
         "tests/cli/test_import.py",
+        "tests/cli/test_kubectl.py",
         "tests/cli/test_retests.py",
         "tests/cli/test_notify_retests.py",
+        "tests/cli/test_pin.py",
         "tests/cli/test_schedule_retests.py",
         "tests/demo/test_local_prefect.py",
+        "tests/demo/test_server_authentication.py",
         "tests/flows/test_deployments.py",
         "tests/flows/test_refusals.py",
         "tests/flows/test_saved_clusters.py",
@@ -311,7 +319,11 @@ GROUPS = {
         "tests/lab/",
         "tests/runs/",
     ),
-    "own-clusters": ("tests/flows/", "tests/templates/test_host_scripts_on_a_host.py"),
+    "own-clusters": (
+        "tests/flows/",
+        "tests/templates/test_host_scripts_on_a_host.py",
+        "tests/templates/test_killed_host_scripts.py",
+    ),
     "api-server": ("tests/kube/",),
 }
 # In the order in which they are begun. A shared cluster is there until a test asks for the next one: where one process has several groups,
@@ -320,7 +332,7 @@ WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
 
 # Fixtures that make a cluster of their own, in the order of their tests. The cases' hosts need the most of what the machine has least of
 # (inotify instances, see lab/inotify.py): they come when the bare hosts of another process are gone.
-OWN_CLUSTERS = ("nightly", "grown", "from_tkestack", "over_ipv4", "calico", "case_environment")
+OWN_CLUSTERS = ("nightly", "copied", "grown", "from_tkestack", "over_ipv4", "calico", "case_environment")
 
 
 def group_of(nodeid: str) -> str:

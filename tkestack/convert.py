@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cluster.file.reader import read_document
-from cluster.rules.ssh import TRUST_ON_FIRST_USE
 from cluster.vocabulary.families import Address
+from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE
 from cluster.vocabulary.problems import Problem, errors_in
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import Role

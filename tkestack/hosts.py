@@ -10,9 +10,9 @@ from typing import Any
 from cluster.file.literals import read_address
 from cluster.rules.labels import label_owner, taint_owner
 from cluster.rules.names import is_subdomain
-from cluster.rules.ssh import TRUST_ON_FIRST_USE
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.families import Address, Family, family_of
+from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.spec import Role
 from tkestack.fields import Fields

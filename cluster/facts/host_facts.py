@@ -5,8 +5,9 @@ Facts contain no decisions. Rules (cluster/rules/) check them, and the plan (clu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Interface, IPv6Interface
 
 from cluster.vocabulary.families import Address, Family, Network
@@ -30,6 +31,14 @@ class InterfaceAddress:
         """Whether the address can be a node address: not tentative, failed, deprecated or temporary (talos#9725)."""
         return not self.flags & {"tentative", "dadfailed", "deprecated", "temporary"}
 
+    @property
+    def from_router_advertisements(self) -> bool:
+        """Whether the kernel made the address from a router advertisement (SLAAC, RFC 4862) and removes it when none renews its lifetime.
+
+        The kernel marks only these addresses with mngtmpaddr, and newer kernels with the protocol kernel_ra.
+        """
+        return "dynamic" in self.flags and bool(self.flags & {"mngtmpaddr", "kernel_ra"})
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -42,6 +51,7 @@ class Link:
     kind: str = ""  # veth, bridge, vxlan, ... (empty for hardware)
     addresses: tuple[InterfaceAddress, ...] = ()
     accept_ra: int | None = None  # net.ipv6.conf.IF.accept_ra; None without IPv6
+    ipv6_disabled: bool = False  # net.ipv6.conf.IF.disable_ipv6
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,81 @@ class DefaultRoute:
     interface: str
     gateway: Address | None
     protocol: str  # static, ra, dhcp, kernel, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route of the main table that is not a default route."""
+
+    network: Network
+    interface: str  # "" for a route without a link: unreachable, blackhole, prohibit
+    gateway: Address | None = None
+    kind: str = "unicast"
+
+
+@dataclass(frozen=True, slots=True)
+class SysctlLine:
+    """One line of a file with kernel settings."""
+
+    key: str  # below /proc/sys, with slashes; may have wildcards
+    value: str | None  # None: the key is excluded from wildcards
+
+
+@dataclass(frozen=True, slots=True)
+class SysctlFile:
+    """A file whose kernel settings are set at boot."""
+
+    path: str
+    target: str = ""  # of a symbolic link
+    lines: tuple[SysctlLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BootSettings:
+    """What sets kernel settings at the next boot."""
+
+    files: tuple[SysctlFile, ...] = ()  # in the order of systemd-sysctl; a file that another one hides is not included
+    late_files: tuple[SysctlFile, ...] = ()  # of programs that start later (ufw)
+    accept_ra: Mapping[str, int] = field(default_factory=dict)  # by link, as ifupdown sets it
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFile:
+    """A [Match] section of systemd-networkd with what it matches."""
+
+    path: str
+    matches: tuple[tuple[str, str], ...] = ()  # key and value
+    unmanaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkManagers:
+    """Programs that configure the links of the host."""
+
+    network_manager: bool = False  # runs
+    networkd: bool = False
+    nm_unmanaged: tuple[str, ...] = ()  # specifications of links that NetworkManager leaves alone
+    networkd_files: tuple[LinkFile, ...] = ()  # in the order of systemd-networkd
+
+
+PROBED_INSTANCES = 12  # templates/facts/inotify.sh.j2 opens so many at most
+
+
+@dataclass(frozen=True, slots=True)
+class Inotify:
+    """Limits of inotify for root. None: unknown."""
+
+    instances: int | None = None
+    watches: int | None = None
+    free: int | None = None  # instances that could be opened, up to PROBED_INSTANCES
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A mount point with its options (ro, noexec, nosuid, ...)."""
+
+    point: str
+    options: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +191,17 @@ class KubernetesState:
     kubelet_config: bool = False  # /etc/kubernetes/kubelet.conf
     admin_config: bool = False  # /etc/kubernetes/admin.conf
     api_manifest: bool = False  # /etc/kubernetes/manifests/kube-apiserver.yaml
+    etcd_data: bool = False  # /var/lib/etcd/member
+    private_keys: bool = False  # a *.key file below /etc/kubernetes/pki: of a control plane, finished or not
     kubelet_active: bool = False
     service_ranges: tuple[Network, ...] = ()  # from the static pod manifests; empty on workers
     pod_ranges: tuple[Network, ...] = ()
     node_ips: tuple[Address, ...] = ()  # kubelet's --node-ip
     dns_domain: str | None = None
     endpoint: str | None = None  # server of kubelet.conf or admin.conf, as a URL
+    api_port: int | None = None  # --secure-port of the API server's static pod
+    ca_valid_from: datetime | None = None  # of /etc/kubernetes/pki/ca.crt
+    ca_valid_until: datetime | None = None
 
     @property
     def present(self) -> bool:
@@ -181,6 +271,19 @@ class HostFacts:
     steps: tuple[StepState, ...] = ()
     foreign_authority: bool = False  # /etc/kubernetes/pki/ca.crt changed after init or join
     test_host: bool = False  # /etc/sixstack/test-host exists: retests may use this machine
+    clock_uncertainty: timedelta = timedelta()  # of clock_offset: half the round trip
+    clock: datetime | None = None  # of the host, at the end of the script
+    routes: tuple[Route, ...] = ()  # of the main table, without default routes
+    resolver_file: str = "/etc/resolv.conf"  # the file of `nameservers`
+    resolver_files: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # name servers by file, for `resolvConf` of the kubelet
+    kernel_modules: Mapping[str, bool | None] = field(default_factory=dict)  # loaded, built in or loadable; None: unknown
+    modules_off: tuple[str, ...] = ()  # modules that modprobe.d replaces by another command
+    boot: BootSettings = field(default_factory=BootSettings)
+    link_managers: LinkManagers = field(default_factory=LinkManagers)
+    ipv6_disabled: tuple[str, ...] = ()  # `all` and `default`, if disable_ipv6 is 1 there
+    cgroup_version: int | None = None  # of /sys/fs/cgroup; None: unknown
+    inotify: Inotify = field(default_factory=Inotify)
+    mounts: tuple[Mount, ...] = ()  # the mount points of the folders of the cluster and of their parents
     unknown: tuple[Unknown, ...] = ()
 
     def link(self, name: str) -> Link | None:

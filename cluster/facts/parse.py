@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from cluster.facts.host_facts import HostFacts, InstalledArtifacts, KubernetesState, Unknown
-from cluster.facts.parsers import firewall, foreign, kubernetes, machine, netfilter, network, own_state
+from cluster.facts.host_facts import BootSettings, HostFacts, Inotify, InstalledArtifacts, KubernetesState, LinkManagers, Unknown
+from cluster.facts.parsers import firewall, foreign, kubernetes, limits, machine, netfilter, network, own_state
+from cluster.facts.parsers.boot_settings import boot_settings
+from cluster.facts.parsers.link_managers import link_managers
 from cluster.facts.parsers.sections import sections_of
 from cluster.facts.parsers.sockets import sockets
 from cluster.vocabulary.control_characters import without_control
@@ -23,11 +25,17 @@ PARTS: Mapping[str, Callable[[str], object]] = {
     "identity": machine.identity,
     "resources": machine.resources,
     "links": network.links,
-    "routes": network.default_routes,
+    "routes": network.routing,
     "kernel-settings": network.kernel_settings,
-    "resolver": network.nameservers,
+    "resolver": network.resolver,
     "sockets": sockets,
     "netfilter": netfilter.netfilter,
+    "kernel-modules": limits.kernel_modules,
+    "boot-settings": boot_settings,
+    "link-managers": link_managers,
+    "cgroups": limits.cgroup_version,
+    "inotify": limits.inotify,
+    "mounts": limits.mounts,
     "packages": foreign.packages,
     "units": foreign.units,
     "programs": foreign.programs,
@@ -84,8 +92,10 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
     sections = _whole(text, host)
     try:
         identity = machine.identity(sections["identity"])
-        offset = clock_offset(_moment(sections["begin"]), _moment(sections["end"]), sent=sent, received=received)
-    except (ValueError, KeyError, ArithmeticError) as error:
+        begin, end = _moment(sections["begin"]), _moment(sections["end"])
+        offset = clock_offset(begin, end, sent=sent, received=received)
+        clock = datetime.fromtimestamp(end, UTC)
+    except (ValueError, KeyError, ArithmeticError, OSError) as error:
         raise HostError(
             host, f"the facts script printed no valid identity or time: {error}", "Check that `uname -a; date +%s.%N` works on the host"
         ) from error
@@ -94,6 +104,11 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
     resources = reading.read("resources", machine.resources, machine.Resources())
     settings = reading.read("kernel-settings", network.kernel_settings, network.KernelSettings())
     kernel = reading.read("netfilter", netfilter.netfilter, netfilter.Netfilter())
+    modules = reading.read(
+        "kernel-modules", lambda text: limits.kernel_modules(text, sections.get("netfilter", "")), limits.KernelModules()
+    )
+    routing = reading.read("routes", network.routing, network.Routing())
+    resolver = reading.read("resolver", network.resolver, network.Resolver())
     units = reading.read_all("units", foreign.units)
     state = reading.read("sixstack", own_state.own_state, own_state.OwnState())
     installed = reading.read("bundle", own_state.installed_files, own_state.InstalledFiles())
@@ -111,9 +126,17 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         swap=resources.swap,
         clock_offset=offset,
         root=identity.root,
-        links=tuple(replace(link, accept_ra=settings.accept_ra.get(link.name)) for link in reading.read_all("links", network.links)),
-        default_routes=reading.read_all("routes", network.default_routes),
-        nameservers=reading.read_all("resolver", network.nameservers),
+        clock_uncertainty=timedelta(seconds=max(0.0, (received - sent) - (end - begin)) / 2),
+        clock=clock,
+        links=tuple(
+            replace(link, accept_ra=settings.accept_ra.get(link.name), ipv6_disabled=link.name in settings.ipv6_disabled)
+            for link in reading.read_all("links", network.links)
+        ),
+        default_routes=routing.default,
+        routes=routing.others,
+        nameservers=resolver.nameservers.get(resolver.file, ()),
+        resolver_file=resolver.file,
+        resolver_files=resolver.nameservers,
         forwarding=settings.forwarding,
         sockets=reading.read_all("sockets", sockets),
         nat=kernel.nat,
@@ -145,6 +168,18 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         steps=state.steps,
         foreign_authority=state.foreign_authority,
         test_host=state.test_host,
+        kernel_modules=modules.available,
+        modules_off=modules.off,
+        boot=reading.read("boot-settings", boot_settings, BootSettings()),
+        link_managers=replace(
+            reading.read("link-managers", link_managers, LinkManagers()),
+            network_manager=any(unit.name == foreign.NETWORK_MANAGER and unit.active for unit in units),
+            networkd=any(unit.name == foreign.NETWORKD and unit.active for unit in units),
+        ),
+        ipv6_disabled=tuple(name for name in ("all", "default") if name in settings.ipv6_disabled),
+        cgroup_version=reading.read("cgroups", limits.cgroup_version, None),
+        inotify=reading.read("inotify", limits.inotify, Inotify()),
+        mounts=reading.read_all("mounts", limits.mounts),
         unknown=tuple(reading.unknown),
     )
 

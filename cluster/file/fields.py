@@ -22,7 +22,7 @@ from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import UNREAD, PartialTuple, Unread, join_path
 from cluster.vocabulary.problems import Problem, ProblemList
 from cluster.vocabulary.quoting import quoted
-from cluster.vocabulary.spec import Describe, SpecModel
+from cluster.vocabulary.spec import Describe, MultiLine, SpecModel
 
 Model = TypeVar("Model", bound=SpecModel)
 
@@ -138,7 +138,8 @@ class FieldReader:
     def _int(self, metadata: Sequence[Any], value: object, path: str) -> int | Unread:
         if isinstance(value, bool) or not isinstance(value, int):
             digits = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
-            hint = f"write {value} without quotes" if digits else "write an integer"
+            # YAML reads 0644 as a string, because leading zeros mean octal elsewhere
+            hint = f"write {int(str(value))}, without quotes and leading zeros" if digits else "write an integer"
             fix = replace_by(int(value), path) if digits and isinstance(value, str) else ()
             return self._fault("wrong-type", path, f"expected an integer, got {quoted(value)}", hint, fix)
         low = max((item.ge for item in metadata if hasattr(item, "ge")), default=None)
@@ -156,10 +157,11 @@ class FieldReader:
             # 1.30 was read as 1.3, and 10**5000 cannot be printed
             fix = replace_by(str(value), path) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**20 else ()
             return self._fault("wrong-type", path, f"expected a string, got {quoted(value)}", hint, fix)
-        control = next((c for c in value if unicodedata.category(c) in ("Cc", "Cs")), None)
+        allowed = "\n\t" if any(isinstance(item, MultiLine) for item in metadata) else ""
+        control = next((c for c in value if _is_control(c) and c not in allowed), None)
         if control is not None:
             message = f"{quoted(value)} contains the control character U+{ord(control):04X}"
-            printed = "".join(c for c in value if unicodedata.category(c) not in ("Cc", "Cs"))
+            printed = "".join(c for c in value if not _is_control(c) or c in allowed)
             return self._fault("control-character", path, message, "remove it", replace_by(printed, path))
         shortest = max((item.min_length or 0 for item in metadata if hasattr(item, "min_length")), default=0)
         longest = min((item.max_length for item in metadata if getattr(item, "max_length", None)), default=None)
@@ -262,6 +264,10 @@ class FieldReader:
             else:
                 pairs[""] = self._fault("wrong-type", path, f"expected a string as name, got {quoted(name)}", 'put it in quotes: "..."')
         return UNREAD if any(isinstance(item, Unread) for item in pairs.values()) else pairs
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs")
 
 
 def _fields(kind: type[SpecModel]) -> str:

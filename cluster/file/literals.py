@@ -36,9 +36,13 @@ def read_network(value: object) -> tuple[Network | None, Fault | None]:
         intended = _intended_network(value)
     if intended is None:
         return None, Fault("not-a-network", f"{quoted(value)} is not a network", _network_hint(value))
-    if isinstance(value, str) and value.partition("/")[2].isdigit():
-        return intended, Fault("host-bits-set", f"{quoted(value)} has host bits set", f"use {intended}", str(intended))
-    return None, Fault("not-a-network", f"{quoted(value)} has a netmask instead of a prefix length", f"use {intended}", str(intended))
+    prefix = value.partition("/")[2] if isinstance(value, str) else ""
+    message, hint = f"{quoted(value)} has a netmask instead of a prefix length", f"use {intended}"
+    if prefix.isdigit() and prefix != str(intended.prefixlen):
+        message = f"{quoted(value)} has a prefix length with leading zeros"
+    elif prefix.isdigit():
+        return intended, Fault("host-bits-set", f"{quoted(value)} has host bits set", hint, str(intended))
+    return None, Fault("not-a-network", message, hint, str(intended))
 
 
 def colon_trap(value: object) -> str | None:

@@ -10,8 +10,9 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from cluster.kubeadm.volumes import volumes_of
 from cluster.vocabulary.families import Family, StackMode, family_of
-from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
+from cluster.vocabulary.hostport import API_PORT, api_bind_port, join_host_port, split_host_port
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host, ProxyMode, Taint
 from cluster.vocabulary.topology import topology
@@ -29,7 +30,7 @@ ELECTION = {"leader-elect-retry-period": "1s"}
 def api_endpoint(spec: ResolvedSpec) -> tuple[str, int]:
     """Host (IPv6 without brackets) and port of the API for all nodes: the endpoint from the file, else the first address of the control plane."""
     if spec.control_plane.endpoint is None:
-        return str(topology(spec).seed.addresses[0]), API_PORT
+        return str(topology(spec).seed.addresses[0]), bind_port(spec)
     return split_host_port(spec.control_plane.endpoint, API_PORT)
 
 
@@ -39,9 +40,8 @@ def control_plane_endpoint(spec: ResolvedSpec) -> str:
 
 
 def bind_port(spec: ResolvedSpec) -> int:
-    """The port of the API server: the port of the endpoint if the endpoint is this machine, else 6443 behind a load balancer."""
-    host, port = api_endpoint(spec)
-    return port if _canonical(host) in {str(address) for address in topology(spec).seed.addresses} else API_PORT
+    """The port that the API server listens on."""
+    return api_bind_port(spec.control_plane, topology(spec).seed.addresses)
 
 
 def proxy_mode(spec: ClusterSpec) -> ProxyMode:
@@ -104,11 +104,16 @@ def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
             "serviceSubnet": ",".join(str(services) for services in spec.service_ranges),
             "dnsDomain": spec.network.dns_domain,
         },
-        "apiServer": {"certSANs": list(certificate_names(spec)), "extraArgs": _args(everywhere, extra.get("apiserver", {}))},
-        "controllerManager": {
-            "extraArgs": _args(loopback, ELECTION, CONTROLLER_RATE, node_mask_args(spec), extra.get("controller_manager", {}))
+        "apiServer": {
+            "certSANs": list(certificate_names(spec)),
+            "extraArgs": _args(everywhere, extra.get("apiserver", {})),
+            **_volumes(spec, "apiserver"),
         },
-        "scheduler": {"extraArgs": _args(loopback, ELECTION, extra.get("scheduler", {}))},
+        "controllerManager": {
+            "extraArgs": _args(loopback, ELECTION, CONTROLLER_RATE, node_mask_args(spec), extra.get("controller_manager", {})),
+            **_volumes(spec, "controller_manager"),
+        },
+        "scheduler": {"extraArgs": _args(loopback, ELECTION, extra.get("scheduler", {})), **_volumes(spec, "scheduler")},
         # the etcd URLs follow the advertise address: kubeadm writes [::1] if it is IPv6
         "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": _args(extra.get("etcd", {}))}},
     }
@@ -197,6 +202,21 @@ def _args(*layers: Mapping[str, str]) -> list[dict[str, str]]:
     for layer in layers:
         merged |= layer
     return [{"name": name, "value": value} for name, value in sorted(merged.items())]
+
+
+def _volumes(spec: ClusterSpec, component: str) -> dict[str, Any]:
+    """extraVolumes of a component; nothing when it has none."""
+    volumes = [
+        {
+            "name": volume.name,
+            "hostPath": volume.host_path,
+            "mountPath": volume.inside,
+            "readOnly": volume.read_only,
+            "pathType": volume.path_type.value,
+        }
+        for volume in volumes_of(spec, component)
+    ]
+    return {"extraVolumes": volumes} if volumes else {}
 
 
 def _canonical(name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.kubeadm.documents import kube_proxy_configuration, kubelet_configuration
+from cluster.kubeadm.kernel_settings import sysctls
 from cluster.migration.difference import Difference, by_family, changes
-from cluster.plan.values import sysctls
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.migration import (

@@ -26,7 +26,7 @@ LOOK_AT: dict[Layer | CheckKind, str] = {
     CheckKind.POD_RANGES: "kube-controller-manager's --cluster-cidr and --allocate-node-cidrs",
     CheckKind.POD_ADDRESSES: "the CNI plug-in's configuration of addresses",
     CheckKind.PROBE: "the events of the probe pod. An image that cannot be pulled is not a network fault",
-    CheckKind.NODE_PORT: "kube-proxy on the target node, its --nodeport-addresses, and a firewall for ports 30000 to 32767",
+    CheckKind.NODE_PORT: "kube-proxy on the target node, its --nodeport-addresses, and a firewall for the node ports",
 }
 
 # kinds with separate findings within their layer

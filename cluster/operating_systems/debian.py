@@ -14,6 +14,7 @@ DEBIAN = OperatingSystem(
         "gzip": "gzip",
         "ip": "iproute2",
         "losetup": "mount",
+        "modprobe": "kmod",
         "mount": "mount",
         "nft": "nftables",
         "perl": "perl-base",

@@ -14,6 +14,7 @@ RED_HAT = OperatingSystem(
         "gzip": "gzip",
         "ip": "iproute",
         "losetup": "util-linux",
+        "modprobe": "kmod",
         "mount": "util-linux",
         "nft": "nftables",
         "perl": "perl-interpreter",

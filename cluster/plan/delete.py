@@ -1,59 +1,81 @@
-"""The plan of delete-cluster: every host of the cluster is reset, then its saved kubeconfig is removed."""
+"""The plan of delete-cluster: etcd's data and PKI are copied, every host of the cluster is reset, then its saved kubeconfig is removed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from cluster.facts.host_facts import HostFacts
+from cluster.plan.copies import CopySettings, hosts_to_copy
 from cluster.plan.graph import Plan, PlanBuilder
-from cluster.plan.values import reset_values
+from cluster.plan.values import copy_values, reset_values
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Host
 
+SAVE_COPY = "save-copy"
 RESET_HOST = "reset-host"
 REMOVE_KUBECONFIG = "remove-kubeconfig"
 
 
-def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
-    """The steps of delete-cluster; hosts of other clusters are noted and left alone.
+def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts], copies: CopySettings | None) -> Plan:
+    """The steps of delete-cluster; hosts of other clusters are noted and left alone. `copies`: None removes the data without a copy.
 
-    Hosts do not wait for each other: a reset needs no API server, and a control plane that does not answer must not delay the workers.
+    No host is reset before all copies are stored. Otherwise hosts do not wait for each other: a reset needs no API server, and a control plane
+    that does not answer must not delay the workers.
     """
     plan = PlanBuilder(spec.name)
     notes: list[str] = []
     resets: list[str] = []
+    copied = _add_copies(plan, notes, spec, facts, copies)
     for host in (*spec.workers, *spec.control_planes):
         if (note := _left_alone(spec, host, facts.get(host.name))) is not None:
             notes.append(note)
             continue
-        resets += _add_reset(plan, spec, host)
+        resets += _add_reset(plan, spec, host, facts[host.name], copied)
     plan.add(REMOVE_KUBECONFIG, reason="the kubeconfig of a deleted cluster cannot be used", needs=resets)
     return plan.build(notes)
 
 
-def plan_free(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Plan:
+def plan_free(spec: ClusterSpec, facts: Mapping[str, HostFacts], copies: CopySettings | None) -> Plan:
     """The steps that remove a cluster from these hosts, which may be some of its hosts: `spec` has its name and only them.
 
     The kubeconfig stays when the control plane is not among them, or when it is of another cluster with this name.
     """
     plan = PlanBuilder(spec.name)
+    notes: list[str] = []
     resets: list[str] = []
+    copied = _add_copies(plan, notes, spec, facts, copies)
     for host in spec.hosts:
-        resets += _add_reset(plan, spec, host)
+        resets += _add_reset(plan, spec, host, facts[host.name], copied)
     with_api = [facts[host.name].kubernetes for host in spec.hosts if facts[host.name].kubernetes.api_manifest]
     reason = "the control plane of the cluster is reset" if with_api else None
     values = {"authorities": [state.ca_hash for state in with_api if state.ca_hash]}
     plan.add(REMOVE_KUBECONFIG, reason=reason, values=values, needs=resets)
-    return plan.build()
+    return plan.build(notes)
 
 
-def _add_reset(plan: PlanBuilder, spec: ClusterSpec, host: Host) -> tuple[str, ...]:
-    return plan.add(RESET_HOST, host.name, reason=f"{host.name} belongs to cluster {spec.name}", values=reset_values(spec, host))
+def _add_copies(
+    plan: PlanBuilder, notes: list[str], spec: ClusterSpec, facts: Mapping[str, HostFacts], copies: CopySettings | None
+) -> list[str]:
+    saved: list[str] = []
+    for host in hosts_to_copy(spec, facts):
+        if copies is None:
+            notes.append(f"etcd's data and PKI of {host.name} are removed without a copy")
+        else:
+            reason = f"{host.name} has etcd's data or private keys of cluster {spec.name}"
+            saved += plan.add(SAVE_COPY, host.name, reason=reason, values=copy_values(spec, host, copies))
+    return saved
+
+
+def _add_reset(plan: PlanBuilder, spec: ClusterSpec, host: Host, facts: HostFacts, copied: list[str]) -> tuple[str, ...]:
+    reason = f"{host.name} belongs to cluster {spec.name}"
+    if running := [step.name for step in facts.steps if step.running and step.name != RESET_HOST]:
+        reason += f"; {', '.join(running)} of an earlier run is still running there and is stopped first"
+    return plan.add(RESET_HOST, host.name, reason=reason, values=reset_values(spec, host), needs=copied)
 
 
 def owned_part(spec: ClusterSpec, owner: str, facts: Mapping[str, HostFacts]) -> ClusterSpec:
     """A spec of cluster `owner`: those hosts of `spec` that belong to it."""
-    hosts = tuple(host for host in spec.hosts if facts[host.name].owner == owner)
+    hosts = tuple(host for host in spec.hosts if host.name in facts and facts[host.name].owner == owner)
     return spec.model_copy(update={"name": owner, "hosts": hosts})
 
 

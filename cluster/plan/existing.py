@@ -12,6 +12,7 @@ from cluster.kubeadm.documents import control_plane_endpoint, node_mask_args
 from cluster.plan.resolution import resolve_offline
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
+from cluster.vocabulary.hostport import api_bind_port
 from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, Role
 from cluster.vocabulary.topology import topology
 
@@ -26,6 +27,7 @@ class ExistingCluster:
     node_masks: Mapping[str, str] = field(default_factory=dict)  # the controller manager's arguments, by name
     dns_domain: str | None = None
     endpoint: str | None = None  # host:port
+    bind_port: int | None = None  # of the API server
     version: str | None = None  # with its leading v
     roles: Mapping[str, Role] = field(default_factory=dict)  # of hosts that joined
     addresses: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # the --node-ip of kubelet, by host
@@ -68,6 +70,7 @@ def observed_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: C
         node_masks=_masks(kubeadm),
         dns_domain=networking.get("dnsDomain") or (control_plane.dns_domain if control_plane else None),
         endpoint=kubeadm.get("controlPlaneEndpoint"),
+        bind_port=control_plane.api_port if control_plane else None,
         version=kubeadm.get("kubernetesVersion"),
         roles={name: Role.CONTROL_PLANE if found.api_manifest else Role.WORKER for name, found in members.items()},
         addresses={name: found.node_ips for name, found in members.items() if found.node_ips},
@@ -88,6 +91,7 @@ def specified_cluster(spec: ClusterSpec) -> ExistingCluster:
         node_masks=node_mask_args(spec),
         dns_domain=spec.network.dns_domain,
         endpoint=known_endpoint(spec),
+        bind_port=known_bind_port(spec),
         version=spec.version,
         roles={host.name: host.role for host in spec.hosts},
         addresses=addresses,
@@ -103,6 +107,13 @@ def known_endpoint(spec: ClusterSpec) -> str | None:
     if spec.control_plane.endpoint is None and not topology(spec).seed.addresses:
         return None
     return control_plane_endpoint(resolve_offline(spec))
+
+
+def known_bind_port(spec: ClusterSpec) -> int | None:
+    """The port that the API server listens on, from the file; None when it depends on addresses that only the host knows."""
+    seed = topology(spec).seed
+    unknown = spec.control_plane.bind_port is None and spec.control_plane.endpoint is not None and not seed.addresses
+    return None if unknown else api_bind_port(spec.control_plane, seed.addresses)
 
 
 def _masks(kubeadm: Mapping[str, object]) -> dict[str, str]:

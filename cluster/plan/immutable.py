@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from cluster.kubeadm.documents import node_mask_args
-from cluster.plan.existing import ExistingCluster, known_endpoint
+from cluster.plan.existing import ExistingCluster, known_bind_port, known_endpoint
 from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.vocabulary.families import Family, Network, family_of
 from cluster.vocabulary.problems import Problem
@@ -52,6 +52,9 @@ def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Pro
     endpoint = known_endpoint(spec)
     if existing.endpoint and endpoint and existing.endpoint != endpoint:
         yield _changed("control_plane/endpoint", existing.endpoint, endpoint)
+    bind_port = known_bind_port(spec)
+    if existing.bind_port and bind_port and existing.bind_port != bind_port:
+        yield _changed("control_plane/bind_port", f"an API server on port {existing.bind_port}", f"port {bind_port}")
     if existing.version and existing.version != spec.version:
         yield Problem(
             CODE,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.plan.delete import SAVE_COPY
 from cluster.plan.graph import CLUSTER, Plan
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.errors import ClusterError
@@ -67,12 +68,19 @@ def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
 
 
 def delete_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
-    """The result of a plan of delete-cluster, and whether every step succeeded."""
+    """The result of a plan of delete-cluster, and whether every step succeeded. Says where each copy is, also when a later step failed."""
+    copies = {step.subject: outcomes[step.id] for step in plan.steps if step.kind == SAVE_COPY}
+    not_copied = {subject: outcome.failure for subject, outcome in copies.items() if not outcome.succeeded}
     failed = {step.subject: outcomes[step.id] for step in plan.steps if not outcomes[step.id].succeeded}
-    if failed:
+    if not_copied:
+        lines = [f"cluster {spec.name} is not deleted, and no host was reset: not every copy of etcd's data and PKI could be saved"]
+        lines += [f"- {subject}: {failure}" for subject, failure in not_copied.items()]
+        lines += ["If nobody needs the data: delete with `--without-copy`, or write `test_copies: none` into the file of a test cluster."]
+    elif failed:
         lines = [f"cluster {spec.name} is not fully deleted; run this again to continue:"]
         lines += [f"- {subject}: {outcome.failure}" for subject, outcome in failed.items() if outcome.started or subject != CLUSTER]
     else:
-        hosts = [step.subject for step in plan.steps if step.subject != CLUSTER]
+        hosts = dict.fromkeys(step.subject for step in plan.steps if step.subject != CLUSTER)
         lines = [f"cluster {spec.name} is deleted from {', '.join(hosts) or 'no host'}"]
+    lines += [f"- copy of {subject}: {outcome.result}" for subject, outcome in copies.items() if outcome.result is not None]
     return "\n".join([*lines, *(f"- {note}" for note in plan.notes)]), not failed

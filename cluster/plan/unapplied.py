@@ -55,6 +55,12 @@ def _control_plane(spec: ResolvedSpec, kubeadm: Mapping[str, Any]) -> Iterator[s
         arguments, existing = _arguments(wanted, place), _arguments(kubeadm, place)
         if differing := sorted(name for name in arguments.keys() | existing.keys() if arguments.get(name) != existing.get(name)):
             yield f"{path} differs from the running cluster in {', '.join(differing)}: create-cluster does not change a running control plane"
+        volumes, existing_volumes = _volumes(wanted, place), _volumes(kubeadm, place)
+        if differing := sorted(
+            name for name in volumes.keys() | existing_volumes.keys() if volumes.get(name) != existing_volumes.get(name)
+        ):
+            named = f"{path.replace('extra_args', 'extra_volumes')} differs from the running cluster in {', '.join(differing)}"
+            yield f"{named}: create-cluster does not change a running control plane"
     current = set(kubeadm.get("apiServer", {}).get("certSANs") or ())
     if missing := [name for name in wanted["apiServer"]["certSANs"] if name not in current]:
         yield f"the API server's certificate lacks {', '.join(missing)}: create-cluster does not renew it"
@@ -64,6 +70,16 @@ def _arguments(document: Mapping[str, Any], place: tuple[str, ...]) -> dict[str,
     for key in place:
         document = document.get(key) or {}
     return {str(argument["name"]): str(argument["value"]) for argument in document.get("extraArgs") or ()}
+
+
+def _volumes(document: Mapping[str, Any], place: tuple[str, ...]) -> dict[str, tuple[object, ...]]:
+    """Volumes by name. kubeadm leaves out a false readOnly."""
+    for key in place:
+        document = document.get(key) or {}
+    return {
+        str(volume["name"]): (volume.get("hostPath"), volume.get("mountPath"), bool(volume.get("readOnly")), volume.get("pathType", ""))
+        for volume in document.get("extraVolumes") or ()
+    }
 
 
 def _same(wanted: object, current: object) -> bool:

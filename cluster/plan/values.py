@@ -9,21 +9,28 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from heapq import merge
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
+from cluster.kubeadm.kernel_settings import sysctls
+from cluster.kubeadm.volumes import FILES_FOLDER
+from cluster.plan.copies import CopySettings
 from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.registries import pull_plans
 from cluster.vocabulary.releases import release_for
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.vocabulary.spec import ClusterSpec, Host, Images, VolumeType
 from cluster.vocabulary.topology import topology
 
 # increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
-PREPARE_REVISION = 1
+PREPARE_REVISION = 2
+
+
+SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
+_SLACK_KIB = 256 * 1024  # disk space that a snapshot leaves free
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +41,63 @@ class HostFiles:
     images: frozenset[str] = frozenset()
 
 
-# folders that every cluster fills; reset removes the content that was not there when the host was claimed (a folder before its parent)
-_FOLDERS = (
-    "/etc/containerd/certs.d",
-    "/etc/containerd",
+# Folders that a cluster fills, a folder before its parent: reset removes what was not there when the host was claimed (docs/decisions/owner-files.md).
+# Programs and configuration of other programs may be here: the claim copies them.
+_COPIED_FOLDERS = (
     "/etc/cni/net.d",
     "/etc/cni",
     "/etc/kubernetes",
-    "/etc/systemd/system/containerd.service.d",
-    "/etc/systemd/system/kubelet.service.d",
     "/opt/cni/bin",
     "/opt/cni",
     "/opt/containerd",
-    "/run/containerd",
-    "/run/nri",
     "/usr/libexec/kubernetes",
+)
+# Data that a cluster would change and that is too large to copy: a host with such data is refused.
+_DATA_FOLDERS = (
     "/var/lib/cni",
     "/var/lib/containerd",
     "/var/lib/etcd",
     "/var/lib/kubelet",
     "/var/lib/kube-proxy",
+)
+_LISTED_FOLDERS = (
+    "/run/containerd",
+    "/run/nri",
     "/var/log/containers",
     "/var/log/pods",
+    *leftover_folders(),
 )
-# including the folders of the pod network plug-ins
-FOLDERS = tuple(merge(_FOLDERS, leftover_folders()))
+FOLDERS = (*_COPIED_FOLDERS, *_DATA_FOLDERS, *_LISTED_FOLDERS)
+# Folders in which a cluster has single files: what the owner adds later stays.
+_SHARED_FOLDERS = (
+    "/etc/containerd/sixstack-ca",
+    "/etc/containerd/certs.d",
+    "/etc/containerd",
+    "/etc/systemd/system/containerd.service.d",
+    "/etc/systemd/system/kubelet.service.d",
+)
+# Files in these and other folders that host/prepare.sh.j2 writes. They begin with a line with the word sixstack.
+_WRITTEN = (
+    "/etc/containerd/config.toml",
+    "/etc/modules-load.d/sixstack.conf",
+    "/etc/sysctl.d/90-sixstack.conf",
+    "/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf",
+)
+# Names in /var/lib/sixstack that belong to one cluster.
+_STATE_FILES = ("prepared", "initializing", "initialized", "joining", "joined", "authority", "pods")
 
 
 def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
     """For host/claim.sh.j2, which records the owner of the host before any other change."""
-    return {"cluster": spec.name, "host": host.name, "folders": list(FOLDERS), "pods": [str(pods) for pods in spec.pod_ranges]}
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "folders": list(FOLDERS),
+        "copied_folders": list(_COPIED_FOLDERS),
+        "data_folders": list(_DATA_FOLDERS),
+        "shared_folders": list(_SHARED_FOLDERS),
+        "state_files": list(_STATE_FILES),
+    }
 
 
 def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -> dict[str, Any]:
@@ -82,8 +116,14 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
         "swap_off": spec.prepare.swap_off,
         "pause": pause_image(spec, images),
         "systemd_cgroup": cgroup_driver(spec) == "systemd",
-        "mirrors": {registry: list(urls) for registry, urls in spec.images.mirrors.items()},
+        "mirrors": mirrors(spec.images),
+        "files": file_digests(spec),
+        "volumes": existing_paths(spec) if host in spec.control_planes else {},
+        "authorities": {
+            authority_path(host): f"# sixstack: certificate authority of {host}\n{pem.strip()}" for host, pem in spec.images.ca.items()
+        },
         "proxy": proxy_environment(spec),
+        "pods": [str(pods) for pods in spec.pod_ranges],
     }
     return {**values, "digest": prepared_digest(values)}
 
@@ -129,8 +169,24 @@ def reset_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
         "cluster": spec.name,
         "host": host.name,
         "folders": list(FOLDERS),
+        "shared_folders": list(_SHARED_FOLDERS),
+        "written": list(_WRITTEN),
+        "state_files": list(_STATE_FILES),
         "pod_network": leftover_values(),
         "pods": [str(pods) for pods in spec.pod_ranges],
+    }
+
+
+def copy_values(spec: ClusterSpec, host: Host, copies: CopySettings) -> dict[str, Any]:
+    """For host/save-copy.sh.j2 and for the store."""
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "store": copies.store,
+        "test": copies.test,
+        "only_last": copies.only_last,
+        "snapshot_seconds": SNAPSHOT_SECONDS,
+        "slack_kib": _SLACK_KIB,
     }
 
 
@@ -140,22 +196,57 @@ def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:
     return held[-1] if held else f"{spec.images.repository}/pause:{release_for(spec.version).pause}"
 
 
-def sysctls(spec: ClusterSpec) -> dict[str, str]:
-    """Kernel settings of the families in use. The script skips settings that the kernel does not have."""
-    settings: dict[str, str] = {}
-    if Family.IPV4 in spec.families:
-        settings |= {
-            "net.ipv4.ip_forward": "1",
-            "net.ipv4.conf.default.forwarding": "1",
-            "net.bridge.bridge-nf-call-iptables": "1",
+def mirrors(images: Images) -> dict[str, Any]:
+    """For host/registry-hosts.toml.j2, by registry."""
+    return {
+        registry: {
+            "authority": authority_path(plan.authority) if plan.authority else None,
+            "mirrors": [
+                {
+                    "url": mirror.url,
+                    "override_path": mirror.override_path,
+                    "authority": authority_path(mirror.authority) if mirror.authority else None,
+                }
+                for mirror in plan.mirrors
+            ],
         }
-    if Family.IPV6 in spec.families:
-        settings |= {
-            "net.ipv6.conf.all.forwarding": "1",
-            "net.ipv6.conf.default.forwarding": "1",
-            "net.bridge.bridge-nf-call-ip6tables": "1",
-        }
-    return settings
+        for registry, plan in pull_plans(images).items()
+    }
+
+
+def file_digests(spec: ClusterSpec) -> dict[str, str]:
+    """sha256 of each file in `kubeadm.files`, by path. Their content is not among the values of a step: `file_contents`."""
+    return {path: hashlib.sha256(content.encode()).hexdigest() for path, content in file_contents(spec).items()}
+
+
+def file_contents(spec: ClusterSpec) -> dict[str, str]:
+    """For host/prepare.sh.j2, beside its values: the content of each file in `kubeadm.files`, by path."""
+    return {f"{FILES_FOLDER}/{name}": content.rstrip("\n") for name, content in spec.kubeadm.files.items()}
+
+
+# volumes that must exist before kubeadm init: their type and the test of a shell
+_TESTS = {
+    VolumeType.FILE: "-f",
+    VolumeType.DIRECTORY: "-d",
+    VolumeType.SOCKET: "-S",
+    VolumeType.CHARACTER_DEVICE: "-c",
+    VolumeType.BLOCK_DEVICE: "-b",
+}
+
+
+def existing_paths(spec: ClusterSpec) -> dict[str, str]:
+    """The paths of extra volumes that must exist on a control plane, with the shell's test of their type."""
+    return {
+        volume.host_path: _TESTS[volume.path_type]
+        for volumes in spec.kubeadm.extra_volumes.values()
+        for volume in volumes
+        if volume.path_type in _TESTS and not volume.host_path.startswith(f"{FILES_FOLDER}/")
+    }
+
+
+def authority_path(host: str) -> str:
+    """The file with the certificate authority of a mirror or registry. The folder is sixstack's own: certs.d may have files of the owner."""
+    return f"/etc/containerd/sixstack-ca/{host}.crt"
 
 
 def proxy_environment(spec: ResolvedSpec) -> dict[str, str]:

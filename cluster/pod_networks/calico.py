@@ -46,6 +46,8 @@ _NAMESPACED = {
     "StagedKubernetesNetworkPolicy": "stagedkubernetesnetworkpolicies",
     "StagedNetworkPolicy": "stagednetworkpolicies",
 }
+# blocks of one node; more only with a setting that sixstack does not make
+_MOST_BLOCKS = 20
 _NOT_FOR_NODES = {"ipamconfigs", "ipamhandles", "kubecontrollersconfigurations"}
 
 # other CNI plug-ins in Calico's image
@@ -151,6 +153,7 @@ class Calico(PodNetworkPlugin):
     local_ports = (LocalPort(9099, "Felix's health check"),)
     policy = True
     drops_vxlan_from_non_nodes = True  # measured: felix accepts VXLAN only from node addresses
+    pod_links = ("cali*", "vxlan.calico", "vxlan-v6.calico")
     # no `workload`: sixstack did not install a calico-node without its annotation (recognition.py)
     pools_path = "/apis/crd.projectcalico.org/v1/ippools"
     leftovers = Leftovers(
@@ -280,6 +283,12 @@ class Calico(PodNetworkPlugin):
     def block_sizes(self, spec: ClusterSpec) -> dict[Network, int]:
         """The block size of each pool. Calico refuses to change the block size of an existing pool."""
         return {cidr: spec.cni.pools.block_size(family_of(cidr)) for cidr in spec.pod_ranges}
+
+    def pod_addresses(self, spec: ClusterSpec, pods: PodNetwork) -> int:
+        """All addresses of 20 blocks (projectcalico/calico, libcalico-go/lib/ipam/ipam.go), or an equal part of the pool. VXLAN needs one of them."""
+        family = family_of(pods.cidr)
+        blocks = _MOST_BLOCKS * int(2 ** max(0, pods.cidr.max_prefixlen - spec.cni.pools.block_size(family)))
+        return max(0, min(blocks, pods.cidr.num_addresses // len(spec.hosts)) - (family in self.vxlan_families(spec)))
 
     def migration(self, now: ClusterSpec, gone: Sequence[Network], *, ranges_changed: bool) -> Iterator[Action]:  # noqa: ARG002
         """Pools of removed ranges stay until someone deletes them."""

@@ -11,7 +11,7 @@ from cluster.pod_networks.protocol import Leftovers, PodNetworkPlugin, Release
 from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
 from cluster.vocabulary.families import Family, StackMode
 from cluster.vocabulary.releases import release_for
-from cluster.vocabulary.spec import ClusterSpec, CniKind, ProxyMode
+from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, ProxyMode
 
 if TYPE_CHECKING:
     from cluster.facts.host_facts import HostFacts
@@ -35,6 +35,8 @@ class Flannel(PodNetworkPlugin):
     template = "cni/flannel.yaml.j2"
     default_vxlan_port = 8472  # the first default of the Linux kernel, flannel's default
     policy = False
+    needs_one_link = True  # flannel exits when its IPv6 address is on another link than its IPv4 address (pkg/ipmatch)
+    pod_links = ("flannel*", "cni0", "veth*")
     needs_bridge_filter = True  # flannel exits without br_netfilter
     workload = "kube-flannel-ds"
     leftovers = Leftovers(
@@ -66,8 +68,6 @@ class Flannel(PodNetworkPlugin):
             "network_config": network,
             # a changed configuration must restart the daemons, which read it only at start
             "config_sha256": hashlib.sha256(network.encode()).hexdigest(),
-            # with this option flannel finds the IPv6 address in dual-stack (pkg/ipmatch)
-            "ipv6_first": spec.stack is StackMode.DUAL_STACK and spec.families[0] is Family.IPV6,
             "loopback": "::1" if spec.stack is StackMode.IPV6 else "127.0.0.1",
         }
 
@@ -95,6 +95,12 @@ class Flannel(PodNetworkPlugin):
     def nat(self, spec: ClusterSpec) -> dict[Family, bool]:
         """True in every family: flanneld runs with --ip-masq."""
         return dict.fromkeys(spec.families, True)
+
+    def pod_addresses(self, spec: ClusterSpec, pods: PodNetwork) -> int:  # noqa: ARG002
+        """The range of the node without its first address and its gateway, and without the broadcast address of IPv4
+        (containernetworking/plugins, host-local, range.go)."""
+        reserved = 3 if pods.cidr.version == 4 else 2
+        return max(0, int(2 ** max(0, pods.cidr.max_prefixlen - pods.mask)) - reserved)
 
     def pod_mtu(self, spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> int | None:
         """The pod MTU to set, if flannel would choose a value that is too large.

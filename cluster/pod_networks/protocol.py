@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from cluster.vocabulary.families import Family, Network
 from cluster.vocabulary.migration import DUAL_STACK, Action
 from cluster.vocabulary.problems import Severity, Violation
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork
 
 if TYPE_CHECKING:
     # as in cluster/rules/registry.py: types of facts only
@@ -85,6 +85,8 @@ class PodNetworkPlugin(ABC):
     local_ports: ClassVar[tuple[LocalPort, ...]] = ()
     policy: ClassVar[bool | None] = None  # whether it enforces NetworkPolicy; None: the file can say so
     drops_vxlan_from_non_nodes: ClassVar[bool] = False  # a node drops VXLAN from hosts that are not nodes yet
+    needs_one_link: ClassVar[bool] = False  # both node addresses must be on one link
+    pod_links: ClassVar[tuple[str, ...]] = ("cni0", "veth*")  # globs of the links that it creates on a node
     needs_bridge_filter: ClassVar[bool] = False  # the plug-in needs the kernel module br_netfilter at its start
 
     # recognition
@@ -121,6 +123,10 @@ class PodNetworkPlugin(ABC):
     def block_sizes(self, spec: ClusterSpec) -> dict[Network, int]:  # noqa: ARG002
         """The prefix length of the blocks of nodes, by pod range; {} for a plug-in without blocks."""
         return {}
+
+    def pod_addresses(self, spec: ClusterSpec, pods: PodNetwork) -> int | None:  # noqa: ARG002
+        """How many pods of one node get an address of this range; None for a plug-in whose address management is unknown."""
+        return None
 
     def pod_mtu(self, spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> int | None:  # noqa: ARG002
         """The pod MTU to set: from the file, or a value that corrects the plug-in's default. None: the plug-in chooses."""

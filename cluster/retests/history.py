@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from cluster.retests.outcome import in_one_line
 from cluster.retests.records import RETEST_CLUSTER, START_RETESTS, Phase, PhaseRecord, RetestRecord, RetestResult, RetestStart
+from cluster.vocabulary.one_line import in_one_line
 from cluster.vocabulary.records import StepRecord
 
 Record = TypeVar("Record", bound=StepRecord)

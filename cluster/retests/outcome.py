@@ -26,15 +26,6 @@ def first_failed_step(records: Sequence[Mapping[str, Any]]) -> str:
     return "" if first is None else step_id(first["step"], first["host"])
 
 
-def in_one_line(error: str) -> str:
-    """An error for a row of the history and for a notification: its first line, and the first reason of the list below it."""
-    first, *rest = error.strip().splitlines() or [""]
-    if first.startswith("Traceback ") and rest:
-        return rest[-1]
-    reason = next((line[2:] for line in rest if line.startswith("- ") and not line.endswith(": joined")), "")
-    return f"{first.removesuffix(':')}: {reason}" if reason else first
-
-
 def retests_summary(plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
     """The result of a run, and whether every cluster passed."""
     passed = sum(outcome.succeeded for outcome in outcomes.values())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.pod_networks.plugins import pod_network
 from cluster.rules.free_ranges import range_fix
 from cluster.rules.registry import item_rule
-from cluster.vocabulary.families import Network
-from cluster.vocabulary.fixes import Fix, add
-from cluster.vocabulary.problems import Violation
+from cluster.vocabulary.families import Network, family_of
+from cluster.vocabulary.fixes import Fix, add, replace_by
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, PodNetwork
 
 # kube-apiserver's and kubeadm's limit on the host bits of a service range
@@ -19,6 +20,8 @@ _SERVICE_ADDRESSES = 10
 _NODE_ADDRESSES = 14
 # kubeadm, PodSubnetNodeMaskMaxDiff: kube-controller-manager keeps a bitmap of the node ranges
 _MASK_DISTANCE = 16
+# kubelet, default of maxPods
+_MAX_PODS = 110
 
 
 @item_rule("service-range-too-large", "network.services")
@@ -88,6 +91,51 @@ def every_host_gets_a_pod_range(spec: ClusterSpec, pods: PodNetwork, at: str) ->
     ranges = "one node range" if pods.node_ranges == 1 else f"{pods.node_ranges} node ranges"
     message = f"{pods.cidr} has {ranges} of /{pods.mask}, but the cluster has {hosts} hosts"
     yield Violation(f"{at}.cidr", message, *_good_mask(spec, pods, at))
+
+
+@item_rule("max-pods-above-range", "network.pods", Severity.WARNING)
+def every_pod_of_a_node_gets_an_address(spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
+    """The kubelet accepts more pods than a node has pod addresses. The rest of the pods waits for an address, although the node looks free."""
+    where, most = _max_pods(spec)
+    plugin = pod_network(spec)
+    usable = plugin.pod_addresses(spec, pods)
+    if most is None or usable is None or usable >= most or pods.mask < pods.cidr.prefixlen:
+        return
+    hints = [f"maxPods: {usable} in kubeadm.kubelet"] if usable > 0 else []
+    masks = tuple(_sufficient_masks(spec, pods, most))
+    hints += [f"node_mask: {mask} or shorter" for mask in masks]
+    blocks = plugin.block_sizes(spec).get(pods.cidr) is not None
+    if blocks:
+        hints.append(f"a larger pod CIDR, or a shorter block_size in cni.pools.{family_of(pods.cidr).value}")
+    message = f"a node may run {most} pods, but {plugin.title} has {usable} addresses of {pods.cidr} for the pods of a node"
+    field = "cidr" if blocks else "node_mask"
+    fix: Fix = add(masks[0], f"{at}.node_mask") if masks else ()
+    if where is not None and usable > 0:  # an argument is a string
+        fix = replace_by(str(usable) if ".extra_args." in where else usable, where)
+    yield Violation(where or f"{at}.{field}", message, "write " + ", or ".join(hints or ["a shorter node_mask"]), fix)
+
+
+def _max_pods(spec: ClusterSpec) -> tuple[str | None, int | None]:
+    """Path and value of the kubelet's limit of pods; no path for its default, no value for a fault that other rules report."""
+    argument = spec.kubeadm.extra_args.get("kubelet", {}).get("max-pods")
+    if argument is not None:  # overrides the field
+        return "kubeadm.extra_args.kubelet.max-pods", int(argument) if argument.isascii() and argument.isdigit() and len(
+            argument
+        ) <= 10 else None
+    field = spec.kubeadm.kubelet.get("maxPods")
+    if field is None:
+        return None, _MAX_PODS
+    number = isinstance(field, int) and not isinstance(field, bool) and 0 <= field < 2**31
+    return "kubeadm.kubelet.maxPods", field if number else None
+
+
+def _sufficient_masks(spec: ClusterSpec, pods: PodNetwork, most: int) -> Iterator[int]:
+    """The longest node mask with an address for each pod, if the plug-in uses it and every host still gets a range."""
+    for mask in range(pods.mask - 1, max(pods.cidr.prefixlen, pods.cidr.prefixlen + (len(spec.hosts) - 1).bit_length()) - 1, -1):
+        addresses = pod_network(spec).pod_addresses(spec, pods.model_copy(update={"node_mask": mask}))
+        if addresses is not None and addresses >= most:
+            yield mask
+            return
 
 
 def _good_mask(spec: ClusterSpec, pods: PodNetwork, at: str) -> tuple[str, Fix]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kubeadm.component_settings import node_ports
 from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.pod_networks.protocol import PodNetworkPlugin, PodNetworkRule
 from cluster.rules.registry import SpecRule, item_rule, spec_rule
@@ -13,8 +14,6 @@ from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Cni
 
-# kube-apiserver, --service-node-port-range
-_NODE_PORTS = range(30000, 32768)
 _DEFAULTS = Cni.model_construct()
 
 
@@ -23,10 +22,16 @@ def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
     """The UDP port of VXLAN is a node port, which a service can allocate."""
     plugin = pod_network(spec)
     port = plugin.vxlan_port(spec)
-    if port in _NODE_PORTS:
-        message = f"{port} is within the node ports {_NODE_PORTS.start} to {_NODE_PORTS.stop - 1}"
+    ports = node_ports(spec)
+    if port in ports:
+        message = f"{port} is within the node ports {ports.start} to {ports.stop - 1}"
+        default = plugin.default_vxlan_port
+        usable = default not in ports
         yield Violation(
-            "cni.vxlan_port", message, f"use {plugin.default_vxlan_port}, or another port outside this range", remove("cni.vxlan_port")
+            "cni.vxlan_port",
+            message,
+            f"use {default}, or another port outside this range" if usable else "use a port outside this range",
+            remove("cni.vxlan_port") if usable else (),
         )
 
 

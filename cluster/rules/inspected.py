@@ -36,6 +36,10 @@ class Inspected:
         """Whether this cluster has claimed the host. The files of this cluster are then no conflict, even if incomplete."""
         return facts.owner == self.spec.name
 
+    def is_member(self, facts: HostFacts) -> bool:
+        """Whether the host is a node of this cluster already."""
+        return self.owns(facts) and facts.kubernetes.kubelet_config
+
     def addresses(self, host: Host) -> tuple[Address, ...]:
         """The node addresses of a host, from the file or from the facts."""
         return node_addresses(self.spec, host, self.facts[host.name]) if host.name in self.facts else host.addresses

@@ -44,7 +44,7 @@ _ARGUMENTS: dict[str, dict[str, str]] = {
     "apiserver": {
         "advertise-address": "the first address of the control plane",
         "bind-address": "`stack` and `primary_family`",
-        "secure-port": "`control_plane.endpoint`",
+        "secure-port": "`control_plane.bind_port`",
         "service-cluster-ip-range": "`network.services`",
         "enable-bootstrap-token-auth": "kubeadm, because hosts join with bootstrap tokens",
         "etcd-servers": "kubeadm",

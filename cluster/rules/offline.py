@@ -7,6 +7,7 @@ from cluster.rules import (  # noqa: F401 each module registers its rules
     arguments,
     capacity,
     cni,
+    component_files,
     components,
     control_plane,
     families,
@@ -14,9 +15,12 @@ from cluster.rules import (  # noqa: F401 each module registers its rules
     labels,
     names,
     overlap,
+    proxies,
     range_kinds,
+    registries,
     services,
     ssh,
+    urls,
     versions,
 )
 from cluster.rules.registry import run_spec_rules

@@ -10,12 +10,14 @@ from ipaddress import IPv6Address, ip_address
 
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
-from cluster.vocabulary.fixes import Fix, remove, replace_by
+from cluster.vocabulary.fixes import Fix, add, remove, replace_by
+from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE
+from cluster.vocabulary.hostport import canonical_host, split_host_port, unbracketed_port
+from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Endpoint
 
-TRUST_ON_FIRST_USE = "trust-on-first-use"
 # host key types of OpenSSH that hosts/ can verify; OpenSSH 10 removed DSA
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._@-]{0,255}\$?", re.ASCII)
@@ -32,7 +34,8 @@ def endpoints(spec: ClusterSpec) -> Iterator[tuple[str, Endpoint]]:
 
 @spec_rule("malformed-ssh-address")
 def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
-    """An SSH address is neither an IP address without brackets nor a DNS name, or it is link-local and has no zone."""
+    """An SSH address is neither an IP address without brackets nor a DNS name, it ends with a port, or it is link-local and has no zone."""
+    nodes = {str(address) for host in spec.hosts if host.has("addresses") for _, address in readable(host.addresses)}
     for path, endpoint in endpoints(spec):
         if not endpoint.has("address"):
             continue
@@ -41,16 +44,13 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
             address = ip_address(text)
         except ValueError:
             if not is_host_name(text.lower()):
-                fix = _without_brackets(text, f"{path}.address")
-                hint = f"write {fix[0].value}, without brackets" if fix else "write an IP address or a DNS name, and the port as `port`"
-                yield Violation(
-                    f"{path}.address",
-                    f"{quoted(text)} is neither an IP address nor a DNS name",
-                    hint,
-                    fix,
-                )
+                message = f"{quoted(text)} is neither an IP address nor a DNS name"
+                yield Violation(f"{path}.address", message, *_intended(text, path))
             continue
-        if address.is_unspecified or address.is_multicast:
+        if str(address) not in nodes and unbracketed_port(text) is not None:
+            hint = f"{_intended(text, path)[0]}; if all of it is the address, write {address.exploded}"
+            yield Violation(f"{path}.address", f"{quoted(text)} is an address, or an address and a port", hint)
+        elif address.is_unspecified or address.is_multicast:
             yield Violation(f"{path}.address", f"{address} cannot be the address of a host", "write the address of sshd")
         elif isinstance(address, IPv6Address) and address.is_link_local and address.scope_id is None:
             yield Violation(f"{path}.address", f"{address} is link-local and has no zone", f"write {address}%INTERFACE, or another address")
@@ -77,7 +77,10 @@ def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Violation]:
             # a person pastes the command into a shell, so it has no text that is not an address
             known = endpoint.has("address") and (is_address(endpoint.address) or is_host_name(endpoint.address.lower()))
             address = endpoint.address if known else "ADDRESS"
-            hint = f"write the key that `ssh-keyscan -t ed25519 {address}` prints after the address, or {TRUST_ON_FIRST_USE}"
+            hint = (
+                f"write the key that `ssh-keyscan -t ed25519 {address}` prints after the address, as `sixstack pin FILE` does, "
+                f"or {TRUST_ON_FIRST_USE}"
+            )
             yield Violation(f"{path}.host_key", "the host key is missing", hint)
 
 
@@ -103,8 +106,8 @@ def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
         jump = host.ssh.jump
         if jump is not None and not (jump.has("address") and jump.has("port")):
             continue
-        behind = None if jump is None else (_canonical(jump.address), jump.port)
-        key = (_canonical(host.ssh.address), host.ssh.port, behind)
+        behind = None if jump is None else (canonical_host(jump.address), jump.port)
+        key = (canonical_host(host.ssh.address), host.ssh.port, behind)
         if key in owners:
             message = f"{host.ssh.address} port {host.ssh.port} is also the SSH endpoint of hosts[{owners[key]}]"
             yield Violation(f"hosts[{index}].ssh.address", message, "list each host once, with its own address")
@@ -118,7 +121,7 @@ def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Violation]:
         if not (host.has("ssh") and host.ssh.has("jump") and host.ssh.has("address")) or host.ssh.jump is None:
             continue
         jump = host.ssh.jump
-        if jump.has("address") and (_canonical(jump.address), jump.port) == (_canonical(host.ssh.address), host.ssh.port):
+        if jump.has("address") and (canonical_host(jump.address), jump.port) == (canonical_host(host.ssh.address), host.ssh.port):
             yield Violation(
                 f"hosts[{index}].ssh.jump.address",
                 f"{jump.address} is the host itself",
@@ -151,15 +154,15 @@ def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
     return None
 
 
-def _without_brackets(text: str, path: str) -> Fix:
+def _intended(text: str, path: str) -> tuple[str, Fix]:
+    """Hint and fix of an SSH address with brackets or a port."""
+    if text.startswith("[") and text.endswith("]") and is_address(text[1:-1]):
+        return f"write {text[1:-1]}, without brackets", replace_by(text[1:-1], f"{path}.address")
+    parts = unbracketed_port(text)
     try:
-        return replace_by(str(ip_address(text.strip("[]"))), path)
+        host, port = parts or split_host_port(text)
     except ValueError:
-        return ()
-
-
-def _canonical(address: str) -> str:
-    try:
-        return str(ip_address(address))
-    except ValueError:
-        return address.lower().removesuffix(".")
+        host, port = "", 0
+    if not is_address(host) and not is_host_name(host.lower()):
+        return "write an IP address or a DNS name, and the port as `port`", ()
+    return f"write address: {host} and port: {port}", (*replace_by(host, f"{path}.address"), *add(port, f"{path}.port"))

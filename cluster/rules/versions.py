@@ -38,9 +38,9 @@ def bundle_problems(spec: ClusterSpec, bundle_version: str) -> tuple[Problem, ..
 
     Code `kubernetes-version-not-in-bundle`; `bundle_version` can have a leading v.
     """
-    if _numbers(spec.version) == _numbers(bundle_version):
-        return ()
     bundled = bundle_version.removeprefix("v")
+    if spec.version == f"v{bundled}":
+        return ()
     message = f"the file has {spec.version}, but the bundle has v{bundled}"
     hint = f'write kubernetes_version: "{bundled}", or {_bundle_hint(spec.version.removeprefix("v"))}'
     return (Problem("kubernetes-version-not-in-bundle", "kubernetes_version", message, hint),)
@@ -69,7 +69,3 @@ def image_problems(network_images: Collection[str], bundle_images: Collection[st
         Problem("image-not-in-bundle", "cni", f"the bundle does not contain {image}, so hosts pull it", hint, Severity.WARNING)
         for image in sorted(set(network_images) - set(bundle_images))
     )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.removeprefix("v").split("."))

@@ -7,7 +7,7 @@ SixstackError
 ├── EnvironmentFault     fix the environment of sixstack: Prefect server, blocks, tools
 ├── HostError            fix the host: a retry fails again
 │   ├── LoginRefused         user, key, password, passphrase or sudo
-│   ├── HostKeyMismatch      the host key differs from the pinned key
+│   ├── HostKeyMismatch      the host key differs from the pinned or recorded key
 │   ├── HostRefused          the facts of the host forbid the plan (problems listed)
 │   └── StepFailed           the script of a step failed, and a retry fails again
 ├── Retryable            temporary: tasks retry only these errors
@@ -87,7 +87,7 @@ class LoginRefused(HostError):
 
 
 class HostKeyMismatch(HostError):
-    """The host key differs from the pinned key."""
+    """The host key differs from the pinned key, or from the key that was recorded on first use."""
 
 
 class HostRefused(HostError):

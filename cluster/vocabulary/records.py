@@ -1,11 +1,17 @@
-"""The audit record: one redacted JSON document for each attempt of each task, failed ones too."""
+"""The audit record: one redacted JSON document for each attempt of each task, failed ones too. The records of a run form a hash chain."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+END_RUN = "end-run"  # the step of a run's closing record
 
 
 class Outcome(StrEnum):
@@ -14,6 +20,27 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"  # nothing to do
     CHANGED = "changed"
     FAILED = "failed"
+
+
+class RunHead(BaseModel):
+    """The newest record of a run: its place in the chain, and the sha256 of its file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str
+    sequence: int = Field(ge=1)
+    sha256: str
+
+
+class ChainLink(BaseModel):
+    """The place of a record in the chain of its run. The store sets it when it writes the record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sequence: int = Field(ge=1)  # 1 for the first record of the run
+    previous: str = ""  # sha256 of the file of the previous record; "" for the first
+    earlier_runs: tuple[RunHead, ...] = ()  # in the first record: heads of the cluster's earlier runs that no other run names
+    unchained: int = 0  # in the first record: records of this run that are older than the chain
 
 
 class StepRecord(BaseModel):
@@ -35,8 +62,31 @@ class StepRecord(BaseModel):
     end: datetime
     output: str = ""  # the tail of what the script printed, redacted
     error: str | None = None
+    chain: ChainLink | None = None  # None in records from before the chain
 
     @property
     def key(self) -> str:
         """The path of the record in the audit store."""
-        return f"{self.cluster}/{self.flow_run}/{self.step}.{self.host}.{self.attempt}.json"
+        return record_key(self.model_dump(include={"cluster", "flow_run", "step", "host", "attempt"}))
+
+
+class ClosingRecord(StepRecord):
+    """The last record of a run that ended by itself. Without it, a chain that was cut off could not be told from a complete one."""
+
+    records: int = 0  # how many records the chain had before this one; the store sets it
+    head: str = ""  # sha256 of the last of them
+
+
+def record_key(document: Mapping[str, Any]) -> str:
+    """The path of a record in the audit store, from its document."""
+    return "{cluster}/{flow_run}/{step}.{host}.{attempt}.json".format_map(document)
+
+
+def encode_record(document: Mapping[str, Any]) -> bytes:
+    """The content of the file. Half a surrogate pair, which a host may have printed, stays an escape."""
+    return json.dumps(document, indent=1, ensure_ascii=False).encode(errors="backslashreplace")
+
+
+def record_sha256(content: bytes) -> str:
+    """The digest of a record: that of its file, so that `sha256sum` can check a chain too."""
+    return hashlib.sha256(content).hexdigest()

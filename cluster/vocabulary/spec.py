@@ -32,6 +32,14 @@ class CniKind(StrEnum):
     NONE = "none"
 
 
+class CopiesKept(StrEnum):
+    """Which copies of a test cluster's etcd and PKI are kept."""
+
+    LAST = "last"
+    ALL = "all"
+    NONE = "none"
+
+
 class Encapsulation(StrEnum):
     """Which pod packets between nodes VXLAN encapsulates, with Calico's names."""
 
@@ -46,6 +54,18 @@ class TaintEffect(StrEnum):
     NO_SCHEDULE = "NoSchedule"
     PREFER_NO_SCHEDULE = "PreferNoSchedule"
     NO_EXECUTE = "NoExecute"
+
+
+class VolumeType(StrEnum):
+    """Type of the path of a volume on the host (Kubernetes, hostPath). Types with OrCreate are created when they are missing."""
+
+    FILE = "File"
+    FILE_OR_CREATE = "FileOrCreate"
+    DIRECTORY = "Directory"
+    DIRECTORY_OR_CREATE = "DirectoryOrCreate"
+    SOCKET = "Socket"
+    CHARACTER_DEVICE = "CharDevice"
+    BLOCK_DEVICE = "BlockDevice"
 
 
 class ProxyMode(StrEnum):
@@ -64,6 +84,11 @@ class Describe:
     """Description of a string pattern, for hints."""
 
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class MultiLine:
+    """A string that may have line breaks and tabs."""
 
 
 def parse_address(value: object) -> Address:
@@ -85,8 +110,8 @@ def parse_network(value: object) -> Network:
     if not isinstance(value, str):
         raise ValueError("not a network")
     address, slash, prefix = value.partition("/")
-    if not slash or not prefix.isdigit():
-        raise ValueError("a network ends with / and its prefix length")
+    if not slash or not prefix.isdigit() or (prefix[0] == "0" and prefix != "0"):
+        raise ValueError("a network ends with / and its prefix length, without leading zeros")
     parse_address(address)
     return ip_network(value)
 
@@ -107,14 +132,22 @@ ClusterName = Annotated[
 ]
 Version = Annotated[
     str,
-    StringConstraints(pattern=r"^v?\d{1,3}\.\d{1,3}\.\d{1,3}$"),
-    Describe(f"a version of three numbers such as {DEFAULT_RELEASE.kubernetes}"),
+    # no leading zeros, which kubeadm refuses
+    StringConstraints(pattern=r"^v?(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){2}$"),
+    Describe(f"a version of three numbers without leading zeros such as {DEFAULT_RELEASE.kubernetes}"),
 ]
+CertificateAuthority = Annotated[str, StringConstraints(min_length=1, max_length=65536), MultiLine()]
+FileName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100),
+    Describe("a file name of letters, digits, - _ . that begins with a letter or digit, without a folder"),
+]
+FileContent = Annotated[str, StringConstraints(min_length=1, max_length=65536), MultiLine()]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ImageReference = Annotated[
     str,
     StringConstraints(
-        pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$", max_length=255
+        pattern=r"^[a-z0-9.-]+(:[1-9]\d{0,4})?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$", max_length=255
     ),
     Describe("a full image reference such as registry.example.org/calico/node:v3.31.0"),
 ]
@@ -151,7 +184,8 @@ class Endpoint(SpecModel):
     credential: BlockName = Field("default", description="Name of an `SSH credential` block.")
     host_key: str | None = Field(
         None,
-        description="Pinned public key, `ssh-ed25519 AAAA...`, or `trust-on-first-use`, which accepts and records the first key.",
+        description="Pinned public key, `ssh-ed25519 AAAA...`, as `sixstack pin FILE` writes it; or `trust-on-first-use`: "
+        "the key of the first login is recorded in the cluster's `Recorded host keys` block, and every other key is refused from then on.",
         examples=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI..."],
     )
 
@@ -292,10 +326,34 @@ class ControlPlane(SpecModel):
 
     endpoint: str | None = Field(
         None,
-        description="host or host:port of the API for all nodes. Default: the address of the first control plane.",
+        description="host or host:port of the API for all nodes, such as a load balancer or a virtual IP. An IPv6 address with a port is in brackets. "
+        "Default: the address of the first control plane.",
         examples=["api.example.org:6443"],
     )
+    bind_port: Port | None = Field(
+        None,
+        description="Port that the API server listens on. When the port of the endpoint is another one, a load balancer or a packet filter "
+        "must forward it. Default: the port of an endpoint that is an address of the control plane, else 6443.",
+    )
     extra_sans: tuple[str, ...] = Field((), description="Additional names or addresses in the API server's certificate.")
+
+
+class Volume(SpecModel):
+    """A file or folder of the control plane that a component sees in its container."""
+
+    name: str = Field(description="Name of the volume: a lowercase RFC 1123 label.", examples=["audit-log"])
+    host_path: str = Field(description="Absolute path on the control plane.", examples=["/var/log/kubernetes"])
+    mount_path: str | None = Field(None, description="Absolute path in the container. Default: the same path.")
+    read_only: bool = Field(True, description="Whether the component can only read it.")
+    path_type: VolumeType = Field(
+        VolumeType.FILE,
+        description="Type of the path on the host. It must exist before the cluster is created, except for types with OrCreate.",
+    )
+
+    @property
+    def inside(self) -> str:
+        """The effective path in the container."""
+        return self.mount_path if self.mount_path is not None else self.host_path
 
 
 class Kubeadm(SpecModel):
@@ -307,6 +365,20 @@ class Kubeadm(SpecModel):
     extra_args: dict[Literal["apiserver", "controller_manager", "scheduler", "etcd", "kubelet"], dict[str, str]] = Field(
         default_factory=dict, description="Extra command-line arguments per component."
     )
+    extra_volumes: dict[Literal["apiserver", "controller_manager", "scheduler"], tuple[Volume, ...]] = Field(
+        default_factory=dict,
+        description="Files and folders of the control plane that a component needs, for example for its arguments.",
+        examples=[
+            {"apiserver": [{"name": "audit-log", "host_path": "/var/log/kubernetes", "path_type": "DirectoryOrCreate", "read_only": False}]}
+        ],
+    )
+    files: dict[FileName, FileContent] = Field(
+        default_factory=dict,
+        description="Files by name, such as an audit policy: written to /etc/kubernetes/sixstack/NAME on every host, readable by root only, and "
+        "mounted there in kube-apiserver, kube-controller-manager and kube-scheduler. A component reads a changed file when it restarts. "
+        "At most 64 KiB each and 256 KiB in all. No secrets: put such files on the control plane yourself and use `extra_volumes`.",
+        examples=[{"audit-policy.yaml": "apiVersion: audit.k8s.io/v1..."}],
+    )
 
 
 class Images(SpecModel):
@@ -315,8 +387,15 @@ class Images(SpecModel):
     repository: str = Field("registry.k8s.io", description="Registry and path of the Kubernetes images.")
     mirrors: dict[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description="Mirror URLs by registry, tried in order.",
+        description="Mirror URLs by registry, tried in order; `_default` is every registry that is not listed. A path in a URL is the root of the "
+        "registry API, with its v2: `https://harbor.example.org/v2/docker-hub`. Verification of certificates cannot be switched off, because anyone "
+        "on the path could then serve images: set `ca` instead.",
         examples=[{"docker.io": ["https://mirror.example.org"]}],
+    )
+    ca: dict[str, CertificateAuthority] = Field(
+        default_factory=dict,
+        description="Certificate authorities as PEM, by host or host:port of a mirror or registry. Hosts trust their own authorities too.",
+        examples=[{"mirror.example.org:5000": "-----BEGIN CERTIFICATE-----..."}],
     )
 
 
@@ -333,7 +412,8 @@ class Prepare(SpecModel):
 
     swap_off: bool = Field(False, description="Switch swap off, now and at boot.")
     accept_ra: bool = Field(
-        True, description="Set accept_ra=2 on hosts that would otherwise lose an IPv6 default route from router advertisements."
+        True,
+        description="Set accept_ra=2 on links that would otherwise lose an IPv6 default route or address from router advertisements.",
     )
 
 
@@ -354,9 +434,18 @@ class ClusterSpec(SpecModel):
         description="The machines are test hosts: `retest-clusters` may delete what sixstack put on them, and create this cluster there again and again. "
         "Each machine must also have the marker of `sixstack mark-test-hosts`.",
     )
+    test_copies: CopiesKept | None = Field(
+        None,
+        description="Which copies of etcd and PKI are kept when a cluster with `test_hosts: true` is deleted: the last one, all, or none. "
+        "Default: last if the Backup store block exists, else none. Other clusters keep all.",
+    )
     tkestack_labels: bool = Field(False, description="Also set the node labels that TKEStack's tools use to find a node.")
     bundle: BlockName = Field("default", description="Name of an `Artifact bundle` block.")
     audit: BlockName = Field("default", description="Name of an `Audit store` block.")
+    backups: BlockName = Field(
+        "default",
+        description="Name of a `Backup store` block, for copies of etcd and PKI before they are removed. Test clusters: see `test_copies`.",
+    )
     control_plane: ControlPlane = Field(default_factory=ControlPlane.model_construct, description="API endpoint and certificate names.")
     kubeadm: Kubeadm = Field(default_factory=Kubeadm.model_construct, description="Extra kubeadm settings.")
     images: Images = Field(default_factory=Images.model_construct, description="Image sources.")

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from bundle.faults import BUNDLE_PROBLEMS
 from cluster.file.reader import SHAPES
+from cluster.plan.copies import NOT_COPIED
 from cluster.plan.immutable import CODE as IMMUTABLE
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
@@ -88,7 +90,15 @@ def problems() -> str:
         "| code | severity | meaning |\n|---|---|---|",
         "| `kubernetes-version-not-in-bundle` | error | The artifact bundle has another version of Kubernetes. |",
         "| `image-not-in-bundle` | warning | The artifact bundle lacks an image of the pod network, so hosts pull the image. |",
-        f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain and endpoint of an existing cluster are immutable. |",
+        "| `bundle-not-pinned` | warning | The Artifact bundle block has no digest of the manifest. |",
+        f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain, endpoint and port of the API server of an existing cluster are immutable. |",
+        "\n## The artifact bundle\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in BUNDLE_PROBLEMS.items()),
+        "\n## Refusals of a deletion\n",
+        "delete-cluster changes nothing on the hosts of a cluster with an error.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_COPIED.items()),
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bundle.archive import IMAGE_CONFIG, IMAGE_MANIFEST, ArchivedImage, Blob, write_archive
 from bundle.cache import cache_folder
-from bundle.layout import UNITS, Place, places
-from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, read_manifest
+from bundle.layout import UNITS, Place, places, unit_origin
+from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManifest, FileKind, Origin, Pin, read_manifest
 from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
 from bundle.verify import sha256_of
@@ -161,7 +161,24 @@ class BundleBuilder:
         target.parent.mkdir(parents=True, exist_ok=True)
         # a copy instead of a link: damage to the bundle must not damage the cache, which repairs the bundle
         shutil.copyfile(stored, target)
-        return describe(place, target, target if stored == content else content)
+        return describe(place, target, target if stored == content else content, self.origin(place))
+
+    def origin(self, place: Place) -> Origin:
+        """The modules and packages that a file is built from."""
+        if place.kind is FileKind.UNIT:
+            return unit_origin(place)
+        commands = [self.commands[name] for name in self._commands_of(place) if name in self.commands]
+        modules = dict.fromkeys(command.pinned_module for command in commands)
+        # cgo: linked statically with libraries of Debian
+        packages = self.recipes[place.name].packages if place.kind is FileKind.IMAGE else ()
+        debian = bool(packages) or any(command.cgo for command in commands)
+        if not modules:
+            modules[f"lab/build/{_PAUSE.name}"] = None
+        return Origin(
+            locations=(*modules, *(f"debian:{package}" for package in packages)),
+            pin=Pin.DEBIAN if debian else Pin.GO_SUM if commands else Pin.CHECKOUT,
+            digest_from="packages of the Debian archive on the day of the build" if debian else "go.sum" if commands else "this repository",
+        )
 
     def _stored(self, place: Place) -> tuple[Path, Path]:
         """(stored file, decoded file), both in the cache."""

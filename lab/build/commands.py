@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bundle.layout import CNI_PLUGINS, CONTAINERD_BINARIES, CONTROL_PLANE_IMAGES, KUBERNETES_BINARIES
+from bundle.layout import CONTROL_PLANE_IMAGES
+from bundle.targets import CNI_PLUGINS, CONTAINERD_BINARIES, KUBERNETES_BINARIES
 from cluster.vocabulary.releases import KubernetesRelease, minor_text
 from lab.build.golang import GoCommand
 

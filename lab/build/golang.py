@@ -39,6 +39,15 @@ class GoCommand:
         return [*self.arguments, str(self.cgo), (folder / "go.mod").read_text(), (folder / "go.sum").read_text()]
 
     @property
+    def pinned_module(self) -> str:
+        """The module with the package, as `path@version` of go.mod."""
+        text = (MODULES / self.module / "go.mod").read_text(encoding="utf-8")
+        required = re.findall(r"^(?:require )?\t?(\S+\.\S+) (v\S+)", text, re.MULTILINE)
+        found = [(path, version) for path, version in required if self.package == path or self.package.startswith(f"{path}/")]
+        path, version = max(found, key=lambda each: len(each[0]))
+        return f"{path}@{version}"
+
+    @property
     def group(self) -> tuple[object, ...]:
         """Equal for commands that one `go build` can build together, because module and settings are equal."""
         return (self.module, self.variables, self.cgo, self.tags)

@@ -13,7 +13,7 @@ from tests.conftest import Workplace
 
 pytestmark = pytest.mark.server
 
-SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "saved-kubeconfig")
+SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "backup-store", "saved-kubeconfig", "recorded-host-keys")
 
 
 def form(place: Workplace, slug: str) -> dict[str, Any]:
@@ -46,6 +46,7 @@ def test_secret_fields_are_known_as_such(prefect_server: Workplace) -> None:
     assert set(form(prefect_server, "ssh-credential")["secret_fields"]) == {"private_key", "passphrase", "password", "sudo_password"}
     assert form(prefect_server, "saved-kubeconfig")["secret_fields"] == ["kubeconfig"]
     assert form(prefect_server, "audit-store")["secret_fields"] == ["options.*"]
+    assert form(prefect_server, "backup-store")["secret_fields"] == ["options.*"]
 
 
 def test_the_api_hides_a_saved_credential(prefect_server: Workplace) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from bundle.archive import IMAGE_CONFIG, IMAGE_INDEX, IMAGE_MANIFEST
-from bundle.layout import CNI_PLUGINS, CONTAINERD_BINARIES, KUBERNETES_BINARIES, image_references
+from bundle.layout import image_references
 from bundle.manifest import Architecture
 from bundle.sources import Sources, read_sources
+from bundle.targets import CNI_PLUGINS, CONTAINERD_BINARIES, KUBERNETES_BINARIES
 from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 
 TOKEN = "a-token-that-the-realm-gave"
@@ -58,8 +59,8 @@ class Published:
 
     @property
     def sources(self) -> Sources:
-        """The default sources with this server instead of all others."""
-        return read_sources().at(self.url)
+        """The default sources with this server instead of all others. Nothing is pinned: the server has other content."""
+        return read_sources().at(self.url).model_copy(update={"digests": {}, "checksums": {}})
 
     def put(self, path: str, content: bytes, media_type: str = "application/octet-stream") -> None:
         """Serve a file."""

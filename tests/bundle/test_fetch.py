@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bundle.faults import BundleFault
 from bundle.fetch import fetch_bundle, reachable
 from bundle.layout import image_references
-from bundle.manifest import Architecture, BundleManifest, read_manifest
+from bundle.manifest import Architecture, BundleManifest, FileKind, Origin, Pin, read_manifest
 from bundle.sources import DEFAULT_SOURCES, Sources, read_sources
+from bundle.targets import KUBERNETES_BINARIES
 from bundle.unpack import unpack
 from bundle.verify import verify_bundle
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease
+from tests.bundle.conftest import sha256
 from tests.bundle.image_files import unpack_from_image
 
 KUBELET = f"/release/v{DEFAULT_RELEASE.kubernetes}/bin/linux/amd64/kubelet"
@@ -122,6 +125,58 @@ def test_a_pinned_digest_wins_over_the_tag(published: Any, tmp_path: Path) -> No
     with pytest.raises(EnvironmentFault, match=r"manifests/sha256:0{64}: .*404"):
         fetch(tmp_path / "bundle", pinned)
     assert not any(path.endswith(f"/pause/manifests/{DEFAULT_RELEASE.pause}") for path, _ in published.asked)
+
+
+def test_a_fetch_names_what_is_not_pinned(published: Any, tmp_path: Path) -> None:
+    """Every program with the address of its checksum file, every image with its tag; the units are files of this repository."""
+    manifest, said = fetch(tmp_path / "bundle", published.sources)
+    unpinned = [line for line in said if line.startswith("not pinned: ")]
+    assert len(unpinned) == len([file for file in manifest.files if file.kind is not FileKind.UNIT])
+    assert f"not pinned: binary kubelet {DEFAULT_RELEASE.kubernetes}: its digest is from {published.url}{KUBELET}.sha256" in unpinned
+    assert {file.origin.pin for file in manifest.files if file.origin} == {Pin.CHECKSUM_FILE, Pin.TAG, Pin.CHECKOUT}
+
+
+def test_a_pinned_program_is_compared_with_the_sources(published: Any, tmp_path: Path) -> None:
+    """The checksum file is not requested: a server that forges both the program and its checksum is detected."""
+    pinned = {"kubernetes": {DEFAULT_RELEASE.kubernetes: {"amd64": {"kubelet": sha256(published.files[KUBELET][1])}}}}
+    sources = published.sources.model_copy(update={"checksums": pinned})
+    manifest, said = fetch(tmp_path / "bundle", sources)
+    assert f"{KUBELET}.sha256" not in [path for path, _ in published.asked]
+    origin = next(file.origin for file in manifest.files if file.name == "kubelet")
+    assert origin == Origin(locations=(f"{published.url}{KUBELET}",), pin=Pin.SOURCES, digest_from="the sources file")
+    assert not [line for line in said if "binary kubelet" in line and "not pinned" in line]
+
+    published.put(KUBELET, b"forged")
+    published.put(f"{KUBELET}.sha256", sha256(b"forged").encode())
+    with pytest.raises(EnvironmentFault, match=rf"{KUBELET}: sha256"):
+        fetch(tmp_path / "other", sources)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_default_sources_pin_the_programs_of_the_default_release() -> None:
+    """Every file of both architectures, and four images; the rest is reported by each fetch."""
+    sources, release = read_sources(), DEFAULT_RELEASE
+    for architecture in Architecture:
+        for name in KUBERNETES_BINARIES:
+            assert sources.checksum("kubernetes", release.kubernetes, architecture, name)
+        assert sources.checksum(
+            "containerd", release.containerd, architecture, f"containerd-{release.containerd}-linux-{architecture}.tar.gz"
+        )
+        assert sources.checksum("runc", release.runc, architecture, f"runc.{architecture}")
+        file = f"cni-plugins-linux-{architecture}-v{release.cni_plugins}.tgz"
+        assert sources.checksum("cni-plugins", release.cni_plugins, architecture, file)
+    assert {"pause", "etcd", "coredns"} <= {name for name, reference in image_references(release).items() if reference in sources.digests}
+    known = {reference for each in RELEASES for reference in image_references(each).values()}
+    assert set(sources.digests) <= known  # a digest of an image that no release has would never be compared
+
+
+@pytest.mark.parametrize("digest", ["sha256:abc", "md5:" + "0" * 64, "0" * 64, 5])
+def test_a_digest_that_is_none_is_a_problem_of_the_sources(tmp_path: Path, digest: Any) -> None:
+    """It would never match."""
+    document = yaml.safe_load(DEFAULT_SOURCES.read_text()) | {"digests": {"registry.k8s.io/pause:3.10.2": digest}}
+    (tmp_path / "sources.yaml").write_text(yaml.safe_dump(document))
+    with pytest.raises(BundleFault, match=r"digests/registry\.k8s\.io/pause:3\.10\.2"):
+        read_sources(tmp_path / "sources.yaml")
 
 
 def test_temporary_errors_are_retried(published: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -12,6 +13,7 @@ from bundle.pack import compress, describe, write_manifest
 from bundle.unpack import unpack
 from cluster.vocabulary.errors import EnvironmentFault
 from tests.bundle.image_files import unpack_from_image
+from tests.bundle.peak_memory import measured
 
 
 @pytest.fixture
@@ -19,31 +21,54 @@ def folder(tmp_path: Path) -> Path:
     """A bundle of one compressed program."""
     content = tmp_path / "content"
     content.write_text("#!/bin/sh\necho it runs\n")
-    place = Place("tool", FileKind.BINARY, PurePosixPath("tool.gz"), "1", target=PurePosixPath("/usr/local/bin/tool"), mode=0o755)
+    place = Place("runc", FileKind.BINARY, PurePosixPath("runc.gz"), "1", target=PurePosixPath("/usr/local/bin/runc"), mode=0o755)
     folder = tmp_path / "bundle"
     folder.mkdir()
-    compress(content, folder / "tool.gz")
-    file = describe(place, folder / "tool.gz", content)
+    compress(content, folder / "runc.gz")
+    file = describe(place, folder / "runc.gz", content)
     write_manifest(folder, BundleManifest(name="t", kubernetes_version="v1.0.0", architecture=Architecture.AMD64, files=(file,)))
     return folder
 
 
 def test_an_unpacked_program_is_executable(folder: Path, tmp_path: Path) -> None:
     """The program is decoded, executable and in a new folder. A second call writes nothing."""
-    target = unpack(folder, "tool", tmp_path / "bin" / "tool")
+    target = unpack(folder, "runc", tmp_path / "bin" / "runc")
     assert target.read_text() == "#!/bin/sh\necho it runs\n"
     assert target.stat().st_mode & 0o777 == 0o755
     before = target.stat()
-    assert unpack(folder, "tool", target).stat() == before
+    assert unpack(folder, "runc", target).stat() == before
 
 
 def test_a_damaged_program_is_not_unpacked(folder: Path, tmp_path: Path) -> None:
     """A file that does not match the manifest is removed."""
     (tmp_path / "other").write_text("something else")
-    compress(tmp_path / "other", folder / "tool.gz")
+    compress(tmp_path / "other", folder / "runc.gz")
     with pytest.raises(EnvironmentFault, match="is damaged"):
-        unpack(folder, "tool", tmp_path / "tool")
-    assert not (tmp_path / "tool").exists()
+        unpack(folder, "runc", tmp_path / "runc")
+    assert not (tmp_path / "runc").exists()
+
+
+def test_a_program_that_decodes_to_more_than_the_manifest_says_is_not_unpacked(folder: Path, tmp_path: Path) -> None:
+    """It stops at the size in the manifest: the disk is not filled. The old program stays, and no part of the new one."""
+    with gzip.open(folder / "runc.gz", "wb") as out:
+        for _ in range(300):
+            out.write(bytes(1 << 20))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "runc").write_text("the old program")
+    grown, outcome = measured("unpack", folder, tmp_path / "bin" / "runc")
+    assert "is damaged" in outcome
+    assert grown < 30
+    assert [(path.name, path.read_text()) for path in (tmp_path / "bin").iterdir()] == [("runc", "the old program")]
+
+
+def test_a_damaged_program_leaves_the_old_one(folder: Path, tmp_path: Path) -> None:
+    """The digest is compared before the program gets its name."""
+    (tmp_path / "runc").write_text("the old program")
+    (tmp_path / "other").write_text("something else")
+    compress(tmp_path / "other", folder / "runc.gz")
+    with pytest.raises(EnvironmentFault, match="is damaged"):
+        unpack(folder, "runc", tmp_path / "runc")
+    assert (tmp_path / "runc").read_text() == "the old program"
 
 
 def test_the_error_has_the_missing_file(folder: Path, tmp_path: Path) -> None:

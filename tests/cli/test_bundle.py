@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from bundle.layout import Place
-from bundle.manifest import Architecture, BundleManifest, FileKind
+from bundle.manifest import Architecture, BundleManifest, FileKind, manifest_sha256
 from bundle.pack import describe, write_manifest
 from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS, USAGE
 from cli.main import main
@@ -31,6 +31,54 @@ def test_a_good_bundle_is_shown_and_verified(folder: Path, capsys: pytest.Captur
     assert main(["bundle", "show", str(folder)]) == SUCCESS
     assert main(["bundle", "verify", str(folder)]) == SUCCESS
     assert capsys.readouterr().out.count("small: ") == 2
+
+
+def test_verify_names_what_is_not_pinned(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That is no fault, except with --strict."""
+    assert main(["bundle", "verify", str(folder)]) == SUCCESS
+    assert "not pinned: binary runc 1.3.4" in capsys.readouterr().out
+    assert main(["bundle", "verify", str(folder), "--strict"]) == PROBLEMS
+
+
+def test_a_pinned_bundle_passes_strictly(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is left to a server. The digest of the manifest is printed, for a comparison elsewhere."""
+    document = json.loads((folder / "manifest.json").read_text())
+    document["files"][0]["origin"] = {"locations": ["https://server.example/runc"], "pin": "sources", "digest_from": "the sources file"}
+    (folder / "manifest.json").write_text(json.dumps(document))
+    assert main(["bundle", "verify", str(folder), "--strict"]) == SUCCESS
+    printed = capsys.readouterr().out
+    assert "not pinned" not in printed
+    assert manifest_sha256(folder) in printed
+
+
+@pytest.mark.parametrize("arguments", [["verify"], ["sbom"], ["sbom", "FOLDER", "--python"], ["verify", "FOLDER", "--block", "x"]])
+def test_one_subject_is_needed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder or a block, a folder or the Python packages."""
+    with pytest.raises(SystemExit) as ended:
+        main(["bundle", *arguments])
+    assert ended.value.code == USAGE
+    assert "usage: sixstack bundle" in capsys.readouterr().err
+
+
+def test_bills_of_materials_are_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the bundle, and of the Python packages."""
+    assert main(["bundle", "sbom", str(folder)]) == SUCCESS
+    assert [component["name"] for component in json.loads(capsys.readouterr().out)["components"]] == ["runc"]
+    assert main(["bundle", "sbom", "--python"]) == SUCCESS
+    assert "prefect" in {component["name"] for component in json.loads(capsys.readouterr().out)["components"]}
+
+
+def test_a_forbidden_target_is_unreadable(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command that reads the bundle refuses it, with the path and what to write."""
+    document = json.loads((folder / "manifest.json").read_text())
+    document["files"][0]["target"] = "/etc/shadow"
+    (folder / "manifest.json").write_text(json.dumps(document))
+    for action in ("verify", "show", "sbom", "register"):
+        assert main(["bundle", action, str(folder)]) == USAGE
+        said = capsys.readouterr().err
+        assert "[bundle-target-forbidden]" in said
+        assert "files/0/target" in said
+        assert "/usr/local/bin/runc" in said
 
 
 def test_show_has_a_form_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    "command", [["check"], ["params"], ["plan"], ["create"], ["verify"], ["delete", "--confirm", "x"]], ids=lambda words: words[0]
+    "command", [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["delete", "--confirm", "x"]], ids=lambda words: words[0]
 )
 def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is not there is named, before any server is looked for."""
@@ -63,7 +63,7 @@ def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.parametrize(
-    "command", [["check"], ["params"], ["plan"], ["create"], ["verify"], ["delete", "--confirm", "x"]], ids=lambda words: words[0]
+    "command", [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["delete", "--confirm", "x"]], ids=lambda words: words[0]
 )
 def test_a_file_with_problems_is_1(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All problems are printed, before any server is looked for."""
@@ -95,13 +95,15 @@ def test_an_address_that_is_none_is_2(capsys: pytest.CaptureFixture[str]) -> Non
         ["plan", str(EXAMPLE)],
         ["create", str(EXAMPLE)],
         ["delete", str(EXAMPLE), "--confirm", "x"],
+        ["pin", str(EXAMPLE)],
+        ["pin", "demo", "--forget", "node-1"],
         ["audit", "demo"],
         ["retests"],
         ["kubeconfig", "demo"],
         ["kubectl", "demo", "--", "get", "nodes"],
         ["node", "fd00::1", "--cluster", "demo"],
     ],
-    ids=lambda words: words[0],
+    ids=lambda words: " ".join(words[::2]),
 )
 def test_a_server_that_does_not_answer_is_3(arguments: list[str], tmp_path: Path) -> None:
     """The URL that could not be reached is named, without a traceback."""
@@ -120,6 +122,44 @@ def test_a_block_that_is_not_there_is_3(prefect_server: Workplace, arguments: li
     done = prefect_server.sixstack(*arguments)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "there is no block `nobody`" in done.stderr
+
+
+def test_the_recipient_of_a_new_identity_is_the_only_line_on_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For a script. The private identity is printed nowhere; a second call prints the same recipient."""
+    file = tmp_path / "identity.txt"
+    assert main(["backup-key", str(file)]) == 0
+    first = capsys.readouterr()
+    assert first.out.startswith("age1")
+    assert len(first.out.splitlines()) == 1
+    assert "created the private identity" in first.err
+    assert "AGE-SECRET" not in first.out + first.err
+    assert main(["backup-key", str(file)]) == 0
+    assert capsys.readouterr().out == first.out
+
+
+def test_a_file_without_an_identity_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And it is kept."""
+    file = tmp_path / "notes.txt"
+    file.write_text("notes")
+    assert main(["backup-key", str(file)]) == 3
+    assert str(file) in capsys.readouterr().err
+    assert file.read_text() == "notes"
+
+
+@pytest.mark.server
+def test_backup_key_saves_a_block_and_replaces_another_only_when_asked(prefect_server: Workplace, tmp_path: Path) -> None:
+    """A block with another recipient belongs to somebody: its copies would still be readable for them only."""
+    command = ["--register", "off-site", "--url", str(tmp_path / "copies")]
+    for file, options, code, outcome in (
+        ("mine", [], 0, "created"),
+        ("mine", [], 0, "unchanged"),
+        ("other", [], 1, "was kept"),
+        ("other", ["--overwrite"], 0, "replaced"),
+    ):
+        done = prefect_server.sixstack("backup-key", str(tmp_path / file), *command, *options)
+        assert (done.returncode, outcome in done.stderr) == (code, True), done.stdout + done.stderr
+        block = prefect_server.api("/block_types/slug/backup-store/block_documents/name/off-site")
+        assert (block["data"]["recipient"] == done.stdout.strip()) == (code == 0)
 
 
 def test_a_file_name_that_is_taken_for_a_saved_cluster_is_explained_also_without_a_server(tmp_path: Path) -> None:

@@ -6,7 +6,11 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -51,3 +55,44 @@ def test_a_server_that_is_silent_or_another_is_3(tmp_path: Path, answer: bytes) 
     assert f"the Prefect server at {url} cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
     assert time.monotonic() - start < 90  # with Prefect's own limits and retries it would be minutes
+
+
+class AnswersHealthAlone(BaseHTTPRequestHandler):
+    """In place of a Prefect server whose password is another one: the health check needs none."""
+
+    def do_GET(self) -> None:
+        """200 for the health check, 401 for all else."""
+        healthy = self.path == "/api/health"
+        body = b"true" if healthy else b'{"exception_message":"Unauthorized"}'
+        self.send_response(200 if healthy else 401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Prints nothing."""
+
+
+@contextmanager
+def refusing_server() -> Iterator[str]:
+    """Its API's URL."""
+    server = HTTPServer(("127.0.0.1", 0), AnswersHealthAlone)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/api"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_server_that_refuses_the_password_is_3(tmp_path: Path) -> None:
+    """Where the password is told, and what a password was sent is not."""
+    with refusing_server() as url:
+        done = audit(tmp_path, url)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"the Prefect server at {url} refuses the password" in done.stderr
+    assert "PREFECT_API_AUTH_STRING" in done.stderr
+    assert "Traceback" not in done.stderr

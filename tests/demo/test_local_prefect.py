@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psutil
 import pytest
 
@@ -24,7 +26,7 @@ def test_the_server_is_reused_and_runs_behind_the_hosts(prefect_server: Workplac
 
 
 def test_the_server_listens_on_loopback_alone(prefect_server: Workplace) -> None:
-    """No other machine reaches the API, which has no password."""
+    """No other machine reaches the API, which would get the password over plain HTTP."""
     server = prefect_server.prefect.process("server")
     assert server is not None
     assert {entry.laddr.ip for entry in server.net_connections() if entry.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
@@ -53,3 +55,16 @@ def test_another_folder_has_another_server(prefect_server: Workplace, tmp_path_f
     other.stop(say)
     assert (other.process("server"), other.healthy()) == (None, False)
     assert prefect_server.prefect.healthy()
+
+
+def test_records_and_copies_outlive_the_demo(tmp_path: Path) -> None:
+    """The copies of deleted clusters with the key that decrypts them; everything else of the demo goes."""
+    prefect = LocalPrefect(tmp_path)
+    kept = (prefect.identity, prefect.copies / "demo" / "copy.tar.zst.age", prefect.state / "audit" / "record.json")
+    for path in (*kept, prefect.settings.file, prefect.state / "server.log", prefect.state / "prefect" / "prefect.db"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    lines: list[str] = []
+    prefect.remove(lines.append)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
+    assert len(lines) == 2

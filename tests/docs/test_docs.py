@@ -178,3 +178,44 @@ def test_no_file_names_a_package_registry() -> None:
         if host in text
     ]
     assert found == []
+
+
+WRITES_PASSWORD = re.compile(r"\bsixstack +prefect-settings\b|\bmake +demo\b")
+PASSWORD = re.compile(r'^auth_string *= *".+"|\bPREFECT_(?:SERVER_)?API_AUTH_STRING=\S', re.MULTILINE)
+SERVER_START = re.compile(r"\bprefect +server +start\b")
+SERVER_SETTINGS = re.compile(r"^\[(?:server\.)?api\]|\bPREFECT_API_URL=", re.MULTILINE)
+
+
+def without_password(text: str) -> list[str]:
+    """The code blocks of a page that configure a Prefect server or its clients without a password, or start a server before there is one."""
+    found, there = [], False
+    for _, block in FENCE.findall(text):
+        told = bool(PASSWORD.search(block))
+        there = there or told or bool(WRITES_PASSWORD.search(block))
+        if (SERVER_SETTINGS.search(block) and not told) or (SERVER_START.search(block) and not there):
+            found.append(block)
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_page_shows_a_server_without_a_password(name: str) -> None:
+    """Who follows a page from its top has a password before a server starts, and in all settings."""
+    assert without_password((ROOT / name).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "prefect server start        # the UI is at http://127.0.0.1:4200",
+        '[api]\nurl = "http://127.0.0.1:4200/api"',
+        '[server.api]\nhost = "127.0.0.1"\nport = 4200',
+        '[server.api]\nauth_string = ""',
+        "export PREFECT_API_URL=http://127.0.0.1:4200/api",
+        "prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api",
+    ],
+)
+def test_a_server_without_a_password_is_detected(block: str) -> None:
+    """A page with one of these fails, also when a later block has the password."""
+    fenced = f"```sh\n{block}\n```\n"
+    assert without_password(f"{fenced}```sh\nsixstack prefect-settings FOLDER\n```\n") == [f"{block}\n"]
+    assert without_password(f'```toml\n{block}\nauth_string = "USER:PASSWORD"\n```\n') == []

@@ -15,13 +15,9 @@ from lab import hosts
 from lab.base import OPS_USER
 from lab.host import Machine
 from lab.spec import cluster_document
+from tests import lived_in
 from tests.conftest import LAB, Workplace, say
-from tests.templates.test_host_scripts_on_a_host import LOOK
-
-
-def changes(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
-    """What is there on one look and not on the other, host by host; but for the greeting that Debian's PAM writes when somebody logs in."""
-    return [f"{name}: {line}" for name in before for line in sorted({*before[name]} ^ {*after[name]}) if line != "/run/motd.dynamic"]
+from tests.lived_in import changes
 
 
 @dataclass
@@ -41,7 +37,7 @@ class BareHosts:
 
     def look(self) -> dict[str, list[str]]:
         """What every host is like: files, links, addresses, routes, packet filter, units, mounts, kernel settings."""
-        return {host.name: hosts.run_in(host.name, ["sh", "-c", LOOK], LAB).stdout.splitlines() for host in hosts.status(LAB)}
+        return lived_in.look(LAB)
 
     def refused(self, document: dict[str, Any], *arguments: str) -> str:
         """Run `sixstack ARGUMENTS FILE` (default: plan), which must exit with 1 and change nothing on any host; what it printed."""

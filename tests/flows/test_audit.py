@@ -31,8 +31,7 @@ def records(made: MadeCluster) -> list[dict[str, Any]]:
 
 def test_each_attempt_is_one_document_at_its_place(made: MadeCluster) -> None:
     """CLUSTER/FLOW_RUN/STEP.HOST.ATTEMPT.json holds the record of just that attempt."""
-    files = sorted(audit_folder(made).rglob("*"))
-    documents = [path for path in files if path.is_file()]
+    documents = sorted(audit_folder(made).rglob("*.json"))
     assert documents
     for path in documents:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -73,6 +72,18 @@ def test_failed_attempts_are_recorded_too(made: MadeCluster) -> None:
     assert {(record["step"], record["host"]) for record in failed} >= {("inspect-host", f"{LAB}-3"), ("plan", "cluster")}
     assert all(record["error"] for record in failed)
     assert any("nobody-made-this" in record["error"] for record in failed)
+
+
+def test_the_chain_of_every_run_is_complete(made: MadeCluster) -> None:
+    """`sixstack audit --verify`; no file is readable for others, and nothing else is in the folder than records and the heads of runs."""
+    done = made.place.sixstack("audit", made.name, "--verify", "--output", "json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    conditions = {run["run"]: run["condition"] for run in json.loads(done.stdout)}
+    assert conditions[made.run] == "ok"
+    assert "damaged" not in conditions.values()  # a run of another test may have been killed
+    files = [path for path in audit_folder(made).rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert {path.name for path in files if path.suffix != ".json"} == {"last-runs"}
 
 
 def test_the_table_has_a_line_for_each_attempt(made: MadeCluster) -> None:

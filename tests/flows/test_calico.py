@@ -20,7 +20,8 @@ from kube.pod_networks import network_documents
 from lab import hosts
 from lab.spec import cluster_document
 from tests.conftest import LAB, CommandLines, MadeCluster, Mode, Workplace, say
-from tests.flows.conftest import BareHosts, changes
+from tests.flows.conftest import BareHosts
+from tests.lived_in import changes
 
 pytestmark = [pytest.mark.lab, pytest.mark.server]
 

@@ -24,7 +24,8 @@ from hosts.session import Session
 from lab import hosts
 from lab.spec import cluster_document
 from tests.conftest import LAB, Workplace, run_id
-from tests.flows.conftest import BareHosts, changes
+from tests.flows.conftest import BareHosts
+from tests.lived_in import changes
 
 pytestmark = [pytest.mark.lab, pytest.mark.server]
 

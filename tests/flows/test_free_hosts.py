@@ -36,9 +36,10 @@ class Machines:
         self.facts[host] = replace(self.facts[host], **changes)
 
     @contextmanager
-    def slot(self, run: RunContext, _wait_seconds: float) -> Iterator[None]:
+    def slot(self, run: RunContext, _wait_seconds: float, *, file_of: str) -> Iterator[None]:
         """Instead of cluster_run."""
         self.happened.append(f"slot of {run.cluster}")
+        assert file_of == "demo", "recorded host keys are those of the file's cluster"
         assert not self.held, f"holds {self.held} while it waits for {run.cluster}"
         self.meanwhile.get(run.cluster, lambda: None)()
         self.held.append(run.cluster)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,11 +20,6 @@ from tests.conftest import LAB, CommandLines, MadeCluster, Mode, Workplace, say
 # a cold build of one bundle takes up to 15 minutes on two cores
 pytestmark = [pytest.mark.long, pytest.mark.lab, pytest.mark.server, pytest.mark.bundle, pytest.mark.timeout(2400)]
 
-REGISTER_BUNDLE = """
-import sys
-from blocks.artifact_bundle import ArtifactBundle
-ArtifactBundle(folder=sys.argv[2]).save(sys.argv[1], overwrite=True)
-"""
 MODES = (Mode(StackMode.DUAL_STACK, Family.IPV4), Mode(StackMode.IPV6, Family.IPV6))
 CASES = [
     pytest.param((release, MODES[number % 2]), id=f"{release.kubernetes}-{MODES[number % 2]}")
@@ -46,7 +40,7 @@ def cluster(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[Re
     release, mode = request.param
     block = f"lab-{minor_text(release.minor).replace('.', '-')}"
     folder = build_bundle(say, release=release, networks=("flannel",))
-    registered = workplace.run([sys.executable, "-c", REGISTER_BUNDLE, block, str(folder)])
+    registered = workplace.sixstack("bundle", "register", str(folder), "--name", block, "--overwrite")
     assert registered.returncode == 0, registered.stdout + registered.stderr
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
     document = {

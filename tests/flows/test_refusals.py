@@ -14,8 +14,9 @@ from cluster.vocabulary.families import Family
 from lab import hosts
 from lab.host import Machine
 from tests.conftest import LAB
-from tests.flows.conftest import BareHosts, changes
+from tests.flows.conftest import BareHosts
 from tests.lab import faults
+from tests.lived_in import changes
 
 pytestmark = [pytest.mark.lab, pytest.mark.server]
 

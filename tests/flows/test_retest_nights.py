@@ -13,10 +13,11 @@ import pytest
 from lab import hosts
 from lab.spec import cluster_document
 from tests.conftest import LAB, MODES, Mode, Workplace
-from tests.flows.conftest import BareHosts, changes
+from tests.flows.conftest import BareHosts
 from tests.flows.schedules import every_few_seconds
 from tests.flows.test_retests import NO_IPV6_OF_PODS
 from tests.lab import faults
+from tests.lived_in import changes
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle, pytest.mark.server, pytest.mark.long]
 

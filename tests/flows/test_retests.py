@@ -14,9 +14,10 @@ from cluster.vocabulary.families import Family, StackMode
 from lab import hosts
 from lab.spec import cluster_document
 from tests.conftest import LAB, Workplace
-from tests.flows.conftest import BareHosts, changes
+from tests.flows.conftest import BareHosts
 from tests.flows.schedules import DEPLOYMENT, every_few_seconds
 from tests.lab import faults
+from tests.lived_in import changes
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle, pytest.mark.server]
 

@@ -12,6 +12,7 @@ from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.spec import SSH, Host, Role
 from hosts.session import Session
 from lab import hosts
+from lab.host import Machine
 from lab.state import LabHost
 from tests.conftest import BOTH, LAB
 from tests.hosts.sshd import Sshd, start_sshd
@@ -30,10 +31,10 @@ def own_sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
     """Starts SSH servers for one test, with settings of its own."""
     servers: list[Sshd] = []
 
-    def start(address: str = "127.0.0.1", settings: str = "") -> Sshd:
+    def start(address: str = "127.0.0.1", settings: str = "", host_keys: tuple[str, ...] = ("ed25519",)) -> Sshd:
         folder = tmp_path / f"sshd-{len(servers)}"
         folder.mkdir()
-        servers.append(start_sshd(folder, address, settings=settings))
+        servers.append(start_sshd(folder, address, settings=settings, host_keys=host_keys))
         return servers[-1]
 
     yield start
@@ -85,3 +86,9 @@ def root_session(machine: LabMachine) -> Iterator[Session]:
     opened = machine.open()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def lab_machine(machine: LabMachine) -> Machine:
+    """The lab's host as something to put faults on."""
+    return hosts.machine_of(machine.name, LAB)

@@ -1,7 +1,7 @@
 """Run one script on an SSH server and print what it took: a process of its own, because the peak of memory never goes down again.
 
-Arguments: a JSON object with address, port, user, host_key, key (a file), script, seconds (the time limit), and detached (whether the script
-takes the place of the starter of a detached step).
+Arguments: a JSON object with address, port, user, host_key, key (a file), script, seconds (the time limit), detached (whether the script
+takes the place of the starter of a detached step), and streamed (how many bytes of a stream may be read; 0: the output is no stream).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
@@ -17,6 +18,7 @@ from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.spec import SSH
 from hosts.detached import run_detached
+from hosts.output_stream import OutputEnded
 from hosts.session import Session
 
 
@@ -44,6 +46,12 @@ def main() -> None:
             with mock.patch("hosts.detached.render", lambda template, **_: asked["script"] if template == "step/detached.sh.j2" else ""):
                 result = run_detached(session, cluster="demo", step="a-step", script="", limit=limit, on_line=take)
             read = len(result.output)
+        elif asked["streamed"]:
+            with session.read(asked["script"], limit=limit, most=asked["streamed"]) as reading:
+                with suppress(OutputEnded):
+                    while True:
+                        read += len(reading.stream.piece(1 << 18))
+                reading.end()
         else:
             read = len(session.run(asked["script"], limit=limit).stdout)
     except SixstackError as raised:

@@ -67,6 +67,21 @@ class Sshd:
         """The key that it lets in."""
         return Credential(private_key=self.key.read_text())
 
+    def reinstall(self, *kinds: str) -> None:
+        """Start the server again on the same port with new host keys of these types, which it had before, as a reinstalled machine does."""
+        self.stop()
+        for path in self.folder.glob("host_*"):
+            path.unlink()
+        for kind in kinds:
+            make_key(self.folder, f"host_{kind}", kind)
+        with (self.folder / "sshd.log").open("wb") as log:
+            self.process = subprocess.Popen(self.process.args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        assert _listens(self.process, self.port)
+
+    def log(self) -> str:
+        """What the server wrote since it was started; with `LogLevel DEBUG1` every login that was tried."""
+        return (self.folder / "sshd.log").read_text()
+
     def stop(self) -> None:
         """End the server and every connection it carries."""
         self._signal(signal.SIGKILL)

@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from cluster.vocabulary.credentials import Credential
-from cluster.vocabulary.errors import HostError, HostUnreachable
+from cluster.vocabulary.errors import HostError, HostUnreachable, StepTimedOut
 from cluster.vocabulary.spec import SSH
 from hosts.detached import _Log, run_detached
+from hosts.output_stream import OutputEnded
 from hosts.session import Session
 from tests.hosts.sshd import Sshd
 
@@ -44,11 +45,11 @@ class Reading:
     alive: bool
 
 
-def reading(sshd: Sshd, script: str, *, detached: bool = False, seconds: int = 60) -> Reading:
+def reading(sshd: Sshd, script: str, *, detached: bool = False, streamed: int = 0, seconds: int = 60) -> Reading:
     """Run a script in a process of its own."""
     ssh = sshd.ssh()
     asked = {"address": ssh.address, "port": ssh.port, "user": ssh.user, "host_key": ssh.host_key, "key": str(sshd.key)}
-    asked |= {"script": script, "detached": detached, "seconds": seconds}
+    asked |= {"script": script, "detached": detached, "streamed": streamed, "seconds": seconds}
     program = str(Path(__file__).with_name("read_output.py"))
     done = subprocess.run([sys.executable, program, json.dumps(asked)], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -114,7 +115,7 @@ class TestScript:
             session.run("true", limit=SOON)
         session.close()
 
-    def test_a_packet_that_is_announced_with_gigabytes_is_not_read(self) -> None:
+    def test_a_packet_that_is_announced_with_gigabytes_is_not_read(self, sshd: Sshd) -> None:
         """paramiko would collect up to 4 GB before it looks at the checksum."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = int(server.getsockname()[1])
@@ -129,10 +130,92 @@ class TestScript:
             threading.Thread(target=answer, daemon=True).start()
             begin = time.monotonic()
             with pytest.raises(HostUnreachable, match="a packet of 2,147,483,"):
-                Session.open(
-                    "loopback", SSH(address="127.0.0.1", port=port, host_key="trust-on-first-use"), lambda _: Credential(password="x")
-                )
+                Session.open("loopback", SSH(address="127.0.0.1", port=port, host_key=sshd.host_key()), lambda _: Credential(password="x"))
             assert time.monotonic() - begin < 5
+
+
+class TestStream:
+    """Session.read."""
+
+    def test_of_a_long_output_only_a_part_is_in_memory(self, sshd: Sshd) -> None:
+        """Every byte is read: more than the limit of other scripts."""
+        found = reading(sshd, "head -c 100000000 /dev/zero", streamed=100_000_000)
+        assert (found.error, found.read, found.alive) == ("", 100_000_000, True)
+        assert found.grown < MOST_GROWTH
+
+    def test_a_stream_has_a_limit(self, sshd: Sshd) -> None:
+        """For output without end."""
+        found = reading(sshd, "yes", streamed=20_000_000)
+        assert (found.error, found.alive) == ("HostError", True)
+        assert found.text.startswith("loopback: a script printed more than 20,000,000 bytes")
+        assert found.grown < MOST_GROWTH
+
+    def test_a_stream_ends_at_its_time_limit(self, sshd: Sshd) -> None:
+        """Also one that never stops to print."""
+        found = reading(sshd, "yes", streamed=1 << 50, seconds=1)
+        assert (found.error, found.alive) == ("StepTimedOut", True)
+        assert found.grown < MOST_GROWTH
+
+    def test_a_host_that_does_not_keep_the_time_limit_is_left(self, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also when it prints so much that the reader never waits."""
+        monkeypatch.setattr("hosts.session._GRACE_SECONDS", 6 - SOON.total_seconds())
+        with session.read("echo first; head -c 1000 /dev/zero; sleep 60", limit=SOON, most=2000) as script:
+            script.stream.line(10)
+            script.stream.piece(1)
+            time.sleep(6)
+            with pytest.raises(StepTimedOut):
+                script.stream.piece(1)
+
+    def test_lines_and_bytes_of_any_value_are_read_in_turn(self, session: Session) -> None:
+        """What follows a line is not read before it is asked for."""
+        with session.read(
+            "printf 'first\\n'; sleep 0.3; printf 'a\\000\\377\\nlast\\n'; echo said >&2; exit 7", limit=SOON, most=1000
+        ) as script:
+            assert script.stream.line(100) == "first"
+            assert b"".join(script.stream.piece(1) for _ in range(3)) == b"a\0\xff"
+            assert [script.stream.line(100), script.stream.line(100)] == ["", "last"]
+            for read in (lambda: script.stream.line(100), lambda: script.stream.piece(1)):
+                with pytest.raises(OutputEnded):
+                    read()
+            output = script.end()
+            assert (output.exit_code, output.stdout, output.stderr) == (7, "", "said\n")
+
+    def test_a_long_line_is_an_error(self, session: Session) -> None:
+        """Up to the limit it is a line."""
+        with session.read("printf 12345; echo", limit=SOON, most=1000) as script:
+            assert script.stream.line(5) == "12345"
+        with session.read("printf 123456; sleep 60", limit=SOON, most=1000) as script, pytest.raises(HostError, match="more than 5 bytes"):
+            script.stream.line(5)
+
+    def test_a_lost_connection_is_no_end(self, own_sshd: Callable[..., Sshd]) -> None:
+        """A caller must not take the part that arrived for all of it."""
+        server = own_sshd()
+        session = Session.open("loopback", server.ssh(), server.credential)
+        with session.read("echo first; sleep 60", limit=SOON, most=1000) as script:
+            assert script.stream.line(10) == "first"
+            server.drop_connections()
+            with pytest.raises(OutputEnded):
+                script.stream.line(10)
+            with pytest.raises(HostUnreachable):
+                script.end()
+        session.close()
+
+    def test_the_end_of_the_output_counts_and_not_that_of_the_script(self, session: Session) -> None:
+        """sshd reports the exit code before output for which the window had no room. A process in the background makes the pause certain."""
+        with session.read("echo first; { sleep 4; echo late; } & exit 3", limit=SOON, most=1000) as script:
+            assert [script.stream.line(10), script.stream.line(10)] == ["first", "late"]
+            assert script.end().exit_code == 3
+
+    def test_a_script_that_is_not_read_to_its_end_is_ended(self, session: Session, tmp_path: Path) -> None:
+        """When the storage fails, the host must not keep what it prepared."""
+        with session.read(
+            f"trap 'touch {tmp_path}/ended' EXIT; trap 'exit 1' PIPE; while :; do echo line; done", limit=SOON, most=1000
+        ) as script:
+            script.stream.line(10)
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "ended").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert (tmp_path / "ended").exists()
 
 
 class TestDetachedStep:

@@ -15,24 +15,21 @@ import pytest
 
 from cluster.facts.host_facts import HostFacts, StepState
 from cluster.facts.parse import PARTS
-from cluster.file.reader import read_document
 from cluster.plan.resolution import resolve
 from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.families import Family
-from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.spec import ClusterSpec
 from hosts.detached import run_detached
 from hosts.facts import facts_script, gather
 from hosts.session import Session
+from tests.hosts.one_host import one_host, problems_of
 from tests.hosts.sshd import Sshd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lab.host import Machine
-from tests.conftest import LAB
 from tests.hosts.conftest import LabMachine
 
 
@@ -78,35 +75,6 @@ def test_a_script_that_fails_says_what_the_host_said(sshd: Sshd) -> None:
     """A HostError with the host's name and its words."""
     with pytest.raises(HostError, match=r"loopback: the facts script ended with exit code 2: sh: not found"):
         gather(_Answer(2, "", "sh: not found"), sshd.host())  # type: ignore[arg-type]
-
-
-def one_host(machine: LabMachine, **fields: object) -> ClusterSpec:
-    """A dual-stack cluster of that one host."""
-    ssh = {"address": machine.addresses[0], "host_key": machine.host_key}
-    reading = read_document(
-        {
-            "name": "facts",
-            "stack": "dual-stack",
-            "hosts": [{"name": machine.name, "role": "control-plane", "ssh": ssh, **fields}],
-            "network": {"pods": [{"cidr": "10.244.0.0/16"}, {"cidr": "fd44::/56"}], "services": ["10.96.0.0/16", "fd44:0:0:ffff::/112"]},
-        }
-    )
-    assert reading.spec is not None, reading.problems
-    return reading.spec
-
-
-def problems_of(spec: ClusterSpec, session: Session) -> tuple[Problem, ...]:
-    """What the rules find on the host at this moment."""
-    facts = gather(session, spec.hosts[0])
-    return check_facts(spec, {facts.host: facts}, bundle_architecture=facts.architecture, bundle_size=2**20)
-
-
-@pytest.fixture
-def lab_machine(machine: LabMachine) -> Machine:
-    """The same host as something to put faults on."""
-    from lab import hosts
-
-    return hosts.machine_of(machine.name, LAB)
 
 
 @pytest.mark.lab

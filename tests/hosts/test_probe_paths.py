@@ -22,7 +22,7 @@ from lab.state import LabHost
 from templates import render
 from tests.conftest import BOTH, LAB
 from tests.lab import faults
-from tests.templates.test_host_scripts_on_a_host import LOOK
+from tests.lived_in import LOOK
 
 pytestmark = [pytest.mark.lab]
 

@@ -94,7 +94,7 @@ class TestHostKeys:
         """A host with keys of three types shows the one that is pinned, not the one it would choose."""
         connection = open_connection("h", sshd.ssh(host_key=sshd.host_key(kind)), sshd.credential)
         assert connection.host_key == sshd.host_key(kind)
-        assert not connection.trusted_on_first_use
+        assert not connection.first_use
         connection.close()
 
     def test_another_key_of_the_same_type_is_refused_with_both_fingerprints(self, sshd: Sshd, tmp_path: Path) -> None:
@@ -111,15 +111,8 @@ class TestHostKeys:
         """The server has no ECDSA key: what it has is shown."""
         server = own_sshd(settings="HostKeyAlgorithms ssh-ed25519")
         pinned = make_key(tmp_path, "other", "ecdsa").with_suffix(".pub").read_text()
-        with pytest.raises(HostKeyMismatch, match=r"shows the host key ssh-ed25519 SHA256:\S+; pinned is ecdsa-sha2-nistp256 SHA256:"):
+        with pytest.raises(HostKeyMismatch, match=r"presents the host key ssh-ed25519 SHA256:\S+; pinned is ecdsa-sha2-nistp256 SHA256:"):
             open_connection("h", server.ssh(host_key=pinned), server.credential)
-
-    def test_trust_on_first_use_accepts_and_reports_the_key(self, sshd: Sshd) -> None:
-        """Only when the file asks for it by name; the caller records it."""
-        connection = open_connection("h", sshd.ssh(host_key="trust-on-first-use"), sshd.credential)
-        assert connection.trusted_on_first_use
-        assert connection.host_key in {sshd.host_key(kind) for kind in ("ed25519", "ecdsa", "rsa")}
-        connection.close()
 
     @pytest.mark.parametrize("text", [None, "", "ssh-ed25519", "ssh-ed25519 ???", "AAAA"])
     def test_no_pin_and_a_broken_pin_are_refused(self, sshd: Sshd, text: str | None) -> None:

@@ -41,10 +41,12 @@ def bundle_file(folder: Path, name: str, content: bytes, *, encoding: Encoding =
 
 @pytest.fixture
 def session(root_session: Session) -> Iterator[Session]:
-    """A session with a host that has nothing of these tests."""
-    root_session.run(f"rm -rf {PLACE} /var/lib/sixstack/bundle", limit=SOON)
+    """A session with a claimed host that has nothing of these tests."""
+    forget = f"rm -rf {PLACE} /var/lib/sixstack/bundle /var/lib/sixstack/before"
+    claim = "mkdir -p /var/lib/sixstack/before && touch /var/lib/sixstack/before/paths /var/lib/sixstack/before/every-level"
+    root_session.run(f"{forget}; {claim}", limit=SOON)
     yield root_session
-    root_session.run(f"rm -rf {PLACE} /var/lib/sixstack/bundle", limit=SOON)
+    root_session.run(forget, limit=SOON)
 
 
 class TestFiles:
@@ -67,7 +69,7 @@ class TestFiles:
             digest, status, marker = found.stdout.splitlines()
             assert digest.split()[0] == file.content_sha256
             assert status == f"{file.mode:o} {marker}"
-        assert session.run(f"find {PLACE} -name '.sixstack*'", limit=SOON).stdout == ""
+        assert session.run(f"find {PLACE} -name '*.sixstack-new'", limit=SOON).stdout == ""
 
     def test_a_file_that_arrives_damaged_stops_there_and_leaves_the_old_one(self, session: Session, tmp_path: Path) -> None:
         """What came before it is whole and marked; what comes after is not touched."""
@@ -83,11 +85,39 @@ class TestFiles:
             == "bad\ngood\nbad2\n"
         )
 
+    @pytest.mark.parametrize("size", [1000, 50_000_001])
+    def test_a_file_that_unpacks_to_another_size_is_not_placed(self, session: Session, tmp_path: Path, size: int) -> None:
+        """A bomb is cut after the size in the manifest, although its digest as sent is right. A file that is too short is refused as well."""
+        file = bundle_file(tmp_path, "bomb", bytes(50_000_000), content_size=size)
+        with pytest.raises(StepFailed, match=f"does not unpack to {size} bytes"):
+            upload_files(session, tmp_path, [file])
+        assert session.run(f"find {PLACE} -type f; ls /var/lib/sixstack/bundle", limit=SOON).stdout == ""
+
     def test_a_full_disk_is_reported_before_any_write(self, session: Session, tmp_path: Path) -> None:
         """With the free and the required space."""
         file = bundle_file(tmp_path, "huge", b"x", content_size=10**15)
         with pytest.raises(HostError, match=r"MiB free, \d+ MiB are needed"):
             upload_files(session, tmp_path, [file])
+
+    def test_a_file_of_the_owner_is_kept_before_it_is_replaced(self, session: Session, tmp_path: Path) -> None:
+        """With its mode, owner and link target, once: the second upload of another content keeps no file of ours."""
+        session.run(
+            f"mkdir -p {PLACE}; printf own >{PLACE}/tool; chown 7:8 {PLACE}/tool; chmod 4711 {PLACE}/tool; ln -s tool {PLACE}/link",
+            limit=SOON,
+        )
+        for content in (b"first", b"second"):
+            files = [bundle_file(tmp_path, name, content, target=PurePosixPath(PLACE) / name) for name in ("tool", "link")]
+            upload_files(session, tmp_path, files)
+        kept = f"/var/lib/sixstack/before/files{PLACE}"
+        found = session.run(f"cd {PLACE}; cat tool link; cd {kept}; stat -c '%a %u %g %F %N' tool link; cat tool", limit=SOON).stdout
+        assert found == "secondsecond4711 7 8 regular file 'tool'\n777 0 0 symbolic link 'link' -> 'tool'\nown"
+
+    def test_nothing_is_replaced_on_a_host_without_a_claim(self, session: Session, tmp_path: Path) -> None:
+        """A missing list does not mean that nothing was there."""
+        session.run(f"mkdir -p {PLACE}; printf own >{PLACE}/tool; rm /var/lib/sixstack/before/paths", limit=SOON)
+        with pytest.raises(StepFailed, match=r"before/paths is missing"):
+            upload_files(session, tmp_path, [bundle_file(tmp_path, "tool", b"x", target=PurePosixPath(PLACE) / "tool")])
+        assert session.run(f"cat {PLACE}/tool; find {PLACE} -type f | wc -l", limit=SOON).stdout == "own1\n"
 
     def test_nothing_to_do_is_nothing_done(self, session: Session, tmp_path: Path) -> None:
         """No round trip either."""
@@ -155,7 +185,8 @@ class TestImages:
         yield session
         targets = " ".join(str(file.target) for file in wanted)
         session.run(
-            f"ctr -n k8s.io images ls -q | xargs -r ctr -n k8s.io images rm --sync; systemctl stop containerd; rm -f {targets}; systemctl daemon-reload",
+            f"ctr -n k8s.io images ls -q | xargs -r ctr -n k8s.io images rm --sync; systemctl stop containerd; rm -rf {targets} "
+            "/var/lib/containerd/*; systemctl daemon-reload",
             limit=SOON,
         )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.families import Address, Family
-from lab.host import Machine, run_in
+from lab.base import apt_settings
+from lab.host import Machine, init_pid, run_in
 
 _TABLE = "sixstack_lab_fault"
 
@@ -102,3 +106,89 @@ def foreign_service(machine: Machine, name: str = "docker") -> Iterator[None]:
         yield
     finally:
         _do(machine, f"systemctl stop {name}.service\nrm -f {unit} {program}\nsystemctl daemon-reload\n")
+
+
+@contextmanager
+def changed(machine: Machine, script: str, undo: str) -> Iterator[None]:
+    """While inside, the host is as the script leaves it."""
+    _do(machine, script)
+    try:
+        yield
+    finally:
+        _do(machine, undo)
+
+
+@contextmanager
+def stand_in(machine: Machine, command: str, script: str) -> Iterator[None]:
+    """While inside, this shell script is the first command of that name in PATH. For states that belong to the whole machine."""
+    path = f"/usr/local/bin/{command}"
+    _do(machine, f"cat > {path} <<'LAB_END'\n#!/bin/sh\n{script.rstrip()}\nLAB_END\nchmod 755 {path}\n")
+    try:
+        yield
+    finally:
+        _do(machine, f"rm {path}\n")
+
+
+@contextmanager
+def kernel_without(machine: Machine, option: str, module: str) -> Iterator[None]:
+    """While inside, /proc/config.gz, /proc/filesystems and /sys/module (if the host has it) show a kernel without the module."""
+    with changed(
+        machine,
+        f"""
+        gzip -dc /proc/config.gz | grep -v '^{option}=' | gzip > /run/lab-host/config.gz
+        grep -vw {module} /proc/filesystems > /run/lab-host/filesystems
+        mount --bind /run/lab-host/config.gz /proc/config.gz
+        mount --bind /run/lab-host/filesystems /proc/filesystems
+        if [ -d /sys/module ]; then mount -t tmpfs none /sys/module; fi
+        """,
+        """
+        umount /proc/filesystems /proc/config.gz
+        if mountpoint -q /sys/module; then umount /sys/module; fi
+        rm /run/lab-host/config.gz /run/lab-host/filesystems
+        """,
+    ):
+        yield
+
+
+@contextmanager
+def advertised(machine: Machine, *arguments: str) -> Iterator[str]:
+    """While inside, the host has a link `ra0` with accept_ra 1, and a router there sends advertisements (advertise_router.py)."""
+    script = Path(__file__).parents[1] / "templates" / "advertise_router.py"
+    with changed(
+        machine,
+        """
+        ip link add ra0 type veth peer name ra1
+        echo 1 >/proc/sys/net/ipv6/conf/ra0/accept_ra
+        ip netns add router; ip link set ra1 netns router; ip -n router link set ra1 up; ip link set ra0 up
+        ip netns exec router sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+        until ip -n router -6 address show dev ra1 | grep -v tentative | grep -q fe80; do sleep 0.1; done
+        """,
+        "ip link delete ra0; ip netns delete router",
+    ):
+        namespace = f"--net=/proc/{init_pid(machine)}/root/run/netns/router"
+        with subprocess.Popen(["nsenter", namespace, sys.executable, str(script), "ra1", *arguments]) as router:
+            try:
+                yield "ra0"
+            finally:
+                router.kill()
+
+
+def install(machine: Machine, *packages: str) -> None:
+    """Install Debian packages on the host, which itself has no way out: apt runs in its mount namespace, with the network of the machine."""
+    settings = apt_settings(subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout)
+    _do(machine, f"cat > /run/lab-host/apt.conf <<'LAB_END'\n{settings}LAB_END\n")
+    script = f"""
+    export DEBIAN_FRONTEND=noninteractive APT_CONFIG=/run/lab-host/apt.conf
+    apt-get -q update && apt-get -q -y --no-install-recommends install {" ".join(packages)}
+    """
+    spaces = ["--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root", "--wd"]
+    argv = ["nsenter", f"--target={init_pid(machine)}", *spaces, "--", "sh", "-c", script]
+    with file_shown(machine, "/etc/resolv.conf", Path("/etc/resolv.conf").read_text()):
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        raise EnvironmentFault(f"{machine.name}: {packages} could not be installed: {(done.stdout + done.stderr)[-800:]}")
+
+
+def remove(machine: Machine, *packages: str) -> None:
+    """Remove Debian packages from the host, with their settings."""
+    _do(machine, f"DEBIAN_FRONTEND=noninteractive apt-get -q -y purge --autoremove {' '.join(packages)} >/dev/null")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect import flow
 
+from blocks.audit_store import AuditStore
 from cluster.vocabulary.errors import HostError, HostUnreachable
+from cluster.vocabulary.record_chain import RunCondition, verify_cluster
 from cluster.vocabulary.records import StepRecord
 from runs.attempts import record_attempt, step
+from runs.cluster_run import run_context
 from runs.context import RunContext
 from tests.conftest import Workplace
 
@@ -43,9 +47,7 @@ def steps(audit: str) -> None:
 
     @flow(name="two-steps")
     def two_steps() -> None:
-        from prefect.runtime import flow_run
-
-        run = RunContext(cluster="attempts", id=str(flow_run.id), audit=audit, bundle="none")
+        run = run_context({"name": "attempts", "audit": audit})
         flaky.submit("worker-1", run).wait()
         hopeless.submit("worker-2", run).wait()
 
@@ -77,6 +79,26 @@ def test_other_errors_are_not_retried(records: list[dict[str, Any]]) -> None:
     assert outcomes(records, "hopeless") == ["failed"]
     (error,) = [record["error"] for record in records if record["step"] == "hopeless"]
     assert error == "worker-2: its disk is full. make room"
+
+
+def test_the_end_of_the_run_closes_its_chain(prefect_server: Workplace, records: list[dict[str, Any]]) -> None:
+    """The digest of the last record is an event of the run too, outside of the store."""
+    chained = sorted(records, key=lambda record: int(record["chain"]["sequence"]))
+    assert [record["chain"]["sequence"] for record in chained] == [1, 2, 3, 4]
+    assert (chained[-1]["step"], chained[-1]["records"]) == ("end-run", 3)
+    store = AuditStore(url=str(prefect_server.prefect.root / "attempts"))
+    (run,) = verify_cluster("attempts", store.files("attempts"), store.last_runs("attempts"))
+    assert run.condition is RunCondition.OK
+    deadline = time.monotonic() + 60
+    while not (heads := [event["payload"]["head"] for event in events(prefect_server) if event["payload"]["run"] == run.run]):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert heads == [f"sha256:{run.head}"]
+
+
+def events(place: Workplace) -> list[dict[str, Any]]:
+    """Events with the head of a run, which the server stores a little later."""
+    return list(place.api("/events/filter", {"filter": {"event": {"name": ["sixstack.run.audit"]}}})["events"])
 
 
 def test_secrets_of_an_attempt_are_not_in_its_record(records: list[dict[str, Any]]) -> None:

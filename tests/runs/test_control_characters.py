@@ -59,11 +59,10 @@ def test_a_record_and_its_line_are_clean(monkeypatch: pytest.MonkeyPatch) -> Non
     """After an error of Python too, whose text is in the traceback."""
     records, lines = list[StepRecord](), list[Any]()
 
-    def write(_: RunContext, record: StepRecord) -> StepRecord:
+    def write(_: RunContext, record: StepRecord) -> None:
         records.append(record)
-        return record
 
-    monkeypatch.setattr("runs.attempts._write", write)
+    monkeypatch.setattr("runs.attempts.write_record", write)
     monkeypatch.setattr("runs.attempts.report_progress", noted(lines))
 
     def fail() -> None:

@@ -23,11 +23,10 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[StepRecord]:
     """The records, instead of a server and a store."""
     written: list[StepRecord] = []
 
-    def write(_run: RunContext, record: StepRecord) -> StepRecord:
+    def write(_run: RunContext, record: StepRecord) -> None:
         written.append(record)
-        return record
 
-    monkeypatch.setattr(attempts, "_write", write)
+    monkeypatch.setattr(attempts, "write_record", write)
     monkeypatch.setattr(attempts, "report_progress", lambda *_, **__: None)
     return written
 

@@ -18,7 +18,9 @@ from jinja2 import UndefinedError
 from cluster.file.reader import read_text
 from cluster.kubeadm.documents import join_configuration
 from cluster.plan import values
+from cluster.plan.copies import CopySettings
 from cluster.vocabulary.resolved_spec import ResolvedSpec
+from cluster.vocabulary.spec import Volume, VolumeType
 from templates import render
 
 HERE = Path(__file__).parent
@@ -41,11 +43,16 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
     join = join_configuration(spec, worker, token="abcdef.0123456789abcdef", ca_hash=CA_HASH)
     return {
         "claim.sh": render("host/claim.sh.j2", **values.claim_values(spec, control_plane)),
-        "prepare.sh": render("host/prepare.sh.j2", **values.prepare_values(spec, worker, ["registry.k8s.io/pause:3.10.2"])),
+        "prepare.sh": render(
+            "host/prepare.sh.j2",
+            **values.prepare_values(spec, worker, ["registry.k8s.io/pause:3.10.2"]),
+            file_contents=values.file_contents(spec),
+        ),
         "init.sh": render("host/init.sh.j2", **values.init_values(spec)),
         "join.sh": render("host/join.sh.j2", **values.join_values(spec, worker)),
         "rejoin.sh": render("host/join.sh.j2", **values.join_values(spec, worker, recreate=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
+        "save-copy.sh": render("host/save-copy.sh.j2", **values.copy_values(spec, control_plane, CopySettings("default"))),
         "reset.sh": render("host/reset.sh.j2", **values.reset_values(spec, worker)),
         "remove-step-state.sh": render("host/remove-step-state.sh.j2", **values.remove_step_state_values(spec.name)),
     }
@@ -108,6 +115,29 @@ def test_a_value_with_shell_in_it_stays_a_value(tmp_path: Path) -> None:
     )
     assert "$(touch oops)" in shown.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_file_of_a_volume_ends_the_preparation_of_a_control_plane(tmp_path: Path) -> None:
+    """Before any change of the host, and not four minutes into kubeadm init. A worker needs no volumes."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+
+    def answer(name: str, kind: VolumeType, host: int = 0) -> tuple[int, str]:
+        volume = Volume(name="x", host_path=f"{tmp_path}/{name}", path_type=kind)
+        kubeadm = spec_of("ipv4").kubeadm.model_copy(update={"extra_volumes": {"apiserver": (volume,)}})
+        spec = spec_of("ipv4").model_copy(update={"kubeadm": kubeadm})
+        script = render("host/prepare.sh.j2", **values.prepare_values(spec, spec.hosts[host]))
+        tests = "\n".join(line for line in script.splitlines() if str(tmp_path) in line)
+        shell = f'missing() {{ echo "$*"; exit 65; }}\n{tests}'
+        done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    assert answer("file", VolumeType.FILE) == answer("folder", VolumeType.DIRECTORY) == (0, "")
+    assert answer("absent", VolumeType.DIRECTORY_OR_CREATE) == answer("absent", VolumeType.FILE, host=1) == (0, "")
+    assert answer("folder", VolumeType.FILE)[0] == answer("file", VolumeType.SOCKET)[0] == 65
+    code, message = answer("absent", VolumeType.FILE)
+    assert code == 65
+    assert f"{tmp_path}/absent" in message
 
 
 def test_a_missing_value_is_an_error_and_no_empty_word() -> None:

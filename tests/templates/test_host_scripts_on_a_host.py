@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,47 +12,32 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bundle.manifest import FileKind, read_manifest
+from bundle.unpack import unpack
 from cluster.file.reader import read_document
 from cluster.plan import values as step_values
+from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.credentials import Credential
-from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.families import Family, StackMode, family_of
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host
+from hosts.facts import gather
 from hosts.session import Output, Session
 from hosts.upload import import_images, upload_files
-from kube.pod_networks import network_images
+from kube.pod_networks import network_documents, network_images
 from lab import hosts
 from lab.host import init_pid
 from lab.spec import cluster_document
 from lab.state import LabHost
 from templates import render
 from tests.conftest import BOTH, LAB
+from tests.lived_in import LOOK
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
 LIMIT = timedelta(minutes=5)
-
-# what a cluster changes on a host: files, links, addresses, routes, rules, packet filter, units, mounts, kernel settings, cgroups
-LOOK = r"""
-find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache -o -path /var/lib/systemd \) -prune \
-  -o -printf '%p %y\n' | sort
-find /run /var/lib/kubelet /var/lib/containerd /var/lib/etcd -mindepth 1 -maxdepth 1 ! -name 'systemd*' ! -name xtables.lock ! -name sixstack | sort
-sha256sum /etc/hosts /etc/resolv.conf
-ip -o link | cut -d: -f2 | cut -d@ -f1
-ip -o address | awk '{print $2, $4}' | sort
-ip -4 route; ip -6 route; ip -4 rule; ip -6 rule
-nft list ruleset
-systemctl list-units --all --no-legend --plain 'kube*' 'containerd*' | cut -d' ' -f1
-ps -eo comm= | grep -E '^(containerd|kube|etcd|flannel|coredns|pause)' || true
-awk '{print $5}' /proc/self/mountinfo | sort
-find /sys/fs/cgroup -maxdepth 2 -name 'kube*'
-for setting in /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding /proc/sys/net/ipv6/conf/*/forwarding \
-  /proc/sys/net/ipv6/conf/*/accept_ra /proc/sys/net/ipv4/conf/all/route_localnet /proc/sys/net/bridge/*; do
-  echo "$setting $(cat "$setting")"
-done
-"""
 
 
 @dataclass(frozen=True)
@@ -180,12 +166,34 @@ def test_mirrors_and_proxy_come_and_go_with_the_file(bare: Machine) -> None:
     document["proxy"]["http"] = "http://p.example:3128/a%20b"
     spec = ResolvedSpec.model_validate(document)
     bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(spec, spec.hosts[0])))
-    assert 'server = "https://registry-1.docker.io"' in bare.run("cat /etc/containerd/certs.d/docker.io/hosts.toml").stdout
+    assert '[host."https://m.example"]' in bare.run("cat /etc/containerd/certs.d/docker.io/hosts.toml").stdout
     assert "HTTP_PROXY=http://p.example:3128/a%20b" in bare.run("systemctl show -p Environment containerd").stdout
     bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(bare.spec, bare.host)))
     assert bare.run("ls /etc/containerd/certs.d").stdout.split() == ["theirs.example"]
     assert "PROXY" not in bare.run("systemctl show -p Environment containerd").stdout
     bare.run(f"rm -r {theirs}")
+
+
+def test_files_of_components_and_authorities_are_for_root_and_go_with_the_cluster(bare: Machine) -> None:
+    """A component's file has mode 0600 in a folder of mode 0700, and /etc/kubernetes stays readable. An authority goes with the cluster file,
+    a component's file with the cluster, because a running component may need it."""
+    before = bare.look()
+    bare.prepare()
+    document = bare.spec.model_dump()
+    document["kubeadm"]["files"] = {"policy.yaml": "kind: Policy\nrules: []\n"}
+    document["images"]["ca"] = {"m.example:5000": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"}
+    spec = ResolvedSpec.model_validate(document)
+    script = render("host/prepare.sh.j2", **step_values.prepare_values(spec, spec.hosts[0]), file_contents=step_values.file_contents(spec))
+    bare.run(script)
+    paths = "/etc/kubernetes /etc/kubernetes/sixstack /etc/kubernetes/sixstack/policy.yaml /etc/containerd/sixstack-ca/m.example:5000.crt"
+    assert bare.run(f"stat -c %a {paths}").stdout.split() == ["755", "700", "600", "644"]
+    assert bare.run("cat /etc/kubernetes/sixstack/policy.yaml").stdout == "kind: Policy\nrules: []\n"
+    assert bare.run(script).stdout == ""
+    bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(bare.spec, bare.host)))
+    assert bare.run("ls /etc/containerd/sixstack-ca /etc/kubernetes/sixstack").stdout.split()[-1] == "policy.yaml"
+    assert "m.example" not in bare.run("ls -R /etc/containerd").stdout
+    bare.reset()
+    assert changes(before, bare.look()) == []
 
 
 def test_a_half_prepared_host_is_reset_whole(bare: Machine) -> None:
@@ -219,6 +227,11 @@ def test_a_control_plane_comes_and_goes(bare: Machine) -> None:
     bare.run(
         "timeout --signal=KILL 2 kubeadm init phase certs all 2>/dev/null || true; mkdir -p /var/lib/etcd/member; echo x >/etc/kubernetes/admin.conf"
     )
+    # without the record of an unfinished attempt, this may be a control plane
+    refused = bare.init(ok=False)
+    assert (refused.exit_code, "/etc/kubernetes/admin.conf" in refused.stderr) == (64, True)
+    assert bare.run("cat /etc/kubernetes/admin.conf; ls -d /var/lib/etcd/member").stdout.split() == ["x", "/var/lib/etcd/member"]
+    bare.run("touch /var/lib/sixstack/initializing")
     first = bare.init()
     assert "/etc/kubernetes/admin.conf" in first.stdout.splitlines()[0]
     assert "initialized successfully" in first.stdout
@@ -261,11 +274,11 @@ ADVERTISE = str(Path(__file__).with_name("advertise_router.py"))
 
 
 @contextmanager
-def advertised(machine: Machine, link: str) -> Iterator[None]:
+def advertised(machine: Machine, link: str, *arguments: str) -> Iterator[None]:
     """While inside, a router says three times a second on `link`, in the host's network namespace `router`, that it is there."""
     init = init_pid(hosts.machine_of(machine.host.name, LAB))
     namespace = f"--net=/proc/{init}/root/run/netns/router"
-    with subprocess.Popen(["nsenter", namespace, sys.executable, ADVERTISE, link]) as router:
+    with subprocess.Popen(["nsenter", namespace, sys.executable, ADVERTISE, link, *arguments]) as router:
         try:
             yield
         finally:
@@ -291,6 +304,74 @@ def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) 
         assert "proto ra" in bare.run("ip -6 route show default dev ra0").stdout
         assert "net/ipv6/conf/ra0/accept_ra = 2" in bare.run("cat /etc/sysctl.d/90-sixstack.conf").stdout
         assert bare.run("cat /proc/sys/net/ipv6/conf/host0/accept_ra").stdout.strip() == "0"
+        bare.reset()
+        assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
+    finally:
+        bare.run("ip link delete ra0; ip netns delete router")
+
+
+@pytest.mark.parametrize("primary", [Family.IPV4, Family.IPV6])
+def test_flannel_uses_the_addresses_of_the_node_among_others_of_its_link(bare: Machine, primary: Family, tmp_path: Path) -> None:
+    """flannel-io/flannel#2081: the link has a second permanent IPv6 address, added later, and a second IPv4 address before the node's own."""
+    found = hosts.up(LAB, families=BOTH, management=BOTH)[:1]
+    document = cluster_document(hosts.lab_of(LAB), found, StackMode.DUAL_STACK, primary)
+    reading = read_document(document)
+    assert reading.spec is not None, reading.problems
+    node = replace(bare, spec=ResolvedSpec.of(reading.spec))
+    own = {family_of(address): address for address in node.host.addresses}
+    v4 = hosts.lab_of(LAB).network.range(Family.IPV4).prefixlen
+    gateway = hosts.lab_of(LAB).network.gateway(Family.IPV4)
+    # deleted and added again, so that it comes after the other one
+    node.run(
+        f"""
+        ip -6 address add fd77::5/64 dev host0 nodad
+        ip address add 198.19.77.5/24 dev host0
+        ip address del {own[Family.IPV4]}/{v4} dev host0; ip address add {own[Family.IPV4]}/{v4} dev host0; ip route replace default via {gateway} dev host0
+        """
+    )
+    try:
+        node.prepare()
+        node.images()
+        node.init()
+        config, kubectl = tmp_path / "admin.conf", tmp_path / "kubectl"
+        config.write_text(node.run("cat /etc/kubernetes/admin.conf").stdout)
+        unpack(node.bundle, "kubectl", kubectl)
+        command = [str(kubectl), f"--kubeconfig={config}"]
+        manifest = yaml.safe_dump_all(network_documents(node.spec))
+        subprocess.run([*command, "apply", "-f", "-"], input=manifest, text=True, check=True, timeout=60, capture_output=True)
+        subprocess.run([*command, "-n", "kube-flannel", "rollout", "status", "daemonset", "--timeout=90s"], check=True, timeout=120)
+        shown = subprocess.run(
+            [*command, "get", "node", node.host.name, "-o", "json"], capture_output=True, text=True, check=True, timeout=60
+        )
+        annotations = json.loads(shown.stdout)["metadata"]["annotations"]
+        assert annotations["flannel.alpha.coreos.com/public-ip"] == str(own[Family.IPV4])
+        assert annotations["flannel.alpha.coreos.com/public-ipv6"] == str(own[Family.IPV6])
+        # the links, routes and settings of the node are those of its cluster
+        facts = gather(node.session, node.host)
+        assert check_facts(node.spec, {facts.host: facts}, bundle_architecture=facts.architecture, bundle_size=1) == ()
+    finally:
+        node.reset()
+        node.run("ip -6 address del fd77::5/64 dev host0; ip address del 198.19.77.5/24 dev host0")
+
+
+def test_an_address_learnt_by_router_advertisement_survives(bare: Machine) -> None:
+    """The router is no default router: accept_ra becomes 2 all the same, so that the address is renewed while forwarding is on."""
+    bare.run(
+        """
+        ip link add ra0 type veth peer name ra1
+        echo 1 >/proc/sys/net/ipv6/conf/ra0/accept_ra
+        ip netns add router; ip link set ra1 netns router; ip -n router link set ra1 up; ip link set ra0 up
+        ip netns exec router sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+        until ip -n router -6 address show dev ra1 | grep -v tentative | grep -q fe80; do sleep 0.1; done
+        """
+    )
+    lifetime = "ip -6 -o address show dev ra0 scope global | sed -n 's/.*valid_lft \\([0-9]*\\)sec.*/\\1/p'"
+    try:
+        with advertised(bare, "ra1", "0", "fd88::"):
+            bare.run("until ip -6 address show dev ra0 scope global | grep -q fd88; do sleep 0.1; done")
+            assert "set accept_ra of ra0 to 2" in bare.prepare().stdout
+            bare.run("sleep 3")
+            assert int(bare.run(lifetime).stdout) >= 3599  # renewed three times a second
         bare.reset()
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
     finally:

@@ -11,14 +11,18 @@ import pytest
 
 from templates import render
 
-FILE = {"size": 5, "encoding": "gzip", "mode": "0755", "sha256": "0" * 64, "content_sha256": "1" * 64, "target": "/usr/local/bin/it's"}
+FILE = {
+    "size": 5, "encoding": "gzip", "mode": "0755", "sha256": "0" * 64, "content_sha256": "1" * 64, "content_size": 9, "target": "/usr/local/bin/it's",
+}  # fmt: skip
 IMAGE = {"size": 5, "encoding": "identity", "sha256": "0" * 64, "images": ("example.org/a:1",), "unpack": True}
 STEP = {"step": "init-control-plane", "cluster": "demo"}
 SCRIPTS: list[tuple[str, dict[str, Any]]] = [
     ("upload", {"files": [FILE, {**FILE, "encoding": "identity"}], "folders": {"/usr/local/bin": 70000, "/it's": 5}}),
     ("import-images", {"files": [IMAGE, {**IMAGE, "encoding": "gzip", "unpack": False}], "kib": 5}),
-    ("detached", {**STEP, "unit_limit": 60}),
+    ("detached", {**STEP, "unit_limit": 60, "stops_others": False}),
+    ("detached", {**STEP, "unit_limit": 60, "stops_others": True}),
     ("unit", {**STEP, "limit": 60}),
+    ("fence", {"cluster": "demo", "run": "run-1", "fenced": 77}),
     ("lock", {"cluster": "demo", "run": "run-1", "silence": 60}),
 ]
 

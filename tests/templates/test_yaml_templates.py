@@ -67,7 +67,7 @@ def test_the_documents_of_kubeadm_have_the_given_values(value: str) -> None:
 def test_the_objects_of_flannel_have_the_given_values(value: str) -> None:
     """Images, the configuration and the address of the health check."""
     given = {"flannel": value, "flannel-cni-plugin": value}
-    text = render("cni/flannel.yaml.j2", network_config=value, config_sha256=value, images=given, ipv6_first=True, loopback=value)
+    text = render("cni/flannel.yaml.j2", network_config=value, config_sha256=value, images=given, loopback=value)
     found = {document["kind"]: document for document in rendered(text)}
     pod = found["DaemonSet"]["spec"]["template"]
     assert found["ConfigMap"]["data"]["net-conf.json"] == value

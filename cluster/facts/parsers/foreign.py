@@ -36,6 +36,10 @@ class Unit:
     active: bool
 
 
+# units that part units also shows, and that are no runtime
+LINK_MANAGERS = NETWORK_MANAGER, NETWORKD = "NetworkManager.service", "systemd-networkd.service"
+
+
 def units(text: str) -> tuple[Unit, ...]:
     """Part units: blocks of `systemctl show`. Units without a file and masked units are ignored."""
     found = []
@@ -94,7 +98,7 @@ def foreign_conflicts(
     def conflicts() -> Iterator[Conflict]:
         yield from from_packages
         for unit in from_units:
-            if not is_ours(unit.path) and not (unit.path and _program_of(unit.name) in packaged):
+            if unit.name not in LINK_MANAGERS and not is_ours(unit.path) and not (unit.path and _program_of(unit.name) in packaged):
                 yield Conflict("unit", unit.name, unit.path)
         binaries = {program.detail for program in from_programs if program.kind == "binary"}
         for program in from_programs:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_address, ip_interface, ip_network
+from itertools import pairwise
 from typing import Any
 
-from cluster.facts.host_facts import DefaultRoute, InterfaceAddress, Link
+from cluster.facts.host_facts import DefaultRoute, InterfaceAddress, Link, Route
 from cluster.facts.parsers.sections import pairs, read_json, value, values
 from cluster.vocabulary.families import Address, Family
 
@@ -35,11 +36,26 @@ def _link(entry: dict[str, Any]) -> Link:
 def _address(entry: dict[str, Any]) -> InterfaceAddress:
     # a flag is a key whose value is true: tentative, dadfailed, deprecated, temporary, dynamic, ...
     flags = frozenset(name for name, value in entry.items() if value is True)
+    if entry.get("protocol") == "kernel_ra":  # since Linux 5.18
+        flags |= {"kernel_ra"}
     return InterfaceAddress(ip_interface(f"{entry['local']}/{entry['prefixlen']}"), str(entry.get("scope", "")), flags)
 
 
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The routes of the main table."""
+
+    default: tuple[DefaultRoute, ...] = ()
+    others: tuple[Route, ...] = ()
+
+
+def routing(text: str) -> Routing:
+    """Part routes."""
+    return Routing(default_routes(text), routes(text))
+
+
 def default_routes(text: str) -> tuple[DefaultRoute, ...]:
-    """Part routes: default routes of the main table, IPv4 before IPv6."""
+    """Default routes of the main table, IPv4 before IPv6."""
     found: list[DefaultRoute] = []
     for word, family in (("ipv4", Family.IPV4), ("ipv6", Family.IPV6)):
         if not any(first == word for first, _ in pairs(text)):
@@ -52,6 +68,28 @@ def default_routes(text: str) -> tuple[DefaultRoute, ...]:
     return tuple(found)
 
 
+# the kinds of routes that iproute2 prints before the destination
+_KINDS = {"unreachable", "blackhole", "prohibit", "throw", "local", "broadcast", "multicast", "anycast", "nat", "unicast"}
+
+
+def routes(text: str) -> tuple[Route, ...]:
+    """The other routes of the main table, without link-local ones, which every link has. Lines of another form are ignored."""
+    found = []
+    for word in ("ipv4", "ipv6"):
+        for line in values(text, f"route-{word}"):
+            words = line.split()
+            kind = words.pop(0) if words[0] in _KINDS else "unicast"
+            options = dict(pairwise(words))
+            try:
+                network = ip_network(words[0])
+                gateway = ip_address(options["via"]) if "via" in options and options["via"] != "inet6" else None
+            except (ValueError, IndexError):
+                continue
+            if not network.network_address.is_link_local:
+                found.append(Route(network, options.get("dev", ""), gateway, kind))
+    return tuple(found)
+
+
 def _gateway(hop: dict[str, Any]) -> Address | None:
     # `via` has its own family: an IPv4 route through an IPv6 gateway (RFC 5549)
     text = hop.get("gateway") or (hop.get("via") or {}).get("host")
@@ -60,10 +98,11 @@ def _gateway(hop: dict[str, Any]) -> Address | None:
 
 @dataclass(frozen=True, slots=True)
 class KernelSettings:
-    """Forwarding (on both `all` and `default`) of each family of the kernel, and accept_ra of each link."""
+    """Forwarding (on both `all` and `default`) of each family of the kernel, accept_ra of each link, and where IPv6 is disabled (also `all`, `default`)."""
 
     forwarding: dict[Family, bool] = field(default_factory=dict)
     accept_ra: dict[str, int] = field(default_factory=dict)
+    ipv6_disabled: frozenset[str] = frozenset()
 
 
 def kernel_settings(text: str) -> KernelSettings:
@@ -77,14 +116,31 @@ def kernel_settings(text: str) -> KernelSettings:
     if not forwarding:
         raise ValueError("the forwarding settings are missing")
     accept_ra = {path.split("/")[2]: int(number) for path, number in settings.items() if path.endswith("/accept_ra")}
-    return KernelSettings(forwarding, accept_ra)
+    disabled = frozenset(path.split("/")[2] for path, number in settings.items() if path.endswith("/disable_ipv6") and number != "0")
+    return KernelSettings(forwarding, accept_ra, disabled)
 
 
-def nameservers(text: str) -> tuple[Address, ...]:
-    """Part resolver: the name servers that pods would get from this host, without zone ids, which are valid only on the host."""
-    if value(text, "file") is None:
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """The file whose name servers pods get by default, and the name servers of each file that was found."""
+
+    file: str = "/etc/resolv.conf"
+    nameservers: dict[str, tuple[Address, ...]] = field(default_factory=dict)
+
+
+def resolver(text: str) -> Resolver:
+    """Part resolver. Without zone ids of addresses, which are valid only on the host."""
+    default = value(text, "default")
+    if default is None:
         raise ValueError("the resolver file is missing")
-    return tuple(ip_address(server.partition("%")[0]) for server in values(text, "nameserver"))
+    found: dict[str, tuple[Address, ...]] = {}
+    current = ""
+    for word, rest in pairs(text):
+        if word == "file":
+            current, found[rest] = rest, ()
+        elif word == "nameserver" and rest:
+            found[current] += (ip_address(rest.partition("%")[0]),)
+    return Resolver(default, found)
 
 
 def _json_list(text: str) -> list[dict[str, Any]]:

@@ -7,7 +7,22 @@ from collections.abc import Mapping
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.host_paths import Connectivity
 from cluster.rules.inspected import Inspected
-from cluster.rules.on_facts import addresses, conflicts, firewall, host_paths, identity, kernel, machine, name_servers, ports  # noqa: F401 each registers its rules
+from cluster.rules.on_facts import (  # noqa: F401 each registers its rules
+    addresses,
+    boot,
+    clocks,
+    conflicts,
+    firewall,
+    host_networks,
+    host_paths,
+    identity,
+    kernel,
+    limits,
+    link_managers,
+    machine,
+    name_servers,
+    ports,
+)
 from cluster.rules.registry import run_fact_rules
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec

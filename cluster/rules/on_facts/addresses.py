@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts, InterfaceAddress
 from cluster.facts.node_addresses import candidates, registered_addresses
+from cluster.pod_networks.plugins import pod_network
+from cluster.rules.control_plane import port_difference
 from cluster.rules.inspected import Inspected
+from cluster.rules.on_facts.ports import api_port
 from cluster.rules.registry import cluster_rule, host_rule
-from cluster.vocabulary.families import Family, family_of
+from cluster.vocabulary.families import Address, Family, family_of
 from cluster.vocabulary.hostport import API_PORT, split_host_port
-from cluster.vocabulary.problems import Violation
+from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import Host, parse_address
 
 _WORD = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
@@ -110,16 +113,23 @@ def the_choice_is_clear(cluster: Inspected, host: Host, facts: HostFacts) -> Ite
             yield Violation("addresses", message, f"write the addresses to use as addresses of {host.name}")
 
 
+@host_rule("addresses-on-two-links")
+def addresses_are_on_one_link(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The two node addresses are on two links, but flannel uses one link for both families, and exits (flannel#2081)."""
+    plugin = pod_network(cluster.spec)
+    links = {address: link.name for address in cluster.addresses(host) if (link := facts.link_of(address)) is not None}
+    if plugin.needs_one_link and len(set(links.values())) > 1:
+        where = ", ".join(f"{address} is on {link}" for address, link in links.items())
+        hint = f"write addresses of one link as addresses of {host.name}, write the link as interface, or use `cni: {{kind: calico}}`"
+        yield Violation("addresses", f"{where}, but {plugin.title} needs both on one link", hint)
+
+
 @cluster_rule("endpoint-not-on-control-plane")
 def endpoint_leads_to_the_control_plane(cluster: Inspected) -> Iterator[Violation]:
     """The API endpoint is an address of a host that is not a control plane."""
-    endpoint = cluster.spec.control_plane.endpoint
-    if endpoint is None:
+    endpoint, address = cluster.spec.control_plane.endpoint, _endpoint_address(cluster)
+    if address is None:
         return
-    try:
-        address = parse_address(split_host_port(endpoint, API_PORT)[0])
-    except ValueError:
-        return  # a name, which only the resolvers of the hosts can resolve
     control_planes = {host.name for host in cluster.spec.control_planes}
     for host, facts in cluster.hosts:
         if host.name not in control_planes and facts.link_of(address) is not None:
@@ -129,6 +139,45 @@ def endpoint_leads_to_the_control_plane(cluster: Inspected) -> Iterator[Violatio
                 message,
                 f"write an address of {', '.join(sorted(control_planes))} as control_plane: endpoint",
             )
+
+
+@cluster_rule("endpoint-on-no-host", Severity.WARNING)
+def endpoint_is_an_address_of_a_host(cluster: Inspected) -> Iterator[Violation]:
+    """The API endpoint is an address that no host of the cluster has. It must be a load balancer or a virtual IP that leads to the control plane."""
+    address = _endpoint_address(cluster)
+    if address is None or any(facts.link_of(address) is not None or not facts.links for _, facts in cluster.hosts):
+        return
+    if len(cluster.hosts) < len(cluster.spec.hosts):
+        return  # a host that was not reached may have it
+    port = split_host_port(cluster.spec.control_plane.endpoint or "", API_PORT)[1]
+    yield Violation(
+        "control_plane/endpoint",
+        f"no host of the cluster has the address {address}",
+        f"check the address; if it is a load balancer or a virtual IP, it must forward port {port} to port {api_port(cluster)} of the control plane",
+    )
+
+
+@cluster_rule("endpoint-port-differs", Severity.WARNING)
+def endpoint_has_the_port_of_the_api_server(cluster: Inspected) -> Iterator[Violation]:
+    """Clients connect to another port than the API server listens on. Something must forward one to the other, or no client reaches the API."""
+    control_plane, address = cluster.spec.control_plane, _endpoint_address(cluster)
+    in_file = control_plane.bind_port is not None or all(host.addresses for host in cluster.spec.control_planes)
+    if address is None or control_plane.endpoint is None or in_file:
+        return  # the rule of the same code in cluster/rules/control_plane.py knows the addresses from the file
+    port = split_host_port(control_plane.endpoint, API_PORT)[1]
+    if port != api_port(cluster):
+        yield port_difference(str(address), port, api_port(cluster))
+
+
+def _endpoint_address(cluster: Inspected) -> Address | None:
+    """The address of the endpoint in the file; None for a name, which only the resolvers of the hosts can resolve."""
+    endpoint = cluster.spec.control_plane.endpoint
+    if endpoint is None:
+        return None
+    try:
+        return parse_address(split_host_port(endpoint, API_PORT)[0])
+    except ValueError:
+        return None
 
 
 def _default_route(facts: HostFacts, family: Family) -> str:

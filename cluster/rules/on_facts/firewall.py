@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.facts.host_facts import FirewallRule, HostFacts
+from cluster.kubeadm.component_settings import node_ports
 from cluster.kubeadm.documents import proxy_mode
 from cluster.rules.inspected import Inspected
-from cluster.rules.on_facts.ports import NODE_PORTS, listeners
+from cluster.rules.on_facts.ports import listeners
 from cluster.rules.registry import host_rule
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.problems import Violation
@@ -40,9 +41,10 @@ def _closed(cluster: Inspected, host: Host, rule: FirewallRule) -> Closed:
     for listener in listeners(cluster, host):
         if listener.peers and rule.closes(listener.protocol, listener.port):
             closed.setdefault(listener.protocol, []).append(str(listener.port))
+    services = node_ports(cluster.spec)
     for protocol in ("tcp", "udp"):
-        if all(rule.closes(protocol, port) for port in NODE_PORTS):
-            closed.setdefault(protocol, []).append("-".join(str(port) for port in NODE_PORTS))
+        if rule.closes(protocol, services[0]) and rule.closes(protocol, services[-1]):
+            closed.setdefault(protocol, []).append(f"{services[0]}-{services[-1]}" if len(services) > 1 else str(services[0]))
     return {protocol: tuple(ports) for protocol, ports in closed.items()}
 
 

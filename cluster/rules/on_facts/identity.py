@@ -1,10 +1,8 @@
-"""Unique host names and hardware ids, and clocks."""
+"""Unique host names and hardware ids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
-from statistics import median_low
 
 from cluster.facts.host_facts import HostFacts
 from cluster.rules.inspected import Inspected
@@ -12,8 +10,6 @@ from cluster.rules.names import is_node_name
 from cluster.rules.registry import cluster_rule, host_rule
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import Host
-
-CLOCK_TOLERANCE = timedelta(seconds=30)
 
 
 @host_rule("hostname-differs", Severity.WARNING)
@@ -70,18 +66,3 @@ def _duplicates(cluster: Inspected, what: str, read: Callable[[Host, HostFacts],
             yield Violation(f"hosts/{host.name}/{what}", f"{host.name} and {first[value]} both have {what} {value}", hint)
         else:
             first[value] = host.name
-
-
-@cluster_rule("clock-off")
-def clocks_agree(cluster: Inspected) -> Iterator[Violation]:
-    """A clock differs from the median of all hosts by more than 30 s. Certificates could be expired or not yet valid."""
-    if not cluster.hosts:
-        return
-    median = median_low(facts.clock_offset for _, facts in cluster.hosts)
-    for host, facts in cluster.hosts:
-        off = facts.clock_offset - median
-        if abs(off) > CLOCK_TOLERANCE:
-            direction = "ahead of" if off > timedelta() else "behind"
-            message = f"the clock is {abs(off).total_seconds():.0f} s {direction} the median of all hosts"
-            hint = "run a time service on every host: `timedatectl set-ntp true`, then check `timedatectl timesync-status`"
-            yield Violation(f"hosts/{host.name}/clock", message, hint)

@@ -1,4 +1,4 @@
-"""Capabilities of the kernel and its links: NAT, kube-proxy's mode, VXLAN, MTU, router advertisements."""
+"""Capabilities of the kernel and its links: NAT, modules, kube-proxy's mode, VXLAN, MTU, IPv6, router advertisements."""
 
 from __future__ import annotations
 
@@ -74,19 +74,104 @@ def links_carry_pod_packets(cluster: Inspected, host: Host, facts: HostFacts) ->
             )
 
 
+def links_with_advertisements(facts: HostFacts) -> tuple[str, ...]:
+    """Links with a default route or an address that the kernel keeps only while it accepts router advertisements.
+
+    With accept_ra 0 a daemon in user space handles the advertisements.
+    """
+    routes = {route.interface for route in facts.default_routes if route.family is Family.IPV6 and route.protocol == "ra"}
+    return tuple(
+        link.name
+        for link in facts.links
+        if link.accept_ra not in (None, 0) and (link.name in routes or any(entry.from_router_advertisements for entry in link.addresses))
+    )
+
+
 @host_rule("default-route-at-risk")
 def default_route_survives_forwarding(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
     """The kernel would remove an IPv6 default route from router advertisements when forwarding is enabled, because accept_ra is not 2 (talos#5632, kops#12418)."""
-    if Family.IPV6 not in cluster.spec.families or cluster.spec.prepare.accept_ra:
-        return
     for route in facts.default_routes:
-        link = facts.link(route.interface)
-        # 0: a daemon in user space handles the advertisements
-        if route.family is Family.IPV6 and route.protocol == "ra" and link is not None and link.accept_ra == 1:
-            message = f"the default route of {link.name} comes from router advertisements and accept_ra is 1: enabling forwarding removes this route"
-            yield Violation(
-                "accept_ra", message, f"run `sysctl -w net.ipv6.conf.{link.name}.accept_ra=2`, or write `prepare: {{accept_ra: true}}`"
+        if route.family is Family.IPV6 and route.protocol == "ra" and route.interface in _links_at_risk(cluster, facts):
+            message = f"the default route of {route.interface} comes from router advertisements and accept_ra is 1: enabling forwarding removes this route"
+            yield Violation("accept_ra", message, _accept_ra_hint(route.interface))
+
+
+@host_rule("address-at-risk")
+def addresses_survive_forwarding(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The kernel would remove an IPv6 address from router advertisements at the end of its lifetime, hours after forwarding is enabled, because
+    accept_ra is not 2 (systemd#27639)."""
+    for name in _links_at_risk(cluster, facts):
+        link = facts.link(name)
+        addresses = [str(entry.address) for entry in link.addresses if entry.from_router_advertisements] if link is not None else []
+        if addresses:
+            message = (
+                f"{', '.join(addresses)} of {name} comes from router advertisements and accept_ra is 1: with forwarding, the kernel ignores "
+                "advertisements, and the address disappears after its lifetime"
             )
+            yield Violation("accept_ra", message, _accept_ra_hint(name))
+
+
+def _links_at_risk(cluster: Inspected, facts: HostFacts) -> tuple[str, ...]:
+    if Family.IPV6 not in cluster.spec.families or cluster.spec.prepare.accept_ra:
+        return ()
+    return tuple(name for name in links_with_advertisements(facts) if (link := facts.link(name)) is not None and link.accept_ra == 1)
+
+
+def _accept_ra_hint(link: str) -> str:
+    return f"run `sysctl -w net.ipv6.conf.{link}.accept_ra=2`, or write `prepare: {{accept_ra: true}}`"
+
+
+@host_rule("ipv6-disabled")
+def ipv6_is_on(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """IPv6 is disabled on a link that the cluster needs, or on new links such as those of pods (containernetworking/cni#531)."""
+    if Family.IPV6 not in cluster.spec.families:
+        return
+    own = {link.name for address in cluster.addresses(host) if (link := facts.link_of(address)) is not None}
+    links = [link.name for link in facts.links if link.ipv6_disabled and (link.kind == "loopback" or link.name in own)]
+    if names := [*facts.ipv6_disabled, *links]:
+        keys = [f"net.ipv6.conf.{name.replace('.', '/')}.disable_ipv6" for name in names]
+        what = ", ".join("new links" if name == "default" else "all links" if name == "all" else name for name in names)
+        commands = " ".join(f"{key}=0" for key in keys)
+        yield Violation(
+            "ipv6",
+            f"IPv6 is disabled on {what}: {', '.join(keys)} is 1",
+            f"run `sysctl -w {commands}`, and remove the settings from /etc/sysctl.d",
+        )
+
+
+@host_rule("kernel-module-missing")
+def kernel_has_the_modules(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The kernel does not have, and cannot load, a module that containerd or the pod network needs (flannel#1502)."""
+    for module, use in _modules(cluster).items():
+        if module in facts.modules_off:
+            message = f"modprobe.d disables kernel module {module}, which {use}"
+            yield Violation(
+                "kernel", message, f"find the line with `grep -r 'install {module}' /etc/modprobe.d /usr/lib/modprobe.d`, and remove it"
+            )
+        elif facts.kernel_modules.get(module) is False:
+            system = operating_system(facts)
+            hint = f"install a kernel with this module{system.kernel_modules_hint}, and kmod if `modprobe {module}` is not found"
+            yield Violation("kernel", f"the kernel has no module {module}, which {use}", hint)
+
+
+@host_rule("kernel-module-unknown", Severity.WARNING)
+def kernel_says_whether_it_has_the_modules(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The facts do not show whether the kernel has a module that containerd or the pod network needs."""
+    unknown = [module for module in _modules(cluster) if module in facts.kernel_modules and facts.kernel_modules[module] is None]
+    if unknown:
+        message = f"unknown whether the kernel has {', '.join(unknown)}: the host has no modprobe and no kernel configuration"
+        yield Violation("kernel", message, f"run on the host: {operating_system(facts).install_hint(['modprobe'])}")
+
+
+def _modules(cluster: Inspected) -> dict[str, str]:
+    """The modules that the cluster needs, and what needs them."""
+    plugin = pod_network(cluster.spec)
+    modules = {"overlay": "containerd needs for the file systems of containers"}
+    if plugin.vxlan_families(cluster.spec):
+        modules["vxlan"] = f"{plugin.title} needs for the network between nodes"
+    if plugin.needs_bridge_filter:
+        modules["br_netfilter"] = f"{plugin.title} needs"
+    return modules
 
 
 def _word(family: Family) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts
+from cluster.kubeadm.component_settings import is_false, kubelet_setting
 from cluster.operating_systems.detection import operating_system
 from cluster.rules.inspected import Inspected
 from cluster.rules.registry import host_rule
@@ -24,7 +25,10 @@ def the_vital_facts_are_known(_cluster: Inspected, _host: Host, facts: HostFacts
             yield Violation("facts", f"part {unknown.part} of the facts could not be read: {unknown.reason}", _unknown_hint(facts))
 
 
-_OPTIONAL_PARTS = {"resolver", "netfilter", "ufw", "firewalld", "nftables", "iptables", "images"}
+_OPTIONAL_PARTS = {
+    *("resolver", "netfilter", "ufw", "firewalld", "nftables", "iptables", "images"),
+    *("kernel-modules", "boot-settings", "link-managers", "cgroups", "inotify", "mounts"),
+}
 
 
 @host_rule("facts-incomplete", Severity.WARNING)
@@ -73,7 +77,7 @@ def control_planes_have_memory(_cluster: Inspected, host: Host, facts: HostFacts
 @host_rule("swap-on")
 def swap_is_off(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
     """Swap is on, and the file does not permit switching it off. The kubelet does not start with swap."""
-    tolerated = cluster.spec.kubeadm.kubelet.get("failSwapOn") is False
+    tolerated = is_false(kubelet_setting(cluster.spec, "failSwapOn", "fail-swap-on"))
     if facts.swap and not cluster.spec.prepare.swap_off and not tolerated:
         hint = "switch swap off (`swapoff -a`, and remove it from /etc/fstab), or write `prepare: {swap_off: true}`"
         yield Violation("swap", f"swap is on: {', '.join(facts.swap)}", hint)

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cluster.facts.host_facts import HostFacts, Socket
+from cluster.kubeadm.component_settings import control_plane_ports, kubelet_port, proxy_health_port
 from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.conflicts import another_cluster
 from cluster.rules.registry import host_rule
-from cluster.vocabulary.hostport import API_PORT, join_host_port, split_host_port
+from cluster.vocabulary.hostport import api_bind_port, join_host_port
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import Host, Role
 
 _ALL_ROLES = (Role.CONTROL_PLANE, Role.WORKER)
-NODE_PORTS = (30000, 32767)  # kube-apiserver's default --service-node-port-range
 
 # Process names of the cluster in /proc/PID/comm, which has 15 characters.
 _OUR_PROCESSES = {
@@ -35,26 +35,20 @@ class Listener:
 
 
 def api_port(cluster: Inspected) -> int:
-    """The port of kube-apiserver: the port of the endpoint if the endpoint is an address of the control plane, else 6443."""
-    endpoint = cluster.spec.control_plane.endpoint
-    if endpoint is None:
-        return API_PORT
-    host, port = split_host_port(endpoint, API_PORT)
-    own = {str(address) for control_plane in cluster.spec.control_planes for address in cluster.addresses(control_plane)}
-    return port if host in own else API_PORT
+    """The port that kube-apiserver listens on."""
+    own = [address for control_plane in cluster.spec.control_planes for address in cluster.addresses(control_plane)]
+    return api_bind_port(cluster.spec.control_plane, own)
 
 
 def listeners(cluster: Inspected, host: Host) -> tuple[Listener, ...]:
     """All ports that the cluster needs on this host."""
-    ports = [Listener("tcp", 10250, "kubelet", (Role.CONTROL_PLANE,)), Listener("tcp", 10256, "kube-proxy's health check", ())]
+    ports = [
+        Listener("tcp", *kubelet_port(cluster.spec), (Role.CONTROL_PLANE,)),
+        Listener("tcp", *proxy_health_port(cluster.spec), ()),
+    ]
     if host.role is Role.CONTROL_PLANE:
-        ports += [
-            Listener("tcp", api_port(cluster), "kube-apiserver", _ALL_ROLES),
-            Listener("tcp", 2379, "etcd", ()),
-            Listener("tcp", 2380, "etcd", ()),
-            Listener("tcp", 10257, "kube-controller-manager", ()),
-            Listener("tcp", 10259, "kube-scheduler", ()),
-        ]
+        ports.append(Listener("tcp", api_port(cluster), "kube-apiserver", _ALL_ROLES))
+        ports += [Listener("tcp", *port, ()) for port in control_plane_ports(cluster.spec)]
     plugin = pod_network(cluster.spec)
     port = plugin.vxlan_port(cluster.spec)
     if port is not None and plugin.vxlan_families(cluster.spec):

@@ -177,6 +177,49 @@ def test_the_endpoint_is_always_set_with_its_port(mode: str, endpoint: str | Non
     assert join["discovery"]["bootstrapToken"]["apiServerEndpoint"] == written
 
 
+def test_the_api_server_listens_on_the_bind_port_of_the_file() -> None:
+    """kubeadm writes it into the static pod and its probes. Without an endpoint, clients connect to it."""
+    spec = spec_of("ipv6", control_plane={"bind_port": 7443})
+    assert init_configuration(spec)["localAPIEndpoint"] == {"advertiseAddress": "fd66::1", "bindPort": 7443}
+    assert control_plane_endpoint(spec) == "[fd66::1]:7443"
+    named = spec_of("ipv6", control_plane={"bind_port": 8443, "endpoint": "api.example.org:443"})
+    assert init_configuration(named)["localAPIEndpoint"]["bindPort"] == 8443
+    assert control_plane_endpoint(named) == "api.example.org:443"
+
+
+def test_volumes_and_files_are_mounted_in_the_static_pods() -> None:
+    """A volume in its component; the folder of the files in all three. etcd has no volumes, and a file without them has no field."""
+    volume = {
+        "name": "audit",
+        "host_path": "/var/log/kubernetes",
+        "mount_path": "/log",
+        "path_type": "DirectoryOrCreate",
+        "read_only": False,
+    }
+    plain = cluster_configuration(spec_of("ipv4"))
+    assert all("extraVolumes" not in plain[part] for part in ("apiServer", "controllerManager", "scheduler"))
+    written = cluster_configuration(spec_of("ipv4", kubeadm={"extra_volumes": {"apiserver": [volume]}, "files": {"a.yaml": "x"}}))
+    files = {
+        "name": "sixstack-files",
+        "hostPath": "/etc/kubernetes/sixstack",
+        "mountPath": "/etc/kubernetes/sixstack",
+        "readOnly": True,
+        "pathType": "Directory",
+    }
+    assert written["apiServer"]["extraVolumes"] == [
+        {
+            "name": "audit",
+            "hostPath": "/var/log/kubernetes",
+            "mountPath": "/log",
+            "readOnly": False,
+            "pathType": "DirectoryOrCreate",
+        },
+        files,
+    ]
+    assert written["controllerManager"]["extraVolumes"] == written["scheduler"]["extraVolumes"] == [files]
+    assert "extraVolumes" not in written["etcd"]["local"]
+
+
 def test_settings_of_the_file_take_precedence() -> None:
     """Over the defaults of sixstack, for each component."""
     spec = spec_of(

@@ -103,7 +103,19 @@ def document(seed: int) -> Document:
         file["images"] = {"repository": chance.choice(["registry.example.org:5000/k8s", "mirror.example.org/a/b"])}
     if chance.random() < 0.2:
         file["kubeadm"]["kubelet"] = {"cgroupDriver": "cgroupfs", "maxPods": chance.randint(10, 200)}
+    add_port_and_files(file, chance)
     return file
+
+
+def add_port_and_files(file: Document, chance: random.Random) -> None:
+    """To some files: a bind port, and files and volumes of the components."""
+    if chance.random() < 0.2:
+        file["kubeadm"]["files"] = {"policy.yaml": "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n"}
+        file["kubeadm"]["extra_volumes"] = {
+            chance.choice(["apiserver", "controller_manager", "scheduler"]): [{"name": "x", "host_path": "/srv/x"}]
+        }
+    if chance.random() < 0.2:
+        file.setdefault("control_plane", {})["bind_port"] = chance.choice([443, 6443, 8443])
 
 
 def accepted(count: int) -> list[tuple[int, ClusterSpec]]:

@@ -13,7 +13,22 @@ from cluster.operating_systems.protocol import OperatingSystem
 Make = Callable[..., HostFacts]
 
 # what templates/facts/resources.sh.j2 and the rules ask for
-COMMANDS = ("ip", "mount", "cp", "losetup", "systemctl", "systemd-run", "flock", "sha256sum", "timeout", "tar", "gzip", "nft", "perl")
+COMMANDS = (
+    "ip",
+    "mount",
+    "cp",
+    "losetup",
+    "systemctl",
+    "systemd-run",
+    "flock",
+    "sha256sum",
+    "timeout",
+    "tar",
+    "gzip",
+    "nft",
+    "perl",
+    "modprobe",
+)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from cluster.plan.graph import Plan
 from cluster.plan.values import HostFiles, prepare_values
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Taint, TaintEffect
+from cluster.vocabulary.spec import ClusterSpec, CniKind, Taint, TaintEffect, Volume, VolumeType
 
 CA = "sha256:" + "5a" * 32
 BUNDLE = HostFiles(files=frozenset({"f1", "f2"}), images=frozenset({"registry.k8s.io/pause:3.10.2"}))
@@ -156,6 +157,36 @@ def test_a_setting_of_the_file_that_reaches_hosts_prepares_them_again() -> None:
         ("prepare-host", "a"),
         ("prepare-host", "b"),
     ]
+
+
+def test_an_authority_of_a_registry_prepares_hosts_again() -> None:
+    """The certificate is part of the digest."""
+    values = prepare_values(SPEC, SPEC.hosts[0])
+    images = SPEC.images.model_copy(update={"ca": {"mirror.example.org": "-----BEGIN CERTIFICATE-----"}})
+    assert prepare_values(SPEC.model_copy(update={"images": images}), SPEC.hosts[0])["digest"] != values["digest"]
+
+
+def test_a_changed_file_of_a_component_prepares_hosts_again_and_its_content_is_in_no_step() -> None:
+    """The plan has a digest. Volumes only matter on the control plane, where they are mounted."""
+
+    def values(content: str, host: int = 0) -> dict[str, Any]:
+        kubeadm = SPEC.kubeadm.model_copy(
+            update={
+                "files": {"policy.yaml": content},
+                "extra_volumes": {
+                    "apiserver": (
+                        Volume(name="a", host_path="/srv/a"),
+                        Volume(name="b", host_path="/b", path_type=VolumeType.FILE_OR_CREATE),
+                    )
+                },
+            }
+        )
+        return prepare_values(SPEC.model_copy(update={"kubeadm": kubeadm}), SPEC.hosts[host])
+
+    assert "rules" not in json.dumps(values("rules: []"))
+    assert values("rules: []")["digest"] != values("rules: [{}]")["digest"]
+    assert list(values("rules: []")["files"]) == ["/etc/kubernetes/sixstack/policy.yaml"]
+    assert (values("x", 0)["volumes"], values("x", 1)["volumes"]) == ({"/srv/a": "-f"}, {})
 
 
 def test_one_new_host_costs_the_steps_of_one_host() -> None:

@@ -129,6 +129,17 @@ def test_what_only_the_api_knows_is_refused_too(path: tuple[str | int, ...], to:
     assert [problem.path for problem in refused(changed(*path, to=to), FACTS, STATE)] == [at]
 
 
+@pytest.mark.parametrize("state", [STATE, None], ids=["api", "files"])
+def test_the_port_of_the_api_server_cannot_change(state: ClusterState | None) -> None:
+    """It is in the static pod on the control plane's disk, so the API need not answer. An older answer without it is not compared."""
+    running = replace(FACTS["a"], kubernetes=replace(FACTS["a"].kubernetes, api_port=6443))
+    spec = SPEC.model_copy(update={"control_plane": SPEC.control_plane.model_copy(update={"bind_port": 7443})})
+    problems = refused(spec, {**FACTS, "a": running}, state)
+    assert "control_plane/bind_port" in [problem.path for problem in problems]
+    assert refused(SPEC, {**FACTS, "a": running}, state) == ()
+    assert "control_plane/bind_port" not in [problem.path for problem in refused(spec, FACTS, state)]
+
+
 def test_a_role_cannot_change() -> None:
     """A worker on disk that the file calls a control plane, and the other way round."""
     hosts = [{**DOCUMENT["hosts"][0], "role": "worker"}, {**DOCUMENT["hosts"][1], "role": "control-plane"}]

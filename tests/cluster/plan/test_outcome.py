@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from cluster.plan.copies import CopySettings
 from cluster.plan.create import plan_create
 from cluster.plan.delete import plan_delete
 from cluster.plan.graph import Plan
@@ -71,7 +74,7 @@ def test_the_summary_without_a_pod_network_has_a_hint() -> None:
 
 def test_a_deleted_cluster_names_its_hosts_and_notes() -> None:
     """Hosts that were left alone are named with the reason."""
-    plan = plan_delete(SPEC, {**FACTS, "b": bare("b")})
+    plan = plan_delete(SPEC, {**FACTS, "b": bare("b")}, None)
     text, succeeded = delete_summary(SPEC, plan, ended(plan, {}))
     assert succeeded
     assert text.splitlines() == ["cluster demo is deleted from a", "- b has nothing of cluster demo"]
@@ -79,7 +82,7 @@ def test_a_deleted_cluster_names_its_hosts_and_notes() -> None:
 
 def test_a_host_that_could_not_be_reset_is_named() -> None:
     """The kubeconfig stays, and is not said to have failed."""
-    plan = plan_delete(SPEC, FACTS)
+    plan = plan_delete(SPEC, FACTS, None)
     text, succeeded = delete_summary(SPEC, plan, ended(plan, {"reset-host/b": DISK, "remove-kubeconfig/cluster": NotStarted("")}))
     assert not succeeded
     assert text.splitlines() == ["cluster demo is not fully deleted; run this again to continue:", "- b: b: its disk is full. make room"]
@@ -88,3 +91,39 @@ def test_a_host_that_could_not_be_reset_is_named() -> None:
 def test_a_subject_without_steps_has_no_failure() -> None:
     """A host that needed nothing is part of the cluster."""
     assert failure_on(Plan("demo"), {}, "a") is None
+
+
+COPY = "a snapshot of etcd and PKI, saved at /srv/backups/demo/x.tar.zst.age"
+WITH_DATA = {name: replace(found, kubernetes=replace(found.kubernetes, etcd_data=True)) for name, found in FACTS.items()}
+
+
+def test_a_deleted_cluster_names_its_copies() -> None:
+    """With the place of each."""
+    plan = plan_delete(SPEC, WITH_DATA, CopySettings("default"))
+    outcomes = {**ended(plan, {}), "save-copy/a": StepOutcome(COPY)}
+    text, succeeded = delete_summary(SPEC, plan, outcomes)
+    assert succeeded
+    assert text.splitlines() == ["cluster demo is deleted from a, b", f"- copy of a: {COPY}"]
+
+
+def test_a_cluster_whose_copy_could_not_be_saved_is_not_deleted() -> None:
+    """The copies of other hosts are named all the same, and hosts that waited are not."""
+    plan = plan_delete(SPEC, WITH_DATA, CopySettings("default"))
+    late = {step.id: NotStarted("not started") for step in plan.steps if step.kind != "save-copy"}
+    outcomes = {**ended(plan, {"save-copy/b": DISK, **late}), "save-copy/a": StepOutcome(COPY)}
+    text, succeeded = delete_summary(SPEC, plan, outcomes)
+    assert not succeeded
+    assert text.startswith("cluster demo is not deleted, and no host was reset")
+    assert "- b: b: its disk is full. make room" in text
+    assert f"- copy of a: {COPY}" in text
+    assert "--without-copy" in text
+    assert "not started" not in text
+
+
+def test_the_copy_is_named_when_a_reset_fails_after_it() -> None:
+    """It has what the host lost."""
+    plan = plan_delete(SPEC, WITH_DATA, CopySettings("default"))
+    text, succeeded = delete_summary(SPEC, plan, {**ended(plan, {"reset-host/a": DISK}), "save-copy/a": StepOutcome(COPY)})
+    assert not succeeded
+    assert "is not fully deleted" in text
+    assert f"- copy of a: {COPY}" in text

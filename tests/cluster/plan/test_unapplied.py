@@ -43,6 +43,11 @@ def test_the_same_file_has_nothing_to_tell() -> None:
     [
         (("kubeadm", "extra_args"), {"apiserver": {"v": "4"}}, "kubeadm.extra_args.apiserver differs from the running cluster in v"),
         (("kubeadm", "extra_args"), {"etcd": {"snapshot-count": "5000"}}, "in snapshot-count"),
+        (
+            ("kubeadm", "extra_volumes"),
+            {"apiserver": [{"name": "audit", "host_path": "/var/log/kubernetes"}]},
+            "kubeadm.extra_volumes.apiserver differs from the running cluster in audit",
+        ),
         (("control_plane", "extra_sans"), ["k8s.example"], "the API server's certificate lacks k8s.example"),
         (("kubeadm", "kubelet"), {"maxPods": 50}, "kubeadm.kubelet differs from the running cluster in maxPods"),
         (
@@ -52,7 +57,7 @@ def test_the_same_file_has_nothing_to_tell() -> None:
         ),
         (("network", "dns_upstreams"), ["192.0.2.53"], "192.0.2.53:53 and CoreDNS forwards to /etc/resolv.conf"),
     ],
-    ids=["argument", "etcd", "name", "kubelet", "kube-proxy", "upstream"],
+    ids=["argument", "etcd", "volume", "name", "kubelet", "kube-proxy", "upstream"],
 )
 def test_a_changed_setting_that_only_init_reads_is_noted(path: tuple[str, ...], to: Any, told: str) -> None:
     """One sentence has the setting and the difference; the file that made the cluster gives no note."""

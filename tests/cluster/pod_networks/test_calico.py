@@ -101,7 +101,7 @@ class TestBlockSizeOutOfRange:
     @pytest.mark.parametrize(("family", "size"), [("ipv4", 20), ("ipv4", 32), ("ipv6", 116), ("ipv6", 128)])
     def test_the_limits_are_accepted(self, check: Check, family: str, size: int) -> None:
         """/20 to /32 and /116 to /128."""
-        assert check({**KIND, f"cni.pools.{family}.block_size": size}) == {}
+        assert "block-size-out-of-range" not in {code for code, _ in check({**KIND, f"cni.pools.{family}.block_size": size})}
 
 
 class TestPoolTooSmall:
@@ -117,11 +117,12 @@ class TestPoolTooSmall:
 
     def test_a_smaller_block_is_accepted(self, check: Check) -> None:
         """The value of the hint is accepted."""
-        assert check({**KIND, "network.pods[0]": {"cidr": "10.244.0.0/25", "node_mask": 28}, "cni.pools.ipv4.block_size": 27}) == {}
+        changes = {**KIND, "network.pods[0]": {"cidr": "10.244.0.0/25", "node_mask": 28}, "cni.pools.ipv4.block_size": 27}
+        assert "pool-too-small" not in {code for code, _ in check(changes)}
 
     def test_flannel_has_no_blocks(self, check: Check) -> None:
         """flannel uses the ranges of the nodes."""
-        assert check({"network.pods[0]": {"cidr": "10.244.0.0/26", "node_mask": 28}}) == {}
+        assert "pool-too-small" not in {code for code, _ in check({"network.pods[0]": {"cidr": "10.244.0.0/26", "node_mask": 28}})}
 
 
 class TestEncapsulation:

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.plan.outcome import NotStarted, StepOutcome
 from cluster.retests.order import Candidate, RetestSettings, plan_retests
-from cluster.retests.outcome import first_failed_step, in_one_line, refused, retests_summary
+from cluster.retests.outcome import first_failed_step, refused, retests_summary
 from cluster.vocabulary.errors import CannotApply, ClusterError, HostUnreachable
 from cluster.vocabulary.problems import Problem
 
@@ -57,29 +57,3 @@ def test_the_summary_has_a_line_for_each_cluster() -> None:
     assert [line.split(":")[0] for line in text.splitlines()[1:]] == ["- a", "- b", "- c"]
     assert "no route" in text
     assert retests_summary(plan, {step.id: StepOutcome() for step in plan.steps})[1]
-
-
-@pytest.mark.parametrize(
-    ("error", "line"),
-    [
-        ("", ""),
-        ("no route", "no route"),
-        (
-            str(CannotApply([Problem("leftovers", "hosts/b", "a file", "a hint")])),
-            f"{CannotApply.headline} (1): hosts/b: a file [leftovers]",
-        ),
-        (
-            "cluster a: 1 of 2 hosts joined\n- n1: joined\n- n2: NOT joined: no disk\n- x",
-            "cluster a: 1 of 2 hosts joined: n2: NOT joined: no disk",
-        ),
-        (
-            "cluster a is not fully deleted; run this again to continue:\n- n1: lost",
-            "cluster a is not fully deleted; run this again to continue: n1: lost",
-        ),
-        ("Traceback (most recent call last):\n  File x\nKeyError: 'a'\n", "KeyError: 'a'"),
-    ],
-    ids=["none", "one line", "problems", "created in part", "deleted in part", "a bug"],
-)
-def test_an_error_in_one_line_has_its_reason(error: str, line: str) -> None:
-    """A notification that ends with a colon says nothing."""
-    assert in_one_line(error) == line

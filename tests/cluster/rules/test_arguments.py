@@ -16,6 +16,7 @@ class TestArgumentValue:
             ("apiserver", "request-timeout", "60"),
             ("controller_manager", "concurrent-gc-syncs", ""),
             ("kubelet", "max-pods", "many"),
+            ("kubelet", "max-pods", "0110"),
         ],
     )
     def test_a_value_that_cannot_be_parsed_is_refused(self, check: Check, component: str, name: str, value: str) -> None:
@@ -28,7 +29,7 @@ class TestArgumentValue:
             ("apiserver", "profiling", "false"),
             ("apiserver", "audit-log-maxage", "30"),
             ("apiserver", "request-timeout", "1m30s"),
-            ("apiserver", "audit-log-path", "/var/log/a b"),
+            ("apiserver", "oidc-username-claim", "a b"),
             ("etcd", "quota-backend-bytes", "8589934592"),
         ],
     )
@@ -59,3 +60,44 @@ class TestUnknownArgument:
         older = check({"kubernetes_version": "1.35.1", "kubeadm.extra_args": arguments})["unknown-argument", at]
         assert "1.35" in older.message
         assert check({"kubernetes_version": "1.37.2", "kubeadm.extra_args": arguments}) == {}
+
+
+class TestMalformedNodePortRange:
+    """malformed-node-port-range."""
+
+    @pytest.mark.parametrize(
+        "text", ["", "30000:32767", "32767-30000", "30000-70000", "30000-", "-5", "1+70000", "x-y", "30000-32767,40000"]
+    )
+    def test_text_that_is_no_range_is_refused(self, check: Check, text: str) -> None:
+        """The API server would not start."""
+        found = check({"kubeadm.extra_args": {"apiserver": {"service-node-port-range": text}}})
+        assert [code for code, _ in found] == ["malformed-node-port-range"]
+
+    @pytest.mark.parametrize("text", ["20000-22767", "20000+100", "20000", " 20000-22767 "])
+    def test_the_forms_of_the_api_server_are_accepted(self, check: Check, text: str) -> None:
+        """FIRST-LAST, FIRST+MORE, or one port."""
+        assert check({"kubeadm.extra_args": {"apiserver": {"service-node-port-range": text}}}) == {}
+
+
+class TestNodePortsContainComponentPort:
+    """node-ports-contain-component-port."""
+
+    @pytest.mark.parametrize(
+        ("text", "named"),
+        [("1-32767", "6443 (kube-apiserver)"), ("10000-20000", "10250 (kubelet)"), ("10257+0", "10257 (kube-controller-manager)")],
+    )
+    def test_a_range_with_a_port_of_a_component_is_refused(self, check: Check, text: str, named: str) -> None:
+        """A service could take it away. The range may also contain the port of VXLAN, which is another rule."""
+        found = check({"kubeadm.extra_args": {"apiserver": {"service-node-port-range": text}}})
+        problem = found["node-ports-contain-component-port", "kubeadm.extra_args.apiserver.service-node-port-range"]
+        assert named in problem.message
+
+    def test_the_ports_of_the_file_count(self, check: Check) -> None:
+        """The kubelet and the controller manager may have other ports."""
+        moved = {"apiserver": {"service-node-port-range": "10250-10257"}, "controller_manager": {"secure-port": "11257"}}
+        changes = {
+            "kubeadm.extra_args": moved,
+            "kubeadm.kubelet": {"port": 11250},
+            "kubeadm.kube_proxy": {"healthzBindAddress": "0.0.0.0:11256"},
+        }
+        assert check(changes) == {}

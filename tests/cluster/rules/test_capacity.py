@@ -1,10 +1,11 @@
 """Sizes of ranges."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 
 import pytest
 
+from cluster.vocabulary.problems import Severity
 from tests.cluster.rules.conftest import Check, Document
 
 
@@ -50,7 +51,7 @@ class TestNodeMaskTooLong:
     @pytest.mark.parametrize(("index", "cidr", "mask"), [(0, "10.244.0.0/24", 28), (1, "fd44::/112", 124)])
     def test_16_addresses_a_node_are_accepted(self, check: Check, index: int, cidr: str, mask: int) -> None:
         """/28 and /124 have 16 addresses."""
-        assert check({f"network.pods[{index}]": {"cidr": cidr, "node_mask": mask}}) == {}
+        assert check({f"network.pods[{index}]": {"cidr": cidr, "node_mask": mask}, "kubeadm.kubelet.maxPods": 13}) == {}
 
 
 class TestNodeMaskTooShort:
@@ -63,7 +64,7 @@ class TestNodeMaskTooShort:
 
     def test_a_mask_inside_is_accepted(self, check: Check) -> None:
         """A /25 contains eight /28."""
-        assert check({"network.pods[0]": {"cidr": "10.244.0.0/25", "node_mask": 28}}) == {}
+        assert check({"network.pods[0]": {"cidr": "10.244.0.0/25", "node_mask": 28}, "kubeadm.kubelet.maxPods": 13}) == {}
 
 
 class TestNodeMaskTooFar:
@@ -102,3 +103,67 @@ class TestPodRangeTooSmall:
         pods = {"network.pods[0].cidr": str(ip_network("10.244.0.0/22"))}
         assert check({**pods, "hosts": [*good()["hosts"], more[0]]}) == {}
         assert ("pod-range-too-small", "network.pods[0].cidr") in check({**pods, "hosts": [*good()["hosts"], *more]})
+
+
+class TestMaxPodsAboveRange:
+    """max-pods-above-range: a warning, for each family."""
+
+    @pytest.mark.parametrize(
+        ("pods", "usable"),
+        [
+            ({"cidr": "10.244.0.0/16", "node_mask": 24}, 253),
+            ({"cidr": "10.244.0.0/16", "node_mask": 26}, 61),
+            ({"cidr": "10.244.0.0/20", "node_mask": 28}, 13),
+        ],
+    )
+    def test_flannel_has_the_range_of_the_node_without_three_addresses(self, check: Check, pods: Mapping[str, object], usable: int) -> None:
+        """host-local assigns neither the first address, nor the gateway, nor the broadcast address."""
+        at = ("max-pods-above-range", "kubeadm.kubelet.maxPods")
+        assert at in check({"network.pods[0]": pods, "kubeadm.kubelet.maxPods": usable + 1})
+        assert check({"network.pods[0]": pods, "kubeadm.kubelet.maxPods": usable}) == {}
+
+    def test_ipv6_has_no_broadcast_address(self, check: Check) -> None:
+        """16 addresses, without the first and the gateway."""
+        pods = {"network.pods[1]": {"cidr": "fd44::/112", "node_mask": 124}}
+        assert check({**pods, "kubeadm.kubelet.maxPods": 14}) == {}
+        (((code, _), problem),) = check({**pods, "kubeadm.kubelet.maxPods": 15}).items()
+        assert (code, problem.severity) == ("max-pods-above-range", Severity.WARNING)
+        assert "fd44::/112" in problem.message
+
+    def test_the_default_of_the_kubelet_is_judged_too(self, check: Check) -> None:
+        """110 pods, where the file has no limit. Both values of the hint are accepted."""
+        pods = {"cidr": "10.244.0.0/16", "node_mask": 26}
+        problem = check({"network.pods[0]": pods})["max-pods-above-range", "network.pods[0].node_mask"]
+        assert "maxPods: 61" in problem.hint
+        assert "node_mask: 25" in problem.hint
+        assert check({"network.pods[0]": {**pods, "node_mask": 25}}) == {}
+
+    def test_the_argument_of_the_kubelet_overrides_its_field(self, check: Check) -> None:
+        """As in the kubelet. The field is then not judged."""
+        changes = {"kubeadm.kubelet.maxPods": 500, "kubeadm.extra_args.kubelet": {"max-pods": "110"}}
+        assert check(changes) == {}
+        changes = {"kubeadm.kubelet.maxPods": 110, "kubeadm.extra_args.kubelet": {"max-pods": "500"}}
+        assert list(check(changes)) == [("max-pods-above-range", "kubeadm.extra_args.kubelet.max-pods")]
+
+    def test_no_node_mask_is_proposed_that_leaves_hosts_without_a_range(self, check: Check) -> None:
+        """500 pods need /23, and a /24 has one range of this size for three hosts."""
+        changes = {"network.pods[0]": {"cidr": "10.244.0.0/22", "node_mask": 24}, "kubeadm.kubelet.maxPods": 600}
+        assert "node_mask" not in check(changes)["max-pods-above-range", "kubeadm.kubelet.maxPods"].hint
+
+    def test_calico_has_20_blocks_and_shares_the_pool(self, check: Check) -> None:
+        """Whatever the node mask is, because Calico does not use it. VXLAN has one of the addresses."""
+        calico = {"cni.kind": "calico", "network.pods[0]": {"cidr": "10.244.0.0/16", "node_mask": 28}}
+        assert check(calico) == {}
+        assert check({**calico, "kubeadm.kubelet.maxPods": 1279}) == {}
+        assert (
+            "1279 addresses"
+            in check({**calico, "kubeadm.kubelet.maxPods": 1280})["max-pods-above-range", "kubeadm.kubelet.maxPods"].message
+        )
+        blocks = {**calico, "cni.pools.ipv4.block_size": 31}
+        assert "block_size" in check(blocks)["max-pods-above-range", "network.pods[0].cidr"].hint
+        small = {**calico, "network.pods[0]": {"cidr": "10.244.0.0/24", "node_mask": 26}}
+        assert "84 addresses" in check(small)["max-pods-above-range", "network.pods[0].cidr"].message
+
+    def test_an_unknown_plug_in_is_not_judged(self, check: Check) -> None:
+        """Its address management is its own."""
+        assert check({"cni.kind": "none", "kubeadm.kubelet.maxPods": 5000}) == {}

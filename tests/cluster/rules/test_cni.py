@@ -14,6 +14,14 @@ class TestVxlanPortIsNodePort:
         problem = check({"cni": {"kind": kind, "vxlan_port": 30000}})["vxlan-port-is-node-port", "cni.vxlan_port"]
         assert default in problem.hint
 
+    def test_the_node_ports_of_the_file_count(self, check: Check) -> None:
+        """--service-node-port-range of the API server, here with the default port of flannel."""
+        ports = {"kubeadm.extra_args": {"apiserver": {"service-node-port-range": "8000-9000"}}}
+        problem = check(ports)["vxlan-port-is-node-port", "cni.vxlan_port"]
+        assert "8000 to 9000" in problem.message
+        assert "8472" not in problem.hint
+        assert check({**ports, "cni": {"vxlan_port": 30000}}) == {}
+
     @pytest.mark.parametrize("cni", [{"vxlan_port": 4789}, {"kind": "calico", "vxlan_port": 8472}])
     def test_other_ports_are_accepted(self, check: Check, cni: Document) -> None:
         """For every kind."""

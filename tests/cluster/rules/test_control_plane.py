@@ -1,7 +1,10 @@
 """Number of control planes, and API endpoint."""
 
+from collections.abc import Mapping
+
 import pytest
 
+from cluster.vocabulary.problems import Severity
 from tests.cluster.rules.conftest import Check
 
 
@@ -47,6 +50,10 @@ class TestMalformedEndpoint:
             ":6443",
             "a_b",
             "api:",
+            "api:06443",
+            "2001:db8:1::11:6443",
+            "2001:db8:1::11:16443",
+            "fd66::1:443",
         ],
     )
     def test_other_texts_are_refused(self, check: Check, endpoint: str) -> None:
@@ -55,11 +62,74 @@ class TestMalformedEndpoint:
 
     @pytest.mark.parametrize(
         "endpoint",
-        ["api.example.org", "api:443", "198.18.0.100", "198.18.0.100:6443", "fd66::100", "[fd66::100]", "[fd66::100]:6443", None],
+        ["api.example.org", "api:6443", "198.18.0.100", "198.18.0.100:6443", "fd66::100", "[fd66::100]", "[fd66::100]:6443", None],
     )
     def test_names_and_addresses_are_accepted(self, check: Check, endpoint: str | None) -> None:
         """With and without a port; IPv6 with a port in brackets."""
         assert check({"control_plane.endpoint": endpoint}) == {}
+
+    @pytest.mark.parametrize("text", ["2001:db8:1::11:6443", "2001:db8:1::11:16443"])
+    def test_an_ipv6_address_with_a_port_and_no_brackets_gets_its_brackets(self, check: Check, text: str) -> None:
+        """The first of the two is also the address of another machine."""
+        host, _, port = text.rpartition(":")
+        hint = check({"control_plane.endpoint": text})["malformed-endpoint", "control_plane.endpoint"].hint
+        assert f"write [{host}]:{port}" in hint
+
+    def test_an_address_that_ends_like_a_port_has_an_unambiguous_spelling(self, check: Check) -> None:
+        """The one in the hint, in brackets. The address of a node needs none."""
+        hint = check({"control_plane.endpoint": "2001:db8:1::11:6443"})["malformed-endpoint", "control_plane.endpoint"].hint
+        assert "or [2001:db8:1::11:6443]:6443 if" in hint
+        assert check({"control_plane.endpoint": "[2001:db8:1::11:6443]:6443"}) == {}
+        assert check({"control_plane.endpoint": "fd66::1:8443", "hosts[0].addresses": ["198.18.0.11", "fd66::1:8443"]}) == {}
+
+
+class TestEndpointPortDiffers:
+    """endpoint-port-differs: a warning."""
+
+    @pytest.mark.parametrize(
+        "control_plane",
+        [
+            {"endpoint": "api.example.org:8443"},
+            {"endpoint": "[fd66::100]:8443"},
+            {"endpoint": "198.18.0.11:8443", "bind_port": 6443},
+            {"endpoint": "api.example.org", "bind_port": 7443},
+        ],
+    )
+    def test_another_port_than_the_api_servers_gives_a_warning(self, check: Check, control_plane: Mapping[str, object]) -> None:
+        """It says which port must be forwarded to which."""
+        (((code, at), problem),) = check({"control_plane": control_plane}).items()
+        assert (code, at, problem.severity) == ("endpoint-port-differs", "control_plane.endpoint", Severity.WARNING)
+        assert "forward port" in problem.hint
+
+    def test_the_hint_is_accepted(self, check: Check) -> None:
+        """For a name of the control plane itself."""
+        hint = check({"control_plane.endpoint": "api.example.org:8443"})["endpoint-port-differs", "control_plane.endpoint"].hint
+        assert "bind_port: 8443" in hint
+        assert check({"control_plane": {"endpoint": "api.example.org:8443", "bind_port": 8443}}) == {}
+
+    @pytest.mark.parametrize("endpoint", ["198.18.0.11:8443", "[fd66::11]:8443", "api.example.org", "[fd66::100]"])
+    def test_the_same_port_is_accepted(self, check: Check, endpoint: str) -> None:
+        """The API server listens on the port of an endpoint that is its own address."""
+        assert check({"control_plane.endpoint": endpoint}) == {}
+
+    def test_an_address_is_not_judged_before_the_hosts_addresses_are_known(self, check: Check, out: object) -> None:
+        """It may be the control plane's own."""
+        assert check({"control_plane.endpoint": "198.18.0.11:8443", "hosts[0].addresses": out}) == {}
+
+
+class TestBindPortTaken:
+    """bind-port-taken."""
+
+    @pytest.mark.parametrize("port", [2379, 2380, 10248, 10250, 10256, 10257, 10259])
+    def test_a_port_of_another_component_is_refused(self, check: Check, port: int) -> None:
+        """Whether it comes from the port of the endpoint or from its own field."""
+        assert ("bind-port-taken", "control_plane.bind_port") in check({"control_plane.bind_port": port})
+        assert ("bind-port-taken", "control_plane.endpoint") in check({"control_plane.endpoint": f"198.18.0.11:{port}"})
+
+    def test_the_port_of_a_pod_network_is_refused(self, check: Check) -> None:
+        """Felix of Calico listens on 9099."""
+        assert ("bind-port-taken", "control_plane.bind_port") in check({"control_plane.bind_port": 9099, "cni.kind": "calico"})
+        assert check({"control_plane.bind_port": 9099}) == {}
 
 
 class TestEndpointFamily:
@@ -81,7 +151,9 @@ class TestEndpointFamily:
 class TestMalformedSan:
     """malformed-san: addresses without brackets and DNS names."""
 
-    @pytest.mark.parametrize("name", ["[fd66::1]", "api:6443", "API", "", "*.*.example.org", "https://api"])
+    @pytest.mark.parametrize(
+        "name", ["[fd66::1]", "api:6443", "2001:db8::1:6443", "[2001:db8::1]:6443", "API", "", "*.*.example.org", "https://api"]
+    )
     def test_other_texts_are_refused(self, check: Check, name: str) -> None:
         """kubeadm's ValidateCertSANs refuses them."""
         assert ("malformed-san", "control_plane.extra_sans[0]") in check({"control_plane.extra_sans": [name]})

@@ -29,6 +29,28 @@ class TestMalformedSshAddress:
         """Including a link-local address with its zone, and loopback for a forwarded port."""
         assert check({"hosts[1].ssh.address": address}) == {}
 
+    @pytest.mark.parametrize(
+        ("address", "host", "port"),
+        [
+            ("2001:db8:1::11:2222", "2001:db8:1::11", 2222),
+            ("2001:db8:1::11:22", "2001:db8:1::11", 22),
+            ("2001:db8:1::11:22022", "2001:db8:1::11", 22022),
+            ("[2001:db8:1::11]:22", "2001:db8:1::11", 22),
+            ("198.18.0.12:2222", "198.18.0.12", 2222),
+        ],
+    )
+    def test_a_port_in_the_address_is_refused_with_both_fields(self, check: Check, address: str, host: str, port: int) -> None:
+        """An IPv6 address with a port and no brackets is often an address too, of another machine."""
+        problem = check({"hosts[1].ssh.address": address})["malformed-ssh-address", "hosts[1].ssh.address"]
+        assert f"address: {host} and port: {port}" in problem.hint
+
+    def test_an_address_that_ends_like_a_port_has_an_unambiguous_spelling(self, check: Check) -> None:
+        """The one in the hint. The address of a node needs none."""
+        at = "hosts[1].ssh.address"
+        hint = check({at: "2001:db8:1::11:2222"})["malformed-ssh-address", at].hint
+        assert check({at: hint.split()[-1]}) == {}
+        assert check({at: "fd66::5:2222", "hosts[1].addresses": ["198.18.0.12", "fd66::5:2222"]}) == {}
+
     def test_the_rule_applies_to_jump_hosts(self, check: Check) -> None:
         """The address of a jump host is checked too."""
         jump = {"address": "[fd66::1]", "host_key": "trust-on-first-use"}

@@ -24,6 +24,38 @@ class TestKubernetesVersionUnsupported:
         assert check({"kubernetes_version": version}) == {}
 
 
+class TestLeadingZeros:
+    """Versions, ports, prefix lengths and arguments with leading zeros, which other programs refuse or read as octal numbers."""
+
+    @pytest.mark.parametrize("version", ["1.36.03", "1.036.3", "01.36.3", "v1.36.00"])
+    def test_a_version_with_leading_zeros_is_refused(self, check: Check, version: str) -> None:
+        """kubeadm refuses it, after the hosts were prepared."""
+        assert ("malformed", "kubernetes_version") in check({"kubernetes_version": version})
+        assert ("malformed", "cni.version") in check({"cni": {"version": version}})
+
+    @pytest.mark.parametrize(
+        ("path", "value", "code"),
+        [
+            ("network.pods[0].cidr", "10.244.0.0/016", "not-a-network"),
+            ("network.services[0]", "10.96.0.0/016", "not-a-network"),
+            ("hosts[0].addresses[0]", "198.18.0.011", "not-an-address"),
+            ("hosts[0].ssh.port", "022", "wrong-type"),
+            ("images.repository", "registry.example.org:05000/k8s", "malformed-image-repository"),
+            ("control_plane.endpoint", "api.example.org:06443", "malformed-endpoint"),
+            ("proxy.http", "http://proxy.example.org:03128", "malformed-proxy"),
+            ("cni", {"kind": "calico", "images": {"calico-node": "registry.example.org:05000/node:v1"}}, "malformed"),
+        ],
+    )
+    def test_other_numbers_with_leading_zeros_are_refused(self, check: Check, path: str, value: object, code: str) -> None:
+        """Each with the code of its field."""
+        assert code in {code for code, _ in check({path: value})}
+
+    def test_the_hint_has_the_number_without_zeros(self, check: Check) -> None:
+        """`022` without quotes is a string for YAML too, so removing the quotes does not help."""
+        assert "write 22," in check({"hosts[0].ssh.port": "022"})["wrong-type", "hosts[0].ssh.port"].hint
+        assert "use 10.96.0.0/16" in check({"network.services[0]": "10.96.0.0/016"})["not-a-network", "network.services[0]"].hint
+
+
 class TestBundleVersion:
     """kubernetes-version-not-in-bundle."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import kubernetes_validate
@@ -33,6 +34,28 @@ def test_every_document_is_valid(mode: str) -> None:
     """Strictly, against the OpenAPI schema: a misspelt field is a fault."""
     for document in network_documents(spec_of(mode)):
         kubernetes_validate.validate(document, "1.36", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        ("198.18.0.11,fd66::11", ["--iface=198.18.0.11", "--public-ipv6=fd66::11"]),
+        ("fd66::11,198.18.0.11", ["--iface=198.18.0.11", "--public-ipv6=fd66::11"]),
+        ("198.18.0.11", ["--iface=198.18.0.11"]),
+        ("fd66::11", ["--iface=fd66::11", "--public-ipv6=fd66::11"]),
+    ],
+)
+@pytest.mark.parametrize("mode", ["dual-stack", "ipv6"])
+def test_flanneld_gets_both_addresses_of_the_node_with_a_stand_in_for_flanneld(mode: str, addresses: str, expected: list[str]) -> None:
+    """status.hostIPs in either order (flannel-io/flannel#2081); the other arguments follow. printf stands in for flanneld."""
+    container = network_documents(spec_of(mode))[-1]["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "NODE_IPS", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIPs"}}} in container["env"]
+    script, *arguments = container["args"]
+    assert script.count("/opt/bin/flanneld") == 1
+    command = [*container["command"], script.replace("exec /opt/bin/flanneld", "printf '%s\\n'"), *arguments]
+    printed = subprocess.run(command, env={"NODE_IPS": addresses, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True)
+    loopback = "::1" if mode == "ipv6" else "127.0.0.1"
+    assert printed.stdout.split() == ["--ip-masq", "--kube-subnet-mgr", *expected, f"--healthz-ip={loopback}", "--healthz-port=8081"]
 
 
 def test_port_mtu_and_images_are_settings() -> None:

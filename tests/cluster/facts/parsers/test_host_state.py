@@ -98,6 +98,13 @@ def test_a_runtime_without_package_is_reported_as_unit_and_binary(recorded: Reco
     )
 
 
+def test_network_manager_is_no_runtime() -> None:
+    """Part units shows it for another purpose."""
+    unit = "Id=NetworkManager.service\nLoadState=loaded\nActiveState=active\nFragmentPath=/lib/systemd/system/NetworkManager.service"
+    assert foreign(f"@@ sixstack units\n{unit}\n") == ()
+    assert foreign(f"@@ sixstack units\n{unit.replace('NetworkManager', 'crio')}\n") != ()
+
+
 def test_files_in_the_folders_of_a_claimed_host_are_no_conflict(recorded: Recorded) -> None:
     """After a power failure a file can lack its marker. Packages are always conflicts."""
     assert foreign(recorded("foreign-kubelet"), owned=True) == ()
@@ -120,6 +127,12 @@ def test_a_foreign_cluster_is_known_by_its_certificate_authority(recorded: Recor
     assert (state.admin_config, state.kubelet_config, state.endpoint) == (True, False, "https://[fd00::9]:6443")
 
 
+def test_the_port_of_the_api_server_is_in_its_static_pod() -> None:
+    """None before init, and in answers without it."""
+    text = "have kube-apiserver.yaml\nkube-apiserver secure-port=7443\nkube-apiserver service-cluster-ip-range=10.96.0.0/16\n"
+    assert (kubernetes(text).api_port, kubernetes("").api_port) == (7443, None)
+
+
 def test_no_recorded_answer_holds_a_secret(recorded: Recorded) -> None:
     """On that host, ca.crt also had the private key, and admin.conf a client key. Neither is in the output."""
     for name in ("other-cluster", "control-plane"):
@@ -127,3 +140,11 @@ def test_no_recorded_answer_holds_a_secret(recorded: Recorded) -> None:
         assert "PRIVATE KEY" not in text
         assert "SECRETKEYDATA" not in text
         assert "key-data" not in text
+
+
+def test_data_of_etcd_and_private_keys_are_found() -> None:
+    """What a deletion must copy; a worker has neither."""
+    both = kubernetes("have etcd-data\nhave private-keys\nhave kubelet.conf")
+    assert (both.etcd_data, both.private_keys, both.kubelet_config) == (True, True, True)
+    worker = kubernetes("have kubelet.conf")
+    assert (worker.etcd_data, worker.private_keys) == (False, False)

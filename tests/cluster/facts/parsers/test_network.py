@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
-from cluster.facts.host_facts import Socket
-from cluster.facts.parsers.network import default_routes, kernel_settings, links, nameservers
+from cluster.facts.host_facts import Route, Socket
+from cluster.facts.parsers.network import default_routes, kernel_settings, links, resolver, routes
 from cluster.facts.parsers.sockets import sockets
 from cluster.vocabulary.families import Family
 
@@ -59,6 +59,53 @@ def test_all_kinds_of_default_routes_are_read() -> None:
     assert default_routes("ipv4 \nipv6 []") == ()
 
 
+def test_other_routes_are_read_with_their_kinds() -> None:
+    """Not the link-local ones, which every link has, and not lines that nothing can be made of."""
+    found = routes(
+        "ipv4 []\nroute-ipv4 10.1.0.0/16 via 198.18.0.9 dev eth0 proto static\nroute-ipv4 10.2.0.5 dev wg0 scope link\n"
+        "route-ipv4 blackhole 10.3.0.0/26 proto 80\nroute-ipv4 10.4.0.0/16 via inet6 fe80::1 dev eth0\nroute-ipv4 10.5.0.0/16 proto static\n"
+        "route-ipv4 10.6.0.1/16 dev eth0\nroute-ipv4 unreachable\nroute-ipv6 fe80::/64 dev eth0 proto kernel metric 256\n"
+        "route-ipv6 unreachable fd12::/48 dev lo metric 1024 error -113\nroute-ipv6 fd66::/64 dev eth0 proto ra\n"
+    )
+    assert found == (
+        Route(ip_network("10.1.0.0/16"), "eth0", ip_address("198.18.0.9")),
+        Route(ip_network("10.2.0.5/32"), "wg0"),
+        Route(ip_network("10.3.0.0/26"), "", None, "blackhole"),
+        Route(ip_network("10.4.0.0/16"), "eth0"),
+        Route(ip_network("10.5.0.0/16"), ""),
+        Route(ip_network("fd12::/48"), "lo", None, "unreachable"),
+        Route(ip_network("fd66::/64"), "eth0"),
+    )
+
+
+def test_links_without_ipv6_are_read() -> None:
+    """disable_ipv6 of each link, and of all and new ones."""
+    settings = kernel_settings(
+        "ipv4/conf/all/forwarding 1\nipv6/conf/lo/disable_ipv6 1\nipv6/conf/default/disable_ipv6 1\nipv6/conf/eth0/disable_ipv6 0"
+    )
+    assert settings.ipv6_disabled == {"lo", "default"}
+
+
+def test_the_name_servers_of_each_file_are_read() -> None:
+    """The default one may be missing."""
+    found = resolver(
+        "default /run/systemd/resolve/resolv.conf\nfile /run/systemd/resolve/resolv.conf\nnameserver 9.9.9.9\nfile /etc/resolv.conf\nnameserver 127.0.0.53"
+    )
+    assert found.file == "/run/systemd/resolve/resolv.conf"
+    assert found.nameservers == {
+        "/run/systemd/resolve/resolv.conf": (ip_address("9.9.9.9"),),
+        "/etc/resolv.conf": (ip_address("127.0.0.53"),),
+    }
+    assert resolver("default /etc/resolv.conf").nameservers == {}
+
+
+def test_an_address_of_an_advertisement_is_recognised_by_its_protocol() -> None:
+    """Kernels since 5.18 print it."""
+    entry = {"local": "fd66::2", "prefixlen": 64, "scope": "global", "dynamic": True, "protocol": "kernel_ra"}
+    (link,) = links(json.dumps([{"ifname": "eth0", "addr_info": [entry]}]))
+    assert link.addresses[0].from_router_advertisements
+
+
 def test_forwarding_needs_both_settings() -> None:
     """With conf.all alone, new links have no forwarding (kubeone#2778). A kernel without IPv6 has no setting."""
     settings = kernel_settings("ipv4/conf/all/forwarding 1\nipv4/conf/default/forwarding 0\nipv6/conf/eth0.100/accept_ra 2")
@@ -68,10 +115,8 @@ def test_forwarding_needs_both_settings() -> None:
 
 def test_name_servers_lose_their_zone() -> None:
     """fe80::1%eth0 is valid only on the host."""
-    assert nameservers("file /etc/resolv.conf\nnameserver fe80::1%eth0\nnameserver 9.9.9.9") == (
-        ip_address("fe80::1"),
-        ip_address("9.9.9.9"),
-    )
+    found = resolver("default /etc/resolv.conf\nfile /etc/resolv.conf\nnameserver fe80::1%eth0\nnameserver 9.9.9.9")
+    assert found.nameservers == {"/etc/resolv.conf": (ip_address("fe80::1"), ip_address("9.9.9.9"))}
 
 
 @pytest.mark.parametrize(

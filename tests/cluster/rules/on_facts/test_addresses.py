@@ -148,6 +148,30 @@ def test_an_endpoint_on_a_worker_is_refused(a_spec: Make, some_facts: Make) -> N
     assert (problem.code, problem.path) == ("endpoint-not-on-control-plane", "hosts/node-2/addresses")
 
 
+def test_an_endpoint_that_no_host_has_gives_a_warning(a_spec: Make, some_facts: Make) -> None:
+    """A typing mistake, or a load balancer that must forward to the port of the API server."""
+    spec = a_spec(control_plane={"endpoint": "[fd66::100]:8443", "bind_port": 8443})
+    facts = {f"node-{number}": some_facts(number) for number in (1, 2)}
+    (problem,) = check_facts(spec, facts, bundle_architecture="amd64", bundle_size=1)
+    assert (problem.code, problem.path, problem.severity) == ("endpoint-on-no-host", "control_plane/endpoint", "warning")
+    assert "port 8443 to port 8443" in problem.hint
+    # a virtual IP that a host has, and a host that was not inspected
+    facts_with_vip = {**facts, "node-1": with_address(facts["node-1"], "fd66::100/128", "deprecated")}
+    assert check_facts(spec, facts_with_vip, bundle_architecture="amd64", bundle_size=1) == ()
+    assert check_facts(spec, {"node-1": facts["node-1"]}, bundle_architecture="amd64", bundle_size=1) == ()
+
+
+def test_an_endpoint_with_another_port_than_the_api_servers_gives_a_warning(a_spec: Make, some_facts: Make) -> None:
+    """A second address of the control plane: the API server does not take over its port."""
+    facts = {"node-1": with_address(some_facts(1), "fd66::100/128", "deprecated"), "node-2": some_facts(2)}
+    spec = a_spec(control_plane={"endpoint": "[fd66::100]:8443"})
+    assert not spec.hosts[0].addresses
+    (problem,) = check_facts(spec, facts, bundle_architecture="amd64", bundle_size=1)
+    assert (problem.code, problem.severity) == ("endpoint-port-differs", "warning")
+    for accepted in ({"endpoint": "[fd66::11]:8443"}, {"endpoint": "[fd66::100]:8443", "bind_port": 8443}, {"endpoint": "[fd66::100]"}):
+        assert check_facts(a_spec(control_plane=accepted), facts, bundle_architecture="amd64", bundle_size=1) == ()
+
+
 def test_a_node_keeps_its_registered_addresses(a_spec: Make, some_facts: Make) -> None:
     """Addresses that were added later are ignored; a removed address is reported."""
     state = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, node_ips=(ip_address("198.18.0.11"), ip_address("fd66::11")))
@@ -166,3 +190,21 @@ def test_another_stack_ignores_the_registered_addresses(a_spec: Make, some_facts
         ip_address("198.18.0.11"),
         ip_address("fd66::11"),
     )
+
+
+@pytest.mark.parametrize(("cni", "stack", "expected"), [
+    ("flannel", "dual-stack", ["addresses-on-two-links"]),
+    ("calico", "dual-stack", []),
+    ("none", "dual-stack", []),
+    ("flannel", "ipv6", []),
+])  # fmt: skip
+def test_flannel_needs_both_addresses_on_one_link(a_spec: Make, some_facts: Make, cni: str, stack: str, expected: list[str]) -> None:
+    """flannel#2081: found by the default routes, or in the file."""
+    facts = some_facts(1)
+    first, second = facts.links[0].addresses[:2]
+    links = (replace(facts.links[0], addresses=(first,)), replace(facts.links[0], name="eth1", addresses=(second,)))
+    routes = (facts.default_routes[0], replace(facts.default_routes[1], interface="eth1"))
+    facts = replace(facts, links=links, default_routes=routes)
+    found = check_facts(a_spec(cni={"kind": cni}, stack=stack), {"node-1": facts}, bundle_architecture="amd64", bundle_size=1)
+    assert [problem.code for problem in found] == expected
+    assert all("198.18.0.11 is on eth0, fd66::11 is on eth1" in problem.message for problem in found)

@@ -44,6 +44,15 @@ def test_a_firewall_is_named_with_closed_ports_and_commands(
         assert command in problem.hint
 
 
+def test_the_node_ports_of_the_file_are_the_ones_to_open(a_spec: Make, some_facts: Make) -> None:
+    """--service-node-port-range of the API server."""
+    spec = a_spec(kubeadm={"extra_args": {"apiserver": {"service-node-port-range": "20000-20100"}}})
+    rule = FirewallRule("nftables", None, "inet filter input", (PortRange("tcp", 20000, 20100),))
+    (problem,) = check_facts(spec, {"node-1": some_facts(1, firewall=(rule,))}, bundle_architecture="amd64", bundle_size=1)
+    assert "20000-20100/tcp" in problem.message
+    assert "`nft insert rule inet filter input tcp dport { 20000-20100 } accept`" in problem.hint
+
+
 def test_only_ports_that_peers_need_count(a_spec: Make, some_facts: Make) -> None:
     """Port 6443 of a worker and the etcd ports can be closed."""
     closed = (PortRange("tcp", 6443, 6443), PortRange("tcp", 2379, 2380), PortRange("udp", 4789, 4789))

@@ -1,10 +1,9 @@
-"""Unique host names and hardware ids, and clocks."""
+"""Unique host names and hardware ids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -63,21 +62,3 @@ def test_another_host_name_gives_a_warning(a_spec: Make, some_facts: Make) -> No
     (problem,) = check_facts(a_spec(), {"node-1": some_facts(1, hostname="debian")}, bundle_architecture="amd64", bundle_size=1)
     assert (problem.code, problem.severity) == ("hostname-differs", Severity.WARNING)
     assert "debian" in problem.message
-
-
-@pytest.mark.parametrize("seconds", [31, -31])
-def test_a_wrong_clock_is_reported(a_spec: Make, some_facts: Make, seconds: int) -> None:
-    """Ahead or behind."""
-    hosts = [host.model_dump(mode="json") for host in a_spec().hosts]
-    hosts.append({**hosts[1], "name": "node-3", "ssh": {**hosts[1]["ssh"], "address": "198.18.0.13"}})
-    facts = {f"node-{n}": some_facts(n, clock_offset=timedelta(seconds=500 + (seconds if n == 2 else 0))) for n in (1, 2, 3)}
-    (problem,) = check_facts(a_spec(hosts=hosts), facts, bundle_architecture="amd64", bundle_size=1)
-    assert (problem.code, problem.path) == ("clock-off", "hosts/node-2/clock")
-    assert "31 s" in problem.message
-    assert ("ahead of" if seconds > 0 else "behind") in problem.message
-
-
-def test_clocks_within_30_seconds_are_accepted(a_spec: Make, some_facts: Make) -> None:
-    """The difference from the local clock does not matter."""
-    facts = {f"node-{n}": some_facts(n, clock_offset=timedelta(hours=1, seconds=30 * n)) for n in (1, 2)}
-    assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1) == ()

@@ -1,4 +1,4 @@
-"""Kernels, links and name servers."""
+"""Kernels and links."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cluster.facts.host_facts import DefaultRoute, HostFacts
+from cluster.facts.host_facts import DefaultRoute, HostFacts, Link
 from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.spec import ClusterSpec
@@ -93,22 +93,84 @@ def test_a_default_route_from_router_advertisements_needs_accept_ra(
     assert codes(a_spec(), facts) == []
 
 
-@pytest.mark.parametrize(("stack", "servers", "expected"), [
-    ("ipv6", ["198.18.0.1"], ["name-server-family"]),
-    ("ipv6", ["198.18.0.1", "fd66::1"], []),
-    ("ipv6", ["127.0.0.53"], ["name-server-on-loopback"]),
-    ("dual-stack", ["198.18.0.1"], []),
-    ("ipv4", ["127.0.0.53"], ["name-server-on-loopback"]),
-    ("ipv4", ["127.0.0.1", "198.18.0.1"], []),
-    ("ipv4", [], ["no-name-server"]),
-])  # fmt: skip
-def test_pods_can_reach_a_name_server(a_spec: Make, some_facts: Make, stack: str, servers: list[str], expected: list[str]) -> None:
-    """Not loopback, and IPv6 in an IPv6-only cluster."""
-    facts = some_facts(1, nameservers=tuple(ip_address(server) for server in servers))
-    assert codes(a_spec(stack=stack), facts) == expected
+@pytest.mark.parametrize(
+    ("flags", "accept_ra", "expected"),
+    [
+        ({"dynamic", "mngtmpaddr"}, 1, ["address-at-risk"]),
+        ({"dynamic", "kernel_ra"}, 1, ["address-at-risk"]),
+        ({"dynamic", "mngtmpaddr"}, 2, []),
+        ({"dynamic", "mngtmpaddr"}, 0, []),
+        ({"dynamic"}, 1, []),
+        ({"mngtmpaddr"}, 1, []),
+        (set(), 1, []),
+    ],
+)
+def test_an_address_from_router_advertisements_needs_accept_ra(
+    a_spec: Make, some_facts: Make, flags: set[str], accept_ra: int, expected: list[str]
+) -> None:
+    """systemd#27639: the default route is static, but the address is not. An address of DHCPv6 is dynamic too, and its client renews it."""
+    facts = some_facts(1)
+    addresses = (facts.links[0].addresses[0], replace(facts.links[0].addresses[1], flags=frozenset(flags)))
+    facts = replace(facts, links=(replace(facts.links[0], addresses=addresses, accept_ra=accept_ra),))
+    found = check_facts(a_spec(prepare={"accept_ra": False}), {"node-1": facts}, bundle_architecture="amd64", bundle_size=1)
+    assert [problem.code for problem in found] == expected
+    assert all("fd66::11 of eth0" in problem.message for problem in found)
+    assert codes(a_spec(), facts) == []
+    assert codes(a_spec(stack="ipv4", prepare={"accept_ra": False}), facts) == []
 
 
-def test_dns_upstreams_replace_the_name_servers_of_the_host(a_spec: Make, some_facts: Make) -> None:
-    """The name servers of the host then do not matter."""
-    network = {**a_spec(stack="ipv6").network.model_dump(mode="json"), "dns_upstreams": ["2001:db8::53"]}
-    assert codes(a_spec(stack="ipv6", network=network), some_facts(1, nameservers=(ip_address("127.0.0.53"),))) == []
+@pytest.mark.parametrize(
+    ("modules", "cni", "expected"),
+    [
+        ({"vxlan": False}, "flannel", ["kernel-module-missing"]),
+        ({"vxlan": False}, "calico", ["kernel-module-missing"]),
+        ({"vxlan": False}, "none", []),
+        ({"br_netfilter": False}, "flannel", ["kernel-module-missing"]),
+        ({"br_netfilter": False}, "calico", []),
+        ({"overlay": False}, "none", ["kernel-module-missing"]),
+        ({"overlay": False, "vxlan": False}, "flannel", ["kernel-module-missing"] * 2),
+        ({"overlay": None, "vxlan": None}, "flannel", ["kernel-module-unknown"]),
+        ({"overlay": True, "vxlan": True, "br_netfilter": True}, "flannel", []),
+    ],
+)
+def test_the_kernel_needs_modules(a_spec: Make, some_facts: Make, modules: dict[str, bool | None], cni: str, expected: list[str]) -> None:
+    """flannel#1502: those of containerd and of the pod network in the file, before anything is changed."""
+    assert codes(a_spec(cni={"kind": cni}), some_facts(1, kernel_modules=modules)) == expected
+
+
+def test_calico_without_encapsulation_needs_no_vxlan(a_spec: Make, some_facts: Make) -> None:
+    """Only the encapsulation uses the module."""
+    pools = {family: {"encapsulation": "Never"} for family in ("ipv4", "ipv6")}
+    assert codes(a_spec(cni={"kind": "calico", "pools": pools}), some_facts(1, kernel_modules={"vxlan": False})) == []
+
+
+def test_a_module_that_modprobe_d_disables_is_named(a_spec: Make, some_facts: Make) -> None:
+    """`install overlay /bin/false` of a hardening guide."""
+    facts = some_facts(1, kernel_modules={"overlay": False}, modules_off=("overlay",))
+    (problem,) = check_facts(a_spec(), {"node-1": facts}, bundle_architecture="amd64", bundle_size=1)
+    assert problem.code == "kernel-module-missing"
+    assert "/etc/modprobe.d" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("where", "on_link", "expected"),
+    [
+        (("default",), None, "new links"),
+        (("all",), None, "all links"),
+        ((), "lo", "lo"),
+        ((), "eth0", "eth0"),
+        ((), "wlan0", None),
+        ((), None, None),
+    ],
+)
+def test_ipv6_must_not_be_disabled(
+    a_spec: Make, some_facts: Make, where: tuple[str, ...], on_link: str | None, expected: str | None
+) -> None:
+    """containernetworking/cni#531: on the links of pods, on loopback, and on the link of the node. Another link does not matter."""
+    facts = some_facts(1, ipv6_disabled=where)
+    others = (Link("lo", 65536, None, True, "loopback"), Link("wlan0", 1500, None, True))
+    facts = replace(facts, links=tuple(replace(link, ipv6_disabled=link.name == on_link) for link in (*facts.links, *others)))
+    found = check_facts(a_spec(), {"node-1": facts}, bundle_architecture="amd64", bundle_size=1)
+    assert [problem.code for problem in found] == (["ipv6-disabled"] if expected else [])
+    assert all(expected in problem.message for problem in found if expected)
+    assert codes(a_spec(stack="ipv4"), facts) == []

@@ -49,7 +49,14 @@ def test_a_worker_may_be_small(a_spec: Make, some_facts: Make) -> None:
     assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=1) == ()
 
 
-@pytest.mark.parametrize("changes", [{"prepare": {"swap_off": True}}, {"kubeadm": {"kubelet": {"failSwapOn": False}}}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"prepare": {"swap_off": True}},
+        {"kubeadm": {"kubelet": {"failSwapOn": False}}},
+        {"kubeadm": {"extra_args": {"kubelet": {"fail-swap-on": "false"}}}},
+    ],
+)
 def test_swap_is_accepted_if_the_file_permits_it(a_spec: Make, some_facts: Make, changes: dict[str, Any]) -> None:
     """With `prepare.swap_off`, or with `failSwapOn: false`."""
     assert check_facts(a_spec(**changes), {"node-1": some_facts(1, swap=("/dev/sda2",))}, bundle_architecture="amd64", bundle_size=1) == ()

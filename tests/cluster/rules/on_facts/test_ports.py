@@ -26,6 +26,26 @@ def test_a_port_in_use_is_reported_with_its_program(a_spec: Make, some_facts: Ma
     assert f"nginx on [::1]:{port}" in problem.message
 
 
+@pytest.mark.parametrize(
+    ("default", "port", "kubeadm"),
+    [
+        (10250, 11250, {"kubelet": {"port": 11250}}),
+        (10250, 11250, {"extra_args": {"kubelet": {"port": "11250"}}}),
+        (10256, 11256, {"kube_proxy": {"healthzBindAddress": "0.0.0.0:11256"}}),
+        (10257, 11257, {"extra_args": {"controller_manager": {"secure-port": "11257"}}}),
+        (10259, 11259, {"extra_args": {"scheduler": {"secure-port": "11259"}}}),
+    ],
+)
+def test_ports_that_the_file_changes_are_the_ones_that_must_be_free(
+    a_spec: Make, some_facts: Make, default: int, port: int, kubeadm: dict[str, Any]
+) -> None:
+    """Not the defaults."""
+    spec = a_spec(kubeadm=kubeadm)
+    for held, codes in ((port, ["port-busy"]), (default, [])):
+        facts = {"node-1": some_facts(1, sockets=(Socket("tcp", None, None, held, "nginx"),))}
+        assert [problem.code for problem in check_facts(spec, facts, bundle_architecture="amd64", bundle_size=1)] == codes
+
+
 def test_a_worker_needs_fewer_ports(a_spec: Make, some_facts: Make) -> None:
     """Port 6443 and the etcd ports can be in use, the kubelet port cannot."""
     sockets = tuple(Socket("tcp", None, None, port, "nginx") for port in (6443, 2379, 10250))
@@ -59,6 +79,8 @@ def test_the_api_port_comes_from_an_endpoint_on_the_control_plane(a_spec: Make, 
     assert [problem.code for problem in check_facts(own, facts, bundle_architecture="amd64", bundle_size=1)] == ["port-busy"]
     balanced = a_spec(control_plane={"endpoint": "api.example.org:7443"})
     assert check_facts(balanced, facts, bundle_architecture="amd64", bundle_size=1) == ()
+    named = a_spec(control_plane={"endpoint": "api.example.org:7443", "bind_port": 7443})
+    assert [problem.code for problem in check_facts(named, facts, bundle_architecture="amd64", bundle_size=1)] == ["port-busy"]
 
 
 def test_a_foreign_program_on_a_host_of_the_cluster_is_reported(a_spec: Make, some_facts: Make) -> None:

@@ -4,7 +4,7 @@ state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=demo
 
-# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 1 the step failed
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 75 another run's step is running, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
 missing() { echo "missing: $*" >&2; exit 65; }
 
@@ -27,11 +27,21 @@ fi
 if [ -e "$state/initialized" ] && [ -e /var/lib/etcd/member ]; then
   refuse "/var/lib/etcd has the cluster's data, but the control plane's files in /etc/kubernetes are missing: restore these files, or delete the cluster"
 fi
-rm -f "$state/initialized" "$state/authority"
 
 for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml; do
   if [ -e "$leftover" ]; then
+    # only an attempt that began and did not end has left nothing of value
+    if ! [ -e "$state/initializing" ]; then
+      refuse "$leftover exists, and no unfinished kubeadm init left it: restore the control plane's files, or delete the cluster"
+    fi
     echo "found $leftover of an unfinished attempt: resetting"
+    # until a later attempt has finished
+    mkdir -p "$state/unfinished/pki" "$state/unfinished/etcd"
+    cp -a /etc/kubernetes/pki/. "$state/unfinished/pki" 2>/dev/null || true
+    if [ -e /var/lib/etcd/member ]; then
+      rm -rf "$state/unfinished/etcd/member"
+      cp -a /var/lib/etcd/member "$state/unfinished/etcd"
+    fi
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki
     for link in cni0 flannel.1 flannel-v6.1 vxlan.calico vxlan-v6.calico; do ip link delete "$link" 2>/dev/null || true; done
@@ -40,20 +50,23 @@ for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kub
   fi
 done
 
+touch "$state/initializing"
+sync "$state/initializing" "$state"
+rm -f "$state/initialized" "$state/authority"
 config=$(mktemp "$state/init.XXXXXX")
 trap 'rm -f "$config"' EXIT
 printf '%s\n' '---
 apiVersion: "kubeadm.k8s.io/v1beta4"
 kind: "InitConfiguration"
 "bootstrapTokens": [{"description": "made by kubeadm init, not used", "ttl": "1m0s"}]
-"localAPIEndpoint": {"advertiseAddress": "fd66::11", "bindPort": 6443}
+"localAPIEndpoint": {"advertiseAddress": "fd66::11", "bindPort": 8443}
 "nodeRegistration": {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "fd66::11,198.18.0.11"}], "name": "sixfirst-1"}
 ---
 apiVersion: "kubeadm.k8s.io/v1beta4"
 kind: "ClusterConfiguration"
 "clusterName": "demo"
 "kubernetesVersion": "v1.36.3"
-"controlPlaneEndpoint": "api.example.org:6443"
+"controlPlaneEndpoint": "api.example.org:8443"
 "imageRepository": "registry.k8s.io"
 "encryptionAlgorithm": "ECDSA-P256"
 "networking": {"dnsDomain": "cluster.local", "podSubnet": "fd44::/56,10.244.0.0/16", "serviceSubnet": "fd44:0:0:ffff::/112,10.96.0.0/16"}
@@ -75,4 +88,7 @@ kind: "KubeProxyConfiguration"
 "bindAddress": "::"' >"$config"
 kubeadm init --config "$config" --skip-token-print --skip-certificate-key-print
 sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset refuses a host with another CA
-touch "$state/initialized"
+sync "$state/authority"
+mv "$state/initializing" "$state/initialized" # one rename: the control plane is unfinished until here, and finished from here
+sync "$state"
+rm -rf "$state/unfinished"

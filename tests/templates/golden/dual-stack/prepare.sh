@@ -4,7 +4,7 @@ state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=demo
 
-# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 1 the step failed
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 75 another run's step is running, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
 missing() { echo "missing: $*" >&2; exit 65; }
 
@@ -12,28 +12,91 @@ owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
+# In $before: `paths`, the content of the cluster's folders at the claim; `remembered`, every file that the cluster wrote; `files`, copies of what
+# was there; `edited`, copies of files in which the cluster only has lines.
+before=/var/lib/sixstack/before
+
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# keep PATH FOLDER: copies a file or link with content, mode, owner, times and attributes into a folder of $before, once
+keep() {
+  copy=$before/$2$1
+  if exists "$copy" || ! exists "$1"; then return 0; fi
+  mkdir -p "${copy%/*}"
+  cp -a -T -- "$1" "$copy.sixstack-new"
+  if ! [ -L "$1" ]; then sync "$copy.sixstack-new"; fi
+  mv -T -- "$copy.sixstack-new" "$copy"
+}
+
+# remember PATH: to be called before the first change of a file; keeps what is there
+remember() {
+  if ! [ -e "$before/paths" ]; then
+    echo "refused: $before/paths is missing, so this host's own files are not known" >&2
+    exit 64
+  fi
+  # a host that an earlier version claimed may have our own file here
+  if ! [ -e "$before/every-level" ] || grep -qsxF -- "$1" "$before/remembered"; then return 0; fi
+  if [ -d "$1" ] && ! [ -L "$1" ]; then
+    echo "refused: $1 is a folder, and the cluster needs a file there" >&2
+    exit 64
+  fi
+  rm -rf -- "$before/files$1" # of the claim: the owner may have changed the file since
+  keep "$1" files
+  printf '%s\n' "$1" >>"$before/remembered"
+  sync "$before/remembered"
+}
+
+# replace FILE: moves FILE.sixstack-new, which has the attributes of FILE, to FILE. A mount (/etc/hosts in a container) can only be written in place.
+replace() {
+  sync "$1.sixstack-new"
+  if ! mv -T -- "$1.sixstack-new" "$1" 2>/dev/null; then
+    cat "$1.sixstack-new" >"$1"
+    rm -f -- "$1.sixstack-new"
+  fi
+}
 # Prepares a host that has the bundle's files for kubeadm. A second run changes nothing.
 if [ -z "$owner" ]; then refuse "this host is not claimed for cluster $cluster"; fi
 for command in containerd containerd-shim-runc-v2 ctr runc; do
   command -v "$command" >/dev/null || missing "$command: this host does not have the bundle's files"
 done
 
+# for a reset without the cluster file; two files of one cluster may differ, so that ranges are added
+printf '%s\n' 10.244.0.0/16 fd44::/56 | while read -r range; do
+  if ! grep -qsxF "$range" "$state/pods"; then echo "$range" >>"$state/pods"; fi
+done
+
 # place FILE TEXT: replaces the file atomically; sets `placed` to yes if the content changed
 place() {
   placed=no
+  if [ "$(cat -- "$1" 2>/dev/null; echo .)" = "$2
+." ]; then return 0; fi
+  remember "$1"
   mkdir -p "${1%/*}"
   printf '%s\n' "$2" >"$1.sixstack-new"
-  if cmp -s "$1.sixstack-new" "$1"; then
-    rm "$1.sixstack-new"
-  else
-    mv "$1.sixstack-new" "$1"
-    placed=yes
-    echo "wrote $1"
-  fi
+  mv -T -- "$1.sixstack-new" "$1"
+  placed=yes
+  echo "wrote $1"
 }
 
-# remember PATH: saves the first value of a kernel setting for reset
-remember() {
+# stop_writing FILE: removes a file that the cluster wrote, and puts back what the owner had there
+stop_writing() {
+  if exists "$before/files$1"; then
+    cp -a -T -- "$before/files$1" "$1.sixstack-new"
+    mv -T -- "$1.sixstack-new" "$1"
+  else
+    rm -f -- "$1"
+    rmdir --ignore-fail-on-non-empty "${1%/*}"
+  fi
+  # a file that the owner changes from now on is remembered anew
+  if [ -e "$before/remembered" ]; then
+    grep -vxF -- "$1" "$before/remembered" >"$before/remembered.new" || true
+    mv "$before/remembered.new" "$before/remembered"
+  fi
+  echo "removed the cluster's $1"
+}
+
+# remember_setting PATH: saves the first value of a kernel setting for reset
+remember_setting() {
   if [ -r "$1" ] && ! grep -qsF "$1 " "$state/before/sysctl"; then
     echo "$1 $(tr '\t' ' ' <"$1")" >>"$state/before/sysctl"
   fi
@@ -60,12 +123,17 @@ for setting in /proc/sys/vm/overcommit_memory /proc/sys/vm/panic_on_oom /proc/sy
   /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables \
   /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding \
   /proc/sys/net/ipv6/conf/all/forwarding /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra; do
-  remember "$setting"
+  remember_setting "$setting"
 done
+if [ -e "$before/sysctl" ]; then sync "$before/sysctl"; fi
 accept_ra=
 # Enabling forwarding removes a default route from a router advertisement, unless accept_ra is 2 before.
 # A value of 0 stays: a daemon in user space handles the advertisements (talos#5632, kops#12418).
-for link in $(ip -6 route show default proto ra 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | sort -u); do
+# An address from a router advertisement (mngtmpaddr) disappears at the end of its lifetime, hours later (systemd#27639).
+for link in $({
+  ip -6 route show default proto ra
+  ip -6 -o address show scope global mngtmpaddr
+} 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p; s/^[0-9]*: \([^ @]*\).*/\1/p' | sort -u); do
   value=$(cat "/proc/sys/net/ipv6/conf/$link/accept_ra")
   if [ "$value" != 0 ]; then
     if [ "$value" != 2 ]; then
@@ -119,7 +187,7 @@ if [ "$(ip -6 route show default 2>/dev/null | wc -l)" -lt "$routes_before" ]; t
   exit 1
 fi
 
-# --- the node's own name, so that no program waits for a name server (written in place, because the file may be a mount)
+# --- the node's own name, so that no program waits for a name server
 others=$(sed '/# sixstack$/d' /etc/hosts 2>/dev/null || true)
 wanted="$others
 198.18.0.12 both-2 # sixstack
@@ -127,7 +195,10 @@ fd66::12 both-2 # sixstack
 "
 if [ "$(cat /etc/hosts 2>/dev/null || true)
 " != "$wanted" ]; then
-  printf '%s' "$wanted" >/etc/hosts
+  keep /etc/hosts edited
+  if [ -e /etc/hosts ]; then cp -a -T /etc/hosts /etc/hosts.sixstack-new; fi
+  printf '%s' "$wanted" >/etc/hosts.sixstack-new
+  replace /etc/hosts
   echo "wrote /etc/hosts"
 fi
 
@@ -158,7 +229,7 @@ version = 3
 if [ "$placed" = yes ]; then restart=yes; fi
 proxy_conf=/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf
 if [ -e "$proxy_conf" ]; then
-  rm "$proxy_conf"
+  rm -f "$proxy_conf"
   restart=yes
   echo "removed $proxy_conf"
 fi
@@ -166,9 +237,14 @@ fi
 for old in /etc/containerd/certs.d/*/hosts.toml; do
   if head -n 1 "$old" 2>/dev/null | grep -q sixstack; then
     case $old in
-      *) rm -r "${old%/*}" ;;
+      *) stop_writing "$old" ;;
     esac
   fi
+done
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    *) if [ -e "$old" ]; then stop_writing "$old"; fi ;;
+  esac
 done
 
 systemctl daemon-reload
@@ -190,5 +266,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo 53428923b0338af90c752aa6c010734621808206b4f8b7461463b5a3e787f294 >"$state/prepared.new"
+echo 3e15c3df5eddad2d6e0a10c58a10e667f1c5efe291c38baf760ba52ef6cdac32 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

@@ -4,7 +4,7 @@ state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=demo
 
-# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 1 the step failed
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 75 another run's step is running, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
 missing() { echo "missing: $*" >&2; exit 65; }
 

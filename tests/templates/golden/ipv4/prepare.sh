@@ -4,7 +4,7 @@ state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=demo
 
-# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 1 the step failed
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 75 another run's step is running, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
 missing() { echo "missing: $*" >&2; exit 65; }
 
@@ -12,28 +12,91 @@ owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
+# In $before: `paths`, the content of the cluster's folders at the claim; `remembered`, every file that the cluster wrote; `files`, copies of what
+# was there; `edited`, copies of files in which the cluster only has lines.
+before=/var/lib/sixstack/before
+
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# keep PATH FOLDER: copies a file or link with content, mode, owner, times and attributes into a folder of $before, once
+keep() {
+  copy=$before/$2$1
+  if exists "$copy" || ! exists "$1"; then return 0; fi
+  mkdir -p "${copy%/*}"
+  cp -a -T -- "$1" "$copy.sixstack-new"
+  if ! [ -L "$1" ]; then sync "$copy.sixstack-new"; fi
+  mv -T -- "$copy.sixstack-new" "$copy"
+}
+
+# remember PATH: to be called before the first change of a file; keeps what is there
+remember() {
+  if ! [ -e "$before/paths" ]; then
+    echo "refused: $before/paths is missing, so this host's own files are not known" >&2
+    exit 64
+  fi
+  # a host that an earlier version claimed may have our own file here
+  if ! [ -e "$before/every-level" ] || grep -qsxF -- "$1" "$before/remembered"; then return 0; fi
+  if [ -d "$1" ] && ! [ -L "$1" ]; then
+    echo "refused: $1 is a folder, and the cluster needs a file there" >&2
+    exit 64
+  fi
+  rm -rf -- "$before/files$1" # of the claim: the owner may have changed the file since
+  keep "$1" files
+  printf '%s\n' "$1" >>"$before/remembered"
+  sync "$before/remembered"
+}
+
+# replace FILE: moves FILE.sixstack-new, which has the attributes of FILE, to FILE. A mount (/etc/hosts in a container) can only be written in place.
+replace() {
+  sync "$1.sixstack-new"
+  if ! mv -T -- "$1.sixstack-new" "$1" 2>/dev/null; then
+    cat "$1.sixstack-new" >"$1"
+    rm -f -- "$1.sixstack-new"
+  fi
+}
 # Prepares a host that has the bundle's files for kubeadm. A second run changes nothing.
 if [ -z "$owner" ]; then refuse "this host is not claimed for cluster $cluster"; fi
 for command in containerd containerd-shim-runc-v2 ctr runc; do
   command -v "$command" >/dev/null || missing "$command: this host does not have the bundle's files"
 done
 
+# for a reset without the cluster file; two files of one cluster may differ, so that ranges are added
+printf '%s\n' 10.244.0.0/16 | while read -r range; do
+  if ! grep -qsxF "$range" "$state/pods"; then echo "$range" >>"$state/pods"; fi
+done
+
 # place FILE TEXT: replaces the file atomically; sets `placed` to yes if the content changed
 place() {
   placed=no
+  if [ "$(cat -- "$1" 2>/dev/null; echo .)" = "$2
+." ]; then return 0; fi
+  remember "$1"
   mkdir -p "${1%/*}"
   printf '%s\n' "$2" >"$1.sixstack-new"
-  if cmp -s "$1.sixstack-new" "$1"; then
-    rm "$1.sixstack-new"
-  else
-    mv "$1.sixstack-new" "$1"
-    placed=yes
-    echo "wrote $1"
-  fi
+  mv -T -- "$1.sixstack-new" "$1"
+  placed=yes
+  echo "wrote $1"
 }
 
-# remember PATH: saves the first value of a kernel setting for reset
-remember() {
+# stop_writing FILE: removes a file that the cluster wrote, and puts back what the owner had there
+stop_writing() {
+  if exists "$before/files$1"; then
+    cp -a -T -- "$before/files$1" "$1.sixstack-new"
+    mv -T -- "$1.sixstack-new" "$1"
+  else
+    rm -f -- "$1"
+    rmdir --ignore-fail-on-non-empty "${1%/*}"
+  fi
+  # a file that the owner changes from now on is remembered anew
+  if [ -e "$before/remembered" ]; then
+    grep -vxF -- "$1" "$before/remembered" >"$before/remembered.new" || true
+    mv "$before/remembered.new" "$before/remembered"
+  fi
+  echo "removed the cluster's $1"
+}
+
+# remember_setting PATH: saves the first value of a kernel setting for reset
+remember_setting() {
   if [ -r "$1" ] && ! grep -qsF "$1 " "$state/before/sysctl"; then
     echo "$1 $(tr '\t' ' ' <"$1")" >>"$state/before/sysctl"
   fi
@@ -60,8 +123,9 @@ for setting in /proc/sys/vm/overcommit_memory /proc/sys/vm/panic_on_oom /proc/sy
   /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/net/bridge/bridge-nf-call-ip6tables \
   /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding \
   /proc/sys/net/ipv6/conf/all/forwarding /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra; do
-  remember "$setting"
+  remember_setting "$setting"
 done
+if [ -e "$before/sysctl" ]; then sync "$before/sysctl"; fi
 accept_ra=
 place /etc/sysctl.d/90-sixstack.conf '# sixstack: made for cluster demo
 net.ipv4.ip_forward = 1
@@ -83,24 +147,55 @@ if [ -e "$setting" ] && [ "$(cat "$setting")" != 1 ]; then
   echo "set net.bridge.bridge-nf-call-iptables to 1"
 fi
 
-# --- swap, if the cluster file allows to disable it
-if [ "$(wc -l </proc/swaps)" -gt 1 ]; then
-  swapoff -a
-  echo "disabled swap"
+# --- swap, if the cluster file allows to disable it: devices, the units that enable them (also of zram), and /etc/fstab for the next boot
+if [ "$(wc -l </proc/swaps)" -gt 1 ] || [ -e "$before/swap-units" ]; then
+  if ! [ -e "$before/swap-units" ]; then
+    {
+      systemctl list-units --type=swap --state=active --plain --no-legend --no-pager | cut -d' ' -f1
+      for unit in zramswap.service zram-config.service dphys-swapfile.service; do if systemctl --quiet is-active "$unit" 2>/dev/null; then echo "$unit"; fi; done
+    } >"$before/swap-units.new"
+    sed '1d; s/ .*//' /proc/swaps >"$before/swaps"
+    sync "$before/swap-units.new" "$before/swaps"
+    mv "$before/swap-units.new" "$before/swap-units"
+  fi
+  while read -r unit; do
+    # a mask in /etc/systemd/system is not possible beside a unit file in the same folder
+    if [ -e "/etc/systemd/system/$unit" ] && ! [ -L "/etc/systemd/system/$unit" ]; then
+      remember "/etc/systemd/system/$unit"
+      ln -sf /dev/null "/etc/systemd/system/$unit.sixstack-new"
+      mv -T "/etc/systemd/system/$unit.sixstack-new" "/etc/systemd/system/$unit"
+      systemctl daemon-reload
+      systemctl stop "$unit" 2>/dev/null || true
+      echo "masked $unit"
+    elif [ "$(systemctl is-enabled "$unit" 2>/dev/null || true)" != masked ]; then
+      systemctl --quiet mask --now "$unit"
+      echo "masked $unit"
+    fi
+  done <"$before/swap-units"
+  if [ "$(wc -l </proc/swaps)" -gt 1 ]; then
+    swapoff -a
+    echo "disabled swap"
+  fi
 fi
 if grep -qE '^[^#].*[[:space:]]swap[[:space:]]' /etc/fstab 2>/dev/null; then
-  sed -i -E 's/^([^#].*[[:space:]]swap[[:space:]])/#sixstack \1/' /etc/fstab
+  keep /etc/fstab edited
+  cp -a -T /etc/fstab /etc/fstab.sixstack-new
+  sed -E 's/^([^#].*[[:space:]]swap[[:space:]])/#sixstack \1/' /etc/fstab >/etc/fstab.sixstack-new
+  replace /etc/fstab
   echo "commented out swap in /etc/fstab"
 fi
 
-# --- the node's own name, so that no program waits for a name server (written in place, because the file may be a mount)
+# --- the node's own name, so that no program waits for a name server
 others=$(sed '/# sixstack$/d' /etc/hosts 2>/dev/null || true)
 wanted="$others
 198.18.0.12 four-2 # sixstack
 "
 if [ "$(cat /etc/hosts 2>/dev/null || true)
 " != "$wanted" ]; then
-  printf '%s' "$wanted" >/etc/hosts
+  keep /etc/hosts edited
+  if [ -e /etc/hosts ]; then cp -a -T /etc/hosts /etc/hosts.sixstack-new; fi
+  printf '%s' "$wanted" >/etc/hosts.sixstack-new
+  replace /etc/hosts
   echo "wrote /etc/hosts"
 fi
 
@@ -143,20 +238,23 @@ for old in /etc/containerd/certs.d/*/hosts.toml; do
     case $old in
       /etc/containerd/certs.d/docker.io/hosts.toml) ;;
       /etc/containerd/certs.d/registry.example.org:5000/hosts.toml) ;;
-      *) rm -r "${old%/*}" ;;
+      *) stop_writing "$old" ;;
     esac
   fi
 done
 place /etc/containerd/certs.d/docker.io/hosts.toml '# sixstack: mirrors of docker.io
-server = "https://registry-1.docker.io"
 
 [host."https://mirror.example.org"]
   capabilities = ["pull", "resolve"]'
 place /etc/containerd/certs.d/registry.example.org:5000/hosts.toml '# sixstack: mirrors of registry.example.org:5000
-server = "https://registry.example.org:5000"
 
 [host."https://10.0.0.5:5000"]
   capabilities = ["pull", "resolve"]'
+for old in /etc/containerd/sixstack-ca/*.crt; do
+  case $old in
+    *) if [ -e "$old" ]; then stop_writing "$old"; fi ;;
+  esac
+done
 
 systemctl daemon-reload
 systemctl --quiet enable containerd.service kubelet.service
@@ -177,5 +275,5 @@ if ctr plugins ls 2>/dev/null | grep -q '^io.containerd.grpc.v1 *cri .*error'; t
   exit 1
 fi
 
-echo 284ed508be219f909ea03706e76ba247599e444353f29dbfe9d6d0ee8d5e99c9 >"$state/prepared.new"
+echo f26c837d953b2dec96b365e2bf2faf5d6e94387cb3a17813d15b926d2198c5e9 >"$state/prepared.new"
 mv "$state/prepared.new" "$state/prepared"

@@ -4,7 +4,7 @@ state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=demo
 
-# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 1 the step failed
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 75 another run's step is running, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
 missing() { echo "missing: $*" >&2; exit 65; }
 
@@ -27,11 +27,21 @@ fi
 if [ -e "$state/initialized" ] && [ -e /var/lib/etcd/member ]; then
   refuse "/var/lib/etcd has the cluster's data, but the control plane's files in /etc/kubernetes are missing: restore these files, or delete the cluster"
 fi
-rm -f "$state/initialized" "$state/authority"
 
 for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml; do
   if [ -e "$leftover" ]; then
+    # only an attempt that began and did not end has left nothing of value
+    if ! [ -e "$state/initializing" ]; then
+      refuse "$leftover exists, and no unfinished kubeadm init left it: restore the control plane's files, or delete the cluster"
+    fi
     echo "found $leftover of an unfinished attempt: resetting"
+    # until a later attempt has finished
+    mkdir -p "$state/unfinished/pki" "$state/unfinished/etcd"
+    cp -a /etc/kubernetes/pki/. "$state/unfinished/pki" 2>/dev/null || true
+    if [ -e /var/lib/etcd/member ]; then
+      rm -rf "$state/unfinished/etcd/member"
+      cp -a /var/lib/etcd/member "$state/unfinished/etcd"
+    fi
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki
     for link in cni0 flannel.1 flannel-v6.1 vxlan.calico vxlan-v6.calico; do ip link delete "$link" 2>/dev/null || true; done
@@ -40,6 +50,9 @@ for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kub
   fi
 done
 
+touch "$state/initializing"
+sync "$state/initializing" "$state"
+rm -f "$state/initialized" "$state/authority"
 config=$(mktemp "$state/init.XXXXXX")
 trap 'rm -f "$config"' EXIT
 printf '%s\n' '---
@@ -57,9 +70,9 @@ kind: "ClusterConfiguration"
 "imageRepository": "registry.k8s.io"
 "encryptionAlgorithm": "ECDSA-P256"
 "networking": {"dnsDomain": "cluster.local", "podSubnet": "fd44::/64", "serviceSubnet": "fd44:0:0:ffff::/112"}
-"apiServer": {"certSANs": ["six-1", "fd66::11", "198.18.0.11", "fd44:0:0:ffff::1"], "extraArgs": [{"name": "audit-log-path", "value": "/var/log/audit.log"}, {"name": "bind-address", "value": "::"}]}
-"controllerManager": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv6", "value": "72"}]}
-"scheduler": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "leader-elect-retry-period", "value": "1s"}]}
+"apiServer": {"certSANs": ["six-1", "fd66::11", "198.18.0.11", "fd44:0:0:ffff::1"], "extraArgs": [{"name": "audit-log-path", "value": "/var/log/kubernetes/audit.log"}, {"name": "audit-policy-file", "value": "/etc/kubernetes/sixstack/audit-policy.yaml"}, {"name": "bind-address", "value": "::"}], "extraVolumes": [{"hostPath": "/var/log/kubernetes", "mountPath": "/var/log/kubernetes", "name": "audit-log", "pathType": "DirectoryOrCreate", "readOnly": false}, {"hostPath": "/etc/kubernetes/sixstack", "mountPath": "/etc/kubernetes/sixstack", "name": "sixstack-files", "pathType": "Directory", "readOnly": true}]}
+"controllerManager": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv6", "value": "72"}], "extraVolumes": [{"hostPath": "/etc/kubernetes/sixstack", "mountPath": "/etc/kubernetes/sixstack", "name": "sixstack-files", "pathType": "Directory", "readOnly": true}]}
+"scheduler": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "leader-elect-retry-period", "value": "1s"}], "extraVolumes": [{"hostPath": "/etc/kubernetes/sixstack", "mountPath": "/etc/kubernetes/sixstack", "name": "sixstack-files", "pathType": "Directory", "readOnly": true}]}
 "etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
 ---
 apiVersion: "kubelet.config.k8s.io/v1beta1"
@@ -85,4 +98,7 @@ corefile=$(kubectl -n kube-system get configmap coredns -o jsonpath='{.data.Core
 corefile=$(printf '%s\n' "$corefile" | sed 's|forward \. /etc/resolv.conf|forward . [fd66::53]:53|')
 kubectl -n kube-system create configmap coredns --from-literal=Corefile="$corefile" --dry-run=client -o yaml | kubectl replace -f -
 sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset refuses a host with another CA
-touch "$state/initialized"
+sync "$state/authority"
+mv "$state/initializing" "$state/initialized" # one rename: the control plane is unfinished until here, and finished from here
+sync "$state"
+rm -rf "$state/unfinished"

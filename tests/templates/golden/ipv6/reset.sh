@@ -4,7 +4,7 @@ state=/var/lib/sixstack
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
 cluster=demo
 
-# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 1 the step failed
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 75 another run's step is running, 1 the step failed
 refuse() { echo "refused: $*" >&2; exit 64; }
 missing() { echo "missing: $*" >&2; exit 65; }
 
@@ -12,6 +12,48 @@ owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
+# In $before: `paths`, the content of the cluster's folders at the claim; `remembered`, every file that the cluster wrote; `files`, copies of what
+# was there; `edited`, copies of files in which the cluster only has lines.
+before=/var/lib/sixstack/before
+
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# keep PATH FOLDER: copies a file or link with content, mode, owner, times and attributes into a folder of $before, once
+keep() {
+  copy=$before/$2$1
+  if exists "$copy" || ! exists "$1"; then return 0; fi
+  mkdir -p "${copy%/*}"
+  cp -a -T -- "$1" "$copy.sixstack-new"
+  if ! [ -L "$1" ]; then sync "$copy.sixstack-new"; fi
+  mv -T -- "$copy.sixstack-new" "$copy"
+}
+
+# remember PATH: to be called before the first change of a file; keeps what is there
+remember() {
+  if ! [ -e "$before/paths" ]; then
+    echo "refused: $before/paths is missing, so this host's own files are not known" >&2
+    exit 64
+  fi
+  # a host that an earlier version claimed may have our own file here
+  if ! [ -e "$before/every-level" ] || grep -qsxF -- "$1" "$before/remembered"; then return 0; fi
+  if [ -d "$1" ] && ! [ -L "$1" ]; then
+    echo "refused: $1 is a folder, and the cluster needs a file there" >&2
+    exit 64
+  fi
+  rm -rf -- "$before/files$1" # of the claim: the owner may have changed the file since
+  keep "$1" files
+  printf '%s\n' "$1" >>"$before/remembered"
+  sync "$before/remembered"
+}
+
+# replace FILE: moves FILE.sixstack-new, which has the attributes of FILE, to FILE. A mount (/etc/hosts in a container) can only be written in place.
+replace() {
+  sync "$1.sixstack-new"
+  if ! mv -T -- "$1.sixstack-new" "$1" 2>/dev/null; then
+    cat "$1.sixstack-new" >"$1"
+    rm -f -- "$1.sixstack-new"
+  fi
+}
 # Removes the cluster from this host and keeps everything that existed before. Works on partly prepared and partly reset hosts; may run twice.
 if [ -z "$owner" ]; then
   echo "this host has no part of cluster $cluster"
@@ -19,6 +61,10 @@ if [ -z "$owner" ]; then
 fi
 if [ -s "$state/authority" ] && [ -e /etc/kubernetes/pki/ca.crt ] && [ "$(sha256sum </etc/kubernetes/pki/ca.crt)" != "$(cat "$state/authority")" ]; then
   refuse "/etc/kubernetes/pki/ca.crt is not the certificate of this cluster; if you replaced it, remove $state/authority"
+fi
+
+if ! [ -e "$before/paths" ]; then
+  refuse "$before/paths is missing, so this host's own files are not known. If it had none in /etc/cni/net.d /etc/cni /etc/kubernetes /opt/cni/bin /opt/cni /opt/containerd /usr/libexec/kubernetes /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /run/containerd /run/nri /var/log/containers /var/log/pods /run/calico /run/flannel /var/lib/calico /var/log/calico, create it as an empty file"
 fi
 
 have() { command -v "$1" >/dev/null; }
@@ -105,7 +151,7 @@ fi
 
 # --- pods. Calico's plug-in calls the API server for every pod and would wait for a server that has stopped. Its data is removed anyway.
 for plugin in /opt/cni/bin/calico /opt/cni/bin/calico-ipam; do
-  if [ -e "$plugin" ] && ! grep -qsxF "$plugin" "$state/before/paths"; then ln -sf /bin/true "$plugin"; fi
+  if exists "$before/files$plugin" || { [ -e "$plugin" ] && ! grep -qsxF "$plugin" "$before/paths"; }; then ln -sf /bin/true "$plugin"; fi
 done
 if have containerd; then systemctl start containerd.service 2>/dev/null || true; fi
 if have kubeadm && [ -S /run/containerd/containerd.sock ]; then
@@ -156,42 +202,124 @@ done
   esac
 done
 
-# --- files: those of the bundle by their markers, then everything in our folders that did not exist before
-for marker in "$state"/bundle/*; do
-  if [ -f "$marker" ]; then
-    read -r target _ <"$marker" || true
-    case $target in
-      /*) rm -f "$target" ;;
-    esac
-    rm -f "$marker"
-  fi
-done
-for folder in /etc/containerd/certs.d /etc/containerd /etc/cni/net.d /etc/cni /etc/kubernetes /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d /opt/cni/bin /opt/cni /opt/containerd /run/calico /run/containerd /run/flannel /run/nri /usr/libexec/kubernetes /var/lib/calico /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /var/log/calico /var/log/containers /var/log/pods; do
+# --- files: what the owner had comes back, everything else of the cluster goes
+# ours PATH: whether a cluster wrote this file: it begins with our mark, or it is a file of the bundle
+ours() {
+  if [ -L "$1" ] && [ "$(readlink -- "$1")" = /dev/null ]; then return 0; fi # a masked unit
+  [ -f "$1" ] || return 1
+  if head -c 200 -- "$1" | head -n 1 | grep -aq sixstack; then return 0; fi
+  grep -qsxF -- "$1 $(stat -L -c '%s %Y' -- "$1")" "$state"/bundle/* && return 0
+  [ -e "$state/bundle/$(sha256sum <"$1" | cut -c-64)" ]
+}
+
+# same PATH PATH: equal type, mode, owner, and content or link target
+same() {
+  [ "$(stat -c '%F %a %u %g' -- "$1" 2>/dev/null)" = "$(stat -c '%F %a %u %g' -- "$2" 2>/dev/null)" ] || return 1
+  if [ -L "$1" ]; then [ "$(readlink -- "$1")" = "$(readlink -- "$2")" ]; else cmp -s -- "$1" "$2"; fi
+}
+
+# put_back PATH: replaces what is at PATH by the kept copy
+put_back() {
+  if same "$before/files$1" "$1"; then return 0; fi
+  mkdir -p "${1%/*}"
+  rm -rf -- "$1.sixstack-new"
+  cp -a -T -- "$before/files$1" "$1.sixstack-new" || return 1
+  if ! [ -L "$1.sixstack-new" ]; then sync "$1.sixstack-new"; fi
+  mv -T -- "$1.sixstack-new" "$1" && echo "restored $1"
+}
+
+# listed PATH: whether PATH was there when the cluster claimed the host
+listed() { grep -qsxF -- "$1" "$before/paths"; }
+
+# clean FOLDER: removes what was not there before. Other file systems below stay.
+clean() (
+  for path in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+    if ! exists "$path"; then continue; fi
+    if ! listed "$path"; then
+      rm -rf --one-file-system -- "$path" || exit 1
+    elif [ -d "$path" ] && ! [ -L "$path" ]; then
+      # a host that an earlier version claimed has only one level in its list
+      if [ -e "$before/every-level" ]; then clean "$path" || exit 1; fi
+    fi
+  done
+)
+
+for folder in /etc/cni/net.d /etc/cni /etc/kubernetes /opt/cni/bin /opt/cni /opt/containerd /usr/libexec/kubernetes /var/lib/cni /var/lib/containerd /var/lib/etcd /var/lib/kubelet /var/lib/kube-proxy /run/containerd /run/nri /var/log/containers /var/log/pods /run/calico /run/flannel /var/lib/calico /var/log/calico; do
   if [ -d "$folder" ]; then
-    find "$folder" -mindepth 1 -maxdepth 1 | while read -r path; do
-      # a remaining mount, or a file that existed before, is kept
-      if ! grep -qsxF "$path" "$state/before/paths"; then rm -rf --one-file-system "$path" || exit 1; fi
-    done || failed=yes
-    if ! grep -qsxF "$folder" "$state/before/paths"; then rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true; fi
+    clean "$folder" || failed=yes
+    if ! listed "$folder"; then rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true; fi
   fi
 done
-rm -f /etc/modules-load.d/sixstack.conf /etc/sysctl.d/90-sixstack.conf
+# files that the cluster wrote anywhere; those of a host that an earlier version claimed are found by markers and names
+{
+  cat "$before/remembered" 2>/dev/null || true
+  for marker in "$state"/bundle/*; do sed 's/ [0-9]* [0-9]*$//' "$marker" 2>/dev/null || true; done
+  printf '%s\n' /etc/containerd/config.toml /etc/modules-load.d/sixstack.conf /etc/sysctl.d/90-sixstack.conf /etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf /etc/containerd/certs.d/*/hosts.toml
+} | sort -u | while read -r path; do
+  rm -f -- "$path.sixstack-new" || exit 1 # of an attempt that was killed
+  if exists "$path" && ! ours "$path"; then
+    # restored by an earlier attempt, or the owner has put something else there since
+    if exists "$before/files$path" && ! same "$before/files$path" "$path"; then echo "kept $path: it is not the file that this cluster wrote"; fi
+  elif exists "$before/files$path"; then
+    put_back "$path" || exit 1
+  else
+    rm -f -- "$path" || exit 1
+  fi
+done || failed=yes
+# other programs of the cluster, such as pods of the pod network, also replace files in the folders
+if [ -d "$before/files" ]; then
+  find "$before/files" ! -type d ! -name '*.sixstack-new' | while read -r kept; do
+    path=${kept#"$before/files"}
+    rm -f -- "$path.sixstack-new" || exit 1
+    if ! grep -qsxF -- "$path" "$before/remembered"; then put_back "$path" || exit 1; fi
+  done || failed=yes
+fi
+for folder in /etc/containerd/certs.d/* /etc/containerd/sixstack-ca /etc/containerd/certs.d /etc/containerd /etc/systemd/system/containerd.service.d /etc/systemd/system/kubelet.service.d; do
+  if [ -d "$folder" ] && ! listed "$folder"; then rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true; fi
+done
+if [ -e "$before/modes" ]; then
+  while read -r mode user group path; do
+    mkdir -p "$path" || failed=yes
+    if [ "$(stat -c '%a %u %g' -- "$path")" != "$mode $user $group" ]; then
+      chown "$user:$group" -- "$path" && chmod "$mode" -- "$path" || failed=yes
+    fi
+  done <"$before/modes"
+fi
+
+# restore_lines FILE: FILE.sixstack-new has the file without the cluster's lines; the kept copy has the owner's last line end too
+restore_lines() {
+  if [ -e "$before/edited$1" ] && [ "$(cat "$1.sixstack-new")" = "$(cat "$before/edited$1")" ]; then cat "$before/edited$1" >"$1.sixstack-new"; fi
+  if [ -s "$1.sixstack-new" ] || [ -e "$before/edited$1" ]; then replace "$1"; else rm -f "$1" "$1.sixstack-new"; fi
+}
+rm -f /etc/hosts.sixstack-new /etc/fstab.sixstack-new
 if grep -q '# sixstack$' /etc/hosts 2>/dev/null; then
-  others=$(sed '/# sixstack$/d' /etc/hosts)
-  printf '%s\n' "$others" >/etc/hosts
+  cp -a -T /etc/hosts /etc/hosts.sixstack-new
+  sed '/# sixstack$/d' /etc/hosts >/etc/hosts.sixstack-new
+  restore_lines /etc/hosts
 fi
 if grep -q '^#sixstack ' /etc/fstab 2>/dev/null; then
-  sed -i 's/^#sixstack //' /etc/fstab
-  try swapon -a
+  cp -a -T /etc/fstab /etc/fstab.sixstack-new
+  sed 's/^#sixstack //' /etc/fstab >/etc/fstab.sixstack-new
+  restore_lines /etc/fstab
+fi
+if [ -e "$before/swap-units" ]; then
+  while read -r unit; do systemctl --quiet unmask "$unit" || failed=yes; done <"$before/swap-units"
+  systemctl daemon-reload
+  while read -r unit; do systemctl start "$unit" || failed=yes; done <"$before/swap-units"
+fi
+if [ -e "$before/swaps" ]; then
+  while read -r device; do
+    if [ -e "$device" ] && ! grep -q "^$device " /proc/swaps; then try swapon "$device"; fi
+  done <"$before/swaps"
 fi
 
 # --- previous kernel settings, in the order in which they were saved (`all` before each interface)
-if [ -e "$state/before/sysctl" ]; then
+if [ -e "$before/sysctl" ]; then
   while read -r setting value; do
     if [ -w "$setting" ] && [ "$(tr '\t' ' ' <"$setting")" != "$value" ]; then
       echo "$value" 2>/dev/null >"$setting" || echo "could not restore $setting to $value"
     fi
-  done <"$state/before/sysctl"
+  done <"$before/sysctl"
 fi
 systemctl daemon-reload
 systemctl reset-failed kubelet.service containerd.service 2>/dev/null || true
@@ -200,6 +328,9 @@ if [ -n "$failed" ]; then
   echo "some parts of cluster $cluster could not be removed: see the messages above" >&2
   exit 1
 fi
-# last: the host has no owner any more. host/remove-step-state.sh.j2 removes the caller's own step folder
-rm -rf "$state/before" "$state/bundle" "$state/kubectl" "$state/prepared" "$state/initialized" "$state/joined" "$state/authority" "$state/pods"
+# The last act: a host without an owner belongs to no cluster, and what remains in the state folder is of no use to the next one.
+# host/remove-step-state.sh.j2 removes the caller's own step folder.
 rm -f "$state/owner"
+sync "$state"
+rm -rf "$before" "$state/bundle" "$state/kubectl" "$state/unfinished"
+rm -f "$state/prepared" "$state/initializing" "$state/initialized" "$state/joining" "$state/joined" "$state/authority" "$state/pods" 

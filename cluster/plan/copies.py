@@ -1,0 +1,69 @@
+"""Copies of etcd's data and PKI before a reset: which hosts have something to copy, and whether a cluster may be removed without copies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cluster.facts.host_facts import HostFacts
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec, CopiesKept, Host
+
+# problems of a deletion; docs/reference/problems.md lists them
+NOT_COPIED = {
+    "no-backup-store": "Hosts have etcd's data or private keys, and the Backup store block of the cluster file does not exist.",
+    "backup-store-unusable": "The storage of the Backup store block cannot be used.",
+}
+_KUBERNETES_FACTS = "kubernetes"
+
+
+@dataclass(frozen=True, slots=True)
+class CopySettings:
+    """Where copies go, and what becomes of the earlier ones."""
+
+    store: str  # name of the Backup store block
+    test: bool = False  # the cluster is a test cluster
+    only_last: bool = False  # earlier copies of the test cluster are removed
+
+
+def hosts_to_copy(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Host, ...]:
+    """Hosts of the cluster with etcd's data or private keys, whatever their role in the file; also those of which this is unknown."""
+    return tuple(
+        host for host in spec.hosts if (found := facts.get(host.name)) is not None and found.owner == spec.name and _may_have_data(found)
+    )
+
+
+def _may_have_data(facts: HostFacts) -> bool:
+    unknown = any(part.part == _KUBERNETES_FACTS for part in facts.unknown)
+    return unknown or facts.kubernetes.etcd_data or facts.kubernetes.private_keys
+
+
+def copy_settings(spec: ClusterSpec, *, store_exists: bool) -> CopySettings | None:
+    """The settings of a deletion; None when no copy is made. Only a test cluster may do without."""
+    if not spec.test_hosts:
+        return CopySettings(spec.backups)
+    kept = spec.test_copies or (CopiesKept.LAST if store_exists else CopiesKept.NONE)
+    return None if kept is CopiesKept.NONE else CopySettings(spec.backups, test=True, only_last=kept is CopiesKept.LAST)
+
+
+def no_backup_store(spec: ClusterSpec, hosts: tuple[Host, ...]) -> Problem:
+    """The block does not exist, and a copy is required."""
+    names = ", ".join(host.name for host in hosts)
+    return Problem(
+        "no-backup-store",
+        "backups",
+        f"there is no Backup store block `{spec.backups}` for the copies of etcd's data and PKI of {names}",
+        _hint(f"Create the block (docs/how-to/backups.md): `sixstack backup-key FILE --register {spec.backups}`", spec),
+    )
+
+
+def unusable_backup_store(spec: ClusterSpec, reason: str) -> Problem:
+    """The block exists, and its storage does not work."""
+    return Problem("backup-store-unusable", "backups", reason, _hint(f"Correct the Backup store block `{spec.backups}`", spec))
+
+
+def _hint(do: str, spec: ClusterSpec) -> str:
+    without = (
+        "write `test_copies: none` into the cluster file" if spec.test_hosts else "delete with `--without-copy` (parameter `without_copy`)"
+    )
+    return f"{do}. If nobody needs the data: {without}."
