@@ -323,6 +323,7 @@ GROUPS = {
         "tests/flows/",
         "tests/templates/test_host_scripts_on_a_host.py",
         "tests/templates/test_killed_host_scripts.py",
+        "tests/templates/test_swap_on_a_host.py",
     ),
     "api-server": ("tests/kube/",),
 }

@@ -86,7 +86,7 @@ if [ -z "$owner" ]; then
   mkdir -p "$before"
   for folder in /etc/cni/net.d /etc/cni /etc/kubernetes /opt/cni/bin /opt/cni /opt/containerd /usr/libexec/kubernetes; do
     if ! [ -d "$folder" ]; then continue; fi
-    find "$folder/" ! -type d | while read -r path; do
+    find "$folder/" ! -type d | while IFS= read -r path; do
       if [ -f "$path" ] || [ -L "$path" ]; then keep "$path" files; fi
     done
   done

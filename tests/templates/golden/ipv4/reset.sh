@@ -255,7 +255,7 @@ done
   cat "$before/remembered" 2>/dev/null || true
   for marker in "$state"/bundle/*; do sed 's/ [0-9]* [0-9]*$//' "$marker" 2>/dev/null || true; done
   printf '%s\n' /etc/containerd/config.toml /etc/modules-load.d/sixstack.conf /etc/sysctl.d/90-sixstack.conf /etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf /etc/containerd/certs.d/*/hosts.toml
-} | sort -u | while read -r path; do
+} | sort -u | while IFS= read -r path; do
   rm -f -- "$path.sixstack-new" || exit 1 # of an attempt that was killed
   if exists "$path" && ! ours "$path"; then
     # restored by an earlier attempt, or the owner has put something else there since
@@ -268,7 +268,7 @@ done
 done || failed=yes
 # other programs of the cluster, such as pods of the pod network, also replace files in the folders
 if [ -d "$before/files" ]; then
-  find "$before/files" ! -type d ! -name '*.sixstack-new' | while read -r kept; do
+  find "$before/files" ! -type d ! -name '*.sixstack-new' | while IFS= read -r kept; do
     path=${kept#"$before/files"}
     rm -f -- "$path.sixstack-new" || exit 1
     if ! grep -qsxF -- "$path" "$before/remembered"; then put_back "$path" || exit 1; fi
