@@ -96,10 +96,13 @@ def every_host_gets_a_pod_range(spec: ClusterSpec, pods: PodNetwork, at: str) ->
 @item_rule("max-pods-above-range", "network.pods", Severity.WARNING)
 def every_pod_of_a_node_gets_an_address(spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
     """The kubelet accepts more pods than a node has pod addresses. The rest of the pods waits for an address, although the node looks free."""
+    # other rules report a mask that is impossible
+    if not pods.cidr.prefixlen <= pods.mask <= pods.cidr.max_prefixlen - 4:
+        return
     where, most = _max_pods(spec)
     plugin = pod_network(spec)
     usable = plugin.pod_addresses(spec, pods)
-    if most is None or usable is None or usable >= most or pods.mask < pods.cidr.prefixlen:
+    if most is None or usable is None or usable >= most:
         return
     hints = [f"maxPods: {usable} in kubeadm.kubelet"] if usable > 0 else []
     masks = tuple(_sufficient_masks(spec, pods, most))
@@ -132,8 +135,8 @@ def _max_pods(spec: ClusterSpec) -> tuple[str | None, int | None]:
 def _sufficient_masks(spec: ClusterSpec, pods: PodNetwork, most: int) -> Iterator[int]:
     """The longest node mask with an address for each pod, if the plug-in uses it and every host still gets a range."""
     for mask in range(pods.mask - 1, max(pods.cidr.prefixlen, pods.cidr.prefixlen + (len(spec.hosts) - 1).bit_length()) - 1, -1):
-        addresses = pod_network(spec).pod_addresses(spec, pods.model_copy(update={"node_mask": mask}))
-        if addresses is not None and addresses >= most:
+        usable = pod_network(spec).pod_addresses(spec, pods.model_copy(update={"node_mask": mask}))
+        if usable is not None and usable >= most:
             yield mask
             return
 
@@ -149,4 +152,15 @@ def _good_mask(spec: ClusterSpec, pods: PodNetwork, at: str) -> tuple[str, Fix]:
     if shortest > farthest:
         return f"use {wider}", free
     mask = default if shortest <= default <= farthest else min(farthest, pods.cidr.prefixlen + max(8, bits))
+    if free and not _is_sufficient(spec, pods, mask):
+        return f"use {wider}, or node_mask: {mask}", free
     return f"use node_mask: {mask}, or {wider}", add(mask, f"{at}.node_mask")
+
+
+def _is_sufficient(spec: ClusterSpec, pods: PodNetwork, mask: int) -> bool:
+    """Whether every pod of a node gets an address with this node mask, as far as this is known."""
+    _, most = _max_pods(spec)
+    if most is None or not spec.has("hosts"):
+        return True
+    usable = pod_network(spec).pod_addresses(spec, pods.model_copy(update={"node_mask": mask}))
+    return usable is None or usable >= most

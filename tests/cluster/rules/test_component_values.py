@@ -18,6 +18,7 @@ from cluster.file.reader import read_document
 from cluster.rules.component_fields import KUBE_PROXY, FieldType, kubelet_fields
 from cluster.rules.component_values import kube_proxy_limits, kubelet_limits
 from cluster.rules.kubeadm import _KUBE_PROXY_FIELDS, _KUBELET_FIELDS
+from cluster.vocabulary.problems import Severity
 from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease, minor_of
 from lab.build.bundle import build_bundle
 from tests.bundle.image_files import unpack_from_image
@@ -137,7 +138,7 @@ def fields_of(component: str, release: KubernetesRelease) -> dict[str, FieldType
 def our_verdict(component: str, release: KubernetesRelease, fields: dict[str, Any]) -> set[str]:
     """The codes of the problems that sixstack finds."""
     document = {**good_document(), "kubernetes_version": release.kubernetes, "kubeadm": {component: fields}}
-    return {problem.code for problem in read_document(document).problems}
+    return {problem.code for problem in read_document(document).problems if problem.severity is Severity.ERROR}
 
 
 def differences(component: str, release: KubernetesRelease, ask: Verdict, step: int) -> list[str]:
