@@ -107,7 +107,7 @@ def every_pod_of_a_node_gets_an_address(spec: ClusterSpec, pods: PodNetwork, at:
     hints = [f"maxPods: {usable} in kubeadm.kubelet"] if usable > 0 else []
     masks = tuple(_sufficient_masks(spec, pods, most))
     hints += [f"node_mask: {mask} or shorter" for mask in masks]
-    blocks = plugin.block_sizes(spec).get(pods.cidr) is not None
+    blocks = "pools" in plugin.settings
     if blocks:
         hints.append(f"a larger pod CIDR, or a shorter block_size in cni.pools.{family_of(pods.cidr).value}")
     message = f"a node may run {most} pods, but {plugin.title} has {usable} addresses of {pods.cidr} for the pods of a node"

@@ -129,20 +129,17 @@ def endpoint_has_the_port_of_the_api_server(spec: ClusterSpec) -> Iterator[Viola
     port = _bind_port(spec)
     if port is None or spec.control_plane.endpoint is None:
         return
-    name, endpoint_port = split_host_port(spec.control_plane.endpoint, API_PORT)
+    host, endpoint_port = split_host_port(spec.control_plane.endpoint, API_PORT)
     if endpoint_port != port:
-        yield port_difference(name, endpoint_port, port)
-
-
-def port_difference(host: str, endpoint_port: int, port: int) -> Violation:
-    """The violation of rule endpoint-port-differs, which also runs on facts when the file has no addresses."""
-    endpoint = join_host_port(host, endpoint_port)
-    message = f"clients connect to {endpoint}, and the API server listens on port {port}: a load balancer or a packet filter must forward"
-    hint = (
-        f"forward port {endpoint_port} of {host} to port {port} of the control plane; "
-        f"if {host} is the control plane itself, write control_plane: {{bind_port: {endpoint_port}}}"
-    )
-    return Violation("control_plane.endpoint", message, hint)
+        endpoint = join_host_port(host, endpoint_port)
+        message = (
+            f"clients connect to {endpoint}, and the API server listens on port {port}: a load balancer or a packet filter must forward"
+        )
+        hint = (
+            f"forward port {endpoint_port} of {host} to port {port} of the control plane; "
+            f"if {host} is the control plane itself, write control_plane: {{bind_port: {endpoint_port}}}"
+        )
+        yield Violation("control_plane.endpoint", message, hint)
 
 
 def _bind_port(spec: ClusterSpec) -> int | None:
