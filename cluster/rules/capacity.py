@@ -122,9 +122,8 @@ def _max_pods(spec: ClusterSpec) -> tuple[str | None, int | None]:
     """Path and value of the kubelet's limit of pods; no path for its default, no value for a fault that other rules report."""
     argument = spec.kubeadm.extra_args.get("kubelet", {}).get("max-pods")
     if argument is not None:  # overrides the field
-        return "kubeadm.extra_args.kubelet.max-pods", int(argument) if argument.isascii() and argument.isdigit() and len(
-            argument
-        ) <= 10 else None
+        is_number = argument.isascii() and argument.isdigit() and len(argument) <= 10
+        return "kubeadm.extra_args.kubelet.max-pods", int(argument) if is_number else None
     field = spec.kubeadm.kubelet.get("maxPods")
     if field is None:
         return None, _MAX_PODS
