@@ -76,6 +76,9 @@ def node_ports_are_not_ports_of_components(spec: ClusterSpec) -> Iterator[Violat
         listed = ", ".join(f"{component.port} ({component.part})" for component in inside)
         example = f"{DEFAULT_NODE_PORTS.start}-{DEFAULT_NODE_PORTS.stop - 1}"
         message = f"the node ports {ports.start} to {ports.stop - 1} contain {listed}"
+        if any(component.port in DEFAULT_NODE_PORTS for component in inside):
+            yield Violation(_NODE_PORTS_PATH, message, "give the components other ports, or write a range without these ports")
+            return
         hint = f'write a range without these ports, for example "{example}"'
         yield Violation(_NODE_PORTS_PATH, message, hint, remove(_NODE_PORTS_PATH))
 

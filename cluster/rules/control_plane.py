@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.kubeadm.component_settings import ComponentPort, control_plane_ports, kubelet_port, proxy_health_port
 from cluster.pod_networks.plugins import pod_network
 from cluster.rules.families import families_meant
 from cluster.rules.names import is_address, is_host_name
@@ -96,18 +97,8 @@ def endpoint_is_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
         )
 
 
-# ports of the other components on a control plane
-_OTHER_PORTS = {
-    2379: "etcd",
-    2380: "etcd",
-    2381: "etcd",
-    10248: "the kubelet",
-    10249: "kube-proxy",
-    10250: "the kubelet",
-    10256: "kube-proxy",
-    10257: "kube-controller-manager",
-    10259: "kube-scheduler",
-}
+# ports for metrics and health checks on a control plane
+_OTHER_PORTS = (ComponentPort(2381, "etcd"), ComponentPort(10248, "kubelet"), ComponentPort(10249, "kube-proxy"))
 
 
 @spec_rule("bind-port-taken")
@@ -116,7 +107,9 @@ def api_server_has_its_own_port(spec: ClusterSpec) -> Iterator[Violation]:
     port = _bind_port(spec)
     if port is None:
         return
-    taken = _OTHER_PORTS.get(port) or next((local.part for local in pod_network(spec).local_ports if local.port == port), None)
+    others = (*_OTHER_PORTS, kubelet_port(spec), proxy_health_port(spec), *control_plane_ports(spec))
+    parts = {local.port: local.part for local in pod_network(spec).local_ports} | {other.port: other.part for other in others}
+    taken = parts.get(port)
     if taken is not None:
         field = "endpoint" if spec.control_plane.bind_port is None else "bind_port"
         message = f"port {port} is the port of {taken}"

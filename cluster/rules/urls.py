@@ -59,7 +59,7 @@ def urls_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
         address = _literal(url.text)
         # programs in Go convert an IPv4-mapped address to IPv4
         plain = address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
-        if plain is not None and family_of(plain) not in meant:
+        if plain is not None and _unusable(address) is None and family_of(plain) not in meant:
             yield Violation(
                 url.at,
                 f"{address} does not have a family in use ({family_names(spec.families)})",
@@ -74,8 +74,7 @@ def urls_are_of_addresses_that_servers_have(spec: ClusterSpec) -> Iterator[Viola
     host itself, which may have a proxy or mirror of its own."""
     for url in _urls(spec):
         address = _literal(url.text)
-        kind = unusable(address) if address is not None else None
-        if kind not in (None, "loopback", "IPv4-mapped") and not (kind == "link-local" and address is not None and address.version == 4):
+        if (kind := _unusable(address)) is not None:
             message = f"{address} is {kind}, which no server can have"
             yield Violation(url.at, message, "use an address that the hosts can reach, or a name", url.removed)
 
@@ -135,6 +134,13 @@ def _urls(spec: ClusterSpec) -> Iterator[WrittenUrl]:
         yield from proxy_urls(spec)
     if spec.has("images") and spec.images.has("mirrors"):
         yield from mirror_urls(spec)
+
+
+def _unusable(address: Address | None) -> str | None:
+    """Why no server can have the address; None when one can."""
+    kind = unusable(address) if address is not None else None
+    usable = kind in ("loopback", "IPv4-mapped") or (kind == "link-local" and address is not None and address.version == 4)
+    return None if usable else kind
 
 
 def _literal(url: str) -> Address | None:

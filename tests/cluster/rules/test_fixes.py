@@ -39,6 +39,8 @@ DECISIONS: dict[str, dict[str, Any]] = {
     # another mirror may need the authority, or this one may have https
     "ca-unused": {"images": {"ca": {"a.b": "x"}, "mirrors": {"docker.io": ["http://a.b:443"]}}},
     "endpoint-port-differs": {"control_plane": {"endpoint": "api.example.org:8443"}},
+    # another range, or another port of the component
+    "node-ports-contain-component-port": {"kubeadm": {"kube_proxy": {"healthzBindAddress": "0.0.0.0:30256"}}},
     # another folder, a volume or a file in `kubeadm.files`
     "argument-file-not-mounted": {"kubeadm": {"extra_args": {"apiserver": {"audit-policy-file": "/etc/audit.yaml"}}}},
     "argument-file-not-kept": {"kubeadm": {"extra_args": {"apiserver": {"audit-log-path": "/var/log/audit.log"}}}},
