@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
-from cluster.rules.urls import mirror_urls, parse_url, url_hint
+from cluster.rules.urls import mirror_urls, parse_url, wrong_url
 from cluster.vocabulary.families import StackMode
 from cluster.vocabulary.fixes import Change, pointer, remove, rename
 from cluster.vocabulary.hostport import join_host_port, split_host_port, unbracketed_port
@@ -52,7 +52,7 @@ def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
     for url in mirror_urls(spec):
         parts = parse_url(url.text)
         if parts is None:
-            yield Violation(url.at, f"{quoted(url.text)} is not a URL", url_hint(url.text, "https://mirror.example.org"), url.removed)
+            yield Violation(url.at, f"{quoted(url.text)} is not a URL", *wrong_url(url, "https://mirror.example.org"))
         elif parts.path.strip("/") and "v2" not in parts.path.split("/"):
             root, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
             if len(url.text) > _LONGEST:

@@ -117,16 +117,18 @@ def parse_url(text: str) -> SplitResult | None:
     return parts if valid else None
 
 
-def url_hint(text: str, example: str) -> str:
-    """What to write instead of a string that is not a URL."""
+def wrong_url(url: WrittenUrl, example: str) -> tuple[str, Fix]:
+    """Hint and fix of a string that is not a URL."""
+    text = url.text
     match = re.fullmatch(r"(https?://)([0-9A-Fa-f:.]+)((?:/.*)?)", text) if len(text) < _LONGEST else None
     if match is not None:
         scheme, netloc, path = match.groups()
         spellings = [f"{scheme}{join_host_port(*parts)}{path}"] if (parts := unbracketed_port(netloc)) is not None else []
         spellings += [f"{scheme}[{netloc}]{path}"] if is_address(netloc) else []
         if spellings:
-            return f"write {' or '.join(spellings)}: an IPv6 address has brackets in a URL"
-    return f"write for example {example}"
+            fix = (Change("replace", url.pointer, spellings[0]),) if len(spellings) == 1 else ()
+            return f"write {' or '.join(spellings)}: an IPv6 address has brackets in a URL", fix
+    return f"write for example {example}", url.removed
 
 
 def _urls(spec: ClusterSpec) -> Iterator[WrittenUrl]:

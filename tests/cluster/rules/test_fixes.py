@@ -33,6 +33,7 @@ DECISIONS: dict[str, dict[str, Any]] = {
     "malformed-endpoint": {"control_plane": {"endpoint": "fd66::100:6443"}},
     "malformed-san": {"control_plane": {"extra_sans": ["fd66::100:6443"]}},
     "malformed-ssh-address": {"hosts[0].ssh.address": "fd66::100:2222"},
+    "malformed-proxy": {"proxy": {"http": "http://fd66::1:3128", "no_proxy": ["fd66::1:3128"]}},
     # the root of the registry API is before the path or behind it
     "malformed-mirror": {"images": {"mirrors": {"docker.io": ["https://a.b/c"]}}},
     "malformed-ca": {"images": {"ca": {"a.b": "x"}}},
@@ -138,7 +139,7 @@ FIXED: dict[str, list[dict[str, Any]]] = {
     "malformed-image-repository": [{"images": {"repository": "https://x/"}}],
     "malformed-mirror": [{"images": {"mirrors": {"docker.io": ["x y", "https://a.b"]}}}, {"images": {"mirrors": {"a b": ["https://a.b"]}}}, {"images": {"mirrors": {"index.docker.io": ["https://a.b"]}}}, {"images": {"mirrors": {"index.docker.io": ["https://a.b"], "docker.io": ["https://c.d"]}}}],
     "duplicate-mirror": [{"images": {"mirrors": {"a.b:5000": ["https://a.b", "https://c.d", "https://a.b"]}}}],
-    "malformed-proxy": [{"proxy": {"http": "x y"}}, {"proxy": {"no_proxy": ["a b"]}}],
+    "malformed-proxy": [{"proxy": {"http": "x y"}}, {"proxy": {"no_proxy": ["a b"]}}, {"proxy": {"http": "http://fd66:1:2:3:4:5:6:7:3128"}}, {"proxy": {"no_proxy": ["10.1.*", "[fd66::1]", "fd66:1:2:3:4:5:6:7:80", "10.0.0.0/255.0.0.0", "10.0.0.0/33", "a/b", "a:x"]}}],
     "secret-in-file": [{"proxy": {"http": "http://u:p@proxy.example.org:1"}}, {"images": {"mirrors": {"docker.io": ["https://u:p@a.b"]}}}],
     "unusable-url-address": [{"proxy": {"http": "http://0.0.0.0:3128"}}, {"images": {"mirrors": {"docker.io": ["https://[ff02::1]", "https://a.b"]}}}],
     "url-family": [{"stack": "ipv4", "proxy": {"http": "http://[fd66::1]:3128"}, "network": {"pods": [{"cidr": "10.244.0.0/16"}], "services": ["10.96.0.0/16"]}, "primary_family": OUT} | {f"hosts[{index}].addresses": OUT for index in range(3)}],
