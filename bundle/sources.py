@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bundle.faults import BundleFault
 from bundle.manifest import Sha256
 from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.yaml_loader import NotYAML, load_document
 
 DEFAULT_SOURCES = Path(__file__).parent / "sources.yaml"
 
@@ -84,8 +84,8 @@ def read_sources(path: Path = DEFAULT_SOURCES) -> Sources:
     """Read a sources file; BundleFault with all problems when it is invalid."""
     hint = f"Write the file like {DEFAULT_SOURCES}"
     try:
-        return Sources.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return Sources.model_validate(load_document(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, NotYAML) as error:
         raise BundleFault([Problem("bundle-sources", str(path), f"cannot be read: {error}", hint)]) from error
     except ValidationError as error:
         raise BundleFault(

@@ -42,6 +42,8 @@ def file_text(file: str) -> str:
     """The text of FILE; Unreadable when it does not exist, is too large or is not UTF-8."""
     try:
         if file == "-":
+            if sys.stdin is None:
+                raise Unreadable("standard input is closed: write the path of a file instead of `-`")
             data = sys.stdin.buffer.read(_SIZE_LIMIT + 1)
         else:
             with open(file, "rb") as stream:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -40,9 +43,12 @@ COMMANDS = {
     "demo": "create a verified cluster on new lab hosts (`make demo` runs this)",
 }
 
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns the exit code of cli/exit_codes.py."""
+    _print_every_character()
     arguments = list(sys.argv[1:] if argv is None else argv)
     named = next((word for word in arguments if not word.startswith("-")), None)
     parser = argparse.ArgumentParser(prog="sixstack", description="Kubernetes clusters with the address families that you choose.")
@@ -56,16 +62,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     assert module is not None  # argparse has ended the program for every other name
     try:
-        return int(module.run(options))
+        code = int(module.run(options))
+        if sys.stdout is not None:
+            # here and not when Python exits, which ignores the error
+            sys.stdout.flush()
+        return code
     except BrokenPipeError:
         # the reader of the output has exited (`sixstack audit demo | head`); discard the rest of the buffer
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        # what is left in the buffer has no place either; standard error may be the full one
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError):
+            print(f"sixstack: the output cannot be written: {error.strerror}", file=sys.stderr, flush=True)
+        return ENVIRONMENT
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except Exception as error:
         return _print_error(error)
+
+
+def _print_every_character() -> None:
+    """Escape what the encoding of the terminal does not have, such as the bytes of a file name that are not UTF-8, instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def module_of(name: str) -> str:

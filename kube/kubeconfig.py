@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.yaml_loader import NotYAML, load_document
 
 # kubeadm puts this name into the certificate of every API server
 SERVER_NAME = "kubernetes"
@@ -48,20 +47,24 @@ def read_kubeconfig(source: str | Mapping[str, Any], *, any_name: bool = True) -
         context = _named(document["contexts"], document["current-context"])["context"]
         cluster = _named(document["clusters"], context["cluster"])["cluster"]
         user = _named(document["users"], context["user"])["user"]
-        server = urlsplit(cluster["server"])
-        authority = _decoded(cluster["certificate-authority-data"])
+        server, authority = cluster["server"], _decoded(cluster["certificate-authority-data"])
     except (KeyError, TypeError) as error:
         raise EnvironmentFault(
             f"the kubeconfig lacks {error}: it needs a current context whose cluster has `server` and `certificate-authority-data`"
         ) from None
-    if server.scheme != "https" or not server.hostname:
-        raise EnvironmentFault(f"the kubeconfig's server is {cluster['server']!r}: it must be an https URL")
-    if not (("client-certificate-data" in user and "client-key-data" in user) or "token" in user):
+    try:
+        url = urlsplit(server)
+        host, port = url.hostname, url.port
+    except (ValueError, AttributeError, TypeError):
+        host = None
+    if not host or url.scheme != "https":
+        raise EnvironmentFault(f"the kubeconfig's server is {quoted(server)}: it must be an https URL")
+    if not isinstance(user, Mapping) or not (("client-certificate-data" in user and "client-key-data" in user) or "token" in user):
         raise EnvironmentFault("the kubeconfig's user has neither `client-certificate-data` and `client-key-data` nor `token`: embed them")
     return Kubeconfig(
-        host=server.hostname,
-        port=server.port or 443,
-        server_name=cluster.get("tls-server-name") or (SERVER_NAME if any_name else server.hostname),
+        host=host,
+        port=port or 443,
+        server_name=cluster.get("tls-server-name") or (SERVER_NAME if any_name else host),
         authority=authority,
         certificate=_decoded(user["client-certificate-data"]) if "client-certificate-data" in user else None,
         key=_decoded(user["client-key-data"]) if "client-key-data" in user else None,
@@ -72,8 +75,8 @@ def read_kubeconfig(source: str | Mapping[str, Any], *, any_name: bool = True) -
 def kubeconfig_document(text: str) -> dict[str, Any]:
     """The document of a kubeconfig; EnvironmentFault, without a quotation of the text and its keys, when it is damaged."""
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):  # the message quotes the text with its keys
+        document = load_document(text)
+    except NotYAML:
         document = None
     if not isinstance(document, dict):
         raise EnvironmentFault(_NOT_A_MAPPING)
@@ -98,5 +101,5 @@ def _named(entries: list[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
 def _decoded(data: str) -> str:
     try:
         return base64.b64decode(data, validate=True).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError):
+    except (ValueError, TypeError):
         raise EnvironmentFault("a certificate or key in the kubeconfig is not base64 of PEM text") from None

@@ -7,13 +7,12 @@ import re
 from ipaddress import ip_network
 from typing import Any
 
-import yaml
-
 from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.pod_networks.plugins import POD_NETWORKS
 from cluster.pod_networks.recognition import Workload, installed_network
 from cluster.vocabulary.families import Network
 from cluster.vocabulary.spec import Taint, TaintEffect
+from cluster.vocabulary.yaml_loader import NotYAML, load_document
 from kube.client import Document, KubeApi
 from kube.nodes import MANAGED, internal_addresses
 from kube.wait import NODES, deployment_available
@@ -86,8 +85,8 @@ def _block_sizes(api: KubeApi, pools_path: str) -> dict[Network, int]:
 def _kubeadm(config_maps: dict[str, Document], name: str, key: str) -> dict[str, Any]:
     """A document in a ConfigMap of kubeadm; {} when it does not exist or the owner replaced it with other content."""
     try:
-        document = yaml.safe_load(config_maps.get(name, {}).get("data", {}).get(key, ""))
-    except yaml.YAMLError:
+        document = load_document(config_maps.get(name, {}).get("data", {}).get(key, ""))
+    except NotYAML:
         return {}
     return document if isinstance(document, dict) else {}
 

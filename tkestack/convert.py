@@ -54,7 +54,8 @@ def import_documents(sources: Sequence[Source], choices: Choices, *, cni: str = 
     for resource in documents.resources:
         report_unread_fields(resource, report)
     if errors_in(report.problems):
-        return Imported(None, (), tuple(report.changes), tuple(dict.fromkeys(report.problems)), documents.lines)
+        problems = (*dict.fromkeys(report.problems), *report.problems.rest("documents"))
+        return Imported(None, (), tuple(report.changes), problems, documents.lines)
     found = tuple(_with_origin(problem, report) for problem in read_document(document).problems)
     return Imported(document, logins, tuple(report.changes), (*report.problems, *found), documents.lines)
 

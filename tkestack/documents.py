@@ -10,7 +10,7 @@ from enum import StrEnum
 from cluster.file.document import parse_document
 from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.partial import UNREAD
-from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.problems import Problem, ProblemList
 from cluster.vocabulary.quoting import quoted
 from tkestack.fields import Fields, child_path
 from tkestack.report import Report
@@ -81,7 +81,7 @@ def read_sources(sources: Sequence[Source], report: Report) -> Documents:
         for number, chunk in enumerate(chunks, start=1):
             path = f"{name}: " if len(chunks) == 1 else f"{name}#{number}: "
             document = parse_document(chunk)
-            report.problems += [_without_quotes(problem, path) for problem in document.problems]
+            report.problems.extend(ProblemList(_without_quotes(problem, path) for problem in document.problems))
             lines |= {(path + inner if inner else path): line for inner, line in document.lines.items()}
             if document.data is not UNREAD:
                 found += _resources(document.data, path, report)

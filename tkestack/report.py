@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.problems import Problem, ProblemList
 
 
 class FieldOutcome(StrEnum):
@@ -43,7 +43,7 @@ class Report:
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
-        self.problems: list[Problem] = []
+        self.problems = ProblemList()
         self.origins: dict[str, str] = {}  # path in the cluster file -> path in a document
         self._reported: set[str] = set()
 

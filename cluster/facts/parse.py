@@ -74,8 +74,8 @@ class _Reading:
             return default
         try:
             return parser(self.sections[part])
-        # every error of a parser on malformed text, deeply nested JSON and huge numbers included
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError) as error:
+        # every error of a parser on malformed text: deeply nested JSON and a generator that ends early (RuntimeError), huge numbers
+        except (ValueError, LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError) as error:
             self.unknown.append(Unknown(part, without_control(f"{type(error).__name__}: {error}")[:200]))
             return default
 

@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 import yaml
 
 from cluster.vocabulary.partial import UNREAD, join_path
-from cluster.vocabulary.problems import Problem
-
-try:
-    from yaml import CSafeLoader as Loader
-except ImportError:  # PyYAML built without libyaml: ten times slower, the same result
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
+from cluster.vocabulary.problems import Problem, ProblemList
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.yaml_loader import BoundedLoader, TooDeep
 
 # a cluster of 500 hosts is 200 kB; more is a mistake or an attack
 LONGEST = 1_000_000
@@ -25,6 +22,8 @@ _MOST_NODES = 200_000
 _DEEPEST = 64
 # number of lines with a syntax fault that are set aside
 _MOST_SYNTAX_FAULTS = 50
+# the text is parsed again after each; 1 MB takes half a second
+_MOST_PARSED = 5_000_000
 
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,39})\Z")
@@ -39,6 +38,7 @@ _FORBIDDEN = re.compile("[^\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U000
 _KEY = re.compile(r"""(\s*+(?:-\s++)*+)([^\s#:'"\[\]{},&*!|>%@`-][^:#]*+|"[^"]*+"\s*+|'[^']*+'\s*+):(?:\s|$)""")
 _ITEM = re.compile(r"(\s*-)(?:\s|$)")
 _ASIDE = " !unread ''"
+_LESS_DEEP = f"use at most {_DEEPEST} levels, and write the values without aliases"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Document:
     """The data of a text. `incomplete`: a line with a syntax fault was dropped, so a missing field may have been on that line."""
 
     data: object
-    problems: tuple[Problem, ...]
+    problems: ProblemList
     incomplete: bool = False
     lines: dict[str, int] = field(default_factory=dict)  # path of a field or item -> line
 
@@ -59,10 +59,11 @@ def parse_document(text: str) -> Document:
     """
     if len(text) > LONGEST:
         return Document(
-            UNREAD, (Problem("too-long", "cluster file", f"the file has {len(text)} characters", f"use at most {LONGEST} characters"),)
+            UNREAD,
+            ProblemList([Problem("too-long", "cluster file", f"the file has {len(text)} characters", f"use at most {LONGEST} characters")]),
         )
     lines = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff").split("\n")
-    problems: list[Problem] = []
+    problems = ProblemList()
     incomplete = False
     aside: set[int] = set()
     for number, line in enumerate(lines):
@@ -71,9 +72,9 @@ def parse_document(text: str) -> Document:
             lines[number] = _set_aside(line)
             aside.add(number)
             incomplete = incomplete or not lines[number]
-    while len(problems) < _MOST_SYNTAX_FAULTS:
+    for _ in range(min(_MOST_SYNTAX_FAULTS, _MOST_PARSED // (len(text) + 1)) - len(problems)):
         try:
-            loader = Loader("\n".join(lines))
+            loader = BoundedLoader("\n".join(lines))
             try:
                 node = loader.get_single_node()
             finally:
@@ -90,13 +91,17 @@ def parse_document(text: str) -> Document:
             aside.add(number)
             incomplete = incomplete or not lines[number]
             continue
-        except (yaml.YAMLError, RecursionError):
-            problems.append(_syntax(0, "the file cannot be read as YAML", "write plain YAML, without deep nesting"))
+        except TooDeep as error:
+            problems.append(Problem("too-deep", f"line {error.line + 1}", "nested too deep", _LESS_DEEP))
+            break
+        except yaml.YAMLError:
+            problems.append(_syntax(0, "the file cannot be read as YAML", "write plain YAML"))
             break
         constructor = _Constructor(aside)
         data = constructor.data(node, "")
-        return Document(data, (*problems, *constructor.problems), incomplete, constructor.lines)
-    return Document(UNREAD, tuple(problems), incomplete)
+        problems.extend(constructor.problems)
+        return Document(data, problems, incomplete, constructor.lines)
+    return Document(UNREAD, problems, incomplete)
 
 
 class _Constructor:
@@ -104,9 +109,10 @@ class _Constructor:
 
     def __init__(self, aside: Set[int]) -> None:
         self._aside = aside
-        self.problems: list[Problem] = []
+        self.problems = ProblemList()
         self.lines: dict[str, int] = {}
         self._nodes = 0
+        self._too_deep = False
 
     def data(self, node: yaml.Node | None, path: str, depth: int = 0) -> object:  # noqa: PLR0911 one per type
         self._nodes += 1
@@ -116,8 +122,9 @@ class _Constructor:
         self.lines.setdefault(path, node.start_mark.line + 1)
         # count nodes after expanding aliases: a few lines can expand to billions of nodes
         if depth > _DEEPEST or self._nodes > _MOST_NODES:
-            if not any(problem.code == "too-deep" for problem in self.problems):
-                self._fault("too-deep", node, path, "nested too deep, or expanded too often by aliases", "write the values without aliases")
+            if not self._too_deep:
+                self._too_deep = True
+                self._fault("too-deep", node, path, "nested too deep, or expanded too often by aliases", _LESS_DEEP)
             return UNREAD
         if node.tag == "!unread" and node.start_mark.line in self._aside:  # elsewhere the tag is the user's
             return UNREAD
@@ -153,7 +160,11 @@ class _Constructor:
             elif key.value in lines:
                 field_path = join_path(path, key.value)
                 self._fault(
-                    "duplicate-key", key, field_path, f"{key.value} is already set in line {lines[key.value]}", "keep one of the two lines"
+                    "duplicate-key",
+                    key,
+                    field_path,
+                    f"{quoted(key.value)} is already set in line {lines[key.value]}",
+                    "keep one of the two lines",
                 )
             else:
                 field_path = join_path(path, key.value)
@@ -191,7 +202,8 @@ def _set_aside(line: str) -> str:
     if _ASIDE in line or "\t" in line[: len(line) - len(line.lstrip())]:
         return ""
     if match := _KEY.match(line):
-        return f"{match[1]}{match[2]}:{_ASIDE}"
+        # the name itself may have a forbidden character
+        return "" if _FORBIDDEN.search(match[2]) else f"{match[1]}{match[2]}:{_ASIDE}"
     if match := _ITEM.match(line):
         return match[1] + _ASIDE
     return ""
@@ -228,7 +240,8 @@ def _syntax(number: int, message: str, hint: str) -> Problem:
 
 
 def _error_text(error: yaml.MarkedYAMLError) -> str:
-    return ": ".join(str(part) for part in (error.context, error.problem) if part)
+    # the name of an alias or tag in it has any length
+    return ": ".join(str(part) for part in (error.context, error.problem) if part)[:200]
 
 
 def _hint(error: yaml.MarkedYAMLError) -> str:

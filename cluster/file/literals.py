@@ -12,11 +12,12 @@ from cluster.vocabulary.spec import parse_address, parse_network
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The fault of a value: code, message and hint."""
+    """The fault of a value: code, message and hint, and the value that was meant if it is clear."""
 
     code: str
     message: str
     hint: str
+    intended: str | None = None
 
 
 def read_address(value: object) -> tuple[Address | None, Fault | None]:
@@ -24,7 +25,7 @@ def read_address(value: object) -> tuple[Address | None, Fault | None]:
     try:
         return parse_address(value), None
     except ValueError:
-        return None, Fault("not-an-address", f"{quoted(value)} is not an IP address", _address_hint(value))
+        return None, Fault("not-an-address", f"{quoted(value)} is not an IP address", _address_hint(value), _intended_address(value))
 
 
 def read_network(value: object) -> tuple[Network | None, Fault | None]:
@@ -36,11 +37,12 @@ def read_network(value: object) -> tuple[Network | None, Fault | None]:
     if intended is None:
         return None, Fault("not-a-network", f"{quoted(value)} is not a network", _network_hint(value))
     prefix = value.partition("/")[2] if isinstance(value, str) else ""
+    message, hint = f"{quoted(value)} has a netmask instead of a prefix length", f"use {intended}"
     if prefix.isdigit() and prefix != str(intended.prefixlen):
-        return None, Fault("not-a-network", f"{quoted(value)} has a prefix length with leading zeros", f"use {intended}")
-    if prefix.isdigit():
-        return intended, Fault("host-bits-set", f"{quoted(value)} has host bits set", f"use {intended}")
-    return None, Fault("not-a-network", f"{quoted(value)} has a netmask instead of a prefix length", f"use {intended}")
+        message = f"{quoted(value)} has a prefix length with leading zeros"
+    elif prefix.isdigit():
+        return intended, Fault("host-bits-set", f"{quoted(value)} has host bits set", hint, str(intended))
+    return None, Fault("not-a-network", message, hint, str(intended))
 
 
 def colon_trap(value: object) -> str | None:
@@ -58,6 +60,17 @@ def _intended_network(value: object) -> Network | None:
         return None
     try:
         return parse_network(str(ip_interface(value).network))
+    except ValueError:
+        return None
+
+
+def _intended_address(value: object) -> str | None:
+    """The address of a string with brackets or a prefix length."""
+    if not isinstance(value, str):
+        return None
+    bare = value.removeprefix("[").removesuffix("]").partition("/")[0]
+    try:
+        return str(parse_address(bare))
     except ValueError:
         return None
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cluster.file.fields import FieldReader
 from cluster.rules.offline import check_spec
-from cluster.vocabulary.problems import Problem, errors_in
+from cluster.vocabulary.control_characters import printable
+from cluster.vocabulary.problems import Problem, ProblemList, errors_in
 from cluster.vocabulary.spec import ClusterSpec
 
 _LONGEST_PATH = 1000  # a longer one has a field name that no cluster file has
@@ -27,6 +28,7 @@ SHAPES = {
     "malformed": "A string does not have the format of its field.",
     "too-long": "A string or the file is too long.",
     "too-deep": "Values are nested too deep, or aliases expand to too many values.",
+    "too-many-problems": "More problems were found than are listed. An error if one of the others is an error, else a warning.",
     "control-character": "A string contains an invisible control character.",
     "not-an-address": "A string is not an IP address. Brackets, zones (`%eth0`) and prefix lengths are not allowed.",
     "not-a-network": "A string is not a network in CIDR notation.",
@@ -64,18 +66,27 @@ def read_text(text: str, *, saved_as: str | None = None) -> Reading:
 
 def read_document(document: object) -> Reading:
     """Read plain data from YAML, JSON or Prefect's parameters. Never raises."""
-    return _read(document, ())
+    return _read(document, ProblemList())
 
 
-def _read(document: object, problems: tuple[Problem, ...], saved_as: str | None = None) -> Reading:
+def _read(document: object, problems: ProblemList, saved_as: str | None = None) -> Reading:
     reader = FieldReader()
     spec = reader.model(ClusterSpec, document, "")
     if saved_as is not None and spec.has("name") and spec.name != saved_as:
         hint = f"write `name: {saved_as}`, or save this file under its own name: `sixstack save FILE`"
-        problems += (Problem("saved-under-another-name", "name", f"{spec.name} is saved as {saved_as}", hint),)
+        problems.append(Problem("saved-under-another-name", "name", f"{spec.name} is saved as {saved_as}", hint))
+    problems.extend(reader.problems)
     # run every rule whose inputs could be read
-    found = tuple(sorted(dict.fromkeys((*problems, *reader.problems, *check_spec(spec))), key=_sort_key))
+    problems.extend(check_spec(spec))
+    found = (*sorted(dict.fromkeys(map(_printable, problems)), key=_sort_key), *problems.rest("cluster file"))
     return Reading(None if errors_in(found) else spec, found)
+
+
+def _printable(problem: Problem) -> Problem:
+    """The problem without the control characters of a name or value: it is printed on a terminal."""
+    if all(text.isprintable() for text in (problem.path, problem.message, problem.hint)):
+        return problem
+    return replace(problem, path=printable(problem.path), message=printable(problem.message), hint=printable(problem.hint))
 
 
 def _sort_key(problem: Problem) -> tuple[int, list[tuple[int, str]]]:

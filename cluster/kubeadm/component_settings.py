@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cluster.vocabulary.hostport import API_PORT, split_host_port
+from cluster.vocabulary.hostport import API_PORT, api_bind_port, split_host_port
 from cluster.vocabulary.spec import ClusterSpec
 
 # kube-apiserver's default of --service-node-port-range
@@ -79,8 +79,17 @@ def control_plane_ports(spec: ClusterSpec) -> tuple[ComponentPort, ...]:
 
 
 def component_ports(spec: ClusterSpec) -> tuple[ComponentPort, ...]:
-    """All fixed TCP ports of a control plane, with the default port of the API server."""
-    return (ComponentPort(API_PORT, "kube-apiserver"), kubelet_port(spec), proxy_health_port(spec), *control_plane_ports(spec))
+    """All fixed TCP ports of a control plane."""
+    return (ComponentPort(_api_port(spec), "kube-apiserver"), kubelet_port(spec), proxy_health_port(spec), *control_plane_ports(spec))
+
+
+def _api_port(spec: ClusterSpec) -> int:
+    """The port of the API server, as far as the file shows it."""
+    own = [address for host in spec.control_planes for address in host.addresses] if spec.control_plane.endpoint is not None else []
+    try:
+        return api_bind_port(spec.control_plane, own)
+    except ValueError:
+        return API_PORT  # rule malformed-endpoint
 
 
 def _port(value: object, default: int) -> int:

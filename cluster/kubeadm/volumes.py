@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -12,6 +13,7 @@ FILES_FOLDER = "/etc/kubernetes/sixstack"
 FILES_VOLUME = "sixstack-files"
 # components that can have volumes, as in `kubeadm.extra_volumes`
 COMPONENTS = ("apiserver", "controller_manager", "scheduler")
+_LONGEST_PATH = 4096  # PATH_MAX of Linux
 # names of kubeadm's own volumes: an extra volume with such a name replaces the volume of kubeadm
 OWN_VOLUMES = (
     "k8s-certs",
@@ -33,10 +35,6 @@ class Mount:
 
     path: str
     read_only: bool
-
-    def contains(self, path: str) -> bool:
-        """Whether the path is the mounted file, or is in the mounted folder."""
-        return PurePosixPath(path).is_relative_to(self.path)
 
 
 _AUTHORITIES = (
@@ -72,6 +70,17 @@ def mounts_of(spec: ClusterSpec, component: str) -> tuple[Mount, ...]:
     return (*KUBEADM_MOUNTS[component], *(Mount(volume.inside, volume.read_only) for volume in volumes_of(spec, component)))
 
 
-def mount_of(path: str, mounts: tuple[Mount, ...]) -> Mount | None:
-    """The innermost mount that contains a path, or None."""
-    return max((mount for mount in mounts if mount.contains(path)), key=lambda mount: len(mount.path), default=None)
+class Mounts:
+    """Finds the mount that a file is in."""
+
+    def __init__(self, mounts: Iterable[Mount]) -> None:
+        self._by_path: dict[PurePosixPath, Mount] = {}
+        for mount in mounts:
+            self._by_path.setdefault(PurePosixPath(mount.path), mount)
+
+    def of(self, path: str) -> Mount | None:
+        """The innermost mount that contains a path, or None."""
+        if len(path) >= _LONGEST_PATH:
+            return None
+        place = PurePosixPath(path)
+        return next((self._by_path[at] for at in (place, *place.parents) if at in self._by_path), None)

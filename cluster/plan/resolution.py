@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -37,18 +37,29 @@ def resolve_offline(spec: ClusterSpec, others: Sequence[Host] = ()) -> ResolvedS
 def resolved_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Problem, ...]:
     """What the offline rules find once the addresses of hosts are known, and did not find in the file.
 
-    Where a member of the cluster has such an address already, nothing can be changed without a new cluster: a warning.
+    A problem of members of the cluster alone is a warning, because nothing can be changed without a new cluster. A range with addresses of several
+    hosts is one problem: an error if one of the hosts is new.
     """
-    found = {host.name: node_addresses(spec, host, facts[host.name]) for host in spec.hosts if host.name in facts}
+    in_file = {_fault(problem) for problem in check_spec(spec)}
+    members = {host.name for host in spec.hosts if host.name in facts and registered_addresses(spec, facts[host.name])}
+    of_members = {_fault(problem) for problem in check_spec(_with_addresses(spec, facts, members))} if members else set()
+    return tuple(
+        replace(problem, severity=Severity.WARNING) if _fault(problem) in of_members else problem
+        for problem in check_spec(_with_addresses(spec, facts, facts.keys()))
+        if _fault(problem) not in in_file
+    )
+
+
+def _fault(problem: Problem) -> tuple[str, str, str]:
+    """What stays the same when more addresses are known. A hint may propose another range then."""
+    return problem.code, problem.path, problem.message
+
+
+def _with_addresses(spec: ClusterSpec, facts: Mapping[str, HostFacts], names: Set[str]) -> ClusterSpec:
+    """The spec with the addresses of the hosts with these names."""
+    found = {host.name: node_addresses(spec, host, facts[host.name]) for host in spec.hosts if host.name in names}
     hosts = tuple(
         host.model_copy(update={"addresses": found[host.name]}) if len(found.get(host.name, ())) == len(spec.families) else host
         for host in spec.hosts
     )
-    known = set(check_spec(spec))
-    problems = [problem for problem in check_spec(spec.model_copy(update={"hosts": hosts})) if problem not in known]
-    members = {host.name for host in spec.hosts if host.name in facts and registered_addresses(spec, facts[host.name])}
-    new_hosts = tuple(f"hosts[{index}]" for index, host in enumerate(spec.hosts) if host.name not in members)
-    return tuple(
-        replace(problem, severity=Severity.WARNING) if members and not problem.path.startswith(new_hosts) else problem
-        for problem in problems
-    )
+    return spec.model_copy(update={"hosts": hosts})

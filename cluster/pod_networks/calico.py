@@ -9,6 +9,7 @@ from typing import Any
 
 from cluster.pod_networks.protocol import Leftovers, LocalPort, PodNetworkPlugin, PodNetworkRule, Release
 from cluster.vocabulary.families import Family, Network, StackMode, family_of
+from cluster.vocabulary.fixes import Fix, add, remove
 from cluster.vocabulary.migration import NOTHING, Action
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Severity, Violation
@@ -65,7 +66,7 @@ def no_pool_of_an_absent_family(spec: ClusterSpec) -> Iterator[Violation]:
     for family in Family:
         if family not in spec.families and spec.cni.pools.of(family) != Pools().of(family):
             message = f"the cluster has no {family.value} pods, because its stack is {spec.stack.value}"
-            yield Violation(f"cni.pools.{family.value}", message, "remove it")
+            yield Violation(f"cni.pools.{family.value}", message, "remove it", remove(f"cni.pools.{family.value}"))
 
 
 def block_size_is_of_the_family(spec: ClusterSpec) -> Iterator[Violation]:
@@ -74,7 +75,12 @@ def block_size_is_of_the_family(spec: ClusterSpec) -> Iterator[Violation]:
         size, sizes = spec.cni.pools.block_size(family), BLOCK_SIZES[family]
         if size not in sizes:
             message = f"/{size} is not within /{sizes.start} to /{sizes.stop - 1}, the sizes of Calico's {family.value} blocks"
-            yield Violation(f"cni.pools.{family.value}.block_size", message, f"use {DEFAULT_BLOCKS[family]}")
+            yield Violation(
+                f"cni.pools.{family.value}.block_size",
+                message,
+                f"use {DEFAULT_BLOCKS[family]}",
+                remove(f"cni.pools.{family.value}.block_size"),
+            )
 
 
 def every_host_gets_a_block(spec: ClusterSpec, pods: PodNetwork, at: str) -> Iterator[Violation]:
@@ -88,10 +94,21 @@ def every_host_gets_a_block(spec: ClusterSpec, pods: PodNetwork, at: str) -> Ite
         return
     found = "has no block" if not blocks else "has one block" if blocks == 1 else f"has {blocks} blocks"
     smaller = max(pods.cidr.prefixlen + (hosts - 1).bit_length(), BLOCK_SIZES[family].start)
+    fix: Fix = ()
     hints = [f"a pod CIDR of /{size - (hosts - 1).bit_length()} or shorter"]
     if smaller in BLOCK_SIZES[family]:
+        fix = _block_size_fix(spec, family, smaller)
         hints.append(f"cni: pools: {family.value}: block_size: {smaller} or longer")
-    yield Violation(f"{at}.cidr", f"{pods.cidr} {found} of /{size}, but the cluster has {hosts} hosts", "use " + ", or ".join(hints))
+    yield Violation(f"{at}.cidr", f"{pods.cidr} {found} of /{size}, but the cluster has {hosts} hosts", "use " + ", or ".join(hints), fix)
+
+
+def _block_size_fix(spec: ClusterSpec, family: Family, size: int) -> Fix:
+    """Set the size, with the mappings around it that the file lacks."""
+    if "pools" not in spec.cni.model_fields_set:
+        return add({family.value: {"block_size": size}}, "cni.pools")
+    if family.value not in spec.cni.pools.model_fields_set:
+        return add({"block_size": size}, f"cni.pools.{family.value}")
+    return add(size, f"cni.pools.{family.value}.block_size")
 
 
 def pods_without_nat_or_tunnel_need_routes(spec: ClusterSpec) -> Iterator[Violation]:
@@ -102,10 +119,15 @@ def pods_without_nat_or_tunnel_need_routes(spec: ClusterSpec) -> Iterator[Violat
         if pool.encapsulation is Encapsulation.NEVER:
             message = f"packets of {pods.cidr} are not encapsulated, which works only between nodes in the same subnet"
             hint = f"put all nodes into one subnet, or write {Encapsulation.CROSS_SUBNET.value}"
-            yield Violation(f"cni.pools.{family.value}.encapsulation", message, hint)
+            yield Violation(f"cni.pools.{family.value}.encapsulation", message, hint, remove(f"cni.pools.{family.value}.encapsulation"))
         if not pool.nat_outgoing:
             message = f"traffic that leaves the cluster has source addresses from {pods.cidr} (network.pods[{index}])"
-            yield Violation(f"cni.pools.{family.value}.nat_outgoing", message, f"route {pods.cidr} to the nodes, or remove nat_outgoing")
+            yield Violation(
+                f"cni.pools.{family.value}.nat_outgoing",
+                message,
+                f"route {pods.cidr} to the nodes, or remove nat_outgoing",
+                remove(f"cni.pools.{family.value}.nat_outgoing"),
+            )
 
 
 def _blocks(cidr: Network, size: int) -> int:

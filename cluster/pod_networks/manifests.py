@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.pod_networks.protocol import PodNetworkPlugin, PodNetworkRule
+from cluster.vocabulary.fixes import replace_by
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import ClusterSpec, CniKind
 
@@ -13,7 +14,10 @@ def manifests_come_from_files(spec: ClusterSpec) -> Iterator[Violation]:
     """The kind `manifests` has no files."""
     if not spec.cni.files:
         yield Violation(
-            "cni.files", "the list of files is empty", "write `files: [my-network.yaml]`, or `kind: none` to apply the files yourself"
+            "cni.files",
+            "the list of files is empty",
+            "write `files: [my-network.yaml]`, or `kind: none` to apply the files yourself",
+            replace_by("none", "cni.kind"),
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cluster.kubeadm.component_settings import DEFAULT_NODE_PORTS, NODE_PORTS_ARGUMENT, component_ports, node_ports, parse_port_range
 from cluster.rules.component_arguments import ARGUMENTS, ArgumentType, arguments_of
 from cluster.rules.registry import spec_rule
+from cluster.vocabulary.fixes import remove
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.problems import Severity, Violation
@@ -33,7 +34,12 @@ def argument_values_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
         expected = ARGUMENTS[component].get(name, ArgumentType.STRING)
         if not _VALUES[expected].fullmatch(value):
             wanted = f"{expected.value} without leading zeros" if expected is ArgumentType.INTEGER else expected.value
-            yield Violation(at, f"expected {expected.value}, got {quoted(value)}", f"write {wanted}, in quotes")
+            yield Violation(
+                at,
+                f"expected {expected.value}, got {quoted(value)}",
+                f"write {wanted}, in quotes",
+                remove(f"kubeadm.extra_args.{component}", name),
+            )
 
 
 @spec_rule("unknown-argument", Severity.WARNING)
@@ -44,8 +50,9 @@ def arguments_are_known(spec: ClusterSpec) -> Iterator[Violation]:
         known = arguments_of(component, minor)
         if name not in known:
             near = nearest_name(name, known)
-            message = f"the --help of {component} in Kubernetes {minor_text(minor)} does not list --{name}"
-            yield Violation(at, message, f"did you mean {near}?" if near else "remove it")
+            message = f"the --help of {component} in Kubernetes {minor_text(minor)} does not list the argument {quoted(name)}"
+            parent = f"kubeadm.extra_args.{component}"
+            yield Violation(at, message, f"did you mean {near}?" if near else "remove it", remove(parent, name))
 
 
 @spec_rule("malformed-node-port-range")
@@ -57,7 +64,8 @@ def node_port_range_can_be_parsed(spec: ClusterSpec) -> Iterator[Violation]:
             parse_port_range(text)
     except ValueError:
         example = f"{DEFAULT_NODE_PORTS.start}-{DEFAULT_NODE_PORTS.stop - 1}"
-        yield Violation(_NODE_PORTS_PATH, f"{quoted(text or '')} is not a range of ports", f'write for example "{example}"')
+        message = f"{quoted(text or '')} is not a range of ports"
+        yield Violation(_NODE_PORTS_PATH, message, f'write for example "{example}"', remove(_NODE_PORTS_PATH))
 
 
 @spec_rule("node-ports-contain-component-port")
@@ -68,7 +76,11 @@ def node_ports_are_not_ports_of_components(spec: ClusterSpec) -> Iterator[Violat
         listed = ", ".join(f"{component.port} ({component.part})" for component in inside)
         example = f"{DEFAULT_NODE_PORTS.start}-{DEFAULT_NODE_PORTS.stop - 1}"
         message = f"the node ports {ports.start} to {ports.stop - 1} contain {listed}"
-        yield Violation(_NODE_PORTS_PATH, message, f'write a range without these ports, for example "{example}"')
+        if any(component.port in DEFAULT_NODE_PORTS for component in inside):
+            yield Violation(_NODE_PORTS_PATH, message, "give the components other ports, or write a range without these ports")
+            return
+        hint = f'write a range without these ports, for example "{example}"'
+        yield Violation(_NODE_PORTS_PATH, message, hint, remove(_NODE_PORTS_PATH))
 
 
 def _arguments(spec: ClusterSpec) -> Iterator[tuple[str, str, str, str]]:

@@ -8,7 +8,10 @@ from cluster.kubeadm.component_settings import node_ports
 from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.pod_networks.protocol import PodNetworkPlugin, PodNetworkRule
 from cluster.rules.registry import SpecRule, item_rule, spec_rule
+from cluster.vocabulary.fixes import remove
+from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.problems import Violation
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Cni
 
 _DEFAULTS = Cni.model_construct()
@@ -23,10 +26,12 @@ def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
     if port in ports:
         message = f"{port} is within the node ports {ports.start} to {ports.stop - 1}"
         default = plugin.default_vxlan_port
+        usable = default not in ports
         yield Violation(
             "cni.vxlan_port",
             message,
-            f"use {default}, or another port outside this range" if default not in ports else "use a port outside this range",
+            f"use {default}, or another port outside this range" if usable else "use a port outside this range",
+            remove("cni.vxlan_port") if usable else (),
         )
 
 
@@ -39,7 +44,9 @@ def every_setting_is_used(spec: ClusterSpec) -> Iterator[Violation]:
             continue
         if getattr(spec.cni, name) != getattr(_DEFAULTS, name):
             wanted = " or ".join(f"kind: {other.kind.value}" for other in POD_NETWORKS.values() if name in other.settings)
-            yield Violation(f"cni.{name}", f"kind {plugin.kind.value} does not use this setting", f"remove it, or write {wanted}")
+            yield Violation(
+                f"cni.{name}", f"kind {plugin.kind.value} does not use this setting", f"remove it, or write {wanted}", remove(f"cni.{name}")
+            )
 
 
 @spec_rule("cni-image-unknown")
@@ -48,8 +55,10 @@ def images_are_those_of_the_kind(spec: ClusterSpec) -> Iterator[Violation]:
     plugin = pod_network(spec)
     for name in spec.cni.images if plugin.image_names else ():
         if name not in plugin.image_names:
-            message = f"{plugin.kind.value} has no image {name}"
-            yield Violation(f"cni.images.{name}", message, f"use one of {', '.join(plugin.image_names)}")
+            message = f"{plugin.kind.value} has no image {quoted(name)}"
+            yield Violation(
+                join_path("cni.images", name), message, f"use one of {', '.join(plugin.image_names)}", remove("cni.images", name)
+            )
 
 
 @spec_rule("cni-version-unsupported")
@@ -62,7 +71,9 @@ def version_is_one_our_manifest_fits(spec: ClusterSpec) -> Iterator[Violation]:
     version = spec.cni.version.removeprefix("v")
     if [int(part) for part in version.split(".")[:2]] != [release.major, release.minor]:
         message = f"the manifests of sixstack are for {plugin.kind.value} {release}, not {version}: {release.why}"
-        yield Violation("cni.version", message, f"use a version of {release}, or `kind: manifests` with the files of {version}")
+        yield Violation(
+            "cni.version", message, f"use a version of {release}, or `kind: manifests` with the files of {version}", remove("cni.version")
+        )
 
 
 @spec_rule("network-policy-differs")
@@ -72,10 +83,18 @@ def network_policy_is_what_the_plugin_does(spec: ClusterSpec) -> Iterator[Violat
     if plugin.policy is False and expected:
         enforcing = " or ".join(f"`kind: {other.kind.value}`" for other in POD_NETWORKS.values() if other.policy)
         yield Violation(
-            "cni.network_policy", f"{plugin.title} does not enforce NetworkPolicy", f"write {enforcing}, or remove this setting"
+            "cni.network_policy",
+            f"{plugin.title} does not enforce NetworkPolicy",
+            f"write {enforcing}, or remove this setting",
+            remove("cni.network_policy"),
         )
     if plugin.policy is True and expected is False:
-        yield Violation("cni.network_policy", f"{plugin.title} enforces every NetworkPolicy", "remove this setting, and create no policies")
+        yield Violation(
+            "cni.network_policy",
+            f"{plugin.title} enforces every NetworkPolicy",
+            "remove this setting, and create no policies",
+            remove("cni.network_policy"),
+        )
 
 
 def _of_its_kind(plugin: PodNetworkPlugin, check: SpecRule) -> SpecRule:

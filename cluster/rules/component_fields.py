@@ -1,7 +1,7 @@
 """The fields of KubeletConfiguration (v1beta1) and KubeProxyConfiguration (v1alpha1) and their types.
 
 From the Go types of Kubernetes 1.35 to 1.37 (k8s.io/kubelet, k8s.io/kube-proxy, k8s.io/component-base). kubeadm
-decodes strictly, and the kubelet does not start with a value of another type. A dot separates a mapping from its field.
+decodes strictly, and the kubelet does not start with a value of another type. A dot separates a mapping from its field, and `[]` a list from the field of its items.
 """
 
 from __future__ import annotations
@@ -25,14 +25,24 @@ class FieldType(Enum):
     INTEGERS = "a list of integers"
     STRING_MAP = "a mapping of names to strings"
     BOOLEAN_MAP = "a mapping of names to true or false"
+    STRINGS_MAP = "a mapping of names to lists of strings"
+    QUANTITY = 'a quantity such as "100Mi"'
+    QUANTITY_MAP = 'a mapping of names to quantities such as "100Mi"'
+    VERBOSITY = "an integer from 0 to 2147483647"
+    INTERVAL = 'a duration such as "5s", or an integer of nanoseconds'
     LIST = "a list"
     MAPPING = "a mapping"
-    ANY = "a value"
 
 
 def _fields(names: dict[FieldType, str]) -> dict[str, FieldType]:
     return {name: kind for kind, listed in names.items() for name in listed.split()}
 
+
+_LOGGING = {
+    FieldType.INTERVAL: "logging.flushFrequency",
+    FieldType.VERBOSITY: "logging.verbosity logging.vmodule[].verbosity",
+    FieldType.QUANTITY: "logging.options.text.infoBufferSize logging.options.json.infoBufferSize",
+}
 
 # of all supported minors; kubelet_fields returns the fields of one minor
 KUBELET = _fields(
@@ -44,6 +54,7 @@ KUBELET = _fields(
             "enableControllerAttachDetach protectKernelDefaults makeIPTablesUtilChains failSwapOn kernelMemcgNotification "
             "enableSystemLogHandler enableSystemLogQuery enableProfilingHandler enableDebugFlagsHandler seccompDefault "
             "registerNode localStorageCapacityIsolation failCgroupV1 "
+            "logging.options.text.splitStream logging.options.json.splitStream "
         ),
         FieldType.STRING: (
             "staticPodPath podLogsDir staticPodURL address tlsCertFile tlsPrivateKeyFile tlsMinVersion "
@@ -51,7 +62,8 @@ KUBELET = _fields(
             "clusterDomain kubeletCgroups systemCgroups cgroupRoot cgroupDriver cpuManagerPolicy memoryManagerPolicy "
             "topologyManagerPolicy topologyManagerScope hairpinMode podCIDR resolvConf contentType memorySwap.swapBehavior "
             "containerLogMaxSize configMapAndSecretChangeDetectionStrategy reservedSystemCPUs showHiddenMetricsForVersion "
-            "systemReservedCgroup kubeReservedCgroup volumePluginDir providerID logging.format memoryReservationPolicy "
+            "systemReservedCgroup kubeReservedCgroup volumePluginDir providerID memoryReservationPolicy "
+            "logging.format logging.vmodule[].filePattern "
             "tracing.endpoint containerRuntimeEndpoint imageServiceEndpoint "
         ),
         FieldType.DURATION: (
@@ -62,9 +74,12 @@ KUBELET = _fields(
             "evictionPressureTransitionPeriod containerLogMonitorInterval shutdownGracePeriod "
             "shutdownGracePeriodCriticalPods crashLoopBackOff.maxContainerRestartPeriod "
         ),
-        FieldType.MAPPING: ("staticPodURLHeader logging.options.text logging.options.json "),
+        FieldType.STRINGS_MAP: "staticPodURLHeader",
+        **_LOGGING,
+        FieldType.INTEGER64: "podPidsLimit maxOpenFiles userNamespaces.idsPerPod shutdownGracePeriodByPodPriority[].shutdownGracePeriodSeconds",
+        FieldType.QUANTITY_MAP: "reservedMemory[].limits",
         FieldType.INTEGER: (
-            "port readOnlyPort registryPullQPS registryBurst eventRecordQPS eventBurst healthzPort oomScoreAdj "
+            "shutdownGracePeriodByPodPriority[].priority reservedMemory[].numaNode port readOnlyPort registryPullQPS registryBurst eventRecordQPS eventBurst healthzPort oomScoreAdj "
             "nodeLeaseDurationSeconds imageGCHighThresholdPercent imageGCLowThresholdPercent maxPods nodeStatusMaxImages "
             "kubeAPIQPS kubeAPIBurst maxParallelImagePulls evictionMaxPodGracePeriod podsPerCore iptablesMasqueradeBit "
             "iptablesDropBit containerLogMaxFiles containerLogMaxWorkers tracing.samplingRatePerMillion "
@@ -75,10 +90,9 @@ KUBELET = _fields(
             "cpuManagerPolicyOptions topologyManagerPolicyOptions qosReserved evictionHard evictionSoft "
             "evictionSoftGracePeriod evictionMinimumReclaim systemReserved kubeReserved defaultPodSysctls "
         ),
-        FieldType.INTEGER64: ("podPidsLimit maxOpenFiles userNamespaces.idsPerPod "),
         FieldType.BOOLEAN_MAP: ("featureGates "),
-        FieldType.ANY: ("logging.flushFrequency logging.verbosity "),
-        FieldType.LIST: ("logging.vmodule shutdownGracePeriodByPodPriority reservedMemory registerWithTaints "),
+        # rule owned-field reports it
+        FieldType.LIST: "registerWithTaints",
         FieldType.NUMBER: ("memoryThrottlingFactor "),
     }
 )
@@ -87,7 +101,7 @@ KUBE_PROXY = _fields(
     {
         FieldType.BOOLEAN_MAP: ("featureGates "),
         FieldType.STRING: (
-            "clientConnection.kubeconfig clientConnection.acceptContentTypes clientConnection.contentType logging.format "
+            "clientConnection.kubeconfig clientConnection.acceptContentTypes clientConnection.contentType logging.format logging.vmodule[].filePattern "
             "hostnameOverride bindAddress healthzBindAddress metricsBindAddress showHiddenMetricsForVersion mode "
             "ipvs.scheduler winkernel.networkName winkernel.sourceVip winkernel.rootHnsEndpointName detectLocalMode "
             "detectLocal.bridgeInterface detectLocal.interfaceNamePrefix clusterCIDR portRange "
@@ -96,13 +110,11 @@ KUBE_PROXY = _fields(
         FieldType.INTEGER: (
             "clientConnection.burst iptables.masqueradeBit nftables.masqueradeBit oomScoreAdj conntrack.maxPerCore conntrack.min "
         ),
-        FieldType.ANY: ("logging.flushFrequency logging.verbosity "),
-        FieldType.LIST: ("logging.vmodule "),
-        FieldType.MAPPING: ("logging.options.text logging.options.json "),
+        **_LOGGING,
         FieldType.BOOLEAN: (
             "bindAddressHardFail enableProfiling iptables.masqueradeAll iptables.localhostNodePorts ipvs.strictARP "
             "nftables.masqueradeAll winkernel.enableDSR winkernel.forwardHealthCheckVip conntrack.tcpBeLiberal "
-            "windowsRunAsService "
+            "windowsRunAsService logging.options.text.splitStream logging.options.json.splitStream "
         ),
         FieldType.DURATION: (
             "iptables.syncPeriod iptables.minSyncPeriod ipvs.syncPeriod ipvs.minSyncPeriod ipvs.tcpTimeout "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import PurePosixPath
 
-from cluster.kubeadm.volumes import COMPONENTS, FILES_FOLDER, KUBEADM_MOUNTS, OWN_VOLUMES, Mount, mount_of, mounts_of
+from cluster.kubeadm.volumes import COMPONENTS, FILES_FOLDER, KUBEADM_MOUNTS, OWN_VOLUMES, Mount, Mounts, mounts_of
 from cluster.rules.kubeadm import argument_owner
 from cluster.rules.registry import spec_rule
+from cluster.vocabulary.fixes import Fix, replace_by
 from cluster.vocabulary.partial import join_path, readable
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.quoting import quoted
@@ -66,21 +67,25 @@ WRITTEN = _names(
 # values that are no files
 _STREAMS = ("-", "default", "stdout", "stderr", "systemd/journal")
 _MOST_CONTENT = 262_144
+# longer paths do not appear in hints
+_LONGEST = 200
 
 
 @spec_rule("argument-file-not-mounted")
 def files_of_arguments_are_in_the_container(spec: ClusterSpec) -> Iterator[Violation]:
     """An argument names a file that the container of the component does not see, or cannot write. The component would not start, and kubeadm init
     would wait for it until its time limit (kubernetes#101521)."""
+    mounts = _mounts(spec)
     for component, name, path, at in _paths(spec, READ):
         if not path.startswith("/"):
             yield Violation(at, f"{quoted(path)} is not an absolute path", "write the absolute path of the file")
-        elif component != "kubelet" and mount_of(path, mounts_of(spec, component)) is None:
+        elif component != "kubelet" and mounts[component].of(path) is None:
             yield Violation(at, f"kubeadm does not mount {quoted(path)} in the container", _mount_hint(component, name, path))
         elif (file := _own_file(path)) is not None and file not in spec.kubeadm.files:
-            yield Violation(at, f"kubeadm.files has no file {quoted(file)}", f"add kubeadm.files: {file}, with the content of the file")
+            hint = f"add kubeadm.files: {_shown(file, 'NAME')}, with the content of the file"
+            yield Violation(at, f"kubeadm.files has no file {quoted(file)}", hint)
     for component, name, path, at in _paths(spec, WRITTEN):
-        mount = mount_of(path, mounts_of(spec, component)) if component != "kubelet" else None
+        mount = mounts[component].of(path) if component != "kubelet" else None
         if not path.startswith("/"):
             yield Violation(at, f"{quoted(path)} is not an absolute path", "write the absolute path of the file")
         elif mount is not None and mount.read_only:
@@ -92,10 +97,11 @@ def files_of_arguments_are_in_the_container(spec: ClusterSpec) -> Iterator[Viola
 @spec_rule("argument-file-not-kept", Severity.WARNING)
 def written_files_outlive_the_container(spec: ClusterSpec) -> Iterator[Violation]:
     """A component writes a file, such as the audit log, into its container. The file is lost when the container restarts."""
+    mounts = _mounts(spec)
     for component, name, path, at in _paths(spec, WRITTEN):
         if component == "kubelet" or name == "wal-dir" or not path.startswith("/"):
             continue
-        if mount_of(path, mounts_of(spec, component)) is None:
+        if mounts[component].of(path) is None:
             hint = _volume_hint(component, path, read_only=False) if component in COMPONENTS else "use a folder in /var/lib/etcd"
             yield Violation(at, f"{quoted(path)} is lost when the container of the component restarts", hint)
 
@@ -103,31 +109,40 @@ def written_files_outlive_the_container(spec: ClusterSpec) -> Iterator[Violation
 @spec_rule("malformed-volume")
 def volumes_are_named_paths(spec: ClusterSpec) -> Iterator[Violation]:
     """The name of an extra volume is not a lowercase RFC 1123 label, or a path is not absolute and normal (kubelet, validation of static pods)."""
-    for _, volume, at in _volumes(spec):
+    names = _volume_names(spec)
+    for component, volume, at in _volumes(spec):
         if volume.has("name") and not _NAME.fullmatch(volume.name):
-            yield Violation(f"{at}.name", f"{quoted(volume.name)} is not a lowercase RFC 1123 label", "write a name such as audit-log")
+            fix = replace_by(_free_name(volume.name, names[component]), f"{at}.name")
+            message = f"{quoted(volume.name)} is not a lowercase RFC 1123 label"
+            yield Violation(f"{at}.name", message, "write a name such as audit-log", fix)
         for field in ("host_path", "mount_path"):
             path = getattr(volume, field) if volume.has(field) else None
-            if path is not None and (hint := _path_hint(path, inside=field == "mount_path")) is not None:
-                yield Violation(f"{at}.{field}", f"{quoted(path)} is not the path of a volume", hint)
+            if path is not None and (wrong := _path_fault(path, f"{at}.{field}", inside=field == "mount_path")) is not None:
+                yield Violation(f"{at}.{field}", f"{quoted(path)} is not the path of a volume", *wrong)
 
 
 @spec_rule("volume-conflict")
 def volumes_do_not_conflict(spec: ClusterSpec) -> Iterator[Violation]:
     """Two volumes of a component have the same name or the same path in the container, or a volume replaces one that kubeadm or sixstack mounts."""
+    all_names = _volume_names(spec)
     for component in COMPONENTS:
+        fixed = Mounts(_fixed_mounts(component))
         names: set[str] = set()
         paths: set[str] = set()
         for of_component, volume, at in _volumes(spec):
             if of_component != component or not all(volume.has(field) for field in ("name", "host_path", "mount_path")):
                 continue
-            own = next((mount.path for mount in _fixed_mounts(component) if mount.contains(volume.inside)), None)
-            if volume.name in OWN_VOLUMES:
-                yield Violation(f"{at}.name", f"kubeadm or sixstack has a volume {volume.name}", "use another name")
-            elif volume.name in names:
-                yield Violation(f"{at}.name", f"the component has two volumes {quoted(volume.name)}", "give each volume its own name")
+            own = fixed.of(volume.inside)
+            if volume.name in OWN_VOLUMES or volume.name in names:
+                message = f"the component has two volumes {quoted(volume.name)}"
+                if volume.name in OWN_VOLUMES:
+                    message = f"kubeadm or sixstack has a volume {volume.name}"
+                # a malformed name has a problem of its own
+                free = _free_name(volume.name, all_names[component]) if _NAME.fullmatch(volume.name) else None
+                hint = f"give each volume its own name, such as {free}" if free is not None else "give each volume its own name"
+                yield Violation(f"{at}.name", message, hint, replace_by(free, f"{at}.name") if free is not None else ())
             if own is not None:
-                yield Violation(f"{at}.mount_path", f"kubeadm or sixstack mounts {own} in the container", "use another path")
+                yield Violation(f"{at}.mount_path", f"kubeadm or sixstack mounts {own.path} in the container", "use another path")
             elif volume.inside in paths:
                 yield Violation(f"{at}.mount_path", f"the component has two volumes at {quoted(volume.inside)}", "keep one of the two")
             names.add(volume.name)
@@ -176,19 +191,28 @@ def _files_in(name: str, value: str) -> tuple[str, ...]:
     return (value,) if value and value not in _STREAMS and not value.startswith("@") else ()
 
 
+def _mounts(spec: ClusterSpec) -> dict[str, Mounts]:
+    return {component: Mounts(mounts_of(spec, component)) for component in KUBEADM_MOUNTS}
+
+
+def _shown(path: str, placeholder: str = "/PATH") -> str:
+    """The path in a hint, which is short."""
+    return path if len(path) <= _LONGEST else placeholder
+
+
 def _mount_hint(component: str, name: str, path: str) -> str:
     if component not in COMPONENTS:
         return f"put it into one of the folders that kubeadm mounts: {', '.join(mount.path for mount in KUBEADM_MOUNTS[component])}"
     by_volume = _volume_hint(component, path, read_only=True)
     if name == "encryption-provider-config":  # has keys
         return by_volume
-    file = f"{FILES_FOLDER}/{PurePosixPath(path).name}"
-    return f"write its content as kubeadm.files: {PurePosixPath(path).name}, and {file} here; or {by_volume}"
+    file = _shown(PurePosixPath(path).name, "NAME")
+    return f"write its content as kubeadm.files: {file}, and {FILES_FOLDER}/{file} here; or {by_volume}"
 
 
 def _volume_hint(component: str, path: str, *, read_only: bool) -> str:
     """The volume that makes a path usable, for a file that exists on the control plane."""
-    host_path = path if read_only else str(PurePosixPath(path).parent)
+    host_path = _shown(path if read_only else str(PurePosixPath(path).parent))
     options = "" if read_only else ", path_type: DirectoryOrCreate, read_only: false"
     return f"add kubeadm.extra_volumes.{component}: [{{name: {_volume_name(host_path)}, host_path: {host_path}{options}}}]"
 
@@ -203,6 +227,22 @@ def _volumes(spec: ClusterSpec) -> Iterator[tuple[str, Volume, str]]:
             yield component, volume, f"kubeadm.extra_volumes.{component}[{index}]"
 
 
+def _volume_names(spec: ClusterSpec) -> dict[str, set[str]]:
+    """The names that a new volume of each component cannot have."""
+    names = {component: set(OWN_VOLUMES) for component in COMPONENTS}
+    for component, volume, _ in _volumes(spec):
+        if volume.has("name"):
+            names[component].add(volume.name)
+    return names
+
+
+def _free_name(text: str, taken: Set[str]) -> str:
+    """The string as the name of a volume that no other volume has."""
+    name = _volume_name(text)
+    numbered = (f"{name[:55].rstrip('-')}-{number}" for number in range(2, len(taken) + 3))
+    return next(free for free in (name, *numbered) if free not in taken)
+
+
 def _fixed_mounts(component: str) -> tuple[Mount, ...]:
     return (*KUBEADM_MOUNTS[component], Mount(FILES_FOLDER, read_only=True))
 
@@ -212,12 +252,13 @@ def _own_file(path: str) -> str | None:
     return path.removeprefix(f"{FILES_FOLDER}/") if path.startswith(f"{FILES_FOLDER}/") else None
 
 
-def _path_hint(path: str, *, inside: bool) -> str | None:
+def _path_fault(path: str, at: str, *, inside: bool) -> tuple[str, Fix] | None:
+    """Hint and fix of a path that is not one of a volume; None for a path that is."""
     if not path.startswith("/") or path == "/":
-        return "write an absolute path below /"
+        return "write an absolute path below /", ()
     normal = str(PurePosixPath("/", *(part for part in path.split("/") if part not in ("", "."))))
     if ".." in path.split("/"):
-        return "write the path without .."
+        return "write the path without ..", ()
     if inside and ":" in path:
-        return "write a path without a colon"
-    return None if normal == path else f"write {normal}"
+        return "write a path without a colon", ()
+    return None if normal == path else (f"write {_shown(normal)}", replace_by(normal, at) if normal != "/" else ())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cluster.rules.registry import spec_rule
+from cluster.vocabulary.fixes import remove, replace_by
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.problems import Violation
@@ -148,7 +149,12 @@ def component_fields_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violatio
     ):
         for field in fields:
             if field in owned:
-                yield Violation(join_path(f"kubeadm.{part}", field), f"{field} is determined by {owned[field]}", "remove it")
+                yield Violation(
+                    join_path(f"kubeadm.{part}", field),
+                    f"{field} is determined by {owned[field]}",
+                    "remove it",
+                    remove(f"kubeadm.{part}", field),
+                )
 
 
 @spec_rule("owned-argument")
@@ -158,7 +164,9 @@ def arguments_have_no_other_owner(spec: ClusterSpec) -> Iterator[Violation]:
         for name in arguments:
             if (owner := argument_owner(component, name)) is not None:
                 at = join_path(f"kubeadm.extra_args.{component}", name)
-                yield Violation(at, f"--{name.lstrip('-')} is determined by {owner}", "remove it")
+                yield Violation(
+                    at, f"--{name.lstrip('-')} is determined by {owner}", "remove it", remove(f"kubeadm.extra_args.{component}", name)
+                )
 
 
 @spec_rule("malformed-argument")
@@ -174,7 +182,7 @@ def arguments_are_named_without_dashes(spec: ClusterSpec) -> Iterator[Violation]
                     else "write the name as the component's --help prints it, without --"
                 )
                 at = join_path(f"kubeadm.extra_args.{component}", name)
-                yield Violation(at, f"{quoted(name)} is not an argument name", hint)
+                yield Violation(at, f"{quoted(name)} is not an argument name", hint, remove(f"kubeadm.extra_args.{component}", name))
 
 
 @spec_rule("kube-proxy-mode")
@@ -182,7 +190,12 @@ def kube_proxy_mode_is_offered(spec: ClusterSpec) -> Iterator[Violation]:
     """The mode of kube-proxy is neither nftables nor iptables. Kubernetes deprecates ipvs."""
     mode = spec.kubeadm.kube_proxy.get("mode", ProxyMode.NFTABLES.value)
     if mode not in tuple(ProxyMode):
-        yield Violation("kubeadm.kube_proxy.mode", f"{quoted(mode)} is not one of nftables, iptables", "remove it to use nftables")
+        yield Violation(
+            "kubeadm.kube_proxy.mode",
+            f"{quoted(mode)} is not one of nftables, iptables",
+            "remove it to use nftables",
+            remove("kubeadm.kube_proxy.mode"),
+        )
 
 
 @spec_rule("cgroup-driver")
@@ -190,7 +203,12 @@ def cgroup_driver_is_one_of_two(spec: ClusterSpec) -> Iterator[Violation]:
     """The cgroup driver of the kubelet is neither systemd nor cgroupfs. containerd uses the same driver."""
     driver = spec.kubeadm.kubelet.get("cgroupDriver", "systemd")
     if driver not in _CGROUP_DRIVERS:
-        yield Violation("kubeadm.kubelet.cgroupDriver", f"{quoted(driver)} is not one of systemd, cgroupfs", "remove it to use systemd")
+        yield Violation(
+            "kubeadm.kubelet.cgroupDriver",
+            f"{quoted(driver)} is not one of systemd, cgroupfs",
+            "remove it to use systemd",
+            remove("kubeadm.kubelet.cgroupDriver"),
+        )
 
 
 @spec_rule("malformed-preflight-check")
@@ -205,6 +223,12 @@ def preflight_checks_are_names(spec: ClusterSpec) -> Iterator[Violation]:
                 at,
                 f"{quoted(name)} is not the name of a preflight check",
                 f"did you mean {near}?" if near else "write a name such as NumCPU",
+                replace_by(near, at) if near and near not in names else remove(at),
             )
         elif name.lower() == "all" and len({check.lower() for check in names}) > 1:
-            yield Violation(at, "`all` is combined with names of checks", "write either all or the names")
+            yield Violation(
+                at,
+                "`all` is combined with names of checks",
+                "write either all or the names",
+                replace_by(["all"], "kubeadm.ignore_preflight"),
+            )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cluster.rules.names import is_subdomain
 from cluster.rules.registry import item_rule, spec_rule
+from cluster.vocabulary.fixes import remove
 from cluster.vocabulary.labels import PREFIX, TKESTACK_KEYS, tkestack_labels
 from cluster.vocabulary.partial import join_path, readable
 from cluster.vocabulary.problems import Severity, Violation
@@ -74,7 +75,7 @@ def labels_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Itera
     """The key of a label is not a qualified name, or its value is not a string of at most 63 characters of [A-Za-z0-9._-] that begins and ends with an alphanumeric character."""
     for key, value in host.labels.items():
         if (fault := key_fault(key) or value_fault(value)) is not None:
-            yield Violation(join_path(f"{at}.labels", key), fault, "write for example example.org/rack: r1")
+            yield Violation(join_path(f"{at}.labels", key), fault, "write for example example.org/rack: r1", remove(f"{at}.labels", key))
 
 
 @item_rule("owned-label", "hosts")
@@ -83,7 +84,10 @@ def labels_have_no_other_owner(spec: ClusterSpec, host: Host, at: str) -> Iterat
     for key in host.labels:
         if (owner := label_owner(key, tkestack=spec.tkestack_labels)) is not None:
             yield Violation(
-                join_path(f"{at}.labels", key), f"{owner} sets the label {quoted(key)}", "remove it, or use a key in your own domain"
+                join_path(f"{at}.labels", key),
+                f"{owner} sets the label {quoted(key)}",
+                "remove it, or use a key in your own domain",
+                remove(f"{at}.labels", key),
             )
 
 
@@ -101,7 +105,12 @@ def tkestack_labels_tell_hosts_apart(spec: ClusterSpec) -> Iterator[Violation]:
             first = owners.setdefault(tuple(tkestack_labels([address]).values()), path)
             if first != path and address.version == 6:
                 message = f"TKEStack's labels of {address} are the same as those of {first}"
-                yield Violation(path, message, "use an address that differs in more than its colons, or remove tkestack_labels")
+                yield Violation(
+                    path,
+                    message,
+                    "use an address that differs in more than its colons, or remove tkestack_labels",
+                    remove("tkestack_labels"),
+                )
 
 
 @item_rule("malformed-taint", "hosts")
@@ -110,7 +119,12 @@ def taints_are_qualified_names(_spec: ClusterSpec, host: Host, at: str) -> Itera
     for index, taint in readable(host.taints):
         for field, fault in (("key", key_fault(taint.key)), ("value", value_fault(taint.value))):
             if fault is not None:
-                yield Violation(f"{at}.taints[{index}].{field}", fault, "write for example key: example.org/gpu, value: a100")
+                yield Violation(
+                    f"{at}.taints[{index}].{field}",
+                    fault,
+                    "write for example key: example.org/gpu, value: a100",
+                    remove(f"{at}.taints[{index}]"),
+                )
 
 
 @item_rule("owned-taint", "hosts")
@@ -119,7 +133,10 @@ def taints_have_no_other_owner(_spec: ClusterSpec, host: Host, at: str) -> Itera
     for index, taint in readable(host.taints):
         if (owner := taint_owner(taint.key)) is not None:
             yield Violation(
-                f"{at}.taints[{index}].key", f"{owner} set the taint {quoted(taint.key)}", "remove it, or use a key in your own domain"
+                f"{at}.taints[{index}].key",
+                f"{owner} set the taint {quoted(taint.key)}",
+                "remove it, or use a key in your own domain",
+                remove(f"{at}.taints[{index}]"),
             )
 
 
@@ -130,6 +147,9 @@ def no_taint_twice(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violatio
     for index, taint in readable(host.taints):
         if (taint.key, taint.effect) in seen:
             yield Violation(
-                f"{at}.taints[{index}]", f"{quoted(taint.key)} with effect {taint.effect} appears twice", "keep one of the two taints"
+                f"{at}.taints[{index}]",
+                f"{quoted(taint.key)} with effect {taint.effect} appears twice",
+                "keep one of the two taints",
+                remove(f"{at}.taints[{index}]"),
             )
         seen.add((taint.key, taint.effect))

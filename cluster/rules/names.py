@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 
 from cluster.rules.registry import item_rule, spec_rule
+from cluster.vocabulary.fixes import remove, replace_by
+from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec, Host, parse_address
@@ -35,13 +37,18 @@ def is_address(text: str) -> bool:
     return True
 
 
+def is_node_name(text: str) -> bool:
+    """Whether a host of a cluster file can have this name."""
+    return is_subdomain(text) and len(text) <= _LONGEST_NODE_NAME and not is_address(text) and text != "cluster"
+
+
 def may_name_a_cluster(text: str) -> bool:
     """Whether a cluster file may have this `name`."""
     return len(text) <= 40 and text != _RESERVED and re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", text) is not None
 
 
 @item_rule("malformed-node-name", "hosts")
-def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+def node_name_is_a_subdomain(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
     """A node name is not a lowercase RFC 1123 subdomain of at most 63 characters (it becomes a label value), or it is an IP address."""
     if is_address(host.name):
         yield Violation(
@@ -50,20 +57,27 @@ def node_name_is_a_subdomain(_spec: ClusterSpec, host: Host, at: str) -> Iterato
     elif not is_subdomain(host.name):
         proposal = re.sub(r"[^a-z0-9.-]+", "-", host.name.lower()).strip("-.")[:_LONGEST_NODE_NAME].strip("-.")
         hint = f"use {proposal}" if is_subdomain(proposal) else "use lower-case letters, digits, hyphens and dots"
-        yield Violation(f"{at}.name", f"{quoted(host.name)} is not a lowercase RFC 1123 subdomain", hint)
+        fix = replace_by(_free_name(spec, proposal), f"{at}.name") if is_subdomain(proposal) else ()
+        yield Violation(f"{at}.name", f"{quoted(host.name)} is not a lowercase RFC 1123 subdomain", hint, fix)
     elif len(host.name) > _LONGEST_NODE_NAME:
         yield Violation(
             f"{at}.name",
             f"{host.name} has {len(host.name)} characters, but the label kubernetes.io/hostname allows {_LONGEST_NODE_NAME}",
             f"use at most {_LONGEST_NODE_NAME} characters",
+            replace_by(_free_name(spec, host.name[:_LONGEST_NODE_NAME].rstrip("-.")), f"{at}.name"),
         )
 
 
 @item_rule("reserved-node-name", "hosts")
-def node_name_is_not_reserved(_spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
+def node_name_is_not_reserved(spec: ClusterSpec, host: Host, at: str) -> Iterator[Violation]:
     """A host is named `cluster`, which plans and records call the steps of the whole cluster."""
     if host.name == "cluster":
-        yield Violation(f"{at}.name", "the name cluster is reserved for steps of the whole cluster", "use another name, such as node-1")
+        yield Violation(
+            f"{at}.name",
+            "the name cluster is reserved for steps of the whole cluster",
+            f"use another name, such as {_free_name(spec, 'node-1')}",
+            replace_by(_free_name(spec, "node-1"), f"{at}.name"),
+        )
 
 
 @spec_rule("duplicate-node-name")
@@ -74,9 +88,10 @@ def no_name_twice(spec: ClusterSpec) -> Iterator[Violation]:
         if not host.has("name"):
             continue
         if host.name in owners:
-            yield Violation(
-                f"hosts[{index}].name", f"hosts[{owners[host.name]}] also has the name {host.name}", "give each host its own name"
-            )
+            message = f"hosts[{owners[host.name]}] also has the name {quoted(host.name)}"
+            # a malformed name has a problem of its own
+            fix = replace_by(_free_name(spec, host.name), f"hosts[{index}].name") if is_subdomain(host.name) else ()
+            yield Violation(f"hosts[{index}].name", message, "give each host its own name", fix)
         owners.setdefault(host.name, index)
 
 
@@ -89,6 +104,7 @@ def dns_domain_is_a_subdomain(spec: ClusterSpec) -> Iterator[Violation]:
             "network.dns_domain",
             f"{quoted(domain)} is not a DNS domain",
             "use a lower-case domain such as cluster.local, without a trailing dot",
+            remove("network.dns_domain"),
         )
 
 
@@ -98,7 +114,10 @@ def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterato
     name = host.interface
     if name is not None and (not re.fullmatch(r"[^\s/:]{1,15}", name) or name in (".", "..")):
         yield Violation(
-            f"{at}.interface", f"{quoted(name)} is not the name of a Linux interface", "use a name that `ip link` prints, such as eth0"
+            f"{at}.interface",
+            f"{quoted(name)} is not the name of a Linux interface",
+            "use a name that `ip link` prints, such as eth0",
+            remove(f"{at}.interface"),
         )
 
 
@@ -106,4 +125,16 @@ def interface_is_a_link_name(_spec: ClusterSpec, host: Host, at: str) -> Iterato
 def cluster_name_is_not_reserved(spec: ClusterSpec) -> Iterator[Violation]:
     """The cluster is named `retests`, which the audit store calls the records of retests."""
     if spec.name == _RESERVED:
-        yield Violation("name", "the name retests is reserved for the records of retests", "use another name, such as retest-ipv6")
+        yield Violation(
+            "name",
+            "the name retests is reserved for the records of retests",
+            "use another name, such as retest-ipv6",
+            replace_by("retest-ipv6", "name"),
+        )
+
+
+def _free_name(spec: ClusterSpec, wanted: str) -> str:
+    """The name, or the name with the next number, that no host has."""
+    names = {host.name for _, host in readable(spec.hosts) if host.has("name")}
+    numbered = (f"{wanted[: _LONGEST_NODE_NAME - 5].rstrip('-.')}-{number}" for number in range(2, len(names) + 3))
+    return next(name for name in (wanted, *numbered) if name not in names)

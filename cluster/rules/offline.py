@@ -16,6 +16,7 @@ from cluster.rules import (  # noqa: F401 each module registers its rules
     names,
     overlap,
     proxies,
+    range_kinds,
     registries,
     services,
     ssh,

@@ -8,7 +8,8 @@ from ipaddress import ip_interface
 
 from cluster.rules.names import is_address
 from cluster.rules.registry import spec_rule
-from cluster.rules.urls import parse_url, proxy_urls, url_hint
+from cluster.rules.urls import parse_url, proxy_urls, wrong_url
+from cluster.vocabulary.fixes import Fix, remove, replace_by
 from cluster.vocabulary.hostport import is_port, join_host_port, unbracketed_port
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation
@@ -26,37 +27,41 @@ def proxies_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
 
     containerd reads `no_proxy` with golang.org/x/net/http/httpproxy, which ignores an item that it does not understand.
     """
-    for path, url in proxy_urls(spec):
-        if parse_url(url) is None:
-            yield Violation(path, f"{quoted(url)} is not a URL", url_hint(url, "http://proxy.example.org:3128"))
+    for url in proxy_urls(spec):
+        if parse_url(url.text) is None:
+            yield Violation(url.at, f"{quoted(url.text)} is not a URL", *wrong_url(url, "http://proxy.example.org:3128"))
     if spec.proxy.has("no_proxy"):
         for index, item in readable(spec.proxy.no_proxy):
-            if (hint := no_proxy_hint(item)) is not None:
-                yield Violation(f"proxy.no_proxy[{index}]", f"{quoted(item)} matches no host", hint)
+            at = f"proxy.no_proxy[{index}]"
+            if (wrong := _wrong_item(item, at)) is not None:
+                yield Violation(at, f"{quoted(item)} matches no host", *wrong)
 
 
-def no_proxy_hint(item: str) -> str | None:  # noqa: PLR0911 one per form
-    """What to write instead of an item that Go's httpproxy ignores or that matches no host; None for a valid item."""
+def _wrong_item(item: str, at: str) -> tuple[str, Fix] | None:  # noqa: PLR0911 one per form
+    """Hint and fix of an item that Go's httpproxy ignores or that matches no host; None for a valid item."""
     if item == "*":
         return None
     if "/" in item:
-        return _range_hint(item)
+        return _wrong_range(item, at)
     host, port = item, None
     if item.startswith("["):
         host, bracket, after = item[1:].partition("]")
         if not after and is_address(host):
-            return f"write {host}, without brackets"
+            return f"write {host}, without brackets", replace_by(host, at)
         port = after[1:] if bracket and after.startswith(":") and ":" in host else ""
     elif item.count(":") == 1:
         host, _, port = item.partition(":")
     elif (parts := unbracketed_port(item)) is not None:
-        whole = f", or {parse_address(item).exploded} if all of it is the address" if is_address(item) else ""
-        return f"write {join_host_port(*parts)}{whole}"
+        if is_address(item):
+            return f"write {join_host_port(*parts)}, or {parse_address(item).exploded} if all of it is the address", ()
+        return f"write {join_host_port(*parts)}", replace_by(join_host_port(*parts), at)
     if port is not None and not is_port(port):
-        return "write NAME:PORT, ADDRESS:PORT or [IPV6]:PORT, with a port from 1 to 65535"
+        return "write NAME:PORT, ADDRESS:PORT or [IPV6]:PORT, with a port from 1 to 65535", remove(at)
     if is_address(host) or _is_domain(host):
         return None
-    return _wildcard_hint(host) or "write one name such as .example.org, one address, or one CIDR per list item"
+    if (network := _network_of(host)) is not None:
+        return f"write the CIDR {network}", replace_by(network, at)
+    return "write one name such as .example.org, one address, or one CIDR per list item", remove(at)
 
 
 def _is_domain(text: str) -> bool:
@@ -65,25 +70,27 @@ def _is_domain(text: str) -> bool:
     return _NAME.fullmatch(name) is not None and not name.rpartition(".")[2].isdigit()
 
 
-def _range_hint(item: str) -> str | None:
+def _wrong_range(item: str, at: str) -> tuple[str, Fix] | None:
     """As net.ParseCIDR of Go, which accepts host bits. A dotted netmask is not a prefix length there."""
     text, _, length = item.partition("/")
     try:
         address = parse_address(text)
     except ValueError:
-        return "write the name or address alone, or a CIDR such as 10.0.0.0/8"
-    if length.isascii() and length.isdigit() and str(int(length)) == length and int(length) <= address.max_prefixlen:
+        return "write the name or address alone, or a CIDR such as 10.0.0.0/8", remove(at)
+    if length in map(str, range(address.max_prefixlen + 1)):
         return None
     try:
-        return f"write {ip_interface(item).network}"
+        network = str(ip_interface(item).network)
     except ValueError:
-        return f"use a prefix length of 0 to {address.max_prefixlen}"
+        return f"use a prefix length of 0 to {address.max_prefixlen}", remove(at)
+    return f"write {network}", replace_by(network, at)
 
 
-def _wildcard_hint(text: str) -> str | None:
+def _network_of(text: str) -> str | None:
+    """The CIDR of a wildcard."""
     match = _WILDCARD.fullmatch(text)
     numbers = match[1].rstrip(".").split(".") if match is not None else []
     if not numbers or not all(int(number) <= 255 for number in numbers):
         return None
     network = ".".join([*(str(int(number)) for number in numbers), *["0"] * (4 - len(numbers))])
-    return f"write the CIDR {network}/{8 * len(numbers)}"
+    return f"{network}/{8 * len(numbers)}"

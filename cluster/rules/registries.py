@@ -7,19 +7,22 @@ from collections.abc import Iterator
 
 from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
-from cluster.rules.urls import mirror_urls, parse_url, url_hint
+from cluster.rules.urls import mirror_urls, parse_url, wrong_url
 from cluster.vocabulary.families import StackMode
+from cluster.vocabulary.fixes import Change, pointer, remove, rename
 from cluster.vocabulary.hostport import join_host_port, split_host_port, unbracketed_port
 from cluster.vocabulary.partial import join_path, readable
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.quoting import quoted
-from cluster.vocabulary.registries import ANY_REGISTRY, authority_of
+from cluster.vocabulary.registries import ANY_REGISTRY, Authorities
 from cluster.vocabulary.spec import ClusterSpec
 
 # path-component of an image reference (https://pkg.go.dev/github.com/distribution/reference)
 _PATH = re.compile(r"[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*", re.ASCII)
 # registries known to have no IPv6 address (2026)
 _IPV4_ONLY = ("ghcr.io",)
+# longer URLs and paths do not appear in hints
+_LONGEST = 200
 
 
 @spec_rule("malformed-image-repository")
@@ -29,7 +32,7 @@ def image_repository_is_a_registry_and_path(spec: ClusterSpec) -> Iterator[Viola
     registry, slash, path = text.partition("/")
     if not _is_registry(registry) or (slash and not _PATH.fullmatch(path)):
         hint = _registry_hint(registry, slash + path) or "write for example registry.k8s.io, without https:// and trailing /"
-        yield Violation("images.repository", f"{quoted(text)} is not a registry and path", hint)
+        yield Violation("images.repository", f"{quoted(text)} is not a registry and path", hint, remove("images.repository"))
 
 
 @spec_rule("malformed-mirror")
@@ -39,18 +42,23 @@ def mirrors_are_urls(spec: ClusterSpec) -> Iterator[Violation]:
     for registry in spec.images.mirrors:
         if registry != ANY_REGISTRY and not _is_registry(registry):
             hint = _registry_hint(registry, "") or "write the host of the registry, such as docker.io"
-            yield Violation(join_path("images.mirrors", registry), f"{quoted(registry)} is not a registry", hint)
+            at = join_path("images.mirrors", registry)
+            yield Violation(at, f"{quoted(registry)} is not a registry", hint, remove("images.mirrors", registry))
         elif registry == "index.docker.io":
             at = join_path("images.mirrors", registry)
-            yield Violation(at, "no image is pulled from index.docker.io, because containerd calls it docker.io", "write docker.io")
-    for at, url in mirror_urls(spec):
-        parts = parse_url(url)
+            unused = remove("images.mirrors", registry)
+            fix = unused if "docker.io" in spec.images.mirrors else rename("docker.io", "images.mirrors", registry)
+            yield Violation(at, "no image is pulled from index.docker.io, because containerd calls it docker.io", "write docker.io", fix)
+    for url in mirror_urls(spec):
+        parts = parse_url(url.text)
         if parts is None:
-            yield Violation(at, f"{quoted(url)} is not a URL", url_hint(url, "https://mirror.example.org"))
+            yield Violation(url.at, f"{quoted(url.text)} is not a URL", *wrong_url(url, "https://mirror.example.org"))
         elif parts.path.strip("/") and "v2" not in parts.path.split("/"):
             root, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
-            message = f"the path of {quoted(url)} has no v2, so it does not name the root of the registry API"
-            yield Violation(at, message, f"write {root}{path}/v2, or {root}/v2{path} for a proxy project of Harbor")
+            if len(url.text) > _LONGEST:
+                root, path = "https://mirror.example.org", "/path"
+            message = f"the path of {quoted(url.text)} has no v2, so it does not name the root of the registry API"
+            yield Violation(url.at, message, f"write {root}{path}/v2, or {root}/v2{path} for a proxy project of Harbor")
 
 
 @spec_rule("duplicate-mirror")
@@ -60,7 +68,9 @@ def no_mirror_twice(spec: ClusterSpec) -> Iterator[Violation]:
         seen: set[str] = set()
         for index, url in readable(urls):
             if url in seen:
-                yield Violation(f"{join_path('images.mirrors', registry)}[{index}]", f"{quoted(url)} appears twice", "keep one of the two")
+                fix = (Change("remove", pointer("images.mirrors", registry, str(index))),)
+                at = f"{join_path('images.mirrors', registry)}[{index}]"
+                yield Violation(at, f"{quoted(url)} appears twice", "keep one of the two", fix)
             seen.add(url)
 
 
@@ -79,10 +89,14 @@ def authorities_are_certificates(spec: ClusterSpec) -> Iterator[Violation]:
 @spec_rule("ca-unused")
 def authorities_are_of_https_mirrors(spec: ClusterSpec) -> Iterator[Violation]:
     """A host with a certificate authority is a mirror with http, which has no certificate."""
-    for at, url in mirror_urls(spec):
-        if url.startswith("http://") and (host := authority_of(url, spec.images)) is not None:
-            message = f"{quoted(url)} has no certificate, but images.ca has an authority of {host}"
-            yield Violation(at, message, f"write https, or remove {host} from images.ca")
+    authorities = Authorities(spec.images)
+    for url in mirror_urls(spec):
+        # rule malformed-mirror reports what is not a URL
+        if not url.text.startswith("http://") or parse_url(url.text) is None:
+            continue
+        if (host := authorities.key(url.text)) is not None:
+            message = f"{quoted(url.text)} has no certificate, but images.ca has an authority of {host}"
+            yield Violation(url.at, message, f"write https, or remove {host} from images.ca")
 
 
 @spec_rule("registry-without-ipv6", Severity.WARNING)
@@ -92,7 +106,10 @@ def registries_answer_over_ipv6(spec: ClusterSpec) -> Iterator[Violation]:
     mirrored = registry in spec.images.mirrors or ANY_REGISTRY in spec.images.mirrors
     if spec.stack is StackMode.IPV6 and registry in _IPV4_ONLY and not mirrored:
         yield Violation(
-            "images.repository", f"{registry} has no IPv6 address and no mirror is set", f"add a mirror of {registry} to images.mirrors"
+            "images.repository",
+            f"{registry} has no IPv6 address and no mirror is set",
+            f"add a mirror of {registry} to images.mirrors",
+            remove("images.repository"),
         )
 
 
@@ -112,7 +129,7 @@ def _registry_hint(registry: str, path: str) -> str | None:
     """The spellings with brackets of a registry that is an IPv6 address without them."""
     spellings = [join_host_port(*parts)] if (parts := unbracketed_port(registry)) is not None else []
     spellings += [f"[{registry}]"] if is_address(registry) and ":" in registry else []
-    return "write " + " or ".join(f"{spelling}{path}" for spelling in spellings) if spellings else None
+    return "write " + " or ".join(f"{spelling}{path}" for spelling in spellings) if spellings and len(path) < _LONGEST else None
 
 
 def _certificate_fault(pem: str) -> str | None:

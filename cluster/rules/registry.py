@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cluster.vocabulary.partial import readable
-from cluster.vocabulary.problems import Problem, Severity, Violation
+from cluster.vocabulary.problems import MOST_PROBLEMS, Problem, Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, Host, Unparsed
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Rule:
     def problems(self, subject: ClusterSpec | Inspected) -> Iterator[Problem]:
         """The problems of the input. The rule stops at a field that could not be read."""
         for violation in _until_unparsed(self.check(subject)):
-            yield Problem(self.code, violation.at, violation.message, violation.hint, self.severity)
+            yield Problem(self.code, violation.at, violation.message, violation.hint, self.severity, violation.fix)
 
 
 RULES: list[Rule] = []
@@ -121,10 +122,10 @@ def cluster_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[Cl
 
 
 def run_spec_rules(spec: ClusterSpec) -> Iterator[Problem]:
-    """Every problem that the registered rules find in a cluster file."""
+    """Every problem that the registered rules find in a cluster file, of each rule at most as many as are listed, and one more."""
     for rule in RULES:
         if not rule.scope.needs_facts:
-            yield from rule.problems(spec)
+            yield from islice(rule.problems(spec), MOST_PROBLEMS + 1)
 
 
 def run_fact_rules(cluster: Inspected) -> Iterator[Problem]:

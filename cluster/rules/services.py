@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cluster.rules.families import families_meant
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import Address, family_names, family_of
+from cluster.vocabulary.fixes import remove
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import ClusterSpec
@@ -24,14 +26,19 @@ def name_servers_are_usable(spec: ClusterSpec) -> Iterator[Violation]:
     for index, address in readable(spec.network.dns_upstreams):
         if (kind := unusable_name_server(address)) is not None:
             yield Violation(
-                f"network.dns_upstreams[{index}]", f"{address} is {kind}, which no pod can reach", "use an address that pods can reach"
+                f"network.dns_upstreams[{index}]",
+                f"{address} is {kind}, which no pod can reach",
+                "use an address that pods can reach",
+                remove(f"network.dns_upstreams[{index}]"),
             )
 
 
 @spec_rule("name-server-family")
 def name_servers_are_of_a_family_in_use(spec: ClusterSpec) -> Iterator[Violation]:
     """An upstream name server has a family that pods do not have (coredns#2087)."""
+    meant = families_meant(spec)
     for index, address in readable(spec.network.dns_upstreams):
-        if family_of(address) not in spec.families:
+        if family_of(address) not in meant:
             message = f"{address} does not have a family in use ({family_names(spec.families)}), so no pod can reach it"
-            yield Violation(f"network.dns_upstreams[{index}]", message, "use a name server of a family in use")
+            at = f"network.dns_upstreams[{index}]"
+            yield Violation(at, message, "use a name server of a family in use", remove(at))

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_address
 
-from cluster.rules.names import is_host_name
+from cluster.rules.names import is_address, is_host_name
 from cluster.rules.registry import spec_rule
+from cluster.vocabulary.fixes import Fix, add, remove, replace_by
 from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE
 from cluster.vocabulary.hostport import canonical_host, split_host_port, unbracketed_port
 from cluster.vocabulary.partial import readable
@@ -43,10 +44,11 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
             address = ip_address(text)
         except ValueError:
             if not is_host_name(text.lower()):
-                yield Violation(f"{path}.address", f"{quoted(text)} is neither an IP address nor a DNS name", _address_hint(text))
+                message = f"{quoted(text)} is neither an IP address nor a DNS name"
+                yield Violation(f"{path}.address", message, *_intended(text, path))
             continue
         if str(address) not in nodes and unbracketed_port(text) is not None:
-            hint = f"{_address_hint(text)}; if all of it is the address, write {address.exploded}"
+            hint = f"{_intended(text, path)[0]}; if all of it is the address, write {address.exploded}"
             yield Violation(f"{path}.address", f"{quoted(text)} is an address, or an address and a port", hint)
         elif address.is_unspecified or address.is_multicast:
             yield Violation(f"{path}.address", f"{address} cannot be the address of a host", "write the address of sshd")
@@ -59,7 +61,12 @@ def ssh_user_is_a_login(spec: ClusterSpec) -> Iterator[Violation]:
     """The SSH user is not a valid Linux user name."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("user") and not _USER.fullmatch(endpoint.user):
-            yield Violation(f"{path}.user", f"{quoted(endpoint.user)} is not a user name", "write a user name such as root or admin")
+            yield Violation(
+                f"{path}.user",
+                f"{quoted(endpoint.user)} is not a user name",
+                "write a user name such as root or admin",
+                remove(f"{path}.user"),
+            )
 
 
 @spec_rule("host-key-missing")
@@ -67,7 +74,9 @@ def host_keys_are_pinned(spec: ClusterSpec) -> Iterator[Violation]:
     """An SSH endpoint has no pinned host key. `trust-on-first-use` must be explicit."""
     for path, endpoint in endpoints(spec):
         if endpoint.has("host_key") and endpoint.host_key is None:
-            address = endpoint.address if endpoint.has("address") else "ADDRESS"
+            # a person pastes the command into a shell, so it has no text that is not an address
+            known = endpoint.has("address") and (is_address(endpoint.address) or is_host_name(endpoint.address.lower()))
+            address = endpoint.address if known else "ADDRESS"
             hint = (
                 f"write the key that `ssh-keyscan -t ed25519 {address}` prints after the address, as `sixstack pin FILE` does, "
                 f"or {TRUST_ON_FIRST_USE}"
@@ -113,7 +122,12 @@ def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Violation]:
             continue
         jump = host.ssh.jump
         if jump.has("address") and (canonical_host(jump.address), jump.port) == (canonical_host(host.ssh.address), host.ssh.port):
-            yield Violation(f"hosts[{index}].ssh.jump.address", f"{jump.address} is the host itself", "remove `jump`")
+            yield Violation(
+                f"hosts[{index}].ssh.jump.address",
+                f"{jump.address} is the host itself",
+                "remove `jump`",
+                remove(f"hosts[{index}].ssh.jump"),
+            )
 
 
 def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
@@ -140,13 +154,15 @@ def key_fault(text: str) -> str | None:  # noqa: PLR0911 one a fault
     return None
 
 
-def _address_hint(text: str) -> str:
-    if text.startswith("[") and text.endswith("]"):
-        return f"write {text[1:-1]}, without brackets"
+def _intended(text: str, path: str) -> tuple[str, Fix]:
+    """Hint and fix of an SSH address with brackets or a port."""
+    if text.startswith("[") and text.endswith("]") and is_address(text[1:-1]):
+        return f"write {text[1:-1]}, without brackets", replace_by(text[1:-1], f"{path}.address")
     parts = unbracketed_port(text)
-    if parts is None:
-        try:
-            parts = split_host_port(text)
-        except ValueError:
-            return "write an IP address or a DNS name, and the port as `port`"
-    return f"write address: {parts[0]} and port: {parts[1]}"
+    try:
+        host, port = parts or split_host_port(text)
+    except ValueError:
+        host, port = "", 0
+    if not is_address(host) and not is_host_name(host.lower()):
+        return "write an IP address or a DNS name, and the port as `port`", ()
+    return f"write address: {host} and port: {port}", (*replace_by(host, f"{path}.address"), *add(port, f"{path}.port"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from cluster.rules.registry import spec_rule
+from cluster.vocabulary.fixes import remove
 from cluster.vocabulary.problems import Problem, Severity, Violation
 from cluster.vocabulary.releases import (
     NEWEST_MINOR,
@@ -28,6 +29,7 @@ def version_is_supported(spec: ClusterSpec) -> Iterator[Violation]:
             "kubernetes_version",
             message,
             f"write the version of your artifact bundle (`sixstack bundle show`): {supported}, or another patch release of these",
+            remove("kubernetes_version"),
         )
 
 

@@ -33,7 +33,11 @@ def split_host_port(text: str, default_port: int | None = None) -> tuple[str, in
         inside, bracket, rest = text[1:].partition("]")
         if not bracket:
             raise ValueError("the bracket is not closed")
-        address = parse_address(inside)
+        try:
+            address = parse_address(inside)
+        except ValueError:
+            # Python's message has the whole text
+            raise ValueError("no IPv6 address is in the brackets") from None
         if address.version != 6:
             raise ValueError("only IPv6 addresses have brackets")
         if rest and not rest.startswith(":"):

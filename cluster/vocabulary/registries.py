@@ -33,19 +33,27 @@ def pull_plans(images: Images) -> dict[str, PullPlan]:
     """By registry. A registry that only has a certificate authority keeps the mirrors of `_default`, which containerd would not read any more."""
     registries = (*images.mirrors, *(host for host in images.ca if host not in images.mirrors))
     default = images.mirrors.get(ANY_REGISTRY, ())
+    authorities = Authorities(images)
     return {
         registry: PullPlan(
-            tuple(_mirror(url, images) for url in images.mirrors.get(registry, default)),
+            tuple(_mirror(url, authorities) for url in images.mirrors.get(registry, default)),
             registry if registry in images.ca else None,
         )
         for registry in registries
     }
 
 
-def authority_of(url: str, images: Images) -> str | None:
-    """The key of `images.ca` for a mirror, whatever the spelling of host and port; None without an authority."""
-    host = _host(urlsplit(url).netloc)
-    return next((key for key in images.ca if host is not None and _host(key) == host), None)
+class Authorities:
+    """The keys of `images.ca`, whatever the spelling of host and port."""
+
+    def __init__(self, images: Images) -> None:
+        # the first of two spellings
+        self._keys = {_host(key): key for key in reversed(images.ca)}
+
+    def key(self, url: str) -> str | None:
+        """The key for a mirror; None without an authority."""
+        host = _host(urlsplit(url).netloc)
+        return self._keys.get(host) if host is not None else None
 
 
 def _host(text: str) -> tuple[str, int] | None:
@@ -55,6 +63,6 @@ def _host(text: str) -> tuple[str, int] | None:
         return None  # a fault that rules malformed-mirror and malformed-ca report
 
 
-def _mirror(url: str, images: Images) -> Mirror:
+def _mirror(url: str, authorities: Authorities) -> Mirror:
     path = urlsplit(url).path.rstrip("/")
-    return Mirror(url, override_path=bool(path) and not path.endswith("/v2"), authority=authority_of(url, images))
+    return Mirror(url, override_path=bool(path) and not path.endswith("/v2"), authority=authorities.key(url))

@@ -58,7 +58,7 @@ def decode_state(deployment: Document) -> PreviousState | None:
             str(state["dnsPolicy"]),
             tuple(str(port) for port in state["hostPorts"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         name = f"{deployment['metadata']['namespace']}/{deployment['metadata']['name']}"
         raise ClusterError(f"Deployment {name}: annotation {ANNOTATION} cannot be decoded: {error}") from error
 

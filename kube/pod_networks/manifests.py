@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.errors import SpecError
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.yaml_loader import NotYAML, load_documents
 from kube.client import Document
-from kube.pod_networks.documents import WORKLOADS, parse
+from kube.pod_networks.documents import WORKLOADS
 
 # for docs/reference/problems.md
 CODES = {
@@ -61,29 +60,24 @@ def _read(index: int, path: Path) -> tuple[list[Document], list[Problem]]:
             return [], [
                 Problem("cni-file-unreadable", at, f"{path} is larger than {_LARGEST // 1_000_000} MB", "Write the path of a manifest")
             ]
-        loaded = parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        loaded = load_documents(path.read_text(encoding="utf-8"))
+    except NotYAML as error:
+        # the text may contain a Secret, so nothing of it is quoted
+        where = f" (line {error.line})" if error.line is not None else ""
+        hint = "Run `kubectl apply --dry-run=client -f FILE` to see the error"
+        return [], [Problem("cni-file-malformed", at, f"{path} cannot be used: {error}{where}", hint)]
+    except (OSError, ValueError) as error:
         hint = "Put the file on the machine of the Prefect worker, readable for the worker"
         code = "cni-file-missing" if isinstance(error, FileNotFoundError) else "cni-file-unreadable"
-        return [], [Problem(code, at, f"{path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", hint)]
-    except (yaml.YAMLError, RecursionError) as error:
-        # without the message of the error, which quotes the text and therefore may contain a Secret
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark is not None else ""
-        return [], [
-            Problem("cni-file-malformed", at, f"{path} is not YAML{where}", "Run `kubectl apply --dry-run=client -f FILE` to see the error")
-        ]
+        why = "not UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
+        return [], [Problem(code, at, f"{path} cannot be read: {why}", hint)]
     documents = list(_flat(loaded))
-    faults = [
-        Problem(
-            "cni-file-malformed",
-            at,
-            f"document {number} of {path} is not a Kubernetes object",
-            "Write apiVersion, kind and metadata.name in each document",
-        )
-        for number, document in enumerate(documents, start=1)
-        if not _is_object(document)
-    ]
+    wrong = [number for number, document in enumerate(documents, start=1) if not _is_object(document)]
+    faults = []
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        message = f"document {wrong[0]}{more} of {path} cannot be a Kubernetes object"
+        faults = [Problem("cni-file-malformed", at, message, "Write apiVersion, kind and metadata.name in each document")]
     if not documents:
         faults = [
             Problem("cni-file-malformed", at, f"{path} contains no object", "Remove the file from the list, or write objects into it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -40,15 +41,15 @@ class TestCheck:
         assert done.returncode == 1
         assert b"network.pods[1].cidr" in done.stdout
         assert b"pod-range-too-small" in done.stdout
-        assert b"fd44:5a17:e0b4::/62" in done.stdout
+        assert b"node_mask: 72" in done.stdout
 
     def test_problems_are_listed_as_json(self) -> None:
-        """Five fields each."""
+        """Six fields each; the fix is a JSON Patch."""
         done = sixstack("check", "-", "--output", "json", feed=b"name: demo\n")
         assert done.returncode == 1
         problems = json.loads(done.stdout)["problems"]
         assert {problem["path"] for problem in problems} == {"stack", "hosts", "network"}
-        assert all(list(problem) == ["code", "severity", "path", "message", "hint"] for problem in problems)
+        assert all(list(problem) == ["code", "severity", "path", "message", "hint", "fix"] for problem in problems)
 
     def test_a_good_file_has_an_empty_list_in_json(self) -> None:
         """The same shape."""
@@ -75,6 +76,27 @@ class TestCheck:
         done = sixstack("check", "-", feed=b"name: \xff")
         assert done.returncode == 2
         assert b"byte 6" in done.stderr
+
+    def test_standard_input_that_is_closed(self) -> None:
+        """Exit code 2, and what to write instead."""
+        done = subprocess.run(["sh", "-c", f"{shlex.join(SIXSTACK)} check - <&-"], capture_output=True, check=False, timeout=60)
+        assert done.returncode == 2
+        assert done.stderr == b"sixstack: standard input is closed: write the path of a file instead of `-`\n"
+
+    @pytest.mark.parametrize("arguments", [str(GOOD), f"{GOOD} --output json", "./no-such-file 2>/dev/full"])
+    def test_an_output_that_is_full(self, arguments: str) -> None:
+        """One line instead of a traceback, and exit code 3; the same for standard error."""
+        command = f"{shlex.join(SIXSTACK)} check {arguments} >/dev/full"
+        done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, timeout=60)
+        assert done.returncode == 3
+        assert b"Traceback" not in done.stderr
+        assert b"ignored" not in done.stderr
+
+    def test_a_file_name_that_is_not_utf_8(self) -> None:
+        """Its bytes are escaped."""
+        done = sixstack("check", "./a\udcff.yaml")
+        assert done.returncode == 2
+        assert b"Traceback" not in done.stderr
 
     def test_an_empty_file_has_a_problem(self) -> None:
         """No traceback."""

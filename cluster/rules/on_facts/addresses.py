@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from cluster.facts.host_facts import HostFacts, InterfaceAddress
 from cluster.facts.node_addresses import candidates, registered_addresses
 from cluster.pod_networks.plugins import pod_network
-from cluster.rules.control_plane import port_difference
 from cluster.rules.inspected import Inspected
 from cluster.rules.on_facts.ports import api_port
 from cluster.rules.registry import cluster_rule, host_rule
@@ -155,18 +154,6 @@ def endpoint_is_an_address_of_a_host(cluster: Inspected) -> Iterator[Violation]:
         f"no host of the cluster has the address {address}",
         f"check the address; if it is a load balancer or a virtual IP, it must forward port {port} to port {api_port(cluster)} of the control plane",
     )
-
-
-@cluster_rule("endpoint-port-differs", Severity.WARNING)
-def endpoint_has_the_port_of_the_api_server(cluster: Inspected) -> Iterator[Violation]:
-    """Clients connect to another port than the API server listens on. Something must forward one to the other, or no client reaches the API."""
-    control_plane, address = cluster.spec.control_plane, _endpoint_address(cluster)
-    in_file = control_plane.bind_port is not None or all(host.addresses for host in cluster.spec.control_planes)
-    if address is None or control_plane.endpoint is None or in_file:
-        return  # the rule of the same code in cluster/rules/control_plane.py knows the addresses from the file
-    port = split_host_port(control_plane.endpoint, API_PORT)[1]
-    if port != api_port(cluster):
-        yield port_difference(str(address), port, api_port(cluster))
 
 
 def _endpoint_address(cluster: Inspected) -> Address | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from cluster.facts.host_facts import HostFacts
 from cluster.rules.inspected import Inspected
+from cluster.rules.names import is_node_name
 from cluster.rules.registry import cluster_rule, host_rule
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import Host
@@ -16,7 +17,10 @@ def hostname_is_the_node_name(_cluster: Inspected, host: Host, facts: HostFacts)
     """The host name of the machine differs from the node name. This only confuses people, because kubeadm gets the node name explicitly."""
     if facts.hostname.lower() != host.name and facts.hostname.lower().partition(".")[0] != host.name:
         message = f"the host name is {facts.hostname}, but the node name is {host.name}"
-        yield Violation("hostname", message, f"run `hostnamectl set-hostname {host.name}`, or write name: {facts.hostname.lower()}")
+        # a machine may be named Node_01, which no node can be
+        proposal = facts.hostname.lower()
+        alternative = f", or write name: {proposal}" if is_node_name(proposal) else ""
+        yield Violation("hostname", message, f"run `hostnamectl set-hostname {host.name}`{alternative}")
 
 
 @cluster_rule("hostname-twice")

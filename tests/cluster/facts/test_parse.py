@@ -192,3 +192,9 @@ def test_sections_are_split_at_whole_lines() -> None:
     """CR LF is a line end too, and a part that comes twice is one part."""
     text = f"banner\n{MARKER}a \r\none\r\ntwo\r\n x{MARKER}no\n{MARKER}b\n\n{MARKER}a\nthree\n"
     assert sections_of(text) == {"a": f"one\ntwo\n x{MARKER}no\nthree", "b": ""}
+
+
+def test_a_rule_of_iptables_that_ends_early_makes_the_part_unknown(recorded: Recorded) -> None:
+    """The parser reads it in a generator, which turns StopIteration into RuntimeError."""
+    facts = facts_of(replaced(recorded("bare-debian-12"), "iptables", "family ip\n*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j"))
+    assert [unknown.part for unknown in facts.unknown] == ["iptables"]

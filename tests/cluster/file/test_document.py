@@ -42,7 +42,7 @@ class TestScalars:
     def test_a_scalar(self, text: str, value: object) -> None:
         """Sexagesimals, octals, dates and `on` are strings."""
         document = parse_document(f"a: {text}")
-        assert document.problems == ()
+        assert document.problems == []
         assert document.data == {"a": value}
         assert isinstance(document.data, dict)
         assert type(document.data["a"]) is type(value)
@@ -141,3 +141,25 @@ class TestFaults:
     def test_a_text_that_is_too_long_is_a_fault(self) -> None:
         """More than a million characters."""
         assert [problem.code for problem in parse_document("a" * (LONGEST + 1)).problems] == ["too-long"]
+
+
+class TestBounds:
+    """Depth, time and the number of problems have limits, which no input passes."""
+
+    @pytest.mark.parametrize(
+        "text", ["[" * 30_000, "{a: " * 30_000, "- " * 30_000 + "a", "x: &a " + "[" * 30_000], ids=lambda text: text[:6]
+    )
+    def test_deep_nesting_is_one_problem(self, text: str) -> None:
+        """The composer of libyaml would end the process with SIGSEGV."""
+        assert [problem.code for problem in parse_document(text).problems] == ["too-deep"]
+
+    def test_a_forbidden_character_inside_a_name_drops_the_line(self) -> None:
+        """A lone surrogate has no UTF-8, so PyYAML would raise UnicodeEncodeError."""
+        document = parse_document("a\udcff: 1\nb: 2\n")
+        assert [problem.code for problem in document.problems] == ["syntax"]
+        assert document.data == {"b": 2}
+
+    def test_a_long_text_with_many_faults_is_not_parsed_again_for_each(self) -> None:
+        """Each parse of 1 MB takes half a second."""
+        text = "".join(f"k{number}: v{number}\n" for number in range(60_000)) + "x: [a\n" * 60
+        assert 1 < len(parse_document(text).problems) < 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from cluster.file.reader import SHAPES, Reading, read_document, read_text
 from cluster.rules.registry import RULES
 from cluster.vocabulary.families import Family
-from cluster.vocabulary.problems import Severity
+from cluster.vocabulary.problems import MOST_PROBLEMS, Problem, ProblemList, Severity
 from cluster.vocabulary.spec import ClusterSpec, Unparsed
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "deployments/examples").glob("*.yaml"))
@@ -309,6 +310,93 @@ def assert_invariants(reading: Reading) -> None:
     "\n".join(map(str, reading.problems)).encode()
     if reading.spec is not None:
         assert ClusterSpec.model_validate(reading.spec.model_dump(mode="json")) == reading.spec
+
+
+class TestNumberOfProblems:
+    """At most MOST_PROBLEMS problems, and one that counts the others."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "hosts:\n" + "- {}\n" * 100_000,
+            "- !x y\n" * 10_000,
+            "a: b\n" * 10_000,
+            "a: \0\n" * 10_000,
+            "".join(f"field-{number}: 1\n" for number in range(10_000)),
+            "kubeadm: {kubelet: {" + ", ".join(f"maxPod{number}: 1" for number in range(10_000)) + "}}",
+            "network: {services: [" + "10.0.0.0/8, " * 10_000 + "]}",
+        ],
+        ids=lambda text: text[:20],
+    )
+    def test_a_file_with_thousands_of_faults(self, text: str) -> None:
+        """No one reads 570,000 problems of 118 MB, and searching for them took half a minute."""
+        start = time.thread_time()
+        *listed, last = read_text(text).problems
+        assert time.thread_time() - start < 15
+        assert len(listed) <= MOST_PROBLEMS
+        assert (last.code, last.severity) == ("too-many-problems", Severity.ERROR)
+
+    def test_errors_behind_the_last_listed_problem_are_still_errors(self) -> None:
+        """`spec` is None if any error was found, listed or not."""
+        problems = ProblemList(Problem("a", "a", "a", "a", Severity.WARNING) for _ in range(MOST_PROBLEMS + 1))
+        assert [problem.severity for problem in problems.rest("x")] == [Severity.WARNING]
+        problems.append(Problem("a", "a", "a", "a"))
+        assert [problem.severity for problem in problems.rest("x")] == [Severity.ERROR]
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"kubeadm": {"extra_args": {"kubelet": {"max-pods": "9" * 5000}}}},
+            {"proxy": {"no_proxy": ["10.0.0.0/" + "9" * 5000], "http": "http://fd66::1:5000/" + "a" * 5000}},
+            {"images": {"mirrors": {"docker.io": ["http://[x", "https://a.b/" + "c" * 5000]}, "ca": {"a.b": "x"}}},
+            {"images": {"repository": "fd66::1:5000/" + "a/" * 5000 + "b"}},
+            {"kubeadm": {"extra_args": {"apiserver": {"audit-policy-file": "/" + "a" * 5000, "audit-log-path": "/" + "a/" * 5000}}}},
+            {"kubeadm": {"extra_args": {"apiserver": {"oidc-ca-file": "/etc/kubernetes/sixstack/" + "a" * 5000}}}},
+            {"kubeadm": {"extra_volumes": {"apiserver": [{"name": "A" * 5000, "host_path": "/" + "a//" * 5000}]}}},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_values_of_any_length_give_short_problems(self, change: dict[str, Any]) -> None:
+        """Python refuses to read a number of 5000 digits, and urllib a bracket that is not closed."""
+        for problem in read_document({**GOOD[1], **change}).problems:
+            for text in (problem.path, problem.message, problem.hint):
+                assert len(text) < 600
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {
+                "cni": {"kind": "calico"},
+                "network": {"pods": [{"cidr": f"10.{n // 256}.{n % 256}.0/24"} for n in range(20_000)], "services": []},
+            },
+            {
+                "kubeadm": {
+                    "extra_args": {"apiserver": {"tls-sni-cert-key": ",".join(f"/v/{n}" for n in range(30_000))}},
+                    "extra_volumes": {"apiserver": [{"name": f"v{n}", "host_path": f"/v/{n}"} for n in range(8000)]},
+                }
+            },
+            {"images": {"mirrors": {f"{n}.a": [f"http://{n}.a"] for n in range(12_000)}, "ca": {f"{n}.b": "x" for n in range(12_000)}}},
+            {
+                "control_plane": {"extra_sans": [f"fd66::{n:x}:2222" for n in range(1, 5000)]},
+                "hosts": [{**GOOD[2]["hosts"][0], "addresses": ["198.18.0.11", f"fd66::{n:x}:2222"]} for n in range(1, 3000)],
+            },
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_each_rule_reads_a_long_list_once(self, change: dict[str, Any]) -> None:
+        """Reading one list for each item of another took minutes."""
+        start = time.thread_time()
+        read_document({**GOOD[2], **change})
+        assert time.thread_time() - start < 15
+
+    @pytest.mark.parametrize("name", ["a\x1b[31mb" * 10, "a\u202eb", "a\nb", "x" * 40_000])
+    def test_names_cannot_act_on_a_terminal(self, name: str) -> None:
+        """Whatever is in a name, problems are short and printable."""
+        document = {**GOOD[1], name: 1, "cni": {"images": {name: "a/b"}}, "kubeadm": {"extra_args": {"apiserver": {name: "x"}}}}
+        for problem in read_text(f"{json.dumps(document)[:-1]}, {json.dumps(name)}: 2}}").problems:
+            for text in (problem.path, problem.message, problem.hint):
+                assert text.isprintable()
+                assert len(text) < 600
 
 
 class TestRandomDocuments:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from typing import Any
 
 import pytest
 
-from cluster.facts.host_facts import HostFacts, KubernetesState
+from cluster.facts.host_facts import HostFacts, InterfaceAddress, KubernetesState
 from cluster.plan.resolution import resolve, resolve_offline, resolved_problems
+from cluster.rules.offline import check_spec
 from cluster.vocabulary.errors import Bug
 from cluster.vocabulary.problems import Severity
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -42,24 +43,52 @@ def test_the_offline_rules_judge_the_addresses_that_hosts_have(a_spec: SpecMaker
     """The service range contains the address that was found on a host: an error that the file alone does not show."""
     spec = a_spec(network=services("10.96.0.0/16", "fd66::/112"))
     facts = {"node-1": some_facts(1), "node-2": some_facts(2)}
-    problems = resolved_problems(spec, facts)
-    assert problems
-    assert {problem.severity for problem in problems} == {Severity.ERROR}
+    (problem,) = resolved_problems(spec, facts)
+    assert (problem.code, problem.path, problem.severity) == ("address-in-range", "network.services[1]", Severity.ERROR)
     assert resolved_problems(a_spec(), facts) == ()
 
 
 def test_an_address_that_a_member_has_already_is_a_warning(a_spec: SpecMaker, some_facts: FactsMaker) -> None:
-    """Neither the address nor the range can be changed; a host that is new to the cluster still gets an error."""
+    """Neither the address nor the range can be changed. A range that also contains the address of a new host is an error, and one problem."""
     spec = a_spec(network=services("10.96.0.0/16", "fd66::/112"))
     state = KubernetesState(kubelet_config=True, node_ips=(ip_address("198.18.0.11"), ip_address("fd66::11")))
     facts = {"node-1": some_facts(1, owner="demo", kubernetes=state), "node-2": some_facts(2)}
-    severities = {problem.path[:8]: problem.severity for problem in resolved_problems(spec, facts)}
-    assert severities["hosts[0]"] is Severity.WARNING
-    assert severities["hosts[1]"] is Severity.ERROR
+    (problem,) = resolved_problems(spec, facts)
+    assert (problem.path, problem.severity) == ("network.services[1]", Severity.ERROR)
+    link = facts["node-2"].links[0]
+    outside = InterfaceAddress(ip_interface("fd67::12/64"), "global")
+    elsewhere = replace(facts["node-2"], links=(replace(link, addresses=(link.addresses[0], outside)),))
+    (problem,) = resolved_problems(spec, {**facts, "node-2": elsewhere})
+    assert (problem.path, problem.severity) == ("hosts[0].addresses[1]", Severity.WARNING)
     both = {
         **facts,
         "node-2": replace(
             facts["node-1"], host="node-2", kubernetes=replace(state, node_ips=(ip_address("198.18.0.12"), ip_address("fd66::12")))
         ),
     }
-    assert {problem.severity for problem in resolved_problems(spec, both)} == {Severity.WARNING}
+    (problem,) = resolved_problems(spec, both)
+    assert (problem.path, problem.severity) == ("network.services[1]", Severity.WARNING)
+
+
+def test_a_problem_of_the_file_is_not_repeated(a_spec: SpecMaker, some_facts: FactsMaker) -> None:
+    """A warning of the file has another hint when an address of a host is inside the range that it proposed."""
+    spec = a_spec(network={"pods": [{"cidr": "200.1.0.0/16"}, {"cidr": "fd44::/56"}], "services": ["10.96.0.0/16", "fd44:0:0:ffff::/112"]})
+    (known,) = check_spec(spec)
+    inside = InterfaceAddress(ip_interface("10.244.0.11/24"), "global")
+    facts = some_facts(1)
+    link = replace(facts.links[0], addresses=(inside, facts.links[0].addresses[1]))
+    resolved = {"node-1": replace(facts, links=(link,)), "node-2": some_facts(2)}
+    assert known.severity is Severity.WARNING
+    assert "10.244.0.0/16" in known.hint
+    assert resolved_problems(spec, resolved) == ()
+
+
+def test_an_endpoint_with_another_port_than_the_api_servers_gives_a_warning(a_spec: SpecMaker, some_facts: FactsMaker) -> None:
+    """A second address of the control plane: the API server does not take over its port."""
+    facts = {"node-1": some_facts(1), "node-2": some_facts(2)}
+    spec = a_spec(control_plane={"endpoint": "[fd66::100]:8443"})
+    assert not spec.hosts[0].addresses
+    (problem,) = resolved_problems(spec, facts)
+    assert (problem.code, problem.severity) == ("endpoint-port-differs", Severity.WARNING)
+    for accepted in ({"endpoint": "[fd66::11]:8443"}, {"endpoint": "[fd66::100]:8443", "bind_port": 8443}, {"endpoint": "[fd66::100]"}):
+        assert resolved_problems(a_spec(control_plane=accepted), facts) == ()

@@ -92,6 +92,14 @@ class TestNodePortsContainComponentPort:
         problem = found["node-ports-contain-component-port", "kubeadm.extra_args.apiserver.service-node-port-range"]
         assert named in problem.message
 
+    def test_the_default_range_may_contain_a_port_of_the_file(self, check: Check) -> None:
+        """The API server, or another component."""
+        for changes in ({"control_plane": {"bind_port": 30443}}, {"control_plane": {"endpoint": "198.18.0.11:30443"}}):
+            ((code, _), problem), *others = check(changes).items()
+            assert code == "node-ports-contain-component-port"
+            assert "30443 (kube-apiserver)" in problem.message
+            assert not others
+
     def test_the_ports_of_the_file_count(self, check: Check) -> None:
         """The kubelet and the controller manager may have other ports."""
         moved = {"apiserver": {"service-node-port-range": "10250-10257"}, "controller_manager": {"secure-port": "11257"}}

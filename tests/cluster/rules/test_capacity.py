@@ -12,9 +12,9 @@ from tests.cluster.rules.conftest import Check, Document
 class TestServiceRangeTooLarge:
     """service-range-too-large: at most 20 host bits."""
 
-    @pytest.mark.parametrize(("index", "cidr", "proposal"), [(0, "10.0.0.0/11", "10.0.0.0/16"), (1, "fd45::/107", "fd45::/112")])
+    @pytest.mark.parametrize(("index", "cidr", "proposal"), [(0, "10.0.0.0/11", "10.96.0.0/16"), (1, "fd45::/107", "fd44:0:0:ffff::/112")])
     def test_21_host_bits_are_refused(self, check: Check, index: int, cidr: str, proposal: str) -> None:
-        """kube-apiserver refuses /11 and /107. The hint has a valid size."""
+        """kube-apiserver refuses /11 and /107. The hint has a valid range."""
         assert proposal in check({f"network.services[{index}]": cidr})["service-range-too-large", f"network.services[{index}]"].hint
 
     @pytest.mark.parametrize(("index", "cidr"), [(0, "10.16.0.0/12"), (1, "fd45::/108")])
@@ -26,7 +26,9 @@ class TestServiceRangeTooLarge:
 class TestServiceRangeTooSmall:
     """service-range-too-small: at least 10 addresses."""
 
-    @pytest.mark.parametrize(("index", "cidr", "proposal"), [(0, "10.96.0.8/29", "10.96.0.0/28"), (1, "fd45::8/125", "fd45::/124")])
+    @pytest.mark.parametrize(
+        ("index", "cidr", "proposal"), [(0, "10.96.0.8/29", "10.96.0.0/16"), (1, "fd45::8/125", "fd44:0:0:ffff::/112")]
+    )
     def test_8_addresses_are_refused(self, check: Check, index: int, cidr: str, proposal: str) -> None:
         """The DNS service needs the tenth address."""
         assert proposal in check({f"network.services[{index}]": cidr})["service-range-too-small", f"network.services[{index}]"].hint
@@ -71,8 +73,8 @@ class TestNodeMaskTooFar:
     def test_17_bits_are_refused(self, check: Check) -> None:
         """The default node mask /64 is 17 bits longer than /47. The hint has both solutions."""
         hint = check({"network.pods[1].cidr": "fd44::/47"})["node-mask-too-far", "network.pods[1].node_mask"].hint
-        assert "fd44::/48" in hint
-        assert "63" in hint
+        assert "fd44::/56" in hint
+        assert "node_mask: 55" in hint
 
     def test_16_bits_are_accepted(self, check: Check) -> None:
         """/48 with /64 is the largest IPv6 pod range of the default node mask."""
@@ -86,10 +88,10 @@ class TestPodRangeTooSmall:
         """A /64 with the default node mask has one node range. The hint has a large enough range and a node mask."""
         problem = check({"network.pods[1].cidr": "fd44::/64"})["pod-range-too-small", "network.pods[1].cidr"]
         assert "one node range" in problem.message
-        assert "fd44::/62" in problem.hint
-        assert "node_mask: 66" in problem.hint
+        assert "fd44::/56" in problem.hint
+        assert "node_mask: 72" in problem.hint
 
-    @pytest.mark.parametrize(("cidr", "mask"), [("fd44::/62", 64), ("fd44::/64", 66), ("fd44::/64", 80)])
+    @pytest.mark.parametrize(("cidr", "mask"), [("fd44::/62", 64), ("fd44::/64", 66), ("fd44::/64", 72), ("fd44::/64", 80)])
     def test_the_values_of_the_hint_are_accepted(self, check: Check, cidr: str, mask: int) -> None:
         """Both values of the hint are enough for three hosts."""
         assert check({"network.pods[1]": {"cidr": cidr, "node_mask": mask}}) == {}

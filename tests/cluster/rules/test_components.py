@@ -61,6 +61,14 @@ class TestComponentFieldType:
             ("tlsCipherSuites", "x"),
             ("tlsCurvePreferences", ["x"]),
             ("memoryThrottlingFactor", True),
+            ("logging", {"verbosity": "x"}),
+            ("logging", {"flushFrequency": "x"}),
+            ("logging", {"vmodule": ["x"]}),
+            ("logging", {"vmodule": [{"filePattern": 5}]}),
+            ("logging", {"options": {"json": {"infoBufferSize": "x"}}}),
+            ("shutdownGracePeriodByPodPriority", [{"priority": "x"}]),
+            ("reservedMemory", [{"numaNode": 0, "limits": {"memory": "x"}}]),
+            ("staticPodURLHeader", {"a": "b"}),
             ("reservedMemory", {}),
         ],
     )
@@ -84,3 +92,37 @@ class TestComponentFieldType:
     def test_a_value_of_its_type_is_accepted(self, check: Check, field: str, value: object) -> None:
         """null means the default."""
         assert check({"kubeadm.kubelet": {field: value}}) == {}
+
+
+class TestComponentFieldValue:
+    """component-field-value."""
+
+    @pytest.mark.parametrize(
+        ("part", "value", "path"),
+        [
+            ("kube_proxy", {"metricsBindAddress": "fd66::1:10249"}, "metricsBindAddress"),
+            ("kube_proxy", {"healthzBindAddress": "10256"}, "healthzBindAddress"),
+            ("kube_proxy", {"nodePortAddresses": ["x"]}, "nodePortAddresses"),
+            ("kube_proxy", {"conntrack": {"udpTimeout": "-5s"}}, "conntrack.udpTimeout"),
+            ("kubelet", {"imageGCHighThresholdPercent": 101}, "imageGCHighThresholdPercent"),
+            ("kubelet", {"evictionHard": {"memory.available": "x"}}, "evictionHard"),
+            ("kubelet", {"topologyManagerPolicy": "x"}, "topologyManagerPolicy"),
+            ("kubelet", {"logging": {"vmodule": [{"filePattern": "a=b", "verbosity": 1}]}}, "logging.vmodule[0].filePattern"),
+            ("kubelet", {"reservedMemory": [{"numaNode": 0, "limits": {"cpu": "1"}}]}, "reservedMemory[0].limits"),
+        ],
+    )
+    def test_a_value_that_the_component_refuses(self, check: Check, part: str, value: Mapping[str, object], path: str) -> None:
+        """It would end when it starts, after the hosts were changed."""
+        assert list(check({f"kubeadm.{part}": value})) == [("component-field-value", f"kubeadm.{part}.{path}")]
+
+    @pytest.mark.parametrize(
+        ("part", "value"),
+        [
+            ("kube_proxy", {"metricsBindAddress": "[fd66::1]:10249", "healthzBindAddress": "0.0.0.0:10256"}),
+            ("kube_proxy", {"nodePortAddresses": ["198.18.0.0/24", "fd66::/64"]}),
+            ("kubelet", {"nodeLeaseDurationSeconds": 0, "evictionHard": {"memory.available": "100Mi", "nodefs.available": "10%"}}),
+        ],
+    )
+    def test_a_value_that_the_component_accepts(self, check: Check, part: str, value: Mapping[str, object]) -> None:
+        """0 is the default."""
+        assert check({f"kubeadm.{part}": value}) == {}

@@ -126,6 +126,12 @@ class TestBindPortTaken:
         assert ("bind-port-taken", "control_plane.bind_port") in check({"control_plane.bind_port": port})
         assert ("bind-port-taken", "control_plane.endpoint") in check({"control_plane.endpoint": f"198.18.0.11:{port}"})
 
+    def test_the_ports_of_the_file_count(self, check: Check) -> None:
+        """The controller manager has another port."""
+        moved = {"kubeadm.extra_args": {"controller_manager": {"secure-port": "11257"}}}
+        assert check({**moved, "control_plane.bind_port": 10257}) == {}
+        assert list(check({**moved, "control_plane.bind_port": 11257})) == [("bind-port-taken", "control_plane.bind_port")]
+
     def test_the_port_of_a_pod_network_is_refused(self, check: Check) -> None:
         """Felix of Calico listens on 9099."""
         assert ("bind-port-taken", "control_plane.bind_port") in check({"control_plane.bind_port": 9099, "cni.kind": "calico"})

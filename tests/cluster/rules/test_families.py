@@ -5,6 +5,53 @@ import pytest
 from tests.cluster.rules.conftest import Check
 
 
+class TestStackDiffers:
+    """stack-differs: a wrong `stack` is one problem."""
+
+    @pytest.mark.parametrize(
+        ("stack", "written", "right"),
+        [
+            ("dual-stack", "ipv4", "dual-stack"),
+            ("dual-stack", "ipv6", "dual-stack"),
+            ("ipv4", "dual-stack", "ipv4"),
+            ("ipv6", "ipv4", "ipv6"),
+        ],
+    )
+    def test_ranges_and_addresses_that_agree_outvote_the_field(self, check: Check, stack: str, written: str, right: str) -> None:
+        """Name servers, endpoint and proxies of the families of the ranges are no problems either."""
+        server = "fd66::53" if stack == "ipv6" else "198.18.0.53"
+        found = check(
+            {"stack": written, "network.dns_upstreams": [server], "control_plane": {"endpoint": server}},
+            stack=stack,
+            primary="ipv6" if stack == "ipv6" else "ipv4",
+        )
+        assert list(found) == [("stack-differs", "stack")]
+        assert f"stack: {right}," in found["stack-differs", "stack"].hint
+
+    def test_lists_that_do_not_agree_are_problems_of_their_own(self, check: Check) -> None:
+        """Then `stack` may be right."""
+        assert ("stack-differs", "stack") not in check({"stack": "ipv4", "network.services": ["10.96.0.0/16"]})
+
+
+class TestPrimaryFamilyDiffers:
+    """primary-family-differs: a wrong `primary_family` is one problem."""
+
+    def test_ranges_and_addresses_in_one_order_outvote_the_field(self, check: Check) -> None:
+        """Also when the file has only the default."""
+        assert list(check({"primary_family": "ipv6"})) == [("primary-family-differs", "primary_family")]
+
+    def test_one_list_in_another_order_is_a_problem_of_the_list(self, check: Check) -> None:
+        """The hint is the list in the right order, and says nothing about primary_family."""
+        found = check({"network.services": ["fd44:0:0:ffff::/112", "10.96.0.0/16"]})
+        assert list(found) == [("service-order", "network.services")]
+        assert "primary_family" not in found["service-order", "network.services"].hint
+
+    def test_two_ranges_of_the_one_family_have_no_order(self, check: Check) -> None:
+        """The second range is the problem."""
+        found = check({"network.pods": [{"cidr": "10.244.0.0/16"}, {"cidr": "10.245.0.0/16"}]}, stack="ipv4")
+        assert list(found) == [("pod-families", "network.pods[1]")]
+
+
 class TestPodFamilies:
     """pod-families: one pod CIDR for each family in use."""
 

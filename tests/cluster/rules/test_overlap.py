@@ -37,6 +37,13 @@ class TestAddressInRange:
         found = [place for code, place in check({path: value}) if code == "address-in-range"]
         assert [place.startswith(path) for place in found] == [True]
 
+    def test_a_range_over_all_hosts_is_one_problem(self, check: Check) -> None:
+        """The range is wrong, and not each of the hosts. The hint has a free range."""
+        found = check({"network.pods[0].cidr": "198.18.0.0/16"})
+        assert list(found) == [("address-in-range", "network.pods[0].cidr")]
+        assert "2 more" in found["address-in-range", "network.pods[0].cidr"].message
+        assert "10.244.0.0/16" in found["address-in-range", "network.pods[0].cidr"].hint
+
     def test_addresses_outside_are_accepted(self, check: Check) -> None:
         """A virtual address, a name server and a jump host outside the ranges."""
         changes = {

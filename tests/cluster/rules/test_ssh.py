@@ -154,3 +154,10 @@ class TestJumpToItself:
     def test_another_host_of_the_cluster_is_accepted(self, check: Check) -> None:
         """The control plane can be the jump host of the workers."""
         assert check({"hosts[1].ssh.jump": {"address": "198.18.0.11", "host_key": "trust-on-first-use"}}) == {}
+
+
+@pytest.mark.parametrize("address", ["198.18.0.11; reboot", "1" + "e999" * 400, "$(reboot)"])
+def test_the_command_of_a_hint_has_no_text_that_is_not_an_address(check: Check, address: str) -> None:
+    """host-key-missing: a person pastes the command into a shell."""
+    found = check({"hosts[0].ssh": {"address": address}})
+    assert "ssh-keyscan -t ed25519 ADDRESS`" in found["host-key-missing", "hosts[0].ssh.host_key"].hint

@@ -44,6 +44,11 @@ class TestUnusableUrlAddress:
         changes = {"proxy.http": f"http://{host}:3128", "images.mirrors": {"localhost": [f"http://{host}:5000"]}}
         assert {("unusable-url-address", "proxy.http"), ("unusable-url-address", "images.mirrors.localhost[0]")} <= set(check(changes))
 
+    def test_it_is_one_problem_whatever_the_family(self, check: Check) -> None:
+        """Another address is needed in any case."""
+        found = check({"proxy.http": "http://0.0.0.0:3128"}, stack="ipv6", primary="ipv6")
+        assert list(found) == [("unusable-url-address", "proxy.http")]
+
     @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "169.254.1.1", "203.0.113.1"])
     def test_a_server_on_the_host_itself_is_accepted(self, check: Check, host: str) -> None:
         """Each host may have its own."""

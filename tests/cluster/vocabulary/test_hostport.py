@@ -64,6 +64,13 @@ def test_other_texts_are_refused(text: str) -> None:
         split_host_port(text)
 
 
+def test_the_text_is_not_in_the_message() -> None:
+    """It has any length, and control characters."""
+    with pytest.raises(ValueError, match="brackets") as caught:
+        split_host_port(f"[{'9' * 5000}\x1b]:1")
+    assert len(str(caught.value)) < 100
+
+
 @given(st.ip_addresses(v=6), st.integers(1, 65535))
 def test_a_port_without_brackets_is_found_after_every_address_that_leaves_room(address: IPv6Address, port: int) -> None:
     """A number from 1000 always; a smaller one where the text is no address, or where it is a well-known port."""

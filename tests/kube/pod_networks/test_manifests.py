@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_secret_leaves_no_trace_in_the_digest(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_quoted(tmp_path: Path) -> None:
-    """One problem a fault, with the file's place in the list; the text may be a Secret's."""
+    """One problem a file, with its place in the list; the text may be a Secret's."""
     files = (
         "relative.yaml",
         tmp_path / "missing.yaml",
@@ -79,9 +80,38 @@ def test_everything_that_is_wrong_is_told_at_once_and_nothing_is_quoted(tmp_path
         ("cni-file-malformed", "cni.files[2]"),
         ("cni-file-malformed", "cni.files[3]"),
         ("cni-file-malformed", "cni.files[4]"),
-        ("cni-file-malformed", "cni.files[4]"),
     ]
     assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 30_000,
+        "{a: " * 30_000,
+        "- " * 30_000 + "a",
+        "{x: !!int y}",
+        "{x: !!bool y}",
+        "{x: !!timestamp y}",
+        "{x: !!int ''}",
+        "{x: 2026-01-01, y: !!timestamp 2026-01-01}",
+        "&a [*a]",
+        "&a {apiVersion: v1, kind: List, metadata: {name: a}, items: [*a]}",
+        "x: .nan",
+        "x: !!binary aaaa",
+        "x: " + "9" * 5000,
+        "? [a]\n: b",
+        "\0",
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"b{n}: &{c} [{','.join([f'*{b}'] * 10)}]\n" for n, (b, c) in enumerate(pairwise("abcdefghi"))),
+        "a: &a {x: 1}\n" + "".join(f"b{n}: &{c} {{<<: [{','.join([f'*{b}'] * 10)}]}}\n" for n, (b, c) in enumerate(pairwise("abcdefghi"))),
+        "---\n1\n" * 20_000,
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_text_that_no_api_server_takes_is_one_problem(tmp_path: Path, text: str) -> None:
+    """Deep nesting, tags with another content, aliases and merges that expand without an end, values that JSON does not have."""
+    assert [problem.code for problem in manifest_problems(spec_with(written(tmp_path, "a.yaml", text)))] == ["cni-file-malformed"]
 
 
 def test_files_without_a_workload_are_refused(tmp_path: Path) -> None:

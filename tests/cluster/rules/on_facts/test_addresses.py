@@ -161,17 +161,6 @@ def test_an_endpoint_that_no_host_has_gives_a_warning(a_spec: Make, some_facts: 
     assert check_facts(spec, {"node-1": facts["node-1"]}, bundle_architecture="amd64", bundle_size=1) == ()
 
 
-def test_an_endpoint_with_another_port_than_the_api_servers_gives_a_warning(a_spec: Make, some_facts: Make) -> None:
-    """A second address of the control plane: the API server does not take over its port."""
-    facts = {"node-1": with_address(some_facts(1), "fd66::100/128", "deprecated"), "node-2": some_facts(2)}
-    spec = a_spec(control_plane={"endpoint": "[fd66::100]:8443"})
-    assert not spec.hosts[0].addresses
-    (problem,) = check_facts(spec, facts, bundle_architecture="amd64", bundle_size=1)
-    assert (problem.code, problem.severity) == ("endpoint-port-differs", "warning")
-    for accepted in ({"endpoint": "[fd66::11]:8443"}, {"endpoint": "[fd66::100]:8443", "bind_port": 8443}, {"endpoint": "[fd66::100]"}):
-        assert check_facts(a_spec(control_plane=accepted), facts, bundle_architecture="amd64", bundle_size=1) == ()
-
-
 def test_a_node_keeps_its_registered_addresses(a_spec: Make, some_facts: Make) -> None:
     """Addresses that were added later are ignored; a removed address is reported."""
     state = KubernetesState(ca_hash="sha256:aa", kubelet_config=True, node_ips=(ip_address("198.18.0.11"), ip_address("fd66::11")))

@@ -1,0 +1,231 @@
+"""Values that the kubelet and kube-proxy refuse when they start, although their type is right.
+
+From pkg/kubelet/apis/config/validation and pkg/proxy/apis/config/validation of Kubernetes 1.35 to 1.37.
+tests/cluster/rules/test_component_values.py asks the binaries of the bundles. 0 and "" mean the default in most fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
+from typing import Any
+
+from cluster.vocabulary.releases import Minor, minor_text
+
+_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_SECOND = 10**9
+# Go's time.ParseDuration
+_DURATION = re.compile(r"[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+_DURATION_PART = re.compile(r"([0-9]*\.?[0-9]*)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+# k8s.io/apimachinery, resource.ParseQuantity
+_QUANTITY = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?", re.ASCII)
+_PERCENT = re.compile(r"[0-9]+(\.[0-9]+)?%", re.ASCII)
+
+
+def nanoseconds(text: str) -> int | None:
+    """The duration; None when Go cannot parse it, or when it has more than 64 bits."""
+    if not _DURATION.fullmatch(text) or len(text) > 100:
+        return None
+    total = sum(int(float(number) * _UNITS[unit]) for number, unit in _DURATION_PART.findall(text))
+    return (-total if text.startswith("-") else total) if total < 2**63 else None
+
+
+def is_quantity(value: Any) -> bool:
+    """Whether Kubernetes can parse the quantity, which may be a number."""
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value) < 100 and _QUANTITY.fullmatch(value) is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The possible values of a field: in words, and as a check of a value that has the field's type."""
+
+    words: str
+    allows: Callable[[Any], bool]
+
+
+def _between(low: int, high: int | None = None, *, default: bool = True) -> Limit:
+    """`default`: 0 is possible too, and means the default."""
+    words = f"an integer from {low} to {high}" if high is not None else f"an integer of at least {low}"
+    return Limit(words, lambda value: (default and value == 0) or (low <= value and (high is None or value <= high)))
+
+
+def _one_of(*values: str) -> Limit:
+    return Limit(f"one of {', '.join(values)}", lambda value: value == "" or value in values)
+
+
+def _duration(least: int, most: int | None = None, *, default: bool = True) -> Limit:
+    words = "a duration of at least " + _text(least) + (f" and at most {_text(most)}" if most is not None else "")
+
+    def allows(value: Any) -> bool:
+        found = value if isinstance(value, int) else nanoseconds(value)
+        return found is not None and ((default and found == 0) or (least <= found and (most is None or found <= most)))
+
+    return Limit(words, allows)
+
+
+def _text(duration: int) -> str:
+    return f"{duration // _SECOND}s" if duration % _SECOND == 0 else f"{duration // 10**6}ms" if duration % 10**6 == 0 else f"{duration}ns"
+
+
+def _is_host_port(text: str) -> bool:
+    bracketed = re.fullmatch(r"\[([^\[\]]*)\]:([0-9]{1,5})", text) or re.fullmatch(r"([^:\[\]]*):([0-9]{1,5})", text)
+    return bracketed is not None and _is_address(bracketed[1]) and 1 <= int(bracketed[2]) <= 65535
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return "%" not in text and bool(ip_address(text))
+    except ValueError:
+        return False
+
+
+def _is_network(text: str) -> bool:
+    address, slash, prefix = text.partition("/")
+    try:
+        return bool(slash) and prefix.isdecimal() and _is_address(address) and bool(ip_interface(text))
+    except ValueError:
+        return False
+
+
+def _threshold(value: str) -> bool:
+    return _PERCENT.fullmatch(value) is not None if value.endswith("%") else is_quantity(value) and not value.startswith("-")
+
+
+_SIGNALS = [
+    "memory.available",
+    "nodefs.available",
+    "nodefs.inodesFree",
+    "imagefs.available",
+    "imagefs.inodesFree",
+    "containerfs.available",
+    "containerfs.inodesFree",
+    "allocatableMemory.available",
+    "pid.available",
+]
+_THRESHOLDS = Limit(
+    'thresholds such as memory.available: "100Mi" or nodefs.available: "10%"',
+    lambda value: all(signal in _SIGNALS and _threshold(text) for signal, text in value.items()),
+)
+_RESERVED = Limit(
+    'quantities of cpu, memory, ephemeral-storage and pid, such as memory: "100Mi"',
+    lambda value: all(
+        name in ("cpu", "memory", "ephemeral-storage", "pid") and is_quantity(text) and not text.startswith("-")
+        for name, text in value.items()
+    ),
+)
+_HOST_PORT = Limit(
+    'an address and a port such as "0.0.0.0:10249" or "[::]:10249"', lambda value: value == "" or _is_host_port(value) or _is_address(value)
+)
+_LOGGING = {
+    "logging.format": _one_of("text", "json"),
+    "logging.flushFrequency": _duration(1),
+    "logging.vmodule[].filePattern": Limit(
+        "a file pattern without = and comma", lambda value: bool(value) and not any(letter in value for letter in "=,")
+    ),
+}
+
+_KUBELET = {
+    **_LOGGING,
+    "nodeLeaseDurationSeconds": _between(1),
+    "eventBurst": _between(0),
+    "eventRecordQPS": _between(0),
+    "healthzPort": _between(1, 65535),
+    "cpuCFSQuotaPeriod": _duration(10**6, _SECOND, default=False),
+    "imageGCHighThresholdPercent": _between(0, 100),
+    "imageGCLowThresholdPercent": _between(0, 100),
+    "imageMinimumGCAge": _duration(0),
+    "imageMaximumGCAge": _duration(0),
+    "iptablesDropBit": _between(0, 31),
+    "iptablesMasqueradeBit": _between(0, 31),
+    "kubeAPIBurst": _between(0),
+    "kubeAPIQPS": _between(0),
+    "nodeStatusMaxImages": _between(-1),
+    "maxOpenFiles": _between(0),
+    "maxPods": _between(0),
+    "oomScoreAdj": _between(-1000, 1000),
+    "podsPerCore": _between(0),
+    "port": _between(1, 65535),
+    "readOnlyPort": _between(1, 65535),
+    "registryBurst": _between(0),
+    "registryPullQPS": _between(0),
+    "maxParallelImagePulls": _between(1, default=False),
+    "runOnce": Limit("false", lambda value: not value),
+    "topologyManagerPolicy": _one_of("none", "best-effort", "restricted", "single-numa-node"),
+    "topologyManagerScope": _one_of("container", "pod"),
+    "shutdownGracePeriod": _duration(_SECOND),
+    "shutdownGracePeriodCriticalPods": _duration(_SECOND),
+    "memorySwap.swapBehavior": _one_of("NoSwap", "LimitedSwap"),
+    "hairpinMode": _one_of("none", "hairpin-veth", "promiscuous-bridge"),
+    "imagePullCredentialsVerificationPolicy": _one_of(
+        "NeverVerify", "NeverVerifyPreloadedImages", "NeverVerifyAllowlistedImages", "AlwaysVerify"
+    ),
+    "memoryThrottlingFactor": Limit("a number above 0 and at most 1", lambda value: 0 < value <= 1),
+    "memoryReservationPolicy": _one_of("None", "TieredReservation"),
+    "containerLogMaxWorkers": _between(1, default=False),
+    "containerLogMonitorInterval": _duration(3 * _SECOND, default=False),
+    "containerLogMaxFiles": _between(2, default=False),
+    "containerLogMaxSize": Limit('a quantity such as "10Mi"', lambda value: value == "" or is_quantity(value)),
+    "podLogsDir": Limit("a path without . and ..", lambda value: not value.startswith("/") or re.search(r"/(\.{0,2})(/|$)", value) is None),
+    "cpuManagerPolicy": _one_of("none", "static"),
+    "memoryManagerPolicy": _one_of("None", "Static"),
+    "authorization.mode": _one_of("AlwaysAllow", "Webhook"),
+    "configMapAndSecretChangeDetectionStrategy": _one_of("Get", "Cache", "Watch"),
+    "tlsMinVersion": _one_of("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"),
+    "reservedSystemCPUs": Limit('a set of CPUs such as "0-3,8"', lambda value: value == "" or re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", value) is not None),
+    "evictionHard": _THRESHOLDS,
+    "evictionSoft": _THRESHOLDS,
+    "evictionMinimumReclaim": _THRESHOLDS,
+    "evictionSoftGracePeriod": Limit('durations such as memory.available: "1m30s"', lambda value: all(signal in _SIGNALS and (nanoseconds(text) or -1) >= 0 for signal, text in value.items())),
+    "systemReserved": _RESERVED,
+    "kubeReserved": _RESERVED,
+    "reservedMemory[].limits": Limit('quantities above 0 of memory or hugepages, such as memory: "1Gi"', lambda value: all((name == "memory" or name.startswith("hugepages-")) and str(text).strip("+0.") != "" for name, text in value.items())),
+    "enforceNodeAllocatable": Limit(
+        "a list of pods, system-reserved and kube-reserved, or [none]",
+        lambda value: len(set(value)) == len(value) and (value == ["none"] or set(value) <= {"pods", "system-reserved", "kube-reserved", "system-reserved-compressible", "kube-reserved-compressible"}),
+    ),
+    "tracing.samplingRatePerMillion": _between(0, 1_000_000),
+}  # fmt: skip
+
+_KUBE_PROXY = {
+    **_LOGGING,
+    "healthzBindAddress": _HOST_PORT,
+    "metricsBindAddress": _HOST_PORT,
+    "nodePortAddresses": Limit(
+        '["primary"], or networks such as ["198.18.0.0/24", "fd66::/64"]',
+        lambda value: value == ["primary"] or all(map(_is_network, value)),
+    ),
+    "iptables.masqueradeBit": _between(0, 31),
+    "nftables.masqueradeBit": _between(0, 31),
+    "oomScoreAdj": _between(-1000, 1000),
+    "conntrack.maxPerCore": _between(0),
+    "conntrack.min": _between(0),
+    "conntrack.tcpEstablishedTimeout": _duration(0),
+    "conntrack.tcpCloseWaitTimeout": _duration(0),
+    "conntrack.udpTimeout": _duration(0),
+    "conntrack.udpStreamTimeout": _duration(0),
+    "configSyncPeriod": _duration(1),
+    "iptables.syncPeriod": _duration(1),
+    "iptables.minSyncPeriod": _duration(0),
+    "nftables.syncPeriod": _duration(1),
+    "nftables.minSyncPeriod": _duration(0),
+    "detectLocalMode": _one_of("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix"),
+}
+
+
+def kubelet_limits(minor: Minor) -> dict[str, Limit]:
+    """The limits of KubeletConfiguration's fields in this minor."""
+    return {**_KUBELET, **_hidden_metrics(minor)}
+
+
+def kube_proxy_limits(minor: Minor) -> dict[str, Limit]:
+    """The limits of KubeProxyConfiguration's fields in this minor."""
+    return {**_KUBE_PROXY, **_hidden_metrics(minor)}
+
+
+def _hidden_metrics(minor: Minor) -> dict[str, Limit]:
+    previous = minor_text((minor[0], minor[1] - 1))
+    return {"showHiddenMetricsForVersion": Limit(f'"{previous}", the previous minor', lambda value: value in ("", previous))}
