@@ -57,7 +57,10 @@ if said=$(sudo -k -n -- timeout 10 id -u </dev/null) && printf '%s\\n' "$said" |
 RECORDED = """
 process=$$ outer=
 while process=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$process/status") && [ "${process:-0}" -gt 1 ]; do
-    case $(cat "/proc/$process/comm") in sudo*) outer=$process ;; esac
+    case $(cat "/proc/$process/comm") in
+        sudo*) outer=$process ;;
+        *) [ -z "$outer" ] || break ;;
+    esac
 done
 if [ -n "$outer" ]; then
     for stream in 0 1 2; do
@@ -102,6 +105,12 @@ def explain(message: str, user: str) -> Refusal | None:
         entry = sudoers_entry(user, Privilege.NO_PASSWORD)
         return Refusal(
             f"sudo does not allow user {user} to become root", f"Add `{entry}` at the end of sudoers, or the same line without `NOPASSWD:`."
+        )
+    if "failed to run command" in message:
+        entry = sudoers_entry(user, Privilege.NO_PASSWORD, "EXEC:")
+        return Refusal(
+            f"sudo does not allow a command of user {user} to start other programs (noexec)",
+            f"Add `{entry}` at the end of sudoers, or the same line without `NOPASSWD:`.",
         )
     if "sudo: not found" in message:
         return Refusal(f"user {user} is not root, and the host has no sudo", "Install sudo, or use the user root.")

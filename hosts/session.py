@@ -21,7 +21,7 @@ from hosts.channels import ChannelSlots
 from hosts.exchange import MOST_OUTPUT, Exchange
 from hosts.host_keys import RecordedKeys
 from hosts.output_stream import OutputStream
-from hosts.privilege import PROBE, RECORDED, Elevation, Privilege, Refusal, explain, read_probe, read_recorded, recording
+from hosts.privilege import PROBE, RECORDED, Elevation, Privilege, Refusal, explain, read_probe, read_recorded, recording, sudoers_entry
 from hosts.remote_shell import BROKEN, TIMED_OUT, RemoteShell
 from hosts.transport import Connection, open_connection, open_forward
 
@@ -303,7 +303,8 @@ class Session:
 
     @property
     def _sudo_advice(self) -> str:
-        return f"Set `sudo_password` in SSH credential block `{self._ssh.credential}`, or allow user {self._ssh.user} sudo for ALL without a password."
+        entry = sudoers_entry(self._ssh.user, Privilege.NO_PASSWORD)
+        return f"Set `sudo_password` in SSH credential block `{self._ssh.credential}`, or add `{entry}` at the end of sudoers."
 
     def _become_root(self, shell: RemoteShell, exchange: Exchange) -> None:
         """Send the password when, and only when, sudo asks; LoginRefused when sudo refuses."""
@@ -350,7 +351,7 @@ class Session:
             return LoginRefused(
                 self.host,
                 f"the login shell of user {user} runs no command: {quoted}",
-                "Give the user a shell such as /bin/sh, whose start files do not end the shell and leave /usr/bin in PATH.",
+                "Log in by hand to see the reason. The user needs a shell such as /bin/sh, whose start files do not end it and leave /usr/bin in PATH.",
             )
         what = "refuses the password" if privilege is Privilege.PASSWORD else "runs no command"
         return LoginRefused(self.host, f"sudo {what} of user {user}: {quoted}", self._sudo_advice)
