@@ -1,10 +1,12 @@
 """The command line that runs a script on a host: a fixed text for every script, so that `ps` shows no secret.
 
-    [sudo ...] timeout LIMIT /bin/sh -c '... print MARK; skip to MARK; read LENGTH bytes; check that they are complete; eval them'
+    exec [sudo ...] timeout LIMIT /bin/sh -c '... print MARK; skip to MARK; read LENGTH bytes; check that they are complete; eval them'
 
 The script arrives on standard input, followed by its data. (`sh -s` would run the first half of a script whose second half was
 lost with the connection, and dash reads ahead, so that the data would be lost too.) The text has no quote, newline, backslash or `!`,
-because sshd passes it to the user's login shell, which may be csh or fish.
+because sshd passes it to the user's login shell, which may be csh or fish. The login shell also runs start files of the user. They may print,
+set a umask, change the folder, redefine `sudo`, or run something at the shell's end: `exec` and the first words of the script undo that.
+What they print stands before MARK, which both streams have. If they read standard input, the script arrives incomplete and does not run.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hosts.privilege import Elevation, Privilege
+from hosts.privilege import Elevation
 
 TIMED_OUT = 124  # exit code of timeout(1)
 BROKEN = 97  # the script did not arrive complete
@@ -37,6 +39,11 @@ class RemoteShell:
         return f"{self.mark}-password:"
 
     @property
+    def incomplete(self) -> str:
+        """The text that the remote shell prints on standard error when the script did not arrive complete."""
+        return f"{self.mark}-incomplete"
+
+    @property
     def _body(self) -> bytes:
         # the mark at the end shows the remote shell that the script is complete
         return f"{self.script}\n#{self.mark}".encode()
@@ -50,11 +57,11 @@ class RemoteShell:
     def command(self) -> str:
         """The command for sshd."""
         seconds = max(1, math.ceil(self.limit.total_seconds()))
+        broken = f"{{ echo {self.incomplete} >&2; exit {BROKEN}; }}"
         inner = (
-            f"PATH={_PATH}; LC_ALL=C; export PATH LC_ALL; echo {self.mark}; "
-            f"until read -r l || exit {BROKEN}; [ x$l = x{self.mark} ]; do :; done; "
-            f's=$(head -c {len(self._body)}); case "$s" in *{self.mark}) ;; *) exit {BROKEN};; esac; '
+            f"umask 022; cd /; PATH={_PATH}; LC_ALL=C; export PATH LC_ALL; echo {self.mark}; echo {self.mark} >&2; "
+            f'until read -r l || {broken}; [ "x$l" = x{self.mark} ]; do :; done; '
+            f's=$(head -c {len(self._body)}); case "$s" in *{self.mark}) ;; *) {broken};; esac; '
             'unset l; eval "$s"'
         )
-        exec_word = "exec " if self.elevation.privilege is Privilege.ROOT else ""
-        return f"{exec_word}{self.elevation.words(self.prompt)}timeout -k {KILL_AFTER} {seconds} /bin/sh -c '{inner}'"
+        return f"exec {self.elevation.words(self.prompt)}timeout -k {KILL_AFTER} {seconds} /bin/sh -c '{inner}'"

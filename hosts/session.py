@@ -21,14 +21,15 @@ from hosts.channels import ChannelSlots
 from hosts.exchange import MOST_OUTPUT, Exchange
 from hosts.host_keys import RecordedKeys
 from hosts.output_stream import OutputStream
-from hosts.privilege import PROBE, Elevation, Privilege, read_probe
-from hosts.remote_shell import TIMED_OUT, RemoteShell
+from hosts.privilege import PROBE, RECORDED, Elevation, Privilege, Refusal, explain, read_probe, read_recorded, recording, sudoers_entry
+from hosts.remote_shell import BROKEN, TIMED_OUT, RemoteShell
 from hosts.transport import Connection, open_connection, open_forward
 
 _GRACE_SECONDS = 15.0  # the time limit on the host should end the script first
 _PROBE_LIMIT = timedelta(seconds=30)
 _HOLD_AT_MOST = timedelta(days=7)
 _MOST_UNREAD = 2 * MOST_OUTPUT  # of a stream: an exchange reads up to 16 MiB at once
+_LONGEST_QUOTE = 300  # characters of what a login printed, in an error
 _LONGEST_FIRST_LINE = 1000  # of a script that keeps running: a word and a name
 
 
@@ -285,18 +286,25 @@ class Session:
         """Find out once how to become root; LoginRefused when it is impossible."""
         probe = self.run(PROBE, limit=_PROBE_LIMIT)
         privilege, message = read_probe(probe.stdout, probe.stderr)
-        if privilege is not Privilege.PASSWORD:
+        if privilege is Privilege.ROOT:
             return Elevation(privilege)
-        password = self._credential.for_sudo
-        if password is None:
+        password = self._credential.for_sudo if privilege is Privilege.PASSWORD else None
+        if privilege is Privilege.PASSWORD and (refusal := explain(message, self._ssh.user)):
+            raise self._refused(refusal)
+        if privilege is Privilege.PASSWORD and password is None:
             raise LoginRefused(self.host, f"user {self._ssh.user} is not root, and sudo requires a password ({message})", self._sudo_advice)
         self._elevation = Elevation(privilege, password)
-        self.run(":", limit=_PROBE_LIMIT)
+        if recorded := read_recorded(self.run(RECORDED, limit=_PROBE_LIMIT).stdout):
+            raise self._refused(recording(recorded, self._ssh.user, privilege))
         return self._elevation
+
+    def _refused(self, refusal: Refusal) -> LoginRefused:
+        return LoginRefused(self.host, refusal.found, refusal.hint)
 
     @property
     def _sudo_advice(self) -> str:
-        return f"Set `sudo_password` in SSH credential block `{self._ssh.credential}`, or allow user {self._ssh.user} sudo for ALL without a password."
+        entry = sudoers_entry(self._ssh.user, Privilege.NO_PASSWORD)
+        return f"Set `sudo_password` in SSH credential block `{self._ssh.credential}`, or add `{entry}` at the end of sudoers."
 
     def _become_root(self, shell: RemoteShell, exchange: Exchange) -> None:
         """Send the password when, and only when, sudo asks; LoginRefused when sudo refuses."""
@@ -321,18 +329,32 @@ class Session:
             raise self._not_begun(shell, exchange)
         if code == TIMED_OUT and seconds >= shell.limit.total_seconds():
             raise self._timed_out(shell.limit)
-        stderr = exchange.stderr.decode(errors="replace").rpartition(shell.prompt)[2]
+        stderr = exchange.stderr.decode(errors="replace").partition(f"{shell.mark}\n")[2]
+        if code == BROKEN and shell.incomplete in stderr:
+            raise LoginRefused(
+                self.host,
+                f"the start files of the login shell of user {self._ssh.user} read standard input, and a script did not arrive complete",
+                "Let .bashrc, .zshenv, .cshrc or config.fish return early when the shell is not interactive.",
+            )
         return Output(code, exchange.stdout.decode(errors="replace"), stderr, seconds)
 
     def _not_begun(self, shell: RemoteShell, exchange: Exchange) -> LoginRefused:
         printed = exchange.stderr.decode(errors="replace").replace(shell.prompt, " ")
-        printed = redact(" ".join(printed.split()), self._credential.secrets)[-300:] or "no output"
-        if shell.elevation.privilege is Privilege.ROOT:
+        printed = redact(" ".join(printed.split()), self._credential.secrets)
+        privilege, user = shell.elevation.privilege, self._ssh.user
+        if privilege is not Privilege.ROOT and (refusal := explain(printed, user)):
+            return self._refused(refusal)
+        quoted = (
+            printed if len(printed) <= _LONGEST_QUOTE else f"{printed[: _LONGEST_QUOTE // 2]} ... {printed[-_LONGEST_QUOTE // 2 :]}"
+        ) or "no output"
+        if privilege is Privilege.ROOT:
             return LoginRefused(
-                self.host, f"the login shell of user {self._ssh.user} runs no command: {printed}", "Give the user a shell such as /bin/sh."
+                self.host,
+                f"the login shell of user {user} runs no command: {quoted}",
+                "Log in by hand to see the reason. The user needs a shell such as /bin/sh, whose start files do not end it and leave /usr/bin in PATH.",
             )
-        what = "refuses the password" if shell.elevation.privilege is Privilege.PASSWORD else "runs no command"
-        return LoginRefused(self.host, f"sudo {what} of user {self._ssh.user}: {printed}", self._sudo_advice)
+        what = "refuses the password" if privilege is Privilege.PASSWORD else "runs no command"
+        return LoginRefused(self.host, f"sudo {what} of user {user}: {quoted}", self._sudo_advice)
 
     def _lost(self, error: BaseException | None) -> HostUnreachable:
         reason = str(error or self._connection.transport.get_exception() or "").strip()
