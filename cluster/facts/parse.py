@@ -118,6 +118,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         sockets=reading.read_all("sockets", sockets),
         nat=kernel.nat,
         nftables=kernel.nftables,
+        tables_for_newer_nft=reading.read_all("nftables", firewall.tables_for_newer_nft),
         conflicts=foreign.foreign_conflicts(
             owned=state.owner is not None,
             installed=installed.paths,
@@ -145,7 +146,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         steps=state.steps,
         foreign_authority=state.foreign_authority,
         test_host=state.test_host,
-        unknown=tuple(reading.unknown),
+        unknown=tuple(dict.fromkeys(reading.unknown)),  # two parsers of one part find one fault
     )
 
 
