@@ -8,6 +8,7 @@ import sys
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.release import add_release
 from cluster.vocabulary.families import Family, StackMode
+from lab.base import SUITES
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="F[,F]",
         help="families in which this machine has an address on the lab's bridge (new lab: both)",
     )
+    up.add_argument("--debian", type=int, choices=sorted(SUITES), metavar="N", help="release of Debian: 12 (new lab) or 13")
     status = _action(actions, "status", "show the hosts: addresses, SSH host key, state")
     status.add_argument("--output", choices=("table", "json"), default="table")
     spec = _action(actions, "spec", "print a cluster file for the hosts")
@@ -93,7 +95,7 @@ def _up(args: argparse.Namespace) -> int:
     from lab import hosts
     from lab.status import as_table
 
-    found = hosts.up(args.lab, hosts=args.hosts, families=args.families, management=args.management, report=_say)
+    found = hosts.up(args.lab, hosts=args.hosts, families=args.families, management=args.management, debian=args.debian, report=_say)
     print(as_table(hosts.lab_of(args.lab), found))
     return SUCCESS
 

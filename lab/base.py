@@ -1,10 +1,11 @@
-"""The root file system that all lab hosts share: a bare Debian 12 with sshd, built once in the cache folder."""
+"""The root file systems that lab hosts share: a bare Debian with sshd for each release, built once in the cache folder."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +17,13 @@ from cluster.vocabulary.errors import EnvironmentFault
 from lab.command import command
 from lab.mounts import remove_tree
 
-SUITE = "bookworm"
+# release of Debian -> its suite
+SUITES = {12: "bookworm", 13: "trixie"}
+DEFAULT_DEBIAN = 12
+# suite -> further packages of a Debian server of this suite
+# Since Debian 13 the settings that systemd had in 50-default.conf have a package of their own, which has the priority "important":
+# https://packages.debian.org/trixie/linux-sysctl-defaults
+FURTHER_PACKAGES = {"trixie": ("linux-sysctl-defaults",)}
 # The packages of a Debian server. The product itself must install containerd, kubelet, zstd, conntrack and others.
 PACKAGES = (
     "ca-certificates",
@@ -63,9 +70,14 @@ done
 """
 
 
-def base_key() -> str:
-    """The key of the base's inputs: packages, files and steps."""
-    parts = [SUITE, *PACKAGES, *_NO_DOCS, _CUSTOMIZE]
+def packages(suite: str) -> tuple[str, ...]:
+    """The packages of the base of one suite, without their dependencies."""
+    return (*PACKAGES, *FURTHER_PACKAGES.get(suite, ()))
+
+
+def base_key(suite: str) -> str:
+    """The key of the base's inputs: suite, packages, files and steps."""
+    parts = [suite, *packages(suite), *_NO_DOCS, _CUSTOMIZE]
     parts += [f"{path.relative_to(_HERE)} {path.stat().st_mode & 0o777:o}\n{path.read_text()}" for path in _root_files()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
@@ -74,11 +86,15 @@ def _root_files() -> list[Path]:
     return sorted(path for path in _HERE.rglob("*") if path.is_file())
 
 
-def ensure_base(report: Callable[[str], None]) -> Path:
-    """The folder of the base. Builds the base (25 to 70 s) if the cache does not have it, after removing an incomplete base."""
+def ensure_base(report: Callable[[str], None], debian: int = DEFAULT_DEBIAN) -> Path:
+    """The folder of the base of one release of Debian. Builds the base (25 to 70 s) if the cache does not have it.
+
+    A build first removes incomplete bases, and the older bases of its release. The bases of other releases stay.
+    """
+    suite = SUITES[debian]
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
-    base = cache / f"lab-base-{SUITE}-{base_key()}"
+    base = cache / f"lab-base-{suite}-{base_key(suite)}"
     if base.is_dir():
         return base
     with _only_one(cache) as lock:
@@ -86,12 +102,13 @@ def ensure_base(report: Callable[[str], None]) -> Path:
             return base
         mounted = Path("/proc/self/mountinfo").read_text()
         for stale in cache.glob("lab-base-*"):
-            # incomplete, or an older version that no lab uses
-            if stale.suffix == ".building" or str(stale) not in mounted:
+            # incomplete, or an older version of this release that no lab uses
+            older = stale.name.startswith(f"lab-base-{suite}-") and str(stale) not in mounted
+            if stale.suffix == ".building" or older:
                 remove_tree(stale)
         building = base.with_name(base.name + ".building")
-        report(f"building the base of the lab hosts (Debian {SUITE}, {len(PACKAGES)} packages and their dependencies) in {base}")
-        _mmdebstrap(building, lock, report)
+        report(f"building the base of the lab hosts (Debian {debian}, {len(packages(suite))} packages and their dependencies) in {base}")
+        _mmdebstrap(suite, building, lock, report)
         building.rename(base)
         report("the base is ready")
     return base
@@ -108,16 +125,20 @@ def _only_one(folder: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _mmdebstrap(target: Path, lock: int, report: Callable[[str], None]) -> None:
+def _mmdebstrap(suite: str, target: Path, lock: int, report: Callable[[str], None]) -> None:
     target.mkdir(parents=True)
     settings = target.with_suffix(".apt.conf")
     settings.write_text(apt_settings(command(["apt-config", "dump"])))
+    sources = target.with_suffix(".sources")
+    sources.mkdir()
+    for name, text in sources_of(suite).items():
+        (sources / name).write_text(text)
     argv = [
         "mmdebstrap",
         "--mode=root",
         "--variant=minbase",
         "--format=directory",
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(packages(suite))}",
         f"--aptopt={settings}",
     ]
     argv += ['--aptopt=APT::Install-Recommends "false"', *(f"--dpkgopt={option}" for option in _NO_DOCS)]
@@ -125,7 +146,7 @@ def _mmdebstrap(target: Path, lock: int, report: Callable[[str], None]) -> None:
         inside = "/" + str(path.relative_to(_HERE))
         argv += [f'--customize-hook=mkdir -p "$1{Path(inside).parent}"', f"--customize-hook=upload {path} {inside}"]
         argv += [f'--customize-hook=chmod {path.stat().st_mode & 0o111 | 0o644:o} "$1{inside}"']
-    argv += ['--customize-hook=chroot "$1" sh -c "$LAB_CUSTOMIZE"', SUITE, str(target), *_sources()]
+    argv += ['--customize-hook=chroot "$1" sh -c "$LAB_CUSTOMIZE"', suite, str(target), *map(str, sorted(sources.iterdir()))]
     surroundings = {**os.environ, "LAB_CUSTOMIZE": _CUSTOMIZE, "TMPDIR": "/tmp"}
     # mmdebstrap inherits the lock: if this process is killed, the next builder waits until mmdebstrap has ended
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
@@ -137,6 +158,7 @@ def _mmdebstrap(target: Path, lock: int, report: Callable[[str], None]) -> None:
             if line.startswith(("I: downloading", "I: extracting", "I: installing", "I: success")):
                 report("  " + line.removeprefix("I: ").rstrip())
     settings.unlink()
+    remove_tree(sources)
     if process.returncode:
         remove_tree(target)
         raise EnvironmentFault("the base of the lab hosts could not be built; the last lines of mmdebstrap:\n" + "\n".join(tail))
@@ -148,23 +170,29 @@ def apt_settings(dump: str) -> str:
     return "".join(f"{line}\n" for line in dump.splitlines() if line.startswith(kept) and not line.endswith('"";'))
 
 
-def _sources(etc: Path = Path("/etc")) -> list[str]:
-    """This machine's apt sources if it has the same Debian release; else none, and mmdebstrap uses its default mirror."""
+def sources_of(suite: str, etc: Path = Path("/etc")) -> dict[str, str]:
+    """The apt source files of this machine, rewritten for `suite`: name -> text. A mirror has all suites of Debian.
+
+    Empty if this machine is not a Debian of SUITES; mmdebstrap then uses its default mirror.
+    """
     release = (etc / "os-release").read_text() if (etc / "os-release").exists() else ""
-    if f"VERSION_CODENAME={SUITE}" not in release or "\nID=debian" not in f"\n{release}":
-        return []
+    own = next((name for name in SUITES.values() if f"VERSION_CODENAME={name}" in release.splitlines()), None)
+    if own is None or "ID=debian" not in release.splitlines():
+        return {}
     files = [
         etc / "apt/sources.list",
         *sorted((etc / "apt/sources.list.d").glob("*.list")),
         *sorted((etc / "apt/sources.list.d").glob("*.sources")),
     ]
-    return [str(path) for path in files if path.is_file() and is_debians_own(path.read_text())]
+    texts = {path.name: path.read_text() for path in files if path.is_file()}
+    # a suite is a word of its own, also with a suffix (bookworm-security); a URI is none
+    return {name: re.sub(rf"(?<!\S){own}(?![^\s-])", suite, text) for name, text in texts.items() if is_debians_own(text, own)}
 
 
-def is_debians_own(text: str) -> bool:
+def is_debians_own(text: str, suite: str) -> bool:
     """Whether an apt source file has the suite with component main. A bare host gets no third-party repositories."""
     words = {word for line in text.splitlines() if not line.lstrip().startswith("#") for word in line.split()}
-    return {SUITE, "main"} <= words
+    return {suite, "main"} <= words
 
 
 def main() -> None:

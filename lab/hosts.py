@@ -14,7 +14,7 @@ from pathlib import Path
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.families import Family
 from lab import cgroup, host, state
-from lab.base import ensure_base
+from lab.base import DEFAULT_DEBIAN, SUITES, ensure_base
 from lab.host import Machine
 from lab.inotify import check_inotify
 from lab.mounts import remove_tree
@@ -37,22 +37,27 @@ def up(
     hosts: int | None = None,
     families: Sequence[Family] | None = None,
     management: Sequence[Family] | None = None,
+    debian: int | None = None,
     report: Report = _silent,
 ) -> tuple[LabHost, ...]:
     """Create or change the lab, and wait until every host answers SSH. Without a difference nothing changes.
 
-    Omitted arguments keep their current value (in a new lab: three hosts, both families, management in both). Surplus hosts are removed,
-    hosts that are off boot with their disk, and hosts with changed families reboot with the new addresses.
+    Omitted arguments keep their current value (in a new lab: three hosts, both families, management in both, Debian 12). Surplus hosts are
+    removed, hosts that are off boot with their disk, and hosts with changed families reboot with the new addresses. The release of Debian
+    cannot change, because the disks of the hosts belong to it: EnvironmentFault.
     """
     _need_root()
     folder = state.lab_folder(name)
     if hosts is not None and not 1 <= hosts <= MAX_HOSTS:
         raise ValueError(f"expected 1 to {MAX_HOSTS} hosts, got {hosts}")
+    if debian is not None and debian not in SUITES:
+        raise ValueError(f"expected Debian {' or '.join(map(str, SUITES))}, got {debian}")
     install_missing(report)
-    base = ensure_base(report)
+    debian = _debian(name, state.load(name), debian)
+    base = ensure_base(report, debian)
     with state.locked(folder):
         before = state.load(name)
-        lab = _wanted(name, before, hosts, families, management)
+        lab = _wanted(name, before, hosts, families, management, debian)
         state.save(lab)
         state.make_credentials(lab)
         bridge_up(lab.network, lab.management)
@@ -68,8 +73,14 @@ def up(
 
 
 def _wanted(
-    name: str, before: Lab | None, hosts: int | None, families: Sequence[Family] | None, management: Sequence[Family] | None
+    name: str,
+    before: Lab | None,
+    hosts: int | None,
+    families: Sequence[Family] | None,
+    management: Sequence[Family] | None,
+    debian: int,
 ) -> Lab:
+    debian = _debian(name, before, debian)  # the lab may be new since the first look
     index = state.claim_index(name, before.index if before else None)
     old = before or Lab(name=name, folder=state.lab_folder(name), index=index, hosts=_DEFAULT_HOSTS, families=BOTH, management=BOTH)
     return replace(
@@ -78,7 +89,20 @@ def _wanted(
         hosts=hosts if hosts is not None else old.hosts,
         families=_ordered(families) if families is not None else old.families,
         management=_ordered(management) if management is not None else old.management,
+        debian=debian,
     )
+
+
+def _debian(name: str, before: Lab | None, wanted: int | None) -> int:
+    """The release of Debian of the lab's hosts; EnvironmentFault when they have another release than `wanted`."""
+    if before is None:
+        return DEFAULT_DEBIAN if wanted is None else wanted
+    if wanted not in {None, before.debian}:
+        raise EnvironmentFault(
+            f"the hosts of lab {name} have Debian {before.debian}, not {wanted}: remove the lab first (`sixstack lab down --lab {name}`), "
+            "or choose another name for the new lab"
+        )
+    return before.debian
 
 
 def _ordered(families: Sequence[Family]) -> tuple[Family, ...]:

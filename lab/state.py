@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.families import Address, Family
-from lab.base import OPS_USER
+from lab.base import DEFAULT_DEBIAN, OPS_USER
 from lab.network import IPV4_RANGE, LabNetwork, free_index, lab_network, read_machine_networks
 
 DEFAULT_LAB = "demo"
@@ -49,7 +49,7 @@ class LabHost:
 
 @dataclass(frozen=True)
 class Lab:
-    """The desired state of a lab (hosts, families, management) and its folder."""
+    """The desired state of a lab (hosts, families, management, release of Debian) and its folder."""
 
     name: str
     folder: Path
@@ -57,6 +57,7 @@ class Lab:
     hosts: int
     families: tuple[Family, ...]
     management: tuple[Family, ...]
+    debian: int = DEFAULT_DEBIAN
 
     @property
     def network(self) -> LabNetwork:
@@ -143,12 +144,13 @@ def load(name: str) -> Lab | None:
         hosts=document["hosts"],
         families=tuple(Family(item) for item in document["families"]),
         management=tuple(Family(item) for item in document["management"]),
+        debian=document.get("debian", DEFAULT_DEBIAN),  # an earlier version, which had no other release, did not write it
     )
 
 
 def save(lab: Lab) -> None:
     """Write the state file atomically."""
-    document = {"index": lab.index, "hosts": lab.hosts, "families": lab.families, "management": lab.management}
+    document = {"index": lab.index, "hosts": lab.hosts, "families": lab.families, "management": lab.management, "debian": lab.debian}
     write_private(lab.folder / "lab.json", json.dumps(document, indent=2) + "\n")
 
 

@@ -13,6 +13,7 @@ def as_data(lab: Lab, hosts: tuple[LabHost, ...]) -> dict[str, Any]:
         "lab": lab.name,
         "families": list(lab.families),
         "management": list(lab.management),
+        "debian": lab.debian,
         "bridge": lab.network.bridge,
         "ranges": [str(lab.network.range(family)) for family in lab.families],
         "key_file": str(lab.key_file),

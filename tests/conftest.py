@@ -333,7 +333,7 @@ WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
 
 # Fixtures that make a cluster of their own, in the order of their tests. The cases' hosts need the most of what the machine has least of
 # (inotify instances, see lab/inotify.py): they come when the bare hosts of another process are gone.
-OWN_CLUSTERS = ("nightly", "copied", "grown", "from_tkestack", "over_ipv4", "calico", "case_environment")
+OWN_CLUSTERS = ("nightly", "copied", "grown", "from_tkestack", "over_ipv4", "calico", "debian_13", "case_environment")
 
 
 def group_of(nodeid: str) -> str:

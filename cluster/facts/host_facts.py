@@ -258,6 +258,7 @@ class HostFacts:
     sockets: tuple[Socket, ...] = ()
     nat: dict[Family, bool] = field(default_factory=dict)  # nft, or iptable_nat / ip6table_nat is available; a missing family is unknown
     nftables: bool | None = None  # the kernel has nf_tables; None: unknown
+    tables_for_newer_nft: tuple[str, ...] = ()  # tables of the host's own that nft before 1.1.2 cannot read, for example "inet own"
     conflicts: tuple[Conflict, ...] = ()
     firewall: tuple[FirewallRule, ...] = ()
     missing_commands: tuple[str, ...] = ()  # executables that kubeadm needs and the host lacks

@@ -141,6 +141,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         sockets=reading.read_all("sockets", sockets),
         nat=kernel.nat,
         nftables=kernel.nftables,
+        tables_for_newer_nft=reading.read_all("nftables", firewall.tables_for_newer_nft),
         conflicts=foreign.foreign_conflicts(
             owned=state.owner is not None,
             installed=installed.paths,
@@ -180,7 +181,7 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         cgroup_version=reading.read("cgroups", limits.cgroup_version, None),
         inotify=reading.read("inotify", limits.inotify, Inotify()),
         mounts=reading.read_all("mounts", limits.mounts),
-        unknown=tuple(reading.unknown),
+        unknown=tuple(dict.fromkeys(reading.unknown)),  # two parsers of one part find one fault
     )
 
 

@@ -1,4 +1,4 @@
-"""Debian and its derivatives. Tested with Debian 12 (the lab hosts)."""
+"""Debian and its derivatives. Tested with Debian 12 and 13 (the lab hosts)."""
 
 from __future__ import annotations
 

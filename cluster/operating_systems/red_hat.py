@@ -17,7 +17,7 @@ RED_HAT = OperatingSystem(
         "modprobe": "kmod",
         "mount": "util-linux",
         "nft": "nftables",
-        "perl": "perl-interpreter",
+        "perl": "perl-Errno perl-Fcntl perl-Socket perl-interpreter",  # perl-interpreter alone has none of the modules that sixstack uses
         "systemctl": "systemd",
         "systemd-run": "systemd",
         "tar": "tar",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.base import SUITE
+from lab.base import DEFAULT_DEBIAN, SUITES
 from lab.build.program import Programs
 
 # a program or file of a package -> the package; libseccomp is linked statically into runc
@@ -30,7 +30,7 @@ BUSYBOX_PACKAGES = ("busybox-static",)
 def unpack_packages(packages: tuple[str, ...], target: Path, programs: Programs) -> None:
     """Write a tar file of the unpacked packages and their dependencies. They are not configured: no shell, no alternatives."""
     programs.run(
-        ["mmdebstrap", "--variant=extract", "--format=tar", f"--include={','.join(packages)}", SUITE, str(target)],
+        ["mmdebstrap", "--variant=extract", "--format=tar", f"--include={','.join(packages)}", SUITES[DEFAULT_DEBIAN], str(target)],
         environment={"TMPDIR": "/var/tmp"},  # /tmp may be a small tmpfs or an overlay
         limit=900,
     )

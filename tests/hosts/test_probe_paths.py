@@ -162,13 +162,15 @@ def test_a_host_that_a_run_works_on_is_left_out(three: BareHosts) -> None:
     assert found.seconds < PATIENCE_SECONDS  # nothing was waited for
 
 
-def test_a_host_without_perl_is_left_out(three: BareHosts) -> None:
-    """No Debian is without it; another system may be."""
-    three.run(1, "mv /usr/bin/perl /usr/bin/perl.away")
+@pytest.mark.parametrize("module", ["", "Errno", "Fcntl", "Socket"])
+def test_a_host_without_perl_or_one_of_its_modules_is_left_out(three: BareHosts, module: str) -> None:
+    """No Debian is without them; another system may be."""
+    file = three.run(1, f"perl -M{module} -e 'print $INC{{\"{module}.pm\"}}'") if module else "/usr/bin/perl"
+    three.run(1, f"mv {file} {file}.away")
     try:
         found = try_paths(three.paths, three.sessions)
     finally:
-        three.run(1, "mv /usr/bin/perl.away /usr/bin/perl")
+        three.run(1, f"mv {file}.away {file}")
     assert found.untried == ((f"{LAB}-1", "lacking perl"),)
     assert (found.tried, found.closed) == (8, ())
 

@@ -135,6 +135,18 @@ def test_up_again_changes_nothing_and_is_quick(lab: str) -> None:
     assert [_in(lab, host.name, "cat /proc/sys/kernel/random/boot_id") for host in hosts.status(lab)] == before
 
 
+def test_another_release_of_debian_is_refused_and_the_hosts_stay(lab: str) -> None:
+    """Their disks belong to their release; a release that no lab can have is a wrong argument."""
+    before = [_in(lab, host.name, "cat /proc/sys/kernel/random/boot_id") for host in hosts.status(lab)]
+    with pytest.raises(EnvironmentFault, match=f"have Debian 12, not 13: .*lab down --lab {lab}"):
+        hosts.up(lab, debian=13)
+    with pytest.raises(ValueError, match="12 or 13, got 11"):
+        hosts.up(lab, debian=11)
+    assert hosts.lab_of(lab).debian == 12
+    hosts.up(lab, debian=12)
+    assert [_in(lab, host.name, "cat /proc/sys/kernel/random/boot_id") for host in hosts.status(lab)] == before
+
+
 def test_after_a_power_failure_a_host_comes_back_with_its_disk(lab: str) -> None:
     """Its files and its host key are the same, its boot id is another; the other host never noticed."""
     script = "cat /proc/sys/kernel/random/boot_id"

@@ -40,10 +40,20 @@ def test_a_lab_is_the_same_after_saving_and_loading() -> None:
     """A saved lab is loaded, and an unknown lab is None."""
     folder = state.lab_folder("x")
     folder.mkdir(parents=True)
-    lab = Lab(name="x", folder=folder, index=5, hosts=2, families=(Family.IPV6,), management=BOTH)
+    lab = Lab(name="x", folder=folder, index=5, hosts=2, families=(Family.IPV6,), management=BOTH, debian=13)
     state.save(lab)
     assert state.load("x") == lab
     assert state.load("y") is None
+
+
+def test_a_lab_of_an_earlier_version_has_debian_12() -> None:
+    """Its state file says nothing about the release."""
+    folder = state.lab_folder("x")
+    folder.mkdir(parents=True)
+    (folder / "lab.json").write_text('{"index": 5, "hosts": 2, "families": ["ipv4"], "management": ["ipv4"]}')
+    lab = state.load("x")
+    assert lab is not None
+    assert lab.debian == 12
 
 
 def test_keys_and_passwords_are_for_root_alone_and_stay() -> None:

@@ -114,7 +114,8 @@ def every_host_could_try(cluster: Inspected) -> Iterator[Violation]:
     """The paths between a host and the other hosts could not be tested."""
     for name, reason in cluster.connectivity.untried:
         if reason == "lacking perl":
-            message, hint = "the host has no perl, which the test needs", operating_system(cluster.facts.get(name)).install_hint(["perl"])
+            message = "the host has no perl with the modules Errno, Fcntl and Socket, which the test needs"
+            hint = operating_system(cluster.facts.get(name)).install_hint(["perl"])
         elif reason == "busy":
             message, hint = "another run holds the host", "run again after the other run has ended"
         else:

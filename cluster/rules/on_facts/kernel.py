@@ -49,6 +49,20 @@ def kernel_fits_the_proxy_mode(cluster: Inspected, _host: Host, facts: HostFacts
         yield Violation("kernel", "the kernel has no nf_tables, which kube-proxy's nftables mode needs", hint)
 
 
+@host_rule("tables-for-newer-nft", Severity.WARNING)
+def the_proxy_can_read_the_tables(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The nft of the host wrote sets or maps that an nft before 1.1.2 cannot read. If the image of kube-proxy has such an nft, nftables mode does not
+    work (kubernetes#136786)."""
+    if proxy_mode(cluster.spec) is ProxyMode.NFTABLES and facts.tables_for_newer_nft:
+        tables = ", ".join(facts.tables_for_newer_nft)
+        message = f"nft on the host wrote sets or maps in {tables}: kube-proxy's nft crashes when it reads them, if it is older than 1.1.2"
+        hint = (
+            "remove the sets and maps from these tables, or write `kubeadm: {kube_proxy: {mode: iptables}}`; "
+            "ignore this if the bundle's kube-proxy has nft 1.1.2 or newer"
+        )
+        yield Violation("nftables", message, hint)
+
+
 @host_rule("kernel-too-old-for-vxlan")
 def kernel_does_vxlan_over_ipv6(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
     """The kernel is older than 4.19.1, which VXLAN over IPv6 needs."""

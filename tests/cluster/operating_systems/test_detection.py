@@ -65,9 +65,9 @@ def test_each_package_is_listed_once(some_facts: Make) -> None:
 
 
 def test_package_names_of_other_systems(some_facts: Make) -> None:
-    """iproute2 is iproute there, and perl alone is perl-interpreter; a module is in a package of its own on Ubuntu."""
+    """iproute2 is iproute there, and perl comes without its modules; a module is in a package of its own on Ubuntu."""
     rocky = operating_system(some_facts(1, os_ids=("rocky", "rhel", "centos", "fedora")))
-    assert rocky.install_hint(["ip", "perl"]) == "`dnf install iproute perl-interpreter`"
+    assert rocky.install_hint(["ip", "perl"]) == "`dnf install iproute perl-Errno perl-Fcntl perl-Socket perl-interpreter`"
     assert "`dnf remove podman-docker`" in rocky.remove_hint("podman-docker")
     ubuntu = operating_system(some_facts(1, os_ids=("ubuntu", "debian")))
     assert "linux-modules-extra" in ubuntu.kernel_modules_hint

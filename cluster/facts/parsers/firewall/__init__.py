@@ -7,10 +7,10 @@ from dataclasses import replace
 from cluster.facts.host_facts import FirewallRule
 from cluster.facts.parsers.firewall.firewalld import firewalld
 from cluster.facts.parsers.firewall.iptables import iptables
-from cluster.facts.parsers.firewall.nftables import nftables
+from cluster.facts.parsers.firewall.nftables import nftables, tables_for_newer_nft
 from cluster.facts.parsers.firewall.ufw import ufw
 
-__all__ = ["firewalld", "iptables", "merge_rules", "nftables", "ufw"]
+__all__ = ["firewalld", "iptables", "merge_rules", "nftables", "tables_for_newer_nft", "ufw"]
 
 
 # chains of iptables that ufw fills

@@ -16,6 +16,8 @@ Expression = dict[str, Any]
 _FAMILIES = {"ip": (Family.IPV4,), "ip6": (Family.IPV6,), "inet": (Family.IPV4, Family.IPV6)}
 # prefixes of the tables of kube-proxy and pod networks
 _OF_KUBERNETES = ("kube-proxy", "flannel-", "cali", "cilium")
+# the first nft that writes metadata of sets and maps which older versions crash on (kubernetes#136786)
+_WRITES_METADATA = (1, 1, 2)
 _NEVER = Condition(never=True)
 _UNCERTAIN = Condition(uncertain=True)
 
@@ -39,6 +41,23 @@ def nftables(text: str) -> tuple[FirewallRule, ...]:
             table = _table(rule)
             chains[table][rule["chain"]].rules += _rules(rule["expr"], table, sets)
     return tuple(_closing_chains(bases, chains))
+
+
+def tables_for_newer_nft(text: str) -> tuple[str, ...]:
+    """The tables with sets or maps of an nft of 1.1.2 or newer, without those of Kubernetes: older versions crash when they list these tables.
+
+    Sets without a name are no danger, but verdict maps without a name are.
+    """
+    if not text.strip():
+        return ()
+    entries: list[Expression] = read_json(text)["nftables"]
+    version = next((entry["metainfo"]["version"] for entry in entries if "metainfo" in entry), "")
+    if tuple(int(number[:9]) for number in version.split(".") if number.isdecimal()) < _WRITES_METADATA:
+        return ()
+    named = [item for entry in entries for item in (entry.get("set"), entry.get("map")) if item]
+    mapped = [rule for entry in entries if (rule := entry.get("rule")) and any("vmap" in expression for expression in rule["expr"])]
+    tables = dict.fromkeys(_table(item) for item in (*named, *mapped))
+    return tuple(f"{family} {name}" for family, name in tables if not name.startswith(_OF_KUBERNETES))
 
 
 def _closing_chains(bases: Iterable[tuple[Table, str, str]], chains: dict[Table, dict[str, Chain]]) -> Iterator[FirewallRule]:

@@ -109,6 +109,38 @@ def test_no_firewall_is_no_fault(recorded: Recorded) -> None:
     assert rules_in(recorded("bare-debian-12")) == ()
 
 
+SET = {"set": {"family": "inet", "name": "s", "table": "own", "type": "ipv4_addr", "handle": 2}}
+MAP = {"map": {"family": "ip", "name": "m", "table": "own", "type": "ipv4_addr", "map": "verdict", "handle": 2}}
+VERDICTS = {"vmap": {"key": {"payload": {"protocol": "tcp", "field": "dport"}}, "data": {"set": [[80, {"accept": None}]]}}}
+RULE = {"rule": {"family": "ip6", "table": "own", "chain": "c", "expr": [VERDICTS]}}
+PORTS = {"rule": {"family": "ip", "table": "own", "chain": "c", "expr": [{"match": {"op": "==", "left": {}, "right": {"set": [80, 443]}}}]}}
+
+
+@pytest.mark.parametrize(
+    ("version", "entries", "found"),
+    [
+        ("1.1.3", [SET], ("inet own",)),
+        ("1.1.3", [SET, SET, MAP, RULE], ("inet own", "ip own", "ip6 own")),
+        ("1.1.2", [SET], ("inet own",)),
+        ("1.2", [SET], ("inet own",)),
+        ("1.1.1", [SET], ()),
+        ("1.0.6", [SET], ()),
+        ("1.1.3", [PORTS], ()),
+        ("1.1.3", [{"set": {**SET["set"], "table": "kube-proxy"}}], ()),
+        ("", [SET], ()),
+    ],
+)
+def test_tables_that_an_older_nft_cannot_read(version: str, entries: list[dict[str, Any]], found: tuple[str, ...]) -> None:
+    """What nft 1.1.3 of Debian 13 wrote and nft 1.0.6 of Debian 12 crashed on: sets and maps, also verdict maps without a name."""
+    text = json.dumps({"nftables": [{"metainfo": {"version": version, "json_schema_version": 1}}, *entries]})
+    assert firewall.tables_for_newer_nft(text) == found
+
+
+def test_a_host_without_nft_has_no_tables() -> None:
+    """The part is empty."""
+    assert firewall.tables_for_newer_nft("\n") == ()
+
+
 def nft(*rules: list[dict[str, Any]], policy: str = "accept", family: str = "inet", table: str = "filter") -> tuple[FirewallRule, ...]:
     """The closed ports of one input chain with these rules."""
     place = {"family": family, "table": table}

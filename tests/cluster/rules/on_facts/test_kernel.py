@@ -12,6 +12,7 @@ import pytest
 from cluster.facts.host_facts import DefaultRoute, HostFacts, Link
 from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.families import Family
+from cluster.vocabulary.problems import Severity
 from cluster.vocabulary.spec import ClusterSpec
 
 Make = Callable[..., Any]
@@ -52,6 +53,16 @@ def test_nftables_mode_needs_nf_tables(a_spec: Make, some_facts: Make) -> None:
     facts = some_facts(1, nftables=False)
     assert codes(a_spec(), facts) == ["kernel-too-old-for-proxy"]
     assert codes(a_spec(kubeadm={"kube_proxy": {"mode": "iptables"}}), facts) == []
+
+
+def test_tables_that_an_older_nft_cannot_read_give_a_warning_in_nftables_mode(a_spec: Make, some_facts: Make) -> None:
+    """kubernetes#136786. The version of nft in the image is not known, so this is no error. The iptables mode does not list such tables."""
+    facts = some_facts(1, tables_for_newer_nft=("inet own",))
+    (problem,) = check_facts(a_spec(), {facts.host: facts}, bundle_architecture="amd64", bundle_size=1)
+    assert (problem.code, problem.severity) == ("tables-for-newer-nft", Severity.WARNING)
+    assert "inet own" in problem.message
+    assert codes(a_spec(kubeadm={"kube_proxy": {"mode": "iptables"}}), facts) == []
+    assert codes(a_spec(), some_facts(1)) == []
 
 
 def test_vxlan_over_ipv6_needs_kernel_4_19_1(a_spec: Make, some_facts: Make) -> None:
