@@ -207,17 +207,22 @@ def test_a_worker_that_fails_for_good_does_not_take_the_others_down(grown: Grown
         "labels": {"example.org/tier": "back", "example.org/rack": "7"},
         "taints": [{"key": "example.org/busy", "value": "yes", "effect": "PreferNoSchedule"}],
     }
-    on(3, "mount -t tmpfs -o ro none /usr/local/bin")
+    # what no inspection foresees: a program that fails
+    broken = "/var/cache/broken"
+    on(
+        3,
+        f"printf '#!/bin/sh\\necho broken on purpose >&2; exit 1\\n' >{broken}; chmod 755 {broken}; mount --bind {broken} /usr/bin/mkfifo",
+    )
     run = grown.start()
     ended = grown.place.ended(run)
-    on(3, "umount /usr/local/bin")
+    on(3, f"umount /usr/bin/mkfifo; rm {broken}")
     grown.runs.append(run)
     message = ended["state"]["message"]
     assert ended["state_type"] == "FAILED"
     assert "2 of 3 hosts joined" in message
     assert f"{LAB}-2: joined" in message
     assert f"{LAB}-3: NOT joined: {LAB}-3: " in message
-    assert "Read-only file system" in message
+    assert "broken on purpose" in message
     assert grown.ready() == {f"{LAB}-1", f"{LAB}-2"}
 
 
