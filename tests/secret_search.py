@@ -32,6 +32,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=_-]+")
 _SHORTEST_LINE = 8
 # the same in every identity
 _RSA_HEAD, _RSA_END = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
+_RSA_EXPONENT = "DAQABAoIB0000"  # 65537, and the heading of the number behind it
 _IN_EVERY_IDENTITY = "AGE-SECRET-KEY-1"
 
 
@@ -153,7 +154,7 @@ def _in_every_key() -> tuple[str, ...]:
     # the length of a key decides how its end is encoded
     ends = [
         " " * before + end + rest
-        for end in (_RSA_END, "-----END OPENSSH PRIVATE KEY-----")
+        for end in (_RSA_END, "-----END OPENSSH PRIVATE KEY-----", _RSA_EXPONENT)
         for rest in ("", "\n", "\n\n")
         for before in range(3)
     ]
