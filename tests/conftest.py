@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_ssh_private_key
 
+from blocks.age_identity import recipient_of
 from cluster.vocabulary.families import Family, StackMode
 from demo.local_prefect import SIXSTACK, LocalPrefect
 from lab import hosts
@@ -24,6 +26,7 @@ from lab.base import OPS_USER
 from lab.spec import cluster_document, cluster_file
 from lab.state import LabHost
 from tests import lived_in
+from tests.secret_search import awkward_password
 
 # another name, of six characters at most, lets two runs of the tests share a machine
 LABS = os.environ.get("SIXSTACK_TESTS_LAB", "tests")
@@ -61,6 +64,7 @@ class Workplace:
     """A folder with prefect.toml, in which `sixstack` and `prefect` run as for a user."""
 
     prefect: LocalPrefect
+    planted: dict[str, str] = field(default_factory=dict)  # secrets that only blocks have, each under its kind
 
     def sixstack(self, *arguments: str, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run the command; never raises on its exit code."""
@@ -151,20 +155,62 @@ def workplace(prefect_server: Workplace, bundle_folder: Path, lab_hosts: tuple[L
 
     root, lab = prefect_server.prefect.root, hosts.lab_of(LAB)
     prefect_server.prefect.register(bundle=bundle_folder, credential=f"lab-{LAB}", key_file=lab.key_file, audit=root / "audit")
-    prefect_server.register({f"ops-{LAB}": {"private_key": lab.key_file.read_text(), "sudo_password": lab.sudo_password()}})
+    passphrase = awkward_password()
+    prefect_server.register(
+        {
+            f"login-{LAB}": {"password": lab.sudo_password()},
+            f"ops-{LAB}": {
+                "private_key": encrypted_key(lab.key_file, passphrase),
+                "passphrase": passphrase,
+                "sudo_password": lab.sudo_password(),
+            },
+        }
+    )
+    # file systems ignore an option that they do not know
+    options = {"audit-store": {"secret": awkward_password()}, "backup-store": {"secret": awkward_password()}}
+    recipient = recipient_of(prefect_server.prefect.identity)
+    prefect_server.prefect.save_blocks(
+        {
+            "audit-store": {"default": {"url": str(root / "audit"), "options": options["audit-store"]}},
+            "backup-store": {
+                "default": {"url": str(prefect_server.prefect.copies), "recipient": recipient, "options": options["backup-store"]}
+            },
+        }
+    )
+    prefect_server.planted |= {
+        "passphrase of the SSH key": passphrase,
+        **{f"option of the {slug}": o["secret"] for slug, o in options.items()},
+    }
     unpack(bundle_folder, "kubectl", prefect_server.prefect.state / "bin" / "kubectl")
     return prefect_server
 
 
+def encrypted_key(file: Path, passphrase: str) -> str:
+    """The private SSH key of a file, encrypted."""
+    key = load_ssh_private_key(file.read_bytes(), None)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(passphrase.encode())).decode()
+
+
+class SeenProcess(NamedTuple):
+    """What the kernel shows of a process."""
+
+    command_line: str
+    environment: tuple[str, ...]
+    in_container: bool  # such as a host of a lab: with process ids of its own
+
+
 @dataclass
 class CommandLines:
-    """Records the command lines of all processes of this machine, including lab hosts, during its `with` block.
+    """Records the command lines and environments of all processes of this machine, including lab hosts, during its `with` block.
 
     Also at the memory of flow runs' processes: `peak_memory` is the most that one of them ever held, in bytes.
     """
 
     api: str = ""  # only flow runs of this Prefect server count; other tests have their own servers
+    lab: Path | None = None  # the folder of a lab: tokens in the input files of its hosts' joins are kept
     seen: set[str] = field(default_factory=set)
+    processes: set[SeenProcess] = field(default_factory=set)
+    join_tokens: set[str] = field(default_factory=set)
     peak_memory: int = 0
     looks: int = 0
 
@@ -190,16 +236,26 @@ class CommandLines:
         self._thread.join()
 
     def _watch(self) -> None:
+        known: set[tuple[str, str]] = set()
+        own = Path("/proc/self/ns/pid").readlink()
         while not self._end.wait(0.2):
             self.looks += 1
             for path in Path("/proc").glob("[0-9]*/cmdline"):
                 with contextlib.suppress(OSError):  # it ended
                     line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
                     self.seen.add(line)
+                    if (path.parent.name, line) not in known:
+                        known.add((path.parent.name, line))
+                        environment = path.with_name("environ").read_bytes().decode(errors="replace").split("\0")
+                        elsewhere = path.with_name("ns").joinpath("pid").readlink() != own
+                        self.processes.add(SeenProcess(line, tuple(filter(None, environment)), elsewhere))
                     if "-m prefect.engine" not in line or f"={self.api}\0".encode() not in path.with_name("environ").read_bytes():
                         continue
                     if peak := self._PEAK.search(path.with_name("status").read_text()):
                         self.peak_memory = max(self.peak_memory, int(peak[1]) * 1024)
+            for file in self.lab.glob("hosts/*/root/var/lib/sixstack/steps/*/work/*.yaml") if self.lab else ():
+                with contextlib.suppress(OSError):  # the step ended
+                    self.join_tokens.update(self._TOKEN.findall(file.read_text()))
 
 
 def run_id(output: str) -> str:
@@ -220,6 +276,8 @@ class MadeCluster:
     output: str  # what `sixstack create` printed
     seconds: float
     command_lines: CommandLines  # of all processes, while it was made
+    # asked after the cluster's delete, with the processes during it: what is wrong
+    after_delete: list[Callable[[CommandLines], list[str]]] = field(default_factory=list, init=False)
 
     @property
     def name(self) -> str:
@@ -262,27 +320,33 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
         **document.get("images", {}),
         "mirrors": {"docker.io": ["https://mirror.example"], "ghcr.io": ["https://mirror.example"]},
     }
-    # one host of each uses a user who needs a password for sudo
+    # every kind of credential: a password for login and sudo, an encrypted key and a password for sudo, and root's key
+    document["hosts"][0]["ssh"] |= {"user": OPS_USER, "credential": f"login-{LAB}"}
     document["hosts"][1]["ssh"] |= {"user": OPS_USER, "credential": f"ops-{LAB}"}
     file = workplace.write("cluster.yaml", document)
     start = time.monotonic()
-    with CommandLines(workplace.prefect.api) as command_lines:
+    with CommandLines(workplace.prefect.api, hosts.lab_of(LAB).folder) as command_lines:
         created = workplace.sixstack("create", file)
     assert created.returncode == 0, created.stdout + created.stderr
     ends: list[subprocess.CompletedProcess[str]] = []
     left: list[str] = []
+    faults: list[str] = []
+    cluster = MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines)
 
     def delete() -> None:
         if not ends:
-            ends.append(workplace.sixstack("delete", file, "--confirm", str(document["name"])))
+            with CommandLines(workplace.prefect.api) as watched:
+                ends.append(workplace.sixstack("delete", file, "--confirm", str(document["name"])))
             left.extend(lived_in.changes(before, lived_in.look(LAB)))
             lived_in.move_out(LAB)
+            faults.extend(fault for look in cluster.after_delete for fault in look(watched))
 
     _BEFORE_THE_LAB_GOES.append(delete)
-    yield MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines)
+    yield cluster
     delete()
     _BEFORE_THE_LAB_GOES.remove(delete)
     assert ends[0].returncode == 0, ends[0].stdout + ends[0].stderr
+    assert faults == []
     assert left == [], "what the owner had on the hosts changed"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _LONGEST = 60
+# user and password of a URL; `pause:3.10@sha256:...` is an image
+_USER = re.compile(r"(?:(?<=://)[^/@\s]*|^[^/@\s:]+:[^/@\s]*)@(?!sha256:)")
 
 
 def quoted(value: object) -> str:  # noqa: PLR0911 one per type
@@ -30,8 +32,8 @@ def quoted(value: object) -> str:  # noqa: PLR0911 one per type
 def _text(value: str) -> str:
     if "PRIVATE KEY" in value:
         return "a private key"
-    # a password inside a URL
-    short = re.sub(r"(?<=://)[^/@\s]*@", "...@", value[: _LONGEST * 4])
+    # a password in a URL, also without its scheme; before the text is cut, as the rest of a password is not recognised
+    short = _USER.sub("...@", value)
     if len(short) > _LONGEST:
         short = short[: _LONGEST - 3] + "..."
     return '"' + "".join(c if c.isprintable() and c != '"' else ascii(c)[1:-1] for c in short) + '"'
