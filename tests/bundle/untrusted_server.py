@@ -54,6 +54,7 @@ def body(content: bytes, status: int = 200, **headers: str) -> Answer:
         handler.send_response(status)
         for name, value in ({"Content_Length": str(len(content))} | headers).items():
             handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Connection", "close")  # else the client may use the connection again while it is being closed
         handler.end_headers()
         try:
             handler.wfile.write(content)
