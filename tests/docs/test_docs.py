@@ -219,3 +219,11 @@ def test_a_server_without_a_password_is_detected(block: str) -> None:
     fenced = f"```sh\n{block}\n```\n"
     assert without_password(f"{fenced}```sh\nsixstack prefect-settings FOLDER\n```\n") == [f"{block}\n"]
     assert without_password(f'```toml\n{block}\nauth_string = "USER:PASSWORD"\n```\n') == []
+
+
+def test_the_tests_of_the_faults_exist() -> None:
+    """Each row of the page names at least one file, and every file is there."""
+    rows = [line for line in (ROOT / "docs/reference/faults.md").read_text().splitlines() if line.startswith("| ") and "`tests/" in line]
+    assert len(rows) >= 40
+    named = {path for row in rows for path in re.findall(r"`(tests/[a-z_/0-9]+\.py)`", row)}
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
