@@ -20,6 +20,7 @@ import pytest
 
 from bundle.manifest import read_manifest
 from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.records import END_RUN
 from flows.set_platform_host_network import PLATFORM
 from kube.apply import apply
 from kube.client import Document, KubeApi, connect
@@ -83,10 +84,11 @@ class Platform:
         return str(place.api(f"/deployments/{deployment['id']}/create_flow_run", body)["id"])
 
     def ended(self, **parameters: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Run the flow to its end; its state and the audit records."""
+        """Run the flow to its end; its state and the audit records of its steps."""
         run = self.start(**parameters)
         state = self.made.place.ended(run)["state"]
-        return state, json.loads(self.made.place.sixstack("audit", run, "--output", "json").stdout)
+        records = json.loads(self.made.place.sixstack("audit", run, "--output", "json").stdout)
+        return state, [record for record in records if record["step"] != END_RUN]
 
 
 UNTOUCHED = (False, "ClusterFirst", 1, False)
