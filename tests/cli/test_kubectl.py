@@ -56,8 +56,8 @@ def api() -> Iterator[ApiServer]:
 
 
 @pytest.fixture(scope="module")
-def place(prefect_server: Workplace, bundle_folder: Path, api: ApiServer) -> Workplace:
-    """A saved kubeconfig with the key."""
+def place(prefect_server: Workplace, bundle_folder: Path, api: ApiServer) -> Iterator[Workplace]:
+    """A saved kubeconfig with the key; it is removed, as other tests list all clusters."""
     kubeconfig = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -69,7 +69,8 @@ def place(prefect_server: Workplace, bundle_folder: Path, api: ApiServer) -> Wor
     saved = prefect_server.run([sys.executable, "-m", "tests.cli.save_given_kubeconfig", CLUSTER], feed=yaml.safe_dump(kubeconfig))
     assert saved.returncode == 0, saved.stdout + saved.stderr
     unpack(bundle_folder, "kubectl", prefect_server.prefect.state / "bin" / "kubectl")
-    return prefect_server
+    yield prefect_server
+    prefect_server.run([sys.executable, "-m", "prefect", "block", "delete", f"saved-kubeconfig/{CLUSTER}"])
 
 
 def environment(place: Workplace, folder: Path) -> dict[str, str]:
