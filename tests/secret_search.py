@@ -65,7 +65,8 @@ class SecretSearch:
         """What is in the files below the folders, on their file systems; without the files and folders `without`, and larger files."""
         left_out = [word for path in without for word in ("-path", str(path), "-prune", "-o")]
         size = ["-size", f"-{largest}c"] if largest is not None else []
-        find = ["find", *map(str, folders), "-xdev", *left_out, "-type", "f", *size, "-print0"]
+        # -H: the root of a host is a symbolic link in /proc
+        find = ["find", "-H", *map(str, folders), "-xdev", *left_out, "-type", "f", *size, "-print0"]
         listed = subprocess.run(find, capture_output=True, check=False).stdout  # files may go meanwhile
         with self._patterns() as (file, descriptor):
             grep = ["xargs", "-0", "-r", "grep", "-aoFHZ", "-f", file]

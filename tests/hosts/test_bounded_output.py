@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 import subprocess
@@ -64,8 +65,8 @@ class TestScript:
         """At once, and the session can be used further."""
         found = reading(sshd, script)
         assert (found.error, found.alive) == ("HostError", True)
-        assert found.text.startswith("loopback: a script printed 16,")
-        assert "bytes on standard output" in found.text
+        # the last read may bring a megabyte or two more than the limit
+        assert re.match(r"loopback: a script printed 1[6-8],[0-9,]+ bytes on standard output", found.text)
         assert "sixstack reads 16,000,000 at most. Look for a program on the host that prints without end" in found.text
         assert found.grown < MOST_GROWTH
         assert found.seconds < 30
