@@ -28,6 +28,7 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
 from lab import hosts
 from lab.base import OPS_USER
@@ -133,6 +134,9 @@ def canary(made: MadeCluster) -> Canary:
         **bootstrap_tokens(made),
         **failures.secrets,
     }
+    # a private key in OpenSSH's format begins with the public one, which is in authorized_keys of every host
+    login = load_ssh_private_key(lab.key_file.read_bytes(), None).public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    public.append(login.decode().split()[1])
     canary = Canary(made, SecretSearch(secrets, public), failures)
     made.after_delete.append(lambda watched: after_the_delete(canary, watched))
     return canary
