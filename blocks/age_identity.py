@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from blocks.new_file import create_file, make_private_folder
 from cluster.vocabulary.errors import EnvironmentFault
 
 _LONGEST_FILE = 100_000
@@ -20,11 +20,8 @@ def recipient_of(path: Path) -> str:
     try:
         if not path.exists():
             identity = pyrage.x25519.Identity.generate()
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                file.write(f"# public key: {identity.to_public()}\n{identity}\n")
-                file.flush()
-                os.fsync(file.fileno())
+            make_private_folder(path.parent)
+            create_file(path, f"# public key: {identity.to_public()}\n{identity}\n".encode())
         with path.open(encoding="ascii") as file:
             lines = [line.strip() for line in file.read(_LONGEST_FILE).splitlines()]
     except (OSError, UnicodeDecodeError) as error:

@@ -254,10 +254,6 @@ class LocalPrefect:
             self.request("POST", f"/flow_runs/{run['id']}/set_state", crashed).raise_for_status()
             report(f"the worker of run `{run['name']}` was killed: the run is now Crashed")
 
-    def _request(self, method: str, path: str, body: object = None) -> httpx.Response:
-        # trust_env: a proxy of the user's environment does not reach this loopback address
-        return httpx.request(method, f"{self.api}{path}", json=body, timeout=30, trust_env=False)
-
     def _python(self, module: str, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],

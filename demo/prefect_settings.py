@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
+
+from blocks.new_file import replace_file
 
 USER = "sixstack"  # Prefect has one credential and no users: the name is a part of the password
 _TEMPLATE = Path(__file__).parent / "prefect.toml.template"
@@ -71,9 +72,7 @@ class PrefectSettings:
         # SQLite gives its other files the mode of the database; Prefect creates the database with the mode of the user's umask
         for name in ("prefect.db", *(path.name for path in home.glob("prefect.db-*"))):
             make_private(home / name)
-        self.file.unlink(missing_ok=True)  # an old file keeps its mode, and whoever has it open would read the new password
-        with os.fdopen(os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
+        replace_file(self.file, text.encode())  # a process that has the old file open does not read the new password
 
     def _document(self) -> dict[str, Any]:
         return tomllib.loads(self.file.read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ from templates import render
 HEARTBEAT_SECONDS = 15.0
 SILENCE_SECONDS = 60
 _LIMIT = timedelta(seconds=30)
-FENCED = 77  # exit code of step/fence.sh.j2
+_FENCED = 77  # exit code of step/fence.sh.j2
 _WORD = re.compile(r"^[A-Za-z0-9._-]+$")
 
 
@@ -91,25 +91,12 @@ class FencedSession(Shell):
 
     def __init__(self, session: Session, lock: HostLock) -> None:
         self._session = session
-        self._fence = render("step/fence.sh.j2", cluster=lock.cluster, run=lock.run, fenced=FENCED)
+        self._fence = render("step/fence.sh.j2", cluster=lock.cluster, run=lock.run, fenced=_FENCED)
 
     @property
     def host(self) -> str:
         """The host's name in the cluster file."""
         return self._session.host
-
-    def run(
-        self,
-        script: str,
-        *,
-        limit: timedelta,
-        stdin: bytes | None = None,
-        on_output: Callable[[bytes], None] | None = None,
-        most: int = MOST_OUTPUT,
-        only_last: bool = False,
-    ) -> Output:
-        """As Session.run."""
-        return self.feed(script, (stdin,) if stdin else (), limit=limit, on_output=on_output, most=most, only_last=only_last)
 
     def feed(
         self,
@@ -121,14 +108,18 @@ class FencedSession(Shell):
         most: int = MOST_OUTPUT,
         only_last: bool = False,
     ) -> Output:
-        """As Session.feed."""
-        output = self._session.feed(f"{self._fence}\n{script}", data, limit=limit, on_output=on_output, most=most, only_last=only_last)
-        if output.exit_code == FENCED:
-            raise HostBusy(f"{self.host}: {output.stderr.strip()}")
-        return output
+        """The fence, then the script."""
+        return self._checked(
+            self._session.feed(f"{self._fence}\n{script}", data, limit=limit, on_output=on_output, most=most, only_last=only_last)
+        )
 
     @contextmanager
     def read(self, script: str, *, limit: timedelta, most: int) -> Iterator[ReadScript]:
-        """As Session.read; the script ends with FENCED when another run has taken the host since."""
+        """As Session.read."""
         with self._session.read(f"{self._fence}\n{script}", limit=limit, most=most) as reading:
-            yield reading
+            yield ReadScript(reading.stream, lambda: self._checked(reading.end()))
+
+    def _checked(self, output: Output) -> Output:
+        if output.exit_code == _FENCED:
+            raise HostBusy(f"{self.host}: {output.stderr.strip()}")
+        return output

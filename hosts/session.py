@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 import paramiko
 
@@ -48,13 +48,13 @@ class Output:
         return self.exit_code == 0
 
 
-class Shell(Protocol):
+class Shell(ABC):
     """Runs scripts as root on one host: a session, or a session whose scripts are fenced (hosts/lock.py)."""
 
     @property
+    @abstractmethod
     def host(self) -> str:
         """The host's name in the cluster file."""
-        ...
 
     def run(
         self,
@@ -66,9 +66,15 @@ class Shell(Protocol):
         most: int = MOST_OUTPUT,
         only_last: bool = False,
     ) -> Output:
-        """As Session.run."""
-        ...
+        """Run a POSIX shell script as root and wait for its end; the caller interprets the exit code.
 
+        The script reads `stdin`; `on_output` receives its standard output at once. HostUnreachable when the connection breaks,
+        StepTimedOut when `limit` ended the script, HostError when it prints more than `most` bytes on a stream. With `only_last`, standard
+        output may be longer, and its last `most` bytes are returned.
+        """
+        return self.feed(script, (stdin,) if stdin else (), limit=limit, on_output=on_output, most=most, only_last=only_last)
+
+    @abstractmethod
     def feed(
         self,
         script: str,
@@ -79,8 +85,7 @@ class Shell(Protocol):
         most: int = MOST_OUTPUT,
         only_last: bool = False,
     ) -> Output:
-        """As Session.feed."""
-        ...
+        """As `run`, for data that does not fit into memory: pieces are taken as the script reads them."""
 
 
 class ReadScript:
@@ -124,7 +129,7 @@ class Held:
             self._slots.give_back(self._channel)
 
 
-class Session:
+class Session(Shell):
     """One connection to one host, for any number of threads; every script runs as root, through sudo if the login is another user."""
 
     def __init__(self, host: str, connection: Connection, ssh: SSH, credential: Credential) -> None:
@@ -173,24 +178,6 @@ class Session:
         """End the connection; a script that still runs on the host ends by its own time limit."""
         self._connection.close()
 
-    def run(
-        self,
-        script: str,
-        *,
-        limit: timedelta,
-        stdin: bytes | None = None,
-        on_output: Callable[[bytes], None] | None = None,
-        most: int = MOST_OUTPUT,
-        only_last: bool = False,
-    ) -> Output:
-        """Run a POSIX shell script as root and wait for its end; the caller interprets the exit code.
-
-        The script reads `stdin`; `on_output` receives its standard output at once. HostUnreachable when the connection breaks,
-        StepTimedOut when `limit` ended the script, HostError when it prints more than `most` bytes on a stream. With `only_last`, standard
-        output may be longer, and its last `most` bytes are returned.
-        """
-        return self.feed(script, (stdin,) if stdin else (), limit=limit, on_output=on_output, most=most, only_last=only_last)
-
     def feed(
         self,
         script: str,
@@ -201,7 +188,7 @@ class Session:
         most: int = MOST_OUTPUT,
         only_last: bool = False,
     ) -> Output:
-        """As `run`, for data that does not fit into memory: pieces are taken as the script reads them."""
+        """Exchange over one channel of the connection."""
         shell = RemoteShell(script, limit, self._elevation)
         start = time.monotonic()
         channel = self._slots.take()

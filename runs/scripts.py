@@ -16,7 +16,7 @@ from cluster.vocabulary.errors import HostBusy, HostRefused, StepFailed
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.redaction import RedactedLines, redact
 from hosts.detached import run_detached
-from hosts.lock import FENCED, FencedSession
+from hosts.lock import FencedSession
 from hosts.output_stream import OutputEnded, OutputStream
 from hosts.session import Shell
 from runs.attempts import Attempt
@@ -117,7 +117,7 @@ def _raise_for_exit_code(attempt: Attempt, host: str, exit_code: int, output: st
     # an exception's text also goes to Prefect's log and states, events and the summary
     output = redact(without_control(output), attempt.secrets)
     message = _error_lines(output)
-    if exit_code in {BUSY, FENCED}:
+    if exit_code == BUSY:
         raise HostBusy(f"{host}: {message}")
     if exit_code in {REFUSED, MISSING}:
         raise HostRefused(

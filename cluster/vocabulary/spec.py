@@ -242,10 +242,6 @@ class PodNetwork(SpecModel):
         """How many nodes fit: 2^(node mask - pod mask)."""
         return int(2 ** max(0, self.mask - self.cidr.prefixlen))
 
-    def mask_for(self, hosts: int) -> int:
-        """The longest pod mask that holds `hosts` node ranges of this node mask."""
-        return self.mask - max(0, (hosts - 1).bit_length())
-
 
 class NetworkSpec(SpecModel):
     """Pod and service ranges, one per family in use, primary family first."""
