@@ -174,6 +174,27 @@ def test_mirrors_and_proxy_come_and_go_with_the_file(bare: Machine) -> None:
     bare.run(f"rm -r {theirs}")
 
 
+def test_a_file_of_the_owner_comes_back_with_the_end_of_a_mirror_and_is_the_owners_again(bare: Machine) -> None:
+    """While the file names a mirror, the owner's hosts.toml is kept. Afterwards a change by the owner is not undone by the reset."""
+    theirs = "/etc/containerd/certs.d/docker.io/hosts.toml"
+    bare.run(f"mkdir -p {theirs.rpartition('/')[0]}; echo theirs >{theirs}; chmod 0640 {theirs}")
+    try:
+        document = bare.spec.model_dump()
+        document["images"]["mirrors"] = {"docker.io": ("https://m.example",)}
+        spec = ResolvedSpec.model_validate(document)
+        bare.prepare()
+        bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(spec, spec.hosts[0])))
+        assert "m.example" in bare.run(f"cat {theirs}").stdout
+        bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(bare.spec, bare.host)))
+        assert bare.run(f"cat {theirs}; stat -c %a {theirs}").stdout.split() == ["theirs", "640"]
+        bare.run(f"echo changed >{theirs}")
+        bare.reset()
+        assert bare.run(f"cat {theirs}; ls /etc/containerd/certs.d/docker.io").stdout.split() == ["changed", "hosts.toml"]
+    finally:
+        bare.reset()
+        bare.run("rm -rf /etc/containerd")
+
+
 def test_files_of_components_and_authorities_are_for_root_and_go_with_the_cluster(bare: Machine) -> None:
     """A component's file has mode 0600 in a folder of mode 0700, and /etc/kubernetes stays readable. An authority goes with the cluster file,
     a component's file with the cluster, because a running component may need it."""

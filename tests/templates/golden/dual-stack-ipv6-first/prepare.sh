@@ -18,14 +18,16 @@ before=/var/lib/sixstack/before
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
-# keep PATH FOLDER: copies a file or link with content, mode, owner, times and attributes into a folder of $before, once
+# duplicate FROM TO: replaces TO by a copy of a file or link with content, mode, owner, times and attributes, in one rename
+duplicate() {
+  mkdir -p "${2%/*}" && rm -rf -- "$2.sixstack-new" && cp -a -T -- "$1" "$2.sixstack-new" || return 1
+  if ! [ -L "$1" ]; then sync "$2.sixstack-new" || return 1; fi
+  mv -T -- "$2.sixstack-new" "$2"
+}
+
+# keep PATH FOLDER: copies PATH into a folder of $before, once
 keep() {
-  copy=$before/$2$1
-  if exists "$copy" || ! exists "$1"; then return 0; fi
-  mkdir -p "${copy%/*}"
-  cp -a -T -- "$1" "$copy.sixstack-new"
-  if ! [ -L "$1" ]; then sync "$copy.sixstack-new"; fi
-  mv -T -- "$copy.sixstack-new" "$copy"
+  if exists "$1" && ! exists "$before/$2$1"; then duplicate "$1" "$before/$2$1"; fi
 }
 
 # remember PATH: to be called before the first change of a file; keeps what is there
@@ -81,17 +83,17 @@ place() {
 # stop_writing FILE: removes a file that the cluster wrote, and puts back what the owner had there
 stop_writing() {
   if exists "$before/files$1"; then
-    cp -a -T -- "$before/files$1" "$1.sixstack-new"
-    mv -T -- "$1.sixstack-new" "$1"
+    duplicate "$before/files$1" "$1"
   else
     rm -f -- "$1"
     rmdir --ignore-fail-on-non-empty "${1%/*}"
   fi
-  # a file that the owner changes from now on is remembered anew
+  # from now on the file is the owner's: reset must not bring back an older copy, and the next change remembers it anew
   if [ -e "$before/remembered" ]; then
     grep -vxF -- "$1" "$before/remembered" >"$before/remembered.new" || true
     mv "$before/remembered.new" "$before/remembered"
   fi
+  rm -rf -- "$before/files$1"
   echo "removed the cluster's $1"
 }
 

@@ -18,14 +18,16 @@ before=/var/lib/sixstack/before
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
-# keep PATH FOLDER: copies a file or link with content, mode, owner, times and attributes into a folder of $before, once
+# duplicate FROM TO: replaces TO by a copy of a file or link with content, mode, owner, times and attributes, in one rename
+duplicate() {
+  mkdir -p "${2%/*}" && rm -rf -- "$2.sixstack-new" && cp -a -T -- "$1" "$2.sixstack-new" || return 1
+  if ! [ -L "$1" ]; then sync "$2.sixstack-new" || return 1; fi
+  mv -T -- "$2.sixstack-new" "$2"
+}
+
+# keep PATH FOLDER: copies PATH into a folder of $before, once
 keep() {
-  copy=$before/$2$1
-  if exists "$copy" || ! exists "$1"; then return 0; fi
-  mkdir -p "${copy%/*}"
-  cp -a -T -- "$1" "$copy.sixstack-new"
-  if ! [ -L "$1" ]; then sync "$copy.sixstack-new"; fi
-  mv -T -- "$copy.sixstack-new" "$copy"
+  if exists "$1" && ! exists "$before/$2$1"; then duplicate "$1" "$before/$2$1"; fi
 }
 
 # remember PATH: to be called before the first change of a file; keeps what is there
