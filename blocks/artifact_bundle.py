@@ -68,7 +68,7 @@ ArtifactBundle.of(Path("/srv/sixstack/bundle-v1.36.3-amd64")).save("default", ov
         """Warning `bundle-not-pinned` when the block has no digest, as blocks of earlier versions."""
         if self.manifest_sha256:
             return ()
-        message = f"the block `{self._saved_as}` has no digest of the manifest in {self.folder}: whoever writes that folder decides what hosts run"
+        message = f"the block `{self._saved_as}` has no digest of the manifest in {self.folder}: a person who can write to this folder decides what hosts run"
         return (Problem("bundle-not-pinned", "bundle", message, f"{self._register[0].upper()}{self._register[1:]}", Severity.WARNING),)
 
     @property

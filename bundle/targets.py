@@ -1,6 +1,6 @@
 """The files that a bundle may install on a host: an exact list of targets with their modes.
 
-A host installs them as root. Without the list, whoever writes a manifest could replace /etc/shadow, or put an `rm` first in root's PATH.
+A host installs them as root. Without the list, the author of a manifest could replace /etc/shadow, or put an `rm` first in root's PATH.
 """
 
 from __future__ import annotations

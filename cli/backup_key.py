@@ -25,7 +25,9 @@ def run(options: argparse.Namespace) -> int:
     new = not file.exists()
     recipient = recipient_of(file)
     print(recipient)
-    advice = "Whoever has it can read every copy, and without it nobody can: keep it on another machine, with a second copy."
+    advice = (
+        "The identity decrypts every copy, and nothing else does: keep the file on another machine, and make a second copy of the file."
+    )
     print(f"{'created' if new else 'read'} the private identity {file}. {advice}", file=sys.stderr)
     return _register(options.register, options.url, recipient, overwrite=options.overwrite) if options.register else SUCCESS
 

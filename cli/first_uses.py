@@ -1,4 +1,4 @@
-"""Tells which host keys a session has recorded on first use: the only moment at which somebody can compare them before they are trusted."""
+"""Prints the host keys that a session has recorded on first use. Only now can a person compare them before they are trusted."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def spool_folder() -> Path:
 class RunSpool:
     """The waiting records of one run.
 
-    Any process of the run adds records. Whoever delivers them, or adds to the run's chain in the store, holds the folder's lock.
+    Any process of the run adds records. The process that delivers them, or adds to the run's chain in the store, holds the folder's lock.
     """
 
     def __init__(self, block: str, cluster: str, run: str) -> None:

@@ -28,7 +28,6 @@ from cluster.vocabulary.topology import topology
 # increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
 PREPARE_REVISION = 2
 
-
 SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
 _SLACK_KIB = 256 * 1024  # disk space that a snapshot leaves free
 
@@ -173,7 +172,6 @@ def reset_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
         "written": list(_WRITTEN),
         "state_files": list(_STATE_FILES),
         "pod_network": leftover_values(),
-        "pods": [str(pods) for pods in spec.pod_ranges],
     }
 
 

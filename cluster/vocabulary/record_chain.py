@@ -1,6 +1,6 @@
 """Checks the audit records of a cluster: the hash chain of each run, and the runs that other runs name.
 
-The chain shows an edit, a deletion and a change of order by anybody who does not recompute it. Whoever may write to the whole store can recompute
+The chain shows an edit, a deletion and a change of order by a person who does not recompute it. A person who can write to the whole store can recompute
 it: then only a head that was kept elsewhere, such as in the run's log, shows the difference.
 """
 

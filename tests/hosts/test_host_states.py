@@ -191,7 +191,8 @@ def test_an_address_of_a_router_advertisement_is_reported(
     lifetime: str, codes: set[str], machine: LabMachine, lab_machine: Machine, root_session: Session
 ) -> None:
     """Also without a default route from the router. With `prepare: {accept_ra: true}`, the prepare step sets accept_ra to 2."""
-    with faults.advertised(lab_machine, lifetime, "fd88::") as link:
+    link = "ra0"
+    with faults.link_to_a_router(lab_machine), faults.advertised(lab_machine, lifetime, "fd88::"):
         root_session.run(f"until ip -6 -o address show dev {link} | grep -q fd88; do sleep 0.1; done", limit=LIMIT)
         root_session.run(f"until ! ip -6 address show dev {link} tentative | grep -q inet6; do sleep 0.1; done", limit=LIMIT)
         spec = one_host(machine, hosts=[{**one_host(machine).hosts[0].model_dump(mode="json"), "addresses": list(machine.addresses)}])

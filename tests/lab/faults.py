@@ -122,11 +122,8 @@ def changed(machine: Machine, script: str, undo: str) -> Iterator[None]:
 def stand_in(machine: Machine, command: str, script: str) -> Iterator[None]:
     """While inside, this shell script is the first command of that name in PATH. For states that belong to the whole machine."""
     path = f"/usr/local/bin/{command}"
-    _do(machine, f"cat > {path} <<'LAB_END'\n#!/bin/sh\n{script.rstrip()}\nLAB_END\nchmod 755 {path}\n")
-    try:
+    with changed(machine, f"cat > {path} <<'LAB_END'\n#!/bin/sh\n{script.rstrip()}\nLAB_END\nchmod 755 {path}\n", f"rm {path}\n"):
         yield
-    finally:
-        _do(machine, f"rm {path}\n")
 
 
 @contextmanager
@@ -151,9 +148,8 @@ def kernel_without(machine: Machine, option: str, module: str) -> Iterator[None]
 
 
 @contextmanager
-def advertised(machine: Machine, *arguments: str) -> Iterator[str]:
-    """While inside, the host has a link `ra0` with accept_ra 1, and a router there sends advertisements (advertise_router.py)."""
-    script = Path(__file__).parents[1] / "templates" / "advertise_router.py"
+def link_to_a_router(machine: Machine) -> Iterator[None]:
+    """While inside, the host has a link `ra0` with accept_ra 1. At its other end, `ra1` in the host's network namespace `router`, is a router."""
     with changed(
         machine,
         """
@@ -165,12 +161,19 @@ def advertised(machine: Machine, *arguments: str) -> Iterator[str]:
         """,
         "ip link delete ra0; ip netns delete router",
     ):
-        namespace = f"--net=/proc/{init_pid(machine)}/root/run/netns/router"
-        with subprocess.Popen(["nsenter", namespace, sys.executable, str(script), "ra1", *arguments]) as router:
-            try:
-                yield "ra0"
-            finally:
-                router.kill()
+        yield
+
+
+@contextmanager
+def advertised(machine: Machine, *arguments: str) -> Iterator[None]:
+    """While inside, the router of `link_to_a_router` sends advertisements three times a second (advertise_router.py)."""
+    script = Path(__file__).parents[1] / "templates" / "advertise_router.py"
+    namespace = f"--net=/proc/{init_pid(machine)}/root/run/netns/router"
+    with subprocess.Popen(["nsenter", namespace, sys.executable, str(script), "ra1", *arguments]) as router:
+        try:
+            yield
+        finally:
+            router.kill()
 
 
 def install(machine: Machine, *packages: str) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,11 +26,11 @@ from hosts.session import Output, Session
 from hosts.upload import import_images, upload_files
 from kube.pod_networks import network_documents, network_images
 from lab import hosts
-from lab.host import init_pid
 from lab.spec import cluster_document
 from lab.state import LabHost
 from templates import render
 from tests.conftest import BOTH, LAB
+from tests.lab.faults import advertised, link_to_a_router
 from tests.lived_in import LOOK
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -291,34 +289,11 @@ def test_reset_borrows_what_the_host_lacks_from_a_pod(bare: Machine) -> None:
     assert changes(before, legacy.look()) == []
 
 
-ADVERTISE = str(Path(__file__).with_name("advertise_router.py"))
-
-
-@contextmanager
-def advertised(machine: Machine, link: str, *arguments: str) -> Iterator[None]:
-    """While inside, a router says three times a second on `link`, in the host's network namespace `router`, that it is there."""
-    init = init_pid(hosts.machine_of(machine.host.name, LAB))
-    namespace = f"--net=/proc/{init}/root/run/netns/router"
-    with subprocess.Popen(["nsenter", namespace, sys.executable, ADVERTISE, link, *arguments]) as router:
-        try:
-            yield
-        finally:
-            router.kill()
-
-
 def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) -> None:
     """accept_ra becomes 2 on that link before forwarding is switched on, and what it was after reset; a link with 0 keeps it."""
-    bare.run(
-        """
-        ip link add ra0 type veth peer name ra1
-        echo 1 >/proc/sys/net/ipv6/conf/ra0/accept_ra
-        ip netns add router; ip link set ra1 netns router; ip -n router link set ra1 up; ip link set ra0 up
-        ip netns exec router sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
-        until ip -n router -6 address show dev ra1 | grep -v tentative | grep -q fe80; do sleep 0.1; done
-        """
-    )
-    try:
-        with advertised(bare, "ra1"):
+    host = hosts.machine_of(bare.host.name, LAB)
+    with link_to_a_router(host):
+        with advertised(host):
             bare.run("until ip -6 route show default dev ra0 | grep -q 'proto ra'; do sleep 0.1; done")
         assert "set accept_ra of ra0 to 2" in bare.prepare().stdout
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra /proc/sys/net/ipv6/conf/all/forwarding").stdout.split() == ["2", "1"]
@@ -327,8 +302,6 @@ def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) 
         assert bare.run("cat /proc/sys/net/ipv6/conf/host0/accept_ra").stdout.strip() == "0"
         bare.reset()
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
-    finally:
-        bare.run("ip link delete ra0; ip netns delete router")
 
 
 @pytest.mark.parametrize("primary", [Family.IPV4, Family.IPV6])
@@ -377,23 +350,13 @@ def test_flannel_uses_the_addresses_of_the_node_among_others_of_its_link(bare: M
 
 def test_an_address_learnt_by_router_advertisement_survives(bare: Machine) -> None:
     """The router is no default router: accept_ra becomes 2 all the same, so that the address is renewed while forwarding is on."""
-    bare.run(
-        """
-        ip link add ra0 type veth peer name ra1
-        echo 1 >/proc/sys/net/ipv6/conf/ra0/accept_ra
-        ip netns add router; ip link set ra1 netns router; ip -n router link set ra1 up; ip link set ra0 up
-        ip netns exec router sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
-        until ip -n router -6 address show dev ra1 | grep -v tentative | grep -q fe80; do sleep 0.1; done
-        """
-    )
     lifetime = "ip -6 -o address show dev ra0 scope global | sed -n 's/.*valid_lft \\([0-9]*\\)sec.*/\\1/p'"
-    try:
-        with advertised(bare, "ra1", "0", "fd88::"):
+    host = hosts.machine_of(bare.host.name, LAB)
+    with link_to_a_router(host):
+        with advertised(host, "0", "fd88::"):
             bare.run("until ip -6 address show dev ra0 scope global | grep -q fd88; do sleep 0.1; done")
             assert "set accept_ra of ra0 to 2" in bare.prepare().stdout
             bare.run("sleep 3")
             assert int(bare.run(lifetime).stdout) >= 3599  # renewed three times a second
         bare.reset()
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
-    finally:
-        bare.run("ip link delete ra0; ip netns delete router")

@@ -62,7 +62,7 @@ for command in containerd containerd-shim-runc-v2 ctr runc; do
   command -v "$command" >/dev/null || missing "$command: this host does not have the bundle's files"
 done
 
-# for a reset without the cluster file; two files of one cluster may differ, so that ranges are added
+# reset removes the routes of these ranges; two files of one cluster may differ, so that ranges are added
 printf '%s\n' 10.244.0.0/16 fd44::/56 | while read -r range; do
   if ! grep -qsxF "$range" "$state/pods"; then echo "$range" >>"$state/pods"; fi
 done

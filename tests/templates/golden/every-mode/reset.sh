@@ -197,12 +197,14 @@ for link in /sys/class/net/cni0/brif/* /sys/class/net/cni0 /sys/class/net/flanne
   /sys/class/net/kube-ipvs0; do
   if [ -e "$link" ]; then try ip link delete "${link##*/}"; fi
 done
-{ cat "$state/pods" 2>/dev/null || true; printf '%s\n' fd44::/56 10.244.0.0/16; } | while read -r range; do
-  case $range in
-    *:*) ip -6 route flush root "$range" 2>/dev/null || true ;;
-    *) ip -4 route flush root "$range" 2>/dev/null || true ;;
-  esac
-done
+if [ -e "$state/pods" ]; then
+  while read -r range; do
+    case $range in
+      *:*) ip -6 route flush root "$range" 2>/dev/null || true ;;
+      *) ip -4 route flush root "$range" 2>/dev/null || true ;;
+    esac
+  done <"$state/pods"
+fi
 
 # --- files: what the owner had comes back, everything else of the cluster goes
 # ours PATH: whether a cluster wrote this file: it begins with our mark, or it is a file of the bundle
