@@ -6,7 +6,7 @@ The docstring of a rule describes the fault. docs/reference/problems.md prints i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,7 @@ class Rule:
     def problems(self, subject: ClusterSpec | Inspected) -> Iterator[Problem]:
         """The problems of the input. The rule stops at a field that could not be read."""
         for violation in _until_unparsed(self.check(subject)):
-            yield Problem(self.code, violation.at, violation.message, violation.hint, self.severity, violation.fix)
+            yield Problem(self.code, violation.at, violation.message, violation.hint, violation.severity or self.severity, violation.fix)
 
 
 RULES: list[Rule] = []
@@ -103,7 +103,7 @@ def host_rule(code: str, severity: Severity = Severity.ERROR) -> Callable[[HostR
         def on_all(cluster: Inspected) -> Iterator[Violation]:
             for host, facts in cluster.hosts:
                 for violation in check(cluster, host, facts):
-                    yield Violation(f"hosts/{host.name}/{violation.at}", violation.message, violation.hint)
+                    yield replace(violation, at=f"hosts/{host.name}/{violation.at}")
 
         RULES.append(Rule(code, severity, Scope.HOST, _explanation(check), on_all))
         return check

@@ -39,12 +39,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One fault that a rule found: path, message with the values, hint and fix. The registry adds code and severity of the rule."""
+    """One fault that a rule found: path, message with the values, hint and fix. The registry adds the code of the rule."""
 
     at: str
     message: str
     hint: str
     fix: Fix = ()
+    severity: Severity | None = None  # None: that of the rule
 
 
 # more are not read by a person; a file of 1 MB can have 600,000

@@ -95,29 +95,15 @@ def _uses_of_hosts(cluster: Inspected) -> list[_Use]:
 def ranges_are_not_networks_of_hosts(cluster: Inspected) -> Iterator[Violation]:
     """A pod or service range contains a network, a gateway or a name server of a host. Either the cluster or the host loses its packets
     (kubespray#3390). On nodes of the cluster, where the range cannot be changed, this is a warning."""
-    for uses, violation in _ranges_on_hosts(cluster):
-        if not all(use.member for use in uses):
-            yield violation
-
-
-@cluster_rule("range-on-hosts", Severity.WARNING)
-def ranges_are_not_networks_of_nodes(cluster: Inspected) -> Iterator[Violation]:
-    """A pod or service range contains a network, a gateway or a name server of a host. Either the cluster or the host loses its packets
-    (kubespray#3390). On nodes of the cluster, where the range cannot be changed, this is a warning."""
-    for uses, violation in _ranges_on_hosts(cluster):
-        if all(use.member for use in uses):
-            yield violation
-
-
-def _ranges_on_hosts(cluster: Inspected) -> Iterator[tuple[list[_Use], Violation]]:
-    """One violation per range. Rule address-in-range reports node addresses."""
+    # one violation per range; rule address-in-range reports node addresses
     all_uses = _uses_of_hosts(cluster)
     for path, cidr, what in ranges(cluster.spec):
         uses = [use for use in all_uses if _is_inside(use.network, cidr) and not _has_node_address(cluster, use, cidr)]
         if uses:
             message = f"the {what} range {cidr} ({path}) contains networks of hosts: {_listed(uses)}"
             hint = f"use another {what} range, for example {_free_range(cluster, cidr, all_uses)}, or remove these networks from the hosts"
-            yield uses, Violation(f"hosts/{uses[0].host.name}/networks", message, hint)
+            severity = Severity.WARNING if all(use.member for use in uses) else Severity.ERROR
+            yield Violation(f"hosts/{uses[0].host.name}/networks", message, hint, severity=severity)
 
 
 def _has_node_address(cluster: Inspected, use: _Use, cidr: Network) -> bool:

@@ -61,16 +61,13 @@ def oom_setting_fits_cgroups(cluster: Inspected, _host: Host, facts: HostFacts) 
 
 @host_rule("inotify-exhausted")
 def inotify_instances_are_free(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """Other programs use almost all inotify instances of root, so kubelet or containerd would not start (k0s#8113, kubespray#13075)."""
-    if not cluster.is_member(facts) and facts.inotify.free is not None and facts.inotify.free < NEEDED_INSTANCES:
-        yield Violation("inotify", _inotify_message(facts, NEEDED_INSTANCES), _INOTIFY_HINT)
-
-
-@host_rule("inotify-exhausted", Severity.WARNING)
-def inotify_instances_are_free_on_nodes(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """Other programs use almost all inotify instances of root, so kubelet or containerd would not start (k0s#8113, kubespray#13075)."""
-    if cluster.is_member(facts) and facts.inotify.free is not None and facts.inotify.free < NEEDED_ON_NODE:
-        yield Violation("inotify", _inotify_message(facts, NEEDED_ON_NODE), _INOTIFY_HINT)
+    """Other programs use almost all inotify instances of root, so kubelet or containerd would not start (k0s#8113, kubespray#13075). On nodes of the
+    cluster, where both run, this is a warning."""
+    member = cluster.is_member(facts)
+    needed = NEEDED_ON_NODE if member else NEEDED_INSTANCES
+    if facts.inotify.free is not None and facts.inotify.free < needed:
+        severity = Severity.WARNING if member else Severity.ERROR
+        yield Violation("inotify", _inotify_message(facts, needed), _INOTIFY_HINT, severity=severity)
 
 
 _INOTIFY_HINT = "write `fs.inotify.max_user_instances = 8192` to /etc/sysctl.d/60-inotify.conf, and run `sysctl --system`"
