@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -140,12 +142,30 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workpla
 
 @pytest.fixture(scope="session")
 def lab_hosts() -> Iterator[tuple[LabHost, ...]]:
-    """Three hosts of both families for every test that needs one: who puts something on them takes it off again."""
-    try:
-        yield hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, report=say)
-    finally:
-        if "SIXSTACK_KEEP_LAB" not in os.environ:
-            hosts.down(LAB, report=say)
+    """Three new hosts of both families for every test that needs one: who puts something on them takes it off again.
+
+    Hosts that are there already are what a killed run left, with its cluster on them. With SIXSTACK_KEEP_LAB they are kept and used again.
+    """
+    keep = "SIXSTACK_KEEP_LAB" in os.environ
+    with _only_user_of(LAB):
+        if not keep:
+            hosts.down(LAB)
+        try:
+            yield hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, report=say)
+        finally:
+            if not keep:
+                hosts.down(LAB, report=say)
+
+
+@contextlib.contextmanager
+def _only_user_of(lab: str) -> Iterator[None]:
+    """Two runs of the tests on one machine must not share hosts: the second one fails at once."""
+    with Path(tempfile.gettempdir(), f"sixstack-tests-{lab}.lock").open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.fail(f"another run of the tests uses the lab {lab}: set SIXSTACK_TESTS_LAB to another name of six characters at most")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -311,6 +331,33 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     The hosts have an owner with files, rules, units and mounts of his own (tests/lived_in.py): after the delete, all are as before.
     """
     mode: Mode = request.param
+    with contextlib.ExitStack() as after_a_failure:
+        after_a_failure.callback(hosts.down, LAB, report=say)  # the next mode begins on new hosts
+        cluster, before = _created(mode, workplace)
+        after_a_failure.pop_all()
+    ends: list[subprocess.CompletedProcess[str]] = []
+    left: list[str] = []
+    faults: list[str] = []
+
+    def delete() -> None:
+        if not ends:
+            with CommandLines(workplace.prefect.api) as watched:
+                ends.append(workplace.sixstack("delete", cluster.file, "--confirm", cluster.name))
+            left.extend(lived_in.changes(before, lived_in.look(LAB)))
+            lived_in.move_out(LAB)
+            faults.extend(fault for look in cluster.after_delete for fault in look(watched))
+
+    _BEFORE_THE_LAB_GOES.append(delete)
+    yield cluster
+    delete()
+    _BEFORE_THE_LAB_GOES.remove(delete)
+    assert ends[0].returncode == 0, ends[0].stdout + ends[0].stderr
+    assert faults == []
+    assert left == [], "what the owner had on the hosts changed"
+
+
+def _created(mode: Mode, workplace: Workplace) -> tuple[MadeCluster, dict[str, list[str]]]:
+    """A new cluster, and what its hosts were like before."""
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
     lived_in.live_in(LAB)
     before = lived_in.look(LAB)
@@ -328,26 +375,7 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     with CommandLines(workplace.prefect.api, hosts.lab_of(LAB).folder) as command_lines:
         created = workplace.sixstack("create", file)
     assert created.returncode == 0, created.stdout + created.stderr
-    ends: list[subprocess.CompletedProcess[str]] = []
-    left: list[str] = []
-    faults: list[str] = []
-    cluster = MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines)
-
-    def delete() -> None:
-        if not ends:
-            with CommandLines(workplace.prefect.api) as watched:
-                ends.append(workplace.sixstack("delete", file, "--confirm", str(document["name"])))
-            left.extend(lived_in.changes(before, lived_in.look(LAB)))
-            lived_in.move_out(LAB)
-            faults.extend(fault for look in cluster.after_delete for fault in look(watched))
-
-    _BEFORE_THE_LAB_GOES.append(delete)
-    yield cluster
-    delete()
-    _BEFORE_THE_LAB_GOES.remove(delete)
-    assert ends[0].returncode == 0, ends[0].stdout + ends[0].stderr
-    assert faults == []
-    assert left == [], "what the owner had on the hosts changed"
+    return MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines), before
 
 
 # Tests of one group run one after another in one process of `make test`; the first three have a lab and a Prefect server each. Where
