@@ -21,6 +21,7 @@ from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.registries import pull_plans
 from cluster.vocabulary.releases import release_for
+from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host, Images, VolumeType
 from cluster.vocabulary.topology import topology
@@ -152,9 +153,9 @@ def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> di
 
 
 def label_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
-    """The labels and taints of a host's node."""
+    """The labels and taints of a host's node, and the SSH endpoint that the cluster remembers."""
     taints = [{"key": taint.key, "value": taint.value, "effect": taint.effect.value} for taint in host.taints]
-    return {"labels": node_labels(spec, host), "taints": taints}
+    return {"labels": node_labels(spec, host), "taints": taints, "endpoint": encode_endpoint(host.ssh)}
 
 
 def remove_step_state_values(cluster: str) -> dict[str, Any]:
