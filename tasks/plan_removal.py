@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cluster.facts.host_facts import HostFacts
 from cluster.plan.graph import Plan
-from cluster.plan.remove import Members, RemovalRefused, RemovalSettings, hosts_to_remove, plan_removal, removal_problems
+from cluster.plan.remove import Members, RemovalRefused, RemovalSettings, hosts_to_remove, is_drained, plan_removal, removal_problems
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Host
 from kube.denied_nodes import denied_nodes
@@ -48,7 +48,7 @@ def plan_workers_removal(
         problems = [*(() if settings.dead else uninspected), *removal_problems(spec, names, members, facts, settings)]
         if not (settings.force or settings.dead):
             api = cluster_api(run)
-            problems += [problem for name in names if members.node(name) is not None for problem in drain_problems(api, name)]
+            problems += [problem for name in names if is_drained(spec, name, members, facts) for problem in drain_problems(api, name)]
         if problems:
             raise RemovalRefused(problems)
         plan = plan_removal(spec, names, members, facts, settings, listed=[host.name for host in run.spec.hosts])

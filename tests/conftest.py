@@ -296,7 +296,7 @@ class MadeCluster:
     output: str  # what `sixstack create` printed
     seconds: float
     command_lines: CommandLines  # of all processes, while it was made
-    before: dict[str, list[str]]  # what its hosts were like before (tests/lived_in.py)
+    before: dict[str, list[str]] = field(default_factory=dict, kw_only=True)  # what its hosts were like before (tests/lived_in.py)
     # asked after the cluster's delete, with the processes during it: what is wrong
     after_delete: list[Callable[[CommandLines], list[str]]] = field(default_factory=list, init=False)
 
@@ -376,7 +376,7 @@ def _created(mode: Mode, workplace: Workplace) -> MadeCluster:
     with CommandLines(workplace.prefect.api, hosts.lab_of(LAB).folder) as command_lines:
         created = workplace.sixstack("create", file)
     assert created.returncode == 0, created.stdout + created.stderr
-    return MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines, before)
+    return MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines, before=before)
 
 
 # Tests of one group run one after another in one process of `make test`; the first three have a lab and a Prefect server each. Where

@@ -177,6 +177,12 @@ def plan_removal(
     return plan.build(notes)
 
 
+def is_drained(spec: ClusterSpec, name: str, members: Members, facts: Mapping[str, HostFacts]) -> bool:
+    """Whether a host has a Node whose pods a kubelet can stop."""
+    found = facts.get(name)
+    return members.node(name) is not None and found is not None and found.owner == spec.name and found.kubernetes.kubelet_active
+
+
 def _add_living(
     plan: PlanBuilder, spec: ClusterSpec, name: str, members: Members, facts: Mapping[str, HostFacts], settings: RemovalSettings
 ) -> None:
@@ -185,7 +191,7 @@ def _add_living(
     drained = plan.add(
         DRAIN_NODE,
         name,
-        reason=f"pods of {name} move to other nodes" if node is not None and ours and found.kubernetes.kubelet_active else None,
+        reason=f"pods of {name} move to other nodes" if is_drained(spec, name, members, facts) else None,
         values=drain_values(settings.drain_seconds, force=settings.force),
     )
     deleted = plan.add(DELETE_NODE, name, reason=_to_delete(name, node), needs=drained)
