@@ -24,6 +24,17 @@ def test_endpoints_are_remembered_changed_and_forgotten(api: KubeApi) -> None:
     api.delete(f"{CONFIG_MAPS}/sixstack-hosts")
 
 
+def test_a_host_is_remembered_though_another_one_was_first(api: KubeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ConfigMap appears between the look for it and its creation."""
+    remember_host(api, "first", "x")
+    find, first_look = api.find, iter([None])
+    monkeypatch.setattr(api, "find", lambda path: next(first_look, find(path)))
+    assert remember_host(api, "second", "x") is True
+    monkeypatch.undo()
+    assert set(remembered_hosts(api)) == {"first", "second"}
+    api.delete(f"{CONFIG_MAPS}/sixstack-hosts")
+
+
 def test_hosts_that_are_remembered_at_the_same_time_are_all_there(api: KubeApi) -> None:
     """Also when the ConfigMap does not exist yet."""
     names = [f"node-{number}" for number in range(8)]
