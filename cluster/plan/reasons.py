@@ -107,7 +107,7 @@ def to_label(values: Mapping[str, Any], node: NodeState | None, endpoint: str | 
     ]
     if differing:
         return f"the node differs in {', '.join(differing)}"
-    return None if endpoint == values["endpoint"] else "the cluster does not remember the SSH endpoint of the host"
+    return None if endpoint == values["endpoint"] else "the cluster does not remember this SSH endpoint of the host"
 
 
 def to_await_node(spec: ResolvedSpec, state: ClusterState, name: str) -> str | None:
