@@ -15,6 +15,7 @@ from cluster.vocabulary.remembered_hosts import CONFIG_MAP
 from cluster.vocabulary.spec import Taint, TaintEffect
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
 from kube.client import Document, KubeApi
+from kube.drain import CORDONED
 from kube.nodes import MANAGED, internal_addresses
 from kube.wait import NODES, deployment_available
 
@@ -67,6 +68,7 @@ def node_state(node: Document) -> NodeState:
         pod_ranges=tuple(ip_network(cidr) for cidr in spec.get("podCIDRs", [])),
         kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         unschedulable=bool(spec.get("unschedulable", False)),
+        drain_unfinished=bool(spec.get("unschedulable", False)) and CORDONED in metadata.get("annotations", {}),
         managed_labels=tuple(managed.get("labels", ())),
         managed_taints=tuple(managed.get("taints", ())),
     )

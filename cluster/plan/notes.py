@@ -25,7 +25,7 @@ def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterStat
     for node in state.nodes:
         if node.name not in names:
             yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"
-        elif node.unschedulable:
+        elif node.unschedulable and not node.drain_unfinished:
             yield f"node {node.name} is cordoned and stays cordoned"
     for host in spec.hosts:
         found = facts.get(host.name)
