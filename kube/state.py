@@ -11,9 +11,11 @@ from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.pod_networks.plugins import POD_NETWORKS
 from cluster.pod_networks.recognition import Workload, installed_network
 from cluster.vocabulary.families import Network
+from cluster.vocabulary.remembered_hosts import CONFIG_MAP
 from cluster.vocabulary.spec import Taint, TaintEffect
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
 from kube.client import Document, KubeApi
+from kube.drain import CORDONED
 from kube.nodes import MANAGED, internal_addresses
 from kube.wait import NODES, deployment_available
 
@@ -40,6 +42,7 @@ def read_state(api: KubeApi) -> ClusterState:
         kube_proxy=_kubeadm(config_maps, "kube-proxy", "config.conf"),
         dns_domain=_domain(corefile),
         dns_upstreams=_upstreams(corefile),
+        endpoints=config_maps.get(CONFIG_MAP, {}).get("data") or {},
     )
 
 
@@ -65,6 +68,7 @@ def node_state(node: Document) -> NodeState:
         pod_ranges=tuple(ip_network(cidr) for cidr in spec.get("podCIDRs", [])),
         kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         unschedulable=bool(spec.get("unschedulable", False)),
+        drain_unfinished=bool(spec.get("unschedulable", False)) and CORDONED in metadata.get("annotations", {}),
         managed_labels=tuple(managed.get("labels", ())),
         managed_taints=tuple(managed.get("taints", ())),
     )

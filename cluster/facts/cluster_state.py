@@ -23,6 +23,7 @@ class NodeState:
     pod_ranges: tuple[Network, ...] = ()  # spec.podCIDRs
     kubelet_version: str = ""
     unschedulable: bool = False
+    drain_unfinished: bool = False  # a drain of sixstack was interrupted, and left the node cordoned
     managed_labels: tuple[str, ...] = ()  # keys that sixstack has set, stored in an annotation
     managed_taints: tuple[str, ...] = ()  # the same, KEY:EFFECT
 
@@ -44,6 +45,7 @@ class ClusterState:
     # from CoreDNS's Corefile, empty if unknown: the domain of the cluster, and the upstream name servers
     dns_domain: str = ""
     dns_upstreams: tuple[str, ...] = ()
+    endpoints: Mapping[str, str] = field(default_factory=dict)  # remembered SSH endpoints, encoded, by node
 
     def node(self, name: str) -> NodeState | None:
         """The node with this name, or None."""

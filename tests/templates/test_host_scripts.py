@@ -53,6 +53,7 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
         "rejoin.sh": render("host/join.sh.j2", **values.join_values(spec, worker, recreate=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
         "save-copy.sh": render("host/save-copy.sh.j2", **values.copy_values(spec, control_plane, CopySettings("default"))),
+        "stop-kubelet.sh": render("host/stop-kubelet.sh.j2", cluster=spec.name),
         "reset.sh": render("host/reset.sh.j2", **values.reset_values(spec, worker)),
         "remove-step-state.sh": render("host/remove-step-state.sh.j2", **values.remove_step_state_values(spec.name)),
     }

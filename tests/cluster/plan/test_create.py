@@ -16,6 +16,7 @@ from cluster.plan.create import plan_create
 from cluster.plan.graph import Plan
 from cluster.plan.values import HostFiles, prepare_values
 from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind, Taint, TaintEffect, Volume, VolumeType
 
@@ -86,7 +87,12 @@ def node(name: str, spec: ResolvedSpec = SPEC) -> NodeState:
 
 
 FACTS = {"a": member("a"), "b": member("b")}
-STATE = ClusterState(nodes=(node("a"), node("b")), cni=CniKind.FLANNEL, coredns_ready=True)
+STATE = ClusterState(
+    nodes=(node("a"), node("b")),
+    cni=CniKind.FLANNEL,
+    coredns_ready=True,
+    endpoints={host.name: encode_endpoint(host.ssh) for host in SPEC.hosts},
+)
 
 
 def names(plan: Plan) -> list[tuple[str, str]]:
@@ -344,7 +350,7 @@ def test_without_a_pod_network_nothing_waits_for_readiness() -> None:
         "publish-kubeconfig",
     }
     held = {name: member(name, spec) for name in ("a", "b")}
-    unready = ClusterState(nodes=(replace(node("a"), ready=False), replace(node("b"), ready=False)))
+    unready = ClusterState(nodes=(replace(node("a"), ready=False), replace(node("b"), ready=False)), endpoints=STATE.endpoints)
     plan = plan_create(spec, held, WANTED, unready)
     assert plan.empty
     assert len(plan.notes) == 1
@@ -376,3 +382,26 @@ def test_a_node_that_is_not_ready_is_waited_for() -> None:
 def test_a_lost_kubeconfig_block_is_published_again() -> None:
     """Only that."""
     assert names(plan_create(SPEC, FACTS, WANTED, STATE, kubeconfig_saved=False)) == [("publish-kubeconfig", "cluster")]
+
+
+def test_a_node_that_an_interrupted_drain_left_cordoned_is_uncordoned() -> None:
+    """The file lists its host. A node that its owner cordoned is a note, and stays cordoned."""
+
+    def plan_with(*, drain_unfinished: bool) -> Plan:
+        cordoned = replace(node("b"), unschedulable=True, drain_unfinished=drain_unfinished)
+        return plan_create(SPEC, FACTS, WANTED, replace(STATE, nodes=(node("a"), cordoned)))
+
+    left = plan_with(drain_unfinished=True)
+    assert names(left) == [("label-node", "b")]
+    assert left.steps[0].values["uncordon"] is True
+    assert left.notes == ()
+    own = plan_with(drain_unfinished=False)
+    assert own.empty
+    assert own.notes == ("node b is cordoned and stays cordoned",)
+
+
+def test_another_ssh_endpoint_in_the_file_is_remembered() -> None:
+    """The cluster is asked for it when the file does not list the host any more."""
+    plan = plan_create(SPEC, FACTS, WANTED, replace(STATE, endpoints={**STATE.endpoints, "b": encode_endpoint(SPEC.hosts[0].ssh)}))
+    assert names(plan) == [("label-node", "b")]
+    assert plan.steps[0].values["endpoint"] == encode_endpoint(SPEC.hosts[1].ssh)
