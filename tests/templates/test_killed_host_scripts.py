@@ -347,7 +347,7 @@ class Worker(Machine):
 def two_hosts(machine: Machine) -> tuple[ResolvedSpec, Worker]:
     """The cluster of two hosts of the lab, and its worker."""
     lab = hosts.lab_of(LAB)
-    found = hosts.up(LAB, hosts=2, families=lab.families, management=lab.management)
+    found = hosts.status(LAB)
     reading = read_document(cluster_document(lab, found[:2], StackMode.DUAL_STACK, Family.IPV6))
     assert reading.spec is not None, reading.problems
     spec = ResolvedSpec.of(reading.spec)
