@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from cluster.facts.host_paths import Connectivity
 from cluster.file.reader import read_document
 from cluster.rules.on_facts import check_facts
+from cluster.rules.on_facts.host_paths import paths_to_probe
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec
 from hosts.facts import gather
+from hosts.probe_paths import try_paths
 from hosts.session import Session
 from lab import hosts
 from lab.host import init_pid
@@ -219,6 +222,23 @@ STATES = {
             "ignore_preflight": ["SystemVerification"],
         },
     ),
+    "a-resolver-file-that-is-not-inspected": _state(
+        "true",
+        "true",
+        "resolver-file-not-inspected",
+        "/srv/resolv.conf",
+        then={"kubeadm": {"kubelet": {"failCgroupV1": False, "resolvConf": "/etc/resolv.conf"}}},
+        kubeadm={"kubelet": {"failCgroupV1": False, "resolvConf": "/srv/resolv.conf"}, "ignore_preflight": ["SystemVerification"]},
+    ),
+    "a-name-server-of-the-other-family": _state(
+        WRITE_RESOLVER.format(r"nameserver 2001:db8::53\n"),
+        UNDO_RESOLVER,
+        "name-server-family",
+        "2001:db8::53",
+        remedy=GOOD_RESOLVER,
+        stack="ipv4",
+        network={"pods": [{"cidr": "10.244.0.0/16"}], "services": ["10.96.0.0/16"]},
+    ),
     "networkd-on-every-link": _state(
         r"printf '[Match]\nName=*\n[Network]\nDHCP=yes\n' >/etc/systemd/network/99-all.network",
         "rm /etc/systemd/network/99-all.network /etc/systemd/network/05-pods.network",
@@ -365,31 +385,83 @@ def test_a_state_of_a_real_host_is_reported_until_its_hint_is_followed(
         assert problems_of(one_host(machine), root_session) == ()
 
 
-def test_hosts_with_one_name_and_one_id_are_reported_until_the_hints_are_followed(machine: LabMachine, root_session: Session) -> None:
-    """The second host was cloned from the first."""
-    second = hosts.status(LAB)[1]
-    document = one_host(machine).model_dump(mode="json", exclude_unset=True)
-    other = {"name": second.name, "role": "worker", "ssh": {"address": str(second.addresses[0]), "host_key": second.host_key}}
-    spec = one_host(machine, hosts=[*document["hosts"], other])
-    clone = f"hostname {machine.name}; echo {root_session.run('cat /etc/machine-id', limit=LIMIT).stdout.strip()} >/etc/machine-id"
-    undo = f"hostname {second.name}; echo {second.name} >/etc/hostname; echo $(cat /root/machine-id) >/etc/machine-id; rm /root/machine-id"
-    key = Credential(private_key=machine.key)
+@dataclass(frozen=True)
+class TwoHosts:
+    """A cluster of two real hosts, and a session with each."""
 
-    def codes() -> dict[str, Problem]:
-        facts = {host.name: gather(session, host) for host, session in zip(spec.hosts, (root_session, session_of_second), strict=True)}
-        found = check_facts(spec, facts, bundle_architecture=facts[machine.name].architecture, bundle_size=2**20)
+    spec: ClusterSpec
+    sessions: dict[str, Session]
+
+    @property
+    def second(self) -> str:
+        """The name of the worker."""
+        return self.spec.hosts[1].name
+
+    def problems(self, spec: ClusterSpec, *, probe: bool = False) -> dict[str, Problem]:
+        """What the rules find, by code; with tests of the paths between the hosts."""
+        facts = {host.name: gather(self.sessions[host.name], host) for host in spec.hosts}
+        tried = try_paths(paths_to_probe(spec, facts), self.sessions) if probe else Connectivity()
+        architecture = facts[self.second].architecture
+        found = check_facts(spec, facts, bundle_architecture=architecture, bundle_size=2**20, connectivity=tried)
         return {problem.code: problem for problem in found}
 
-    with closing(Session.open(second.name, spec.hosts[1].ssh, lambda _name: key)) as session_of_second:
-        assert codes() == {}
-        with faults.changed(hosts.machine_of(second.name, LAB), f"cp /etc/machine-id /root/machine-id; {clone}", undo):
-            found = codes()
-            assert set(found) == {"hostname-twice", "machine-id-twice", "hostname-differs"}
-            for problem in found.values():
-                for command in commands_of(problem):
-                    done = session_of_second.run(re.sub(r"\bNAME\b", second.name, command), limit=LIMIT)
-                    assert done.ok, done.stderr
-            assert codes() == {}
+    def follow(self, problem: Problem, pattern: str, word: str) -> None:
+        """Run the commands of a hint on the second host."""
+        for command in commands_of(problem):
+            done = self.sessions[self.second].run(re.sub(rf"\b{pattern}\b", word, command), limit=LIMIT)
+            assert done.ok, done.stderr
+
+
+@pytest.fixture
+def two_hosts(machine: LabMachine, root_session: Session) -> Iterator[TwoHosts]:
+    """The first two hosts of the lab, with the addresses in the file."""
+    second = hosts.status(LAB)[1]
+    first = {**one_host(machine).model_dump(mode="json", exclude_unset=True)["hosts"][0], "addresses": list(machine.addresses)}
+    addresses = [str(address) for address in second.addresses]
+    ssh = {"address": addresses[0], "host_key": second.host_key}
+    spec = one_host(machine, hosts=[first, {"name": second.name, "role": "worker", "ssh": ssh, "addresses": addresses}])
+    with closing(Session.open(second.name, spec.hosts[1].ssh, lambda _name: Credential(private_key=machine.key))) as session:
+        yield TwoHosts(spec, {machine.name: root_session, second.name: session})
+
+
+def test_hosts_with_one_name_and_one_id_are_reported_until_the_hints_are_followed(machine: LabMachine, two_hosts: TwoHosts) -> None:
+    """The second host was cloned from the first."""
+    name, lab_host = two_hosts.second, hosts.machine_of(two_hosts.second, LAB)
+    identity = hosts.run_in(machine.name, ["cat", "/etc/machine-id"], LAB).stdout.strip()
+    clone = f"cp /etc/machine-id /root/machine-id; hostname {machine.name}; echo {identity} >/etc/machine-id"
+    undo = f"hostname {name}; echo {name} >/etc/hostname; cat /root/machine-id >/etc/machine-id; rm /root/machine-id"
+    with faults.changed(lab_host, clone, undo):
+        found = two_hosts.problems(two_hosts.spec)
+        assert set(found) == {"hostname-twice", "machine-id-twice", "hostname-differs"}
+        two_hosts.follow(found["hostname-twice"], "NAME", name)
+        two_hosts.follow(found["machine-id-twice"], "NAME", name)
+        assert two_hosts.problems(two_hosts.spec) == {}
+
+
+def test_a_path_between_hosts_that_a_source_closes_is_reported_until_the_hint_is_followed(two_hosts: TwoHosts) -> None:
+    """Which no rule can see in the packet filter."""
+    sources = {address.version: address for address in two_hosts.spec.hosts[0].addresses}
+    chain = f"type filter hook input priority 0; ip saddr {sources[4]} tcp dport 10250 drop; ip6 saddr {sources[6]} tcp dport 10250 drop"
+    with faults.changed(
+        hosts.machine_of(two_hosts.second, LAB), f"nft 'table inet own {{ chain incoming {{ {chain}; }}; }}'", "nft delete table inet own"
+    ):
+        found = two_hosts.problems(two_hosts.spec, probe=True)
+        assert set(found) == {"hosts-cannot-reach-each-other"}, found
+        problem = found["hosts-cannot-reach-each-other"]
+        assert "10250/tcp" in problem.message
+        two_hosts.follow(problem, "CHAIN", "inet own incoming")
+        assert two_hosts.problems(two_hosts.spec, probe=True) == {}
+
+
+def test_an_endpoint_on_the_wrong_host_is_reported_until_it_is_the_one_of_the_hint(machine: LabMachine, two_hosts: TwoHosts) -> None:
+    """The worker's address, and an address that no host has."""
+    worker = str(two_hosts.spec.hosts[1].addresses[0])
+    wrong = two_hosts.problems(changed_spec(two_hosts.spec, {"control_plane": {"endpoint": f"{worker}:6443"}}))
+    assert set(wrong) == {"endpoint-not-on-control-plane"}
+    assert f"write an address of {machine.name} as control_plane: endpoint" in wrong["endpoint-not-on-control-plane"].hint
+    nowhere = two_hosts.problems(changed_spec(two_hosts.spec, {"control_plane": {"endpoint": "192.0.2.9:6443"}}))
+    assert set(nowhere) == {"endpoint-on-no-host"}
+    assert two_hosts.problems(changed_spec(two_hosts.spec, {"control_plane": {"endpoint": f"{machine.addresses[0]}:6443"}})) == {}
 
 
 STAND_INS: dict[str, tuple[Callable[[Machine], AbstractContextManager[None]], str, str]] = {
@@ -413,6 +485,7 @@ STAND_INS: dict[str, tuple[Callable[[Machine], AbstractContextManager[None]], st
         "inotify-exhausted",
         "0 free inotify instances",
     ),
+    "swap-bound-over-proc": (faults.swap_on, "swap-on", "swap is on: /dev/vdb1"),
     "clock-with-a-stand-in-for-date": (
         lambda machine: faults.stand_in(machine, "date", "echo $(($(/bin/date +%s) - 6 * 365 * 86400)).0"),
         "clock-off",
@@ -425,10 +498,12 @@ STAND_INS: dict[str, tuple[Callable[[Machine], AbstractContextManager[None]], st
 def test_a_state_of_the_whole_machine_is_reported_with_a_stand_in(
     name: str, machine: LabMachine, lab_machine: Machine, root_session: Session
 ) -> None:
-    """What the test cannot set, because other hosts share it, is shown to the facts instead."""
+    """What the test cannot set, because other hosts share it, is shown to the facts instead. What the hint proposes for the file ends the problem."""
     make, code, words = STAND_INS[name]
     with make(lab_machine):
         found = problems_of(one_host(machine), root_session)
+        for fields in filter(None, map(fields_of, found)):
+            assert problems_of(changed_spec(one_host(machine), fields), root_session) == ()
     assert {problem.code for problem in found} == {code}, found
     assert any(words in problem.message for problem in found), found
     assert problems_of(one_host(machine), root_session) == ()
@@ -438,9 +513,16 @@ def test_a_state_of_the_whole_machine_is_reported_with_a_stand_in(
 def test_cgroup_v1_is_reported_with_a_stand_in_for_stat(
     kind: str, codes: set[str], machine: LabMachine, lab_machine: Machine, root_session: Session
 ) -> None:
-    """Unless the file permits it."""
+    """Unless the file permits it, as the hint says. A setting of the kubelet that needs cgroup v2 is to be removed."""
+    spec = one_host(machine, kubeadm={})
     with faults.stand_in(lab_machine, "stat", f'case $* in *cgroup) echo {kind} ;; *) exec /usr/bin/stat "$@" ;; esac'):
-        found = problems_of(one_host(machine, kubeadm={}), root_session)
+        found = problems_of(spec, root_session)
+        permitting = [changed_spec(spec, fields_of(problem)) for problem in found]
+        assert [problems_of(other, root_session) for other in permitting] == [() for _ in codes]
+        for other in permitting:
+            kubelet = {**other.kubeadm.model_dump(mode="json")["kubelet"], "singleProcessOOMKill": False}
+            (problem,) = problems_of(changed_spec(other, {"kubeadm": {"kubelet": kubelet}}), root_session)
+            assert (problem.code, "remove kubeadm.kubelet.singleProcessOOMKill" in problem.hint) == ("cgroup-v1-oom-setting", True)
     assert {problem.code for problem in found} == codes
 
 
@@ -459,6 +541,15 @@ def test_an_address_of_a_router_advertisement_is_reported(
         permitted = problems_of(spec, root_session)
         follow(root_session, found)
         assert problems_of(forbidden, root_session) == ()
+        with ExitStack() as stack:
+            stack.enter_context(faults.stand_in(lab_machine, "ifup", "true"))
+            interfaces = "/etc/network/interfaces"
+            ours = f"mkdir /etc/network; printf 'iface {link} inet6 auto\\n' >{interfaces}"
+            stack.enter_context(faults.changed(lab_machine, ours, "rm -r /etc/network"))
+            (lost,) = problems_of(spec, root_session)
+            assert (lost.code, f"write `accept_ra 2` below `iface {link} inet6`" in lost.hint) == ("advertisements-lost-at-boot", True)
+            follow(root_session, [lost], f"echo 'accept_ra 2' >>{interfaces}")
+            assert problems_of(spec, root_session) == ()
     assert {problem.code for problem in found} == codes, found
     assert all(link in problem.message for problem in found)
     assert permitted == ()

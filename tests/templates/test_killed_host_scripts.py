@@ -48,9 +48,9 @@ MANY = 400  # attempts: a script whose states are new each time would never end
 # What a host script changes, without what programs of the cluster change by themselves: names, types, modes, owners and link targets; sizes except
 # of certificates, which differ by some bytes; links, forwarding, and the calls of systemctl so far, which change units.
 FILES = r"""
-find /etc/containerd /etc/cni /etc/systemd/system /etc/hosts* /etc/fstab* /etc/sysctl.d /etc/modules-load.d /opt /usr/local /usr/libexec \
-  /var/lib/sixstack -path '/var/lib/sixstack/steps/*' -prune -o -path '*/unfinished/*' -prune -o -printf '%p %y %m %U %G %s %l\n'
-find /etc/kubernetes -printf '%p %y %m %U %G %l\n'
+find /etc/containerd /etc/cni /etc/systemd/system /etc/hosts* /etc/fstab* /etc/sysctl.d /etc/modules-load.d /etc/kubernetes /opt /usr/local \
+  /usr/libexec /var/lib/sixstack \( -path '/var/lib/sixstack/steps/*' -o -path '*/unfinished/*' -o -name 'init.??????' \) -prune \
+  -o -path '/etc/kubernetes*' -printf '%p %y %m %U %G %l\n' -o -printf '%p %y %m %U %G %s %l\n'
 """
 # For a script that does the same to many files, where another test kills at each file.
 FOLDERS = r"""
@@ -59,7 +59,7 @@ find /etc/kubernetes /etc/cni /etc/containerd /opt/cni /var/lib/sixstack -maxdep
 STATE = r"""
 find /var/lib/kubelet /var/lib/etcd /var/lib/cni /run/containerd /run/netns -maxdepth 1 -printf '%p %y\n'
 read -r ipv4 </proc/sys/net/ipv4/ip_forward; read -r ipv6 </proc/sys/net/ipv6/conf/all/forwarding
-echo "$ipv4 $ipv6" /sys/class/net/*; cat /tmp/kill/units
+echo "$ipv4 $ipv6" /sys/class/net/*
 """
 # in /tmp, which tests do not compare
 INSTALL = rf"""
@@ -71,7 +71,7 @@ name=${{0##*/}}
 read -r count </tmp/kill/count; read -r at </tmp/kill/at
 count=$((count + 1)); echo "$count" >/tmp/kill/count
 if [ "$at" = new ]; then
-  state=$(sh /tmp/kill/state 2>/dev/null | sed 's/init\.[A-Za-z0-9]\{{6\}}/init/g' | sort | md5sum)
+  state=$(. /tmp/kill/state 2>/dev/null | sort - /tmp/kill/units | md5sum)
   if ! grep -qsxF "$state" /tmp/killed; then
     echo "$state" >>/tmp/killed
     echo "$name $*" >/tmp/kill/killed
