@@ -111,7 +111,7 @@ UNDO_RESOLVER = "cat /root/resolv.conf >/etc/resolv.conf; rm /root/resolv.conf"
 REMOVE_LINK = "ip link delete {0} 2>/dev/null || true"
 GOOD_RESOLVER = "printf 'nameserver 192.0.2.53\\n' >/etc/resolv.conf"
 LISTEN = r"""
-systemd-run --quiet --collect --unit=own-listener perl -MSocket -e 'socket(S, PF_INET6, SOCK_STREAM, 0); bind(S, pack_sockaddr_in6(10250, IN6ADDR_ANY)); listen(S, 1); sleep'
+systemd-run --quiet --collect --unit=own-listener perl -MSocket -e 'socket(S, PF_INET6, SOCK_STREAM, 0); bind(S, pack_sockaddr_in6(10250, Socket::IN6ADDR_ANY())); listen(S, 1); sleep'
 until ss -Hlnt sport = :10250 | grep -q 10250; do sleep 0.1; done
 """
 FILTER = """
