@@ -46,11 +46,11 @@ SAMPLE = 4  # points of each script in `make test`
 MANY = 400  # attempts: a script whose states are new each time would never end
 
 # What a host script changes, without what programs of the cluster change by themselves: names, types, modes, owners and link targets; sizes except
-# of certificates, which differ by some bytes; links, forwarding, and the calls of systemctl so far, which change units.
+# of certificates, which differ by some bytes, and of files that are not complete; links, forwarding, and the calls of systemctl so far, which change units.
 FILES = r"""
 find /etc/containerd /etc/cni /etc/systemd/system /etc/hosts* /etc/fstab* /etc/sysctl.d /etc/modules-load.d /etc/kubernetes /opt /usr/local \
   /usr/libexec /var/lib/sixstack \( -path '/var/lib/sixstack/steps/*' -o -path '*/unfinished/*' -o -name 'init.??????' \) -prune \
-  -o -path '/etc/kubernetes*' -printf '%p %y %m %U %G %l\n' -o -printf '%p %y %m %U %G %s %l\n'
+  -o \( -path '/etc/kubernetes*' -o -name '*.sixstack-new' \) -printf '%p %y %m %U %G %l\n' -o -printf '%p %y %m %U %G %s %l\n'
 """
 # For a script that does the same to many files, where another test kills at each file.
 FOLDERS = r"""
@@ -126,8 +126,8 @@ class Killer:
         return int(seen[0])
 
     def upload(self) -> None:
-        """Some of the bundle's files: a program, the owner's program, a plug-in of the owner, a unit."""
-        wanted = ("kubectl", "ctr", "bridge", "10-kubeadm.conf")
+        """Some of the bundle's files, of which the owner has a program, a link and a plug-in; and a unit."""
+        wanted = ("ctr", "runc", "bridge", "10-kubeadm.conf")
         files = read_manifest(self.machine.bundle).for_host("control-plane", network_images(self.machine.spec))
         upload_files(
             self.machine.session, self.machine.bundle, [file for file in files if file.target is not None and file.target.name in wanted]
