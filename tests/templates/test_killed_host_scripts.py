@@ -103,17 +103,16 @@ class Killer:
 
     def killed_in_a_new_state(self, part: Callable[[], object], files: str = FILES) -> str:
         """Run `part`, which is killed at the first call in a state in which it was never killed; the call, or nothing when it ended before."""
-        self.machine.run("mkdir -p /tmp/kill; cat >/tmp/kill/state <<'END'\n" + files + STATE + "END\n")
-        self._calls("new", part)
+        self._calls("new", part, files + STATE)
         return self.last_call
 
     def forget_states(self) -> None:
         """All states are new again."""
         self.machine.run("rm -f /tmp/killed")
 
-    def _calls(self, at: str, part: Callable[[], object]) -> int:
+    def _calls(self, at: str, part: Callable[[], object], state: str = "") -> int:
         """Run `part` with the programs in place; how many calls it made. What it raises is what a kill does, unless nothing was killed."""
-        self.machine.run(f"{INSTALL}\necho {at} >/tmp/kill/at")
+        self.machine.run(f"{INSTALL}\necho {at} >/tmp/kill/at; cat >/tmp/kill/state <<'END'\n{state}END\n")
         raised: Exception | None = None
         try:
             part()
