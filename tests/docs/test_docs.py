@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import cluster.rules.on_facts  # noqa: F401 - registers the rules
 from cli.main import COMMANDS, module_of
+from cluster.rules.registry import RULES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -227,3 +229,14 @@ def test_the_tests_of_the_faults_exist() -> None:
     assert len(rows) >= 40
     named = {path for row in rows for path in re.findall(r"`(tests/[a-z_/0-9]+\.py)`", row)}
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+def test_every_hint_on_a_host_is_followed_by_a_test_or_has_a_reason_not_to() -> None:
+    """The page lists each rule on facts once; the test of states has the code of each rule that it follows."""
+    hints = (ROOT / "docs/reference/faults.md").read_text().partition("## Hints on hosts")[2]
+    followed, _, others = hints.partition("| not followed |")
+    codes = {rule.code for rule in RULES if rule.scope.needs_facts}
+    listed = [word for part in (followed, others) for row in part.splitlines() for word in SPAN.findall(row) if word in codes]
+    assert sorted(listed) == sorted(codes)
+    states = re.findall(r"[a-z0-9-]+", (ROOT / "tests/hosts/test_host_states.py").read_text())
+    assert sorted(word for word in SPAN.findall(followed) if word in codes and word not in states) == []

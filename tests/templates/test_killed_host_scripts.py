@@ -2,15 +2,17 @@
 
 Programs first in PATH stand in for the real rm, mv, cp, stat, sync, touch and systemctl: they count the calls, kill the whole script at the call that
 a test asks for, and otherwise run the real program.
+
+`make test` kills at a few calls, by number. `make test-long` kills at the first call in every state of the host: two calls between which the host
+does not change are one point. What the host is like at a call is in STATE. A test ends when an attempt meets no new state.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
 import shlex
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -40,24 +42,52 @@ __all__ = ["machine"]  # the fixture
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
 PROGRAMS = "rm mv cp stat sync touch systemctl"
-SAMPLE = 4  # points of each script in `make test`; `make test-long` tries every point
+SAMPLE = 4  # points of each script in `make test`
+MANY = 400  # attempts: a script whose states are new each time would never end
+
+# What a host script changes, without what programs of the cluster change by themselves: names, types, modes, owners and link targets; sizes except
+# of certificates, which differ by some bytes, and of files that are not complete; links, forwarding, and the calls of systemctl so far, which change units.
+FILES = r"""
+find /etc/containerd /etc/cni /etc/systemd/system /etc/hosts* /etc/fstab* /etc/sysctl.d /etc/modules-load.d /etc/kubernetes /opt /usr/local \
+  /usr/libexec /var/lib/sixstack \( -path '/var/lib/sixstack/steps/*' -o -path '*/unfinished/*' -o -name 'init.??????' \) -prune \
+  -o \( -path '/etc/kubernetes*' -o -name '*.sixstack-new' \) -printf '%p %y %m %U %G %l\n' -o -printf '%p %y %m %U %G %s %l\n'
+"""
+# For a script that does the same to many files, where another test kills at each file.
+FOLDERS = r"""
+find /etc/kubernetes /etc/cni /etc/containerd /opt/cni /var/lib/sixstack -maxdepth 1 ! -name '*.sixstack-new' -printf '%p %y %m %U %G\n'
+"""
+STATE = r"""
+find /var/lib/kubelet /var/lib/etcd /var/lib/cni /run/containerd /run/netns -maxdepth 1 -printf '%p %y\n'
+read -r ipv4 </proc/sys/net/ipv4/ip_forward; read -r ipv6 </proc/sys/net/ipv6/conf/all/forwarding
+echo "$ipv4 $ipv6" /sys/class/net/*
+"""
+# in /tmp, which tests do not compare
 INSTALL = rf"""
-mkdir -p /run/kill /usr/local/sbin; echo 0 >/run/kill/at
+mkdir -p /tmp/kill /usr/local/sbin; : >/tmp/kill/units; echo 0 >/tmp/kill/count
 for name in {PROGRAMS}; do
   cat >"/usr/local/sbin/$name" <<'END'
 #!/bin/sh
 name=${{0##*/}}
-read -r count </run/kill/count; read -r at </run/kill/at
-count=$((count + 1)); echo "$count" >/run/kill/count
+read -r count </tmp/kill/count; read -r at </tmp/kill/at
+count=$((count + 1)); echo "$count" >/tmp/kill/count
+if [ "$at" = new ]; then
+  state=$(. /tmp/kill/state 2>/dev/null | sort - /tmp/kill/units | md5sum)
+  if ! grep -qsxF "$state" /tmp/killed; then
+    echo "$state" >>/tmp/killed
+    echo "$name $*" >/tmp/kill/killed
+    at=$count
+  fi
+fi
 if [ "$count" = "$at" ]; then
   /bin/kill -s KILL -- "-$(/usr/bin/ps -o pgid= -p $$ | /usr/bin/tr -d ' ')"
 fi
+if [ "$name" = systemctl ]; then echo "$*" >>/tmp/kill/units; fi
 exec "/usr/bin/$name" "$@"
 END
   chmod 755 "/usr/local/sbin/$name"
 done
 """
-REMOVE = f"for name in {PROGRAMS}; do /usr/bin/rm -f /usr/local/sbin/$name; done; /usr/bin/rm -rf /run/kill"
+REMOVE = f"for name in {PROGRAMS}; do /usr/bin/rm -f /usr/local/sbin/$name; done; /usr/bin/rm -rf /tmp/kill"
 
 
 class Killer:
@@ -65,18 +95,38 @@ class Killer:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self.last_call = ""  # at which a new state was found
 
     def killed_at(self, number: int, part: Callable[[], object]) -> bool:
         """Run `part`, which is killed at its call `number`; False when it ended before."""
-        self.machine.run(f"{INSTALL}\necho 0 >/run/kill/count; echo {number} >/run/kill/at")
-        with suppress(AssertionError, HostUnreachable, StepFailed, StepTimedOut):
+        return self._calls(str(number), part) >= number
+
+    def killed_in_a_new_state(self, part: Callable[[], object], files: str = FILES) -> str:
+        """Run `part`, which is killed at the first call in a state in which it was never killed; the call, or nothing when it ended before."""
+        self._calls("new", part, files + STATE)
+        return self.last_call
+
+    def forget_states(self) -> None:
+        """All states are new again."""
+        self.machine.run("rm -f /tmp/killed")
+
+    def _calls(self, at: str, part: Callable[[], object], state: str = "") -> int:
+        """Run `part` with the programs in place; how many calls it made. What it raises is what a kill does, unless nothing was killed."""
+        self.machine.run(f"{INSTALL}\necho {at} >/tmp/kill/at; cat >/tmp/kill/state <<'END'\n{state}END\n")
+        raised: Exception | None = None
+        try:
             part()
-        calls = int(self.machine.run(f"/usr/bin/cat /run/kill/count; {REMOVE}").stdout)
-        return calls >= number
+        except (AssertionError, HostUnreachable, StepFailed, StepTimedOut) as error:
+            raised = error
+        seen = self.machine.run(f"/usr/bin/cat /tmp/kill/count; /usr/bin/cat /tmp/kill/killed 2>/dev/null; {REMOVE}").stdout.splitlines()
+        self.last_call = " ".join(seen[1:])
+        if raised is not None and not self.last_call and (at == "new" or int(seen[0]) < int(at)):
+            raise raised
+        return int(seen[0])
 
     def upload(self) -> None:
-        """Some of the bundle's files: a program, the owner's program, a plug-in of the owner, a unit."""
-        wanted = ("kubectl", "ctr", "bridge", "10-kubeadm.conf")
+        """Some of the bundle's files, of which the owner has a program, a link and a plug-in; and a unit."""
+        wanted = ("ctr", "runc", "bridge", "10-kubeadm.conf")
         files = read_manifest(self.machine.bundle).for_host("control-plane", network_images(self.machine.spec))
         upload_files(
             self.machine.session, self.machine.bundle, [file for file in files if file.target is not None and file.target.name in wanted]
@@ -92,15 +142,17 @@ class Killer:
         assert done.ok, done.stderr
 
     def files(self) -> None:
-        """Every program and unit of the bundle, no image."""
+        """Every unit of the bundle, and the programs that prepare.sh needs. (The other programs are files like these.)"""
+        wanted = ("containerd", "containerd-shim-runc-v2", "ctr", "runc")
         files = read_manifest(self.machine.bundle).for_host("control-plane", network_images(self.machine.spec))
-        upload_files(self.machine.session, self.machine.bundle, [file for file in files if file.kind is not FileKind.IMAGE])
+        upload_files(
+            self.machine.session, self.machine.bundle, [file for file in files if file.kind is FileKind.UNIT or file.name in wanted]
+        )
 
 
-def points(every: bool, last: int, seed: str) -> list[int]:
-    """The calls at which a script is killed."""
-    numbers = range(1, last + 1)
-    return list(numbers) if every else sorted(random.Random(seed).sample(numbers, SAMPLE))
+def sample(last: int, seed: str, size: int = SAMPLE) -> list[int]:
+    """Some calls at which a script is killed, the same each time."""
+    return sorted(random.Random(seed).sample(range(1, last + 1), size))
 
 
 @pytest.fixture
@@ -115,43 +167,32 @@ def killer(machine: Machine) -> Iterator[tuple[Killer, list[str]]]:
 
 
 def killed_and_finished(
-    killer: Killer, before: list[str], part: Callable[[], object], first: Callable[[], object], numbers: list[int]
-) -> int:
-    """Kill `part` at each of these calls, after `first`; then finish it or not, in turns, and reset. The number of kills."""
-    kills = 0
+    kill: Killer, before: list[str], part: Callable[[], object], first: Callable[[], object], numbers: list[int]
+) -> None:
+    """Kill `part` at each of these calls, after `first`; then finish it or not, in turns, and reset."""
     for number in numbers:
         first()
-        if not killer.killed_at(number, part):
-            killer.machine.reset()
-            break
-        kills += 1
+        assert kill.killed_at(number, part), f"there are fewer than {number} calls"
         if number % 2:
             part()
-        killer.machine.reset()
-        assert changes(before, killer.machine.look()) == [], f"after a kill at call {number}"
-    say(f"{kills} kills, each finished and reset")
-    return kills
+        kill.machine.reset()
+        assert changes(before, kill.machine.look()) == [], f"after a kill at call {number}"
 
 
-@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.long)], ids=["a-sample", "every-call"])
-class TestKilledAtACall:
+class TestKilledAtSomeCalls:
     """One script of a cluster's life is killed."""
 
-    def test_claim(self, killer: tuple[Killer, list[str]], every: bool) -> None:
+    def test_claim(self, killer: tuple[Killer, list[str]]) -> None:
         """Copies of the owner's files are complete, or the host has no owner."""
         kill, before = killer
-        assert killed_and_finished(
-            kill, before, kill.machine.claim, lambda: None, points(every, 120, "claim") if every else points(every, 40, "claim")
-        )
+        killed_and_finished(kill, before, kill.machine.claim, lambda: None, sample(40, "claim"))
 
-    def test_upload(self, killer: tuple[Killer, list[str]], every: bool) -> None:
+    def test_upload(self, killer: tuple[Killer, list[str]]) -> None:
         """A file is the owner's or ours, never nobody's."""
         kill, before = killer
-        assert killed_and_finished(
-            kill, before, kill.upload, kill.machine.claim, points(every, 200, "upload") if every else points(every, 24, "upload")
-        )
+        killed_and_finished(kill, before, kill.upload, kill.machine.claim, sample(24, "upload"))
 
-    def test_prepare(self, killer: tuple[Killer, list[str]], every: bool) -> None:
+    def test_prepare(self, killer: tuple[Killer, list[str]]) -> None:
         """Settings and files of the owner are remembered before they are changed."""
         kill, before = killer
 
@@ -159,59 +200,129 @@ class TestKilledAtACall:
             kill.machine.claim()
             kill.files()
 
-        assert killed_and_finished(
-            kill, before, kill.prepare, first, points(every, 300, "prepare") if every else points(every, 30, "prepare")
-        )
+        killed_and_finished(kill, before, kill.prepare, first, sample(30, "prepare"))
 
-    def test_reset(self, killer: tuple[Killer, list[str]], every: bool) -> None:
+    def test_reset(self, killer: tuple[Killer, list[str]]) -> None:
         """A reset that was killed is finished by the next, which never takes the owner's files for the cluster's."""
         kill, before = killer
-        for number in points(every, 1000, "reset") if every else points(every, 60, "reset"):
+        for number in sample(60, "reset"):
             kill.machine.claim()
             kill.files()
             kill.prepare()
-            killed = kill.killed_at(number, kill.machine.reset)
+            assert kill.killed_at(number, kill.machine.reset)
             kill.machine.reset()
             assert changes(before, kill.machine.look()) == [], f"after a kill at call {number}"
-            if not killed:
-                say(f"{number - 1} kills of reset")
-                break
 
 
-@pytest.mark.long
-def test_init_killed_at_every_call(killer: tuple[Killer, list[str]]) -> None:
-    """kubeadm's own calls of systemctl count too. Each time the next init finishes the control plane."""
-    kill, before = killer
-    number = 0
+def reset_after_every_kill(kill: Killer, before: list[str], part: Callable[[], object], first: Callable[[], object]) -> None:
+    """Kill `part` once in each of its states. A reset follows each kill, and nothing is left, and nothing of the owner's is lost."""
+    kill.forget_states()
+    begin, kills = time.monotonic(), 0
     while True:
-        number += 1
-        kill.machine.prepare()
-        kill.machine.images()
-        killed = kill.killed_at(number, kill.machine.init)
-        assert "initialized" in kill.machine.init().stdout, f"after a kill at call {number}"
-        if not killed or number % 8 == 0:  # a reset takes longer than the init; the control plane of the last attempt is finished
-            kill.machine.reset()
-            assert changes(before, kill.machine.look()) == [], f"after a kill at call {number}"
-        else:
-            kill.machine.run("mv /var/lib/sixstack/initialized /var/lib/sixstack/initializing")
-        if not killed:
-            say(f"{number - 1} kills of init")
+        first()
+        call = kill.killed_in_a_new_state(part)
+        kill.machine.reset()
+        assert changes(before, kill.machine.look()) == [], f"after a kill at `{call}`"
+        if not call:
             break
+        kills += 1
+        assert kills < MANY
+    assert kills > 5
+    say(f"{kills} kills, each reset, in {time.monotonic() - begin:.0f} s")
+
+
+def finish_after_every_kill(kill: Killer, part: Callable[[], object], files: str = FILES) -> None:
+    """Kill `part` once in each of its states, where each attempt begins with what the kill before has left; the last attempt finishes."""
+    kill.forget_states()
+    begin, calls = time.monotonic(), list[str]()
+    while call := kill.killed_in_a_new_state(part, files):
+        calls.append(call)
+        assert len(calls) < MANY
+    assert len(calls) > 5
+    say(f"{len(calls)} kills of one script, each attempt after the one before, in {time.monotonic() - begin:.0f} s")
 
 
 @pytest.mark.long
-def test_reset_of_a_control_plane_killed_again_and_again(killer: tuple[Killer, list[str]]) -> None:
-    """On one control plane, each attempt gets one call further than the one before."""
-    kill, before = killer
-    kill.machine.prepare()
-    kill.machine.images()
-    kill.machine.init()
-    number = 1
-    while kill.killed_at(number, kill.machine.reset):
-        number += 1
-    kill.machine.reset()
-    assert changes(before, kill.machine.look()) == []
-    assert number > 5
+class TestKilledInEveryState:
+    """As above, and whatever the host is like at a call."""
+
+    def test_claim(self, killer: tuple[Killer, list[str]]) -> None:
+        """What was copied is complete, or not there."""
+        kill, before = killer
+        reset_after_every_kill(kill, before, kill.machine.claim, lambda: None)
+        finish_after_every_kill(kill, kill.machine.claim)
+        kill.machine.reset()
+        assert changes(before, kill.machine.look()) == []
+
+    def test_upload(self, killer: tuple[Killer, list[str]]) -> None:
+        """Some files are the owner's, some the cluster's."""
+        kill, before = killer
+        reset_after_every_kill(kill, before, kill.upload, kill.machine.claim)
+        kill.machine.claim()
+        finish_after_every_kill(kill, kill.upload)
+        kill.machine.reset()
+        assert changes(before, kill.machine.look()) == []
+
+    def test_prepare(self, killer: tuple[Killer, list[str]]) -> None:
+        """Some settings are the owner's, some the cluster's."""
+        kill, before = killer
+
+        def first() -> None:
+            kill.machine.claim()
+            kill.files()
+
+        reset_after_every_kill(kill, before, kill.prepare, first)
+        first()
+        finish_after_every_kill(kill, kill.prepare)
+        kill.machine.reset()
+        assert changes(before, kill.machine.look()) == []
+
+    def test_reset(self, killer: tuple[Killer, list[str]]) -> None:
+        """After each kill the next reset finishes; and after many kills in a row."""
+        kill, before = killer
+
+        def first() -> None:
+            kill.machine.claim()
+            kill.files()
+            kill.prepare()
+
+        reset_after_every_kill(kill, before, kill.machine.reset, first)
+        first()
+        finish_after_every_kill(kill, kill.machine.reset)
+        assert changes(before, kill.machine.look()) == []
+
+    def test_init_join_and_reset(self, killer: tuple[Killer, list[str]]) -> None:
+        """A control plane and a worker come and go. kubeadm's own calls of systemctl count too."""
+        kill, before = killer
+        spec, worker = two_hosts(kill.machine)
+        control = Killer(replace(kill.machine, spec=spec))
+        joining, worker_before = Killer(worker), worker.look()
+        try:
+            for number in sample(9, "init", 2):
+                control.machine.prepare()
+                control.machine.images()
+                assert control.killed_at(number, control.machine.init)
+                control.machine.reset()
+                assert changes(before, control.machine.look()) == [], f"after a kill of init at call {number}"
+            control.machine.prepare()
+            control.machine.images()
+            finish_after_every_kill(control, control.machine.init)
+            assert "already initialized" in control.machine.init().stdout
+            worker.prepare()
+            finish_after_every_kill(joining, lambda: worker.join(control.machine))
+            assert "already joined" in worker.join(control.machine).stdout
+            assert worker.host.name in control.machine.run(f"{ADMIN}; kubectl get nodes").stdout
+            finish_after_every_kill(joining, worker.reset, FOLDERS)
+            assert changes(worker_before, worker.look()) == []
+            finish_after_every_kill(control, control.machine.reset, FOLDERS)
+            assert changes(before, control.machine.look()) == []
+        finally:
+            worker.run(REMOVE)
+            worker.reset()
+            worker.session.close()
+
+
+ADMIN = "export KUBECONFIG=/etc/kubernetes/admin.conf"
 
 
 class Worker(Machine):
@@ -222,48 +333,22 @@ class Worker(Machine):
         """A worker."""
         return self.spec.hosts[1]
 
+    def join(self, control: Machine) -> Output:
+        """kubeadm join, with a new token."""
+        token = control.run(f"{ADMIN}; kubeadm token create --ttl 5m").stdout.strip()
+        authority = ca_hash(control.run("cat /etc/kubernetes/pki/ca.crt").stdout) or ""
+        document = render("kubeadm/join.yaml.j2", document=join_configuration(self.spec, self.host, token=token, ca_hash=authority))
+        script = render("host/join.sh.j2", **step_values.join_values(self.spec, self.host))
+        folder = "export SIXSTACK_STEP_DIR=/run/join; mkdir -p -m 0700 /run/join; trap '/usr/bin/rm -r /run/join' EXIT"
+        return self.run(f"{folder}; printf '%s' {shlex.quote(document)} >/run/join/join.yaml\n{script}")
 
-@pytest.mark.long
-def test_join_killed_at_every_call(machine: Machine) -> None:
-    """Each time the next join finishes the node, and a reset leaves the worker as it was."""
+
+def two_hosts(machine: Machine) -> tuple[ResolvedSpec, Worker]:
+    """The cluster of two hosts of the lab, and its worker."""
     lab = hosts.lab_of(LAB)
-    found = hosts.up(LAB, hosts=2, families=lab.families, management=lab.management)
+    found = hosts.status(LAB)
     reading = read_document(cluster_document(lab, found[:2], StackMode.DUAL_STACK, Family.IPV6))
     assert reading.spec is not None, reading.problems
     spec = ResolvedSpec.of(reading.spec)
     key = Credential(private_key=lab.key_file.read_text())
-    control = replace(machine, spec=spec)
-    worker = Worker(spec, Session.open(found[1].name, spec.hosts[1].ssh, lambda _name: key), machine.bundle)
-    kill = Killer(worker)
-    admin = "export KUBECONFIG=/etc/kubernetes/admin.conf"
-
-    def join() -> Output:
-        token = control.run(f"{admin}; kubeadm token create --ttl 5m").stdout.strip()
-        authority = ca_hash(control.run("cat /etc/kubernetes/pki/ca.crt").stdout) or ""
-        document = render("kubeadm/join.yaml.j2", document=join_configuration(spec, worker.host, token=token, ca_hash=authority))
-        script = render("host/join.sh.j2", **step_values.join_values(spec, worker.host))
-        folder = "export SIXSTACK_STEP_DIR=/run/join; mkdir -p -m 0700 /run/join"
-        return worker.run(f"{folder}; printf '%s' {shlex.quote(document)} >/run/join/join.yaml\n{script}")
-
-    control.reset()
-    control.prepare()
-    control.images()
-    control.init()
-    before = worker.look()
-    try:
-        for number in itertools.count(1):
-            worker.prepare()
-            killed = kill.killed_at(number, join)
-            assert "join" in join().stdout
-            worker.run("rm -rf /run/join")
-            worker.reset()
-            control.run(f"{admin}; kubectl delete node {worker.host.name} --ignore-not-found")
-            assert changes(before, worker.look()) == [], f"after a kill at call {number}"
-            if not killed:
-                break
-        assert number > 2
-    finally:
-        worker.run(REMOVE)
-        worker.reset()
-        worker.session.close()
-        control.reset()
+    return spec, Worker(spec, Session.open(found[1].name, spec.hosts[1].ssh, lambda _name: key), machine.bundle)

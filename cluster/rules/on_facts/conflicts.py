@@ -57,7 +57,7 @@ def no_other_cluster(cluster: Inspected, host: Host, facts: HostFacts) -> Iterat
 
 
 _HINTS = {
-    "unit": "stop the unit with `systemctl disable --now {name}` and remove {detail}",
+    "unit": "stop the unit with `systemctl disable --now {name}`, remove {detail}, and run `systemctl daemon-reload`",
     "binary": "remove {detail}, or the package that installed it",
     "process": "stop the process and prevent its restart: {detail}",
     "file": "remove {name} if nobody needs it, or remove the host from the file",

@@ -70,6 +70,9 @@ def _forward_command(rule: FirewallRule, cluster: Inspected) -> str:
     ranges = [pods for pods in cluster.spec.pod_ranges if rule.family is None or pods.version == (4 if rule.family is Family.IPV4 else 6)]
     if rule.program == "ufw":
         return "; ".join(f"`ufw route allow {direction} {pods}`" for pods in ranges for direction in ("from", "to"))
+    if rule.program == "firewalld":
+        sources = " ".join(f"--add-source={pods}" for pods in ranges)
+        return f"`firewall-cmd --permanent --zone=trusted {sources} && firewall-cmd --reload`"
     header = "ip6" if rule.family is Family.IPV6 else "ip"
     if rule.program == "iptables":
         return "; ".join(f"`{header}tables -I FORWARD {direction} {pods} -j ACCEPT`" for pods in ranges for direction in ("-s", "-d"))

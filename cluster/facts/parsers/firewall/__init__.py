@@ -16,6 +16,7 @@ __all__ = ["firewalld", "iptables", "merge_rules", "nftables", "tables_for_newer
 # chains of iptables that ufw fills
 _INPUT = ("ip filter INPUT", "ip6 filter INPUT")
 _FORWARD = ("ip filter FORWARD", "ip6 filter FORWARD")
+_OF_FIREWALLD = ("inet firewalld", "ip firewalld", "ip6 firewalld")
 
 
 def merge_rules(
@@ -34,5 +35,9 @@ def merge_rules(
         ufw = (*ufw, *routed)
         both = tuple(rule for rule in both if rule.detail not in _INPUT + _FORWARD)
     if firewalld:
-        both = tuple(rule for rule in both if not rule.detail.startswith(("inet firewalld", "ip firewalld", "ip6 firewalld")))
+        # a zone shows only what it does with packets to the host
+        own = [rule for rule in both if rule.detail.startswith(_OF_FIREWALLD)]
+        forwarded = (replace(rule, program="firewalld", detail="forwarded packets") for rule in own if rule.hook == "forward")
+        firewalld = (*firewalld, *forwarded)
+        both = tuple(rule for rule in both if rule not in own)
     return (*ufw, *firewalld, *both)

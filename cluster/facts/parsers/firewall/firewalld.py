@@ -1,4 +1,4 @@
-"""Part firewalld: the output of `firewall-cmd --list-all` for each active zone, as `word rest` lines."""
+"""Part firewalld: the default zone, links with global addresses, and `firewall-cmd --list-all` of each zone, as `word rest` lines."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ _SERVICES = {
 
 
 def firewalld(text: str) -> tuple[FirewallRule, ...]:
-    """The closed ports of each active zone. Zones that accept everything and zones without interfaces are skipped."""
+    """The closed ports of each zone with links. Zones that accept everything are skipped. Links without a zone are in the default zone."""
     found = []
-    for zone, settings in _zones(text):
-        if settings.get("target", "default").strip("%") == "ACCEPT" or not settings.get("interfaces"):
+    words, zones = dict(pairs(text)), _zones(text)
+    bound = {link for _, settings in zones for link in settings.get("interfaces", "").split()}
+    without_zone = set(words.get("links", "").split()) - bound
+    for zone, settings in zones:
+        has_links = settings.get("interfaces") or (zone == words.get("default") and without_zone)
+        if settings.get("target", "default").strip("%") == "ACCEPT" or not has_links:
             continue
         opened = [_rule(port) for port in settings.get("ports", "").split()]
         opened += [_rule(port) for service in settings.get("services", "").split() for port in _SERVICES.get(service, ())]

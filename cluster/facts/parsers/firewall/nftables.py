@@ -16,6 +16,8 @@ Expression = dict[str, Any]
 _FAMILIES = {"ip": (Family.IPV4,), "ip6": (Family.IPV6,), "inet": (Family.IPV4, Family.IPV6)}
 # prefixes of the tables of kube-proxy and pod networks
 _OF_KUBERNETES = ("kube-proxy", "flannel-", "cali", "cilium")
+# prefixes of their links; a name that begins with an asterisk may be any link
+_LINKS_OF_PODS = ("cni", "flannel", "cali", "vxlan", "tunl", "veth", "lxc", "kube", "*")
 # the first nft that writes metadata of sets and maps which older versions crash on (kubernetes#136786)
 _WRITES_METADATA = (1, 1, 2)
 _NEVER = Condition(never=True)
@@ -122,6 +124,8 @@ def _condition(match: Expression, table: Table, sets: dict[tuple[Table, str], An
         return _of_meta(body.get("key"), elements, negated)
     if kind == "ct" and body.get("key") == "state":
         return Condition(never=("new" in elements) is negated)
+    if kind == "ct" and body.get("key") == "status" and elements == ["dnat"] and not negated:
+        return _NEVER  # packets between pods have the addresses of pods
     return _UNCERTAIN
 
 
@@ -173,4 +177,7 @@ def _of_meta(key: str | None, elements: list[Any], negated: bool) -> Condition:
         if elements == ["lo"]:
             return Condition() if negated else _NEVER
         return _UNCERTAIN
+    # packets to pods leave on links of pods
+    if key in ("oifname", "oif") and not negated and not any(str(element).startswith(_LINKS_OF_PODS) for element in elements):
+        return _NEVER
     return _UNCERTAIN

@@ -94,6 +94,8 @@ def test_firewalld_is_reported_once(recorded: Recorded) -> None:
     assert [(rule.program, rule.family, rule.detail) for rule in rules] == [
         ("firewalld", Family.IPV4, "zone public"),
         ("firewalld", Family.IPV6, "zone public"),
+        ("firewalld", Family.IPV4, "forwarded packets"),
+        ("firewalld", Family.IPV6, "forwarded packets"),
     ]
     assert [port for port in (6443, 10250, 30000) if rules[0].closes("tcp", port)] == [30000]
 
@@ -102,6 +104,30 @@ def test_a_trusting_zone_closes_nothing() -> None:
     """Target ACCEPT, or no interface."""
     assert firewall.firewalld("zone trusted\ntarget ACCEPT\ninterfaces eth0\n") == ()
     assert firewall.firewalld("zone drop\ntarget DROP\ninterfaces\n") == ()
+
+
+def test_a_link_without_a_zone_is_in_the_default_zone() -> None:
+    """Without NetworkManager no link has a zone, and no zone is active (Debian 12)."""
+    zone = "zone public\ntarget default\ninterfaces {}\nports 6443/tcp\n"
+    found = firewall.firewalld("default public\nlinks eth0\n" + zone.format(""))
+    assert [(rule.family, rule.detail, rule.closes("tcp", 10250)) for rule in found] == [
+        (Family.IPV4, "zone public", True),
+        (Family.IPV6, "zone public", True),
+    ]
+    assert firewall.firewalld("default public\nlinks eth0\n" + zone.format("") + "zone trusted\ntarget ACCEPT\ninterfaces eth0\n") == ()
+    assert firewall.firewalld("default drop\nlinks eth0\n" + zone.format("")) == ()
+
+
+def test_forwarded_packets_that_firewalld_drops_are_reported_as_its_own() -> None:
+    """Its zones show only packets to the host; a command of nft would last until its next reload."""
+    own = FirewallRule("nftables", Family.IPV4, "inet firewalld filter_FORWARD", (PortRange("tcp", 0, 65535),), "forward")
+    incoming = FirewallRule("nftables", Family.IPV4, "inet firewalld filter_INPUT", (PortRange("tcp", 0, 65535),))
+    zone = FirewallRule("firewalld", Family.IPV4, "zone public", (PortRange("tcp", 0, 65535),))
+    merged = firewall.merge_rules(ufw=(), firewalld=(zone,), nftables=(incoming, own), iptables=())
+    assert [(rule.program, rule.detail, rule.hook) for rule in merged] == [
+        ("firewalld", "zone public", "input"),
+        ("firewalld", "forwarded packets", "forward"),
+    ]
 
 
 def test_no_firewall_is_no_fault(recorded: Recorded) -> None:

@@ -72,3 +72,18 @@ def test_a_closed_forward_hook_is_named_with_the_pod_ranges(a_spec: Make, some_f
     (problem,) = check_facts(a_spec(), {"node-1": some_facts(1, firewall=(rule,))}, bundle_architecture="amd64", bundle_size=1)
     assert "drops packets forwarded to and from pods over IPv6" in problem.message
     assert "`nft insert rule inet filter forward ip6 daddr fd44::/56 accept`" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("ufw", "`ufw route allow from fd44::/56`"),
+        ("firewalld", "`firewall-cmd --permanent --zone=trusted --add-source=fd44::/56 && firewall-cmd --reload`"),
+        ("iptables", "`ip6tables -I FORWARD -s fd44::/56 -j ACCEPT`"),
+    ],
+)
+def test_forwarded_packets_are_accepted_with_the_program_of_the_owner(a_spec: Make, some_facts: Make, program: str, command: str) -> None:
+    """So that the setting outlives a reload."""
+    rule = FirewallRule(program, Family.IPV6, "forwarded", EVERYTHING, "forward")
+    (problem,) = check_facts(a_spec(), {"node-1": some_facts(1, firewall=(rule,))}, bundle_architecture="amd64", bundle_size=1)
+    assert command in problem.hint
