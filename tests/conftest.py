@@ -402,6 +402,7 @@ GROUPS = {
         "tests/cli/test_retests.py",
         "tests/cli/test_notify_retests.py",
         "tests/cli/test_pin.py",
+        "tests/cli/test_schedule_certificates.py",
         "tests/cli/test_schedule_retests.py",
         "tests/demo/test_local_prefect.py",
         "tests/demo/test_server_authentication.py",

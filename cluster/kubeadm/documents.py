@@ -92,7 +92,7 @@ def init_configuration(spec: ResolvedSpec) -> dict[str, Any]:
 
 
 def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
-    """ClusterConfiguration. It never changes during the life of the cluster."""
+    """ClusterConfiguration. Only certSANs change during the life of the cluster, by renew-certificates."""
     extra = spec.kubeadm.extra_args
     primary = spec.families[0]
     loopback = {"bind-address": "::1"} if spec.stack is StackMode.IPV6 else {}  # kubeadm's default is 127.0.0.1, even in IPv6-only clusters

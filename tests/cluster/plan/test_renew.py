@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -184,7 +184,7 @@ def test_a_failure_stops_every_later_restart() -> None:
 
 def situations() -> Iterator[Plan]:
     """Each certificate in each state, with each kind of settings."""
-    states = (
+    states: tuple[Callable[[str], dict[str, HostCertificates]], ...] = (
         lambda path: changed(path, certificate("x", left=20 * DAY)),
         lambda path: changed(path, certificate("x", left=-DAY)),
         lambda path: changed(path, replace(certificate("x"), valid_from=NOW + DAY)),
