@@ -6,8 +6,9 @@ import time
 from datetime import timedelta
 from functools import cache
 
+from cluster.facts.certificates import HostCertificates
 from cluster.facts.host_facts import HostFacts, InstalledArtifacts
-from cluster.facts.parse import ARTIFACT_PARTS, PARTS, parse, parse_installed_artifacts
+from cluster.facts.parse import ARTIFACT_PARTS, CERTIFICATE_PARTS, PARTS, parse, parse_certificates, parse_installed_artifacts
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.spec import Host
 from hosts.session import Shell
@@ -35,6 +36,11 @@ def gather(session: Shell, host: Host) -> HostFacts:
 def gather_installed_artifacts(session: Shell, host: Host) -> InstalledArtifacts:
     """The artifacts of the bundle that the host has, for a tenth of the cost of all facts. Raises as `gather`."""
     return parse_installed_artifacts(_answer(session, host, ARTIFACT_PARTS), host.name)
+
+
+def gather_certificates(session: Shell, host: Host) -> HostCertificates:
+    """The certificates of the host, without any private key. Raises as `gather`."""
+    return parse_certificates(_answer(session, host, CERTIFICATE_PARTS), host.name)
 
 
 def _answer(session: Shell, host: Host, parts: tuple[str, ...]) -> str:

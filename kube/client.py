@@ -39,6 +39,7 @@ MOST_EVENT = 16_000_000  # bytes of an event of a watch: etcd takes objects of 1
 _SLOWEST = 100_000  # bytes a second: a connection slower than this is treated as broken
 _READ = 1 << 16
 _LONGEST_MESSAGE = 2000
+_CERTIFICATE_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL
 
 # temporary answers: overloaded, starting, etcd without a leader, a webhook that has not started
 _TOO_MANY = 429
@@ -341,7 +342,11 @@ def _unverified_certificate(error: BaseException | None) -> ssl.SSLCertVerificat
     return error
 
 
-def _not_this_cluster(where: str, error: object) -> ClusterError:
+def _not_this_cluster(where: str, error: ssl.SSLCertVerificationError) -> ClusterError:
+    if error.verify_code == _CERTIFICATE_EXPIRED:
+        return ClusterError(
+            f"the certificate of {where} has expired, or the clock of this machine is wrong. To renew it: sixstack renew CLUSTER"
+        )
     return ClusterError(
         f"{where} has a certificate that this cluster's CA did not sign ({_one_line(error)}). "
         "Another cluster answers there: check the endpoint"

@@ -10,9 +10,11 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from cluster.facts.cluster_state import NodeState
 from cluster.network.matrix import markdown
 from cluster.network.report import NetworkReport
+from cluster.plan.expiry import CertificateCheck
 from cluster.plan.graph import Plan
 from cluster.plan.page import plan_page
 from cluster.vocabulary.control_characters import without_control
+from cluster.vocabulary.problems import Problem
 from runs.context import RunContext
 from runs.record_writer import undelivered
 
@@ -56,6 +58,21 @@ def network_artifact(run: RunContext, report: NetworkReport) -> None:
 def network_key(cluster: str) -> str:
     """The key of a cluster's network check."""
     return f"{cluster}-network"
+
+
+def certificates_artifact(run: RunContext, check: CertificateCheck, uninspected: Sequence[Problem]) -> None:
+    """The certificates of every host as a page: verdict, hosts that were not inspected, and a row per certificate."""
+    create_markdown_artifact(
+        without_control(check.page(map(str, uninspected))),
+        key=certificates_key(run.cluster),
+        # the overview shows what comes after the colon
+        description=f"Certificates of cluster **{run.cluster}**: next expiry {f'{check.next_expiry:%Y-%m-%d}' if check.next_expiry else 'unknown'}",
+    )
+
+
+def certificates_key(cluster: str) -> str:
+    """The key of a cluster's certificates."""
+    return f"{cluster}-certificates"
 
 
 def overview_artifact(rows: Sequence[dict[str, str]]) -> None:

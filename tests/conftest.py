@@ -384,6 +384,7 @@ def _created(mode: Mode, workplace: Workplace) -> MadeCluster:
 GROUPS = {
     "shared-clusters": (
         "tests/flows/test_audit.py",
+        "tests/flows/test_certificates.py",
         "tests/flows/test_create_cluster.py",
         "tests/flows/test_platform_host_network.py",
         "tests/flows/test_remove_workers.py",
@@ -403,6 +404,7 @@ GROUPS = {
         "tests/cli/test_retests.py",
         "tests/cli/test_notify_retests.py",
         "tests/cli/test_pin.py",
+        "tests/cli/test_schedule_certificates.py",
         "tests/cli/test_schedule_retests.py",
         "tests/demo/test_local_prefect.py",
         "tests/demo/test_server_authentication.py",

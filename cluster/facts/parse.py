@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from cluster.facts.certificates import HostCertificates
 from cluster.facts.host_facts import BootSettings, HostFacts, Inotify, InstalledArtifacts, KubernetesState, LinkManagers, Unknown
 from cluster.facts.parsers import firewall, foreign, kubernetes, limits, machine, netfilter, network, own_state
 from cluster.facts.parsers.boot_settings import boot_settings
+from cluster.facts.parsers.certificates import FoundCertificates, certificates
 from cluster.facts.parsers.link_managers import link_managers
 from cluster.facts.parsers.sections import sections_of
 from cluster.facts.parsers.sockets import sockets
@@ -52,6 +54,8 @@ PARTS: Mapping[str, Callable[[str], object]] = {
 
 # the parts with the files and images of the bundle
 ARTIFACT_PARTS = ("bundle", "images")
+# the parts with certificates, and with the owner of the host; `certificates` is not one of PARTS
+CERTIFICATE_PARTS = ("sixstack", "certificates")
 
 _MOST_LINES = 300_000  # of a part: iptables of a cluster with ten thousand services has half of that
 
@@ -190,6 +194,22 @@ def parse_installed_artifacts(text: str, host: str) -> InstalledArtifacts:
     reading = _Reading(_whole(text, host))
     installed = reading.read("bundle", own_state.installed_files, own_state.InstalledFiles())
     return InstalledArtifacts(installed.intact, reading.read("images", own_state.images, frozenset()))
+
+
+def parse_certificates(text: str, host: str) -> HostCertificates:
+    """The certificates of `host`, from the output of CERTIFICATE_PARTS. HostError as in `parse`."""
+    reading = _Reading(_whole(text, host))
+    found = reading.read("certificates", certificates, FoundCertificates())
+    return HostCertificates(
+        host=host,
+        owner=reading.read("sixstack", own_state.own_state, own_state.OwnState()).owner,
+        files=found.files,
+        authority_keys=found.authority_keys,
+        started=found.started,
+        unfinished_renewal="renewal" in found.unfinished,
+        unfinished_kubelet="kubelet-renewal" in found.unfinished,
+        unknown=tuple(reading.unknown),
+    )
 
 
 def _whole(text: str, host: str) -> dict[str, str]:

@@ -71,6 +71,13 @@ def certificate_names(spec: ResolvedSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_canonical(name) for name in names))
 
 
+def api_server_names(spec: ResolvedSpec, host: Host) -> tuple[str, ...]:
+    """All names in the certificate of the API server on a control plane: those above, and those that kubeadm adds."""
+    service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{spec.network.dns_domain}")
+    own = (host.name, *(str(address) for address in host.addresses[:1]))
+    return tuple(dict.fromkeys(_canonical(name) for name in (*own, *service, *certificate_names(spec))))
+
+
 def init_configuration(spec: ResolvedSpec) -> dict[str, Any]:
     """InitConfiguration of the first control plane."""
     host = topology(spec).seed
@@ -85,7 +92,7 @@ def init_configuration(spec: ResolvedSpec) -> dict[str, Any]:
 
 
 def cluster_configuration(spec: ResolvedSpec) -> dict[str, Any]:
-    """ClusterConfiguration. It never changes during the life of the cluster."""
+    """ClusterConfiguration. Only certSANs change during the life of the cluster, by renew-certificates."""
     extra = spec.kubeadm.extra_args
     primary = spec.families[0]
     loopback = {"bind-address": "::1"} if spec.stack is StackMode.IPV6 else {}  # kubeadm's default is 127.0.0.1, even in IPv6-only clusters

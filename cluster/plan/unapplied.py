@@ -63,7 +63,7 @@ def _control_plane(spec: ResolvedSpec, kubeadm: Mapping[str, Any]) -> Iterator[s
             yield f"{named}: create-cluster does not change a running control plane"
     current = set(kubeadm.get("apiServer", {}).get("certSANs") or ())
     if missing := [name for name in wanted["apiServer"]["certSANs"] if name not in current]:
-        yield f"the API server's certificate lacks {', '.join(missing)}: create-cluster does not renew it"
+        yield f"the API server's certificate lacks {', '.join(missing)}: renew-certificates adds them"
 
 
 def _arguments(document: Mapping[str, Any], place: tuple[str, ...]) -> dict[str, str]:

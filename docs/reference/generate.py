@@ -18,6 +18,8 @@ from cluster.plan.drain import NOT_DRAINED
 from cluster.plan.immutable import CODE as IMMUTABLE
 from cluster.plan.remove import NOT_REMOVED
 from cluster.plan.selection import NOT_LIMITED
+from cluster.plan.renew import PROBLEMS as NOT_RENEWED
+from cluster.plan.renew import WARNINGS as NOT_RENEWED_WARNINGS
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
 from cluster.rules.test_hosts import NOT_FREED
@@ -114,6 +116,10 @@ def problems() -> str:
         "No pod of a node with an error is evicted. With force, these pods are deleted.\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_DRAINED.items()),
+        "\n## Renewal of certificates\n",
+        "renew-certificates changes nothing on the hosts of a cluster with an error.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | {'warning' if code in NOT_RENEWED_WARNINGS else 'error'} | {meaning} |" for code, meaning in NOT_RENEWED.items()),
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",

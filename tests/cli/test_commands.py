@@ -42,7 +42,16 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["no-such-command"], ["check"], ["delete", "file.yaml"], ["node", "fd00::1"], ["audit"], ["plan", "file.yaml", "--output", "xml"]],
+    [
+        [],
+        ["no-such-command"],
+        ["check"],
+        ["delete", "file.yaml"],
+        ["node", "fd00::1"],
+        ["audit"],
+        ["plan", "file.yaml", "--output", "xml"],
+        ["renew", "file.yaml", "--within", "-1"],
+    ],
     ids=" ".join,
 )
 def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +63,9 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    "command", [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["delete", "--confirm", "x"]], ids=lambda words: words[0]
+    "command",
+    [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["certificates"], ["renew"], ["delete", "--confirm", "x"]],
+    ids=lambda words: words[0],
 )
 def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is not there is named, before any server is looked for."""
@@ -63,7 +74,9 @@ def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.parametrize(
-    "command", [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["delete", "--confirm", "x"]], ids=lambda words: words[0]
+    "command",
+    [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["certificates"], ["renew"], ["delete", "--confirm", "x"]],
+    ids=lambda words: words[0],
 )
 def test_a_file_with_problems_is_1(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All problems are printed, before any server is looked for."""
@@ -95,6 +108,8 @@ def test_an_address_that_is_none_is_2(capsys: pytest.CaptureFixture[str]) -> Non
         ["plan", str(EXAMPLE)],
         ["create", str(EXAMPLE)],
         ["delete", str(EXAMPLE), "--confirm", "x"],
+        ["certificates", str(EXAMPLE)],
+        ["renew", str(EXAMPLE)],
         ["pin", str(EXAMPLE)],
         ["pin", "demo", "--forget", "node-1"],
         ["audit", "demo"],
