@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import NoBlock, load
@@ -85,6 +86,36 @@ def make_plan(
     CannotApply has every problem that the facts and `tried` show, and `uninspected`: hosts without facts. ImmutableChange, with migration
     help, when the existing cluster cannot become the one in the file.
     """
+    checked = check_hosts(spec, facts, uninspected, tried, run)
+    resolved, errors = checked.resolved, checked.errors
+    # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
+    state = None if resolved is None else _state(resolved, facts, run)
+    existing = observed_cluster(resolved or spec, facts, state)
+    if changed := immutable_changes(resolved or spec, existing):
+        raise ImmutableChange((*errors, *changed), migration(existing.as_spec(resolved or spec), resolved or spec))
+    if errors or resolved is None:
+        raise CannotApply(errors)
+    network, saved = network_digest(network_documents(resolved)), _kubeconfig_saved(resolved, facts)
+    plan = plan_create(
+        resolved, facts, wanted_files(resolved, checked.manifest), state, network=network, kubeconfig_saved=saved, verify=verify
+    )
+    return resolved, plan, checked.warnings
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedHosts:
+    """The cluster file on its hosts: what the rules found, and the resolved spec unless there is an error."""
+
+    manifest: BundleManifest
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    resolved: ResolvedSpec | None
+
+
+def check_hosts(
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], tried: Connectivity, run: RunContext
+) -> CheckedHosts:
+    """Apply the rules to the facts, to the paths that were `tried`, and to the bundle. `uninspected`: hosts without facts."""
     bundle = load(ArtifactBundle, run.bundle)
     manifest = bundle.manifest()
     problems = (
@@ -94,17 +125,9 @@ def make_plan(
     )
     errors = (*uninspected, *errors_in(problems))
     resolved = None if errors else resolve(spec, facts)
-    # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
-    state = None if errors or resolved is None else _state(resolved, facts, run)
-    existing = observed_cluster(resolved or spec, facts, state)
-    if changed := immutable_changes(resolved or spec, existing):
-        raise ImmutableChange((*errors, *changed), migration(existing.as_spec(resolved or spec), resolved or spec))
-    if errors or resolved is None:
-        raise CannotApply(errors)
-    network, saved = network_digest(network_documents(resolved)), _kubeconfig_saved(resolved, facts)
-    plan = plan_create(resolved, facts, _wanted(resolved, manifest), state, network=network, kubeconfig_saved=saved, verify=verify)
     warnings = tuple(problem for problem in problems if problem.severity is Severity.WARNING)
-    return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images), *bundle.remarks())
+    images = image_problems(network_images(resolved), manifest.images) if resolved is not None else ()
+    return CheckedHosts(manifest, errors, (*warnings, *images, *bundle.remarks()), resolved)
 
 
 def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
@@ -132,7 +155,8 @@ def _runs_api(spec: ResolvedSpec, found: HostFacts) -> bool:
     return found.kubernetes.admin_config and found.owner == spec.name and not unfinished
 
 
-def _wanted(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+def wanted_files(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+    """What each host needs from the bundle."""
     images = network_images(spec)
     wanted = {}
     for host in spec.hosts:

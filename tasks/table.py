@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.tasks import Task
 
-from cluster.plan import create, delete, host_network, test_hosts
+from cluster.plan import create, delete, host_network, restore, test_hosts
 from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni, wait_network
 from tasks.join_worker import join_worker
@@ -18,6 +18,7 @@ from tasks.prepare_host import prepare_host
 from tasks.publish_kubeconfig import publish_kubeconfig
 from tasks.remove_kubeconfig import remove_kubeconfig
 from tasks.reset_host import reset_host
+from tasks.restore_control_plane import restore_control_plane
 from tasks.save_copy import save_copy
 from tasks.set_host_network import set_deployment, undo_deployment
 from tasks.verify_network import verify_network
@@ -38,6 +39,7 @@ TASKS: Mapping[str, Task[..., Any]] = {
     delete.SAVE_COPY: save_copy,
     delete.RESET_HOST: reset_host,
     delete.REMOVE_KUBECONFIG: remove_kubeconfig,
+    restore.RESTORE_CONTROL_PLANE: restore_control_plane,
     host_network.SET_HOST_NETWORK: set_deployment,
     host_network.UNDO_HOST_NETWORK: undo_deployment,
     test_hosts.MARK_TEST_HOST: mark_test_host,
