@@ -52,10 +52,11 @@ def read_identity(path: Path) -> Any:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise IdentityUnusable(f"the identity file {path} cannot be read: {error.strerror}") from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise IdentityUnusable(f"{path} is not a file")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise IdentityUnusable(f"{path} is not a file")
         if found.st_mode & 0o077 or found.st_uid not in {os.geteuid(), 0}:
             mode = stat.S_IMODE(found.st_mode)
             raise IdentityUnusable(

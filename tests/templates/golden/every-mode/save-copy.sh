@@ -71,8 +71,8 @@ etcdctl() {
     --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert="/etc/kubernetes/pki/etcd/$client.crt" --key="/etc/kubernetes/pki/etcd/$client.key" "$@"
 }
 
-# list_keys [OPTION...]: every key of Kubernetes with its revisions as JSON, without values
-list_keys() { etcdctl 60 get /registry --prefix --keys-only --write-out=json "$@"; }
+# list_keys REVISION: every key of Kubernetes at that revision (0: now) as JSON, with its own revisions and without its value
+list_keys() { etcdctl 60 get /registry --prefix --keys-only --write-out=json --rev="$1"; }
 
 # etcd would stop if a snapshot filled its file system
 enough_space() {
@@ -105,7 +105,7 @@ fi
 if [ "$kind" = snapshot ]; then
   etcd_version=$(limited 10 "$process/root/usr/local/bin/etcd" --version 2>/dev/null | sed -n 's/^etcd Version: *//p') || true
   # what a restore compares with the cluster at that time; of the same revision as the snapshot
-  if [ -z "$revision" ] || ! list_keys --rev="$revision" >"$work/etcd-keys.json"; then rm -f "$work/etcd-keys.json"; fi
+  if [ -z "$revision" ] || ! list_keys "$revision" >"$work/etcd-keys.json"; then rm -f "$work/etcd-keys.json"; fi
 fi
 version=$(limited 10 kubelet --version 2>/dev/null || true)
 echo "kubernetes ${version#Kubernetes }"
