@@ -30,6 +30,7 @@ COMMANDS = {
     "delete": "run the delete-cluster deployment and follow it; the exit code is its result",
     "backup": "save an encrypted backup of a cluster; the exit code is the result of the run",
     "backups": "list the copies of a cluster's etcd and PKI",
+    "schedule-backups": "create, list and remove schedules of the backup-cluster deployment",
     "restore": "rebuild a cluster from a copy of its etcd and PKI; the exit code is the result of the run",
     "backup-key": "make an age identity for copies of etcd and PKI, and save a Backup store block",
     "follow": "follow a run that was started elsewhere; the exit code is its result",

@@ -67,7 +67,7 @@ def _find(spec: ClusterSpec, name: str | None, identity: str) -> tuple[BackupSto
     except CopyNotStored as fault:
         problems.append(unusable_backup_store(spec, str(fault), CopyReason.RESTORE))
     else:
-        chosen = [copy for copy in copies if copy.complete and name in {None, copy.name, copy.key}]
+        chosen = [copy for copy in copies if copy.complete and _is_chosen(copy, name)]
         if chosen:
             found = chosen[-1]
         else:
@@ -78,6 +78,11 @@ def _find(spec: ClusterSpec, name: str | None, identity: str) -> tuple[BackupSto
     if problems or found is None:
         raise CannotApply(problems)
     return store, found
+
+
+def _is_chosen(copy: SavedCopy, name: str | None) -> bool:
+    """Without a name, no copy that an earlier restore made of the state that it replaced: a second run restores the same copy as the first."""
+    return copy.reason is not CopyReason.RESTORE if name is None else name in {copy.name, copy.key}
 
 
 def _checked(saved: SavedCopy, contents: CopyContents) -> CheckedCopy:

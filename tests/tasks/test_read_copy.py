@@ -22,7 +22,7 @@ from cluster.facts.parsers.kubernetes import ca_hash
 from cluster.kubeadm.documents import cluster_configuration
 from cluster.plan.restore import NOT_RESTORED, CheckedCopy
 from cluster.plan.values import RestoreSource
-from cluster.vocabulary.copies import CopySource, EtcdCopy, SavedCopy
+from cluster.vocabulary.copies import CopyReason, CopySource, EtcdCopy, SavedCopy
 from cluster.vocabulary.errors import CannotApply
 from hosts.copy_archive import HostCopy
 from runs.attempts import Attempt
@@ -120,6 +120,14 @@ def test_the_newest_copy_with_a_snapshot_is_read(restore: Restore) -> None:
     assert source == RestoreSource("default", newest.name, str(restore.identity))
     assert restore.attempts[0].extra["saved"] == newest
     assert "canary" not in f"{copy}{restore.attempts}"
+
+
+def test_the_state_that_an_interrupted_restore_replaced_is_not_restored(restore: Restore) -> None:
+    """Unless it is named: the restore was not good."""
+    backup = restore.save(0)
+    replaced = restore.save(1, reason=CopyReason.RESTORE)
+    assert restore.read()[0].saved == backup
+    assert restore.read(replaced.name)[0].saved == replaced
 
 
 def test_a_copy_is_chosen_by_its_name(restore: Restore) -> None:

@@ -1,0 +1,264 @@
+"""Schedules of a deployment through Prefect's API, for the commands `sixstack schedule-...`: create, enable, list and remove.
+
+Schedules in prefect.yaml would replace those of the server at each `prefect deploy`: one that was enabled would be disabled again.
+
+The server of prefect 3.8.8 sets the parameters of a schedule to {} when a request changes only `active`, as `prefect deployment schedule resume`
+and the switch of the UI do. The schedule would then run without its cluster. --enable and --disable send the parameters along.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cli.exit_codes import PROBLEMS, SUCCESS
+from cluster.vocabulary.errors import EnvironmentFault, SpecError
+from cluster.vocabulary.problems import Problem
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import DeploymentSchedule
+    from prefect.client.schemas.responses import DeploymentResponse
+    from prefect.client.schemas.schedules import CronSchedule
+
+_SHOWN_RUNS = 200  # the server plans at most 100 runs of each schedule in advance
+
+_HINTS = {
+    "cron": "write minute, hour, day of month, month and day of week, such as `0 2 * * *` for 02:00 every day",
+    "timezone": "write a name of the IANA time zone database, such as Europe/Berlin or UTC",
+}
+
+
+class NotScheduled(SpecError):
+    """The arguments of a schedule are invalid."""
+
+    headline = "nothing was scheduled"
+
+
+def add_schedule_arguments(parser: argparse.ArgumentParser, *, cron: str, name: str | None, name_default: str) -> None:
+    """The arguments that every schedule has."""
+    add = parser.add_argument
+    add("--cron", default=cron, help=f"when, in the time zone of --timezone (default: `{cron}`)")
+    add("--timezone", metavar="ZONE", default="UTC", help="name of a time zone, such as Europe/Berlin (default: UTC)")
+    add("--name", default=name, help=f"name of the schedule, its slug in Prefect (default: {name_default})")
+    add("--overwrite", action="store_true", help="change an existing schedule of this name; an enabled one stays enabled")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="print all schedules of the deployment instead")
+    instead.add_argument("--enable", metavar="NAME", help="enable the schedule NAME instead; it keeps its parameters")
+    instead.add_argument("--disable", metavar="NAME", help="disable the schedule NAME instead; it keeps its parameters")
+    instead.add_argument("--remove", metavar="NAME", help="remove the schedule NAME instead")
+
+
+def changes_existing(options: argparse.Namespace) -> bool:
+    """Whether the options list or change schedules instead of creating one."""
+    return bool(options.list or options.enable or options.disable or options.remove)
+
+
+@dataclass(frozen=True)
+class Schedules:
+    """The schedules of one deployment."""
+
+    deployment: str
+    command: str  # the subcommand, for hints
+    describe: Callable[[Mapping[str, Any]], str]  # what a run with these parameters works on
+    flow: str  # name of the flow, for hints
+
+    def run(self, options: argparse.Namespace, parameters: dict[str, Any], problems: Iterable[Problem]) -> int:
+        """Create the schedule of the options, inactive, or do what they ask for instead. 1 when another one has its name."""
+        import httpx
+        from prefect.client.orchestration import get_client
+        from prefect.exceptions import ObjectNotFound
+
+        from blocks.loading import api_url
+        from cli.server import no_deployment, require_server
+
+        wanted = None if changes_existing(options) else _schedule(options, list(problems))
+        require_server()
+        try:
+            with get_client(sync_client=True) as client:
+                deployment = client.read_deployment_by_name(self.deployment)
+                if wanted is not None:
+                    return self._create(client, deployment, wanted, parameters, options)
+                if options.list:
+                    return _print_schedules(client, deployment)
+                if options.remove:
+                    return self._remove(client, deployment, options.remove)
+                return self._set_active(client, deployment, options.enable or options.disable, active=bool(options.enable))
+        except ObjectNotFound:
+            raise no_deployment(self.deployment) from None
+        except httpx.HTTPError as error:
+            raise EnvironmentFault(f"the Prefect server at {api_url()} refused the request or did not answer: {error}") from error
+
+    def _create(
+        self,
+        client: SyncPrefectClient,
+        deployment: DeploymentResponse,
+        wanted: CronSchedule,
+        parameters: dict[str, Any],
+        options: argparse.Namespace,
+    ) -> int:
+        from prefect.client.schemas.actions import DeploymentScheduleCreate
+
+        existing = _named(deployment, options.name)
+        if existing is None:
+            schedule = DeploymentScheduleCreate(schedule=wanted, active=False, parameters=parameters, slug=options.name)
+            (created,) = client.create_deployment_schedules(deployment.id, [schedule])
+            print(f"schedule {options.name} created, inactive: {self._line(created)}")
+            print(self._how_to_enable(created))
+            return SUCCESS
+        if existing.schedule == wanted and existing.parameters == parameters:
+            print(f"schedule {options.name} unchanged, {_state(existing)}: {self._line(existing)}")
+        elif not options.overwrite:
+            print(f"schedule {options.name} differs and was not changed: {self._line(existing)}")
+            print("--overwrite replaces its time and its parameters; --name NAME creates another schedule")
+            return PROBLEMS
+        else:
+            # without `active`: an enabled schedule stays enabled
+            client.update_deployment_schedule(deployment.id, existing.id, schedule=wanted, parameters=parameters)
+            changed = existing.model_copy(update={"schedule": wanted, "parameters": parameters})
+            print(f"schedule {options.name} replaced, {_state(changed)}: {self._line(changed)}")
+        if not existing.active:
+            print(self._how_to_enable(existing.model_copy(update={"parameters": parameters})))
+        return SUCCESS
+
+    def _remove(self, client: SyncPrefectClient, deployment: DeploymentResponse, name: str) -> int:
+        if existing := _named(deployment, name):
+            client.delete_deployment_schedule(deployment.id, existing.id)
+            print(f"schedule {name} removed")
+        else:
+            print(f"{self.deployment} has no schedule {name}")
+        return SUCCESS
+
+    def _set_active(self, client: SyncPrefectClient, deployment: DeploymentResponse, name: str, *, active: bool) -> int:
+        existing = _named(deployment, name)
+        if existing is None:
+            print(f"sixstack: {self.deployment} has no schedule {name}", file=sys.stderr)
+            return PROBLEMS
+        client.update_deployment_schedule(deployment.id, existing.id, active=active, parameters=existing.parameters)
+        print(f"schedule {name} {'active' if active else 'inactive'}: {self._line(existing)}")
+        return SUCCESS
+
+    def _line(self, schedule: DeploymentSchedule) -> str:
+        return f"{_when(schedule)}; {self.describe(schedule.parameters)}"
+
+    def _how_to_enable(self, schedule: DeploymentSchedule) -> str:
+        """Also Prefect's own ways, unless they would remove the parameters of the schedule."""
+        ours = f"to enable it: sixstack {self.command} --enable {schedule.slug}"
+        if schedule.parameters:
+            return f"{ours}\n(the switch in the UI and `prefect deployment schedule resume` would remove the clusters from the schedule)"
+        return (
+            f"{ours}\nor: prefect deployment schedule resume {self.deployment} {schedule.id}\n"
+            f"or in the UI: Deployments, `default` of {self.flow}, the switch of the schedule"
+        )
+
+
+def _schedule(options: argparse.Namespace, problems: list[Problem]) -> CronSchedule:
+    """The schedule of the options; NotScheduled lists every fault, after `problems`."""
+    from prefect.client.schemas.schedules import CronSchedule
+    from pydantic import ValidationError
+
+    problems += _problems_of_name(options.name)
+    schedule = None
+    try:
+        schedule = CronSchedule(cron=options.cron, timezone=options.timezone)
+    except ValidationError as error:
+        for fault in error.errors():
+            field = str(fault["loc"][0])
+            message = f"{getattr(options, field)!r} is not a {'time zone' if field == 'timezone' else 'cron expression'}"
+            problems.append(Problem("malformed", f"--{field}", message, _HINTS[field]))
+    if not options.timezone:  # Prefect accepts it
+        problems.append(Problem("malformed", "--timezone", "'' is not a time zone", _HINTS["timezone"]))
+    if problems or schedule is None:
+        raise NotScheduled(problems)
+    return schedule
+
+
+def _problems_of_name(name: str) -> Iterator[Problem]:
+    from pydantic import TypeAdapter, ValidationError
+
+    from cluster.vocabulary.spec import BlockName
+
+    try:
+        TypeAdapter(BlockName).validate_python(name)
+    except ValidationError:
+        yield Problem("malformed", "--name", f"{name!r} is not a name", "write lower-case letters, digits and inner hyphens")
+
+
+def problems_of_clusters(clusters: list[str]) -> Iterator[Problem]:
+    """Arguments that are not the names of clusters, or that are there twice."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from cluster.vocabulary.spec import ClusterName
+
+    for number, cluster in enumerate(clusters):
+        try:
+            TypeAdapter(ClusterName).validate_python(cluster)
+        except ValidationError:
+            yield Problem(
+                "malformed", f"CLUSTER {number + 1}", f"{cluster!r} is not a name of a cluster", "write the `name` of a cluster file"
+            )
+        if cluster in clusters[:number]:
+            yield Problem("duplicate-key", f"CLUSTER {number + 1}", f"{cluster!r} is named twice", "name each cluster once")
+
+
+def _print_schedules(client: SyncPrefectClient, deployment: DeploymentResponse) -> int:
+    """A table; the next run is the one that Prefect's scheduler has planned, up to a minute after the schedule was enabled."""
+    from cli.columns import print_columns
+
+    next_runs = _next_runs(client, deployment)
+    rows = [
+        (
+            schedule.slug or "-",
+            getattr(schedule.schedule, "cron", type(schedule.schedule).__name__),
+            getattr(schedule.schedule, "timezone", None) or "UTC",
+            _state(schedule),
+            next_runs.get(str(schedule.id), "-"),
+            json.dumps(schedule.parameters) if schedule.parameters else "-",
+            str(schedule.id),
+        )
+        for schedule in deployment.schedules
+    ]
+    print_columns([("NAME", "CRON", "TIME ZONE", "STATE", "NEXT RUN", "PARAMETERS", "ID"), *rows])
+    return SUCCESS
+
+
+def _next_runs(client: SyncPrefectClient, deployment: DeploymentResponse) -> dict[str, str]:
+    """The time of the next planned run of each schedule that has one, by the schedule's id."""
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterId,
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    runs = client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        flow_run_filter=FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))),
+        sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
+        limit=_SHOWN_RUNS,
+    )
+    planned: dict[str, str] = {}
+    for run in runs:
+        if run.created_by is not None and run.next_scheduled_start_time is not None:
+            planned.setdefault(str(run.created_by.id), f"{run.next_scheduled_start_time.astimezone():%Y-%m-%d %H:%M %Z}")
+    return planned
+
+
+def _named(deployment: DeploymentResponse, name: str) -> DeploymentSchedule | None:
+    return next((schedule for schedule in deployment.schedules if schedule.slug == name), None)
+
+
+def _when(schedule: DeploymentSchedule) -> str:
+    cron = schedule.schedule
+    return f"{getattr(cron, 'cron', type(cron).__name__)} ({getattr(cron, 'timezone', None) or 'UTC'})"
+
+
+def _state(schedule: DeploymentSchedule) -> str:
+    return "active" if schedule.active else "inactive"
