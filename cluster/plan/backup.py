@@ -12,6 +12,9 @@ from cluster.plan.values import copy_values
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Host
 
+# docs/reference/problems.md lists it
+NOT_BACKED_UP = {"nothing-to-back-up": "No control plane of the cluster is on the hosts of the file."}
+
 
 def hosts_to_back_up(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Host, ...]:
     """Control planes of the cluster with etcd's data or private keys."""
