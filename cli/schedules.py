@@ -1,4 +1,4 @@
-"""Schedules of a deployment through Prefect's API, for the commands `sixstack schedule-...`: create, enable, list and remove.
+"""Schedules of a deployment through Prefect's API, for the commands that schedule retests and backups: create, enable, list and remove.
 
 Schedules in prefect.yaml would replace those of the server at each `prefect deploy`: one that was enabled would be disabled again.
 

@@ -33,7 +33,7 @@ _SLACK_KIB = 256 * 1024  # disk space that a snapshot leaves free
 
 
 ETCD_PEER_PORT = 2380
-# Clients that watched the lost state must not find their revision again: https://etcd.io/docs/v3.6/op-guide/recovery/
+# the least number of revisions between a snapshot and what is restored from it: https://etcd.io/docs/v3.6/op-guide/recovery/
 REVISION_BUMP = 1_000_000_000
 
 

@@ -100,7 +100,7 @@ def test_a_cluster_is_restored_on_a_new_machine(lost: Lost) -> None:
 
 def test_a_killed_restore_is_done_again(lost: Lost) -> None:
     """The step on the host outlives the worker; the next restore waits for it and begins from the copy."""
-    lost.kubectl("create", "configmap", "newer")
+    newer = json.loads(lost.kubectl("create", "configmap", "newer", "-o", "json"))["metadata"]["resourceVersion"]
     run = lost.start("restore-cluster/default", confirm=NAME, identity=str(lost.place.prefect.identity), verify=False)
     deadline = time.monotonic() + 120
     while hosts.run_in(HOST, ["test", "-e", "/var/lib/sixstack/restoring"], LAB).returncode:
@@ -112,4 +112,7 @@ def test_a_killed_restore_is_done_again(lost: Lost) -> None:
     printed = lost.done("restore", *lost.identity, "--no-verify")
     assert "is restored from the copy" in printed
     assert "newer" not in lost.kubectl("get", "configmaps", "-o", "name")
+    # the second restore of one copy begins above every revision that anybody has seen
+    again = json.loads(lost.kubectl("create", "configmap", "again", "-o", "json"))["metadata"]["resourceVersion"]
+    assert int(again) > int(newer)
     assert json.loads(lost.done("plan", "--output", "json"))["steps"] == []

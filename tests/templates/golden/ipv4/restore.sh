@@ -69,10 +69,15 @@ mkdir "$work/image"
 ctr -n k8s.io images mount "$image" "$work/image" >/dev/null
 etcdutl="$work/image/usr/local/bin/etcdutl"
 if ! [ -x "$etcdutl" ]; then missing "the image $image has no etcdutl"; fi
-"$etcdutl" snapshot status "$work/snapshot.db" --write-out=table
+revision=$("$etcdutl" snapshot status "$work/snapshot.db" --write-out=json | sed -n 's/.*"revision": *\([0-9]\{1,\}\).*/\1/p')
+# Clients that watched the lost state must not find their revision again. Microseconds since 1970 are more than any revision that a cluster had,
+# also one that was restored before: etcd makes less than a million changes a second.
+bump=$(($(date +%s) * 1000000 - revision))
+if [ "$bump" -lt 1000000000 ]; then bump=1000000000; fi
+echo "the snapshot has revision $revision; the restored data begins at $((revision + bump))"
 "$etcdutl" snapshot restore "$work/snapshot.db" --data-dir "$work/etcd" --name four-1 \
   --initial-cluster four-1=https://198.18.0.11:2380 --initial-advertise-peer-urls https://198.18.0.11:2380 \
-  --bump-revision 1000000000 --mark-compacted
+  --bump-revision "$bump" --mark-compacted
 rm -f "$work/snapshot.db"
 ctr -n k8s.io images unmount --rm "$work/image" >/dev/null
 rmdir "$work/image" 2>/dev/null || true
