@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Any, ClassVar
 
 from prefect.blocks.core import Block
@@ -14,7 +15,7 @@ from prefect.types import SecretDict
 from pydantic import ConfigDict, Field, field_validator
 
 from blocks.storage import absolute, open_storage
-from cluster.vocabulary.copies import ARCHIVE, DESCRIPTION, CopySource, LocatedCopy, SavedCopy, replaceable
+from cluster.vocabulary.copies import ARCHIVE, DESCRIPTION, CopySource, LocatedCopy, SavedCopy, outdated, replaceable
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.redacted_errors import redacted_error
 from cluster.vocabulary.redaction import redact
@@ -28,13 +29,22 @@ class CopyNotStored(EnvironmentFault):
     """The storage failed, or returned other bytes than those that were written."""
 
 
+class CopyUnreadable(EnvironmentFault):
+    """A copy cannot be decrypted, or is damaged."""
+
+
+class WrongIdentity(CopyUnreadable):
+    """The copy was encrypted to another recipient."""
+
+
 class BackupStore(Block):
     """A folder, or another fsspec storage, with encrypted copies of etcd's data and PKI."""
 
     _block_type_name = "Backup store"
     _block_type_slug = "backup-store"
     _description = (
-        "Storage of copies of etcd's data and PKI, made before a cluster is deleted: CLUSTER/TIME.HOST.tar.zst.age with a description in JSON. "
+        "Storage of backups, and of copies of etcd's data and PKI before a cluster is deleted: CLUSTER/TIME.HOST.tar.zst.age with a description "
+        "in JSON. "
         "Copies are encrypted with age (https://age-encryption.org) to a public recipient. Only the owner of the private identity can decrypt them: "
         "keep the identity away from this server. Use a folder of the worker's machine, or an fsspec URL (s3://, gs://, sftp://, ...)."
     )
@@ -112,18 +122,60 @@ BackupStore(url="/srv/sixstack/backups", recipient="age1...").save("default", ov
                     found.append(copy)
         return tuple(sorted(found, key=lambda copy: copy.created))
 
+    def listed(self, cluster: str) -> tuple[SavedCopy, ...]:
+        """The complete copies of a cluster, oldest first; CopyNotStored when the storage fails."""
+        try:
+            return self.copies(cluster)
+        except Exception as fault:
+            raise self._fault(fault) from redacted_error(fault)
+
     def remove_replaced(self, new: SavedCopy) -> tuple[SavedCopy, ...]:
         """Remove the earlier copies of a test cluster that a stored copy replaces; returns them. CopyNotStored when the storage fails."""
+        return self._remove(new.cluster, lambda copies: tuple(copy for copy in copies if replaceable(copy, new)))
+
+    def remove_outdated(self, cluster: str, kept: int) -> tuple[SavedCopy, ...]:
+        """Remove all but the newest `kept` copies of a cluster, as `outdated` has them; returns them. CopyNotStored when the storage fails."""
+        return self._remove(cluster, lambda copies: outdated(copies, kept))
+
+    def _remove(self, cluster: str, chosen: Callable[[tuple[SavedCopy, ...]], tuple[SavedCopy, ...]]) -> tuple[SavedCopy, ...]:
         try:
-            replaced = tuple(copy for copy in self.copies(new.cluster) if replaceable(copy, new))
+            copies = chosen(self.copies(cluster))
             system, root = self._system()
-            for copy in replaced:
+            for copy in copies:
                 # first the description: an archive without one is not a copy
                 system.rm_file(f"{root}/{copy.key.removesuffix(ARCHIVE)}{DESCRIPTION}")
                 system.rm_file(f"{root}/{copy.key}")
         except Exception as fault:
             raise self._fault(fault) from redacted_error(fault)
-        return replaced
+        return copies
+
+    @contextmanager
+    def decrypted(self, copy: SavedCopy, identity: Any) -> Iterator[_EndNoted]:
+        """The archive of a copy as a stream, decrypted on the way. Nothing of it is on a disk.
+
+        CopyUnreadable, at the end of the block at the latest, when the archive differs from its description or has another recipient. It replaces the
+        error of a reader that found the stream too short.
+        """
+        system, root = self._system()
+        source, target = os.pipe()
+        decryption = _Decryption(lambda: system.open(f"{root}/{copy.key}", "rb"), target, copy, identity)
+        thread = threading.Thread(target=decryption.run, name=f"decryption of {copy.name}", daemon=True)
+        thread.start()
+        stream = _EndNoted(os.fdopen(source, "rb"))
+        try:
+            yield stream
+            while stream.read(_READ):
+                pass
+        except Exception as error:
+            if not stream.ended:  # not the fault of the archive
+                raise
+            thread.join()
+            raise (decryption.fault or error) from None
+        finally:
+            stream.close()  # ends a decryption whose rest nobody reads
+            thread.join()
+        if decryption.fault is not None:
+            raise decryption.fault
 
     def _write(self, source: CopySource, plain: _Reader) -> SavedCopy:
         import pyrage
@@ -202,6 +254,69 @@ def _read_back(system: Any, path: str) -> tuple[int, str]:
             sha256.update(chunk)
             size += len(chunk)
     return size, sha256.hexdigest()
+
+
+class _Decryption:
+    """Writes the decrypted archive of a copy into a pipe, in a thread: pyrage wants a file to write to."""
+
+    def __init__(self, opened: Callable[[], Any], target: int, copy: SavedCopy, identity: Any) -> None:
+        self._opened, self._target, self._copy, self._identity = opened, target, copy, identity
+        self._file: Any = None
+        self._sha256, self._size = hashlib.sha256(), 0
+        self.fault: CopyUnreadable | None = None
+
+    def run(self) -> None:
+        """Decrypt to the end, or up to the first fault."""
+        import pyrage
+
+        with os.fdopen(self._target, "wb") as pipe:
+            out = _Writer(pipe)
+            try:
+                with self._opened() as self._file:
+                    try:
+                        pyrage.decrypt_io(self, out, [self._identity])
+                    finally:
+                        # the digest of the whole archive tells damage from a wrong identity
+                        while not out.size and self.read(_READ):
+                            pass
+            except Exception as error:
+                damaged = (self._size, self._sha256.hexdigest()) != (self._copy.size, self._copy.sha256)
+                if isinstance(error, pyrage.DecryptError) and not damaged and not out.size:
+                    self.fault = WrongIdentity(
+                        f"the copy {self._copy.name} is encrypted to {self._copy.recipient}, and the identity has another recipient"
+                    )
+                else:
+                    self.fault = CopyUnreadable(
+                        f"the copy {self._copy.name} cannot be decrypted: {redact(str(error)) or type(error).__name__}"
+                    )
+                return
+            if (self._size, self._sha256.hexdigest()) != (self._copy.size, self._copy.sha256):
+                self.fault = CopyUnreadable(f"the copy {self._copy.name} has another digest than its description")
+
+    def read(self, size: int) -> bytes:
+        """More of the archive as stored."""
+        piece = bytes(self._file.read(size))
+        self._sha256.update(piece)
+        self._size += len(piece)
+        return piece
+
+
+class _EndNoted:
+    """A file that notes whether it was read to its end."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.ended = False
+
+    def read(self, size: int = -1) -> bytes:
+        """As the file."""
+        piece = self._file.read(size)
+        self.ended = self.ended or (not piece and size != 0)
+        return piece
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class _Reader:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cli.certificates import add_within
-from cli.schedules import ScheduledDeployment, add_schedule_arguments, name_problems, run_schedules
+from cli.schedules import ScheduledDeployment, add_schedule_arguments, cluster_problems, name_problems, run_schedules
 from cluster.vocabulary.problems import Problem
 
 
@@ -35,13 +35,6 @@ _CHECKS = ScheduledDeployment("schedule-certificates", "check-certificates/defau
 
 
 def _problems(options: argparse.Namespace) -> Iterator[Problem]:
-    from pydantic import TypeAdapter, ValidationError
-
-    from cluster.vocabulary.spec import ClusterName
-
     if options.name:
         yield from name_problems(options.name)
-    try:
-        TypeAdapter(ClusterName).validate_python(options.cluster)
-    except ValidationError:
-        yield Problem("malformed", "CLUSTER", f"{options.cluster!r} is not a name of a cluster", "write the name of a saved cluster")
+    yield from cluster_problems([options.cluster])

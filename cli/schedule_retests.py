@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cli.schedules import ScheduledDeployment, add_schedule_arguments, name_problems, run_schedules
+from cli.schedules import ScheduledDeployment, add_schedule_arguments, cluster_problems, name_problems, run_schedules
 from cluster.vocabulary.problems import Problem
 
 
@@ -40,17 +40,5 @@ _RETESTS = ScheduledDeployment("schedule-retests", "retest-clusters/default", _d
 
 
 def _problems(options: argparse.Namespace) -> Iterator[Problem]:
-    from pydantic import TypeAdapter, ValidationError
-
-    from cluster.vocabulary.spec import ClusterName
-
     yield from name_problems(options.name)
-    for number, cluster in enumerate(options.clusters):
-        try:
-            TypeAdapter(ClusterName).validate_python(cluster)
-        except ValidationError:
-            yield Problem(
-                "malformed", f"CLUSTER {number + 1}", f"{cluster!r} is not a name of a cluster", "write the `name` of a cluster file"
-            )
-        if cluster in options.clusters[:number]:
-            yield Problem("duplicate-key", f"CLUSTER {number + 1}", f"{cluster!r} is named twice", "name each cluster once")
+    yield from cluster_problems(options.clusters)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,23 @@ def name_problems(name: str) -> Iterator[Problem]:
         TypeAdapter(BlockName).validate_python(name)
     except ValidationError:
         yield Problem("malformed", "--name", f"{name!r} is not a name", "write lower-case letters, digits and inner hyphens")
+
+
+def cluster_problems(clusters: Sequence[str]) -> Iterator[Problem]:
+    """Arguments that are not the names of clusters, or that are there twice."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from cluster.vocabulary.spec import ClusterName
+
+    for number, cluster in enumerate(clusters):
+        try:
+            TypeAdapter(ClusterName).validate_python(cluster)
+        except ValidationError:
+            yield Problem(
+                "malformed", f"CLUSTER {number + 1}", f"{cluster!r} is not a name of a cluster", "write the `name` of a cluster file"
+            )
+        if cluster in clusters[:number]:
+            yield Problem("duplicate-key", f"CLUSTER {number + 1}", f"{cluster!r} is named twice", "name each cluster once")
 
 
 def _schedule(options: argparse.Namespace, others: Iterator[Problem]) -> CronSchedule:

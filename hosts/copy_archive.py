@@ -1,4 +1,4 @@
-"""What templates/host/save-copy.sh.j2 prints, as a compressed tar file with a manifest. Both are streams: neither is in memory or on a disk here."""
+"""What templates/host/save-copy.sh.j2 prints, as a compressed tar file with a manifest, and back. Both are streams: neither is on a disk here."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cluster.vocabulary.errors import StepFailed
 
 SNAPSHOT = "etcd-snapshot.db"
 MANIFEST = "manifest.json"
+CLUSTER_FILE = "cluster.json"
 
 _LONGEST_LINE = 10_000  # a path has 4096 bytes at most
 _LONGEST_VALUE = 200
@@ -56,6 +57,10 @@ class HostCopy:
         if kind not in set(EtcdCopy):
             raise self._malformed()
         self.etcd = EtcdCopy(kind)
+        snapshot = re.fullmatch(r"(\S*) ?(\d{0,18})", self._value("snapshot"))
+        if snapshot is None:
+            raise self._malformed()
+        self.etcd_version, self.revision = snapshot[1], int(snapshot[2]) if snapshot[2] else None
         self._next = self._header()
 
     @property
@@ -63,15 +68,18 @@ class HostCopy:
         """The host has nothing to save."""
         return self._next is None
 
-    def archive(self, source: CopySource, at_end: Callable[[], None]) -> Iterator[bytes]:
-        """The compressed tar file in pieces. `at_end` runs after the host's last byte and before the archive's: it raises if the script failed."""
+    def archive(self, source: CopySource, at_end: Callable[[], None], cluster_file: bytes) -> Iterator[bytes]:
+        """The compressed tar file in pieces, with the cluster file as JSON.
+
+        `at_end` runs after the host's last byte and before the archive's: it raises if the script failed.
+        """
         compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
-        for piece in self._tar(source, at_end):
+        for piece in self._tar(source, at_end, cluster_file):
             if packed := compressor.compress(piece):
                 yield packed
         yield compressor.flush()
 
-    def _tar(self, source: CopySource, at_end: Callable[[], None]) -> Iterator[bytes]:
+    def _tar(self, source: CopySource, at_end: Callable[[], None], cluster_file: bytes) -> Iterator[bytes]:
         files: dict[str, dict[str, Any]] = {}
         while (file := self._next) is not None:
             yield _member(source, file)
@@ -84,6 +92,9 @@ class HostCopy:
             files[file.name] = {"size": file.size, "sha256": sha256.hexdigest()}
             self._next = self._header()
         at_end()
+        yield _member(source, _File(CLUSTER_FILE, len(cluster_file)))
+        yield cluster_file + _padding(len(cluster_file))
+        files[CLUSTER_FILE] = {"size": len(cluster_file), "sha256": hashlib.sha256(cluster_file).hexdigest()}
         manifest = json.dumps({**source.model_dump(mode="json"), "files": files}, indent=1, ensure_ascii=True).encode()
         yield _member(source, _File(MANIFEST, len(manifest)))
         yield manifest + _padding(len(manifest))
@@ -106,7 +117,7 @@ class HostCopy:
                 raise self._malformed()
             return None
         name = found[2]
-        if name in {*self._names, MANIFEST} or not {"", ".", ".."}.isdisjoint(name.split("/")):
+        if name in {*self._names, MANIFEST, CLUSTER_FILE} or not {"", ".", ".."}.isdisjoint(name.split("/")):
             raise self._malformed()
         self._names.add(name)
         return _File(name, int(found[1]))

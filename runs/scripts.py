@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -36,11 +36,18 @@ _ERROR_LINE = re.compile(r"(?i)\berror\b|^refused:|^missing:|fatal|failed to|can
 
 
 def run_script(
-    attempt: Attempt, session: Shell, template: str, values: Mapping[str, Any], limit: timedelta, *, secret: bool = False
+    attempt: Attempt,
+    session: Shell,
+    template: str,
+    values: Mapping[str, Any],
+    limit: timedelta,
+    *,
+    data: Iterable[bytes] = (),
+    secret: bool = False,
 ) -> str:
-    """Run a template's script in one round trip and return its output; `secret` output is not recorded."""
+    """Run a template's script in one round trip, with `data` as its standard input, and return its output; `secret` output is not recorded."""
     script = _rendered(attempt, template, values)
-    done = session.run(script, limit=limit)
+    done = session.feed(script, data, limit=limit)
     attempt.exit_code = done.exit_code
     # the end: the record keeps less, and all of it is searched for secrets
     output = (done.stderr if secret else done.stdout + done.stderr)[-_KEEP:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import NoBlock, load
@@ -96,20 +97,13 @@ def make_plan(
     CannotApply has every problem that the facts and `tried` show, and `uninspected`: hosts without facts. ImmutableChange, with migration
     help, when the existing cluster cannot become the one in the file.
     """
-    bundle = load(ArtifactBundle, run.bundle)
-    manifest = bundle.manifest()
     state = None
     if absent and not uninspected:
         if (state := _state(spec, facts, run)) is None:
             raise CannotApply([no_cluster_to_extend(spec)])
         spec = known_part(spec, absent, state.nodes)
-    problems = (
-        *bundle_problems(spec, manifest.kubernetes_version),
-        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, connectivity=tried),
-        *resolved_problems(spec, facts),
-    )
-    errors = (*uninspected, *errors_in(problems))
-    resolved = None if errors else resolve(spec, facts)
+    checked = check_hosts(spec, facts, uninspected, tried, run)
+    resolved, errors = checked.resolved, checked.errors
     # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
     if state is None and resolved is not None:
         state = _state(resolved, facts, run)
@@ -123,15 +117,42 @@ def make_plan(
     plan = plan_create(
         resolved,
         facts,
-        _wanted(resolved, manifest),
+        wanted_files(resolved, checked.manifest),
         state,
         network=network,
         kubeconfig_saved=_kubeconfig_saved(resolved, facts),
         verify=verify,
         absent=absent,
     )
+    return resolved, plan, checked.warnings
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedHosts:
+    """The cluster file on its hosts: what the rules found, and the resolved spec unless there is an error."""
+
+    manifest: BundleManifest
+    errors: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    resolved: ResolvedSpec | None
+
+
+def check_hosts(
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], tried: Connectivity, run: RunContext
+) -> CheckedHosts:
+    """Apply the rules to the facts, to the paths that were `tried`, and to the bundle. `uninspected`: hosts without facts."""
+    bundle = load(ArtifactBundle, run.bundle)
+    manifest = bundle.manifest()
+    problems = (
+        *bundle_problems(spec, manifest.kubernetes_version),
+        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, connectivity=tried),
+        *resolved_problems(spec, facts),
+    )
+    errors = (*uninspected, *errors_in(problems))
+    resolved = None if errors else resolve(spec, facts)
     warnings = tuple(problem for problem in problems if problem.severity is Severity.WARNING)
-    return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images), *bundle.remarks())
+    images = image_problems(network_images(resolved), manifest.images) if resolved is not None else ()
+    return CheckedHosts(manifest, errors, (*warnings, *images, *bundle.remarks()), resolved)
 
 
 def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
@@ -159,7 +180,8 @@ def _runs_api(spec: ClusterSpec, found: HostFacts) -> bool:
     return found.kubernetes.admin_config and found.owner == spec.name and not unfinished
 
 
-def _wanted(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+def wanted_files(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+    """What each host needs from the bundle."""
     images = network_images(spec)
     wanted = {}
     for host in spec.hosts:

@@ -388,6 +388,7 @@ GROUPS = {
         "tests/flows/test_create_cluster.py",
         "tests/flows/test_platform_host_network.py",
         "tests/flows/test_remove_workers.py",
+        "tests/flows/test_restore.py",
         "tests/flows/test_secrets.py",
         "tests/flows/test_solutions.py::TestSolution1",
         "tests/flows/test_verify_cluster.py",
@@ -397,6 +398,7 @@ GROUPS = {
         "tests/blocks/test_artifact_bundle.py",
         "tests/blocks/test_block_types.py",
         "tests/cli/test_audit.py",
+        "tests/cli/test_backups.py",
         "tests/cli/test_commands.py",
         "tests/cli/test_following.py",
         "tests/cli/test_import.py",
@@ -405,6 +407,7 @@ GROUPS = {
         "tests/cli/test_notify_retests.py",
         "tests/cli/test_pin.py",
         "tests/cli/test_schedule_certificates.py",
+        "tests/cli/test_schedule_backups.py",
         "tests/cli/test_schedule_retests.py",
         "tests/demo/test_local_prefect.py",
         "tests/demo/test_server_authentication.py",
@@ -429,7 +432,7 @@ WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
 
 # Fixtures that make a cluster of their own, in the order of their tests. The cases' hosts need the most of what the machine has least of
 # (inotify instances, see lab/inotify.py): they come when the bare hosts of another process are gone.
-OWN_CLUSTERS = ("nightly", "copied", "grown", "from_tkestack", "over_ipv4", "calico", "debian_13", "case_environment")
+OWN_CLUSTERS = ("nightly", "copied", "grown", "from_tkestack", "over_ipv4", "calico", "debian_13", "lost", "case_environment")
 
 
 def group_of(nodeid: str) -> str:

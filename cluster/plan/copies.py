@@ -1,4 +1,4 @@
-"""Copies of etcd's data and PKI before a reset: which hosts have something to copy, and whether a cluster may be removed without copies."""
+"""Copies of etcd's data and PKI: which hosts have something to copy, and whether a cluster may be changed without copies."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cluster.facts.host_facts import HostFacts
+from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, CopiesKept, Host
 
-# problems of a deletion; docs/reference/problems.md lists them
+# problems of a deletion, a backup and a restore; docs/reference/problems.md lists them
 NOT_COPIED = {
     "no-backup-store": "Hosts have etcd's data or private keys, and the Backup store block of the cluster file does not exist.",
     "backup-store-unusable": "The storage of the Backup store block cannot be used.",
@@ -24,6 +25,8 @@ class CopySettings:
     store: str  # name of the Backup store block
     test: bool = False  # the cluster is a test cluster
     only_last: bool = False  # earlier copies of the test cluster are removed
+    reason: CopyReason = CopyReason.DELETE
+    kept: int | None = None  # the newest copies that stay when this one is stored; None: nothing is removed
 
 
 def hosts_to_copy(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Host, ...]:
@@ -46,24 +49,37 @@ def copy_settings(spec: ClusterSpec, *, store_exists: bool) -> CopySettings | No
     return None if kept is CopiesKept.NONE else CopySettings(spec.backups, test=True, only_last=kept is CopiesKept.LAST)
 
 
-def no_backup_store(spec: ClusterSpec, hosts: tuple[Host, ...]) -> Problem:
+def backup_settings(spec: ClusterSpec) -> CopySettings:
+    """The settings of a backup: it removes the oldest copies."""
+    return CopySettings(spec.backups, test=spec.test_hosts, reason=CopyReason.BACKUP, kept=spec.backups_kept)
+
+
+def restore_settings(spec: ClusterSpec) -> CopySettings:
+    """The settings of the copy before a restore. It removes none: one of the earlier copies is the one that is restored."""
+    return CopySettings(spec.backups, test=spec.test_hosts, reason=CopyReason.RESTORE)
+
+
+def no_backup_store(spec: ClusterSpec, hosts: tuple[Host, ...], reason: CopyReason = CopyReason.DELETE) -> Problem:
     """The block does not exist, and a copy is required."""
     names = ", ".join(host.name for host in hosts)
     return Problem(
         "no-backup-store",
         "backups",
         f"there is no Backup store block `{spec.backups}` for the copies of etcd's data and PKI of {names}",
-        _hint(f"Create the block (docs/how-to/backups.md): `sixstack backup-key FILE --register {spec.backups}`", spec),
+        f"Create the block (docs/how-to/backups.md): `sixstack backup-key FILE --register {spec.backups}`.{_without(spec, reason)}",
     )
 
 
-def unusable_backup_store(spec: ClusterSpec, reason: str) -> Problem:
+def unusable_backup_store(spec: ClusterSpec, fault: str, reason: CopyReason = CopyReason.DELETE) -> Problem:
     """The block exists, and its storage does not work."""
-    return Problem("backup-store-unusable", "backups", reason, _hint(f"Correct the Backup store block `{spec.backups}`", spec))
+    return Problem("backup-store-unusable", "backups", fault, f"Correct the Backup store block `{spec.backups}`.{_without(spec, reason)}")
 
 
-def _hint(do: str, spec: ClusterSpec) -> str:
+def _without(spec: ClusterSpec, reason: CopyReason) -> str:
+    """How a deletion works without a copy. A backup and a restore need the store in any case."""
+    if reason is not CopyReason.DELETE:
+        return ""
     without = (
         "write `test_copies: none` into the cluster file" if spec.test_hosts else "delete with `--without-copy` (parameter `without_copy`)"
     )
-    return f"{do}. If nobody needs the data: {without}."
+    return f" If nobody needs the data: {without}."

@@ -55,25 +55,14 @@ def plan_create(
     no API server answered. `network`: digest of the pod network's documents; None: it is not compared. `kubeconfig_saved`: a kubeconfig of this
     very cluster is saved. `verify`: check the network at the end, between the hosts with facts. `absent`: names of hosts that were left out on purpose.
     """
-    create = _CreatePlan(spec, topology(spec), facts, wanted, state or ClusterState(), state is not None, PlanBuilder(spec.name))
-    # The whole order. Each method below says what its steps wait for; steps that do not wait for each other run at the same time.
-    create.prepare_hosts()
-    create.load_bundles()
-    create.init_control_plane()
-    create.install_network(network)
-    create.publish_kubeconfig(saved=kubeconfig_saved)
-    create.join_workers()
-    create.label_nodes()
-    create.wait_for_nodes()
-    create.wait_for_dns()
-    if verify:
-        create.verify_network()
+    create = CreatePlan(spec, topology(spec), facts, wanted, state or ClusterState(), state is not None, PlanBuilder(spec.name))
+    create.add_steps(network, kubeconfig_saved=kubeconfig_saved, verify=verify)
     return create.builder.build(notes(spec, facts, create.state, absent))
 
 
 @dataclass
-class _CreatePlan:
-    """The plan under construction, and the ids of the steps that later steps wait for."""
+class CreatePlan:
+    """The plan under construction, and the ids of the steps that later steps wait for. The plan of a restore has other first steps."""
 
     spec: ResolvedSpec
     roles: Topology
@@ -90,6 +79,20 @@ class _CreatePlan:
     network_step: Ids = ()
     verify_needs: list[str] = field(default_factory=list)
 
+    def add_steps(self, network: str | None, *, kubeconfig_saved: bool, verify: bool) -> None:
+        """The whole order. Each method below says what its steps wait for; steps that do not wait for each other run at the same time."""
+        self.prepare_hosts()
+        self.load_bundles()
+        self.init_control_plane()
+        self.install_network(network)
+        self.publish_kubeconfig(saved=kubeconfig_saved)
+        self.join_workers()
+        self.label_nodes()
+        self.wait_for_nodes()
+        self.wait_for_dns()
+        if verify:
+            self.verify_network()
+
     @property
     def hosts(self) -> tuple[Host, ...]:
         """The seed first: everything waits for its kubeadm init. A rule refuses more than one control plane, so `joining` is still empty."""
@@ -99,6 +102,16 @@ class _CreatePlan:
     def inspected(self) -> tuple[Host, ...]:
         """The hosts with facts, in file order."""
         return tuple(host for host in self.spec.hosts if host.name in self.facts)
+
+    @property
+    def first_steps(self) -> Ids:
+        """The steps that must succeed before anything is changed."""
+        return ()
+
+    @property
+    def creates_cluster(self) -> bool:
+        """The cluster's objects are new: no status of an earlier time is in the API."""
+        return bool(self.init_step)
 
     @property
     def api_steps(self) -> Ids:
@@ -112,7 +125,10 @@ class _CreatePlan:
             values = prepare_values(self.spec, host, wanted.images)
             reason = reasons.to_prepare(self.facts.get(host.name), wanted, values["digest"])
             after = self.prepare_steps.get(self.roles.seed.name, ())  # empty for the seed itself, which comes first
-            self.prepare_steps[host.name] = self.builder.add(PREPARE_HOST, host.name, reason=reason, values=values, after=after)
+            needs = self.first_steps
+            self.prepare_steps[host.name] = self.builder.add(
+                PREPARE_HOST, host.name, reason=reason, values=values, needs=needs, after=after
+            )
 
     def load_bundles(self) -> None:
         """The seed's remaining images load while kubeadm init runs."""
@@ -134,7 +150,7 @@ class _CreatePlan:
         reason = reasons.to_install_network(self.spec, self.state, digest)
         needs = [*self.api_steps, *self.load_steps[self.roles.seed.name]]
         self.network_step = self.builder.add(INSTALL_CNI, reason=reason, needs=needs)
-        new_cluster = bool(self.init_step)
+        new_cluster = self.creates_cluster
         awaited = bool(self.network_step) and not (new_cluster and pod_network(self.spec).ready_with_nodes)
         wait_step = self.builder.add(WAIT_NETWORK, reason="the pod network was applied" if awaited else None, needs=self.network_step)
         self.verify_needs += [*self.network_step, *wait_step]
@@ -171,7 +187,7 @@ class _CreatePlan:
 
     def wait_for_dns(self) -> None:
         """CoreDNS runs on any node, so this waits for no particular host."""
-        changed = bool({INIT_CONTROL_PLANE, INSTALL_CNI, JOIN_WORKER} & self.builder.kinds)
+        changed = bool(self.init_step) or bool({INSTALL_CNI, JOIN_WORKER} & self.builder.kinds)
         reason = reasons.to_await_dns(self.spec, self.state, self.inspected, changed=changed)
         self.verify_needs += self.builder.add(WAIT_DNS, reason=reason, needs=self.network_step or self.api_steps)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from cluster.plan.delete import SAVE_COPY
 from cluster.plan.graph import CLUSTER, Plan
+from cluster.plan.lost_changes import LostChanges
+from cluster.plan.restore import RESTORE_CONTROL_PLANE, CheckedCopy
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.redaction import redact
@@ -114,3 +116,36 @@ def renewal_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOu
         lines = [f"cluster {spec.name}: all certificates that were due are renewed and in use"]
     lines += [f"- copy of {subject}: {outcome.result}" for subject, outcome in copies.items() if outcome.result is not None]
     return "\n".join([*lines, *(f"- {note}" for note in plan.notes)]), not failed
+
+
+def backup_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
+    """The result of a plan of backup-cluster: where each copy is, and whether every step succeeded."""
+    lines, succeeded = [], True
+    for step in plan.steps:
+        outcome = outcomes[step.id]
+        succeeded = succeeded and outcome.succeeded
+        lines.append(f"- {step.subject}: {outcome.result if outcome.succeeded else outcome.failure}")
+    headline = f"cluster {spec.name} is backed up" if succeeded else f"cluster {spec.name} is not backed up"
+    return "\n".join([headline, *lines]), succeeded
+
+
+def restore_summary(
+    spec: ClusterSpec, copy: CheckedCopy, plan: Plan, outcomes: Mapping[str, StepOutcome], lost: LostChanges | None
+) -> tuple[str, bool]:
+    """The result of a plan of restore-cluster, and whether every step succeeded: the copy, what it cost, and where the state before it is."""
+    failed = {step.id: outcomes[step.id].failure for step in plan.steps if not outcomes[step.id].succeeded and outcomes[step.id].started}
+    copied = {step.subject: outcomes[step.id] for step in plan.steps if step.kind == SAVE_COPY}
+    replaced = any(step.kind == RESTORE_CONTROL_PLANE and outcomes[step.id].started for step in plan.steps)
+    made = f"the copy {copy.saved.name} of {copy.saved.created:%Y-%m-%d %H:%M:%S} UTC"
+    if not failed:
+        lines = [f"cluster {spec.name} is restored from {made}"]
+    elif replaced:
+        lines = [f"cluster {spec.name} is not fully restored from {made}. Restore again: it begins from the same copy"]
+    else:
+        lines = [f"cluster {spec.name} is not restored, and its control plane was not changed"]
+    lines += [f"- {step}: {failure}" for step, failure in failed.items()]
+    lines += [
+        f"- copy of the state before, {subject}: {outcome.result}" for subject, outcome in copied.items() if outcome.result is not None
+    ]
+    lines += lost.lines if lost is not None else [note for note in plan.notes if note.startswith("what is newer")]
+    return "\n".join(lines), not failed

@@ -34,6 +34,20 @@ SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
 _SLACK_KIB = 256 * 1024  # disk space that a snapshot leaves free
 
 
+ETCD_PEER_PORT = 2380
+# the least number of revisions between a snapshot and what is restored from it: https://etcd.io/docs/v3.6/op-guide/recovery/
+REVISION_BUMP = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSource:
+    """The copy that a restore reads, without its content."""
+
+    store: str  # name of the Backup store block
+    copy: str  # name of the copy in the folder of the cluster
+    identity: str  # path of the file with the age identity, on the machine of the Prefect worker
+
+
 @dataclass(frozen=True, slots=True)
 class HostFiles:
     """What one host needs from the bundle: content sha256 of files, references of images."""
@@ -85,7 +99,9 @@ _WRITTEN = (
     "/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf",
 )
 # Names in /var/lib/sixstack that belong to one cluster.
-_STATE_FILES = ("prepared", "initializing", "initialized", "joining", "joined", "authority", "pods", "kubelet-renewal")
+_STATE_FILES = (
+    "prepared", "initializing", "restoring", "initialized", "restored", "joining", "joined", "authority", "pods", "kubelet-renewal",
+)  # fmt: skip
 
 
 def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
@@ -145,6 +161,24 @@ def init_values(spec: ResolvedSpec) -> dict[str, Any]:
         "pod_network": leftover_values(),
         "api": join_host_port(str(seed.addresses[0]), bind_port(spec)),
         "dns_upstreams": [join_host_port(str(address), 53) for address in spec.network.dns_upstreams],
+        "marker": "initializing",
+        "preflight_ignored": "",
+    }
+
+
+def restore_values(spec: ResolvedSpec, source: RestoreSource) -> dict[str, Any]:
+    """For host/restore.sh.j2 on the seed control plane, and for reading the copy. The identity is named by its path."""
+    seed = topology(spec).seed
+    return {
+        **init_values(spec),
+        "marker": "restoring",
+        "preflight_ignored": "DirAvailable--var-lib-etcd",
+        "store": source.store,
+        "copy": source.copy,
+        "identity": source.identity,
+        # as kubeadm names its first member: etcd keeps the peer URL that it is restored with
+        "peer": f"https://{join_host_port(str(seed.addresses[0]), ETCD_PEER_PORT)}",
+        "bump": REVISION_BUMP,
     }
 
 
@@ -185,6 +219,8 @@ def copy_values(spec: ClusterSpec, host: Host, copies: CopySettings) -> dict[str
         "store": copies.store,
         "test": copies.test,
         "only_last": copies.only_last,
+        "reason": copies.reason.value,
+        "kept": copies.kept,
         "snapshot_seconds": SNAPSHOT_SECONDS,
         "slack_kib": _SLACK_KIB,
     }

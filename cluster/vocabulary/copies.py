@@ -1,7 +1,8 @@
-"""Copies of etcd's data and PKI, which are saved before a host is reset. A copy in a store has one of these descriptions beside it."""
+"""Copies of etcd's data and PKI: backups, and those saved before a change. A copy in a store has one of these descriptions beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +23,16 @@ class EtcdCopy(StrEnum):
     NONE = "none"  # the host had no data of etcd
 
 
+class CopyReason(StrEnum):
+    """Why a copy was made."""
+
+    BACKUP = "backup"
+    DELETE = "before delete"
+    RESTORE = "before restore"
+    UPGRADE = "before upgrade"
+    RENEW = "before renew"
+
+
 class CopySource(BaseModel):
     """Where the files of a copy come from."""
 
@@ -35,6 +46,14 @@ class CopySource(BaseModel):
     etcd: EtcdCopy
     etcd_reason: str = ""  # why there is no snapshot
     test: bool = False  # of a test cluster: a later copy of the same cluster may replace it
+    reason: CopyReason = CopyReason.DELETE
+    etcd_version: str = ""  # of the etcd that made the snapshot
+    revision: int | None = None  # of the snapshot, from etcdutl; None: no snapshot, or not verified with etcdutl
+
+    @property
+    def complete(self) -> bool:
+        """Whether a cluster can be restored from the copy."""
+        return self.etcd is EtcdCopy.SNAPSHOT
 
     @property
     def name(self) -> str:
@@ -74,6 +93,21 @@ def replaceable(earlier: SavedCopy, new: SavedCopy) -> bool:
     if earlier.flow_run == new.flow_run and earlier.host != new.host:
         return False
     return new.etcd is not EtcdCopy.NONE or earlier.etcd is EtcdCopy.NONE
+
+
+def outdated(copies: Iterable[SavedCopy], kept: int) -> tuple[SavedCopy, ...]:
+    """The copies of one cluster that go when the newest `kept` of each host stay.
+
+    Copies from before a deletion are not counted and never go: they may be the last of a cluster. The newest complete copy of a host never goes.
+    """
+    newest_first = sorted(copies, key=lambda copy: copy.created, reverse=True)
+    gone: list[SavedCopy] = []
+    for host in dict.fromkeys(copy.host for copy in newest_first):
+        of_host = [copy for copy in newest_first if copy.host == host]
+        last_complete = next((copy for copy in of_host if copy.complete), None)
+        counted = [copy for copy in of_host if copy.reason is not CopyReason.DELETE]
+        gone += [copy for copy in counted[kept:] if copy is not last_complete]
+    return tuple(sorted(gone, key=lambda copy: copy.created))
 
 
 @dataclass(frozen=True)

@@ -440,7 +440,10 @@ class ClusterSpec(SpecModel):
     audit: BlockName = Field("default", description="Name of an `Audit store` block.")
     backups: BlockName = Field(
         "default",
-        description="Name of a `Backup store` block, for copies of etcd and PKI before they are removed. Test clusters: see `test_copies`.",
+        description="Name of a `Backup store` block, for backups, and for copies of etcd and PKI before they are removed. Test clusters: see `test_copies`.",
+    )
+    backups_kept: Annotated[int, Field(ge=1, le=1000)] = Field(
+        14, description="How many copies of each control plane a backup keeps, itself included. Copies from before a deletion are kept too."
     )
     control_plane: ControlPlane = Field(default_factory=ControlPlane.model_construct, description="API endpoint and certificate names.")
     kubeadm: Kubeadm = Field(default_factory=Kubeadm.model_construct, description="Extra kubeadm settings.")

@@ -13,13 +13,15 @@ from pydantic.fields import FieldInfo
 
 from bundle.faults import BUNDLE_PROBLEMS
 from cluster.file.reader import SHAPES
+from cluster.plan.backup import NOT_BACKED_UP
 from cluster.plan.copies import NOT_COPIED
 from cluster.plan.drain import NOT_DRAINED
 from cluster.plan.immutable import CODE as IMMUTABLE
 from cluster.plan.remove import NOT_REMOVED
-from cluster.plan.selection import NOT_LIMITED
 from cluster.plan.renew import PROBLEMS as NOT_RENEWED
 from cluster.plan.renew import WARNINGS as NOT_RENEWED_WARNINGS
+from cluster.plan.restore import NOT_RESTORED
+from cluster.plan.selection import NOT_LIMITED
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
 from cluster.rules.test_hosts import NOT_FREED
@@ -120,6 +122,10 @@ def problems() -> str:
         "renew-certificates changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | {'warning' if code in NOT_RENEWED_WARNINGS else 'error'} | {meaning} |" for code, meaning in NOT_RENEWED.items()),
+        "\n## Refusals of a backup and of a restore\n",
+        "backup-cluster and restore-cluster change nothing on the hosts of a cluster with an error. Problems of the Backup store: as for a deletion.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in (NOT_BACKED_UP | NOT_RESTORED).items()),
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",

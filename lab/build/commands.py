@@ -22,6 +22,7 @@ def go_commands(release: KubernetesRelease) -> dict[str, GoCommand]:
         GoCommand("coredns", f"{minor}/coredns", "github.com/coredns/coredns"),
         GoCommand("etcd", f"{minor}/etcd", "go.etcd.io/etcd/server/v3"),
         GoCommand("etcdctl", f"{minor}/etcd", "go.etcd.io/etcd/etcdctl/v3"),
+        GoCommand("etcdutl", f"{minor}/etcd", "go.etcd.io/etcd/etcdutl/v3"),
         GoCommand(
             "flanneld",
             "flannel",

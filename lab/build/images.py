@@ -66,7 +66,9 @@ RECIPES = {
     "kube-proxy": ImageRecipe(
         (("usr/local/bin/kube-proxy", "kube-proxy"),), packages=(*NETWORK_PACKAGES, *BUSYBOX_PACKAGES), links=_IPTABLES
     ),
-    "etcd": ImageRecipe((("usr/local/bin/etcd", "etcd"), ("usr/local/bin/etcdctl", "etcdctl"))),
+    "etcd": ImageRecipe(
+        (("usr/local/bin/etcd", "etcd"), ("usr/local/bin/etcdctl", "etcdctl"), ("usr/local/bin/etcdutl", "etcdutl")),
+    ),
     "coredns": ImageRecipe((("coredns", "coredns"),), entrypoint=("/coredns",)),
     "pause": ImageRecipe((("pause", "pause"),), entrypoint=("/pause",), user="65535:65535"),
     # a shell and sleep, as in the published image (based on alpine): the manifest's postStart uses them

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pyrage
 import pytest
 
-from blocks.age_identity import recipient_of
+from blocks.age_identity import IdentityUnusable, read_identity, recipient_of
 from cluster.vocabulary.errors import EnvironmentFault
 
 
@@ -46,3 +48,41 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentFault, match="identity"):
         recipient_of(tmp_path / "file" / "identity.txt")
+
+
+def test_an_identity_that_only_its_owner_can_read_is_read(tmp_path: Path) -> None:
+    """Of age-keygen, and an SSH key."""
+    file = tmp_path / "identity.txt"
+    recipient = recipient_of(file)
+    assert str(read_identity(file).to_public()) == recipient
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True, stdin=subprocess.DEVNULL)
+    public = pyrage.ssh.Recipient.from_str(key.with_suffix(".pub").read_text())
+    assert pyrage.decrypt(pyrage.encrypt(b"content", [public]), [read_identity(key)]) == b"content"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o620])
+def test_an_identity_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """With the command that corrects it; the content is in no error."""
+    file = tmp_path / "identity.txt"
+    recipient_of(file)
+    file.chmod(mode)
+    with pytest.raises(IdentityUnusable, match=f"{mode:04o}.*chmod 600") as fault:
+        read_identity(file)
+    assert "AGE-SECRET" not in str(fault.value).replace("AGE-SECRET-KEY-1...", "")
+
+
+def test_what_is_no_identity_is_refused(tmp_path: Path) -> None:
+    """A missing file, a folder, a pipe, other content, a broken identity, an SSH key with a passphrase."""
+    key, pipe = tmp_path / "key", tmp_path / "pipe"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "canary", "-f", str(key)], check=True, stdin=subprocess.DEVNULL)
+    os.mkfifo(pipe, 0o600)
+    files = [tmp_path / "missing", tmp_path, pipe, key]
+    for number, content in enumerate([b"", b"AGE-SECRET-KEY-1CANARY\n", "schlüssel".encode(), b"\xff"]):
+        files.append(tmp_path / f"file-{number}")
+        files[-1].write_bytes(content)
+        files[-1].chmod(0o600)
+    for file in files:
+        with pytest.raises(IdentityUnusable) as fault:
+            read_identity(file)
+        assert "CANARY" not in str(fault.value)

@@ -18,8 +18,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from pydantic import ValidationError
 
-from blocks.backup_store import BackupStore, CopyNotStored
-from cluster.vocabulary.copies import CopySource, EtcdCopy
+from blocks.backup_store import BackupStore, CopyNotStored, CopyUnreadable, WrongIdentity
+from cluster.vocabulary.copies import CopyReason, CopySource, EtcdCopy
 
 IDENTITY = pyrage.x25519.Identity.generate()
 CANARY = b"-----BEGIN EC PRIVATE KEY-----\ncanary-of-a-key\n" * 50
@@ -264,3 +264,118 @@ def test_an_archive_is_on_the_disk_before_its_description_is_written(tmp_path: P
     monkeypatch.setattr(os, "fsync", record_fsync)
     copy = BackupStore(url=str(tmp_path), recipient=str(IDENTITY.to_public())).write(source(), content())
     assert synced == [copy.size]
+
+
+def decrypted(store: BackupStore, copy: Any, identity: Any = IDENTITY) -> bytes:
+    """The content of a copy, as a restore reads it."""
+    pieces = []
+    with store.decrypted(copy, identity) as stream:
+        while piece := stream.read(10_000):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def test_a_copy_is_read_with_its_identity(store: BackupStore) -> None:
+    """As a stream; a reader may leave the rest."""
+    copy = store.write(source(), content())
+    assert decrypted(store, copy) == b"".join(content())
+    with store.decrypted(copy, IDENTITY) as stream:
+        assert stream.read(10) == b"".join(content())[:10]
+
+
+def test_a_reader_that_fails_is_not_kept_waiting(store: BackupStore) -> None:
+    """Its own error passes through."""
+    copy = store.write(source(), content())
+
+    def fail() -> None:
+        with store.decrypted(copy, IDENTITY) as stream:
+            raise KeyError(stream.read(10))
+
+    with pytest.raises(KeyError):
+        fail()
+
+
+def test_another_identity_is_told_from_damage(store: BackupStore) -> None:
+    """Both are found before anything is restored."""
+    copy = store.write(source(), content())
+    with pytest.raises(WrongIdentity, match="age1"):
+        decrypted(store, copy, pyrage.x25519.Identity.generate())
+
+
+@pytest.mark.parametrize("at", [0, 50, 150, 300, 100_000, -1])
+def test_a_changed_byte_anywhere_is_damage(store: BackupStore, at: int) -> None:
+    """In the header, in the first piece, in the middle, at the end."""
+    copy = store.write(source(), content())
+    system, root = fsspec.core.url_to_fs(store.url)
+    data = bytearray(system.cat_file(f"{root}/{copy.key}"))
+    data[at] ^= 1
+    system.pipe_file(f"{root}/{copy.key}", bytes(data))
+    with pytest.raises(CopyUnreadable) as fault:
+        decrypted(store, copy)
+    assert not isinstance(fault.value, WrongIdentity)
+
+
+def test_a_copy_that_was_cut_is_damaged(store: BackupStore) -> None:
+    """Also by one byte."""
+    copy = store.write(source(), content())
+    system, root = fsspec.core.url_to_fs(store.url)
+    data = system.cat_file(f"{root}/{copy.key}")
+    for size in (0, 100, len(data) // 2, len(data) - 1):
+        system.pipe_file(f"{root}/{copy.key}", data[:size])
+        with pytest.raises(CopyUnreadable):
+            decrypted(store, copy)
+
+
+BACKUP = CopyReason.BACKUP
+
+
+def test_the_newest_copies_of_each_host_stay(store: BackupStore) -> None:
+    """Those of another cluster too, and the description goes with the archive."""
+    for minutes in range(4):
+        store.write(source(minutes, reason=BACKUP), content(10))
+        store.write(source(minutes, reason=BACKUP, cluster="other"), content(10))
+    store.write(source(9, reason=BACKUP, host="b"), content(10))
+    assert [copy.flow_run for copy in store.remove_outdated("demo", 2)] == ["run-0", "run-1"]
+    assert [copy.flow_run for copy in store.copies("demo")] == ["run-2", "run-3", "run-9"]
+    assert len(store.copies("other")) == 4
+    assert len([name for name in files(store) if name.startswith("demo/")]) == 6
+    assert store.remove_outdated("demo", 2) == ()
+
+
+def test_the_newest_complete_copy_never_goes(store: BackupStore) -> None:
+    """Although newer ones without a snapshot are counted."""
+    store.write(source(0, reason=BACKUP), content(10))
+    whole = store.write(source(1, reason=BACKUP), content(10))
+    for minutes in (2, 3):
+        store.write(source(minutes, reason=CopyReason.RESTORE, etcd=EtcdCopy.DATA), content(10))
+    assert [copy.flow_run for copy in store.remove_outdated("demo", 1)] == ["run-0", "run-2"]
+    assert whole in store.copies("demo")
+
+
+def test_copies_from_before_a_deletion_stay_and_do_not_count(store: BackupStore) -> None:
+    """A cluster that was created again under the name must not remove what is left of the first one."""
+    store.write(source(0), content(10))
+    store.write(source(1, reason=BACKUP), content(10))
+    store.write(source(2), content(10))
+    store.write(source(3, reason=BACKUP), content(10))
+    assert [copy.flow_run for copy in store.remove_outdated("demo", 1)] == ["run-1"]
+
+
+def test_a_description_of_an_earlier_version_is_read(store: BackupStore) -> None:
+    """It has no reason and no revision: all copies were made before a deletion then."""
+    copy = store.write(source(), content(10))
+    system, root = fsspec.core.url_to_fs(store.url)
+    path = f"{root}/demo/{copy.name}.json"
+    fields = json.loads(system.cat_file(path))
+    system.pipe_file(
+        path, json.dumps({name: value for name, value in fields.items() if name not in {"reason", "etcd_version", "revision"}}).encode()
+    )
+    (found,) = store.listed("demo")
+    assert (found.reason, found.etcd_version, found.revision) == (CopyReason.DELETE, "", None)
+
+
+def test_a_storage_that_fails_cannot_be_listed(tmp_path: Path) -> None:
+    """The error names the storage."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CopyNotStored, match="file"):
+        BackupStore(url=str(tmp_path / "file"), recipient=str(IDENTITY.to_public())).listed("demo")

@@ -34,7 +34,7 @@ class Schedule:
         return str(new[0])
 
     def _set_active(self, *, active: bool) -> None:
-        # with the parameters: the server of Prefect 3.8.8 forgets them otherwise (cli/schedule_retests.py)
+        # with the parameters: the server of Prefect 3.8.8 forgets them otherwise (cli/schedules.py)
         self.place.api(self.path, {"active": active, "parameters": self.parameters}, "PATCH")
 
     def _runs(self) -> list[dict[str, Any]]:

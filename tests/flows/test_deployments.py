@@ -17,11 +17,13 @@ FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
 NAMES = (
     "check-certificates/default",
+    "backup-cluster/default",
     "create-cluster/default",
     "delete-cluster/default",
     "mark-test-hosts/default",
     "remove-workers/default",
     "renew-certificates/default",
+    "restore-cluster/default",
     "retest-clusters/default",
     "save-cluster/default",
     "set-platform-host-network/default",

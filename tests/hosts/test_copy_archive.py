@@ -20,6 +20,7 @@ from hosts.output_stream import OutputEnded
 
 DATABASE = bytes(range(256)) * 3000
 SNAPSHOT = DATABASE + hashlib.sha256(DATABASE).digest()
+CLUSTER = b'{"name": "demo"}'
 SOURCE = CopySource(
     cluster="demo",
     host="a",
@@ -53,12 +54,15 @@ def _ended() -> Any:
 def printed(*files: tuple[str, bytes], etcd: str = "snapshot", end: str | None = None) -> bytes:
     """The answer of a host with these files."""
     parts = [f"file {len(content)} {name}\n".encode(errors="surrogateescape") + content for name, content in files]
-    return f"kubernetes v1.35.0\netcd {etcd}\n".encode() + b"".join(parts) + (f"end {len(files)}\n" if end is None else end).encode()
+    taken = "snapshot 3.6.6 1234" if etcd == "snapshot" else "snapshot"
+    return (
+        f"kubernetes v1.35.0\netcd {etcd}\n{taken}\n".encode() + b"".join(parts) + (f"end {len(files)}\n" if end is None else end).encode()
+    )
 
 
 def archive(answer: bytes, at_end: Callable[[], None] = lambda: None) -> bytes:
     """The archive of an answer."""
-    return b"".join(HostCopy("a", Printed(answer)).archive(SOURCE, at_end))
+    return b"".join(HostCopy("a", Printed(answer)).archive(SOURCE, at_end, CLUSTER))
 
 
 def unpacked(packed: bytes) -> dict[str, bytes]:
@@ -82,6 +86,7 @@ def test_every_file_is_in_the_archive_and_in_its_manifest() -> None:
     }
     found = unpacked(archive(printed(*files.items())))
     manifest = json.loads(found.pop("manifest.json"))
+    files["cluster.json"] = CLUSTER
     assert found == files
     assert manifest["files"] == {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
     assert (manifest["cluster"], manifest["host"], manifest["kubernetes_version"], manifest["etcd"]) == ("demo", "a", "v1.35.0", "snapshot")
@@ -92,6 +97,9 @@ def test_what_a_copy_has_of_etcd_is_known_before_its_files_are_read() -> None:
     """With the reason for a copy of the data directory; control characters of the host are gone."""
     copy = HostCopy("a", Printed(printed(("etcd-data/x", b""), etcd="data etcd does not\x1b[31m answer")))
     assert (copy.etcd, copy.kubernetes_version, copy.empty) == (EtcdCopy.DATA, "v1.35.0", False)
+    assert (copy.etcd_version, copy.revision) == ("", None)
+    taken = HostCopy("a", Printed(printed(("etcd-snapshot.db", SNAPSHOT))))
+    assert (taken.etcd_version, taken.revision) == ("3.6.6", 1234)
     assert "\x1b" not in copy.etcd_reason
     assert copy.etcd_reason.startswith("etcd does not")
     assert HostCopy("a", Printed(printed(etcd="none"))).empty
@@ -110,7 +118,9 @@ def test_a_snapshot_whose_content_differs_from_its_digest_is_refused(length: int
     "answer",
     [
         b"etcd none\nend 0\n",
-        b"kubernetes v1\netcd whatever\nend 0\n",
+        b"kubernetes v1\netcd whatever\nsnapshot\nend 0\n",
+        b"kubernetes v1\netcd none\nend 0\n",
+        b"kubernetes v1\netcd none\nsnapshot 3.6.6 many\nend 0\n",
         printed(("a", b"x"), end="end 2\n"),
         printed(("a", b"x"), end="file x b\n"),
         printed(("a", b"x"), ("a", b"x")),
@@ -150,6 +160,6 @@ def test_the_archive_ends_only_after_the_script_succeeded() -> None:
         pieces.extend(stream)
 
     with pytest.raises(StepFailed, match="exit code 1"):
-        collect(HostCopy("a", Printed(WHOLE)).archive(SOURCE, failed))
+        collect(HostCopy("a", Printed(WHOLE)).archive(SOURCE, failed, CLUSTER))
     with pytest.raises((tarfile.ReadError, KeyError)):
         assert unpacked(b"".join(pieces))["manifest.json"]

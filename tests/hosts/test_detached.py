@@ -91,7 +91,12 @@ class TestResult:
         """On no command line, in no environment."""
         script = 'stat -c "%a %U" "$SIXSTACK_STEP_DIR" "$SIXSTACK_STEP_DIR/token"; cat "$SIXSTACK_STEP_DIR/token"; grep -ls canary-word /proc/[0-9]*/cmdline /proc/[0-9]*/environ'
         assert step(session, script, inputs={"token": b"canary-word"}).output == "700 root\n600 root\ncanary-word"
-        assert session.run("grep -rl canary-word /var/lib/sixstack --exclude=log; ls /run/systemd/transient | grep ^sixstack", limit=SOON).stdout == ""
+        assert (
+            session.run(
+                "grep -rl canary-word /var/lib/sixstack --exclude=log; ls /run/systemd/transient | grep ^sixstack", limit=SOON
+            ).stdout
+            == ""
+        )
 
     def test_names_that_leave_the_folder_are_refused(self, session: Session) -> None:
         """Ours alone, so this is a bug."""

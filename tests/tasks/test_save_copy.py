@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from cluster.plan.copies import CopySettings
 from cluster.plan.delete import SAVE_COPY
 from cluster.plan.graph import PlannedStep
 from cluster.plan.values import copy_values
-from cluster.vocabulary.copies import LocatedCopy
+from cluster.vocabulary.copies import CopyReason, LocatedCopy
 from cluster.vocabulary.errors import StepFailed
 from runs.attempts import Attempt
 from runs.context import SpecContext
@@ -39,7 +40,7 @@ class Host:
     attempts: list[Attempt] = field(default_factory=list)
     runs: int = 0
 
-    def save(self, **settings: bool) -> LocatedCopy | None:
+    def save(self, **settings: Any) -> LocatedCopy | None:
         """One run of the step."""
         self.runs += 1
         run = SpecContext("demo", f"run-{self.runs}", "default", "default", SPEC)
@@ -139,3 +140,32 @@ def test_earlier_copies_that_cannot_be_removed_do_not_fail_the_step(host: Host, 
     monkeypatch.setattr(BackupStore, "remove_replaced", refuse)
     assert host.save(test=True, only_last=True) is not None
     assert host.attempts[0].changed[-1] == "earlier copies were not removed: read-only"
+
+
+def test_a_backup_has_the_cluster_file_and_says_what_it_is(host: Host) -> None:
+    """Reason, version and revision of etcd are in the description, for `sixstack backups`."""
+    located = host.save(reason=CopyReason.BACKUP)
+    assert located is not None
+    copy = located.copy
+    assert (copy.reason, copy.etcd_version, copy.revision) == (CopyReason.BACKUP, "3.6.6", 1234)
+    files = unpacked(pyrage.decrypt(Path(located.location).read_bytes(), [IDENTITY]))
+    assert json.loads(files["cluster.json"]) == SPEC.model_dump(mode="json", exclude_unset=True)
+
+
+def test_a_backup_without_a_snapshot_fails_and_stores_nothing(host: Host) -> None:
+    """A deletion stores what is there instead."""
+    host.answer = printed(("etcd-data/member/snap/db", b"x"), etcd="data etcd does not answer")
+    with pytest.raises(StepFailed, match="etcd does not answer"):
+        host.save(reason=CopyReason.BACKUP)
+    assert host.store.copies("demo") == ()
+    assert host.save() is not None
+
+
+def test_a_backup_removes_the_oldest_ones(host: Host) -> None:
+    """As many as the cluster file has stay; a copy before a restore removes none."""
+    for _ in range(3):
+        host.save(reason=CopyReason.BACKUP, kept=2)
+    assert [copy.flow_run for copy in host.store.copies("demo")] == ["run-2", "run-3"]
+    assert "removed the earlier copy" in host.attempts[-1].changed[-1]
+    host.save(reason=CopyReason.RESTORE)
+    assert len(host.store.copies("demo")) == 3

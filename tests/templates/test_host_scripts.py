@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 GOLDEN = HERE / "golden"
 MODES = ("ipv4", "dual-stack", "dual-stack-ipv6-first", "ipv6")
 EVERY_MODE = "every-mode"
+SOURCE = values.RestoreSource("default", "20261126T020000000000Z.cp-1", "/root/identity.txt")
 CA_HASH = "sha256:" + "5a" * 32
 
 
@@ -62,6 +63,11 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
         "renew-kubelet-certificate.sh": render("host/renew-kubelet-certificate.sh.j2", **values.kubelet_renewal_values(spec, worker)),
         "save-copy.sh": render("host/save-copy.sh.j2", **values.copy_values(spec, control_plane, CopySettings("default"))),
         "stop-kubelet.sh": render("host/stop-kubelet.sh.j2", cluster=spec.name),
+        "restore.sh": render("host/restore.sh.j2", **values.restore_values(spec, SOURCE), run="run"),
+        "receive-snapshot.sh": render(
+            "host/receive-snapshot.sh.j2", **values.restore_values(spec, SOURCE), run="run", size=3_000_000, kib=268_000
+        ),
+        "list-etcd-keys.sh": render("host/list-etcd-keys.sh.j2", cluster=spec.name),
         "reset.sh": render("host/reset.sh.j2", **values.reset_values(spec, worker)),
         "remove-step-state.sh": render("host/remove-step-state.sh.j2", **values.remove_step_state_values(spec.name)),
     }

@@ -19,7 +19,15 @@ from tests.hosts.test_copy_archive import SOURCE, Printed, unpacked
 
 VALUES = {"cluster": "demo", "snapshot_seconds": 60, "slack_kib": 1}
 DATABASE = b"database" * 1000
-ETCD = "#!/bin/sh\nread -r _\n"  # waits; as for a program, its name is `etcd` in /proc
+ETCD = """#!/bin/sh
+[ "$1" != --version ] || { echo "etcd Version: 3.6.6"; exit; }
+read -r _
+"""  # waits; as for a program, its name is `etcd` in /proc
+STATUS = """#!/bin/sh
+[ "$1 $2" = 'snapshot status' ] && echo '{"hash":1,"revision":1234,"totalKey":10,"version":"3.6.0"}'
+exit ${VERIFIED:-0}
+"""
+KEYS = b'{"kvs":[]}\n'
 SAVES = """#!/bin/sh
 case " $* " in
   *' endpoint status '*) exit ${STATUS:-0} ;;
@@ -29,6 +37,7 @@ case " $* " in
     cat "${0%/*}/snapshot" >"$target"
     exit ${SAVED:-0}
     ;;
+  *' get /registry --prefix --keys-only --write-out=json --rev=1234 '*) echo '{"kvs":[]}'; exit ${LISTED:-0} ;;
 esac
 """
 
@@ -50,7 +59,7 @@ class FakeHost:
     def script(self, **values: object) -> str:
         """The script for these folders. The program of etcd's image is one of the test."""
         text = render("host/save-copy.sh.j2", **{**VALUES, **values})
-        text = text.replace("$process/root/usr/local/bin/etcdctl", f"{self.root}/bin/etcdctl").replace("kubelet --version", "false")
+        text = text.replace("$process/root/usr/local/bin/", f"{self.root}/bin/").replace("kubelet --version", "false")
         for folder in ("/var/lib/sixstack", "/var/lib/etcd", "/etc/kubernetes"):
             text = text.replace(folder, f"{self.root}{folder}")
         return text
@@ -66,7 +75,7 @@ class FakeHost:
         done = self.run(**environment)
         assert done.returncode == 0, done.stderr
         copy = HostCopy("a", Printed(done.stdout))
-        return copy, {} if copy.empty else unpacked(b"".join(copy.archive(SOURCE, lambda: None)))
+        return copy, {} if copy.empty else unpacked(b"".join(copy.archive(SOURCE, lambda: None, b"{}")))
 
     @property
     def work(self) -> Path:
@@ -94,6 +103,7 @@ def etcd(host: FakeHost) -> Iterator[FakeHost]:
     """The same with a process of etcd, and an etcdctl that answers."""
     program = host.write("bin/etcd", ETCD.encode(), 0o755)
     host.write("bin/etcdctl", SAVES.encode(), 0o755)
+    host.write("bin/etcdutl", STATUS.encode(), 0o755)
     host.write("bin/snapshot", DATABASE + hashlib.sha256(DATABASE).digest())
     arguments = [f"--data-dir={host.root}/var/lib/etcd", "--listen-client-urls=https://127.0.0.1:1,https://[::1]:1"]
     process = subprocess.Popen([program, *arguments], stdin=subprocess.PIPE)
@@ -111,24 +121,44 @@ KUBERNETES = {
     "kubernetes/admin.conf": b"kubeconfig",
     "kubernetes/a name with 'quotes'": b"of the owner",
 }
+SNAPSHOT = {"etcd-snapshot.db": DATABASE + hashlib.sha256(DATABASE).digest()}
 DATA = {"etcd-data/member/snap/db": b"bolt", "etcd-data/member/wal/0.wal": b"\0" * 1000}
 
 
 def without_manifest(files: dict[str, bytes]) -> dict[str, bytes]:
     """The files of the host."""
-    return {name: content for name, content in files.items() if name != "manifest.json"}
+    return {name: content for name, content in files.items() if name not in {"manifest.json", "cluster.json"}}
 
 
 def test_an_etcd_that_answers_gives_a_snapshot(etcd: FakeHost) -> None:
     """And everything in /etc/kubernetes; nothing is left on the host."""
     copy, files = etcd.copy()
-    assert (copy.etcd, copy.etcd_reason) == ("snapshot", "")
-    assert without_manifest(files) == {"etcd-snapshot.db": DATABASE + hashlib.sha256(DATABASE).digest(), **KUBERNETES}
+    assert (copy.etcd, copy.etcd_reason, copy.etcd_version, copy.revision) == ("snapshot", "", "3.6.6", 1234)
+    assert without_manifest(files) == {**SNAPSHOT, "etcd-keys.json": KEYS, **KUBERNETES}
     assert not etcd.work.exists()
 
 
+def test_a_snapshot_without_the_list_of_keys_is_a_snapshot(etcd: FakeHost) -> None:
+    """A restore from it cannot say what is newer."""
+    copy, files = etcd.copy(LISTED="1")
+    assert (copy.etcd, without_manifest(files)) == ("snapshot", {**SNAPSHOT, **KUBERNETES})
+
+
+def test_a_snapshot_that_no_etcdutl_verified_says_so(etcd: FakeHost) -> None:
+    """The image of etcd is of another builder; the digest at the end of the snapshot is compared anyway."""
+    (etcd.root / "bin/etcdutl").unlink()
+    copy, files = etcd.copy()
+    assert (copy.etcd, copy.revision, without_manifest(files)) == ("snapshot", None, {**SNAPSHOT, **KUBERNETES})
+    assert "no etcdutl" in copy.etcd_reason
+
+
 @pytest.mark.parametrize(
-    ("environment", "reason"), [({"STATUS": "1"}, "etcd does not answer"), ({"SAVED": "1"}, "etcd did not finish a snapshot")]
+    ("environment", "reason"),
+    [
+        ({"STATUS": "1"}, "etcd does not answer"),
+        ({"SAVED": "1"}, "etcd did not finish a snapshot"),
+        ({"VERIFIED": "1"}, "etcdutl found a fault in the snapshot"),
+    ],
 )
 def test_an_etcd_that_does_not_answer_is_copied_as_it_is(etcd: FakeHost, environment: dict[str, str], reason: str) -> None:
     """The reason is in the answer."""

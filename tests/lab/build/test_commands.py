@@ -34,6 +34,7 @@ def required(command: GoCommand) -> Iterator[tuple[str, str]]:
         ("agnhost", "kubernetes"),
         ("etcd", "etcd"),
         ("etcdctl", "etcd"),
+        ("etcdutl", "etcd"),
         ("coredns", "coredns"),
         ("containerd", "containerd"),
         ("runc", "runc"),
@@ -77,7 +78,7 @@ def test_the_programs_of_one_build_have_names_of_their_own() -> None:
     for command in go_commands(DEFAULT_RELEASE).values():
         groups.setdefault(command.group, []).append(command.output)
     assert all(len(set(outputs)) == len(outputs) for outputs in groups.values())
-    assert ["etcdctl", "server"] in [sorted(outputs) for outputs in groups.values()]
+    assert ["etcdctl", "etcdutl", "server"] in [sorted(outputs) for outputs in groups.values()]
 
 
 def test_a_release_without_modules_is_refused_by_name() -> None:

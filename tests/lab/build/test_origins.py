@@ -20,7 +20,7 @@ def test_a_built_file_names_its_modules_and_packages(tmp_path: Path, release: Ku
     assert (origins["kubelet"].locations, origins["kubelet"].pin) == ((f"k8s.io/kubernetes@v{release.kubernetes}",), Pin.GO_SUM)
     assert origins["containerd"].locations == (f"github.com/containerd/containerd/v2@v{release.containerd}",)
     assert origins["bridge"].locations == (f"github.com/containernetworking/plugins@v{release.cni_plugins}",)
-    assert origins["etcd"].locations == tuple(f"go.etcd.io/etcd/{part}/v3@v{release.etcd}" for part in ("server", "etcdctl"))
+    assert origins["etcd"].locations == tuple(f"go.etcd.io/etcd/{part}/v3@v{release.etcd}" for part in ("server", "etcdctl", "etcdutl"))
     assert origins["runc"].pin is Pin.DEBIAN
     assert origins["kube-proxy"].pin is Pin.DEBIAN
     assert "debian:iptables" in origins["kube-proxy"].locations

@@ -14,6 +14,7 @@ if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
 fi
 # Initializes the cluster's first control plane on this host. An unfinished control plane is reset before the next attempt, a finished one never.
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
+if [ -e "$state/restoring" ]; then refuse "a restore of this control plane did not finish: restore the cluster again, or delete it"; fi
 export KUBECONFIG=/etc/kubernetes/admin.conf
 
 if [ -e "$state/initialized" ] && [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then

@@ -1,0 +1,128 @@
+set -eu
+umask 022
+state=/var/lib/sixstack
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
+cluster=demo
+
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 75 another run's step is running, 1 the step failed
+refuse() { echo "refused: $*" >&2; exit 64; }
+missing() { echo "missing: $*" >&2; exit 65; }
+
+owner=$(cat "$state/owner" 2>/dev/null || true)
+if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
+  refuse "this host belongs to cluster $owner ($state/owner)"
+fi
+# Replaces the control plane on this host by the one of a copy. The snapshot is in $state/restore; the input file kubernetes.tar has the
+# authorities and keys of the copy. Nothing of the present control plane is touched before etcd's data is restored beside it.
+if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
+export KUBECONFIG=/etc/kubernetes/admin.conf
+if [ -e "$state/initialized" ] && [ "$(cat "$state/restored" 2>/dev/null || true)" = run ]; then
+  echo "already restored by this run"
+  exit 0
+fi
+work=$state/restore
+config=''
+remove_work() {
+  if [ -e "$work/image" ]; then ctr -n k8s.io images unmount --rm "$work/image" >/dev/null 2>&1 || umount "$work/image" 2>/dev/null || true; fi
+  rm -rf "$work"
+  if [ -n "$config" ]; then rm -f "$config"; fi
+}
+trap remove_work EXIT
+if ! [ -e "$work/snapshot.db" ]; then refuse "the snapshot is missing: an earlier attempt did not end, restore again"; fi
+
+systemctl start containerd.service
+config=$(mktemp "$state/init.XXXXXX")
+printf '%s\n' '---
+apiVersion: "kubeadm.k8s.io/v1beta4"
+kind: "InitConfiguration"
+"bootstrapTokens": [{"description": "made by kubeadm init, not used", "ttl": "1m0s"}]
+"localAPIEndpoint": {"advertiseAddress": "fd66::11", "bindPort": 6443}
+"nodeRegistration": {"criSocket": "unix:///run/containerd/containerd.sock", "ignorePreflightErrors": ["SystemVerification"], "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "fd66::11"}, {"name": "v", "value": "2"}], "name": "six-1"}
+---
+apiVersion: "kubeadm.k8s.io/v1beta4"
+kind: "ClusterConfiguration"
+"clusterName": "demo"
+"kubernetesVersion": "v1.36.3"
+"controlPlaneEndpoint": "[fd66::11]:6443"
+"imageRepository": "registry.k8s.io"
+"encryptionAlgorithm": "ECDSA-P256"
+"networking": {"dnsDomain": "cluster.local", "podSubnet": "fd44::/64", "serviceSubnet": "fd44:0:0:ffff::/112"}
+"apiServer": {"certSANs": ["six-1", "fd66::11", "198.18.0.11", "fd44:0:0:ffff::1"], "extraArgs": [{"name": "audit-log-path", "value": "/var/log/kubernetes/audit.log"}, {"name": "audit-policy-file", "value": "/etc/kubernetes/sixstack/audit-policy.yaml"}, {"name": "bind-address", "value": "::"}], "extraVolumes": [{"hostPath": "/var/log/kubernetes", "mountPath": "/var/log/kubernetes", "name": "audit-log", "pathType": "DirectoryOrCreate", "readOnly": false}, {"hostPath": "/etc/kubernetes/sixstack", "mountPath": "/etc/kubernetes/sixstack", "name": "sixstack-files", "pathType": "Directory", "readOnly": true}]}
+"controllerManager": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv6", "value": "72"}], "extraVolumes": [{"hostPath": "/etc/kubernetes/sixstack", "mountPath": "/etc/kubernetes/sixstack", "name": "sixstack-files", "pathType": "Directory", "readOnly": true}]}
+"scheduler": {"extraArgs": [{"name": "bind-address", "value": "::1"}, {"name": "leader-elect-retry-period", "value": "1s"}], "extraVolumes": [{"hostPath": "/etc/kubernetes/sixstack", "mountPath": "/etc/kubernetes/sixstack", "name": "sixstack-files", "pathType": "Directory", "readOnly": true}]}
+"etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
+---
+apiVersion: "kubelet.config.k8s.io/v1beta1"
+kind: "KubeletConfiguration"
+"cgroupDriver": "cgroupfs"
+"clusterDomain": "cluster.local"
+"address": "::"
+"healthzBindAddress": "::1"
+"failCgroupV1": false
+---
+apiVersion: "kubeproxy.config.k8s.io/v1alpha1"
+kind: "KubeProxyConfiguration"
+"mode": "iptables"
+"clusterCIDR": "fd44::/64"
+"bindAddress": "::"
+"healthzBindAddress": "[::]:10256"
+"metricsBindAddress": "[::1]:10249"
+"conntrack": {"maxPerCore": 0}' >"$config"
+
+# --- the snapshot, with etcdutl of the image that will run it
+image=$(kubeadm config images list --config "$config" 2>/dev/null | grep '/etcd:')
+mkdir "$work/image"
+ctr -n k8s.io images mount "$image" "$work/image" >/dev/null
+etcdutl="$work/image/usr/local/bin/etcdutl"
+if ! [ -x "$etcdutl" ]; then missing "the image $image has no etcdutl"; fi
+revision=$("$etcdutl" snapshot status "$work/snapshot.db" --write-out=json | sed -n 's/.*"revision": *\([0-9]\{1,\}\).*/\1/p')
+# Clients that watched the lost state must not find their revision again. Microseconds since 1970 are more than any revision that a cluster had,
+# also one that was restored before: etcd makes less than a million changes a second.
+bump=$(($(date +%s) * 1000000 - revision))
+if [ "$bump" -lt 1000000000 ]; then bump=1000000000; fi
+echo "the snapshot has revision $revision; the restored data begins at $((revision + bump))"
+"$etcdutl" snapshot restore "$work/snapshot.db" --data-dir "$work/etcd" --name six-1 \
+  --initial-cluster 'six-1=https://[fd66::11]:2380' --initial-advertise-peer-urls 'https://[fd66::11]:2380' \
+  --bump-revision "$bump" --mark-compacted
+rm -f "$work/snapshot.db"
+ctr -n k8s.io images unmount --rm "$work/image" >/dev/null
+rmdir "$work/image" 2>/dev/null || true
+
+# --- from here on, the control plane is unfinished
+echo 20261126T020000000000Z.cp-1 >"$state/restoring"
+sync "$state/restoring" "$state"
+rm -f "$state/initializing" "$state/initialized" "$state/restored" "$state/authority"
+for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml; do
+  if [ -e "$leftover" ]; then
+    echo "found $leftover: resetting this control plane"
+    # until a later attempt has finished
+    mkdir -p "$state/unfinished/pki" "$state/unfinished/etcd"
+    cp -a /etc/kubernetes/pki/. "$state/unfinished/pki" 2>/dev/null || true
+    if [ -e /var/lib/etcd/member ]; then
+      rm -rf "$state/unfinished/etcd/member"
+      cp -a /var/lib/etcd/member "$state/unfinished/etcd"
+    fi
+    timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
+    rm -rf /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki
+    for link in cni0 flannel.1 flannel-v6.1 vxlan.calico vxlan-v6.calico; do ip link delete "$link" 2>/dev/null || true; done
+    rm -rf /var/lib/cni /run/flannel /etc/cni/net.d/10-flannel.conflist /var/lib/calico /etc/cni/net.d/10-calico.conflist
+    break
+  fi
+done
+mkdir -p /etc/kubernetes /var/lib/etcd
+chmod 0700 /var/lib/etcd
+(umask 077 && tar -x -p --no-same-owner -C /etc/kubernetes -f "$SIXSTACK_STEP_DIR/kubernetes.tar")
+mv "$work/etcd/member" /var/lib/etcd/member
+sync /var/lib/etcd
+echo run >"$state/restored"
+kubeadm init --config "$config" --skip-token-print --skip-certificate-key-print --ignore-preflight-errors=DirAvailable--var-lib-etcd
+
+# CoreDNS waits for a pod network, so it has not read the Corefile yet
+corefile=$(kubectl -n kube-system get configmap coredns -o jsonpath='{.data.Corefile}')
+corefile=$(printf '%s\n' "$corefile" | sed 's|forward \. /etc/resolv.conf|forward . [fd66::53]:53|')
+kubectl -n kube-system create configmap coredns --from-literal=Corefile="$corefile" --dry-run=client -o yaml | kubectl replace -f -
+sha256sum </etc/kubernetes/pki/ca.crt >"$state/authority" # reset refuses a host with another CA
+sync "$state/authority"
+mv "$state/restoring" "$state/initialized" # one rename: the control plane is unfinished until here, and finished from here
+sync "$state"
+rm -rf "$state/unfinished"
