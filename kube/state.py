@@ -14,8 +14,11 @@ from cluster.vocabulary.families import Network
 from cluster.vocabulary.spec import Taint, TaintEffect
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
 from kube.client import Document, KubeApi
+from kube.drain import CORDONED
 from kube.nodes import MANAGED, internal_addresses
 from kube.wait import NODES, deployment_available
+
+ADDONS = ("coredns", "kube-proxy")  # kubeadm installs and upgrades them
 
 
 def read_state(api: KubeApi) -> ClusterState:
@@ -38,6 +41,7 @@ def read_state(api: KubeApi) -> ClusterState:
         kubeadm=_kubeadm(config_maps, "kubeadm-config", "ClusterConfiguration"),
         kubelet=_kubeadm(config_maps, "kubelet-config", "kubelet"),
         kube_proxy=_kubeadm(config_maps, "kube-proxy", "config.conf"),
+        images=_addon_images(workloads),
         dns_domain=_domain(corefile),
         dns_upstreams=_upstreams(corefile),
     )
@@ -65,6 +69,7 @@ def node_state(node: Document) -> NodeState:
         pod_ranges=tuple(ip_network(cidr) for cidr in spec.get("podCIDRs", [])),
         kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         unschedulable=bool(spec.get("unschedulable", False)),
+        cordoned_by_sixstack=CORDONED in metadata.get("annotations", {}),
         managed_labels=tuple(managed.get("labels", ())),
         managed_taints=tuple(managed.get("taints", ())),
     )
@@ -74,6 +79,15 @@ def _workload(document: Document) -> Workload:
     metadata = document["metadata"]
     image = document["spec"]["template"]["spec"]["containers"][0]["image"]
     return Workload(metadata["name"], image, metadata.get("annotations", {}))
+
+
+def _addon_images(workloads: list[Document]) -> dict[str, str]:
+    """The images of the workloads that kubeadm installs."""
+    return {
+        workload["metadata"]["name"]: workload["spec"]["template"]["spec"]["containers"][0]["image"]
+        for workload in workloads
+        if workload["metadata"]["namespace"] == "kube-system" and workload["metadata"]["name"] in ADDONS
+    }
 
 
 def _block_sizes(api: KubeApi, pools_path: str) -> dict[Network, int]:

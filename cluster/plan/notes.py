@@ -15,15 +15,10 @@ from cluster.vocabulary.spec import Role
 
 def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterState) -> Iterator[str]:
     """One sentence for each finding that the plan does not change."""
-    names = {host.name for host in spec.hosts}
     for host in spec.hosts:
         if host.name not in facts:
             yield f"{host.name} was not reached: no step is planned for it"
-    for node in state.nodes:
-        if node.name not in names:
-            yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"
-        elif node.unschedulable:
-            yield f"node {node.name} is cordoned and stays cordoned"
+    yield from unchanged_nodes(spec, state)
     for host in spec.hosts:
         found = facts.get(host.name)
         if found is not None and host.role is Role.CONTROL_PLANE and found.kubernetes.kubelet_active and not state.nodes:
@@ -31,6 +26,18 @@ def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterStat
     if not pod_network(spec).installed and state.nodes and state.cni is None and not state.cni_detail:
         yield "the file has no pod network (cni: none) and none is installed: nodes stay NotReady until you apply one"
     yield from unapplied(spec, state)
+
+
+def unchanged_nodes(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
+    """Nodes that the file does not list, and nodes that their owner cordoned."""
+    names = {host.name for host in spec.hosts}
+    for node in state.nodes:
+        if node.name not in names:
+            yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"
+        elif node.unschedulable and not node.cordoned_by_sixstack:
+            yield f"node {node.name} is cordoned and stays cordoned"
+        elif node.unschedulable:
+            yield f"node {node.name} is cordoned: an upgrade or a removal did not end. Run it again"
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:
