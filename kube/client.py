@@ -41,7 +41,10 @@ _READ = 1 << 16
 _LONGEST_MESSAGE = 2000
 
 # temporary answers: overloaded, starting, etcd without a leader, a webhook that has not started
-PASSING = frozenset({429, 500, 502, 503, 504})
+_TOO_MANY = 429
+PASSING = frozenset({_TOO_MANY, 500, 502, 503, 504})
+
+DISRUPTION_BUDGET = "DisruptionBudget"  # the reason of a refused eviction
 
 
 class ApiRefused(ClusterError):
@@ -307,9 +310,19 @@ def refusal(request: str, status: int, data: bytes) -> ApiRefused | ApiUnavailab
         answer = json.loads(data)
     status_object: Document = answer if isinstance(answer, dict) else {}
     message = str(status_object.get("message") or data[:500].decode(errors="replace").strip())[:_LONGEST_MESSAGE]
+    if status == _TOO_MANY and (budget := _budget(status_object)):
+        return ApiRefused(request, status, DISRUPTION_BUDGET, f"{message} {budget}"[:_LONGEST_MESSAGE])
     if status in PASSING:
         return ApiUnavailable(f"the Kubernetes API cannot do {request} now: {status} {message}")
     return ApiRefused(request, status, str(status_object.get("reason", ""))[:_LONGEST_MESSAGE], message)
+
+
+def _budget(status_object: Document) -> str:
+    """The cause of an eviction that a budget forbids, which has the status of an overloaded server; "" for any other refusal."""
+    details = status_object.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    found = [cause for cause in causes if isinstance(cause, dict)] if isinstance(causes, list) else []
+    return " ".join(str(cause.get("message", "")) for cause in found if cause.get("reason") == DISRUPTION_BUDGET)
 
 
 def segment(name: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 from prefect.tasks import Task
 
-from cluster.plan import create, delete, host_network, test_hosts
+from cluster.plan import create, delete, drain, host_network, test_hosts
+from tasks.drain_node import drain_node
 from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni, wait_network
 from tasks.join_worker import join_worker
@@ -38,6 +39,7 @@ TASKS: Mapping[str, Task[..., Any]] = {
     delete.SAVE_COPY: save_copy,
     delete.RESET_HOST: reset_host,
     delete.REMOVE_KUBECONFIG: remove_kubeconfig,
+    drain.DRAIN_NODE: drain_node,
     host_network.SET_HOST_NETWORK: set_deployment,
     host_network.UNDO_HOST_NETWORK: undo_deployment,
     test_hosts.MARK_TEST_HOST: mark_test_host,

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from bundle.faults import BUNDLE_PROBLEMS
 from cluster.file.reader import SHAPES
 from cluster.plan.copies import NOT_COPIED
+from cluster.plan.drain import NOT_DRAINED
 from cluster.plan.immutable import CODE as IMMUTABLE
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
@@ -99,6 +100,10 @@ def problems() -> str:
         "delete-cluster changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_COPIED.items()),
+        "\n## Refusals of a drain\n",
+        "No pod of a node with an error is evicted. With force, these pods are deleted.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_DRAINED.items()),
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",

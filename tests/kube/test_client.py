@@ -100,6 +100,19 @@ def test_an_overloaded_or_starting_server_is_retryable(tls_server: Server, statu
         api.get("/api/v1/nodes")
 
 
+def test_an_eviction_that_a_budget_forbids_is_refused_and_not_an_overload(tls_server: Server) -> None:
+    """Both have the status 429. The message has the cause; a cause of another form is an overload."""
+    cause = {"reason": "DisruptionBudget", "message": "The disruption budget web needs 2 healthy pods and has 2 currently"}
+    status = {"kind": "Status", "message": "Cannot evict pod as it would violate the pod's disruption budget."}
+    tls_server.answers = [(429, {**status, "details": {"causes": [cause]}}), (429, {**status, "details": {"causes": ["odd"]}})]
+    with connect(tls_server.kubeconfig(), tls_server.dial) as api:
+        with pytest.raises(ApiRefused, match="web needs 2 healthy pods") as caught:
+            api.create("/eviction", {})
+        assert (caught.value.status, caught.value.reason) == (429, "DisruptionBudget")
+        with pytest.raises(ApiUnavailable):
+            api.create("/eviction", {})
+
+
 @pytest.mark.parametrize(("status", "reason"), [(403, "Forbidden"), (409, "Conflict"), (422, "Invalid")])
 def test_a_refusal_has_the_message_of_the_server(tls_server: Server, status: int, reason: str) -> None:
     """The error has status, reason and message, and can be pickled (task runners move errors between processes)."""
