@@ -68,9 +68,7 @@ def wait_until(
     raise ClusterError(f"{what}: not done after {limit.total_seconds():.0f} s: {_sentence(missing)}")
 
 
-def wait_nodes_ready(
-    api: KubeApi, names: Iterable[str], limit: timedelta, on_change: OnChange | None = None, *, version: str = ""
-) -> None:
+def wait_nodes_ready(api: KubeApi, names: Iterable[str], limit: timedelta, on_change: OnChange | None = None, *, version: str = "") -> None:
     """Wait until each named node exists and is Ready; ClusterError names the others with the reason from kubelet.
 
     `version`: that its kubelet must have. A node stays Ready for 40 s without its kubelet, so that Ready alone does not show a new one.

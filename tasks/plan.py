@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import NoBlock, load
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
-from bundle.manifest import BundleManifest
+from bundle.manifest import BundleFile, BundleManifest
 from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.host_paths import Connectivity
@@ -95,19 +95,19 @@ def make_plan(
     errors = (*uninspected, *errors_in(problems))
     resolved = None if errors else resolve(spec, facts)
     # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
-    state = None if errors or resolved is None else _state(resolved, facts, run)
+    state = None if errors or resolved is None else cluster_state(resolved, facts, run)
     existing = observed_cluster(resolved or spec, facts, state)
     if changed := immutable_changes(resolved or spec, existing):
         raise ImmutableChange((*errors, *changed), migration(existing.as_spec(resolved or spec), resolved or spec))
     if errors or resolved is None:
         raise CannotApply(errors)
-    network, saved = network_digest(network_documents(resolved)), _kubeconfig_saved(resolved, facts)
-    plan = plan_create(resolved, facts, _wanted(resolved, manifest), state, network=network, kubeconfig_saved=saved, verify=verify)
+    network, saved = network_digest(network_documents(resolved)), kubeconfig_saved(resolved, facts)
+    plan = plan_create(resolved, facts, wanted_files(resolved, manifest), state, network=network, kubeconfig_saved=saved, verify=verify)
     warnings = tuple(problem for problem in problems if problem.severity is Severity.WARNING)
     return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images), *bundle.remarks())
 
 
-def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
+def kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
     """Whether a block of this cluster exists. A block of an earlier cluster of the same name has another CA."""
     try:
         block = load(SavedKubeconfig, block_name(spec.name))
@@ -116,9 +116,9 @@ def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> boo
     return block.ca_hash == facts[topology(spec).seed.name].kubernetes.ca_hash
 
 
-def _state(spec: ResolvedSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
+def cluster_state(spec: ResolvedSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
     """The state from the API server; None when no control plane of this cluster has one yet, or it does not answer."""
-    if not any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets):
+    if not any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets if host.name in facts):
         return None
     try:
         return read_state(cluster_api(cluster_context(run, spec)))
@@ -132,11 +132,14 @@ def _runs_api(spec: ResolvedSpec, found: HostFacts) -> bool:
     return found.kubernetes.admin_config and found.owner == spec.name and not unfinished
 
 
-def _wanted(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+def wanted_files(
+    spec: ResolvedSpec, manifest: BundleManifest, only: Callable[[BundleFile], bool] = lambda _file: True
+) -> dict[str, HostFiles]:
+    """What each host needs from the bundle, by host; `only` selects files."""
     images = network_images(spec)
     wanted = {}
     for host in spec.hosts:
-        files = manifest.for_host(host.role.value, images)
+        files = [file for file in manifest.for_host(host.role.value, images) if only(file)]
         wanted[host.name] = HostFiles(
             files=frozenset(file.content_sha256 for file in files if file.target is not None),
             images=frozenset(reference for file in files for reference in file.images),

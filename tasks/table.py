@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.tasks import Task
 
-from cluster.plan import create, delete, drain, host_network, test_hosts
+from cluster.plan import create, delete, drain, host_network, test_hosts, upgrade
 from tasks.drain_node import drain_node
 from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni, wait_network
@@ -21,6 +21,9 @@ from tasks.remove_kubeconfig import remove_kubeconfig
 from tasks.reset_host import reset_host
 from tasks.save_copy import save_copy
 from tasks.set_host_network import set_deployment, undo_deployment
+from tasks.stage_bundle import stage_bundle
+from tasks.upgrade_control_plane import upgrade_control_plane
+from tasks.upgrade_node import uncordon_node, upgrade_kubelet, upgrade_node
 from tasks.verify_network import verify_network
 from tasks.wait_ready import wait_dns, wait_ready
 
@@ -44,4 +47,9 @@ TASKS: Mapping[str, Task[..., Any]] = {
     host_network.UNDO_HOST_NETWORK: undo_deployment,
     test_hosts.MARK_TEST_HOST: mark_test_host,
     test_hosts.UNMARK_TEST_HOST: unmark_test_host,
+    upgrade.STAGE_BUNDLE: stage_bundle,
+    upgrade.UPGRADE_CONTROL_PLANE: upgrade_control_plane,
+    upgrade.UPGRADE_NODE: upgrade_node,
+    upgrade.UPGRADE_KUBELET: upgrade_kubelet,
+    upgrade.UNCORDON_NODE: uncordon_node,
 }

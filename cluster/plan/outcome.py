@@ -84,3 +84,27 @@ def delete_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
         lines = [f"cluster {spec.name} is deleted from {', '.join(hosts) or 'no host'}"]
     lines += [f"- copy of {subject}: {outcome.result}" for subject, outcome in copies.items() if outcome.result is not None]
     return "\n".join([*lines, *(f"- {note}" for note in plan.notes)]), not failed
+
+
+def upgrade_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome], states: Mapping[str, str]) -> tuple[str, bool]:
+    """The result of a plan of upgrade-cluster, and whether every step succeeded. `states`: of the hosts with a failed step."""
+    failures = {host.name: failure_on(plan, outcomes, host.name) for host in spec.hosts}
+    failed = {name: failure for name, failure in failures.items() if failure is not None}
+    others = {step.kind: outcomes[step.id].failure for step in plan.steps_on(CLUSTER) if outcomes[step.id].started}
+    broken = {kind: failure for kind, failure in others.items() if failure is not None}
+    if not failed and not broken:
+        lines = [f"cluster {spec.name} has {spec.version}"]
+    else:
+        lines = [f"cluster {spec.name} is not fully upgraded to {spec.version}; run this again to continue at the failed host:"]
+        begun = {
+            name for name in failed if any(outcomes[step.id].started for step in plan.steps_on(name) if not outcomes[step.id].succeeded)
+        }
+        lines += [f"- {host.name}: done" for host in spec.hosts if host.name not in failed]
+        lines += [
+            f"- {name}: FAILED: {failure} ({states.get(name, 'its state is unknown')})" for name, failure in failed.items() if name in begun
+        ]
+        lines += [f"- {name}: not begun" for name in failed if name not in begun]
+        lines += [f"- {kind} failed: {failure}" for kind, failure in broken.items()]
+    copies = [outcomes[step.id].result for step in plan.steps if step.kind == SAVE_COPY]
+    lines += [f"- copy: {copy}" for copy in copies if copy is not None]
+    return "\n".join([*lines, *(f"- {note}" for note in plan.notes)]), not failed and not broken

@@ -19,7 +19,14 @@ from cluster.plan.delete import SAVE_COPY
 from cluster.plan.drain import DRAIN_NODE, DRAIN_SECONDS, drain_values
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.plan.notes import unchanged_nodes
-from cluster.plan.values import HostFiles, copy_values, prepare_values, restart_kubelet_values, upgrade_control_plane_values, upgrade_node_values
+from cluster.plan.values import (
+    HostFiles,
+    copy_values,
+    prepare_values,
+    restart_kubelet_values,
+    upgrade_control_plane_values,
+    upgrade_node_values,
+)
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host, Role
 from cluster.vocabulary.topology import Topology, topology

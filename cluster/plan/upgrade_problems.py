@@ -9,6 +9,7 @@ from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.upgrade_state import UpgradeState
 from cluster.vocabulary.problems import Problem, Severity
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.releases import minor_text
 from cluster.vocabulary.spec import ClusterSpec
 
@@ -23,8 +24,6 @@ NOT_UPGRADED = {
     "etcd-not-healthy": "A member of etcd is not healthy, or the API server does not reach etcd.",
     "deprecated-api-in-use": "Clients use an API that the new version no longer has.",
     "too-little-disk-to-upgrade": "/var/lib has too little free space for the new files and images.",
-    "max-unavailable": "The number of workers that are upgraded at the same time is not a number from 1.",
-    "drain-seconds": "The time limit of a drain is not a number of seconds.",
 }
 
 KUBELET_SKEW = 3  # minors: https://kubernetes.io/releases/version-skew-policy/#kubelet
@@ -57,13 +56,17 @@ def upgrade_problems(
     )
 
 
-def setting_problems(max_unavailable: object, drain_seconds: object) -> tuple[Problem, ...]:
+def setting_problems(max_unavailable: object, drain_seconds: object, **switches: object) -> tuple[Problem, ...]:
     """The parameters of the flow, which may have any type."""
     problems = []
-    if type(max_unavailable) is not int or max_unavailable < 1:
-        problems.append(_problem("max-unavailable", "max_unavailable", f"{max_unavailable!r} is not a number from 1", "Write a number such as 1."))
-    if type(drain_seconds) is not int or drain_seconds < 1:
-        problems.append(_problem("drain-seconds", "drain_seconds", f"{drain_seconds!r} is not a number of seconds", "Write a number such as 300."))
+    for name, value, example in (("max_unavailable", max_unavailable, 1), ("drain_seconds", drain_seconds, 300)):
+        if type(value) is not int or value < 1:
+            problems.append(_problem("out-of-range", name, f"{quoted(value)} is not a number from 1", f"Write a number such as {example}."))
+    for name, value in switches.items():
+        if not isinstance(value, bool):  # the text `false` would be true
+            problems.append(
+                _problem("wrong-type", name, f"expected true or false, got {quoted(value)}", "Write true or false, without quotes.")
+            )
     return tuple(problems)
 
 
@@ -121,7 +124,9 @@ def _kubelet_skew(spec: ClusterSpec, state: ClusterState, upgrade: UpgradeState)
                 "Install the kubelet of the API server's version on this node.",
             )
         if wanted is not None and wanted[1] > kubelet[1] + KUBELET_SKEW:
-            how = "Upgrade it first" if node.name in names else "Upgrade it by hand or remove it from the cluster: the file does not list it"
+            how = (
+                "Upgrade it first" if node.name in names else "Upgrade it by hand or remove it from the cluster: the file does not list it"
+            )
             yield _problem(
                 "kubelet-too-old",
                 f"nodes/{node.name}",
