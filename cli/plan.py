@@ -16,6 +16,7 @@ from cluster.vocabulary.control_characters import without_control
 
 if TYPE_CHECKING:
     from cluster.facts.host_facts import HostFacts
+    from cluster.plan.graph import Plan
     from cluster.vocabulary.errors import CannotApply
     from cluster.vocabulary.migration import Migration
     from cluster.vocabulary.problems import Problem
@@ -31,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0 for every plan; the JSON has `steps`, which is empty when the cluster matches its file."""
+    """0 for every plan, also that of an upgrade; the JSON has `steps`, which is empty when the cluster matches its file."""
     reading = read(options.cluster)
     if isinstance(reading, int):
         return reading
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from runs.cluster_api import close_api
     from runs.context import RunContext
     from runs.sessions import close_sessions, open_sessions
-    from tasks.plan import make_plan, probe_connectivity
+    from tasks.plan import is_upgrade, make_plan, probe_connectivity
 
     require_server()
     run = RunContext(cluster=spec.name, id=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
@@ -55,7 +56,12 @@ def run(options: argparse.Namespace) -> int:
         facts, uninspected = _inspect(spec, run)
         try:
             tried = probe_connectivity(spec, facts, run)
-            _, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=not options.no_verify)
+            try:
+                _, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=not options.no_verify)
+            except CannotApply as error:
+                if not is_upgrade(error):
+                    raise
+                plan, warnings = _upgrade(spec, facts, run)
         except CannotApply as error:
             return _refused(error, options.output)
     finally:
@@ -68,6 +74,17 @@ def run(options: argparse.Namespace) -> int:
         print(problem_lines(warnings))
     print(without_control(plan.as_text()))
     return SUCCESS
+
+
+def _upgrade(spec: ClusterSpec, facts: dict[str, HostFacts], run: RunContext) -> tuple[Plan, tuple[Problem, ...]]:
+    """What `sixstack upgrade` does, and the warnings: the file and the cluster differ in the version and in nothing that cannot change."""
+    from cluster.plan.upgrade import UpgradeSettings
+    from runs.copies import find_copy_settings
+    from tasks.plan_upgrade import make_upgrade_plan
+
+    copies, uncopied = find_copy_settings(spec, facts)
+    _, plan, warnings = make_upgrade_plan(spec, facts, uncopied, copies, UpgradeSettings(), run)
+    return plan, warnings
 
 
 def _inspect(spec: ClusterSpec, run: RunContext) -> tuple[dict[str, HostFacts], list[Problem]]:

@@ -6,14 +6,16 @@ from prefect import flow
 
 from cluster.plan.delete import RESET_HOST
 from cluster.plan.drain import DRAIN_SECONDS
+from cluster.plan.graph import Plan
 from cluster.plan.outcome import upgrade_summary
-from cluster.plan.upgrade import UPGRADE_CONTROL_PLANE, UPGRADE_NODE, UpgradeSettings
+from cluster.plan.resolution import resolve_offline
+from cluster.plan.upgrade import UPGRADE_CONTROL_PLANE, UPGRADE_NODE, UpgradeSettings, interrupted_control_planes, plan_resume
 from cluster.plan.upgrade_problems import setting_problems
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
-from runs.context import cluster_context
+from runs.context import ClusterContext, cluster_context
 from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
@@ -51,17 +53,27 @@ def upgrade_cluster(
     if problems := setting_problems(max_unavailable, drain_seconds, force=force, without_copy=without_copy):
         raise CannotUpgrade(problems)
     settings = UpgradeSettings(max_unavailable, drain_seconds, force)
+    awaited = (RESET_HOST, UPGRADE_CONTROL_PLANE, UPGRADE_NODE)
     with cluster_run(run, wait_seconds):
-        facts, uninspected = inspect_hosts(spec.hosts, run, awaited=(RESET_HOST, UPGRADE_CONTROL_PLANE, UPGRADE_NODE))
+        facts, uninspected = inspect_hosts(spec.hosts, run, awaited)
+        if interrupted := interrupted_control_planes(spec, facts):
+            resolved = resolve_offline(spec)
+            _execute(plan_resume(resolved, interrupted), cluster_context(run, resolved))
+            facts, uninspected = inspect_hosts(spec.hosts, run, awaited)
         copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts)
         resolved, plan = plan_cluster_upgrade(spec, facts, (*uninspected, *uncopied), copies, settings, run)
-        on_cluster = cluster_context(run, resolved)
-        outcomes = execute(plan, TASKS, on_cluster)
-        failed = [
-            name for name in (host.name for host in spec.hosts) if any(not outcomes[step.id].succeeded for step in plan.steps_on(name))
-        ]
-        text, succeeded = upgrade_summary(resolved, plan, outcomes, host_states(failed, on_cluster))
+        text = _execute(plan, cluster_context(run, resolved))
         summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
         report_progress(run, text)
+
+
+def _execute(plan: Plan, run: ClusterContext) -> str:
+    """Execute a plan; the summary. ClusterError has it when a step failed, with the state of the host."""
+    outcomes = execute(plan, TASKS, run)
+    names = [host.name for host in run.spec.hosts]
+    failed = [name for name in names if any(outcomes[step.id].failed for step in plan.steps_on(name))]
+    text, succeeded = upgrade_summary(run.spec, plan, outcomes, host_states(failed, run))
+    if not succeeded:
+        summary_artifact(run, text)
+        raise ClusterError(text)
+    return text

@@ -15,7 +15,7 @@ from cluster.migration import migration
 from cluster.plan.create import INIT_CONTROL_PLANE, plan_create
 from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
-from cluster.plan.immutable import immutable_changes
+from cluster.plan.immutable import UPGRADE_NEEDED, immutable_changes
 from cluster.plan.resolution import resolve, resolved_problems
 from cluster.plan.values import HostFiles
 from cluster.rules.on_facts import check_facts
@@ -105,6 +105,11 @@ def make_plan(
     plan = plan_create(resolved, facts, wanted_files(resolved, manifest), state, network=network, kubeconfig_saved=saved, verify=verify)
     warnings = tuple(problem for problem in problems if problem.severity is Severity.WARNING)
     return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images), *bundle.remarks())
+
+
+def is_upgrade(error: CannotApply) -> bool:
+    """Whether create-cluster refuses a file only because the cluster has another version."""
+    return {problem.code for problem in error.problems} == {UPGRADE_NEEDED}
 
 
 def kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:

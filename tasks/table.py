@@ -22,6 +22,7 @@ from tasks.reset_host import reset_host
 from tasks.save_copy import save_copy
 from tasks.set_host_network import set_deployment, undo_deployment
 from tasks.stage_bundle import stage_bundle
+from tasks.update_settings import update_settings
 from tasks.upgrade_control_plane import upgrade_control_plane
 from tasks.upgrade_node import uncordon_node, upgrade_kubelet, upgrade_node
 from tasks.verify_network import verify_network
@@ -48,6 +49,7 @@ TASKS: Mapping[str, Task[..., Any]] = {
     test_hosts.MARK_TEST_HOST: mark_test_host,
     test_hosts.UNMARK_TEST_HOST: unmark_test_host,
     upgrade.STAGE_BUNDLE: stage_bundle,
+    upgrade.UPDATE_SETTINGS: update_settings,
     upgrade.UPGRADE_CONTROL_PLANE: upgrade_control_plane,
     upgrade.UPGRADE_NODE: upgrade_node,
     upgrade.UPGRADE_KUBELET: upgrade_kubelet,

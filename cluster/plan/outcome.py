@@ -36,6 +36,11 @@ class StepOutcome:
         return not isinstance(self.error, NotStarted)
 
     @property
+    def failed(self) -> bool:
+        """The step ran and ended with an error."""
+        return self.started and not self.succeeded
+
+    @property
     def failure(self) -> str | None:
         """The error for people, redacted; None when the step succeeded."""
         return None if self.error is None else redact(str(self.error)) or type(self.error).__name__

@@ -19,6 +19,7 @@ from cluster.plan.delete import SAVE_COPY
 from cluster.plan.drain import DRAIN_NODE, DRAIN_SECONDS, drain_values
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.plan.notes import unchanged_nodes
+from cluster.plan.upgraded_settings import changed_names, upgraded_settings
 from cluster.plan.values import (
     HostFiles,
     copy_values,
@@ -28,10 +29,11 @@ from cluster.plan.values import (
     upgrade_node_values,
 )
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import Host, Role
+from cluster.vocabulary.spec import ClusterSpec, Host, Role
 from cluster.vocabulary.topology import Topology, topology
 
 STAGE_BUNDLE = "stage-bundle"
+UPDATE_SETTINGS = "update-settings"
 UPGRADE_CONTROL_PLANE = "upgrade-control-plane"
 UPGRADE_NODE = "upgrade-node"
 UPGRADE_KUBELET = "upgrade-kubelet"
@@ -80,6 +82,7 @@ def plan_upgrade(
     # The whole order. Each method says what its steps wait for.
     upgrade.save_copies(copies)
     upgrade.stage_bundles()
+    upgrade.update_settings()
     upgrade.upgrade_control_planes()
     upgrade.publish_kubeconfig(saved=kubeconfig_saved)
     upgrade.install_network(network)
@@ -87,6 +90,33 @@ def plan_upgrade(
     upgrade.upgrade_nodes()
     upgrade.verify_network()
     return upgrade.builder.build(upgrade.notes(copies))
+
+
+def interrupted_control_planes(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Host, ...]:
+    """Control planes on which the power failed while kubeadm replaced a manifest. Without it, the API server may not run, and nothing can be planned."""
+    return tuple(host for host in spec.control_planes if host.name in facts and _is_interrupted(spec, facts[host.name]))
+
+
+def plan_resume(spec: ResolvedSpec, hosts: Sequence[Host]) -> Plan:
+    """Finish the interrupted step of these control planes, one after the other; then the rest can be planned."""
+    builder = PlanBuilder(spec.name)
+    needs: Ids = ()
+    for host in hosts:
+        values = upgrade_control_plane_values(spec, host, seed=host == topology(spec).seed)
+        reason = "an earlier upgrade was interrupted while it replaced a manifest"
+        needs = builder.add(UPGRADE_CONTROL_PLANE, host.name, reason=reason, values=values, needs=needs)
+    return builder.build()
+
+
+def _is_interrupted(spec: ClusterSpec, facts: HostFacts) -> bool:
+    found, last = facts.kubernetes, next((step for step in facts.steps if step.name == UPGRADE_CONTROL_PLANE), None)
+    unfinished = last is not None and not last.running and last.exit_code != 0
+    return (
+        facts.owner == spec.name
+        and unfinished
+        and found.admin_config
+        and not {*KUBERNETES_COMPONENTS, "etcd"} <= found.static_images.keys()
+    )
 
 
 @dataclass
@@ -126,6 +156,13 @@ class _UpgradePlan:
             reason = f"{len(files)} file(s) and {len(images)} image(s) of {self.spec.version} are missing" if needed else None
             self.ready_steps += self.builder.add(STAGE_BUNDLE, host.name, reason=reason)
 
+    def update_settings(self) -> None:
+        """kubeadm takes the settings of the new components from the ConfigMaps of the cluster."""
+        documents = upgraded_settings(self.spec, self.state) if self._stale_control_planes() else {}
+        names = ", ".join(changed_names(self.spec, self.state))
+        reason = f"the file, or the new version, changes {names}" if documents else None
+        self.ready_steps += self.builder.add(UPDATE_SETTINGS, reason=reason, values=documents, needs=self.ready_steps)
+
     def upgrade_control_planes(self) -> None:
         """One after the other. All API servers are new before the first kubelet is, as a kubelet may reach any of them."""
         needs = list(self.ready_steps)
@@ -134,7 +171,7 @@ class _UpgradePlan:
             step = self.builder.add(UPGRADE_CONTROL_PLANE, host, reason=reason, values=values, needs=needs)
             self.control_plane_steps += step
             needs = list(step)
-        self.before_nodes = [*self.ready_steps, *self.control_plane_steps]
+        self.before_nodes = needs
 
     def publish_kubeconfig(self, *, saved: bool) -> None:
         """kubeadm renews the certificates of the components that it upgrades, and that of admin.conf."""
@@ -146,13 +183,13 @@ class _UpgradePlan:
         """The pod network works on every node before the first one is drained."""
         reason = reasons.to_install_network(self.spec, self.state, digest)
         step = self.builder.add(INSTALL_CNI, reason=reason, needs=self.before_nodes)
-        self.before_nodes += step
-        self.before_nodes += self.builder.add(WAIT_NETWORK, reason="the pod network was applied" if step else None, needs=step)
+        waits = self.builder.add(WAIT_NETWORK, reason="the pod network was applied" if step else None, needs=step)
+        self.before_nodes = [*waits] or self.before_nodes
 
     def wait_for_dns(self) -> None:
         """kubeadm upgrades CoreDNS with the last control plane."""
         reason = "kubeadm upgrades CoreDNS" if self.control_plane_steps else None
-        self.before_nodes += self.builder.add(WAIT_DNS, reason=reason, needs=self.before_nodes)
+        self.before_nodes = [*self.builder.add(WAIT_DNS, reason=reason, needs=self.before_nodes)] or self.before_nodes
 
     def upgrade_nodes(self) -> None:
         """Control planes one by one, then workers in batches. A batch waits for the whole one before it."""

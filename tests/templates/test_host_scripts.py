@@ -53,6 +53,15 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
         "rejoin.sh": render("host/join.sh.j2", **values.join_values(spec, worker, recreate=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
         "save-copy.sh": render("host/save-copy.sh.j2", **values.copy_values(spec, control_plane, CopySettings("default"))),
+        "upgrade-control-plane.sh": render(
+            "host/upgrade-control-plane.sh.j2", **values.upgrade_control_plane_values(spec, control_plane, seed=True)
+        ),
+        "upgrade-joining-control-plane.sh": render(
+            "host/upgrade-control-plane.sh.j2", **values.upgrade_control_plane_values(spec, control_plane, seed=False)
+        ),
+        "upgrade-control-plane-node.sh": render("host/upgrade-node.sh.j2", **values.upgrade_node_values(spec, control_plane)),
+        "upgrade-worker-node.sh": render("host/upgrade-node.sh.j2", **values.upgrade_node_values(spec, worker)),
+        "restart-kubelet.sh": render("host/restart-kubelet.sh.j2", **values.restart_kubelet_values(spec, worker)),
         "reset.sh": render("host/reset.sh.j2", **values.reset_values(spec, worker)),
         "remove-step-state.sh": render("host/remove-step-state.sh.j2", **values.remove_step_state_values(spec.name)),
     }
