@@ -64,6 +64,8 @@ def unusable_backup_store(spec: ClusterSpec, reason: str) -> Problem:
 
 def _hint(do: str, spec: ClusterSpec) -> str:
     without = (
-        "write `test_copies: none` into the cluster file" if spec.test_hosts else "run the command with `--without-copy` (parameter `without_copy`)"
+        "write `test_copies: none` into the cluster file"
+        if spec.test_hosts
+        else "run the command with `--without-copy` (parameter `without_copy`)"
     )
     return f"{do}. If nobody needs the data: {without}."

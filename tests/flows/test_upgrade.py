@@ -12,7 +12,7 @@ import pytest
 
 from bundle.layout import image_references
 from cluster.vocabulary.families import Family, StackMode
-from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease, minor_text
+from cluster.vocabulary.releases import RELEASES, KubernetesRelease, minor_text
 from lab import hosts
 from lab.build.bundle import build_bundle
 from lab.spec import cluster_document
@@ -35,7 +35,7 @@ def cluster(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[Ma
     """A cluster of the oldest release, with a control plane and two workers."""
     mode: Mode = request.param
     for release in RELEASES:
-        folder = build_bundle(say) if release is DEFAULT_RELEASE else build_bundle(say, release=release, networks=("flannel",))
+        folder = build_bundle(say, release=release)
         registered = workplace.sixstack("bundle", "register", str(folder), "--name", block_of(release), "--overwrite")
         assert registered.returncode == 0, registered.stdout + registered.stderr
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
@@ -77,41 +77,123 @@ def seconds_per_host(cluster: MadeCluster, output: str) -> dict[str, dict[str, f
     return found
 
 
-@pytest.mark.parametrize("release", RELEASES[1:], ids=lambda release: release.kubernetes)
-def test_an_upgrade_changes_every_node_and_no_request_fails(cluster: MadeCluster, release: KubernetesRelease) -> None:
-    """create-cluster refuses, `sixstack plan` shows what the upgrade then does, and afterwards both have nothing to do."""
-    if release is RELEASES[1]:
-        start_workload(cluster)
-    before = set(versions(cluster).values())
+def use(cluster: MadeCluster, release: KubernetesRelease) -> None:
+    """Write a release and its bundle into the cluster file."""
     document = {**cluster.document, "kubernetes_version": release.kubernetes, "bundle": block_of(release)}
     cluster.file = cluster.place.write("upgraded.yaml", document)
+
+
+def budget(cluster: MadeCluster, available: int) -> None:
+    """Let the PodDisruptionBudget keep so many of the two replicas."""
+    cluster.kubectl("patch", "poddisruptionbudget", APP, "--type=merge", "-p", json.dumps({"spec": {"minAvailable": available}}))
+
+
+def on(host: int, script: str) -> str:
+    """Run a script as root on a host; what it printed."""
+    done = hosts.run_in(f"{LAB}-{host}", ["sh", "-c", script], LAB, limit=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def cordoned(cluster: MadeCluster) -> list[str]:
+    """Names of the nodes that take no pods."""
+    return [node["metadata"]["name"] for node in cluster.objects("nodes")["items"] if node["spec"].get("unschedulable")]
+
+
+def steps_of(cluster: MadeCluster, output: str) -> list[tuple[str, str]]:
+    """Step and host of each record of a run, but for the inspection."""
+    records = json.loads(cluster.place.sixstack("audit", run_id(output), "--output", "json").stdout)
+    return [(record["step"], record["host"]) for record in records if record["host"] != "cluster" and record["step"] != "inspect-host"]
+
+
+def upgrade(cluster: MadeCluster, release: KubernetesRelease, *options: str, code: int = 0) -> str:
+    """`sixstack upgrade` under load: no request fails, whether it succeeds or not. Prints times and failed requests."""
+    before = sorted(set(versions(cluster).values()))
+    start = time.monotonic()
+    with Load(cluster, hosts.status(LAB)) as load:
+        done = cluster.place.sixstack("upgrade", cluster.file, *options, limit=1500)
+    say(done.stdout + done.stderr)
+    assert done.returncode == code, done.stdout + done.stderr
+    say(f"{cluster.mode}: {before} -> v{release.kubernetes} in {time.monotonic() - start:.0f} s")
+    for host, steps in seconds_per_host(cluster, done.stdout).items():
+        say(f"  {host}: {sum(steps.values()):.0f} s: {steps}")
+    for family in cluster.mode.families:
+        say(f"  {family}: {len(load.failed[family])} of {load.sent[family]} requests failed: {load.failed[family][:20]}")
+    assert load.failed == {family: [] for family in cluster.mode.families}
+    return done.stdout
+
+
+def expect_finished(cluster: MadeCluster, release: KubernetesRelease) -> None:
+    """Every program has the version, no node is cordoned, and neither create nor upgrade has anything to do."""
+    assert set(versions(cluster).values()) == {f"v{release.kubernetes}"}
+    pods = cluster.objects("pods", "-n", "kube-system")["items"]
+    held = image_references(release)
+    expected = {"etcd", "coredns", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+    assert {container["image"] for pod in pods for container in pod["spec"]["containers"]} == {held[name] for name in expected}
+    assert cordoned(cluster) == []
+    planned = cluster.place.sixstack("plan", cluster.file)
+    assert "nothing to do" in planned.stdout, planned.stdout + planned.stderr
+    repeated = cluster.place.sixstack("upgrade", cluster.file)
+    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
+    assert steps_of(cluster, repeated.stdout) == []
+    assert on(1, "ls /etc/kubernetes/tmp /var/lib/sixstack | grep -E 'kubeadm-|upgrade\\.' || true") == ""
+
+
+def test_a_blocked_drain_leaves_the_host_as_it_was(cluster: MadeCluster) -> None:
+    """create refuses and plan shows the upgrade. The budget stops it at the first worker, which keeps its version and takes pods again."""
+    start_workload(cluster)
+    use(cluster, RELEASES[1])
     refused = cluster.place.sixstack("create", cluster.file)
     assert refused.returncode == 1
     assert "upgrade-needed" in refused.stdout + refused.stderr
     planned = cluster.place.sixstack("plan", cluster.file)
     say(planned.stdout)
     assert planned.returncode == 0, planned.stdout + planned.stderr
-    start = time.monotonic()
-    with Load(cluster, hosts.status(LAB)) as load:
-        upgraded = cluster.place.sixstack("upgrade", cluster.file, limit=1500)
-    say(upgraded.stdout)
-    assert upgraded.returncode == 0, upgraded.stdout + upgraded.stderr
-    say(f"{cluster.mode}: {sorted(before)} -> v{release.kubernetes} in {time.monotonic() - start:.0f} s")
-    for host, steps in seconds_per_host(cluster, upgraded.stdout).items():
-        say(f"  {host}: {sum(steps.values()):.0f} s: {steps}")
-    for family in cluster.mode.families:
-        say(f"  {family}: {len(load.failed[family])} of {load.sent[family]} requests failed: {load.failed[family][:20]}")
-    assert set(versions(cluster).values()) == {f"v{release.kubernetes}"}
-    running = {
-        container["image"] for pod in cluster.objects("pods", "-n", "kube-system")["items"] for container in pod["spec"]["containers"]
-    }
-    held = image_references(release)
-    expected = {"etcd", "coredns", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
-    assert running == {held[name] for name in expected}
-    assert [node["metadata"]["name"] for node in cluster.objects("nodes")["items"] if node["spec"].get("unschedulable")] == []
-    for command in ("plan",):
-        again = cluster.place.sixstack(command, cluster.file)
-        assert "nothing to do" in again.stdout, again.stdout + again.stderr
-    repeated = cluster.place.sixstack("upgrade", cluster.file)
-    assert repeated.returncode == 0, repeated.stdout + repeated.stderr
-    assert {family: load.failed[family] for family in cluster.mode.families} == {family: [] for family in cluster.mode.families}
+    assert "upgrade-control-plane" in planned.stdout
+    budget(cluster, 2)
+    output = upgrade(cluster, RELEASES[1], "--drain-seconds", "15", code=1)
+    assert f"budget {APP}" in output
+    assert f"{LAB}-2: FAILED" in output
+    assert f"{LAB}-3: not begun" in output
+    old, new = f"v{FIRST.kubernetes}", f"v{RELEASES[1].kubernetes}"
+    assert versions(cluster) == {f"{LAB}-1": new, f"{LAB}-2": old, f"{LAB}-3": old}
+    assert cordoned(cluster) == []
+    again = cluster.place.sixstack("create", cluster.file)
+    assert "upgrade-needed" in again.stdout + again.stderr
+
+
+def test_a_second_run_continues_and_touches_no_finished_host(cluster: MadeCluster) -> None:
+    """Only the workers are left."""
+    budget(cluster, 1)
+    output = upgrade(cluster, RELEASES[1])
+    assert {host for step, host in steps_of(cluster, output)} == {f"{LAB}-2", f"{LAB}-3"}
+    assert [step for step, host in steps_of(cluster, output) if host == f"{LAB}-2"] == [
+        "drain-node",
+        "upgrade-node",
+        "upgrade-kubelet",
+        "uncordon-node",
+    ]
+    expect_finished(cluster, RELEASES[1])
+
+
+def test_a_control_plane_whose_upgrade_lost_power_is_finished_first(cluster: MadeCluster) -> None:
+    """kubeadm had moved etcd's manifest away and not moved the new one in: no API server answers, and nothing could be planned."""
+    backup = "/etc/kubernetes/tmp/kubeadm-backup-manifests-2026-01-01-00-00-00"
+    on(
+        1,
+        f"mkdir -p {backup} && mv /etc/kubernetes/manifests/etcd.yaml {backup}/ && rm /var/lib/sixstack/steps/upgrade-control-plane/exit_code",
+    )
+    on(1, "for n in $(seq 60); do pidof etcd >/dev/null || exit 0; sleep 1; done; exit 1")
+    output = upgrade(cluster, RELEASES[1])
+    assert steps_of(cluster, output) == [("upgrade-control-plane", f"{LAB}-1")]
+    expect_finished(cluster, RELEASES[1])
+
+
+def test_the_next_version_follows(cluster: MadeCluster) -> None:
+    """Every step of the whole upgrade once, under load."""
+    use(cluster, RELEASES[2])
+    output = upgrade(cluster, RELEASES[2])
+    steps = steps_of(cluster, output)
+    assert len(steps) == len(set(steps))
+    assert ("save-copy", f"{LAB}-1") in steps
+    expect_finished(cluster, RELEASES[2])
