@@ -23,7 +23,7 @@ from tasks.save_copy import save_copy
 from tasks.set_host_network import set_deployment, undo_deployment
 from tasks.stage_bundle import stage_bundle
 from tasks.update_settings import update_settings
-from tasks.upgrade_control_plane import upgrade_control_plane
+from tasks.upgrade_control_plane import upgrade_control_plane, wait_addons
 from tasks.upgrade_node import uncordon_node, upgrade_kubelet, upgrade_node
 from tasks.verify_network import verify_network
 from tasks.wait_ready import wait_dns, wait_ready
@@ -51,6 +51,7 @@ TASKS: Mapping[str, Task[..., Any]] = {
     upgrade.STAGE_BUNDLE: stage_bundle,
     upgrade.UPDATE_SETTINGS: update_settings,
     upgrade.UPGRADE_CONTROL_PLANE: upgrade_control_plane,
+    upgrade.WAIT_ADDONS: wait_addons,
     upgrade.UPGRADE_NODE: upgrade_node,
     upgrade.UPGRADE_KUBELET: upgrade_kubelet,
     upgrade.UNCORDON_NODE: uncordon_node,

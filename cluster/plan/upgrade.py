@@ -14,7 +14,7 @@ from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.plan import reasons
 from cluster.plan.copies import CopySettings, hosts_to_copy
-from cluster.plan.create import INSTALL_CNI, PUBLISH_KUBECONFIG, VERIFY_NETWORK, WAIT_DNS, WAIT_NETWORK
+from cluster.plan.create import INSTALL_CNI, PUBLISH_KUBECONFIG, VERIFY_NETWORK, WAIT_NETWORK
 from cluster.plan.delete import SAVE_COPY
 from cluster.plan.drain import DRAIN_NODE, DRAIN_SECONDS, drain_values
 from cluster.plan.graph import Plan, PlanBuilder
@@ -35,12 +35,15 @@ from cluster.vocabulary.topology import Topology, topology
 STAGE_BUNDLE = "stage-bundle"
 UPDATE_SETTINGS = "update-settings"
 UPGRADE_CONTROL_PLANE = "upgrade-control-plane"
+WAIT_ADDONS = "wait-addons"
 UPGRADE_NODE = "upgrade-node"
 UPGRADE_KUBELET = "upgrade-kubelet"
 UNCORDON_NODE = "uncordon-node"
 
 # the static pods whose images have the version of Kubernetes; etcd and CoreDNS have their own versions
 KUBERNETES_COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+# what kubeadm installs in every cluster, by kind of object; the owner may have removed them
+ADDONS = {"coredns": "Deployment", "kube-proxy": "DaemonSet"}
 
 Ids = tuple[str, ...]
 
@@ -86,7 +89,7 @@ def plan_upgrade(
     upgrade.upgrade_control_planes()
     upgrade.publish_kubeconfig(saved=kubeconfig_saved)
     upgrade.install_network(network)
-    upgrade.wait_for_dns()
+    upgrade.wait_for_addons()
     upgrade.upgrade_nodes()
     upgrade.verify_network()
     return upgrade.builder.build(upgrade.notes(copies))
@@ -186,10 +189,12 @@ class _UpgradePlan:
         waits = self.builder.add(WAIT_NETWORK, reason="the pod network was applied" if step else None, needs=step)
         self.before_nodes = [*waits] or self.before_nodes
 
-    def wait_for_dns(self) -> None:
-        """kubeadm upgrades CoreDNS with the last control plane."""
-        reason = "kubeadm upgrades CoreDNS" if self.control_plane_steps else None
-        self.before_nodes = [*self.builder.add(WAIT_DNS, reason=reason, needs=self.before_nodes)] or self.before_nodes
+    def wait_for_addons(self) -> None:
+        """kubeadm upgrades them with the last control plane. The new pods of CoreDNS are on different nodes: a drain moves one of them."""
+        names = sorted(ADDONS.keys() & self.state.images.keys())
+        reason = f"kubeadm upgrades {' and '.join(names)}" if self.control_plane_steps and names else None
+        values = {"workloads": {name: ADDONS[name] for name in names}}
+        self.before_nodes = [*self.builder.add(WAIT_ADDONS, reason=reason, values=values, needs=self.before_nodes)] or self.before_nodes
 
     def upgrade_nodes(self) -> None:
         """Control planes one by one, then workers in batches. A batch waits for the whole one before it."""

@@ -26,8 +26,12 @@ def upgraded_settings(spec: ResolvedSpec, state: ClusterState) -> dict[str, Docu
         "kubelet": _overlaid(state.kubelet, kubelet_configuration(spec)),
         "kube_proxy": _overlaid(state.kube_proxy, kube_proxy_configuration(spec)),
     }
-    running: dict[str, Document] = {"cluster": state.kubeadm, "kubelet": state.kubelet, "kube_proxy": state.kube_proxy}
+    running = _running(state)
     return {name: document for name, document in wanted.items() if running[name] and document != running[name]}
+
+
+def _running(state: ClusterState) -> dict[str, Document]:
+    return {"cluster": state.kubeadm, "kubelet": state.kubelet, "kube_proxy": state.kube_proxy}
 
 
 def _cluster(spec: ResolvedSpec, running: Document) -> Document:
@@ -56,10 +60,10 @@ def _arguments(component: str, old: Document, new: Document, minor: Minor) -> li
 
 
 def _volumes(old: Document, new: Document) -> list[Document]:
-    """kubeadm leaves out a false readOnly: equal volumes stay as they are."""
+    """kubeadm leaves out a false readOnly and an empty type: equal volumes stay as they are."""
     running: list[Document] = list(old.get("extraVolumes") or ())
     set_by_file = {entry["name"]: entry for entry in new.get("extraVolumes") or ()}
-    same = {entry["name"] for entry in running if set_by_file.get(entry["name"]) == {"readOnly": False, **entry}}
+    same = {entry["name"] for entry in running if set_by_file.get(entry["name"]) == {"readOnly": False, "pathType": "", **entry}}
     return [
         *(entry for entry in running if entry["name"] in same or entry["name"] not in set_by_file),
         *(entry for name, entry in set_by_file.items() if name not in same),
@@ -74,7 +78,7 @@ def _overlaid(running: Document, wanted: Mapping[str, Any]) -> Document:
 def changed_names(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
     """What the upgrade changes in the settings of the components, for people."""
     for name, document in upgraded_settings(spec, state).items():
-        running = {"cluster": state.kubeadm, "kubelet": state.kubelet, "kube_proxy": state.kube_proxy}[name]
+        running = _running(state)[name]
         for key in sorted(document.keys() | running.keys()):
             if document.get(key) != running.get(key):
                 yield f"{name}.{key}"

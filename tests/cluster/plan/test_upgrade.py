@@ -131,7 +131,7 @@ class Simulated:
             case "uncordon-node":
                 self._change_node(name, unschedulable=False, cordoned_by_sixstack=False)
             case _:
-                assert step.kind in {"save-copy", "publish-kubeconfig", "wait-dns", "verify-network", "install-cni", "wait-network"}
+                assert step.kind in {"save-copy", "publish-kubeconfig", "wait-addons", "verify-network", "install-cni", "wait-network"}
 
     def _change(self, name: str, **changes: object) -> None:
         self.facts[name] = replace(self.facts[name], **changes)  # type: ignore[arg-type]
