@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import flow
 
 from cluster.plan.delete import RESET_HOST
 from cluster.plan.drain import DRAIN_SECONDS
-from cluster.plan.graph import Plan
-from cluster.plan.outcome import upgrade_summary
+from cluster.plan.outcome import failed_hosts, resume_failure, upgrade_summary
 from cluster.plan.resolution import resolve_offline
 from cluster.plan.upgrade import UPGRADE_CONTROL_PLANE, UPGRADE_NODE, UpgradeSettings, interrupted_control_planes, plan_resume
 from cluster.plan.upgrade_problems import setting_problems
 from cluster.vocabulary.errors import ClusterError
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.spec import ClusterSpec, Host
 from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
 from runs.context import ClusterContext, cluster_context
@@ -57,23 +58,24 @@ def upgrade_cluster(
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run, awaited)
         if interrupted := interrupted_control_planes(spec, facts):
-            resolved = resolve_offline(spec)
-            _execute(plan_resume(resolved, interrupted), cluster_context(run, resolved))
+            _resume(cluster_context(run, resolve_offline(spec)), interrupted)
             facts, uninspected = inspect_hosts(spec.hosts, run, awaited)
         copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts)
         resolved, plan = plan_cluster_upgrade(spec, facts, (*uninspected, *uncopied), copies, settings, run)
-        text = _execute(plan, cluster_context(run, resolved))
+        on_cluster = cluster_context(run, resolved)
+        outcomes = execute(plan, TASKS, on_cluster)
+        text, succeeded = upgrade_summary(spec, plan, outcomes, host_states(failed_hosts(spec, plan, outcomes), on_cluster))
         summary_artifact(run, text)
+        if not succeeded:
+            raise ClusterError(text)
         report_progress(run, text)
 
 
-def _execute(plan: Plan, run: ClusterContext) -> str:
-    """Execute a plan; the summary. ClusterError has it when a step failed, with the state of the host."""
+def _resume(run: ClusterContext, hosts: Sequence[Host]) -> None:
+    """Finish the upgrade of control planes that lost power; ClusterError has their state when this fails."""
+    plan = plan_resume(run.spec, hosts)
     outcomes = execute(plan, TASKS, run)
-    names = [host.name for host in run.spec.hosts]
-    failed = [name for name in names if any(outcomes[step.id].failed for step in plan.steps_on(name))]
-    text, succeeded = upgrade_summary(run.spec, plan, outcomes, host_states(failed, run))
-    if not succeeded:
+    text = resume_failure(run.spec, plan, outcomes, host_states(failed_hosts(run.spec, plan, outcomes), run))
+    if text is not None:
         summary_artifact(run, text)
         raise ClusterError(text)
-    return text

@@ -10,8 +10,8 @@ from cluster.plan.copies import CopySettings
 from cluster.plan.create import plan_create
 from cluster.plan.delete import plan_delete
 from cluster.plan.graph import Plan
-from cluster.plan.outcome import NotStarted, StepOutcome, create_summary, delete_summary, failure_on, upgrade_summary
-from cluster.plan.upgrade import UpgradeSettings
+from cluster.plan.outcome import NotStarted, StepOutcome, create_summary, delete_summary, failure_on, resume_failure, upgrade_summary
+from cluster.plan.upgrade import UpgradeSettings, plan_resume
 from cluster.vocabulary.errors import ClusterError, HostError
 from cluster.vocabulary.spec import CniKind
 from tests.cluster.plan.test_create import FACTS, SPEC, bare
@@ -166,3 +166,14 @@ def test_any_failed_step_of_an_upgrade_is_in_the_summary(step: str) -> None:
     assert not succeeded
     assert f"the reason of {step}" in text
     assert "run this again" in text
+
+
+def test_an_interrupted_control_plane_that_cannot_be_finished_says_why() -> None:
+    """Other hosts are not called done: nothing is known of them."""
+    plan = plan_resume(UPGRADED, UPGRADED.control_planes)
+    assert resume_failure(UPGRADED, plan, ended(plan, {}), {}) is None
+    text = resume_failure(
+        UPGRADED, plan, ended(plan, {"upgrade-control-plane/cp-1": ClusterError("no etcd")}), {"cp-1": "the API server does not answer"}
+    )
+    assert text is not None
+    assert text.splitlines()[1:] == ["- cp-1: FAILED: no etcd (the API server does not answer)"]
