@@ -162,17 +162,27 @@ def test_a_blocked_drain_leaves_the_host_as_it_was(cluster: MadeCluster) -> None
     assert "upgrade-needed" in again.stdout + again.stderr
 
 
-def test_a_second_run_continues_and_touches_no_finished_host(cluster: MadeCluster) -> None:
-    """Only the workers are left."""
+def test_a_second_run_stops_at_a_host_that_fails(cluster: MadeCluster) -> None:
+    """The control plane is not touched again. A kubelet that cannot be installed leaves its host cordoned, with the old version."""
     budget(cluster, 1)
+    on(3, "mkdir /usr/local/bin/kubelet.sixstack-new")
+    output = upgrade(cluster, RELEASES[1], code=1)
+    assert f"{LAB}-2: done" in output
+    state = f"node Ready, cordoned, running kubelet v{FIRST.kubernetes}; containerd.service is active, kubelet.service is active"
+    assert f"{LAB}-3: FAILED" in output
+    assert state in output
+    node_steps = ["drain-node", "upgrade-node", "upgrade-kubelet", "uncordon-node"]
+    steps = steps_of(cluster, output)
+    assert [step for step, host in steps if host == f"{LAB}-1"] == []
+    assert [step for step, host in steps if host == f"{LAB}-2"] == node_steps
+    assert cordoned(cluster) == [f"{LAB}-3"]
+
+
+def test_a_third_run_continues_there(cluster: MadeCluster) -> None:
+    """Finished hosts are not touched."""
+    on(3, "rmdir /usr/local/bin/kubelet.sixstack-new")
     output = upgrade(cluster, RELEASES[1])
-    assert {host for step, host in steps_of(cluster, output)} == {f"{LAB}-2", f"{LAB}-3"}
-    assert [step for step, host in steps_of(cluster, output) if host == f"{LAB}-2"] == [
-        "drain-node",
-        "upgrade-node",
-        "upgrade-kubelet",
-        "uncordon-node",
-    ]
+    assert {host for _, host in steps_of(cluster, output)} == {f"{LAB}-3"}
     expect_finished(cluster, RELEASES[1])
 
 
