@@ -101,6 +101,11 @@ class Simulated:
         )
         return plan_upgrade(self.spec, self.facts, self.state, bundled, copies, settings or UpgradeSettings(), network=DIGEST)
 
+    def upgrade(self) -> None:
+        """Every step of the plan, so that the cluster has the new version."""
+        for step in self.plan().steps:
+            self.do(step)
+
     def do(self, step: PlannedStep) -> None:
         """What hosts and API show after a step has succeeded."""
         name = step.subject
@@ -231,8 +236,7 @@ def test_a_run_that_stops_anywhere_is_continued_there(control_planes: int, worke
 def test_a_node_that_its_owner_cordoned_stays_cordoned() -> None:
     """A note says so; a node that a stopped upgrade left cordoned is uncordoned."""
     simulated = Simulated(cluster_of(1, 2))
-    for step in simulated.plan().steps:
-        simulated.do(step)
+    simulated.upgrade()
     simulated._change_node("worker-1", unschedulable=True)
     assert simulated.plan().empty
     assert simulated.plan().notes == ("node worker-1 is cordoned and stays cordoned",)
@@ -252,8 +256,7 @@ def test_a_node_that_its_owner_cordoned_stays_cordoned() -> None:
 def test_what_kubeadm_upgrades_last_is_looked_at_too(stale: dict[str, str], reason: str | None) -> None:
     """`kubeadm upgrade` may have been interrupted after the static pods: the last control plane runs it again."""
     simulated = Simulated(cluster_of(2, 1))
-    for step in simulated.plan().steps:
-        simulated.do(step)
+    simulated.upgrade()
     simulated.state = replace(simulated.state, images={**simulated.state.images, **stale})
     step = simulated.plan().step("upgrade-control-plane", "cp-2")
     assert (step and step.reason) == reason
@@ -262,8 +265,7 @@ def test_what_kubeadm_upgrades_last_is_looked_at_too(stale: dict[str, str], reas
 def test_a_version_of_etcd_that_the_owner_chose_stays() -> None:
     """`imageTag` in kubeadm's settings; without it, an older etcd is a reason."""
     simulated = Simulated(cluster_of(1, 0))
-    for step in simulated.plan().steps:
-        simulated.do(step)
+    simulated.upgrade()
     simulated._change("cp-1", kubernetes=replace(simulated.facts["cp-1"].kubernetes, static_images=static_images(NEW, OLD_TAGS)))
     (step,) = [step for step in simulated.plan().steps if step.kind == "upgrade-control-plane"]
     assert step.reason == "etcd has 3.6.6-0"
@@ -282,8 +284,7 @@ def test_a_version_of_etcd_that_the_owner_chose_stays() -> None:
 def test_a_host_whose_kubelet_has_the_version_may_still_be_unfinished(change: dict[str, object], reason: str) -> None:
     """Other files, a program that runs from a replaced file, other settings."""
     simulated = Simulated(cluster_of(1, 1))
-    for step in simulated.plan().steps:
-        simulated.do(step)
+    simulated.upgrade()
     simulated._change("worker-1", **change)
     step = simulated.plan().step("upgrade-node", "worker-1")
     assert step is not None
@@ -295,8 +296,7 @@ def test_without_a_copy_a_note_says_so() -> None:
     """Only while etcd is going to be upgraded."""
     simulated = Simulated(cluster_of(1, 1))
     assert "without a copy" in simulated.plan(copies=None).notes[0]
-    for step in simulated.plan().steps:
-        simulated.do(step)
+    simulated.upgrade()
     assert simulated.plan(copies=None).notes == ()
 
 
