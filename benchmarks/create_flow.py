@@ -191,7 +191,7 @@ def _by_flow(prefect: LocalPrefect) -> Run:
         )
         _await_end(worker)
     command = os.times()
-    run_id = next(iter(_RUN_ID.findall(done.stdout)), None)
+    run_id = run_id_of(done.stdout)
     if run_id is None:
         return clock.stop(Run("flow", False, 0.0, output=done.stdout + done.stderr))
     flow_run = _api(prefect, f"/flow_runs/{run_id}")
@@ -211,6 +211,11 @@ def _by_flow(prefect: LocalPrefect) -> Run:
     run.phases = phases_of_records(run.steps)
     run.output = done.stdout + done.stderr
     return clock.stop(run)
+
+
+def run_id_of(printed: str) -> str | None:
+    """The id of the flow run in the output of `sixstack create`."""
+    return next(iter(_RUN_ID.findall(printed)), None)
 
 
 def _process_of(prefect: LocalPrefect, name: str) -> int:

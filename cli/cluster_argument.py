@@ -33,6 +33,18 @@ def add_cluster(parser: argparse.ArgumentParser, name: str = "cluster", *, file:
     )
 
 
+def add_only(parser: argparse.ArgumentParser) -> None:
+    """The option --only."""
+    parser.add_argument(
+        "--only",
+        metavar="HOST",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="inspect and change only these hosts and one control plane, to add hosts to a large cluster; write it after CLUSTER",
+    )
+
+
 def is_file(cluster: str) -> bool:
     """Whether CLUSTER is a path or `-`; otherwise it is a name."""
     return cluster == "-" or "/" in cluster or cluster.endswith((".yaml", ".yml", ".json"))

@@ -1,16 +1,17 @@
-"""`sixstack create CLUSTER`: check its file, start create-cluster/default, follow the run."""
+"""`sixstack create CLUSTER [--only HOST...]`: check its file, start create-cluster/default, follow the run."""
 
 from __future__ import annotations
 
 import argparse
 
-from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.cluster_argument import add_cluster, add_only, as_parameter, read_spec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_cluster(parser)
     parser.add_argument("--no-verify", action="store_true", help="skip the network check")
+    add_only(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -20,4 +21,5 @@ def run(options: argparse.Namespace) -> int:
     spec = read_spec(options.cluster)
     if isinstance(spec, int):
         return spec
-    return run_deployment("create-cluster/default", {"cluster": as_parameter(options.cluster, spec), "verify": not options.no_verify})
+    parameters = {"cluster": as_parameter(options.cluster, spec), "verify": not options.no_verify, "only": options.only}
+    return run_deployment("create-cluster/default", parameters)

@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "check the network of a cluster, made by sixstack or not",
     "mark-test-hosts": "mark the machines of a cluster file as test hosts, which retests may use",
     "retest": "delete, create and verify saved clusters on their test hosts, now; the exit code is the result",
+    "remove": "drain workers and remove them from a cluster; the exit code is the result",
     "delete": "run the delete-cluster deployment and follow it; the exit code is its result",
     "backup-key": "make an age identity for copies of etcd and PKI, and save a Backup store block",
     "follow": "follow a run that was started elsewhere; the exit code is its result",

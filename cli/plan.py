@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from cli.cluster_argument import add_cluster, problem_lines, read
+from cli.cluster_argument import add_cluster, add_only, problem_lines, read
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.first_uses import print_first_uses
 from cluster.vocabulary.control_characters import without_control
@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_cluster(parser)
     parser.add_argument("--no-verify", action="store_true", help="skip the network check, as `sixstack create --no-verify` does")
+    add_only(parser)
     parser.add_argument("--output", choices=["text", "json"], default="text")
 
 
@@ -43,23 +44,27 @@ def run(options: argparse.Namespace) -> int:
             _print_problems(reading.problems)
         return PROBLEMS
     from cli.server import require_server
+    from cluster.plan.selection import left_out, select_hosts
     from cluster.vocabulary.errors import CannotApply
     from runs.cluster_api import close_api
     from runs.context import RunContext
     from runs.sessions import close_sessions, open_sessions
     from tasks.plan import is_upgrade, make_plan, probe_connectivity
 
+    selected = select_hosts(spec, options.only)
     require_server()
     run = RunContext(cluster=spec.name, id=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
     open_sessions(run)
     try:
-        facts, uninspected = _inspect(spec, run)
+        facts, uninspected = _inspect(selected, run)
         try:
             tried = probe_connectivity(spec, facts, run)
             try:
-                _, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=not options.no_verify)
+                _, plan, warnings = make_plan(
+                    spec, facts, uninspected, tried, run, verify=not options.no_verify, absent=left_out(spec, selected)
+                )
             except CannotApply as error:
-                if not is_upgrade(error):
+                if options.only or not is_upgrade(error):
                     raise
                 plan, warnings = _upgrade(spec, facts, run)
         except CannotApply as error:
@@ -87,7 +92,7 @@ def _upgrade(spec: ClusterSpec, facts: dict[str, HostFacts], run: RunContext) ->
     return plan, warnings
 
 
-def _inspect(spec: ClusterSpec, run: RunContext) -> tuple[dict[str, HostFacts], list[Problem]]:
+def _inspect(hosts: Sequence[Host], run: RunContext) -> tuple[dict[str, HostFacts], list[Problem]]:
     """The facts of the hosts, gathered in parallel, and a problem for each host that could not be inspected."""
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError
     from hosts.facts import gather
@@ -104,8 +109,8 @@ def _inspect(spec: ClusterSpec, run: RunContext) -> tuple[dict[str, HostFacts], 
         except SixstackError as error:
             return error
 
-    with ThreadPoolExecutor(min(8, len(spec.hosts))) as pool:
-        found = dict(zip((host.name for host in spec.hosts), pool.map(inspect, spec.hosts), strict=True))
+    with ThreadPoolExecutor(min(8, len(hosts))) as pool:
+        found = dict(zip((host.name for host in hosts), pool.map(inspect, hosts), strict=True))
     uninspected = [inspection_problem(name, result) for name, result in found.items() if isinstance(result, SixstackError)]
     return {name: facts for name, facts in found.items() if not isinstance(facts, SixstackError)}, uninspected
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import Flow, flow
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from cluster.plan.delete import RESET_HOST
 from cluster.plan.graph import Plan
 from cluster.plan.outcome import create_summary
+from cluster.plan.selection import left_out, select_hosts
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import summary_artifact
@@ -24,27 +27,35 @@ from tasks.validate import validate
 
 
 @flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False, result_serializer="json")
-def create_cluster(cluster: str | ClusterSpec, verify: bool = True, wait_seconds: int = 300) -> None:
+def create_cluster(
+    cluster: str | ClusterSpec,
+    verify: bool = True,
+    wait_seconds: int = 300,
+    only: list[str] = [],  # noqa: B006 the form shows it, nobody changes it
+) -> None:
     """Turn the machines of a cluster file into a Kubernetes cluster.
 
     Args:
         cluster: The name of a saved cluster, or a cluster file.
         verify: Run the network check at the end if the run changed the cluster.
         wait_seconds: How long to wait for another run on the same cluster.
+        only: Names of hosts to add to an existing cluster or to repair. Only these hosts and one control plane are inspected and changed.
     """
     given = given_cluster(cluster)
     run = run_context(given.fields)
     spec = validate(given, run)
+    selected = select_hosts(spec, only)
     with cluster_run(run, wait_seconds):
-        facts, uninspected = inspect_hosts(spec.hosts, run, awaited=(RESET_HOST,))
-        resolved, plan = plan_cluster(spec, facts, uninspected, run, verify=verify)
+        facts, uninspected = inspect_hosts(selected, run, awaited=(RESET_HOST,))
+        absent = left_out(spec, selected)
+        resolved, plan = plan_cluster(spec, facts, uninspected, run, verify=verify, absent=absent)
         if not plan.empty:
             # the heartbeat of the parent run is enough; the subflow's own would take a second at its end (measured)
             with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-                _converge(plan, cluster_context(run, resolved))(resolved.name)
+                _converge(plan, cluster_context(run, resolved), absent)(resolved.name)
 
 
-def _converge(plan: Plan, run: ClusterContext) -> Flow[[str], None]:
+def _converge(plan: Plan, run: ClusterContext, absent: Sequence[str]) -> Flow[[str], None]:
     """The subflow that executes a plan, named after the stack mode: the UI shows and counts each mode by its own name.
 
     The plan is not a parameter: Prefect stores parameters, 512 kB at most, and the plan of a hundred hosts is as long as that.
@@ -60,7 +71,7 @@ def _converge(plan: Plan, run: ClusterContext) -> Flow[[str], None]:
     def converge(cluster: str) -> None:  # noqa: ARG001 the run is named by it, and the UI shows it
         """Execute a plan of create-cluster; ClusterError lists the hosts that joined, and the reason for each host that did not."""
         outcomes = execute(plan, TASKS, run)
-        text, succeeded = create_summary(run.spec, plan, outcomes)
+        text, succeeded = create_summary(run.spec, plan, outcomes, absent)
         summary_artifact(run, text)
         report_progress(run, text)
         if not succeeded:

@@ -9,14 +9,13 @@ from prefect import flow
 from cluster.plan.delete import RESET_HOST
 from cluster.plan.drain import DRAIN_SECONDS
 from cluster.plan.outcome import failed_hosts, resume_failure, upgrade_summary
-from cluster.plan.resolution import resolve_offline
 from cluster.plan.upgrade import UPGRADE_CONTROL_PLANE, UPGRADE_NODE, UpgradeSettings, interrupted_control_planes, plan_resume
 from cluster.plan.upgrade_problems import setting_problems
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec, Host
 from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
-from runs.context import ClusterContext, cluster_context
+from runs.context import SpecContext, cluster_context, spec_context
 from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
@@ -58,7 +57,7 @@ def upgrade_cluster(
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run, awaited)
         if interrupted := interrupted_control_planes(spec, facts):
-            _resume(cluster_context(run, resolve_offline(spec)), interrupted)
+            _resume(spec_context(run, spec), interrupted)
             facts, uninspected = inspect_hosts(spec.hosts, run, awaited)
         copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts)
         resolved, plan = plan_cluster_upgrade(spec, facts, (*uninspected, *uncopied), copies, settings, run)
@@ -71,7 +70,7 @@ def upgrade_cluster(
         report_progress(run, text)
 
 
-def _resume(run: ClusterContext, hosts: Sequence[Host]) -> None:
+def _resume(run: SpecContext, hosts: Sequence[Host]) -> None:
     """Finish the upgrade of control planes that lost power; ClusterError has their state when this fails."""
     plan = plan_resume(run.spec, hosts)
     outcomes = execute(plan, TASKS, run)

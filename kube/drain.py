@@ -164,7 +164,7 @@ class _Drain:
 
     def _request_evictions(self, left: Mapping[str, Document]) -> None:
         for uid, pod in left.items():
-            if uid in self._evicted or "deletionTimestamp" in pod["metadata"]:  # a terminating pod is only awaited
+            if uid in self._evicted:
                 continue
             reason = self._evict(uid, pod)
             if reason is None:
@@ -177,7 +177,7 @@ class _Drain:
     def _evict(self, uid: str, pod: Document) -> str | None:
         """Why the pod cannot be evicted now; None when it is being deleted or gone.
 
-        A budget answers 429. A namespace that is being deleted answers 403 until its pods are deleted too.
+        The eviction of a pod that is terminating already succeeds. A budget answers 429. A namespace that is being deleted answers 403 until its pods are deleted too.
         """
         metadata = {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"]}
         options = {"preconditions": {"uid": uid}}

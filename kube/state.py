@@ -11,6 +11,7 @@ from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.pod_networks.plugins import POD_NETWORKS
 from cluster.pod_networks.recognition import Workload, installed_network
 from cluster.vocabulary.families import Network
+from cluster.vocabulary.remembered_hosts import CONFIG_MAP
 from cluster.vocabulary.spec import Taint, TaintEffect
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
 from kube.client import Document, KubeApi
@@ -44,6 +45,7 @@ def read_state(api: KubeApi) -> ClusterState:
         images=_addon_images(workloads),
         dns_domain=_domain(corefile),
         dns_upstreams=_upstreams(corefile),
+        endpoints=config_maps.get(CONFIG_MAP, {}).get("data") or {},
     )
 
 

@@ -14,7 +14,7 @@ from cluster.vocabulary.spec import Host, Role
 from cluster.vocabulary.topology import topology
 from kube.client import KubeApi, connect, connect_directly
 from kube.kubeconfig import read_kubeconfig
-from runs.context import ClusterContext, RunContext, SavedClusterContext
+from runs.context import ClusterContext, RunContext, SavedClusterContext, SpecContext
 from runs.sessions import session
 
 ADMIN_CONF = "/etc/kubernetes/admin.conf"
@@ -23,7 +23,7 @@ _apis: dict[str, KubeApi] = {}  # by run
 _guard = threading.Lock()
 
 
-def cluster_api(run: ClusterContext) -> KubeApi:
+def cluster_api(run: SpecContext) -> KubeApi:
     """The API through the SSH connection of a control plane that answers; shared by the run's tasks.
 
     ApiUnavailable while no control plane has an admin.conf. Other errors are those of the last control plane that was tried.
@@ -73,7 +73,7 @@ def read_admin_conf(host: Host, run: RunContext) -> str:
     return read.stdout
 
 
-def _connect_any(run: ClusterContext) -> KubeApi:
+def _connect_any(run: SpecContext) -> KubeApi:
     *others, last = topology(run.spec).api_targets
     for host in others:
         try:
@@ -83,7 +83,7 @@ def _connect_any(run: ClusterContext) -> KubeApi:
     return _connect_through(last, run)
 
 
-def _connect_through(host: Host, run: ClusterContext) -> KubeApi:
+def _connect_through(host: Host, run: SpecContext) -> KubeApi:
     config = read_kubeconfig(read_admin_conf(host, run))
     # each connection gets the session from the run: a lost session is opened again, and a run with closed sessions does not wait
     api = KubeApi(config, lambda address, port: session(host, run).dial(address, port))

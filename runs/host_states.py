@@ -9,14 +9,14 @@ from cluster.facts.cluster_state import NodeState
 from cluster.vocabulary.errors import SixstackError
 from kube.state import read_nodes
 from runs.cluster_api import cluster_api
-from runs.context import ClusterContext
+from runs.context import SpecContext
 from runs.sessions import session
 
 _LIMIT = timedelta(seconds=20)
 _UNITS = 'for unit in containerd kubelet; do echo "$unit.service is $(systemctl is-active $unit.service)"; done; kubelet --version'
 
 
-def host_states(names: Sequence[str], run: ClusterContext) -> dict[str, str]:
+def host_states(names: Sequence[str], run: SpecContext) -> dict[str, str]:
     """One sentence for each host: its node as the API server knows it, and its services."""
     if not names:
         return {}
@@ -37,7 +37,7 @@ def _node(name: str, nodes: dict[str, NodeState] | None) -> str:
     return f"node {'Ready' if node.ready else 'not Ready'}, {schedulable}, running kubelet {node.kubelet_version}"
 
 
-def _services(name: str, run: ClusterContext) -> str:
+def _services(name: str, run: SpecContext) -> str:
     try:
         output = session(run.host(name), run).run(_UNITS, limit=_LIMIT).stdout
     except SixstackError as error:

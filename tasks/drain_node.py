@@ -11,12 +11,12 @@ from cluster.vocabulary.errors import SixstackError
 from kube.drain import cordon, drain, uncordon
 from runs.attempts import record_step, step
 from runs.cluster_api import cluster_api
-from runs.context import ClusterContext
+from runs.context import SpecContext
 from runs.progress import report_progress
 
 
 @step(DRAIN_NODE, "planned.subject")
-def drain_node(planned: PlannedStep, run: ClusterContext) -> None:
+def drain_node(planned: PlannedStep, run: SpecContext) -> None:
     """Make the node unschedulable and move its pods elsewhere, within budgets and the time limit."""
     with record_step(planned, run) as attempt:
         api, node = cluster_api(run), planned.subject

@@ -47,10 +47,14 @@ def inspect_host(host: Host, run: RunContext, awaited: Collection[str] = ()) -> 
 
 
 def inspect_hosts(
-    hosts: Sequence[Host], run: RunContext, awaited: Collection[str] = ()
+    hosts: Sequence[Host], run: RunContext, awaited: Collection[str] = (), *, retries: int | None = None
 ) -> tuple[dict[str, HostFacts], tuple[Problem, ...]]:
-    """The facts of every host that could be inspected, by name, and a problem for each host that could not. All hosts at the same time."""
-    futures = {host.name: inspect_host.submit(host, run, awaited) for host in hosts}
+    """The facts of every host that could be inspected, by name, and a problem for each host that could not. All hosts at the same time.
+
+    `retries`: 0 for hosts that are expected not to answer.
+    """
+    task = inspect_host if retries is None else inspect_host.with_options(retries=retries)
+    futures = {host.name: task.submit(host, run, awaited) for host in hosts}
     found = {name: outcome_of(future) for name, future in futures.items()}
     facts = {name: outcome.result for name, outcome in found.items() if outcome.succeeded}
     return facts, tuple(inspection_problem(name, outcome.error) for name, outcome in found.items() if outcome.error is not None)

@@ -17,6 +17,7 @@ from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import UPGRADE_NEEDED, immutable_changes
 from cluster.plan.resolution import resolve, resolved_problems
+from cluster.plan.selection import known_part, no_cluster_to_extend
 from cluster.plan.values import HostFiles
 from cluster.rules.on_facts import check_facts
 from cluster.rules.on_facts.host_paths import paths_to_probe
@@ -33,7 +34,7 @@ from kube.state import read_state
 from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
 from runs.cluster_api import cluster_api
-from runs.context import RunContext, cluster_context
+from runs.context import RunContext, spec_context
 from runs.progress import report_progress
 from runs.sessions import session
 
@@ -48,12 +49,21 @@ class Planning(StepRecord):
 
 @step("plan")
 def plan_cluster(
-    spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], run: RunContext, *, verify: bool = True
+    spec: ClusterSpec,
+    facts: Mapping[str, HostFacts],
+    uninspected: Sequence[Problem],
+    run: RunContext,
+    *,
+    verify: bool = True,
+    absent: Sequence[str] = (),
 ) -> tuple[ResolvedSpec, Plan]:
-    """Check the facts, then make the plan. Every problem of every host is reported at once, before anything changes."""
+    """Check the facts, then make the plan. Every problem of every host is reported at once, before anything changes.
+
+    `absent`: names of hosts that were not inspected on purpose.
+    """
     with record_attempt("plan", "cluster", run, Planning) as attempt:
         tried = probe_connectivity(spec, facts, run)
-        resolved, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=verify)
+        resolved, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=verify, absent=absent)
         attempt.extra |= {"spec": resolved, "plan": plan, "connectivity": tried}
         attempt.found = "the cluster matches its file" if plan.empty else f"{len(plan.steps)} steps to do"
         remarks = [*map(str, warnings), *plan.notes]
@@ -79,14 +89,20 @@ def make_plan(
     run: RunContext,
     *,
     verify: bool = True,
+    absent: Sequence[str] = (),
 ) -> tuple[ResolvedSpec, Plan, tuple[Problem, ...]]:
-    """The resolved spec, the plan and the warnings.
+    """The resolved spec, the plan and the warnings. `absent`: names of hosts that were not inspected on purpose.
 
     CannotApply has every problem that the facts and `tried` show, and `uninspected`: hosts without facts. ImmutableChange, with migration
     help, when the existing cluster cannot become the one in the file.
     """
     bundle = load(ArtifactBundle, run.bundle)
     manifest = bundle.manifest()
+    state = None
+    if absent and not uninspected:
+        if (state := cluster_state(spec, facts, run)) is None:
+            raise CannotApply([no_cluster_to_extend(spec)])
+        spec = known_part(spec, absent, state.nodes)
     problems = (
         *bundle_problems(spec, manifest.kubernetes_version),
         *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, connectivity=tried),
@@ -95,14 +111,25 @@ def make_plan(
     errors = (*uninspected, *errors_in(problems))
     resolved = None if errors else resolve(spec, facts)
     # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
-    state = None if errors or resolved is None else cluster_state(resolved, facts, run)
+    if state is None and resolved is not None:
+        state = cluster_state(resolved, facts, run)
     existing = observed_cluster(resolved or spec, facts, state)
     if changed := immutable_changes(resolved or spec, existing):
         raise ImmutableChange((*errors, *changed), migration(existing.as_spec(resolved or spec), resolved or spec))
     if errors or resolved is None:
         raise CannotApply(errors)
-    network, saved = network_digest(network_documents(resolved)), kubeconfig_saved(resolved, facts)
-    plan = plan_create(resolved, facts, wanted_files(resolved, manifest), state, network=network, kubeconfig_saved=saved, verify=verify)
+    # the MTU of the pod network, and so its digest, depends on all hosts
+    network = None if absent else network_digest(network_documents(resolved))
+    plan = plan_create(
+        resolved,
+        facts,
+        wanted_files(resolved, manifest),
+        state,
+        network=network,
+        kubeconfig_saved=kubeconfig_saved(resolved, facts),
+        verify=verify,
+        absent=absent,
+    )
     warnings = tuple(problem for problem in problems if problem.severity is Severity.WARNING)
     return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images), *bundle.remarks())
 
@@ -121,17 +148,17 @@ def kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool
     return block.ca_hash == facts[topology(spec).seed.name].kubernetes.ca_hash
 
 
-def cluster_state(spec: ResolvedSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
+def cluster_state(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
     """The state from the API server; None when no control plane of this cluster has one yet, or it does not answer."""
     if not any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets if host.name in facts):
         return None
     try:
-        return read_state(cluster_api(cluster_context(run, spec)))
+        return read_state(cluster_api(spec_context(run, spec)))
     except Retryable:
         return None  # a half-finished or stopped control plane: the plan then starts from the hosts' own facts
 
 
-def _runs_api(spec: ResolvedSpec, found: HostFacts) -> bool:
+def _runs_api(spec: ClusterSpec, found: HostFacts) -> bool:
     """kubeadm writes admin.conf before it grants it any right: the API server of an unfinished init refuses requests."""
     unfinished = any(step.name == INIT_CONTROL_PLANE and step.exit_code != 0 for step in found.steps)
     return found.kubernetes.admin_config and found.owner == spec.name and not unfinished

@@ -12,7 +12,7 @@ from cluster.plan.copies import CopySettings
 from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
-from cluster.plan.resolution import resolve, resolve_offline, resolved_problems
+from cluster.plan.resolution import resolve, resolved_problems
 from cluster.plan.upgrade import BundledVersion, UpgradeSettings, plan_upgrade
 from cluster.plan.upgrade_problems import no_cluster, upgrade_problems
 from cluster.rules.on_facts import check_facts
@@ -27,7 +27,7 @@ from kube.upgrade_state import read_upgrade_state
 from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
 from runs.cluster_api import cluster_api
-from runs.context import RunContext, cluster_context
+from runs.context import RunContext
 from runs.progress import report_progress
 from tasks.load_bundle import missing_artifacts
 from tasks.plan import cluster_state, kubeconfig_saved, wanted_files
@@ -87,19 +87,19 @@ def make_upgrade_plan(
     )
     errors = [*problems, *errors_in(found)]
     # the API server is asked even when a host has a problem, so that all problems are reported together
-    resolved = resolve_offline(spec) if errors else resolve(spec, facts)
-    state = cluster_state(resolved, facts, run)
+    state = cluster_state(spec, facts, run)
     if state is None:
         raise CannotUpgrade([*errors, no_cluster(spec)])
     drained = [node.name for node in state.nodes if node.kubelet_version != spec.version and not settings.force]
-    upgrade = read_upgrade_state(cluster_api(cluster_context(run, resolved)), drained)
-    missing = {host.name: _missing_bytes(resolved, manifest, facts.get(host.name), host.name) for host in spec.hosts}
+    upgrade = read_upgrade_state(cluster_api(spec_context(run, spec)), drained)
+    missing = {host.name: _missing_bytes(spec, manifest, facts.get(host.name), host.name) for host in spec.hosts}
     errors += [
-        *immutable_changes(spec if errors else resolved, observed_cluster(spec, facts, state), upgrades=True),
+        *immutable_changes(spec, observed_cluster(spec, facts, state), upgrades=True),
         *upgrade_problems(spec, facts, state, upgrade, missing),
     ]
     if errors:
         raise CannotUpgrade(errors)
+    resolved = resolve(spec, facts)
     bundled = BundledVersion(
         files=wanted_files(resolved, manifest),
         staged=wanted_files(resolved, manifest, is_staged),
@@ -119,7 +119,7 @@ def make_upgrade_plan(
     return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images), *bundle.remarks())
 
 
-def _missing_bytes(spec: ResolvedSpec, manifest: BundleManifest, facts: HostFacts | None, name: str) -> int:
+def _missing_bytes(spec: ClusterSpec, manifest: BundleManifest, facts: HostFacts | None, name: str) -> int:
     """The size of the stored files that a host gets."""
     if facts is None:
         return 0

@@ -7,8 +7,11 @@ from typing import Any
 
 from prefect.tasks import Task
 
-from cluster.plan import create, delete, drain, host_network, test_hosts, upgrade
+from cluster.plan import create, delete, drain, host_network, remove, test_hosts, upgrade
+from tasks.delete_node import delete_node
+from tasks.deny_node import deny_node
 from tasks.drain_node import drain_node
+from tasks.forget_host import forget_host
 from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni, wait_network
 from tasks.join_worker import join_worker
@@ -46,6 +49,9 @@ TASKS: Mapping[str, Task[..., Any]] = {
     drain.DRAIN_NODE: drain_node,
     host_network.SET_HOST_NETWORK: set_deployment,
     host_network.UNDO_HOST_NETWORK: undo_deployment,
+    remove.DENY_NODE: deny_node,
+    remove.DELETE_NODE: delete_node,
+    remove.FORGET_HOST: forget_host,
     test_hosts.MARK_TEST_HOST: mark_test_host,
     test_hosts.UNMARK_TEST_HOST: unmark_test_host,
     upgrade.STAGE_BUNDLE: stage_bundle,

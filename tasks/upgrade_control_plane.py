@@ -9,7 +9,7 @@ from cluster.plan.upgrade import UPGRADE_CONTROL_PLANE, WAIT_ADDONS
 from kube.wait import wait_rolled_out
 from runs.attempts import record_step, step
 from runs.cluster_api import close_api, cluster_api
-from runs.context import ClusterContext
+from runs.context import ClusterContext, SpecContext
 from runs.progress import report_progress
 from runs.scripts import run_detached_script
 from runs.sessions import locked_session
@@ -20,7 +20,7 @@ ADDONS_LIMIT = timedelta(minutes=10)  # of each, one pod after the other on ever
 
 
 @step(UPGRADE_CONTROL_PLANE, "planned.subject")
-def upgrade_control_plane(planned: PlannedStep, run: ClusterContext) -> None:
+def upgrade_control_plane(planned: PlannedStep, run: SpecContext) -> None:
     """Upgrade the static pods, and with the last control plane kube-proxy and CoreDNS."""
     with record_step(planned, run) as attempt:
         session = locked_session(run.host(planned.subject), run)

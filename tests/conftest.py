@@ -296,6 +296,7 @@ class MadeCluster:
     output: str  # what `sixstack create` printed
     seconds: float
     command_lines: CommandLines  # of all processes, while it was made
+    before: dict[str, list[str]] = field(default_factory=dict, kw_only=True)  # what its hosts were like before (tests/lived_in.py)
     # asked after the cluster's delete, with the processes during it: what is wrong
     after_delete: list[Callable[[CommandLines], list[str]]] = field(default_factory=list, init=False)
 
@@ -333,7 +334,7 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     mode: Mode = request.param
     with contextlib.ExitStack() as after_a_failure:
         after_a_failure.callback(hosts.down, LAB, report=say)  # the next mode begins on new hosts
-        cluster, before = _created(mode, workplace)
+        cluster = _created(mode, workplace)
         after_a_failure.pop_all()
     ends: list[subprocess.CompletedProcess[str]] = []
     left: list[str] = []
@@ -343,7 +344,7 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
         if not ends:
             with CommandLines(workplace.prefect.api) as watched:
                 ends.append(workplace.sixstack("delete", cluster.file, "--confirm", cluster.name))
-            left.extend(lived_in.changes(before, lived_in.look(LAB)))
+            left.extend(lived_in.changes(cluster.before, lived_in.look(LAB)))
             lived_in.move_out(LAB)
             faults.extend(fault for look in cluster.after_delete for fault in look(watched))
 
@@ -356,8 +357,8 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     assert left == [], "what the owner had on the hosts changed"
 
 
-def _created(mode: Mode, workplace: Workplace) -> tuple[MadeCluster, dict[str, list[str]]]:
-    """A new cluster, and what its hosts were like before."""
+def _created(mode: Mode, workplace: Workplace) -> MadeCluster:
+    """A new cluster on hosts with an owner."""
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
     lived_in.live_in(LAB)
     before = lived_in.look(LAB)
@@ -375,7 +376,7 @@ def _created(mode: Mode, workplace: Workplace) -> tuple[MadeCluster, dict[str, l
     with CommandLines(workplace.prefect.api, hosts.lab_of(LAB).folder) as command_lines:
         created = workplace.sixstack("create", file)
     assert created.returncode == 0, created.stdout + created.stderr
-    return MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines), before
+    return MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines, before=before)
 
 
 # Tests of one group run one after another in one process of `make test`; the first three have a lab and a Prefect server each. Where
@@ -385,6 +386,7 @@ GROUPS = {
         "tests/flows/test_audit.py",
         "tests/flows/test_create_cluster.py",
         "tests/flows/test_platform_host_network.py",
+        "tests/flows/test_remove_workers.py",
         "tests/flows/test_secrets.py",
         "tests/flows/test_solutions.py::TestSolution1",
         "tests/flows/test_verify_cluster.py",

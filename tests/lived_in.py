@@ -29,6 +29,11 @@ printf '* * * * * root true' >/etc/cron.d/own
 printf 'net.ipv4.conf.all.log_martians = 1\n' >/etc/sysctl.d/60-own.conf; printf 'tun\n' >/etc/modules-load.d/own.conf
 printf '\n# no line end, and a tab\t\n192.0.2.9 own.example' >>/etc/hosts; chmod 0664 /etc/hosts; chown 0:4 /etc/hosts
 printf '# own\n/dev/own /own ext4 noauto 0 0' >>/etc/fstab; chmod 0600 /etc/fstab
+"""
+
+# What no reboot keeps.
+_UNTIL_REBOOT = r"""
+set -eu
 mount -t tmpfs -o size=1m own /srv/own
 ip route add 192.0.2.128/25 dev lo; ip -6 route add fd99:1::/64 dev lo; ip rule add to 192.0.2.7 table 77; ip -6 rule add to fd99::7 table 77
 nft 'table inet own { chain input { type filter hook input priority 5; tcp dport 9999 drop; }; set s { type ipv4_addr; elements = { 192.0.2.1 }; }; }'
@@ -78,7 +83,12 @@ def look(lab: str) -> dict[str, list[str]]:
 
 def live_in(lab: str) -> None:
     """Give every host of a lab files, rules, units and mounts of its own."""
-    _everywhere(lab, LIVE_IN)
+    _everywhere(lab, LIVE_IN + _UNTIL_REBOOT)
+
+
+def live_on(host: str, lab: str) -> None:
+    """Give a host that was rebooted what it had."""
+    _run(host, lab, _UNTIL_REBOOT)
 
 
 def move_out(lab: str) -> None:
@@ -88,8 +98,12 @@ def move_out(lab: str) -> None:
 
 def _everywhere(lab: str, script: str) -> None:
     for host in hosts.status(lab):
-        done = hosts.run_in(host.name, ["sh", "-c", script], lab)
-        assert done.returncode == 0, done.stdout + done.stderr
+        _run(host.name, lab, script)
+
+
+def _run(host: str, lab: str, script: str) -> None:
+    done = hosts.run_in(host, ["sh", "-c", script], lab)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # What Debian's PAM and sudo write when somebody logs in.

@@ -46,6 +46,7 @@ class ClusterState:
     # from CoreDNS's Corefile, empty if unknown: the domain of the cluster, and the upstream name servers
     dns_domain: str = ""
     dns_upstreams: tuple[str, ...] = ()
+    endpoints: Mapping[str, str] = field(default_factory=dict)  # remembered SSH endpoints, encoded, by node
 
     def node(self, name: str) -> NodeState | None:
         """The node with this name, or None."""

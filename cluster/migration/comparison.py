@@ -19,6 +19,7 @@ from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.migration import Migration
 from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host, Role
 
@@ -73,7 +74,14 @@ def _state(old: ResolvedSpec) -> ClusterState:
         for host in old.hosts
     )
     cni = old.cni.kind if networked else None
-    return ClusterState(nodes, cni, cni_digest=_settings(old), coredns_ready=networked, kubeadm=cluster_configuration(old))
+    return ClusterState(
+        nodes,
+        cni,
+        cni_digest=_settings(old),
+        coredns_ready=networked,
+        kubeadm=cluster_configuration(old),
+        endpoints={host.name: encode_endpoint(host.ssh) for host in old.hosts},
+    )
 
 
 def _settings(spec: ClusterSpec) -> str:

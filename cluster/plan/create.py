@@ -8,7 +8,7 @@ An empty plan means that the cluster matches its spec. A step is left out only b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cluster.facts.cluster_state import ClusterState
@@ -47,12 +47,13 @@ def plan_create(
     network: str | None = None,
     kubeconfig_saved: bool = True,
     verify: bool = True,
+    absent: Sequence[str] = (),
 ) -> Plan:
     """The steps from facts and state to spec.
 
-    `facts` and `wanted` (bundle files and images) by host; a host without facts is not prepared and does not join. `state`: what the API
-    server reports; None when no API server answered. `network`: digest of the pod network's documents. `kubeconfig_saved`: a kubeconfig of
-    this very cluster is saved. `verify`: check the network at the end.
+    `facts` and `wanted` (bundle files and images) by host; a host without facts gets no step. `state`: what the API server reports; None when
+    no API server answered. `network`: digest of the pod network's documents; None: it is not compared. `kubeconfig_saved`: a kubeconfig of this
+    very cluster is saved. `verify`: check the network at the end, between the hosts with facts. `absent`: names of hosts that were left out on purpose.
     """
     create = _CreatePlan(spec, topology(spec), facts, wanted, state or ClusterState(), state is not None, PlanBuilder(spec.name))
     # The whole order. Each method below says what its steps wait for; steps that do not wait for each other run at the same time.
@@ -67,7 +68,7 @@ def plan_create(
     create.wait_for_dns()
     if verify:
         create.verify_network()
-    return create.builder.build(notes(spec, facts, create.state))
+    return create.builder.build(notes(spec, facts, create.state, absent))
 
 
 @dataclass
@@ -93,6 +94,11 @@ class _CreatePlan:
     def hosts(self) -> tuple[Host, ...]:
         """The seed first: everything waits for its kubeadm init. A rule refuses more than one control plane, so `joining` is still empty."""
         return (self.roles.seed, *self.roles.joining, *self.roles.workers)
+
+    @property
+    def inspected(self) -> tuple[Host, ...]:
+        """The hosts with facts, in file order."""
+        return tuple(host for host in self.spec.hosts if host.name in self.facts)
 
     @property
     def api_steps(self) -> Ids:
@@ -149,15 +155,15 @@ class _CreatePlan:
 
     def label_nodes(self) -> None:
         """A host has a Node object after its init or join."""
-        for host in self.spec.hosts:
+        for host in self.inspected:
             values = label_values(self.spec, host)
-            reason = reasons.to_label(values, self.state.node(host.name))
+            reason = reasons.to_label(values, self.state.node(host.name), self.state.endpoints.get(host.name))
             needs = self._steps_until_member(host)
             self.label_steps[host.name] = self.builder.add(LABEL_NODE, host.name, reason=reason, values=values, needs=needs)
 
     def wait_for_nodes(self) -> None:
         """A node becomes Ready when the pod network runs on it. If label-node fails on a host, its wait-ready does not start."""
-        for host in self.spec.hosts:
+        for host in self.inspected:
             reason = reasons.to_await_node(self.spec, self.state, host.name)
             needs = [*(self.label_steps[host.name] or self._steps_until_member(host)), *(self.network_step or self.api_steps)]
             self.builder.add(WAIT_READY, host.name, reason=reason, needs=needs)
@@ -165,13 +171,13 @@ class _CreatePlan:
     def wait_for_dns(self) -> None:
         """CoreDNS runs on any node, so this waits for no particular host."""
         changed = bool({INIT_CONTROL_PLANE, INSTALL_CNI, JOIN_WORKER} & self.builder.kinds)
-        reason = reasons.to_await_dns(self.spec, self.state, changed=changed)
+        reason = reasons.to_await_dns(self.spec, self.state, self.inspected, changed=changed)
         self.verify_needs += self.builder.add(WAIT_DNS, reason=reason, needs=self.network_step or self.api_steps)
 
     def verify_network(self) -> None:
         """The check covers the hosts that joined, whatever happened to the others."""
         reason = reasons.to_verify(self.spec, changed=bool(self.builder.kinds - {LABEL_NODE, PUBLISH_KUBECONFIG}))
-        names = [host.name for host in self.spec.hosts]
+        names = [host.name for host in self.inspected]
         last_steps = [step for name in names for step in self.builder.last_step_on(name)]
         self.builder.add(VERIFY_NETWORK, reason=reason, values={"nodes": names}, needs=self.verify_needs, after=last_steps)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
@@ -13,12 +13,15 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Role
 
 
-def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterState) -> Iterator[str]:
-    """One sentence for each finding that the plan does not change."""
+def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterState, absent: Sequence[str] = ()) -> Iterator[str]:
+    """One sentence for each finding that the plan does not change. `absent`: names of hosts that were left out on purpose."""
+    if absent:
+        yield f"not inspected, because the run is limited to other hosts: {', '.join(absent)}"
+        yield "the settings of the pod network are not compared with the file, because they depend on all hosts"
     for host in spec.hosts:
-        if host.name not in facts:
+        if host.name not in facts and host.name not in absent:
             yield f"{host.name} was not reached: no step is planned for it"
-    yield from unchanged_nodes(spec, state)
+    yield from unchanged_nodes(spec, state, absent)
     for host in spec.hosts:
         found = facts.get(host.name)
         if found is not None and host.role is Role.CONTROL_PLANE and found.kubernetes.kubelet_active and not state.nodes:
@@ -28,9 +31,9 @@ def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterStat
     yield from unapplied(spec, state)
 
 
-def unchanged_nodes(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
+def unchanged_nodes(spec: ResolvedSpec, state: ClusterState, absent: Sequence[str] = ()) -> Iterator[str]:
     """Nodes that the file does not list, and nodes that their owner cordoned."""
-    names = {host.name for host in spec.hosts}
+    names = {*absent, *(host.name for host in spec.hosts)}
     for node in state.nodes:
         if node.name not in names:
             yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,15 +53,17 @@ def failure_on(plan: Plan, outcomes: Mapping[str, StepOutcome], subject: str) ->
     return first.failure if first is not None else None
 
 
-def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
-    """The result of a plan of create-cluster, and whether every step succeeded."""
-    hosts = {host.name: failure_on(plan, outcomes, host.name) for host in spec.hosts}
+def create_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome], absent: Sequence[str] = ()) -> tuple[str, bool]:
+    """The result of a plan of create-cluster, and whether every step succeeded. `absent`: names of hosts that were not inspected on purpose."""
+    hosts = {host.name: failure_on(plan, outcomes, host.name) for host in spec.hosts if host.name not in absent}
     missing = {name: failure for name, failure in hosts.items() if failure is not None}
     others = {step.kind: outcomes[step.id].failure for step in plan.steps_on(CLUSTER) if outcomes[step.id].started}
     failed = {kind: failure for kind, failure in others.items() if failure is not None}
     lines = [f"cluster {spec.name}: {len(hosts) - len(missing)} of {len(hosts)} hosts joined"]
     lines += [f"- {name}: joined" for name in hosts if name not in missing]
     lines += [f"- {name}: NOT joined: {failure}" for name, failure in missing.items()]
+    if absent:
+        lines.append(f"- not inspected: {', '.join(absent)}")
     lines += [f"- {kind} failed: {failure}" for kind, failure in failed.items()]
     lines += [f"- {step.kind}: not started" for step in plan.steps_on(CLUSTER) if not outcomes[step.id].started]
     if not pod_network(spec).installed:
@@ -89,6 +91,18 @@ def delete_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
         lines = [f"cluster {spec.name} is deleted from {', '.join(hosts) or 'no host'}"]
     lines += [f"- copy of {subject}: {outcome.result}" for subject, outcome in copies.items() if outcome.result is not None]
     return "\n".join([*lines, *(f"- {note}" for note in plan.notes)]), not failed
+
+
+def removal_summary(plan: Plan, names: Sequence[str], outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
+    """The result of a plan of remove-workers, and whether every step succeeded."""
+    failures = {name: failure_on(plan, outcomes, name) for name in names}
+    failed = {name: failure for name, failure in failures.items() if failure is not None}
+    lines = [f"cluster {plan.cluster}: {len(names) - len(failed)} of {len(names)} workers removed"]
+    lines += [f"- {name}: NOT removed: {failed[name]}" if name in failed else f"- {name}: removed" for name in names]
+    lines += [f"- {note}" for note in plan.notes]
+    if failed:
+        lines.append("Run the flow again: it does only what is missing.")
+    return "\n".join(lines), not failed
 
 
 def failed_hosts(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, ...]:

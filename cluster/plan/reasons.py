@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cluster.facts.cluster_state import ClusterState, NodeState
@@ -10,6 +10,7 @@ from cluster.facts.host_facts import HostFacts, StepState
 from cluster.plan.values import HostFiles
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.resolved_spec import ResolvedSpec
+from cluster.vocabulary.spec import Host
 
 
 def to_prepare(facts: HostFacts | None, wanted: HostFiles, digest: str) -> str | None:
@@ -87,8 +88,11 @@ def to_join(  # noqa: PLR0911 one per reason
     return None, False
 
 
-def to_label(values: Mapping[str, Any], node: NodeState | None) -> str | None:
-    """`values` as of label_values(). Labels and taints from other sources stay. Those that sixstack set earlier and that are no longer in the file are removed."""
+def to_label(values: Mapping[str, Any], node: NodeState | None, endpoint: str | None) -> str | None:
+    """`values` as of label_values(); `endpoint`: the SSH endpoint that the cluster remembers.
+
+    Labels and taints from other sources stay. Those that sixstack set earlier and that are no longer in the file are removed.
+    """
     if node is None:
         return "the node is new"
     labels: Mapping[str, str] = values["labels"]
@@ -101,7 +105,9 @@ def to_label(values: Mapping[str, Any], node: NodeState | None) -> str | None:
         *sorted(f"taint {key}" for key, _, _ in taints - held),
         *sorted(f"taint {key}" for key in node.managed_taints if key not in named),
     ]
-    return f"the node differs in {', '.join(differing)}" if differing else None
+    if differing:
+        return f"the node differs in {', '.join(differing)}"
+    return None if endpoint == values["endpoint"] else "the cluster does not remember this SSH endpoint of the host"
 
 
 def to_await_node(spec: ResolvedSpec, state: ClusterState, name: str) -> str | None:
@@ -114,13 +120,13 @@ def to_await_node(spec: ResolvedSpec, state: ClusterState, name: str) -> str | N
     return f"the node is not Ready: {node.reason}" if node.reason else "the node is not Ready"
 
 
-def to_await_dns(spec: ResolvedSpec, state: ClusterState, *, changed: bool) -> str | None:
-    """`changed`: the plan changes the control plane, the pod network or the members."""
+def to_await_dns(spec: ResolvedSpec, state: ClusterState, hosts: Sequence[Host], *, changed: bool) -> str | None:
+    """`hosts`: those that were inspected. `changed`: the plan changes the control plane, the pod network or the members."""
     if not _can_become_ready(spec, state):
         return None
     if not state.coredns_ready:
         return "CoreDNS is not ready"
-    return "the cluster changes" if changed or any(to_await_node(spec, state, host.name) for host in spec.hosts) else None
+    return "the cluster changes" if changed or any(to_await_node(spec, state, host.name) for host in hosts) else None
 
 
 def to_verify(spec: ResolvedSpec, *, changed: bool) -> str | None:

@@ -100,7 +100,7 @@ def interrupted_control_planes(spec: ClusterSpec, facts: Mapping[str, HostFacts]
     return tuple(host for host in spec.control_planes if host.name in facts and _is_interrupted(spec, facts[host.name]))
 
 
-def plan_resume(spec: ResolvedSpec, hosts: Sequence[Host]) -> Plan:
+def plan_resume(spec: ClusterSpec, hosts: Sequence[Host]) -> Plan:
     """Finish the interrupted step of these control planes, one after the other; then the rest can be planned."""
     builder = PlanBuilder(spec.name)
     needs: Ids = ()

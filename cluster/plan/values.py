@@ -21,6 +21,7 @@ from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.registries import pull_plans
 from cluster.vocabulary.releases import release_for
+from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host, Images, VolumeType
 from cluster.vocabulary.topology import topology
@@ -151,7 +152,7 @@ def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> di
     return {"cluster": spec.name, "host": host.name, "recreate": recreate, "pod_network": leftover_values()}
 
 
-def upgrade_control_plane_values(spec: ResolvedSpec, host: Host, *, seed: bool) -> dict[str, Any]:
+def upgrade_control_plane_values(spec: ClusterSpec, host: Host, *, seed: bool) -> dict[str, Any]:
     """For host/upgrade-control-plane.sh.j2; `seed`: kubeadm upgrades the cluster's settings with this control plane."""
     return {
         "cluster": spec.name,
@@ -180,9 +181,9 @@ def restart_kubelet_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
 
 
 def label_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
-    """The labels and taints of a host's node."""
+    """The labels and taints of a host's node, and the SSH endpoint that the cluster remembers."""
     taints = [{"key": taint.key, "value": taint.value, "effect": taint.effect.value} for taint in host.taints]
-    return {"labels": node_labels(spec, host), "taints": taints}
+    return {"labels": node_labels(spec, host), "taints": taints, "endpoint": encode_endpoint(host.ssh)}
 
 
 def remove_step_state_values(cluster: str) -> dict[str, Any]:

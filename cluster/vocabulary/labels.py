@@ -14,6 +14,8 @@ from cluster.vocabulary.spec import ClusterSpec, Host, parse_address
 PREFIX = "node.sixstack.io/"
 KEYS = {Family.IPV4: PREFIX + "ipv4", Family.IPV6: PREFIX + "ipv6"}
 
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"  # kubeadm sets it
+
 # labels that TKEStack's tools use to find the node of a machine; its proposal names the second half `till`, its code `tail`
 TKESTACK_IPV4 = "platform.tkestack.io/machine-ip"
 TKESTACK_HEAD = "platform.tkestack.io/machine-ipv6-head"

@@ -17,6 +17,8 @@ from cluster.plan.copies import NOT_COPIED
 from cluster.plan.drain import NOT_DRAINED
 from cluster.plan.immutable import CODE as IMMUTABLE
 from cluster.plan.immutable import UPGRADE_NEEDED
+from cluster.plan.remove import NOT_REMOVED
+from cluster.plan.selection import NOT_LIMITED
 from cluster.plan.upgrade_problems import NOT_UPGRADED
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
@@ -108,6 +110,14 @@ def problems() -> str:
         "delete-cluster changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_COPIED.items()),
+        "\n## Refusals of a run that is limited to some hosts\n",
+        "create-cluster with `only` changes nothing.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_LIMITED.items()),
+        "\n## Refusals of a removal\n",
+        "remove-workers changes nothing if one of the workers has an error.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_REMOVED.items()),
         "\n## Refusals of a drain\n",
         "No pod of a node with an error is evicted. With force, these pods are deleted.\n",
         "| code | severity | meaning |\n|---|---|---|",

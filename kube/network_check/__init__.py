@@ -58,7 +58,8 @@ def network_check(
     nodes, left_out = _select_nodes(api.get(NODES)["items"], expected)
     names = [str(node["metadata"]["name"]) for node in nodes]
     with probe_pods(api, names, expected.families, settings, until=end, on_progress=on_progress) as probes:
-        probes.notes += [f"node {name} was not checked: it is not one of the expected nodes" for name in left_out]
+        if left_out:
+            probes.notes.append(f"not checked, because not among the expected nodes: {', '.join(left_out)}")
         yield NetworkCheck(api, expected, settings, probes, on_progress)
 
 

@@ -19,6 +19,7 @@ NAMES = (
     "create-cluster/default",
     "delete-cluster/default",
     "mark-test-hosts/default",
+    "remove-workers/default",
     "retest-clusters/default",
     "save-cluster/default",
     "set-platform-host-network/default",

@@ -62,6 +62,7 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
         "upgrade-control-plane-node.sh": render("host/upgrade-node.sh.j2", **values.upgrade_node_values(spec, control_plane)),
         "upgrade-worker-node.sh": render("host/upgrade-node.sh.j2", **values.upgrade_node_values(spec, worker)),
         "restart-kubelet.sh": render("host/restart-kubelet.sh.j2", **values.restart_kubelet_values(spec, worker)),
+        "stop-kubelet.sh": render("host/stop-kubelet.sh.j2", cluster=spec.name),
         "reset.sh": render("host/reset.sh.j2", **values.reset_values(spec, worker)),
         "remove-step-state.sh": render("host/remove-step-state.sh.j2", **values.remove_step_state_values(spec.name)),
     }

@@ -16,6 +16,7 @@ from cluster.plan.create import plan_create
 from cluster.plan.graph import Plan
 from cluster.plan.values import HostFiles, prepare_values
 from cluster.vocabulary.labels import node_labels
+from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind, Taint, TaintEffect, Volume, VolumeType
 
@@ -86,7 +87,12 @@ def node(name: str, spec: ResolvedSpec = SPEC) -> NodeState:
 
 
 FACTS = {"a": member("a"), "b": member("b")}
-STATE = ClusterState(nodes=(node("a"), node("b")), cni=CniKind.FLANNEL, coredns_ready=True)
+STATE = ClusterState(
+    nodes=(node("a"), node("b")),
+    cni=CniKind.FLANNEL,
+    coredns_ready=True,
+    endpoints={host.name: encode_endpoint(host.ssh) for host in SPEC.hosts},
+)
 
 
 def names(plan: Plan) -> list[tuple[str, str]]:
@@ -344,7 +350,7 @@ def test_without_a_pod_network_nothing_waits_for_readiness() -> None:
         "publish-kubeconfig",
     }
     held = {name: member(name, spec) for name in ("a", "b")}
-    unready = ClusterState(nodes=(replace(node("a"), ready=False), replace(node("b"), ready=False)))
+    unready = ClusterState(nodes=(replace(node("a"), ready=False), replace(node("b"), ready=False)), endpoints=STATE.endpoints)
     plan = plan_create(spec, held, WANTED, unready)
     assert plan.empty
     assert len(plan.notes) == 1

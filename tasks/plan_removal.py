@@ -1,0 +1,60 @@
+"""Steps find-members and plan-removal: the workers to remove and the plan, or every problem before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cluster.facts.host_facts import HostFacts
+from cluster.plan.graph import Plan
+from cluster.plan.remove import Members, RemovalRefused, RemovalSettings, hosts_to_remove, is_drained, plan_removal, removal_problems
+from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.spec import ClusterSpec, Host
+from kube.denied_nodes import denied_nodes
+from kube.drain import drain_problems
+from kube.remembered_hosts import remembered_hosts
+from kube.state import read_nodes
+from runs.artifacts import plan_artifact
+from runs.attempts import record_attempt, step
+from runs.cluster_api import cluster_api
+from runs.context import SpecContext
+from runs.progress import report_progress
+
+
+@step("find-members")
+def find_members(names: Sequence[str], run: SpecContext) -> tuple[Members, tuple[Host, ...]]:
+    """What the API server knows of the cluster's hosts, and the named hosts that have an SSH endpoint. Refuses a name that is no worker."""
+    with record_attempt("find-members", "cluster", run) as attempt:
+        api = cluster_api(run)
+        members = Members(read_nodes(api), remembered_hosts(api), denied_nodes(api))
+        hosts, problems = hosts_to_remove(run.spec, names, members)
+        if problems:
+            raise RemovalRefused(problems)
+        attempt.found = f"{len(members.nodes)} nodes; to remove: {', '.join(names)}"
+    return members, hosts
+
+
+@step("plan-removal")
+def plan_workers_removal(
+    spec: ClusterSpec,
+    names: Sequence[str],
+    members: Members,
+    facts: Mapping[str, HostFacts],
+    uninspected: Sequence[Problem],
+    settings: RemovalSettings,
+    run: SpecContext,
+) -> Plan:
+    """The plan; RemovalRefused has every problem of every host. `spec` also has hosts that the file does not list, and `run` has the file."""
+    with record_attempt("plan-removal", "cluster", run) as attempt:
+        problems = [*(() if settings.dead else uninspected), *removal_problems(spec, names, members, facts, settings)]
+        if not (settings.force or settings.dead):
+            api = cluster_api(run)
+            problems += [problem for name in names if is_drained(spec, name, members, facts) for problem in drain_problems(api, name)]
+        if problems:
+            raise RemovalRefused(problems)
+        plan = plan_removal(spec, names, members, facts, settings, listed=[host.name for host in run.spec.hosts])
+        attempt.found = f"{len(plan.steps)} steps to do"
+        attempt.output = "\n".join(plan.notes)
+        for note in plan.notes:
+            report_progress(run, f"note: {note}")
+        plan_artifact(run, plan)
+    return plan
