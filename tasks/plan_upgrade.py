@@ -27,7 +27,7 @@ from kube.upgrade_state import read_upgrade_state
 from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
 from runs.cluster_api import cluster_api
-from runs.context import RunContext
+from runs.context import RunContext, spec_context
 from runs.progress import report_progress
 from tasks.load_bundle import missing_artifacts
 from tasks.plan import cluster_state, kubeconfig_saved, wanted_files
