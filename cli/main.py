@@ -24,6 +24,7 @@ COMMANDS = {
     "params": "print a cluster file as parameters for `prefect deployment run --params -`",
     "plan": "inspect the hosts and print the plan; changes nothing",
     "create": "run the create-cluster deployment and follow it; the exit code is its result",
+    "upgrade": "run the upgrade-cluster deployment and follow it; the exit code is its result",
     "verify": "check the network of a cluster, made by sixstack or not",
     "certificates": "show when each certificate of a cluster expires; the exit code is 1 when one is due",
     "renew": "renew the certificates of a cluster that expire soon, and give the API server the names of the file",

@@ -16,10 +16,11 @@ from cluster.vocabulary.control_characters import without_control
 
 if TYPE_CHECKING:
     from cluster.facts.host_facts import HostFacts
+    from cluster.plan.graph import Plan
     from cluster.vocabulary.errors import CannotApply
     from cluster.vocabulary.migration import Migration
     from cluster.vocabulary.problems import Problem
-    from cluster.vocabulary.spec import Host
+    from cluster.vocabulary.spec import ClusterSpec, Host
     from runs.context import RunContext
 
 
@@ -32,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0 for every plan; the JSON has `steps`, which is empty when the cluster matches its file."""
+    """0 for every plan, also that of an upgrade; the JSON has `steps`, which is empty when the cluster matches its file."""
     reading = read(options.cluster)
     if isinstance(reading, int):
         return reading
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     from runs.cluster_api import close_api
     from runs.context import RunContext
     from runs.sessions import close_sessions, open_sessions
-    from tasks.plan import make_plan, probe_connectivity
+    from tasks.plan import is_upgrade, make_plan, probe_connectivity
 
     selected = select_hosts(spec, options.only)
     require_server()
@@ -58,9 +59,14 @@ def run(options: argparse.Namespace) -> int:
         facts, uninspected = _inspect(selected, run)
         try:
             tried = probe_connectivity(spec, facts, run)
-            _, plan, warnings = make_plan(
-                spec, facts, uninspected, tried, run, verify=not options.no_verify, absent=left_out(spec, selected)
-            )
+            try:
+                _, plan, warnings = make_plan(
+                    spec, facts, uninspected, tried, run, verify=not options.no_verify, absent=left_out(spec, selected)
+                )
+            except CannotApply as error:
+                if options.only or not is_upgrade(error):
+                    raise
+                plan, warnings = _upgrade(spec, facts, run)
         except CannotApply as error:
             return _refused(error, options.output)
     finally:
@@ -73,6 +79,17 @@ def run(options: argparse.Namespace) -> int:
         print(problem_lines(warnings))
     print(without_control(plan.as_text()))
     return SUCCESS
+
+
+def _upgrade(spec: ClusterSpec, facts: dict[str, HostFacts], run: RunContext) -> tuple[Plan, tuple[Problem, ...]]:
+    """What `sixstack upgrade` does, and the warnings: the file and the cluster differ in the version and in nothing that cannot change."""
+    from cluster.plan.upgrade import UpgradeSettings
+    from runs.copies import find_copy_settings
+    from tasks.plan_upgrade import make_upgrade_plan
+
+    copies, uncopied = find_copy_settings(spec, facts)
+    _, plan, warnings = make_upgrade_plan(spec, facts, uncopied, copies, UpgradeSettings(), run)
+    return plan, warnings
 
 
 def _inspect(hosts: Sequence[Host], run: RunContext) -> tuple[dict[str, HostFacts], list[Problem]]:

@@ -19,6 +19,8 @@ from kube.drain import CORDONED
 from kube.nodes import MANAGED, internal_addresses
 from kube.wait import NODES, deployment_available
 
+ADDONS = ("coredns", "kube-proxy")  # kubeadm installs and upgrades them
+
 
 def read_state(api: KubeApi) -> ClusterState:
     """Read nodes, network plug-in, cluster DNS and kubeadm's configuration, in five requests (six for a plug-in with address pools)."""
@@ -40,6 +42,7 @@ def read_state(api: KubeApi) -> ClusterState:
         kubeadm=_kubeadm(config_maps, "kubeadm-config", "ClusterConfiguration"),
         kubelet=_kubeadm(config_maps, "kubelet-config", "kubelet"),
         kube_proxy=_kubeadm(config_maps, "kube-proxy", "config.conf"),
+        images=_addon_images(workloads),
         dns_domain=_domain(corefile),
         dns_upstreams=_upstreams(corefile),
         endpoints=config_maps.get(CONFIG_MAP, {}).get("data") or {},
@@ -68,7 +71,7 @@ def node_state(node: Document) -> NodeState:
         pod_ranges=tuple(ip_network(cidr) for cidr in spec.get("podCIDRs", [])),
         kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         unschedulable=bool(spec.get("unschedulable", False)),
-        drain_unfinished=bool(spec.get("unschedulable", False)) and CORDONED in metadata.get("annotations", {}),
+        cordoned_by_sixstack=bool(spec.get("unschedulable", False)) and CORDONED in metadata.get("annotations", {}),
         managed_labels=tuple(managed.get("labels", ())),
         managed_taints=tuple(managed.get("taints", ())),
     )
@@ -78,6 +81,15 @@ def _workload(document: Document) -> Workload:
     metadata = document["metadata"]
     image = document["spec"]["template"]["spec"]["containers"][0]["image"]
     return Workload(metadata["name"], image, metadata.get("annotations", {}))
+
+
+def _addon_images(workloads: list[Document]) -> dict[str, str]:
+    """The images of the workloads that kubeadm installs."""
+    return {
+        workload["metadata"]["name"]: workload["spec"]["template"]["spec"]["containers"][0]["image"]
+        for workload in workloads
+        if workload["metadata"]["namespace"] == "kube-system" and workload["metadata"]["name"] in ADDONS
+    }
 
 
 def _block_sizes(api: KubeApi, pools_path: str) -> dict[Network, int]:

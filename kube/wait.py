@@ -68,12 +68,15 @@ def wait_until(
     raise ClusterError(f"{what}: not done after {limit.total_seconds():.0f} s: {_sentence(missing)}")
 
 
-def wait_nodes_ready(api: KubeApi, names: Iterable[str], limit: timedelta, on_change: OnChange | None = None) -> None:
-    """Wait until each named node exists and is Ready; ClusterError names the others with the reason from kubelet."""
+def wait_nodes_ready(api: KubeApi, names: Iterable[str], limit: timedelta, on_change: OnChange | None = None, *, version: str = "") -> None:
+    """Wait until each named node exists and is Ready; ClusterError names the others with the reason from kubelet.
+
+    `version`: that its kubelet must have. A node stays Ready for 40 s without its kubelet, so that Ready alone does not show a new one.
+    """
     wanted = tuple(names)
 
     def pending(nodes: dict[str, Document]) -> dict[str, str]:
-        return {name: reason for name in wanted if (reason := _node_missing(nodes.get(name)))}
+        return {name: reason for name in wanted if (reason := _node_missing(nodes.get(name), version))}
 
     wait_until(api, NODES, pending, what="nodes Ready", limit=limit, on_change=on_change)
 
@@ -159,9 +162,12 @@ def _condition(document: Document | None, kind: str) -> Document:
     return next((condition for condition in conditions if condition["type"] == kind), {})
 
 
-def _node_missing(node: Document | None) -> str:
+def _node_missing(node: Document | None, version: str = "") -> str:
     if node is None:
         return "has not joined"
+    found = node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "")
+    if version and found != version:
+        return f"the kubelet with {version} has not reported yet, the node has {found or 'no version'}"
     ready = _condition(node, "Ready")
     if ready.get("status") == "True":
         return ""

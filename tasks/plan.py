@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blocks.artifact_bundle import ArtifactBundle
 from blocks.loading import NoBlock, load
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
-from bundle.manifest import BundleManifest
+from bundle.manifest import BundleFile, BundleManifest
 from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.host_paths import Connectivity
@@ -16,7 +16,7 @@ from cluster.migration import migration
 from cluster.plan.create import INIT_CONTROL_PLANE, plan_create
 from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
-from cluster.plan.immutable import immutable_changes
+from cluster.plan.immutable import UPGRADE_NEEDED, immutable_changes
 from cluster.plan.resolution import resolve, resolved_problems
 from cluster.plan.selection import known_part, no_cluster_to_extend
 from cluster.plan.values import HostFiles
@@ -99,14 +99,14 @@ def make_plan(
     """
     state = None
     if absent and not uninspected:
-        if (state := _state(spec, facts, run)) is None:
+        if (state := cluster_state(spec, facts, run)) is None:
             raise CannotApply([no_cluster_to_extend(spec)])
         spec = known_part(spec, absent, state.nodes)
     checked = check_hosts(spec, facts, uninspected, tried, run)
     resolved, errors = checked.resolved, checked.errors
     # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
     if state is None and resolved is not None:
-        state = _state(resolved, facts, run)
+        state = cluster_state(resolved, facts, run)
     existing = observed_cluster(resolved or spec, facts, state)
     if changed := immutable_changes(resolved or spec, existing):
         raise ImmutableChange((*errors, *changed), migration(existing.as_spec(resolved or spec), resolved or spec))
@@ -120,7 +120,7 @@ def make_plan(
         wanted_files(resolved, checked.manifest),
         state,
         network=network,
-        kubeconfig_saved=_kubeconfig_saved(resolved, facts),
+        kubeconfig_saved=kubeconfig_saved(resolved, facts),
         verify=verify,
         absent=absent,
     )
@@ -155,7 +155,12 @@ def check_hosts(
     return CheckedHosts(manifest, errors, (*warnings, *images, *bundle.remarks()), resolved)
 
 
-def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
+def is_upgrade(error: CannotApply) -> bool:
+    """Whether create-cluster refuses a file only because the cluster has another version."""
+    return {problem.code for problem in error.problems} == {UPGRADE_NEEDED}
+
+
+def kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
     """Whether a block of this cluster exists. A block of an earlier cluster of the same name has another CA."""
     try:
         block = load(SavedKubeconfig, block_name(spec.name))
@@ -164,7 +169,7 @@ def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> boo
     return block.ca_hash == facts[topology(spec).seed.name].kubernetes.ca_hash
 
 
-def _state(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
+def cluster_state(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
     """The state from the API server; None when no control plane of this cluster has one yet, or it does not answer."""
     if not any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets if host.name in facts):
         return None
@@ -180,12 +185,14 @@ def _runs_api(spec: ClusterSpec, found: HostFacts) -> bool:
     return found.kubernetes.admin_config and found.owner == spec.name and not unfinished
 
 
-def wanted_files(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
-    """What each host needs from the bundle."""
+def wanted_files(
+    spec: ResolvedSpec, manifest: BundleManifest, only: Callable[[BundleFile], bool] = lambda _file: True
+) -> dict[str, HostFiles]:
+    """What each host needs from the bundle, by host; `only` selects files."""
     images = network_images(spec)
     wanted = {}
     for host in spec.hosts:
-        files = manifest.for_host(host.role.value, images)
+        files = [file for file in manifest.for_host(host.role.value, images) if only(file)]
         wanted[host.name] = HostFiles(
             files=frozenset(file.content_sha256 for file in files if file.target is not None),
             images=frozenset(reference for file in files for reference in file.images),

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.tasks import Task
 
-from cluster.plan import create, delete, drain, host_network, remove, renew, restore, test_hosts
+from cluster.plan import create, delete, drain, host_network, remove, renew, restore, test_hosts, upgrade
 from tasks.delete_node import delete_node
 from tasks.deny_node import deny_node
 from tasks.drain_node import drain_node
@@ -27,6 +27,10 @@ from tasks.restore_control_plane import restore_control_plane
 from tasks.save_copy import save_copy
 from tasks.set_certificate_names import set_certificate_names
 from tasks.set_host_network import set_deployment, undo_deployment
+from tasks.stage_bundle import stage_bundle
+from tasks.update_settings import update_settings
+from tasks.upgrade_control_plane import upgrade_control_plane, wait_addons
+from tasks.upgrade_node import uncordon_node, upgrade_kubelet, upgrade_node
 from tasks.verify_network import verify_network
 from tasks.wait_ready import wait_dns, wait_ready
 
@@ -58,4 +62,11 @@ TASKS: Mapping[str, Task[..., Any]] = {
     remove.FORGET_HOST: forget_host,
     test_hosts.MARK_TEST_HOST: mark_test_host,
     test_hosts.UNMARK_TEST_HOST: unmark_test_host,
+    upgrade.STAGE_BUNDLE: stage_bundle,
+    upgrade.UPDATE_SETTINGS: update_settings,
+    upgrade.UPGRADE_CONTROL_PLANE: upgrade_control_plane,
+    upgrade.WAIT_ADDONS: wait_addons,
+    upgrade.UPGRADE_NODE: upgrade_node,
+    upgrade.UPGRADE_KUBELET: upgrade_kubelet,
+    upgrade.UNCORDON_NODE: uncordon_node,
 }

@@ -23,7 +23,7 @@ class NodeState:
     pod_ranges: tuple[Network, ...] = ()  # spec.podCIDRs
     kubelet_version: str = ""
     unschedulable: bool = False
-    drain_unfinished: bool = False  # a drain of sixstack was interrupted, and left the node cordoned
+    cordoned_by_sixstack: bool = False  # a drain of sixstack was interrupted, and left the node cordoned
     managed_labels: tuple[str, ...] = ()  # keys that sixstack has set, stored in an annotation
     managed_taints: tuple[str, ...] = ()  # the same, KEY:EFFECT
 
@@ -42,6 +42,7 @@ class ClusterState:
     kubeadm: dict[str, Any] = field(default_factory=dict)
     kubelet: dict[str, Any] = field(default_factory=dict)
     kube_proxy: dict[str, Any] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)  # of the first container of kube-proxy and coredns
     # from CoreDNS's Corefile, empty if unknown: the domain of the cluster, and the upstream name servers
     dns_domain: str = ""
     dns_upstreams: tuple[str, ...] = ()

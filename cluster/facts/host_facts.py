@@ -202,6 +202,8 @@ class KubernetesState:
     api_port: int | None = None  # --secure-port of the API server's static pod
     ca_valid_from: datetime | None = None  # of /etc/kubernetes/pki/ca.crt
     ca_valid_until: datetime | None = None
+    static_images: Mapping[str, str] = field(default_factory=dict)  # of the static pods' manifests, by component: etcd, kube-apiserver, ...
+    replaced: tuple[str, ...] = ()  # containerd and kubelet, if they run and their file on disk is another one by now
 
     @property
     def present(self) -> bool:

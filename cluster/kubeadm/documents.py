@@ -181,6 +181,19 @@ def join_configuration(spec: ResolvedSpec, host: Host, *, token: str, ca_hash: s
     }
 
 
+def upgrade_configuration(spec: ClusterSpec) -> dict[str, Any]:
+    """UpgradeConfiguration for `kubeadm upgrade apply` and `kubeadm upgrade node`. All other settings are in ConfigMaps of the cluster."""
+    common: dict[str, Any] = {"imagePullPolicy": "IfNotPresent", "imagePullSerial": False}
+    if spec.kubeadm.ignore_preflight:
+        common["ignorePreflightErrors"] = list(spec.kubeadm.ignore_preflight)
+    return {
+        "apiVersion": KUBEADM_API,
+        "kind": "UpgradeConfiguration",
+        "apply": {"kubernetesVersion": spec.version, **common},
+        "node": common,
+    }
+
+
 def _node_registration(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
     registration: dict[str, Any] = {
         "name": host.name,

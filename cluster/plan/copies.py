@@ -80,6 +80,8 @@ def _without(spec: ClusterSpec, reason: CopyReason) -> str:
     if reason is not CopyReason.DELETE:
         return ""
     without = (
-        "write `test_copies: none` into the cluster file" if spec.test_hosts else "delete with `--without-copy` (parameter `without_copy`)"
+        "write `test_copies: none` into the cluster file"
+        if spec.test_hosts
+        else "run the command with `--without-copy` (parameter `without_copy`)"
     )
     return f" If nobody needs the data: {without}."

@@ -29,6 +29,7 @@ class ExistingCluster:
     endpoint: str | None = None  # host:port
     bind_port: int | None = None  # of the API server
     version: str | None = None  # with its leading v
+    kubelets: Mapping[str, str] = field(default_factory=dict)  # version by node
     roles: Mapping[str, Role] = field(default_factory=dict)  # of hosts that joined
     addresses: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # the --node-ip of kubelet, by host
     nodes: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)  # by Node object
@@ -72,6 +73,7 @@ def observed_cluster(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: C
         endpoint=kubeadm.get("controlPlaneEndpoint"),
         bind_port=control_plane.api_port if control_plane else None,
         version=kubeadm.get("kubernetesVersion"),
+        kubelets={node.name: node.kubelet_version for node in state.nodes} if state else {},
         roles={name: Role.CONTROL_PLANE if found.api_manifest else Role.WORKER for name, found in members.items()},
         addresses={name: found.node_ips for name, found in members.items() if found.node_ips},
         nodes={node.name: node.addresses for node in state.nodes} if state else {},

@@ -84,7 +84,7 @@ class Plan:
         """What `sixstack plan` prints: notes, a line per step, and how to read the column of steps that a step waits for."""
         lines = [f"note: {note}" for note in self.notes]
         lines += [
-            f"{row['step']:>3}  {row['kind']:18} {row['subject']:18} {row['waits for']:16} {row['reason']}" for row in self.table_rows()
+            f"{row['step']:>3}  {row['kind']:21} {row['subject']:18} {row['waits for']:16} {row['reason']}" for row in self.table_rows()
         ]
         if any(step.needs or step.after for step in self.steps):
             lines.append(WAITS_FOR)

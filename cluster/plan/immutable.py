@@ -12,15 +12,20 @@ from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Role
 
 CODE = "immutable-field"
+UPGRADE_NEEDED = "upgrade-needed"
 RECREATE_HINT = "Write the old value, or delete the cluster (delete-cluster) and create it again."
 
 
-def immutable_changes(spec: ClusterSpec, existing: ExistingCluster) -> tuple[Problem, ...]:
-    """A problem for each immutable setting in which `spec` differs from the existing cluster; no problems without a cluster."""
+def immutable_changes(spec: ClusterSpec, existing: ExistingCluster, *, upgrades: bool = False) -> tuple[Problem, ...]:
+    """A problem for each immutable setting in which `spec` differs from the existing cluster; no problems without a cluster.
+
+    `upgrades`: the version may change.
+    """
     return (
         *_name(spec, existing),
         *_networks(spec, existing),
         *_control_plane(spec, existing),
+        *(() if upgrades else _version(spec, existing)),
         *_hosts(spec, existing),
         *_cni(spec, existing),
         *_block_sizes(spec, existing),
@@ -55,13 +60,19 @@ def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Pro
     bind_port = known_bind_port(spec)
     if existing.bind_port and bind_port and existing.bind_port != bind_port:
         yield _changed("control_plane/bind_port", f"an API server on port {existing.bind_port}", f"port {bind_port}")
+
+
+def _version(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+    """Also in the middle of an upgrade: to install the programs of another version would be one, without a drain."""
     if existing.version and existing.version != spec.version:
-        yield Problem(
-            CODE,
-            "kubernetes_version",
-            f"the cluster runs {existing.version}, the file has {spec.version}",
-            f"Write {existing.version.removeprefix('v')}: create-cluster does not upgrade.",
-        )
+        found = f"the cluster runs {existing.version}, the file has {spec.version}"
+    elif others := sorted(name for name, version in existing.kubelets.items() if version and version != spec.version):
+        found = f"the file has {spec.version}, {_listed(f'the kubelet of {name} {existing.kubelets[name]}' for name in others)}"
+    else:
+        return
+    older = (existing.version or spec.version).removeprefix("v")
+    hint = f'create-cluster does not change versions: run `sixstack upgrade CLUSTER` (upgrade-cluster), or write kubernetes_version: "{older}".'
+    yield Problem(UPGRADE_NEEDED, "kubernetes_version", found, hint)
 
 
 def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:

@@ -15,18 +15,13 @@ from cluster.vocabulary.spec import Role
 
 def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterState, absent: Sequence[str] = ()) -> Iterator[str]:
     """One sentence for each finding that the plan does not change. `absent`: names of hosts that were left out on purpose."""
-    names = {*absent, *(host.name for host in spec.hosts)}
     if absent:
         yield f"not inspected, because the run is limited to other hosts: {', '.join(absent)}"
         yield "the settings of the pod network are not compared with the file, because they depend on all hosts"
     for host in spec.hosts:
         if host.name not in facts and host.name not in absent:
             yield f"{host.name} was not reached: no step is planned for it"
-    for node in state.nodes:
-        if node.name not in names:
-            yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"
-        elif node.unschedulable and not node.drain_unfinished:
-            yield f"node {node.name} is cordoned and stays cordoned"
+    yield from unchanged_nodes(spec, state, absent)
     for host in spec.hosts:
         found = facts.get(host.name)
         if found is not None and host.role is Role.CONTROL_PLANE and found.kubernetes.kubelet_active and not state.nodes:
@@ -34,6 +29,16 @@ def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterStat
     if not pod_network(spec).installed and state.nodes and state.cni is None and not state.cni_detail:
         yield "the file has no pod network (cni: none) and none is installed: nodes stay NotReady until you apply one"
     yield from unapplied(spec, state)
+
+
+def unchanged_nodes(spec: ResolvedSpec, state: ClusterState, absent: Sequence[str] = ()) -> Iterator[str]:
+    """Nodes that the file does not list, and nodes that their owner cordoned."""
+    names = {*absent, *(host.name for host in spec.hosts)}
+    for node in state.nodes:
+        if node.name not in names:
+            yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"
+        elif node.unschedulable and not node.cordoned_by_sixstack:
+            yield f"node {node.name} is cordoned and stays cordoned"
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:

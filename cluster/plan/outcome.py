@@ -38,6 +38,11 @@ class StepOutcome:
         return not isinstance(self.error, NotStarted)
 
     @property
+    def failed(self) -> bool:
+        """The step ran and ended with an error."""
+        return self.started and not self.succeeded
+
+    @property
     def failure(self) -> str | None:
         """The error for people, redacted; None when the step succeeded."""
         return None if self.error is None else redact(str(self.error)) or type(self.error).__name__
@@ -149,3 +154,42 @@ def restore_summary(
     ]
     lines += lost.lines if lost is not None else [note for note in plan.notes if note.startswith("what is newer")]
     return "\n".join(lines), not failed
+
+
+def failed_hosts(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, ...]:
+    """Hosts on which a step ran and failed, in file order."""
+    return tuple(host.name for host in spec.hosts if any(outcomes[step.id].failed for step in plan.steps_on(host.name)))
+
+
+def upgrade_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome], states: Mapping[str, str]) -> tuple[str, bool]:
+    """The result of a plan of upgrade-cluster, and whether every step succeeded. `states`: of the hosts with a failed step."""
+    failures = {host.name: failure_on(plan, outcomes, host.name) for host in spec.hosts}
+    others = {step.kind: outcomes[step.id].failure for step in plan.steps_on(CLUSTER) if outcomes[step.id].started}
+    broken = {kind: failure for kind, failure in others.items() if failure is not None}
+    succeeded = not broken and not any(failures.values())
+    if succeeded:
+        lines = [f"cluster {spec.name} has {spec.version}"]
+    else:
+        lines = [f"cluster {spec.name} is not fully upgraded to {spec.version}; run this again to continue at the failed host:"]
+        lines += [f"- {name}: done" for name, failure in failures.items() if failure is None]
+        lines += [_failed_line(plan, outcomes, name, states) for name in failed_hosts(spec, plan, outcomes)]
+        lines += [
+            f"- {name}: not begun" for name, failure in failures.items() if failure and name not in failed_hosts(spec, plan, outcomes)
+        ]
+        lines += [f"- {kind} failed: {failure}" for kind, failure in broken.items()]
+    copies = [outcomes[step.id].result for step in plan.steps if step.kind == SAVE_COPY]
+    lines += [f"- copy: {copy}" for copy in copies if copy is not None]
+    return "\n".join([*lines, *(f"- {note}" for note in plan.notes)]), succeeded
+
+
+def resume_failure(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome], states: Mapping[str, str]) -> str | None:
+    """Why interrupted control planes could not be finished, so that nothing else was planned; None when they were."""
+    failed = failed_hosts(spec, plan, outcomes)
+    if not failed:
+        return None
+    lines = [f"the interrupted upgrade of cluster {spec.name} to {spec.version} could not be finished; nothing else was begun:"]
+    return "\n".join([*lines, *(_failed_line(plan, outcomes, name, states) for name in failed)])
+
+
+def _failed_line(plan: Plan, outcomes: Mapping[str, StepOutcome], name: str, states: Mapping[str, str]) -> str:
+    return f"- {name}: FAILED: {failure_on(plan, outcomes, name)} ({states.get(name, 'its state is unknown')})"

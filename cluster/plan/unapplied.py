@@ -12,7 +12,8 @@ from cluster.kubeadm.documents import cluster_configuration
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 
-_COMPONENTS = {
+# by the field of the file: where kubeadm's ClusterConfiguration has the section of a component
+COMPONENTS = {
     "kubeadm.extra_args.apiserver": ("apiServer",),
     "kubeadm.extra_args.controller_manager": ("controllerManager",),
     "kubeadm.extra_args.scheduler": ("scheduler",),
@@ -39,7 +40,7 @@ def unapplied(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
         ("kubeadm.kubelet", spec.kubeadm.kubelet, state.kubelet, "nodes that join later get the cluster's value"),
         ("kubeadm.kube_proxy", spec.kubeadm.kube_proxy, state.kube_proxy, "edit the ConfigMap kube-proxy and restart its DaemonSet"),
     ):
-        if current and (differing := sorted(key for key, value in wanted.items() if not _same(value, current.get(key)))):
+        if current and (differing := sorted(key for key, value in wanted.items() if not is_same(value, current.get(key)))):
             yield f"{path} differs from the running cluster in {', '.join(differing)}: create-cluster does not change this ({why})"
     upstreams = [join_host_port(str(address), 53) for address in spec.network.dns_upstreams]
     if upstreams and state.dns_upstreams and upstreams != [*state.dns_upstreams]:
@@ -51,7 +52,7 @@ def unapplied(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
 
 def _control_plane(spec: ResolvedSpec, kubeadm: Mapping[str, Any]) -> Iterator[str]:
     wanted = cluster_configuration(spec)
-    for path, place in _COMPONENTS.items():
+    for path, place in COMPONENTS.items():
         arguments, existing = _arguments(wanted, place), _arguments(kubeadm, place)
         if differing := sorted(name for name in arguments.keys() | existing.keys() if arguments.get(name) != existing.get(name)):
             yield f"{path} differs from the running cluster in {', '.join(differing)}: create-cluster does not change a running control plane"
@@ -82,12 +83,12 @@ def _volumes(document: Mapping[str, Any], place: tuple[str, ...]) -> dict[str, t
     }
 
 
-def _same(wanted: object, current: object) -> bool:
+def is_same(wanted: object, current: object) -> bool:
     """Whether two values are equal after kubeadm's changes: it adds defaults to mappings and rewrites durations (60s as 1m0s)."""
     if isinstance(wanted, Mapping) and isinstance(current, Mapping):
-        return all(_same(value, current.get(key)) for key, value in wanted.items())
+        return all(is_same(value, current.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(current, list):
-        return len(wanted) == len(current) and all(map(_same, wanted, current))
+        return len(wanted) == len(current) and all(map(is_same, wanted, current))
     if isinstance(wanted, str) and isinstance(current, str) and _DURATION.fullmatch(wanted) and _DURATION.fullmatch(current):
         return _seconds(wanted) == _seconds(current)
     return wanted == current

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
+from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents, upgrade_configuration
 from cluster.kubeadm.kernel_settings import sysctls
 from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.plan.copies import CopySettings
@@ -31,7 +31,7 @@ from cluster.vocabulary.topology import topology
 PREPARE_REVISION = 2
 
 SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
-_SLACK_KIB = 256 * 1024  # disk space that a snapshot leaves free
+_SLACK_KIB = 256 * 1024  # disk space that a copy of etcd's data leaves free
 
 
 ETCD_PEER_PORT = 2380
@@ -185,6 +185,34 @@ def restore_values(spec: ResolvedSpec, source: RestoreSource) -> dict[str, Any]:
 def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:
     """For host/join.sh.j2; `recreate`: the state of an earlier join is removed first (its control plane or its Node no longer exists)."""
     return {"cluster": spec.name, "host": host.name, "recreate": recreate, "pod_network": leftover_values()}
+
+
+def upgrade_control_plane_values(spec: ClusterSpec, host: Host, *, seed: bool) -> dict[str, Any]:
+    """For host/upgrade-control-plane.sh.j2; `seed`: kubeadm upgrades the cluster's settings with this control plane."""
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "version": spec.version,
+        "seed": seed,
+        "documents": [upgrade_configuration(spec)],
+        "slack_kib": _SLACK_KIB,
+    }
+
+
+def upgrade_node_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
+    """For host/upgrade-node.sh.j2."""
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "version": spec.version,
+        "control_plane": host in spec.control_planes,
+        "documents": [upgrade_configuration(spec)],
+    }
+
+
+def restart_kubelet_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
+    """For host/restart-kubelet.sh.j2."""
+    return {"cluster": spec.name, "host": host.name, "version": spec.version}
 
 
 def label_values(spec: ResolvedSpec, host: Host, *, uncordon: bool = False) -> dict[str, Any]:

@@ -17,11 +17,13 @@ from cluster.plan.backup import NOT_BACKED_UP
 from cluster.plan.copies import NOT_COPIED
 from cluster.plan.drain import NOT_DRAINED
 from cluster.plan.immutable import CODE as IMMUTABLE
+from cluster.plan.immutable import UPGRADE_NEEDED
 from cluster.plan.remove import NOT_REMOVED
 from cluster.plan.renew import PROBLEMS as NOT_RENEWED
 from cluster.plan.renew import WARNINGS as NOT_RENEWED_WARNINGS
 from cluster.plan.restore import NOT_RESTORED
 from cluster.plan.selection import NOT_LIMITED
+from cluster.plan.upgrade_problems import NOT_UPGRADED
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
 from cluster.rules.test_hosts import NOT_FREED
@@ -99,9 +101,15 @@ def problems() -> str:
         "| `image-not-in-bundle` | warning | The artifact bundle lacks an image of the pod network, so hosts pull the image. |",
         "| `bundle-not-pinned` | warning | The Artifact bundle block has no digest of the manifest. |",
         f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain, endpoint and port of the API server of an existing cluster are immutable. |",
+        f"| `{UPGRADE_NEEDED}` | error | The cluster or one of its nodes has another version than the file: upgrade-cluster changes it, create-cluster does not. |",
         "\n## The artifact bundle\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in BUNDLE_PROBLEMS.items()),
+        "\n## Refusals of an upgrade\n",
+        "upgrade-cluster changes nothing on any host when there is an error. It also reports problems of the file, the hosts, the bundle and the",
+        "Backup store.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_UPGRADED.items()),
         "\n## Refusals of a deletion\n",
         "delete-cluster changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",

@@ -64,7 +64,18 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize(
     "command",
-    [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["certificates"], ["renew"], ["delete", "--confirm", "x"]],
+    [
+        ["check"],
+        ["params"],
+        ["plan"],
+        ["pin"],
+        ["create"],
+        ["upgrade"],
+        ["verify"],
+        ["certificates"],
+        ["renew"],
+        ["delete", "--confirm", "x"],
+    ],
     ids=lambda words: words[0],
 )
 def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +86,18 @@ def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pyt
 
 @pytest.mark.parametrize(
     "command",
-    [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["certificates"], ["renew"], ["delete", "--confirm", "x"]],
+    [
+        ["check"],
+        ["params"],
+        ["plan"],
+        ["pin"],
+        ["create"],
+        ["upgrade"],
+        ["verify"],
+        ["certificates"],
+        ["renew"],
+        ["delete", "--confirm", "x"],
+    ],
     ids=lambda words: words[0],
 )
 def test_a_file_with_problems_is_1(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,6 +129,7 @@ def test_an_address_that_is_none_is_2(capsys: pytest.CaptureFixture[str]) -> Non
     [
         ["plan", str(EXAMPLE)],
         ["create", str(EXAMPLE)],
+        ["upgrade", str(EXAMPLE)],
         ["delete", str(EXAMPLE), "--confirm", "x"],
         ["certificates", str(EXAMPLE)],
         ["renew", str(EXAMPLE)],

@@ -27,6 +27,7 @@ NAMES = (
     "retest-clusters/default",
     "save-cluster/default",
     "set-platform-host-network/default",
+    "upgrade-cluster/default",
     "verify-cluster/default",
 )
 

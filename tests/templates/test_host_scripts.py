@@ -62,6 +62,15 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
         ),
         "renew-kubelet-certificate.sh": render("host/renew-kubelet-certificate.sh.j2", **values.kubelet_renewal_values(spec, worker)),
         "save-copy.sh": render("host/save-copy.sh.j2", **values.copy_values(spec, control_plane, CopySettings("default"))),
+        "upgrade-control-plane.sh": render(
+            "host/upgrade-control-plane.sh.j2", **values.upgrade_control_plane_values(spec, control_plane, seed=True)
+        ),
+        "upgrade-joining-control-plane.sh": render(
+            "host/upgrade-control-plane.sh.j2", **values.upgrade_control_plane_values(spec, control_plane, seed=False)
+        ),
+        "upgrade-control-plane-node.sh": render("host/upgrade-node.sh.j2", **values.upgrade_node_values(spec, control_plane)),
+        "upgrade-worker-node.sh": render("host/upgrade-node.sh.j2", **values.upgrade_node_values(spec, worker)),
+        "restart-kubelet.sh": render("host/restart-kubelet.sh.j2", **values.restart_kubelet_values(spec, worker)),
         "stop-kubelet.sh": render("host/stop-kubelet.sh.j2", cluster=spec.name),
         "restore.sh": render("host/restore.sh.j2", **values.restore_values(spec, SOURCE), run="run"),
         "receive-snapshot.sh": render(

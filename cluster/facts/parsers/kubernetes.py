@@ -38,6 +38,8 @@ def kubernetes(text: str) -> KubernetesState:
         dns_domain=value(text, "domain"),
         endpoint=value(text, "endpoint"),
         api_port=int(arguments["secure-port"]) if "secure-port" in arguments else None,
+        static_images=dict(line.partition(" ")[::2] for line in values(text, "image")),
+        replaced=tuple(values(text, "replaced")),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bundle.unpack import unpack
-from cluster.kubeadm.documents import init_documents, join_configuration
+from cluster.kubeadm.documents import init_documents, join_configuration, upgrade_configuration
 from cluster.rules.component_arguments import ARGUMENTS, arguments_of
 from cluster.vocabulary.releases import RELEASES, KubernetesRelease
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -60,7 +60,9 @@ def test_kubeadm_accepts_our_documents(programs: Programs) -> None:
     texts = []
     for _, some in accepted(SPECS):
         spec = ResolvedSpec.of(some.model_copy(update={"kubernetes_version": programs.release.kubernetes}))
-        texts.append(render("kubeadm/init.yaml.j2", documents=init_documents(spec)))
+        texts += [
+            render("kubeadm/init.yaml.j2", documents=documents) for documents in (init_documents(spec), [upgrade_configuration(spec)])
+        ]
         texts += [
             render("kubeadm/join.yaml.j2", document=join_configuration(spec, host, token="abcdef.0123456789abcdef", ca_hash=CA_HASH))
             for host in spec.workers[:1]

@@ -16,7 +16,7 @@ import pytest
 
 from bundle.unpack import unpack
 from cluster.file.reader import read_document
-from cluster.kubeadm.documents import init_documents, join_configuration
+from cluster.kubeadm.documents import init_documents, join_configuration, upgrade_configuration
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
@@ -158,7 +158,10 @@ def test_kubeadm_accepts_the_documents_of_every_accepted_file(files: int, bundle
 
     def check(item: tuple[int, ClusterSpec]) -> list[str]:
         seed, spec = item
-        texts = [render("kubeadm/init.yaml.j2", documents=init_documents(ResolvedSpec.of(spec)))]
+        texts = [
+            render("kubeadm/init.yaml.j2", documents=documents)
+            for documents in (init_documents(ResolvedSpec.of(spec)), [upgrade_configuration(spec)])
+        ]
         texts += [
             render(
                 "kubeadm/join.yaml.j2",

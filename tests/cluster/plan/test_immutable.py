@@ -119,14 +119,35 @@ def test_a_changed_range_or_address_is_refused(state: ClusterState | None, path:
     [
         (("network", "pods", 1, "node_mask"), 65, "network/pods"),
         (("control_plane", "endpoint"), "api.example.org", "control_plane/endpoint"),
-        (("kubernetes_version",), "1.36.4", "kubernetes_version"),
         (("cni", "kind"), "none", "cni/kind"),
         (("hosts", 1, "name"), "c", "hosts/c/name"),
     ],
 )
 def test_what_only_the_api_knows_is_refused_too(path: tuple[str | int, ...], to: Any, at: str) -> None:
-    """Node mask, endpoint, version (no upgrade here), taking the pod network away, another name for a node."""
+    """Node mask, endpoint, taking the pod network away, another name for a node."""
     assert [problem.path for problem in refused(changed(*path, to=to), FACTS, STATE)] == [at]
+
+
+@pytest.mark.parametrize(
+    ("file", "cluster", "kubelets", "refused_with"),
+    [
+        ("1.36.4", "v1.36.3", ("v1.36.3", "v1.36.3"), ["upgrade-needed"]),
+        ("1.36.3", "v1.36.3", ("v1.36.3", "v1.35.4"), ["upgrade-needed"]),  # in the middle of an upgrade
+        ("1.36.3", "v1.35.4", ("v1.35.4", "v1.35.4"), ["upgrade-needed"]),
+        ("1.36.3", "v1.36.3", ("v1.36.3", ""), []),  # a node that has not reported yet
+        ("1.36.3", "v1.36.3", ("v1.36.3", "v1.36.3"), []),
+    ],
+)
+def test_another_version_is_not_installed_without_an_upgrade(
+    file: str, cluster: str, kubelets: tuple[str, str], refused_with: list[str]
+) -> None:
+    """create-cluster names the command; upgrade-cluster itself may change the version."""
+    nodes = tuple(replace(node, kubelet_version=version) for node, version in zip(STATE.nodes, kubelets, strict=True))
+    state = replace(STATE, nodes=nodes, kubeadm={**STATE.kubeadm, "kubernetesVersion": cluster})
+    problems = refused(changed("kubernetes_version", to=file), FACTS, state)
+    assert [problem.code for problem in problems] == refused_with
+    assert all("sixstack upgrade" in problem.hint for problem in problems)
+    assert immutable_changes(changed("kubernetes_version", to=file), observed_cluster(SPEC, FACTS, state), upgrades=True) == ()
 
 
 @pytest.mark.parametrize("state", [STATE, None], ids=["api", "files"])

@@ -10,10 +10,12 @@ from cluster.plan.copies import CopySettings
 from cluster.plan.create import plan_create
 from cluster.plan.delete import plan_delete
 from cluster.plan.graph import Plan
-from cluster.plan.outcome import NotStarted, StepOutcome, create_summary, delete_summary, failure_on
+from cluster.plan.outcome import NotStarted, StepOutcome, create_summary, delete_summary, failure_on, resume_failure, upgrade_summary
+from cluster.plan.upgrade import UpgradeSettings, plan_resume
 from cluster.vocabulary.errors import ClusterError, HostError
 from cluster.vocabulary.spec import CniKind
 from tests.cluster.plan.test_create import FACTS, SPEC, bare
+from tests.cluster.plan.test_upgrade import Simulated, cluster_of
 
 PLAN = plan_create(SPEC, {"a": bare("a"), "b": bare("b")}, {}, None)
 DISK = HostError("b", "its disk is full", "make room")
@@ -127,3 +129,51 @@ def test_the_copy_is_named_when_a_reset_fails_after_it() -> None:
     assert not succeeded
     assert "is not fully deleted" in text
     assert f"- copy of a: {COPY}" in text
+
+
+UPGRADE = Simulated(cluster_of(1, 3)).plan(UpgradeSettings(max_unavailable=2))
+UPGRADED = cluster_of(1, 3)
+
+
+def test_a_finished_upgrade_names_the_version_and_the_copy() -> None:
+    """The owner finds the copy of etcd's data in the last lines."""
+    outcomes = {**ended(UPGRADE, {}), "save-copy/cp-1": StepOutcome("stored at x")}
+    text, succeeded = upgrade_summary(UPGRADED, UPGRADE, outcomes, {})
+    assert succeeded
+    assert text.splitlines() == [f"cluster {UPGRADED.name} has v1.36.3", "- copy: stored at x"]
+
+
+def test_the_host_that_stopped_an_upgrade_is_named_with_its_state() -> None:
+    """And what became of the others: done, or not begun."""
+    waiting = {step.id: NotStarted("not started") for step in UPGRADE.steps if step.subject == "worker-3" and step.kind != "stage-bundle"}
+    late = {"uncordon-node/worker-1": NotStarted("not started"), "verify-network/cluster": NotStarted("not started")}
+    broken = {"upgrade-kubelet/worker-1": ClusterError("no kubelet")}
+    states = {"worker-1": "node not Ready, cordoned"}
+    text, succeeded = upgrade_summary(UPGRADED, UPGRADE, ended(UPGRADE, {**waiting, **late, **broken}), states)
+    assert not succeeded
+    assert text.splitlines()[1:] == [
+        "- cp-1: done",
+        "- worker-2: done",
+        "- worker-1: FAILED: no kubelet (node not Ready, cordoned)",
+        "- worker-3: not begun",
+    ]
+
+
+@pytest.mark.parametrize("step", [step.id for step in UPGRADE.steps])
+def test_any_failed_step_of_an_upgrade_is_in_the_summary(step: str) -> None:
+    """Whichever step it is, also without a state of its host."""
+    text, succeeded = upgrade_summary(UPGRADED, UPGRADE, ended(UPGRADE, {step: ClusterError(f"the reason of {step}")}), {})
+    assert not succeeded
+    assert f"the reason of {step}" in text
+    assert "run this again" in text
+
+
+def test_an_interrupted_control_plane_that_cannot_be_finished_says_why() -> None:
+    """Other hosts are not called done: nothing is known of them."""
+    plan = plan_resume(UPGRADED, UPGRADED.control_planes)
+    assert resume_failure(UPGRADED, plan, ended(plan, {}), {}) is None
+    text = resume_failure(
+        UPGRADED, plan, ended(plan, {"upgrade-control-plane/cp-1": ClusterError("no etcd")}), {"cp-1": "the API server does not answer"}
+    )
+    assert text is not None
+    assert text.splitlines()[1:] == ["- cp-1: FAILED: no etcd (the API server does not answer)"]

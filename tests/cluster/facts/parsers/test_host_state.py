@@ -148,3 +148,13 @@ def test_data_of_etcd_and_private_keys_are_found() -> None:
     assert (both.etcd_data, both.private_keys, both.kubelet_config) == (True, True, True)
     worker = kubernetes("have kubelet.conf")
     assert (worker.etcd_data, worker.private_keys) == (False, False)
+
+
+def test_the_versions_that_a_host_runs_are_read() -> None:
+    """Images of static pods by component, and programs whose file was replaced while they run."""
+    state = kubernetes(
+        "image etcd registry.k8s.io/etcd:3.6.6-0\nimage kube-apiserver r.example:5000/k8s/kube-apiserver:v1.35.4\nreplaced kubelet"
+    )
+    assert state.static_images == {"etcd": "registry.k8s.io/etcd:3.6.6-0", "kube-apiserver": "r.example:5000/k8s/kube-apiserver:v1.35.4"}
+    assert state.replaced == ("kubelet",)
+    assert (kubernetes("").static_images, kubernetes("").replaced) == ({}, ())

@@ -1,0 +1,168 @@
+"""What must be true before a cluster is upgraded. All problems are found before any change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from cluster.facts.cluster_state import ClusterState
+from cluster.facts.host_facts import HostFacts
+from cluster.facts.upgrade_state import UpgradeState
+from cluster.vocabulary.problems import Problem, Severity
+from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.releases import minor_text
+from cluster.vocabulary.spec import ClusterSpec
+
+# problems of an upgrade; docs/reference/problems.md lists them
+NOT_UPGRADED = {
+    "upgrade-without-cluster": "No API server of the cluster answers, or a host of the file is not a member of the cluster.",
+    "upgrade-is-a-downgrade": "The file has an older version than the cluster. kubeadm and etcd have no way back.",
+    "upgrade-skips-a-minor": "A control plane cannot skip a minor version.",
+    "kubelet-too-old": "A kubelet would be more than three minor versions older than the API server.",
+    "kubelet-newer-than-api-server": "A kubelet is newer than the API server.",
+    "node-not-ready": "A node is not Ready.",
+    "etcd-not-healthy": "A member of etcd is not healthy, or the API server does not reach etcd.",
+    "deprecated-api-in-use": "Clients use an API that the new version no longer has.",
+    "too-little-disk-to-upgrade": "/var/lib has too little free space for the new files and images.",
+}
+
+KUBELET_SKEW = 3  # minors: https://kubernetes.io/releases/version-skew-policy/#kubelet
+UNPACKED = 3  # times the size of the stored files that an upgrade needs: containerd keeps the blobs and the unpacked files
+_MIB = 2**20
+_VERSION = re.compile(r"^v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+
+Version = tuple[int, int, int]
+
+
+def parsed_version(text: str) -> Version | None:
+    """Major, minor and patch number of v1.36.3; None for any other text."""
+    found = _VERSION.match(text)
+    return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
+
+
+def upgrade_problems(
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterState, upgrade: UpgradeState, missing: Mapping[str, int]
+) -> tuple[Problem, ...]:
+    """Every reason why the running cluster cannot get the version of the file. `missing`: bytes of stored files that a host gets, by host."""
+    return (
+        *_members(spec, facts, state),
+        *_api_skew(spec, state, upgrade),
+        *_kubelet_skew(spec, state, upgrade),
+        *_ready(state),
+        *(_problem("etcd-not-healthy", "etcd", fault, "Repair etcd first: an upgrade restarts it.") for fault in upgrade.etcd),
+        *_deprecated(spec, upgrade),
+        *_disk(spec, facts, missing),
+        *upgrade.losses,
+    )
+
+
+def setting_problems(max_unavailable: object, drain_seconds: object, **switches: object) -> tuple[Problem, ...]:
+    """The parameters of the flow, which may have any type."""
+    problems = []
+    for name, value, example in (("max_unavailable", max_unavailable, 1), ("drain_seconds", drain_seconds, 300)):
+        if type(value) is not int or value < 1:
+            problems.append(_problem("out-of-range", name, f"{quoted(value)} is not a number from 1", f"Write a number such as {example}."))
+    for name, value in switches.items():
+        if not isinstance(value, bool):  # the text `false` would be true
+            problems.append(
+                _problem("wrong-type", name, f"expected true or false, got {quoted(value)}", "Write true or false, without quotes.")
+            )
+    return tuple(problems)
+
+
+def no_cluster(spec: ClusterSpec) -> Problem:
+    """No API server answers, so nothing is known of the cluster."""
+    names = ", ".join(host.name for host in spec.control_planes)
+    hint = "Start the control plane, or create the cluster first: sixstack create CLUSTER"
+    return _problem("upgrade-without-cluster", "hosts", f"no API server of cluster {spec.name} answers on {names}", hint)
+
+
+def _members(spec: ClusterSpec, facts: Mapping[str, HostFacts], state: ClusterState) -> Iterator[Problem]:
+    for host in spec.hosts:
+        found = facts.get(host.name)
+        if found is not None and (found.owner != spec.name or state.node(host.name) is None):
+            hint = "Remove the host from the file for the upgrade. `sixstack create` adds it afterwards, with the new version."
+            yield _problem("upgrade-without-cluster", f"hosts/{host.name}", f"{host.name} is not a node of cluster {spec.name}", hint)
+
+
+def _api_skew(spec: ClusterSpec, state: ClusterState, upgrade: UpgradeState) -> Iterator[Problem]:
+    """kubeadm has one version for the cluster in its ConfigMap. During an upgrade, API servers may be newer."""
+    path, wanted = "kubernetes_version", parsed_version(spec.version)
+    versions = [text for text in (str(state.kubeadm.get("kubernetesVersion", "")), upgrade.api_version) if parsed_version(text)]
+    if wanted is None or not versions:
+        return
+    newest = max(versions, key=lambda text: parsed_version(text) or wanted)
+    found = parsed_version(newest) or wanted
+    if wanted < found:
+        yield _problem(
+            "upgrade-is-a-downgrade",
+            path,
+            f"the cluster runs {newest}, the file has {spec.version}",
+            f'Write kubernetes_version: "{newest.removeprefix("v")}" or a newer version, with its bundle.',
+        )
+    elif wanted[0] != found[0] or wanted[1] > found[1] + 1:
+        yield _problem(
+            "upgrade-skips-a-minor",
+            path,
+            f"the cluster runs {newest}, the file has {spec.version}",
+            f"Upgrade to {minor_text((found[0], found[1] + 1))} first, with its own bundle.",
+        )
+
+
+def _kubelet_skew(spec: ClusterSpec, state: ClusterState, upgrade: UpgradeState) -> Iterator[Problem]:
+    wanted, api = parsed_version(spec.version), parsed_version(upgrade.api_version)
+    names = {host.name for host in spec.hosts}
+    for node in state.nodes:
+        kubelet = parsed_version(node.kubelet_version)
+        if kubelet is None:
+            continue
+        if api is not None and kubelet[:2] > api[:2]:
+            yield _problem(
+                "kubelet-newer-than-api-server",
+                f"nodes/{node.name}",
+                f"the kubelet has {node.kubelet_version}, the API server {upgrade.api_version}",
+                "Install the kubelet of the API server's version on this node.",
+            )
+        if wanted is not None and wanted[1] > kubelet[1] + KUBELET_SKEW:
+            how = (
+                "Upgrade it first" if node.name in names else "Upgrade it by hand or remove it from the cluster: the file does not list it"
+            )
+            yield _problem(
+                "kubelet-too-old",
+                f"nodes/{node.name}",
+                f"the kubelet has {node.kubelet_version}, more than {KUBELET_SKEW} minor versions older than {spec.version}",
+                f"{how}.",
+            )
+
+
+def _ready(state: ClusterState) -> Iterator[Problem]:
+    """A node that an earlier run drained may be the one that failed: this run continues there."""
+    for node in state.nodes:
+        if not node.ready and not node.cordoned_by_sixstack:
+            hint = "Repair the node, or remove it from the cluster: pods of drained nodes need the other nodes."
+            yield _problem("node-not-ready", f"nodes/{node.name}", f"the node is not Ready: {node.reason or 'no reason is known'}", hint)
+
+
+def _deprecated(spec: ClusterSpec, upgrade: UpgradeState) -> Iterator[Problem]:
+    wanted = parsed_version(spec.version)
+    for request in upgrade.deprecated:
+        if wanted is not None and request.removed_in <= wanted[:2]:
+            yield _problem(
+                "deprecated-api-in-use",
+                f"apis/{request.api}",
+                f"clients request {request.api}, which {minor_text(request.removed_in)} removes",
+                "Find the clients in the API server's audit log and update them. The API server forgets these requests when it restarts.",
+            )
+
+
+def _disk(spec: ClusterSpec, facts: Mapping[str, HostFacts], missing: Mapping[str, int]) -> Iterator[Problem]:
+    for host in spec.hosts:
+        found, needed = facts.get(host.name), UNPACKED * missing.get(host.name, 0)
+        if found is not None and 0 < found.disk_free < needed:
+            message = f"{found.disk_free // _MIB} MB are free under /var/lib, but the new files and images need {needed // _MIB} MB"
+            hint = "Free disk space (`df -h /var/lib`), or remove unused images (`crictl rmi --prune`)."
+            yield _problem("too-little-disk-to-upgrade", f"hosts/{host.name}/disk", message, hint)
+
+
+def _problem(code: str, path: str, message: str, hint: str) -> Problem:
+    return Problem(code, path, message, hint, Severity.ERROR)

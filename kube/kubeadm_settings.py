@@ -1,0 +1,36 @@
+"""The settings of a cluster that kubeadm keeps in ConfigMaps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cluster.vocabulary.errors import ApiUnavailable
+from kube.client import ApiRefused, KubeApi
+
+_CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
+# document -> ConfigMap and key
+PLACES = {
+    "cluster": ("kubeadm-config", "ClusterConfiguration"),
+    "kubelet": ("kubelet-config", "kubelet"),
+    "kube_proxy": ("kube-proxy", "config.conf"),
+}
+
+
+def write_settings(api: KubeApi, name: str, document: Mapping[str, Any]) -> bool:
+    """Replace a document; False when it has this content already. JSON is YAML: kubeadm writes it as YAML again."""
+    config_map, key = PLACES[name]
+    path, text = f"{_CONFIG_MAPS}/{config_map}", json.dumps(document, indent=2, sort_keys=True) + "\n"
+    for _ in range(5):
+        found = api.get(path)
+        if found["data"].get(key) == text:
+            return False
+        try:
+            api.merge(path, {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}, "data": {key: text}})
+        except ApiRefused as refusal:
+            if refusal.status != 409:
+                raise
+        else:
+            return True
+    raise ApiUnavailable(f"ConfigMap {config_map} was changed by another program during each of 5 attempts to write it")

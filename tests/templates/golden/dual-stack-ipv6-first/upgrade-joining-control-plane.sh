@@ -1,0 +1,71 @@
+set -eu
+umask 022
+state=/var/lib/sixstack
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
+cluster=demo
+
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 75 another run's step is running, 1 the step failed
+refuse() { echo "refused: $*" >&2; exit 64; }
+missing() { echo "missing: $*" >&2; exit 65; }
+
+owner=$(cat "$state/owner" 2>/dev/null || true)
+if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
+  refuse "this host belongs to cluster $owner ($state/owner)"
+fi
+# Upgrades the static pods of this control plane; on the last one, kubeadm also upgrades kube-proxy and CoreDNS. A second run changes nothing.
+if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
+export KUBECONFIG=/etc/kubernetes/admin.conf
+if ! [ -e "$KUBECONFIG" ]; then refuse "this host has no control plane: $KUBECONFIG is missing"; fi
+found=$(kubeadm version -o short)
+if [ "$found" != v1.36.3 ]; then missing "kubeadm v1.36.3: this host has $found"; fi
+
+# For each component, kubeadm moves the old manifest away, and then the new one here. If the power failed between, the old one is the last backup.
+tmp=/etc/kubernetes/tmp
+for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do
+  manifest=/etc/kubernetes/manifests/$component.yaml
+  if ! [ -e "$manifest" ]; then
+    backup=$(find "$tmp" -path "$tmp/kubeadm-backup-manifests-*/$component.yaml" 2>/dev/null | sort | tail -n 1)
+    if [ -z "$backup" ]; then refuse "$manifest is missing, and $tmp has no backup of it"; fi
+    # not in the folder itself, where the kubelet would start it as a pod of its own
+    cp -a -T "$backup" "/etc/kubernetes/$component.sixstack-new"
+    sync "/etc/kubernetes/$component.sixstack-new"
+    mv -T "/etc/kubernetes/$component.sixstack-new" "$manifest"
+    echo "restored $manifest, which an interrupted upgrade had moved to $backup"
+  fi
+done
+systemctl start containerd.service
+systemctl start kubelet.service
+# no event reports that the API server answers
+attempts=0
+until kubectl get --raw /readyz >/dev/null 2>&1; do
+  attempts=$((attempts + 1))
+  if [ "$attempts" -gt 300 ]; then
+    echo "error: the API server on this host does not become ready" >&2
+    exit 1
+  fi
+  sleep 1
+done
+
+# remove_copies: kubeadm's copies of etcd's data and of manifests, as large as etcd. The owner's files stay.
+remove_copies() {
+  for folder in "$tmp"/kubeadm-backup-etcd-* "$tmp"/kubeadm-backup-manifests-* "$tmp"/kubeadm-upgraded-manifests*; do
+    if [ -d "$folder" ] && ! grep -qsxF -- "$folder" "$state/before/paths"; then rm -rf -- "$folder"; fi
+  done
+}
+
+# kubeadm copies etcd's data into this folder; etcd itself would stop if that filled its file system
+needed=$(du -sk /var/lib/etcd/member | awk '{ print $1 + 262144 }')
+free=$(df -Pk /etc/kubernetes | awk 'NR == 2 { print $4 }')
+if [ "$free" -lt "$needed" ]; then
+  missing "disk space: /etc/kubernetes has $((free / 1024)) MiB free, and a copy of etcd's data needs $((needed / 1024)) MiB"
+fi
+
+config=$(mktemp "$state/upgrade.XXXXXX")
+trap 'rm -f "$config"' EXIT
+printf '%s\n' '---
+apiVersion: "kubeadm.k8s.io/v1beta4"
+kind: "UpgradeConfiguration"
+"apply": {"imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubernetesVersion": "v1.36.3"}
+"node": {"imagePullPolicy": "IfNotPresent", "imagePullSerial": false}' >"$config"
+kubeadm upgrade node --config "$config"
+remove_copies
