@@ -24,6 +24,7 @@ COMMANDS = {
     "params": "print a cluster file as parameters for `prefect deployment run --params -`",
     "plan": "inspect the hosts and print the plan; changes nothing",
     "create": "run the create-cluster deployment and follow it; the exit code is its result",
+    "diff": "compare a cluster with its file: exit code 0 without drift, 1 with drift, 3 when a host could not be inspected",
     "verify": "check the network of a cluster, made by sixstack or not",
     "mark-test-hosts": "mark the machines of a cluster file as test hosts, which retests may use",
     "retest": "delete, create and verify saved clusters on their test hosts, now; the exit code is the result",

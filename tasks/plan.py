@@ -28,7 +28,7 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
 from cluster.vocabulary.topology import topology
 from hosts.probe_paths import try_paths
-from kube.pod_networks import network_digest, network_documents, network_images
+from kube.pod_networks import network_digest, network_documents, network_images, with_network_differences
 from kube.state import read_state
 from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
@@ -101,13 +101,13 @@ def make_plan(
         raise ImmutableChange((*errors, *changed), migration(existing.as_spec(resolved or spec), resolved or spec))
     if errors or resolved is None:
         raise CannotApply(errors)
-    network, saved = network_digest(network_documents(resolved)), _kubeconfig_saved(resolved, facts)
-    plan = plan_create(resolved, facts, _wanted(resolved, manifest), state, network=network, kubeconfig_saved=saved, verify=verify)
+    network, saved = network_digest(network_documents(resolved)), kubeconfig_saved(resolved, facts)
+    plan = plan_create(resolved, facts, wanted_files(resolved, manifest), state, network=network, kubeconfig_saved=saved, verify=verify)
     warnings = tuple(problem for problem in problems if problem.severity is Severity.WARNING)
     return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images), *bundle.remarks())
 
 
-def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
+def kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool:
     """Whether a block of this cluster exists. A block of an earlier cluster of the same name has another CA."""
     try:
         block = load(SavedKubeconfig, block_name(spec.name))
@@ -118,21 +118,28 @@ def _kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> boo
 
 def _state(spec: ResolvedSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
     """The state from the API server; None when no control plane of this cluster has one yet, or it does not answer."""
-    if not any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets):
+    if not runs_api(spec, facts):
         return None
     try:
-        return read_state(cluster_api(cluster_context(run, spec)))
+        api = cluster_api(cluster_context(run, spec))
+        return with_network_differences(api, spec, read_state(api))
     except Retryable:
         return None  # a half-finished or stopped control plane: the plan then starts from the hosts' own facts
 
 
-def _runs_api(spec: ResolvedSpec, found: HostFacts) -> bool:
+def runs_api(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> bool:
+    """Whether a control plane of this cluster has an API server that grants requests."""
+    return any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets if host.name in facts)
+
+
+def _runs_api(spec: ClusterSpec, found: HostFacts) -> bool:
     """kubeadm writes admin.conf before it grants it any right: the API server of an unfinished init refuses requests."""
     unfinished = any(step.name == INIT_CONTROL_PLANE and step.exit_code != 0 for step in found.steps)
     return found.kubernetes.admin_config and found.owner == spec.name and not unfinished
 
 
-def _wanted(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+def wanted_files(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles]:
+    """What each host needs from the bundle."""
     images = network_images(spec)
     wanted = {}
     for host in spec.hosts:
@@ -140,5 +147,6 @@ def _wanted(spec: ResolvedSpec, manifest: BundleManifest) -> dict[str, HostFiles
         wanted[host.name] = HostFiles(
             files=frozenset(file.content_sha256 for file in files if file.target is not None),
             images=frozenset(reference for file in files for reference in file.images),
+            targets={file.content_sha256: str(file.target) for file in files if file.target is not None},
         )
     return wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from cluster.kubeadm.documents import node_mask_args
 from cluster.plan.existing import ExistingCluster, known_bind_port, known_endpoint
@@ -15,8 +16,29 @@ CODE = "immutable-field"
 RECREATE_HINT = "Write the old value, or delete the cluster (delete-cluster) and create it again."
 
 
+@dataclass(frozen=True, slots=True)
+class ImmutableSetting:
+    """A setting in which the file differs from the cluster."""
+
+    path: str
+    current: str
+    wanted: str
+    message: str
+    hint: str
+
+    @property
+    def problem(self) -> Problem:
+        """Why create-cluster refuses the file."""
+        return Problem(CODE, self.path, self.message, self.hint)
+
+
 def immutable_changes(spec: ClusterSpec, existing: ExistingCluster) -> tuple[Problem, ...]:
     """A problem for each immutable setting in which `spec` differs from the existing cluster; no problems without a cluster."""
+    return tuple(setting.problem for setting in immutable_settings(spec, existing))
+
+
+def immutable_settings(spec: ClusterSpec, existing: ExistingCluster) -> tuple[ImmutableSetting, ...]:
+    """The immutable settings in which `spec` differs from the existing cluster; () without a cluster."""
     return (
         *_name(spec, existing),
         *_networks(spec, existing),
@@ -27,12 +49,12 @@ def immutable_changes(spec: ClusterSpec, existing: ExistingCluster) -> tuple[Pro
     )
 
 
-def _name(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _name(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     if existing.name != spec.name:
         yield _changed("name", existing.name, spec.name)
 
 
-def _networks(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _networks(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     families = existing.families
     if families and families != spec.families:
         if set(families) == set(spec.families):
@@ -48,7 +70,7 @@ def _networks(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]
         yield _changed("network/dns_domain", existing.dns_domain, spec.network.dns_domain)
 
 
-def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     endpoint = known_endpoint(spec)
     if existing.endpoint and endpoint and existing.endpoint != endpoint:
         yield _changed("control_plane/endpoint", existing.endpoint, endpoint)
@@ -56,15 +78,16 @@ def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Pro
     if existing.bind_port and bind_port and existing.bind_port != bind_port:
         yield _changed("control_plane/bind_port", f"an API server on port {existing.bind_port}", f"port {bind_port}")
     if existing.version and existing.version != spec.version:
-        yield Problem(
-            CODE,
+        yield ImmutableSetting(
             "kubernetes_version",
+            existing.version,
+            spec.version,
             f"the cluster runs {existing.version}, the file has {spec.version}",
             f"Write {existing.version.removeprefix('v')}: create-cluster does not upgrade.",
         )
 
 
-def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     for host in spec.hosts:
         path = f"hosts/{host.name}"
         role = existing.roles.get(host.name)
@@ -82,27 +105,28 @@ def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
             yield _changed(f"hosts/{name}", "its control plane on this host", "no such host")
 
 
-def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     if existing.cni is None or existing.cni is spec.cni.kind:
         return
     if POD_NETWORKS[existing.cni].installed:
         yield _changed("cni/kind", existing.cni.value, spec.cni.kind.value)
     else:
-        yield Problem(
-            CODE,
+        yield ImmutableSetting(
             "cni/kind",
+            existing.cni_detail,
+            spec.cni.kind.value,
             f"the cluster has a pod network, {existing.cni_detail}; the file has {spec.cni.kind.value}",
             "Write `cni: {kind: none}`: two pod networks conflict.",
         )
 
 
-def _block_sizes(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _block_sizes(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     for cidr, wanted in pod_network(spec).block_sizes(spec).items():
         if existing.block_sizes.get(cidr, wanted) != wanted:
             yield _changed(f"cni/pools/{family_of(cidr).value}/block_size", f"blocks of /{existing.block_sizes[cidr]}", f"/{wanted}")
 
 
-def _same_ranges(path: str, current: Sequence[Network], wanted: Sequence[Network]) -> Iterator[Problem]:
+def _same_ranges(path: str, current: Sequence[Network], wanted: Sequence[Network]) -> Iterator[ImmutableSetting]:
     """Compare ranges of the same family; a change of families is reported separately."""
     by_family = {family_of(network): network for network in current}
     for network in wanted:
@@ -115,8 +139,8 @@ def _stack(families: Sequence[Family]) -> str:
     return "dual-stack" if len(families) > 1 else families[0].value
 
 
-def _changed(path: str, current: str, wanted: str) -> Problem:
-    return Problem(CODE, path, f"the cluster has {current}, the file has {wanted}", RECREATE_HINT)
+def _changed(path: str, current: str, wanted: str) -> ImmutableSetting:
+    return ImmutableSetting(path, current, wanted, f"the cluster has {current}, the file has {wanted}", RECREATE_HINT)
 
 
 def _listed(values: Iterable[object]) -> str:

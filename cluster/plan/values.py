@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents
@@ -26,7 +26,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host, Images, VolumeType
 from cluster.vocabulary.topology import topology
 
 # increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
-PREPARE_REVISION = 2
+PREPARE_REVISION = 3
 
 SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
 _SLACK_KIB = 256 * 1024  # disk space that a snapshot leaves free
@@ -38,6 +38,7 @@ class HostFiles:
 
     files: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
+    targets: Mapping[str, str] = field(default_factory=dict)  # path on the host, by content sha256
 
 
 # Folders that a cluster fills, a folder before its parent: reset removes what was not there when the host was claimed (docs/decisions/owner-files.md).
@@ -83,7 +84,7 @@ _WRITTEN = (
     "/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf",
 )
 # Names in /var/lib/sixstack that belong to one cluster.
-_STATE_FILES = ("prepared", "initializing", "initialized", "joining", "joined", "authority", "pods")
+_STATE_FILES = ("prepared", "written", "written.new", "initializing", "initialized", "joining", "joined", "authority", "pods")
 
 
 def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
@@ -144,6 +145,14 @@ def init_values(spec: ResolvedSpec) -> dict[str, Any]:
         "api": join_host_port(str(seed.addresses[0]), bind_port(spec)),
         "dns_upstreams": [join_host_port(str(address), 53) for address in spec.network.dns_upstreams],
     }
+
+
+def static_pod_values(spec: ResolvedSpec, host: Host, version: str) -> dict[str, Any]:
+    """For host/static-pods.sh.j2 on a control plane of this version of Kubernetes."""
+    documents = [
+        {**document, "kubernetesVersion": version} if "kubernetesVersion" in document else document for document in init_documents(spec)
+    ]
+    return {"cluster": spec.name, "host": host.name, "documents": documents}
 
 
 def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:

@@ -67,7 +67,8 @@ def bare(name: str) -> HostFacts:
 def prepared(name: str, spec: ResolvedSpec = SPEC) -> HostFacts:
     """A host on which prepare-host has ended well."""
     digest = prepare_values(spec, spec.host(name), BUNDLE.images)["digest"]
-    return replace(bare(name), owner=spec.name, prepared=digest, bundle_files=BUNDLE.files, images=BUNDLE.images)
+    entries = tuple(f"{address} {name}" for address in spec.host(name).addresses)
+    return replace(bare(name), owner=spec.name, prepared=digest, hosts_entries=entries, bundle_files=BUNDLE.files, images=BUNDLE.images)
 
 
 def member(name: str, spec: ResolvedSpec = SPEC) -> HostFacts:
@@ -292,7 +293,7 @@ def test_labels_and_taints_converge_both_ways() -> None:
     )
     plan = plan_create(SPEC.model_copy(update={"hosts": hosts}), FACTS, WANTED, replace(STATE, nodes=(node("a"), found)))
     assert names(plan) == [("label-node", "b")]
-    assert plan.steps[0].reason.endswith(" rack, old, taint dedicated, taint gone:NoExecute")
+    assert plan.steps[0].reason.endswith(" labels/rack, labels/old, taints/dedicated:NoSchedule, taints/gone:NoExecute")
 
 
 def test_both_addresses_are_labels() -> None:
