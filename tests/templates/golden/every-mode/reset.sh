@@ -333,4 +333,4 @@ fi
 rm -f "$state/owner"
 sync "$state"
 rm -rf "$before" "$state/bundle" "$state/kubectl" "$state/unfinished"
-rm -f "$state/prepared" "$state/initializing" "$state/initialized" "$state/joining" "$state/joined" "$state/authority" "$state/pods" 
+rm -f "$state/prepared" "$state/written" "$state/written.new" "$state/initializing" "$state/initialized" "$state/joining" "$state/joined" "$state/authority" "$state/pods" 
