@@ -6,9 +6,19 @@ import time
 from datetime import timedelta
 from functools import cache
 
+from cluster.facts.certificates import HostCertificates
 from cluster.facts.host_facts import HostFacts, InstalledArtifacts
 from cluster.facts.node_settings import NodeSettings
-from cluster.facts.parse import ARTIFACT_PARTS, PARTS, SETTING_PARTS, parse, parse_installed_artifacts, parse_node_settings
+from cluster.facts.parse import (
+    ARTIFACT_PARTS,
+    CERTIFICATE_PARTS,
+    PARTS,
+    SETTING_PARTS,
+    parse,
+    parse_certificates,
+    parse_installed_artifacts,
+    parse_node_settings,
+)
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.spec import Host
 from hosts.session import Shell
@@ -41,6 +51,11 @@ def gather_installed_artifacts(session: Shell, host: Host) -> InstalledArtifacts
 def gather_node_settings(session: Shell, host: Host) -> NodeSettings:
     """The installed files by content, and the kubelet's settings. Raises as `gather`."""
     return parse_node_settings(_answer(session, host, SETTING_PARTS), host.name)
+
+
+def gather_certificates(session: Shell, host: Host) -> HostCertificates:
+    """The certificates of the host, without any private key. Raises as `gather`."""
+    return parse_certificates(_answer(session, host, CERTIFICATE_PARTS), host.name)
 
 
 def _answer(session: Shell, host: Host, parts: tuple[str, ...]) -> str:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from cluster.facts.certificates import HostCertificates
 from cluster.facts.host_facts import BootSettings, HostFacts, Inotify, InstalledArtifacts, KubernetesState, LinkManagers, UnitState, Unknown
 from cluster.facts.node_settings import NodeSettings
 from cluster.facts.parsers import firewall, foreign, kubernetes, limits, machine, netfilter, network, own_state
 from cluster.facts.parsers.boot_settings import boot_settings
+from cluster.facts.parsers.certificates import FoundCertificates, certificates
 from cluster.facts.parsers.link_managers import link_managers
 from cluster.facts.parsers.node_settings import FoundSettings, node_settings
 from cluster.facts.parsers.sections import sections_of
@@ -56,6 +58,8 @@ PARTS: Mapping[str, Callable[[str], object]] = {
 ARTIFACT_PARTS = ("bundle", "images")
 # only for inspect-cluster: reads all installed files; not one of PARTS
 SETTING_PARTS = ("node-settings",)
+# the parts with certificates, and with the owner of the host; `certificates` is not one of PARTS
+CERTIFICATE_PARTS = ("sixstack", "certificates")
 
 _MOST_LINES = 300_000  # of a part: iptables of a cluster with ten thousand services has half of that
 
@@ -209,6 +213,21 @@ def parse_node_settings(text: str, host: str) -> NodeSettings:
     reading = _Reading(_whole(text, host))
     found = reading.read("node-settings", node_settings, FoundSettings())
     return NodeSettings(host, found.changed_files, found.kubelet, found.kubelet_flags, tuple(reading.unknown))
+
+
+def parse_certificates(text: str, host: str) -> HostCertificates:
+    """The certificates of `host`, from the output of CERTIFICATE_PARTS. HostError as in `parse`."""
+    reading = _Reading(_whole(text, host))
+    found = reading.read("certificates", certificates, FoundCertificates())
+    return HostCertificates(
+        host=host,
+        owner=reading.read("sixstack", own_state.own_state, own_state.OwnState()).owner,
+        files=found.files,
+        authority_keys=found.authority_keys,
+        started=found.started,
+        unfinished_renewal=found.unfinished_renewal,
+        unknown=tuple(reading.unknown),
+    )
 
 
 def _whole(text: str, host: str) -> dict[str, str]:
