@@ -384,6 +384,7 @@ GROUPS = {
     "shared-clusters": (
         "tests/flows/test_audit.py",
         "tests/flows/test_create_cluster.py",
+        "tests/flows/test_inspect_cluster.py",
         "tests/flows/test_platform_host_network.py",
         "tests/flows/test_secrets.py",
         "tests/flows/test_solutions.py::TestSolution1",

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cluster.facts.cluster_state import ClusterState, NodeState
-from cluster.facts.host_facts import HostFacts, KubernetesState, StepState
+from cluster.facts.cluster_state import ClusterState, NodeState, ObjectDifference
+from cluster.facts.host_facts import HostFacts, KubernetesState, StepState, UnitState
 from cluster.plan.create import plan_create
 from cluster.plan.graph import Plan
 from cluster.plan.values import HostFiles, prepare_values
@@ -139,6 +139,10 @@ def test_a_prepared_host_is_not_prepared_again() -> None:
         ({"prepared": "0" * 64}, "other settings"),
         ({"bundle_files": frozenset({"f1"})}, "1 file(s) and 0 image(s)"),
         ({"images": frozenset[str]()}, "0 file(s) and 1 image(s)"),
+        ({"changed_files": ("/etc/containerd/config.toml",)}, "changed on the host: files/etc/containerd/config.toml"),
+        ({"hosts_entries": ()}, "files/etc/hosts"),
+        ({"kernel_settings": {"net.ipv4.ip_forward": "0"}}, "sysctls/net.ipv4.ip_forward"),
+        ({"units": {"containerd.service": UnitState(active=False, enabled=False)}}, "units/containerd.service"),
         ({"owner": None}, "no cluster"),
     ],
 )
@@ -377,3 +381,21 @@ def test_a_node_that_is_not_ready_is_waited_for() -> None:
 def test_a_lost_kubeconfig_block_is_published_again() -> None:
     """Only that."""
     assert names(plan_create(SPEC, FACTS, WANTED, STATE, kubeconfig_saved=False)) == [("publish-kubeconfig", "cluster")]
+
+
+def test_a_changed_object_of_the_pod_network_is_applied_again() -> None:
+    """The digest is still that of the file."""
+    changed = ObjectDifference("ConfigMap kube-flannel/kube-flannel-cfg", "data.x", "1", "2")
+    plan = plan_create(SPEC, FACTS, WANTED, replace(STATE, cni_digest="d", network_differences=(changed,)), network="d")
+    step = plan.step("install-cni")
+    assert step is not None
+    assert step.reason == "changed in the API: ConfigMap kube-flannel/kube-flannel-cfg"
+
+
+def test_swap_that_came_back_is_disabled_again() -> None:
+    """Where the cluster file allows it; otherwise a rule refuses the host."""
+    spec = SPEC.model_copy(update={"prepare": SPEC.prepare.model_copy(update={"swap_off": True})})
+    facts = {"a": member("a", spec), "b": replace(member("b", spec), swap=("/dev/sdb",))}
+    step = plan_create(spec, facts, WANTED, STATE).step("prepare-host", "b")
+    assert step is not None
+    assert step.reason == "changed on the host: swap"

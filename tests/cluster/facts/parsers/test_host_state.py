@@ -148,3 +148,17 @@ def test_data_of_etcd_and_private_keys_are_found() -> None:
     assert (both.etcd_data, both.private_keys, both.kubelet_config) == (True, True, True)
     worker = kubernetes("have kubelet.conf")
     assert (worker.etcd_data, worker.private_keys) == (False, False)
+
+
+def test_files_that_others_changed_are_named() -> None:
+    """And the lines of the cluster in /etc/hosts."""
+    state = own_state("owner demo\nprepared 5a\nchanged /etc/containerd/config.toml\nchanged /etc/a b\nhosts-entry fd66::1 node-1")
+    assert state.changed_files == ("/etc/containerd/config.toml", "/etc/a b")
+    assert state.hosts_entries == ("fd66::1 node-1",)
+
+
+def test_a_unit_that_is_not_enabled_is_told_from_one_of_which_this_is_unknown() -> None:
+    """A unit file that was removed while the unit runs has no state."""
+    blocks = ["UnitFileState=enabled", "UnitFileState=disabled", "UnitFileState="]
+    found = units("\n\n".join(f"Id=containerd.service\nLoadState=loaded\nActiveState=active\n{block}" for block in blocks))
+    assert [unit.enabled for unit in found] == [True, False, None]
