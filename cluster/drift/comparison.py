@@ -200,6 +200,10 @@ def _hosts(inspected: Inspected) -> Iterator[Difference]:
         facts, settings = inspected.facts.get(host.name), inspected.settings.get(host.name)
         if facts is None or facts.owner != inspected.spec.name:
             continue
+        if facts.foreign_authority:
+            file = "/etc/kubernetes/pki/ca.crt"
+            advice = f"restore {file} on {host.name}"
+            yield Difference(f"hosts/{host.name}/files{file}", "the cluster's authority", "another one", host.name, Repair.OWNER, advice)
         if settings is not None:
             yield from _disguised_files(inspected, host, settings)
             if facts.kubernetes.kubelet_config:

@@ -222,6 +222,7 @@ CHANGES: dict[str, tuple[Change, str, Repair]] = {
         "hosts/b/files/usr/local/bin/kubelet",
         Repair.OWNER,
     ),
+    "authority": (lambda a: a.host("b", foreign_authority=True), "hosts/b/files/etc/kubernetes/pki/ca.crt", Repair.OWNER),
     "kubelet config": (
         lambda a: a.setting("b", kubelet={**kubelet_configuration(SPEC), "maxPods": 50}),
         "hosts/b/kubelet/config/maxPods",
