@@ -26,6 +26,8 @@ COMMANDS = {
     "create": "run the create-cluster deployment and follow it; the exit code is its result",
     "diff": "compare a cluster with its file: exit code 0 without drift, 1 with drift, 3 when a host could not be inspected",
     "verify": "check the network of a cluster, made by sixstack or not",
+    "certificates": "show when each certificate of a cluster expires; the exit code is 1 when one is due",
+    "renew": "renew the certificates of a cluster that expire soon, and give the API server the names of the file",
     "mark-test-hosts": "mark the machines of a cluster file as test hosts, which retests may use",
     "retest": "delete, create and verify saved clusters on their test hosts, now; the exit code is the result",
     "delete": "run the delete-cluster deployment and follow it; the exit code is its result",

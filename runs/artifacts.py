@@ -11,9 +11,11 @@ from cluster.drift.report import DriftReport, drift_page
 from cluster.facts.cluster_state import NodeState
 from cluster.network.matrix import markdown
 from cluster.network.report import NetworkReport
+from cluster.plan.expiry import CertificateCheck
 from cluster.plan.graph import Plan
 from cluster.plan.page import plan_page
 from cluster.vocabulary.control_characters import without_control
+from cluster.vocabulary.problems import Problem
 from runs.context import RunContext
 from runs.record_writer import undelivered
 
@@ -72,6 +74,21 @@ def drift_artifact(run: RunContext, report: DriftReport) -> None:
 def drift_key(cluster: str) -> str:
     """The key of a cluster's comparison with its file."""
     return f"{cluster}-drift"
+
+
+def certificates_artifact(run: RunContext, check: CertificateCheck, uninspected: Sequence[Problem]) -> None:
+    """The certificates of every host as a page: verdict, hosts that were not inspected, and a row per certificate."""
+    create_markdown_artifact(
+        without_control(check.page(map(str, uninspected))),
+        key=certificates_key(run.cluster),
+        # the overview shows what comes after the colon
+        description=f"Certificates of cluster **{run.cluster}**: next expiry {f'{check.next_expiry:%Y-%m-%d}' if check.next_expiry else 'unknown'}",
+    )
+
+
+def certificates_key(cluster: str) -> str:
+    """The key of a cluster's certificates."""
+    return f"{cluster}-certificates"
 
 
 def overview_artifact(rows: Sequence[dict[str, str]]) -> None:

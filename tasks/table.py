@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.tasks import Task
 
-from cluster.plan import create, delete, host_network, test_hosts
+from cluster.plan import create, delete, host_network, renew, test_hosts
 from tasks.init_control_plane import init_control_plane
 from tasks.install_cni import install_cni, wait_network
 from tasks.join_worker import join_worker
@@ -17,8 +17,10 @@ from tasks.mark_test_host import mark_test_host, unmark_test_host
 from tasks.prepare_host import prepare_host
 from tasks.publish_kubeconfig import publish_kubeconfig
 from tasks.remove_kubeconfig import remove_kubeconfig
+from tasks.renew_certificates import renew_certificates, renew_kubelet_certificate, restart_task
 from tasks.reset_host import reset_host
 from tasks.save_copy import save_copy
+from tasks.set_certificate_names import set_certificate_names
 from tasks.set_host_network import set_deployment, undo_deployment
 from tasks.verify_network import verify_network
 from tasks.wait_ready import wait_dns, wait_ready
@@ -38,6 +40,10 @@ TASKS: Mapping[str, Task[..., Any]] = {
     delete.SAVE_COPY: save_copy,
     delete.RESET_HOST: reset_host,
     delete.REMOVE_KUBECONFIG: remove_kubeconfig,
+    renew.RENEW_CERTIFICATES: renew_certificates,
+    **{kind: restart_task(kind) for kind in renew.RESTARTS.values()},
+    renew.RENEW_KUBELET_CERTIFICATE: renew_kubelet_certificate,
+    renew.SET_CERTIFICATE_NAMES: set_certificate_names,
     host_network.SET_HOST_NETWORK: set_deployment,
     host_network.UNDO_HOST_NETWORK: undo_deployment,
     test_hosts.MARK_TEST_HOST: mark_test_host,

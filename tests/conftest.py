@@ -383,6 +383,7 @@ def _created(mode: Mode, workplace: Workplace) -> tuple[MadeCluster, dict[str, l
 GROUPS = {
     "shared-clusters": (
         "tests/flows/test_audit.py",
+        "tests/flows/test_certificates.py",
         "tests/flows/test_create_cluster.py",
         "tests/flows/test_inspect_cluster.py",
         "tests/flows/test_platform_host_network.py",

@@ -46,7 +46,8 @@ class HostCertificates:
     files: tuple[CertificateFile, ...] = ()
     authority_keys: frozenset[str] = frozenset()  # paths of the private keys of authorities that are on the host
     started: Mapping[str, datetime] = field(default_factory=dict)  # component of the control plane -> when its process was started
-    unfinished_renewal: bool = False  # an earlier renewal has prepared new certificates and not finished
+    unfinished_renewal: bool = False  # an earlier renewal has issued certificates and not put all of them in place
+    unfinished_kubelet: bool = False  # an earlier renewal has removed the certificate of the kubelet and not started the kubelet again
     unknown: tuple[Unknown, ...] = ()
 
     def file(self, path: str) -> CertificateFile | None:

@@ -225,7 +225,8 @@ def parse_certificates(text: str, host: str) -> HostCertificates:
         files=found.files,
         authority_keys=found.authority_keys,
         started=found.started,
-        unfinished_renewal=found.unfinished_renewal,
+        unfinished_renewal="renewal" in found.unfinished,
+        unfinished_kubelet="kubelet-renewal" in found.unfinished,
         unknown=tuple(reading.unknown),
     )
 

@@ -71,6 +71,13 @@ def certificate_names(spec: ResolvedSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_canonical(name) for name in names))
 
 
+def api_server_names(spec: ResolvedSpec, host: Host) -> tuple[str, ...]:
+    """All names in the certificate of the API server on a control plane: those above, and those that kubeadm adds."""
+    service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{spec.network.dns_domain}")
+    own = (host.name, *(str(address) for address in host.addresses[:1]))
+    return tuple(dict.fromkeys(_canonical(name) for name in (*own, *service, *certificate_names(spec))))
+
+
 def init_configuration(spec: ResolvedSpec) -> dict[str, Any]:
     """InitConfiguration of the first control plane."""
     host = topology(spec).seed

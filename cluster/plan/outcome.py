@@ -84,3 +84,19 @@ def delete_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
         lines = [f"cluster {spec.name} is deleted from {', '.join(hosts) or 'no host'}"]
     lines += [f"- copy of {subject}: {outcome.result}" for subject, outcome in copies.items() if outcome.result is not None]
     return "\n".join([*lines, *(f"- {note}" for note in plan.notes)]), not failed
+
+
+def renewal_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
+    """The result of a plan of renew-certificates, and whether every step succeeded. Says where each copy is, also when a later step failed."""
+    copies = {step.subject: outcomes[step.id] for step in plan.steps if step.kind == SAVE_COPY}
+    failed = [step for step in plan.steps if not outcomes[step.id].succeeded]
+    if plan.empty:
+        lines = [f"cluster {spec.name}: nothing to renew"]
+    elif failed:
+        lines = [f"cluster {spec.name}: not every certificate is renewed and in use; run this again to continue:"]
+        lines += [f"- {step.id}: {outcomes[step.id].failure}" for step in failed if outcomes[step.id].started]
+        lines += [f"- {step.id}: not started" for step in failed if not outcomes[step.id].started]
+    else:
+        lines = [f"cluster {spec.name}: all certificates that were due are renewed and in use"]
+    lines += [f"- copy of {subject}: {outcome.result}" for subject, outcome in copies.items() if outcome.result is not None]
+    return "\n".join([*lines, *(f"- {note}" for note in plan.notes)]), not failed

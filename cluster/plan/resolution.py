@@ -48,6 +48,11 @@ def resolve_offline(spec: ClusterSpec, others: Sequence[Host] = ()) -> ResolvedS
     return ResolvedSpec.of(spec, {host.name: known.get(host.name, unknown) for host in spec.hosts})
 
 
+def resolve_known(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ResolvedSpec:
+    """The spec with the addresses of the hosts that have facts. Unknown addresses of other hosts are UNKNOWN; the pods' MTU stays as in the file."""
+    return resolve_offline(_with_addresses(spec, facts, facts.keys()))
+
+
 def resolved_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Problem, ...]:
     """What the offline rules find once the addresses of hosts are known, and did not find in the file.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, in
 from cluster.kubeadm.kernel_settings import sysctls
 from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.plan.copies import CopySettings
+from cluster.plan.expiry import KUBELET_SERVING, ManagedCertificate
 from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
@@ -84,7 +85,18 @@ _WRITTEN = (
     "/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf",
 )
 # Names in /var/lib/sixstack that belong to one cluster.
-_STATE_FILES = ("prepared", "written", "written.new", "initializing", "initialized", "joining", "joined", "authority", "pods")
+_STATE_FILES = (
+    "prepared",
+    "written",
+    "written.new",
+    "initializing",
+    "initialized",
+    "joining",
+    "joined",
+    "authority",
+    "pods",
+    "kubelet-renewal",
+)
 
 
 def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
@@ -195,6 +207,36 @@ def copy_values(spec: ClusterSpec, host: Host, copies: CopySettings) -> dict[str
         "snapshot_seconds": SNAPSHOT_SECONDS,
         "slack_kib": _SLACK_KIB,
     }
+
+
+def issue_values(
+    spec: ResolvedSpec, host: Host, renewed: Sequence[ManagedCertificate], issued: Sequence[ManagedCertificate]
+) -> dict[str, Any]:
+    """For host/renew-certificates.sh.j2: `renewed` keep their names, `issued` get those of the file."""
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "documents": init_documents(spec)[:2],
+        "renewed": [managed.name for managed in renewed],
+        "issued": [{"name": managed.name, "phase": managed.phase, "files": list(managed.files)} for managed in issued],
+        "files": [file for managed in (*renewed, *issued) for file in managed.files],
+    }
+
+
+def restart_values(spec: ClusterSpec, host: Host, component: str, read: Sequence[ManagedCertificate]) -> dict[str, Any]:
+    """For host/restart-static-pod.sh.j2; `read`: the certificates that the component must be younger than."""
+    return {
+        "cluster": spec.name,
+        "host": host.name,
+        "component": component,
+        "process": component[:15],  # the kernel keeps no more of the name
+        "files": [file for managed in read for file in managed.files],
+    }
+
+
+def kubelet_renewal_values(spec: ClusterSpec, host: Host) -> dict[str, Any]:
+    """For host/renew-kubelet-certificate.sh.j2."""
+    return {"cluster": spec.name, "host": host.name, "certificate": KUBELET_SERVING}
 
 
 def pause_image(spec: ClusterSpec, images: Iterable[str]) -> str:

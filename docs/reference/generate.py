@@ -15,6 +15,8 @@ from bundle.faults import BUNDLE_PROBLEMS
 from cluster.file.reader import SHAPES
 from cluster.plan.copies import NOT_COPIED
 from cluster.plan.immutable import CODE as IMMUTABLE
+from cluster.plan.renew import PROBLEMS as NOT_RENEWED
+from cluster.plan.renew import WARNINGS as NOT_RENEWED_WARNINGS
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
 from cluster.rules.test_hosts import NOT_FREED
@@ -99,6 +101,10 @@ def problems() -> str:
         "delete-cluster changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_COPIED.items()),
+        "\n## Renewal of certificates\n",
+        "renew-certificates changes nothing on the hosts of a cluster with an error.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        *(f"| `{code}` | {'warning' if code in NOT_RENEWED_WARNINGS else 'error'} | {meaning} |" for code, meaning in NOT_RENEWED.items()),
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",

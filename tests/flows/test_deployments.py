@@ -16,9 +16,11 @@ from tests.conftest import Workplace
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
 NAMES = (
+    "check-certificates/default",
     "create-cluster/default",
     "delete-cluster/default",
     "mark-test-hosts/default",
+    "renew-certificates/default",
     "retest-clusters/default",
     "save-cluster/default",
     "set-platform-host-network/default",

@@ -17,7 +17,7 @@ from jinja2 import UndefinedError
 
 from cluster.file.reader import read_text
 from cluster.kubeadm.documents import join_configuration
-from cluster.plan import values
+from cluster.plan import expiry, values
 from cluster.plan.copies import CopySettings
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Volume, VolumeType
@@ -53,6 +53,14 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
         "join.sh": render("host/join.sh.j2", **values.join_values(spec, worker)),
         "rejoin.sh": render("host/join.sh.j2", **values.join_values(spec, worker, recreate=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),
+        "renew-certificates.sh": render(
+            "host/renew-certificates.sh.j2", **values.issue_values(spec, control_plane, expiry.MANAGED[1:], expiry.MANAGED[:1])
+        ),
+        "finish-renewal.sh": render("host/renew-certificates.sh.j2", **values.issue_values(spec, control_plane, (), ())),
+        "restart-static-pod.sh": render(
+            "host/restart-static-pod.sh.j2", **values.restart_values(spec, control_plane, expiry.KUBE_APISERVER, expiry.MANAGED[:4])
+        ),
+        "renew-kubelet-certificate.sh": render("host/renew-kubelet-certificate.sh.j2", **values.kubelet_renewal_values(spec, worker)),
         "save-copy.sh": render("host/save-copy.sh.j2", **values.copy_values(spec, control_plane, CopySettings("default"))),
         "reset.sh": render("host/reset.sh.j2", **values.reset_values(spec, worker)),
         "remove-step-state.sh": render("host/remove-step-state.sh.j2", **values.remove_step_state_values(spec.name)),

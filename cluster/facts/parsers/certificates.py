@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from cluster.facts.certificates import Certificate, CertificateFile
-from cluster.facts.parsers.sections import value, values, whole_number
+from cluster.facts.parsers.sections import values, whole_number
 from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class FoundCertificates:
     files: tuple[CertificateFile, ...] = ()
     authority_keys: frozenset[str] = frozenset()
     started: Mapping[str, datetime] = field(default_factory=dict)
-    unfinished_renewal: bool = False
+    unfinished: frozenset[str] = frozenset()
 
 
 def certificates(text: str) -> FoundCertificates:
@@ -45,7 +45,7 @@ def certificates(text: str) -> FoundCertificates:
         files=tuple(_files(text)),
         authority_keys=frozenset(values(text, "authority-key")),
         started=_started(values(text, "started")),
-        unfinished_renewal=value(text, "unfinished") == "renewal",
+        unfinished=frozenset(values(text, "unfinished")),
     )
 
 

@@ -1,0 +1,99 @@
+"""`sixstack certificates CLUSTER`: when each certificate expires, and what renews it; asks the hosts, changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cli.cluster_argument import add_cluster, problem_lines, read_spec
+from cli.columns import print_columns
+from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS
+from cli.first_uses import print_first_uses
+
+if TYPE_CHECKING:
+    from cluster.facts.certificates import HostCertificates
+    from cluster.vocabulary.errors import SixstackError
+    from cluster.vocabulary.problems import Problem
+    from cluster.vocabulary.spec import ClusterSpec, Host
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the subcommand."""
+    add_cluster(parser)
+    add_within(parser)
+    parser.add_argument("--output", choices=["text", "json"], default="text")
+
+
+def add_within(parser: argparse.ArgumentParser) -> None:
+    """The limit, in days."""
+    parser.add_argument(
+        "--within", metavar="DAYS", type=_days, default=30, help="certificates that expire within so many days are due (default: 30)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """1 when a certificate is due or cannot be used, else 3 when a host could not be inspected."""
+    spec = read_spec(options.cluster, manifests=False)
+    if isinstance(spec, int):
+        return spec
+    from cli.server import require_server
+    from cluster.plan.expiry import check_certificates
+
+    require_server()
+    found, uninspected = _inspect(spec)
+    check = check_certificates(spec, found, datetime.now(UTC), timedelta(days=options.within))
+    if options.output == "json":
+        print(json.dumps({**check.as_dict(), "problems": [problem.as_dict() for problem in uninspected]}, indent=1))
+    else:
+        rows = [row.as_row() for row in check.rows]
+        if rows:
+            print_columns([tuple(name.upper() for name in rows[0]), *(tuple(row.values()) for row in rows)])
+        print(f"{spec.name}: {check.verdict}")
+        if uninspected:
+            print(problem_lines(uninspected), file=sys.stderr)
+    if check.due:
+        return PROBLEMS
+    return ENVIRONMENT if uninspected or not check.rows else SUCCESS
+
+
+def _inspect(spec: ClusterSpec) -> tuple[dict[str, HostCertificates], tuple[Problem, ...]]:
+    """The certificates of the hosts, gathered in parallel, and a problem for each host that could not be inspected."""
+    from cluster.vocabulary.errors import EnvironmentFault, SixstackError
+    from hosts.facts import gather_certificates
+    from runs.context import RunContext
+    from runs.sessions import close_sessions, open_sessions, session
+    from tasks.inspect_host import inspection_problem
+
+    context = RunContext(cluster=spec.name, id=f"certificates-{spec.name}", audit=spec.audit, bundle=spec.bundle)
+
+    def inspect(host: Host) -> HostCertificates | SixstackError:
+        try:
+            opened = session(host, context)
+            print_first_uses(opened)
+            return gather_certificates(opened, host)
+        except EnvironmentFault:
+            raise
+        except SixstackError as error:
+            return error
+
+    open_sessions(context)
+    try:
+        with ThreadPoolExecutor(min(8, len(spec.hosts))) as pool:
+            results = dict(zip((host.name for host in spec.hosts), pool.map(inspect, spec.hosts), strict=True))
+    finally:
+        close_sessions(context)
+    problems = tuple(inspection_problem(name, result) for name, result in results.items() if isinstance(result, SixstackError))
+    return {name: result for name, result in results.items() if not isinstance(result, SixstackError)}, problems
+
+
+def _days(text: str) -> int:
+    from cluster.plan.renewal_parameters import MOST_DAYS
+
+    number = int(text)
+    if not 0 <= number <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"must be 0 to {MOST_DAYS}")
+    return number
