@@ -1,4 +1,4 @@
-"""`sixstack clusters`: every known cluster with its nodes, last run, last network check, drift and last backup."""
+"""`sixstack clusters`: every known cluster with its nodes, last run, last network check, next expiry, drift and last backup."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from cli.exit_codes import ENVIRONMENT, PROBLEMS
 COMMANDS = {
     "check": "check a cluster file offline and list all problems",
     "import": "convert TKEStack's Cluster and Machine documents into a cluster file and SSH credential blocks",
-    "clusters": "list all known clusters: nodes, last run, last network check, drift, last backup",
+    "clusters": "list all known clusters: nodes, last run, last network check, next expiry, drift, last backup",
     "save": "check a cluster file and save it under the name of its cluster",
     "pin": "write the SSH host keys of a cluster's machines into its file, or forget recorded keys",
     "params": "print a cluster file as parameters for `prefect deployment run --params -`",

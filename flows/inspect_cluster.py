@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from prefect import flow
 
+from cluster.plan.expiry import EXPIRING_WITHIN
 from cluster.vocabulary.errors import CannotApply, ClusterError
 from cluster.vocabulary.spec import ClusterSpec
+from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.compare import Inspection, compare_cluster
+from tasks.inspect_certificates import inspect_all_certificates
 from tasks.inspect_host import inspect_hosts
 from tasks.inspect_settings import inspect_settings
 from tasks.validate import validate
@@ -37,7 +40,10 @@ def inspect_cluster(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None
         facts, uninspected = inspect_hosts(spec.hosts, run)
         reached = [host for host in spec.hosts if host.name in facts]
         settings, unread = inspect_settings(reached, run)
-        report = compare_cluster(spec, Inspection(facts, settings, (*uninspected, *unread)), run)
+        certificates, unknown = inspect_all_certificates(reached, run)
+        check = report_certificates(run, spec, certificates, (*uninspected, *unknown), EXPIRING_WITHIN)
+        missing = tuple({problem.path: problem for problem in (*uninspected, *unread, *unknown)}.values())
+        report = compare_cluster(spec, Inspection(facts, settings, certificates, missing), check, run)
     if not report.complete:
         raise NotInspected(report.uninspected)
     if report.differences:

@@ -22,7 +22,7 @@ from cluster.vocabulary.one_line import in_one_line
 from cluster.vocabulary.redaction import redact
 from cluster.vocabulary.spec import ClusterSpec
 from kube.state import read_nodes
-from runs.artifacts import drift_key, network_key, overview_artifact
+from runs.artifacts import certificates_key, drift_key, network_key, overview_artifact
 from runs.cluster_api import saved_api
 from runs.cluster_slot import cluster_tag
 from runs.context import SavedClusterContext
@@ -40,6 +40,7 @@ class KnownCluster:
     nodes: str  # READY/ALL, or why they are unknown
     last_run: str
     last_verify: str
+    next_expiry: str  # of a certificate, as the last inspection or check found it
     drift: str  # of the last inspection, with its time in UTC
     last_backup: str  # time in UTC of the newest copy in the Backup store of the saved file, or why it is unknown
 
@@ -53,6 +54,7 @@ class KnownCluster:
             "nodes ready": self.nodes,
             "last run": self.last_run,
             "last verify": self.last_verify,
+            "next expiry": self.next_expiry,
             "drift": self.drift,
             "last backup": self.last_backup,
         }
@@ -66,7 +68,7 @@ def known_clusters() -> tuple[KnownCluster, ...]:
     if not names:
         return ()
     with get_client(sync_client=True) as client:
-        reported = {key: _last_reported(client, names, key) for key in (network_key, drift_key)}
+        reported = {key: _last_reported(client, names, key) for key in (network_key, drift_key, certificates_key)}
         runs = {name: _last_run(client, name) for name in names}
     specs = {name: _read(name, files.get(name)) for name in names}
     with ThreadPoolExecutor(min(16, len(names))) as pool:
@@ -85,6 +87,7 @@ def known_clusters() -> tuple[KnownCluster, ...]:
             nodes=_counted(nodes[name]),
             last_run=runs[name],
             last_verify=reported[network_key].get(name, ""),
+            next_expiry=reported[certificates_key].get(name, "").removeprefix("next expiry ").partition(" ")[0],
             drift=reported[drift_key].get(name, ""),
             last_backup=backups[name],
         )

@@ -16,11 +16,13 @@ from cluster.drift.comparison import BundledVersions, Inspected, compare
 from cluster.drift.difference import API
 from cluster.drift.report import DriftReport
 from cluster.drift.static_pods import StaticPods, read_static_pods
+from cluster.facts.certificates import HostCertificates
 from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts, Unknown
 from cluster.facts.node_settings import NodeSettings
 from cluster.plan.create import plan_create
 from cluster.plan.existing import observed_cluster
+from cluster.plan.expiry import CertificateCheck
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_settings
 from cluster.plan.resolution import resolve_partly, resolved_problems
@@ -61,14 +63,15 @@ class Inspection:
 
     facts: Mapping[str, HostFacts]
     settings: Mapping[str, NodeSettings]
+    certificates: Mapping[str, HostCertificates]
     uninspected: Sequence[Problem]
 
 
 @step("compare", retries=0)
-def compare_cluster(spec: ClusterSpec, found: Inspection, run: RunContext) -> DriftReport:
+def compare_cluster(spec: ClusterSpec, found: Inspection, check: CertificateCheck, run: RunContext) -> DriftReport:
     """Compare everything that could be inspected. What could not be is part of the report."""
     with record_attempt("compare", "cluster", run, DriftRecord) as attempt:
-        report = _report(spec, found, run, attempt)
+        report = _report(spec, found, check, run, attempt)
         attempt.extra["drift"] = report.as_dict()
         attempt.found = report.summary
         drift_artifact(run, report)
@@ -83,7 +86,7 @@ def compare_cluster(spec: ClusterSpec, found: Inspection, run: RunContext) -> Dr
     return report
 
 
-def _report(spec: ClusterSpec, found: Inspection, run: RunContext, attempt: Attempt) -> DriftReport:
+def _report(spec: ClusterSpec, found: Inspection, check: CertificateCheck, run: RunContext, attempt: Attempt) -> DriftReport:
     facts, uninspected = found.facts, [*found.uninspected, *_unknown(found)]
     bundle = load(ArtifactBundle, run.bundle)
     manifest = bundle.manifest()
@@ -119,6 +122,8 @@ def _report(spec: ClusterSpec, found: Inspection, run: RunContext, attempt: Atte
         settings=found.settings,
         static_pods=_static_pods(resolved, facts, existing.version, run, attempt, uninspected),
         bundled=_versions(manifest),
+        certificates=found.certificates,
+        certificate_check=check,
     )
     if immutable or inspected.refusals:
         notes.append("create-cluster refuses this file until the differences of `owner` are resolved that it cannot change or work with")
@@ -173,6 +178,7 @@ def _unknown(found: Inspection) -> list[Problem]:
     """Parts of the facts of a host that could not be read."""
     parts: list[tuple[str, Unknown]] = [(name, part) for name, facts in found.facts.items() for part in facts.unknown]
     parts += [(name, part) for name, settings in found.settings.items() for part in settings.unknown]
+    parts += [(name, part) for name, certificates in found.certificates.items() for part in certificates.unknown]
     return [_not_inspected(f"hosts/{name}/{part.part}", part.reason) for name, part in dict.fromkeys(parts)]
 
 

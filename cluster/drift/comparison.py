@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cluster.drift.certificates import certificate_differences
 from cluster.drift.difference import API, COMMANDS, Difference, Repair
 from cluster.drift.static_pods import StaticPods, static_pod_differences
+from cluster.facts.certificates import HostCertificates
 from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.facts.documents import shown
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.node_settings import NodeSettings
 from cluster.kubeadm.documents import kubelet_arguments
 from cluster.plan import create
+from cluster.plan.expiry import CertificateCheck
 from cluster.plan.graph import Plan, PlannedStep
 from cluster.plan.immutable import ImmutableSetting
 from cluster.plan.mismatches import NOTHING, Mismatch, host_mismatches, label_mismatches
@@ -55,6 +58,8 @@ class Inspected:
     settings: Mapping[str, NodeSettings] = field(default_factory=dict)
     static_pods: Mapping[str, StaticPods] = field(default_factory=dict)  # by control plane
     bundled: BundledVersions = field(default_factory=BundledVersions)
+    certificates: Mapping[str, HostCertificates] = field(default_factory=dict)
+    certificate_check: CertificateCheck | None = None  # of these certificates, at the time of the inspection
 
 
 def compare(inspected: Inspected) -> tuple[Difference, ...]:
@@ -69,6 +74,7 @@ def compare(inspected: Inspected) -> tuple[Difference, ...]:
                 *_components(inspected),
                 *_unapplied(inspected),
                 *_hosts(inspected),
+                *_certificates(inspected),
             )
         )
     )
@@ -210,6 +216,11 @@ def _hosts(inspected: Inspected) -> Iterator[Difference]:
                 yield from _kubelet(inspected, host, settings)
         if (pods := inspected.static_pods.get(host.name)) is not None:
             yield from static_pod_differences(host.name, pods)
+
+
+def _certificates(inspected: Inspected) -> Iterator[Difference]:
+    if inspected.certificate_check is not None:
+        yield from certificate_differences(inspected.spec, inspected.certificate_check, inspected.certificates)
 
 
 def _disguised_files(inspected: Inspected, host: Host, settings: NodeSettings) -> Iterator[Difference]:
