@@ -137,6 +137,9 @@ def test_a_new_cluster_has_no_drift(made: MadeCluster) -> None:
     pages = made.place.api("/artifacts/filter", {"limit": 200, "sort": "CREATED_DESC"})
     (page,) = [page["data"] for page in pages if page["flow_run_id"] == report["run"] and page["key"] == f"{made.name}-drift"]
     assert page.startswith("## 🟢")
+    known = {row["cluster"]: row for row in json.loads(made.place.sixstack("clusters", "--output", "json").stdout)}[made.name]
+    assert known["drift"].startswith("no drift 20")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", known["next_expiry"])
 
 
 def test_changes_by_hand_are_found_and_only_they(made: MadeCluster) -> None:
