@@ -12,7 +12,7 @@ from typing import Any
 from cluster.facts.cluster_state import NodeState
 from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.kernel_settings import SYSCTL_FILE
-from cluster.plan.values import HostFiles
+from cluster.plan.values import HostFiles, hosts_entries
 
 NOTHING = "nothing"  # the actual value of what does not exist
 
@@ -46,8 +46,8 @@ def _artifacts(wanted: HostFiles, facts: HostFacts) -> Iterator[Mismatch]:
 def _written_files(values: Mapping[str, Any], facts: HostFacts) -> Iterator[Mismatch]:
     for path in facts.changed_files:
         yield Mismatch(f"files{path}", "the content that prepare-host wrote", "missing or changed")
-    entries = [f"{address} {values['host']}" for address in values["addresses"]]
-    if facts.prepared is not None and [*facts.hosts_entries] != entries:
+    entries = hosts_entries(values)
+    if facts.prepared is not None and facts.hosts_entries != entries:
         yield Mismatch("files/etc/hosts", ", ".join(entries), ", ".join(facts.hosts_entries) or NOTHING)
 
 

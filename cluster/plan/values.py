@@ -140,6 +140,11 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
     return {**values, "digest": prepared_digest(values)}
 
 
+def hosts_entries(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The lines of the cluster in /etc/hosts, without their comment. `values` as of prepare_values()."""
+    return tuple(f"{address} {values['host']}" for address in values["addresses"])
+
+
 def prepared_digest(values: dict[str, Any]) -> str:
     """sha256 of the settings that prepare-host applies."""
     text = json.dumps({"revision": PREPARE_REVISION, **values}, sort_keys=True)

@@ -14,7 +14,7 @@ from cluster.facts.cluster_state import ClusterState, NodeState, ObjectDifferenc
 from cluster.facts.host_facts import HostFacts, KubernetesState, StepState, UnitState
 from cluster.plan.create import plan_create
 from cluster.plan.graph import Plan
-from cluster.plan.values import HostFiles, prepare_values
+from cluster.plan.values import HostFiles, hosts_entries, prepare_values
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, CniKind, Taint, TaintEffect, Volume, VolumeType
@@ -66,8 +66,8 @@ def bare(name: str) -> HostFacts:
 
 def prepared(name: str, spec: ResolvedSpec = SPEC) -> HostFacts:
     """A host on which prepare-host has ended well."""
-    digest = prepare_values(spec, spec.host(name), BUNDLE.images)["digest"]
-    entries = tuple(f"{address} {name}" for address in spec.host(name).addresses)
+    values = prepare_values(spec, spec.host(name), BUNDLE.images)
+    digest, entries = values["digest"], hosts_entries(values)
     return replace(bare(name), owner=spec.name, prepared=digest, hosts_entries=entries, bundle_files=BUNDLE.files, images=BUNDLE.images)
 
 
