@@ -15,7 +15,7 @@ _LONGEST = 100  # characters of a value that are shown in full
 def differing_fields(expected: Any, actual: Any, at: str = "") -> Iterator[tuple[str, str, str]]:
     """Path, expected and actual value of each field that differs. Objects of a list are matched by their name, other lists are one value."""
     if isinstance(expected, dict) and isinstance(actual, dict):
-        for key in sorted({*expected, *actual}):
+        for key in sorted({*expected, *actual}, key=str):
             yield from differing_fields(expected.get(key), actual.get(key), f"{at}.{key}" if at else str(key))
     elif (expected_items := _by_name(expected)) is not None and (actual_items := _by_name(actual)) is not None:
         for name in [*expected_items, *(name for name in actual_items if name not in expected_items)]:
@@ -28,7 +28,7 @@ def shown(value: Any) -> str:
     """A value of a document on one line, shortened."""
     if value is None:
         return ABSENT
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value, default=str, skipkeys=True)  # YAML has dates, also as keys
     return text if text.isprintable() and 0 < len(text) <= _LONGEST else quoted(text)
 
 

@@ -54,7 +54,9 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    "command", [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["delete", "--confirm", "x"]], ids=lambda words: words[0]
+    "command",
+    [["check"], ["params"], ["plan"], ["pin"], ["create"], ["diff"], ["verify"], ["delete", "--confirm", "x"]],
+    ids=lambda words: words[0],
 )
 def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is not there is named, before any server is looked for."""
@@ -63,7 +65,9 @@ def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.parametrize(
-    "command", [["check"], ["params"], ["plan"], ["pin"], ["create"], ["verify"], ["delete", "--confirm", "x"]], ids=lambda words: words[0]
+    "command",
+    [["check"], ["params"], ["plan"], ["pin"], ["create"], ["diff"], ["verify"], ["delete", "--confirm", "x"]],
+    ids=lambda words: words[0],
 )
 def test_a_file_with_problems_is_1(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All problems are printed, before any server is looked for."""
@@ -94,6 +98,7 @@ def test_an_address_that_is_none_is_2(capsys: pytest.CaptureFixture[str]) -> Non
     [
         ["plan", str(EXAMPLE)],
         ["create", str(EXAMPLE)],
+        ["diff", str(EXAMPLE)],
         ["delete", str(EXAMPLE), "--confirm", "x"],
         ["pin", str(EXAMPLE)],
         ["pin", "demo", "--forget", "node-1"],

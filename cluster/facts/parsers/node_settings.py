@@ -42,7 +42,7 @@ def _kubelet(text: str) -> dict[str, Any]:
         raise ValueError(f"/var/lib/kubelet/config.yaml is not YAML: {error}") from None
     if not isinstance(document, dict):
         raise ValueError("/var/lib/kubelet/config.yaml is not a mapping")
-    return {key: setting for key, setting in document.items() if key not in _SECRET_FIELDS}
+    return {str(key): setting for key, setting in document.items() if key not in _SECRET_FIELDS}
 
 
 def _flags(text: str) -> dict[str, str]:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cluster.facts.documents import differing_fields
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.dates()
+KEYS = st.text() | st.integers() | st.none() | st.dates()
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12)
 
 
 def test_equal_documents_have_no_difference() -> None:
@@ -30,3 +39,19 @@ def test_a_long_value_is_shortened() -> None:
     ((_, expected, actual),) = differing_fields({"a": "x" * 1000}, {"a": "line\nline"})
     assert len(expected) < 80
     assert "\n" not in actual
+
+
+@settings(max_examples=200, deadline=None)
+@given(VALUES, VALUES)
+def test_any_two_documents_can_be_compared(expected: object, actual: object) -> None:
+    """Whatever YAML has. Values that are printed are printable; equal documents have no difference, others have one."""
+    assert list(differing_fields(expected, expected)) == []
+    found = list(differing_fields(expected, actual))
+    assert not found or expected != actual
+    assert all(text.isprintable() and len(text) <= 120 for _, *texts in found for text in texts)
+
+
+def test_a_date_is_a_value_and_a_key() -> None:
+    """YAML reads 2026-11-26 as one."""
+    day = date(2026, 11, 26)
+    assert list(differing_fields({day: day}, {})) == [("2026-11-26", '"2026-11-26"', "nothing")]
