@@ -138,4 +138,9 @@ def _content(document: Document) -> Document:
     """The content of an object without the fields that the API server and controllers maintain; those change without a change of content."""
     bookkeeping = ("resourceVersion", "managedFields", "generation")
     metadata = {key: value for key, value in document["metadata"].items() if key not in bookkeeping}
+    # the server writes it for each generation of a DaemonSet
+    annotations = {
+        key: value for key, value in (metadata.get("annotations") or {}).items() if key != "deprecated.daemonset.template.generation"
+    }
+    metadata["annotations"] = annotations or None
     return {**document, "metadata": metadata, "status": None}
