@@ -1,4 +1,4 @@
-"""`sixstack clusters`: every known cluster with its nodes, its last run and its last network check."""
+"""`sixstack clusters`: every known cluster with its nodes, last run, last network check, next expiry, drift and last backup."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from cli.cluster_argument import add_cluster, as_parameter, is_file, read_spec
 from cli.exit_codes import ENVIRONMENT
+from cli.recorded_report import recorded_report
 from cli.server import require_server
-from cluster.vocabulary.errors import EnvironmentFault
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
             audit = str(saved.fields.get("audit", audit))
     with contextlib.redirect_stdout(sys.stderr) if options.output == "json" else contextlib.nullcontext():
         flow_run, code = run_to_completion("verify-cluster/default", parameters)
-    report = _report(str(flow_run), audit)
+    report = recorded_report(str(flow_run), audit, "report")
     if options.output == "json":
         print(json.dumps(report, indent=1, ensure_ascii=False))
         return code if report is not None else code or ENVIRONMENT
@@ -65,17 +65,3 @@ def run(options: argparse.Namespace) -> int:
     for note in (report or {}).get("notes", []):
         print(f"note: {note}")
     return code
-
-
-def _report(flow_run: str, audit: str) -> dict[str, Any] | None:
-    """The recorded report of the run; None when there is none, or when this machine cannot reach the audit store."""
-    from blocks.audit_store import AuditStore
-    from blocks.loading import load
-
-    try:
-        records = load(AuditStore, audit).read(flow_run).documents
-    except EnvironmentFault as error:
-        print(f"sixstack: the report cannot be read: {error}", file=sys.stderr)
-        return None
-    reports = [record["report"] for record in records if record.get("report")]
-    return dict(reports[-1]) if reports else None

@@ -9,5 +9,6 @@ from runs.overview import publish_overview
 
 @flow(name="list-clusters", flow_run_name="list clusters", validate_parameters=False, persist_result=False, result_serializer="json")
 def list_clusters() -> None:
-    """Ask every known cluster for its nodes, and write the overview: stack mode, version, nodes ready, last run, last network check."""
+    """Ask every known cluster for its nodes, and write the overview: stack mode, version, nodes ready, last run, last network check,
+    next expiry of a certificate, drift, last backup."""
     publish_overview()

@@ -8,7 +8,17 @@ from functools import cache
 
 from cluster.facts.certificates import HostCertificates
 from cluster.facts.host_facts import HostFacts, InstalledArtifacts
-from cluster.facts.parse import ARTIFACT_PARTS, CERTIFICATE_PARTS, PARTS, parse, parse_certificates, parse_installed_artifacts
+from cluster.facts.node_settings import NodeSettings
+from cluster.facts.parse import (
+    ARTIFACT_PARTS,
+    CERTIFICATE_PARTS,
+    PARTS,
+    SETTING_PARTS,
+    parse,
+    parse_certificates,
+    parse_installed_artifacts,
+    parse_node_settings,
+)
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.spec import Host
 from hosts.session import Shell
@@ -36,6 +46,11 @@ def gather(session: Shell, host: Host) -> HostFacts:
 def gather_installed_artifacts(session: Shell, host: Host) -> InstalledArtifacts:
     """The artifacts of the bundle that the host has, for a tenth of the cost of all facts. Raises as `gather`."""
     return parse_installed_artifacts(_answer(session, host, ARTIFACT_PARTS), host.name)
+
+
+def gather_node_settings(session: Shell, host: Host) -> NodeSettings:
+    """The installed files by content, and the kubelet's settings. Raises as `gather`."""
+    return parse_node_settings(_answer(session, host, SETTING_PARTS), host.name)
 
 
 def gather_certificates(session: Shell, host: Host) -> HostCertificates:

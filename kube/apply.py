@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import groupby
 
+from cluster.facts.cluster_state import ObjectDifference
+from cluster.facts.documents import differing_fields
 from cluster.vocabulary.errors import ClusterError
 from kube.client import APPLY_PATCH, ApiRefused, Document, KubeApi, segment
 from kube.wait import wait_established
@@ -18,6 +20,10 @@ FIRST = ("Namespace", "CustomResourceDefinition")
 
 # parallel requests: the server syncs each to its disk, and several in one sync
 AT_ONCE = 4
+
+
+class UnknownKind(ClusterError):
+    """The API server does not know a kind."""
 
 
 def apply(api: KubeApi, documents: Iterable[Document], limit: timedelta = timedelta(seconds=60)) -> tuple[str, ...]:
@@ -47,6 +53,19 @@ def apply(api: KubeApi, documents: Iterable[Document], limit: timedelta = timede
     return tuple(changes)
 
 
+def differences(api: KubeApi, documents: Iterable[Document], *, values: bool = True) -> tuple[ObjectDifference, ...]:
+    """The fields that `apply` would change; nothing is changed. The API server merges and validates in a dry run.
+
+    Without `values`, and for Secrets, the values are left out. Raises as `apply`, except for a kind that the server does not know: such an
+    object does not exist.
+    """
+    ordered = list(documents)
+    resources = Resources(api)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="compare") as pool:
+        found = pool.map(lambda document: _differences_of(api, resources, document, values=values), ordered)
+        return tuple(difference for differing in found for difference in differing)
+
+
 class Resources:
     """The API path of each kind; one request for each group and version."""
 
@@ -69,7 +88,7 @@ class Resources:
         try:
             return self._known[version][kind]
         except KeyError:
-            raise ClusterError(f"the cluster does not know {kind} of {version}: apply its definition first") from None
+            raise UnknownKind(f"the cluster does not know {kind} of {version}: apply its definition first") from None
 
     def _discover(self, version: str) -> dict[str, Document]:
         found = self._api.find(f"/apis/{version}" if "/" in version else f"/api/{version}") or {"resources": []}
@@ -77,19 +96,51 @@ class Resources:
 
 
 def _apply_one(api: KubeApi, path: str, document: Document) -> tuple[str, ...]:
-    name = "/".join(part for part in (document["metadata"].get("namespace"), document["metadata"]["name"]) if part)
     before = api.find(path)
-    try:
-        after = api.request("PATCH", path, query={"fieldManager": FIELD_MANAGER, "force": "true"}, body=document, content_type=APPLY_PATCH)
-    except ApiRefused as refusal:
-        raise ApiRefused(f"apply {document['kind']} {name}", refusal.status, refusal.reason, refusal.message) from refusal
+    after = _patched(api, path, document)
     if before is None:
-        return (f"created {document['kind']} {name}",)
-    return (f"changed {document['kind']} {name}",) if _content(before) != _content(after) else ()
+        return (f"created {_name(document)}",)
+    return (f"changed {_name(document)}",) if _content(before) != _content(after) else ()
+
+
+def _differences_of(api: KubeApi, resources: Resources, document: Document, *, values: bool) -> list[ObjectDifference]:
+    name = _name(document)
+    try:
+        path = resources.path(document)
+    except UnknownKind:
+        return [ObjectDifference(name, "", "exists", "missing")]
+    before = api.find(path)
+    if before is None:
+        return [ObjectDifference(name, "", "exists", "missing")]
+    after = _patched(api, path, document, dryRun="All")
+    open_values = values and document["kind"] != "Secret"
+    return [
+        ObjectDifference(name, field, *((expected, actual) if open_values else ("as applied", "other")))
+        for field, expected, actual in differing_fields(_content(after), _content(before))
+    ]
+
+
+def _patched(api: KubeApi, path: str, document: Document, **query: str) -> Document:
+    """The object after the patch."""
+    query = {"fieldManager": FIELD_MANAGER, "force": "true", **query}
+    try:
+        return api.request("PATCH", path, query=query, body=document, content_type=APPLY_PATCH)
+    except ApiRefused as refusal:
+        raise ApiRefused(f"apply {_name(document)}", refusal.status, refusal.reason, refusal.message) from refusal
+
+
+def _name(document: Document) -> str:
+    metadata = document["metadata"]
+    return f"{document['kind']} {'/'.join(part for part in (metadata.get('namespace'), metadata['name']) if part)}"
 
 
 def _content(document: Document) -> Document:
     """The content of an object without the fields that the API server and controllers maintain; those change without a change of content."""
     bookkeeping = ("resourceVersion", "managedFields", "generation")
     metadata = {key: value for key, value in document["metadata"].items() if key not in bookkeeping}
+    # the server writes it for each generation of a DaemonSet
+    annotations = {
+        key: value for key, value in (metadata.get("annotations") or {}).items() if key != "deprecated.daemonset.template.generation"
+    }
+    metadata["annotations"] = annotations or None
     return {**document, "metadata": metadata, "status": None}

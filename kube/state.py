@@ -38,6 +38,11 @@ def read_state(api: KubeApi) -> ClusterState:
         cni_detail=network.detail,
         cni_digest=network.digest,
         block_sizes=_block_sizes(api, POD_NETWORKS[network.kind].pools_path) if network.kind is not None else {},
+        component_images={
+            document["metadata"]["name"]: _workload(document).image
+            for document in workloads
+            if document["metadata"].get("namespace") == "kube-system" and document["metadata"]["name"] in ("kube-proxy", "coredns")
+        },
         coredns_ready=bool(coredns) and all(deployment_available(deployment) for deployment in coredns),
         kubeadm=_kubeadm(config_maps, "kubeadm-config", "ClusterConfiguration"),
         kubelet=_kubeadm(config_maps, "kubelet-config", "kubelet"),
@@ -74,6 +79,7 @@ def node_state(node: Document) -> NodeState:
         cordoned_by_sixstack=bool(spec.get("unschedulable", False)) and CORDONED in metadata.get("annotations", {}),
         managed_labels=tuple(managed.get("labels", ())),
         managed_taints=tuple(managed.get("taints", ())),
+        runtime_version=status.get("nodeInfo", {}).get("containerRuntimeVersion", ""),
     )
 
 

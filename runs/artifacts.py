@@ -1,4 +1,4 @@
-"""Artifacts in the Prefect UI: the plan, progress, the nodes, the network check, the summary, the history of retests."""
+"""Artifacts in the Prefect UI: the plan, progress, the nodes, the network check, drift, the summary, the history of retests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from prefect.artifacts import create_markdown_artifact, create_progress_artifact, create_table_artifact, update_progress_artifact
 
+from cluster.drift.report import DriftReport, drift_page
 from cluster.facts.cluster_state import NodeState
 from cluster.network.matrix import markdown
 from cluster.network.report import NetworkReport
@@ -58,6 +59,21 @@ def network_artifact(run: RunContext, report: NetworkReport) -> None:
 def network_key(cluster: str) -> str:
     """The key of a cluster's network check."""
     return f"{cluster}-network"
+
+
+def drift_artifact(run: RunContext, report: DriftReport) -> None:
+    """The differences between a cluster and its file."""
+    create_markdown_artifact(
+        without_control(drift_page(report)),
+        key=drift_key(run.cluster),
+        # the overview shows what comes after the first colon
+        description=f"Cluster **{run.cluster}** against its file: {report.summary}",
+    )
+
+
+def drift_key(cluster: str) -> str:
+    """The key of a cluster's comparison with its file."""
+    return f"{cluster}-drift"
 
 
 def certificates_artifact(run: RunContext, check: CertificateCheck, uninspected: Sequence[Problem]) -> None:

@@ -1,7 +1,8 @@
-"""The overview of all known clusters: what is saved of each, its nodes now, its last run and its last network check."""
+"""The overview of all known clusters: what is saved of each, its nodes now, its last run, network check, inspection and copy."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,17 +10,19 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import ArtifactCollectionFilter, ArtifactCollectionFilterKey, FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.sorting import FlowRunSort
 
-from blocks.loading import documents_of
+from blocks.backup_store import BackupStore
+from blocks.loading import NoBlock, documents_of, load
 from blocks.saved_cluster import SavedCluster
 from blocks.saved_kubeconfig import SavedKubeconfig
 from cluster.facts.cluster_state import NodeState
-from cluster.file.reader import read_text
+from cluster.file.reader import Reading, read_text
 from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.families import family_names, family_of, stack_name
 from cluster.vocabulary.one_line import in_one_line
+from cluster.vocabulary.redaction import redact
 from cluster.vocabulary.spec import ClusterSpec
 from kube.state import read_nodes
-from runs.artifacts import network_key, overview_artifact
+from runs.artifacts import certificates_key, drift_key, network_key, overview_artifact
 from runs.cluster_api import saved_api
 from runs.cluster_slot import cluster_tag
 from runs.context import SavedClusterContext
@@ -37,6 +40,9 @@ class KnownCluster:
     nodes: str  # READY/ALL, or why they are unknown
     last_run: str
     last_verify: str
+    next_expiry: str  # of a certificate, as the last inspection or check found it
+    drift: str  # of the last inspection, with its time in UTC
+    last_backup: str  # time in UTC of the newest copy in the Backup store of the saved file, or why it is unknown
 
     def as_dict(self) -> dict[str, str]:
         """The JSON form, and the columns of the table."""
@@ -48,6 +54,9 @@ class KnownCluster:
             "nodes ready": self.nodes,
             "last run": self.last_run,
             "last verify": self.last_verify,
+            "next expiry": self.next_expiry,
+            "drift": self.drift,
+            "last backup": self.last_backup,
         }
 
 
@@ -59,14 +68,31 @@ def known_clusters() -> tuple[KnownCluster, ...]:
     if not names:
         return ()
     with get_client(sync_client=True) as client:
-        verified = _last_verified(client, names)
+        reported = {key: _last_reported(client, names, key) for key in (network_key, drift_key, certificates_key)}
         runs = {name: _last_run(client, name) for name in names}
+    specs = {name: _read(name, files.get(name)) for name in names}
     with ThreadPoolExecutor(min(16, len(names))) as pool:
         nodes = dict(zip(names, pool.map(lambda name: _nodes(name) if name in kubeconfigs else None, names), strict=True))
-    return tuple(
-        _row(name, files.get(name), nodes[name], kubeconfig=name in kubeconfigs, last_run=runs[name], last_verify=verified.get(name, ""))
-        for name in names
-    )
+        backups = dict(zip(names, pool.map(lambda name: _last_backup(name, specs[name]), names), strict=True))
+
+    def row(name: str) -> KnownCluster:
+        reading = specs[name]
+        saved = [] if reading is None else ["file" if reading.spec is not None else f"file with {len(reading.problems)} problems"]
+        stack, version = _described(reading.spec if reading is not None else None, nodes[name])
+        return KnownCluster(
+            cluster=name,
+            stack=stack,
+            version=version,
+            saved=", ".join([*saved, *(["kubeconfig"] if name in kubeconfigs else [])]),
+            nodes=_counted(nodes[name]),
+            last_run=runs[name],
+            last_verify=reported[network_key].get(name, ""),
+            next_expiry=reported[certificates_key].get(name, "").removeprefix("next expiry ").partition(" ")[0],
+            drift=reported[drift_key].get(name, ""),
+            last_backup=backups[name],
+        )
+
+    return tuple(map(row, names))
 
 
 def publish_overview() -> None:
@@ -77,19 +103,9 @@ def publish_overview() -> None:
 Nodes = tuple[NodeState, ...] | str  # or why they are unknown
 
 
-def _row(name: str, text: str | None, nodes: Nodes | None, *, kubeconfig: bool, last_run: str, last_verify: str) -> KnownCluster:
-    reading = read_text(text, saved_as=name) if text is not None else None
-    saved = [] if reading is None else ["file" if reading.spec is not None else f"file with {len(reading.problems)} problems"]
-    stack, version = _described(reading.spec if reading is not None else None, nodes)
-    return KnownCluster(
-        cluster=name,
-        stack=stack,
-        version=version,
-        saved=", ".join([*saved, *(["kubeconfig"] if kubeconfig else [])]),
-        nodes=_counted(nodes),
-        last_run=last_run,
-        last_verify=last_verify,
-    )
+def _read(name: str, text: str | None) -> Reading | None:
+    """The saved file; None without one."""
+    return read_text(text, saved_as=name) if text is not None else None
 
 
 def _described(spec: ClusterSpec | None, nodes: Nodes | None) -> tuple[str, str]:
@@ -131,12 +147,25 @@ def _last_run(client: SyncPrefectClient, name: str) -> str:
     return f"{found[0].name}: {(found[0].state_name or '').lower()}{f' {when:%Y-%m-%d %H:%M}' if when else ''}"
 
 
-def _last_verified(client: SyncPrefectClient, names: list[str]) -> dict[str, str]:
-    """The verdict of each cluster's newest network check, with its time in UTC."""
-    keys = {network_key(name): name for name in names}
+def _last_reported(client: SyncPrefectClient, names: list[str], key_of: Callable[[str], str]) -> dict[str, str]:
+    """The result in each cluster's newest artifact of a kind, with its time in UTC."""
+    keys = {key_of(name): name for name in names}
     wanted = ArtifactCollectionFilter(key=ArtifactCollectionFilterKey(any_=list(keys)))
     return {
-        keys[found.key]: f"{(found.description or '').rpartition(': ')[2]} {found.updated:%Y-%m-%d %H:%M}"
+        keys[found.key]: f"{(found.description or '').partition(': ')[2]} {found.updated:%Y-%m-%d %H:%M}"
         for found in client.read_latest_artifacts(artifact_filter=wanted)
         if found.key in keys and found.updated is not None
     }
+
+
+def _last_backup(name: str, reading: Reading | None) -> str:
+    """The time of the newest copy."""
+    if reading is None or reading.spec is None:
+        return ""
+    try:
+        copies = load(BackupStore, reading.spec.backups).copies(name)
+    except NoBlock:
+        return ""
+    except Exception as error:  # each storage has its own
+        return f"unknown: {in_one_line(redact(str(error))) or type(error).__name__}"
+    return f"{copies[-1].created:%Y-%m-%d %H:%M}" if copies else ""

@@ -30,7 +30,7 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
 from cluster.vocabulary.topology import topology
 from hosts.probe_paths import try_paths
-from kube.pod_networks import network_digest, network_documents, network_images
+from kube.pod_networks import network_digest, network_documents, network_images, with_network_differences
 from kube.state import read_state
 from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
@@ -106,7 +106,7 @@ def make_plan(
     resolved, errors = checked.resolved, checked.errors
     # with another family in the file, hosts also lack addresses: the hosts' own files then show the existing cluster
     if state is None and resolved is not None:
-        state = cluster_state(resolved, facts, run)
+        state = cluster_state(resolved, facts, run, network=True)
     existing = observed_cluster(resolved or spec, facts, state)
     if changed := immutable_changes(resolved or spec, existing):
         raise ImmutableChange((*errors, *changed), migration(existing.as_spec(resolved or spec), resolved or spec))
@@ -169,14 +169,23 @@ def kubeconfig_saved(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> bool
     return block.ca_hash == facts[topology(spec).seed.name].kubernetes.ca_hash
 
 
-def cluster_state(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext) -> ClusterState | None:
-    """The state from the API server; None when no control plane of this cluster has one yet, or it does not answer."""
-    if not any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets if host.name in facts):
+def cluster_state(spec: ClusterSpec, facts: Mapping[str, HostFacts], run: RunContext, *, network: bool = False) -> ClusterState | None:
+    """The state from the API server; None when no control plane of this cluster has one yet, or it does not answer.
+
+    `network`: also the objects of the pod network that differ from those that install-cni would apply; the hosts of `spec` have addresses.
+    """
+    if not runs_api(spec, facts):
         return None
     try:
-        return read_state(cluster_api(spec_context(run, spec)))
+        api = cluster_api(spec_context(run, spec))
+        return with_network_differences(api, spec, read_state(api)) if network else read_state(api)
     except Retryable:
         return None  # a half-finished or stopped control plane: the plan then starts from the hosts' own facts
+
+
+def runs_api(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> bool:
+    """Whether a control plane of this cluster has an API server that grants requests."""
+    return any(_runs_api(spec, facts[host.name]) for host in topology(spec).api_targets if host.name in facts)
 
 
 def _runs_api(spec: ClusterSpec, found: HostFacts) -> bool:
@@ -196,5 +205,6 @@ def wanted_files(
         wanted[host.name] = HostFiles(
             files=frozenset(file.content_sha256 for file in files if file.target is not None),
             images=frozenset(reference for file in files for reference in file.images),
+            targets={file.content_sha256: str(file.target) for file in files if file.target is not None},
         )
     return wanted

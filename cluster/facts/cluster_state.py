@@ -26,6 +26,17 @@ class NodeState:
     cordoned_by_sixstack: bool = False  # a drain of sixstack was interrupted, and left the node cordoned
     managed_labels: tuple[str, ...] = ()  # keys that sixstack has set, stored in an annotation
     managed_taints: tuple[str, ...] = ()  # the same, KEY:EFFECT
+    runtime_version: str = ""  # of the running container runtime, such as containerd://2.2.1
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDifference:
+    """A field of an object in the API that differs from the applied document. Values that may be secret are left out."""
+
+    object: str  # KIND NAMESPACE/NAME
+    field: str  # with dots; "" for the whole object
+    expected: str
+    actual: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,9 @@ class ClusterState:
     cni_digest: str = ""  # of the applied documents, if sixstack installed the network
     block_sizes: Mapping[Network, int] = field(default_factory=dict)  # of Calico's pools, by range
     cni_detail: str = ""  # description, for every pod network ("calico 3.31")
+    network_differences: tuple[ObjectDifference, ...] = ()  # from the documents of the spec; only compared if their digest is cni_digest
     coredns_ready: bool = False
+    component_images: Mapping[str, str] = field(default_factory=dict)  # of kube-proxy and coredns
     # from ConfigMaps of kubeadm, {} without a ConfigMap: ClusterConfiguration, KubeletConfiguration, KubeProxyConfiguration
     kubeadm: dict[str, Any] = field(default_factory=dict)
     kubelet: dict[str, Any] = field(default_factory=dict)

@@ -238,6 +238,14 @@ class InstalledArtifacts:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitState:
+    """A systemd unit of the cluster."""
+
+    active: bool
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HostFacts:
     """All facts of one host at one moment."""
 
@@ -274,6 +282,12 @@ class HostFacts:
     steps: tuple[StepState, ...] = ()
     foreign_authority: bool = False  # /etc/kubernetes/pki/ca.crt changed after init or join
     test_host: bool = False  # /etc/sixstack/test-host exists: retests may use this machine
+    changed_files: tuple[str, ...] = ()  # files that prepare-host wrote, and that have other content now or do not exist
+    hosts_entries: tuple[str, ...] = ()  # lines of the cluster in /etc/hosts, without their comment
+    units: Mapping[str, UnitState] = field(
+        default_factory=dict
+    )  # containerd.service and kubelet.service; without a unit whose state is unknown
+    kernel_settings: Mapping[str, str] = field(default_factory=dict)  # those of kubeadm/kernel_settings.py, by dotted name
     clock_uncertainty: timedelta = timedelta()  # of clock_offset: half the round trip
     clock: datetime | None = None  # of the host, at the end of the script
     routes: tuple[Route, ...] = ()  # of the main table, without default routes

@@ -12,11 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from cluster.facts.certificates import HostCertificates
-from cluster.facts.host_facts import BootSettings, HostFacts, Inotify, InstalledArtifacts, KubernetesState, LinkManagers, Unknown
+from cluster.facts.host_facts import BootSettings, HostFacts, Inotify, InstalledArtifacts, KubernetesState, LinkManagers, UnitState, Unknown
+from cluster.facts.node_settings import NodeSettings
 from cluster.facts.parsers import firewall, foreign, kubernetes, limits, machine, netfilter, network, own_state
 from cluster.facts.parsers.boot_settings import boot_settings
 from cluster.facts.parsers.certificates import FoundCertificates, certificates
 from cluster.facts.parsers.link_managers import link_managers
+from cluster.facts.parsers.node_settings import FoundSettings, node_settings
 from cluster.facts.parsers.sections import sections_of
 from cluster.facts.parsers.sockets import sockets
 from cluster.vocabulary.control_characters import without_control
@@ -54,6 +56,8 @@ PARTS: Mapping[str, Callable[[str], object]] = {
 
 # the parts with the files and images of the bundle
 ARTIFACT_PARTS = ("bundle", "images")
+# only for inspect-cluster: reads all installed files; not one of PARTS
+SETTING_PARTS = ("node-settings",)
 # the parts with certificates, and with the owner of the host; `certificates` is not one of PARTS
 CERTIFICATE_PARTS = ("sixstack", "certificates")
 
@@ -173,6 +177,14 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         steps=state.steps,
         foreign_authority=state.foreign_authority,
         test_host=state.test_host,
+        changed_files=state.changed_files,
+        hosts_entries=state.hosts_entries,
+        units={
+            unit.name: UnitState(unit.active, unit.enabled)
+            for unit in units
+            if unit.name in foreign.CLUSTER_UNITS and unit.enabled is not None
+        },
+        kernel_settings=settings.values,
         kernel_modules=modules.available,
         modules_off=modules.off,
         boot=reading.read("boot-settings", boot_settings, BootSettings()),
@@ -194,6 +206,13 @@ def parse_installed_artifacts(text: str, host: str) -> InstalledArtifacts:
     reading = _Reading(_whole(text, host))
     installed = reading.read("bundle", own_state.installed_files, own_state.InstalledFiles())
     return InstalledArtifacts(installed.intact, reading.read("images", own_state.images, frozenset()))
+
+
+def parse_node_settings(text: str, host: str) -> NodeSettings:
+    """The settings of the node on `host`, from the output of SETTING_PARTS. HostError as in `parse`."""
+    reading = _Reading(_whole(text, host))
+    found = reading.read("node-settings", node_settings, FoundSettings())
+    return NodeSettings(host, found.changed_files, found.kubelet, found.kubelet_flags, tuple(reading.unknown))
 
 
 def parse_certificates(text: str, host: str) -> HostCertificates:

@@ -194,6 +194,11 @@ def upgrade_configuration(spec: ClusterSpec) -> dict[str, Any]:
     }
 
 
+def kubelet_arguments(spec: ResolvedSpec, host: Host) -> dict[str, str]:
+    """The arguments of the kubelet beside kubeadm's own."""
+    return {"node-ip": ",".join(str(address) for address in host.addresses), **spec.kubeadm.extra_args.get("kubelet", {})}
+
+
 def _node_registration(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
     registration: dict[str, Any] = {
         "name": host.name,
@@ -201,9 +206,7 @@ def _node_registration(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "imagePullSerial": False,
         # both addresses on every init and join, primary family first
-        "kubeletExtraArgs": _args(
-            {"node-ip": ",".join(str(address) for address in host.addresses)}, spec.kubeadm.extra_args.get("kubelet", {})
-        ),
+        "kubeletExtraArgs": _args(kubelet_arguments(spec, host)),
     }
     if host in spec.workers:  # omitted on a control plane, which gets kubeadm's taint; step label-node sets the taints from the file
         registration["taints"] = [_taint(taint) for taint in host.taints]

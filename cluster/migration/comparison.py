@@ -14,7 +14,7 @@ from cluster.plan.existing import specified_cluster
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.resolution import resolve_offline
-from cluster.plan.values import prepare_values
+from cluster.plan.values import hosts_entries, prepare_values
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.migration import Migration
@@ -55,7 +55,9 @@ def _member(old: ResolvedSpec, host: Host) -> HostFacts:
     kubernetes = KubernetesState(
         kubelet_config=True, admin_config=control_plane, api_manifest=control_plane, kubelet_active=True, node_ips=host.addresses
     )
-    return replace(_bare(host.name), owner=old.name, prepared=prepare_values(old, host)["digest"], kubernetes=kubernetes)
+    values = prepare_values(old, host)
+    entries = hosts_entries(values)
+    return replace(_bare(host.name), owner=old.name, prepared=values["digest"], hosts_entries=entries, kubernetes=kubernetes)
 
 
 def _state(old: ResolvedSpec) -> ClusterState:

@@ -123,7 +123,7 @@ class CreatePlan:
         for host in self.hosts:
             wanted = self.wanted.get(host.name, HostFiles())
             values = prepare_values(self.spec, host, wanted.images)
-            reason = reasons.to_prepare(self.facts.get(host.name), wanted, values["digest"])
+            reason = reasons.to_prepare(self.facts.get(host.name), wanted, values)
             after = self.prepare_steps.get(self.roles.seed.name, ())  # empty for the seed itself, which comes first
             needs = self.first_steps
             self.prepare_steps[host.name] = self.builder.add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from cluster.kubeadm.documents import node_mask_args
 from cluster.plan.existing import ExistingCluster, known_bind_port, known_endpoint
@@ -16,28 +17,50 @@ UPGRADE_NEEDED = "upgrade-needed"
 RECREATE_HINT = "Write the old value, or delete the cluster (delete-cluster) and create it again."
 
 
+@dataclass(frozen=True, slots=True)
+class ImmutableSetting:
+    """A setting in which the file differs from the cluster."""
+
+    path: str
+    current: str
+    wanted: str
+    message: str
+    hint: str
+    code: str = CODE
+
+    @property
+    def problem(self) -> Problem:
+        """Why create-cluster refuses the file."""
+        return Problem(self.code, self.path, self.message, self.hint)
+
+
 def immutable_changes(spec: ClusterSpec, existing: ExistingCluster, *, upgrades: bool = False) -> tuple[Problem, ...]:
     """A problem for each immutable setting in which `spec` differs from the existing cluster; no problems without a cluster.
 
     `upgrades`: the version may change.
     """
+    return tuple(setting.problem for setting in immutable_settings(spec, existing) if not (upgrades and setting.code == UPGRADE_NEEDED))
+
+
+def immutable_settings(spec: ClusterSpec, existing: ExistingCluster) -> tuple[ImmutableSetting, ...]:
+    """The immutable settings in which `spec` differs from the existing cluster; () without a cluster."""
     return (
         *_name(spec, existing),
         *_networks(spec, existing),
         *_control_plane(spec, existing),
-        *(() if upgrades else _version(spec, existing)),
+        *_version(spec, existing),
         *_hosts(spec, existing),
         *_cni(spec, existing),
         *_block_sizes(spec, existing),
     )
 
 
-def _name(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _name(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     if existing.name != spec.name:
         yield _changed("name", existing.name, spec.name)
 
 
-def _networks(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _networks(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     families = existing.families
     if families and families != spec.families:
         if set(families) == set(spec.families):
@@ -53,7 +76,7 @@ def _networks(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]
         yield _changed("network/dns_domain", existing.dns_domain, spec.network.dns_domain)
 
 
-def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     endpoint = known_endpoint(spec)
     if existing.endpoint and endpoint and existing.endpoint != endpoint:
         yield _changed("control_plane/endpoint", existing.endpoint, endpoint)
@@ -62,20 +85,21 @@ def _control_plane(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Pro
         yield _changed("control_plane/bind_port", f"an API server on port {existing.bind_port}", f"port {bind_port}")
 
 
-def _version(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _version(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     """Also in the middle of an upgrade: to install the programs of another version would be one, without a drain."""
     if existing.version and existing.version != spec.version:
-        found = f"the cluster runs {existing.version}, the file has {spec.version}"
+        current, found = existing.version, f"the cluster runs {existing.version}, the file has {spec.version}"
     elif others := sorted(name for name, version in existing.kubelets.items() if version and version != spec.version):
-        found = f"the file has {spec.version}, {_listed(f'the kubelet of {name} {existing.kubelets[name]}' for name in others)}"
+        current = _listed(f"the kubelet of {name} {existing.kubelets[name]}" for name in others)
+        found = f"the file has {spec.version}, {current}"
     else:
         return
     older = (existing.version or spec.version).removeprefix("v")
     hint = f'create-cluster does not change versions: run `sixstack upgrade CLUSTER` (upgrade-cluster), or write kubernetes_version: "{older}".'
-    yield Problem(UPGRADE_NEEDED, "kubernetes_version", found, hint)
+    yield ImmutableSetting("kubernetes_version", current, spec.version, found, hint, UPGRADE_NEEDED)
 
 
-def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     for host in spec.hosts:
         path = f"hosts/{host.name}"
         role = existing.roles.get(host.name)
@@ -93,27 +117,28 @@ def _hosts(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
             yield _changed(f"hosts/{name}", "its control plane on this host", "no such host")
 
 
-def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _cni(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     if existing.cni is None or existing.cni is spec.cni.kind:
         return
     if POD_NETWORKS[existing.cni].installed:
         yield _changed("cni/kind", existing.cni.value, spec.cni.kind.value)
     else:
-        yield Problem(
-            CODE,
+        yield ImmutableSetting(
             "cni/kind",
+            existing.cni_detail,
+            spec.cni.kind.value,
             f"the cluster has a pod network, {existing.cni_detail}; the file has {spec.cni.kind.value}",
             "Write `cni: {kind: none}`: two pod networks conflict.",
         )
 
 
-def _block_sizes(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Problem]:
+def _block_sizes(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[ImmutableSetting]:
     for cidr, wanted in pod_network(spec).block_sizes(spec).items():
         if existing.block_sizes.get(cidr, wanted) != wanted:
             yield _changed(f"cni/pools/{family_of(cidr).value}/block_size", f"blocks of /{existing.block_sizes[cidr]}", f"/{wanted}")
 
 
-def _same_ranges(path: str, current: Sequence[Network], wanted: Sequence[Network]) -> Iterator[Problem]:
+def _same_ranges(path: str, current: Sequence[Network], wanted: Sequence[Network]) -> Iterator[ImmutableSetting]:
     """Compare ranges of the same family; a change of families is reported separately."""
     by_family = {family_of(network): network for network in current}
     for network in wanted:
@@ -126,8 +151,8 @@ def _stack(families: Sequence[Family]) -> str:
     return "dual-stack" if len(families) > 1 else families[0].value
 
 
-def _changed(path: str, current: str, wanted: str) -> Problem:
-    return Problem(CODE, path, f"the cluster has {current}, the file has {wanted}", RECREATE_HINT)
+def _changed(path: str, current: str, wanted: str) -> ImmutableSetting:
+    return ImmutableSetting(path, current, wanted, f"the cluster has {current}, the file has {wanted}", RECREATE_HINT)
 
 
 def _listed(values: Iterable[object]) -> str:

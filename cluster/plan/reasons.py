@@ -7,26 +7,29 @@ from typing import Any
 
 from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.facts.host_facts import HostFacts, StepState
+from cluster.plan.mismatches import host_mismatches, label_mismatches, names_of
 from cluster.plan.values import HostFiles
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host
 
 
-def to_prepare(facts: HostFacts | None, wanted: HostFiles, digest: str) -> str | None:
-    """`digest`: of the settings that prepare-host would apply."""
+def to_prepare(facts: HostFacts | None, wanted: HostFiles, values: Mapping[str, Any]) -> str | None:
+    """`values` as of prepare_values(): the settings that prepare-host would apply."""
     if facts is None:
         return None
-    files, images = wanted.files - facts.bundle_files, wanted.images - facts.images
     if facts.owner is None:
         return "the host belongs to no cluster yet"
     if facts.prepared is None:
         return "the host is not fully prepared"
-    if facts.prepared != digest:
+    if facts.prepared != values["digest"]:
         return "the host was prepared with other settings"
-    if files or images:
-        return f"{len(files)} file(s) and {len(images)} image(s) of the bundle are missing"
-    return None
+    mismatches = host_mismatches(values, wanted, facts)
+    files, images = wanted.files - facts.bundle_files, wanted.images - facts.images
+    parts = [f"{len(files)} file(s) and {len(images)} image(s) of the bundle are missing"] if files or images else []
+    if changed := mismatches[len(files) + len(images) :]:
+        parts.append(f"changed on the host: {names_of(changed)}")
+    return "; ".join(parts) or None
 
 
 def to_init(facts: HostFacts | None, step_name: str) -> str | None:  # noqa: PLR0911 one per reason
@@ -55,6 +58,8 @@ def to_install_network(spec: ResolvedSpec, state: ClusterState, digest: str | No
         return "no pod network is installed"
     if digest is not None and state.cni_digest != digest:
         return "the pod network was installed with other settings, or by another version of sixstack"
+    if changed := dict.fromkeys(difference.object for difference in state.network_differences):
+        return f"changed in the API: {', '.join(changed)}"
     return None
 
 
@@ -95,20 +100,10 @@ def to_label(values: Mapping[str, Any], node: NodeState | None, endpoint: str | 
     """
     if node is None:
         return "the node is new"
-    labels: Mapping[str, str] = values["labels"]
-    taints = {(taint["key"], taint["value"], taint["effect"]) for taint in values["taints"]}
-    held = {(taint.key, taint.value, taint.effect.value) for taint in node.taints}
-    named = {f"{key}:{effect}" for key, _, effect in taints}
-    differing = [
-        *sorted(key for key, value in labels.items() if node.labels.get(key) != value),
-        *sorted(key for key in node.managed_labels if key in node.labels and key not in labels),
-        *sorted(f"taint {key}" for key, _, _ in taints - held),
-        *sorted(f"taint {key}" for key in node.managed_taints if key not in named),
-    ]
     if values["uncordon"]:
         return "an interrupted drain left the node cordoned"
-    if differing:
-        return f"the node differs in {', '.join(differing)}"
+    if differing := label_mismatches(values, node):
+        return f"the node differs in {names_of(differing)}"
     return None if endpoint == values["endpoint"] else "the cluster does not remember this SSH endpoint of the host"
 
 

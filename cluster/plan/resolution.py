@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from ipaddress import ip_address
 
+from cluster.facts.cluster_state import NodeState
 from cluster.facts.host_facts import HostFacts
 from cluster.facts.node_addresses import node_addresses, registered_addresses
 from cluster.pod_networks.plugins import pod_network
@@ -23,6 +24,19 @@ def resolve(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ResolvedSpec:
     """The spec with the addresses of every host and the pods' MTU. The rules on facts have found no error: every host has facts."""
     found = {host.name: node_addresses(spec, host, facts[host.name]) for host in spec.hosts if host.name in facts}
     resolved = ResolvedSpec.of(spec, found)
+    mtu = pod_network(spec).pod_mtu(resolved, facts)
+    return ResolvedSpec.of(resolved, cni=spec.cni.model_copy(update={"mtu": mtu}))
+
+
+def resolve_partly(spec: ClusterSpec, facts: Mapping[str, HostFacts], nodes: Iterable[NodeState] = ()) -> ResolvedSpec:
+    """The spec for an inspection in which hosts may lack facts: their addresses are those of the file, else of their nodes, else UNKNOWN."""
+    found = {node.name: {family_of(address): address for address in node.addresses} for node in nodes}
+    addresses = {host.name: node_addresses(spec, host, facts[host.name]) if host.name in facts else host.addresses for host in spec.hosts}
+    for name, known in addresses.items():
+        if len(known) != len(spec.families):
+            of_node = found.get(name, {})
+            addresses[name] = tuple(of_node.get(family, UNKNOWN[family]) for family in spec.families)
+    resolved = ResolvedSpec.of(spec, addresses)
     mtu = pod_network(spec).pod_mtu(resolved, facts)
     return ResolvedSpec.of(resolved, cni=spec.cni.model_copy(update={"mtu": mtu}))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 from cluster.facts.cluster_state import ClusterState
-from cluster.kubeadm.documents import cluster_configuration
+from cluster.facts.documents import ABSENT, shown
+from cluster.kubeadm.documents import cluster_configuration, kube_proxy_configuration, kubelet_configuration
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 
@@ -19,6 +22,8 @@ COMPONENTS = {
     "kubeadm.extra_args.scheduler": ("scheduler",),
     "kubeadm.extra_args.etcd": ("etcd", "local"),
 }
+
+_UPSTREAMS = "network.dns_upstreams"
 
 # a duration as Go writes it: 90s, 1m30s (https://pkg.go.dev/time#ParseDuration)
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+")
@@ -32,39 +37,72 @@ _SECONDS = {
 }
 
 
+RUNNING_CONTROL_PLANE = "create-cluster does not change a running control plane"
+NAMES_OF_CERTIFICATE = "control_plane.extra_sans"
+
+
+@dataclass(frozen=True, slots=True)
+class UnappliedSetting:
+    """One setting in which the file differs from the cluster, and which create-cluster does not change."""
+
+    path: str  # in the cluster file
+    name: str  # of the argument, volume or field; "" for the whole setting
+    expected: str
+    actual: str
+    why: str  # what does not change it, and who can
+
+
 def unapplied(spec: ResolvedSpec, state: ClusterState) -> Iterator[str]:
     """One sentence for each setting of `spec` that differs from the known settings of the cluster."""
+    for path, settings in groupby(unapplied_settings(spec, state), key=lambda setting: setting.path):
+        these = list(settings)
+        names = ", ".join(setting.name for setting in these)
+        if path == NAMES_OF_CERTIFICATE:
+            yield f"the API server's certificate lacks {names}: {these[0].why}"
+        elif path == _UPSTREAMS:
+            yield f"{path} are {these[0].expected} and CoreDNS forwards to {these[0].actual}: {these[0].why}"
+        else:
+            yield f"{path} differs from the running cluster in {names}: {these[0].why}"
+
+
+def unapplied_settings(spec: ResolvedSpec, state: ClusterState) -> Iterator[UnappliedSetting]:
+    """Each setting of `spec` that differs from the known settings of the cluster; those of one path after each other."""
     if state.kubeadm:
         yield from _control_plane(spec, state.kubeadm)
     for path, wanted, current, why in (
-        ("kubeadm.kubelet", spec.kubeadm.kubelet, state.kubelet, "nodes that join later get the cluster's value"),
-        ("kubeadm.kube_proxy", spec.kubeadm.kube_proxy, state.kube_proxy, "edit the ConfigMap kube-proxy and restart its DaemonSet"),
+        ("kubeadm.kubelet", kubelet_configuration(spec), state.kubelet, "nodes that join later get the cluster's value"),
+        (
+            "kubeadm.kube_proxy",
+            kube_proxy_configuration(spec),
+            state.kube_proxy,
+            "edit the ConfigMap kube-proxy and restart its DaemonSet",
+        ),
     ):
-        if current and (differing := sorted(key for key, value in wanted.items() if not is_same(value, current.get(key)))):
-            yield f"{path} differs from the running cluster in {', '.join(differing)}: create-cluster does not change this ({why})"
+        for key, value in sorted(wanted.items()) if current else ():
+            if not is_same(value, current.get(key)):
+                why_not = f"create-cluster does not change this ({why})"
+                yield UnappliedSetting(path, key, shown(value), shown(current.get(key)), why_not)
     upstreams = [join_host_port(str(address), 53) for address in spec.network.dns_upstreams]
     if upstreams and state.dns_upstreams and upstreams != [*state.dns_upstreams]:
-        yield (
-            f"network.dns_upstreams are {', '.join(upstreams)} and CoreDNS forwards to {', '.join(state.dns_upstreams)}: "
-            "create-cluster does not change this (edit the ConfigMap coredns: CoreDNS reloads it)"
-        )
+        why_not = "create-cluster does not change this (edit the ConfigMap coredns: CoreDNS reloads it)"
+        yield UnappliedSetting(_UPSTREAMS, "", ", ".join(upstreams), ", ".join(state.dns_upstreams), why_not)
 
 
-def _control_plane(spec: ResolvedSpec, kubeadm: Mapping[str, Any]) -> Iterator[str]:
+def _control_plane(spec: ResolvedSpec, kubeadm: Mapping[str, Any]) -> Iterator[UnappliedSetting]:
     wanted = cluster_configuration(spec)
     for path, place in COMPONENTS.items():
-        arguments, existing = _arguments(wanted, place), _arguments(kubeadm, place)
-        if differing := sorted(name for name in arguments.keys() | existing.keys() if arguments.get(name) != existing.get(name)):
-            yield f"{path} differs from the running cluster in {', '.join(differing)}: create-cluster does not change a running control plane"
-        volumes, existing_volumes = _volumes(wanted, place), _volumes(kubeadm, place)
-        if differing := sorted(
-            name for name in volumes.keys() | existing_volumes.keys() if volumes.get(name) != existing_volumes.get(name)
-        ):
-            named = f"{path.replace('extra_args', 'extra_volumes')} differs from the running cluster in {', '.join(differing)}"
-            yield f"{named}: create-cluster does not change a running control plane"
+        yield from _differing(path, _arguments(wanted, place), _arguments(kubeadm, place))
+        yield from _differing(path.replace("extra_args", "extra_volumes"), _volumes(wanted, place), _volumes(kubeadm, place))
     current = set(kubeadm.get("apiServer", {}).get("certSANs") or ())
-    if missing := [name for name in wanted["apiServer"]["certSANs"] if name not in current]:
-        yield f"the API server's certificate lacks {', '.join(missing)}: renew-certificates adds them"
+    for name in wanted["apiServer"]["certSANs"]:
+        if name not in current:
+            yield UnappliedSetting(NAMES_OF_CERTIFICATE, name, name, ABSENT, "renew-certificates adds it")
+
+
+def _differing(path: str, wanted: Mapping[str, object], current: Mapping[str, object]) -> Iterator[UnappliedSetting]:
+    for name in sorted(wanted.keys() | current.keys()):
+        if wanted.get(name) != current.get(name):
+            yield UnappliedSetting(path, name, shown(wanted.get(name)), shown(current.get(name)), RUNNING_CONTROL_PLANE)
 
 
 def _arguments(document: Mapping[str, Any], place: tuple[str, ...]) -> dict[str, str]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents, upgrade_configuration
@@ -28,7 +28,7 @@ from cluster.vocabulary.spec import ClusterSpec, Host, Images, VolumeType
 from cluster.vocabulary.topology import topology
 
 # increase when templates/host/prepare.sh.j2 changes its result for the same values: prepared hosts are then prepared again
-PREPARE_REVISION = 2
+PREPARE_REVISION = 3
 
 SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
 _SLACK_KIB = 256 * 1024  # disk space that a copy of etcd's data leaves free
@@ -54,6 +54,7 @@ class HostFiles:
 
     files: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
+    targets: Mapping[str, str] = field(default_factory=dict)  # path on the host, by content sha256
 
 
 # Folders that a cluster fills, a folder before its parent: reset removes what was not there when the host was claimed (docs/decisions/owner-files.md).
@@ -100,7 +101,8 @@ _WRITTEN = (
 )
 # Names in /var/lib/sixstack that belong to one cluster.
 _STATE_FILES = (
-    "prepared", "initializing", "restoring", "initialized", "restored", "joining", "joined", "authority", "pods", "kubelet-renewal",
+    "prepared", "written", "written.new", "initializing", "restoring", "initialized", "restored", "joining", "joined", "authority", "pods",
+    "kubelet-renewal",
 )  # fmt: skip
 
 
@@ -145,6 +147,11 @@ def prepare_values(spec: ResolvedSpec, host: Host, images: Iterable[str] = ()) -
     return {**values, "digest": prepared_digest(values)}
 
 
+def hosts_entries(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The lines of the cluster in /etc/hosts, without their comment. `values` as of prepare_values()."""
+    return tuple(f"{address} {values['host']}" for address in values["addresses"])
+
+
 def prepared_digest(values: dict[str, Any]) -> str:
     """sha256 of the settings that prepare-host applies."""
     text = json.dumps({"revision": PREPARE_REVISION, **values}, sort_keys=True)
@@ -180,6 +187,14 @@ def restore_values(spec: ResolvedSpec, source: RestoreSource) -> dict[str, Any]:
         "peer": f"https://{join_host_port(str(seed.addresses[0]), ETCD_PEER_PORT)}",
         "bump": REVISION_BUMP,
     }
+
+
+def static_pod_values(spec: ResolvedSpec, host: Host, version: str) -> dict[str, Any]:
+    """For host/static-pods.sh.j2 on a control plane of this version of Kubernetes."""
+    documents = [
+        {**document, "kubernetesVersion": version} if "kubernetesVersion" in document else document for document in init_documents(spec)
+    ]
+    return {"cluster": spec.name, "host": host.name, "documents": documents}
 
 
 def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:

@@ -6,12 +6,14 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
+from cluster.facts.cluster_state import ClusterState
 from cluster.pod_networks.plugins import pod_network
 from cluster.pod_networks.recognition import DIGEST_ANNOTATION, KIND_ANNOTATION
 from cluster.vocabulary.spec import ClusterSpec
-from kube.apply import apply
+from kube.apply import apply, differences
 from kube.client import Document, KubeApi
 from kube.pod_networks.documents import WORKLOADS, rendered
 from kube.pod_networks.manifests import manifest_documents
@@ -38,6 +40,17 @@ def install(api: KubeApi, spec: ClusterSpec) -> tuple[str, ...]:
     documents = network_documents(spec)
     digest = network_digest(documents)
     return apply(api, [_marked(document, spec.cni.kind.value, digest) for document in documents])
+
+
+def with_network_differences(api: KubeApi, spec: ClusterSpec, state: ClusterState) -> ClusterState:
+    """The state with what `install` would change of an installed plug-in. Nothing is compared when the digest already shows that other documents were applied."""
+    documents = network_documents(spec)
+    digest = network_digest(documents)
+    if not documents or state.cni_digest != digest:
+        return state
+    marked = [_marked(document, spec.cni.kind.value, digest) for document in documents]
+    # an owner's files may have secrets in any field
+    return replace(state, network_differences=differences(api, marked, values=not pod_network(spec).from_files))
 
 
 def wait_installed(api: KubeApi, spec: ClusterSpec, limit: timedelta, on_change: OnChange | None = None) -> None:

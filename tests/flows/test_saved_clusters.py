@@ -6,12 +6,16 @@ import copy
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from blocks.age_identity import recipient_of
+from blocks.backup_store import BackupStore
+from cluster.vocabulary.copies import CopySource, EtcdCopy
 from tests.conftest import Workplace
 
 pytestmark = pytest.mark.server
@@ -171,3 +175,20 @@ def test_the_parameters_of_older_schedules_keep_working(place: Workplace) -> Non
     parameters = {"cluster": "saved", "file": document(stack="ipv5")}
     message = place.ended(place.prefect.run_deployment("verify-cluster/default", json.dumps(parameters)))["state"]["message"]
     assert "not-in-choices" in message
+
+
+def test_the_overview_has_the_time_of_the_newest_copy(place: Workplace, tmp_path: Path) -> None:
+    """Of the Backup store that the file names. Storage that does not work is said to be the reason; a block that does not exist is none."""
+    recipient = recipient_of(place.prefect.identity)
+    blocks = {"overview": {"url": str(tmp_path), "recipient": recipient}, "broken": {"url": "nothing://here", "recipient": recipient}}
+    place.prefect.save_blocks({"backup-store": blocks})
+    for day in (24, 25):
+        created = datetime(2026, 11, day, 3, 30, tzinfo=UTC)
+        source = CopySource(cluster="saved", host="a", kubernetes_version="v1.36.3", flow_run="r", created=created, etcd=EtcdCopy.SNAPSHOT)
+        BackupStore(url=str(tmp_path), recipient=recipient).write(source, iter([b"x"]))
+    for store, expected in (("overview", "2026-11-25 03:30"), ("broken", "unknown: "), ("not-there", "")):
+        assert place.sixstack("save", place.write("saved.yaml", document(backups=store)), "--overwrite").returncode == 0
+        (row,) = json.loads(place.sixstack("clusters", "--output", "json").stdout)
+        assert row["last_backup"].startswith(expected)
+        assert bool(row["last_backup"]) is bool(expected)
+        assert (row["drift"], row["next_expiry"]) == ("", "")

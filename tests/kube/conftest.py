@@ -219,6 +219,7 @@ def _api(bundle_folder: Path, folder: Path, port: int, store_port: int, peers_po
             f"--secure-port={cluster.port}",
             "--permit-port-sharing",
             "--authorization-mode=RBAC",
+            "--allow-privileged",  # as kubeadm starts it: pods of network plug-ins
         ),
         *(f"--client-ca-file={folder}/ca.pem", f"--tls-cert-file={folder}/server.pem", f"--tls-private-key-file={folder}/server.key"),
         *("--service-account-issuer=https://kubernetes", "--service-cluster-ip-range=10.96.0.0/16,fd44:0:0:ffff::/112"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.vocabulary.errors import ClusterError
-from kube.apply import apply
+from kube.apply import apply, differences
 from kube.client import ApiRefused, Document, KubeApi
 
 pytestmark = pytest.mark.bundle
@@ -72,3 +72,36 @@ def test_an_invalid_document_is_refused_with_its_name(api: KubeApi) -> None:
     with pytest.raises(ApiRefused, match=r"apply ConfigMap apply/A_b: 422 Invalid.*lowercase") as caught:
         apply(api, [NAMESPACE, settings("A_b")])
     assert caught.value.status == 422
+
+
+def test_differences_are_what_apply_would_change(api: KubeApi) -> None:
+    """Changed and missing objects, field by field; fields of others are none; nothing is changed, and apply then leaves no difference."""
+    wanted = [NAMESPACE, settings("compared", a="1", b="2"), settings("absent", a="1")]
+    apply(api, wanted[:2])
+    api.merge("/api/v1/namespaces/apply/configmaps/compared", {"data": {"a": "changed", "theirs": "x"}})
+    found = differences(api, wanted)
+    assert [(each.object, each.field, each.expected, each.actual) for each in found] == [
+        ("ConfigMap apply/compared", "data.a", "1", "changed"),
+        ("ConfigMap apply/absent", "", "exists", "missing"),
+    ]
+    assert api.get("/api/v1/namespaces/apply/configmaps/compared")["data"]["a"] == "changed"
+    assert api.find("/api/v1/namespaces/apply/configmaps/absent") is None
+    apply(api, wanted)
+    assert differences(api, wanted) == ()
+
+
+def test_differences_of_secrets_have_no_values(api: KubeApi) -> None:
+    """Nor do those of an owner's files."""
+    secret: Document = {**settings("hidden"), "kind": "Secret", "data": {"key": "c2VjcmV0"}}
+    apply(api, [NAMESPACE, secret, settings("hidden", a="1")])
+    changed = {**secret, "data": {"key": "b3RoZXI="}}
+    texts = str(differences(api, [changed])) + str(differences(api, [settings("hidden", a="open")], values=False))
+    assert "data.key" in texts
+    assert "data.a" in texts
+    assert not [value for value in ("c2VjcmV0", "b3RoZXI=", "open") if value in texts]
+
+
+def test_an_object_of_an_unknown_kind_is_missing(api: KubeApi) -> None:
+    """Its definition was removed."""
+    (found,) = differences(api, [{"apiVersion": "gone.example.org/v1", "kind": "Thing", "metadata": {"name": "x"}}])
+    assert (found.object, found.actual) == ("Thing x", "missing")

@@ -50,6 +50,7 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
             file_contents=values.file_contents(spec),
         ),
         "init.sh": render("host/init.sh.j2", **values.init_values(spec)),
+        "static-pods.sh": render("host/static-pods.sh.j2", **values.static_pod_values(spec, control_plane, spec.version)),
         "join.sh": render("host/join.sh.j2", **values.join_values(spec, worker)),
         "rejoin.sh": render("host/join.sh.j2", **values.join_values(spec, worker, recreate=True)),
         "join.yaml": render("kubeadm/join.yaml.j2", document=join),

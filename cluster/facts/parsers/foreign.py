@@ -34,8 +34,11 @@ class Unit:
     name: str
     path: str
     active: bool
+    enabled: bool | None = None  # None: unknown
 
 
+# the units of a cluster
+CLUSTER_UNITS = ("containerd.service", "kubelet.service")
 # units that part units also shows, and that are no runtime
 LINK_MANAGERS = NETWORK_MANAGER, NETWORKD = "NetworkManager.service", "systemd-networkd.service"
 
@@ -51,6 +54,7 @@ def units(text: str) -> tuple[Unit, ...]:
                     properties["Id"],
                     properties.get("FragmentPath", ""),
                     properties.get("ActiveState") in ("active", "activating", "reloading"),
+                    properties["UnitFileState"] == "enabled" if properties.get("UnitFileState") else None,
                 )
             )
     return tuple(found)

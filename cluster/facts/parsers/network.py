@@ -98,11 +98,12 @@ def _gateway(hop: dict[str, Any]) -> Address | None:
 
 @dataclass(frozen=True, slots=True)
 class KernelSettings:
-    """Forwarding (on both `all` and `default`) of each family of the kernel, accept_ra of each link, and where IPv6 is disabled (also `all`, `default`)."""
+    """Forwarding (on both `all` and `default`) of each family of the kernel, accept_ra of each link, where IPv6 is disabled (also `all`, `default`)."""
 
     forwarding: dict[Family, bool] = field(default_factory=dict)
     accept_ra: dict[str, int] = field(default_factory=dict)
     ipv6_disabled: frozenset[str] = frozenset()
+    values: dict[str, str] = field(default_factory=dict)  # of kubeadm/kernel_settings.py, by dotted name
 
 
 def kernel_settings(text: str) -> KernelSettings:
@@ -117,7 +118,9 @@ def kernel_settings(text: str) -> KernelSettings:
         raise ValueError("the forwarding settings are missing")
     accept_ra = {path.split("/")[2]: int(number) for path, number in settings.items() if path.endswith("/accept_ra")}
     disabled = frozenset(path.split("/")[2] for path, number in settings.items() if path.endswith("/disable_ipv6") and number != "0")
-    return KernelSettings(forwarding, accept_ra, disabled)
+    of_links = ("/accept_ra", "/disable_ipv6")
+    values_by_name = {f"net.{path.replace('/', '.')}": number for path, number in settings.items() if not path.endswith(of_links)}
+    return KernelSettings(forwarding, accept_ra, disabled, values_by_name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ class OwnState:
     steps: tuple[StepState, ...] = ()
     foreign_authority: bool = False  # the certificate authority changed after init or join
     test_host: bool = False
+    changed_files: tuple[str, ...] = ()
+    hosts_entries: tuple[str, ...] = ()
 
 
 def own_state(text: str) -> OwnState:
@@ -32,6 +34,8 @@ def own_state(text: str) -> OwnState:
         steps,
         _foreign_authority(value(text, "authority")),
         value(text, "test-host") == "yes",
+        values(text, "changed"),
+        values(text, "hosts-entry"),
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from cluster.facts.cluster_state import ClusterState, NodeState
-from cluster.facts.host_facts import HostFacts, KubernetesState, StepState
+from cluster.facts.cluster_state import ClusterState, NodeState, ObjectDifference
+from cluster.facts.host_facts import HostFacts, KubernetesState, StepState, UnitState
 from cluster.plan.create import plan_create
 from cluster.plan.graph import Plan
-from cluster.plan.values import HostFiles, prepare_values
+from cluster.plan.values import HostFiles, hosts_entries, prepare_values
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -67,8 +67,9 @@ def bare(name: str) -> HostFacts:
 
 def prepared(name: str, spec: ResolvedSpec = SPEC) -> HostFacts:
     """A host on which prepare-host has ended well."""
-    digest = prepare_values(spec, spec.host(name), BUNDLE.images)["digest"]
-    return replace(bare(name), owner=spec.name, prepared=digest, bundle_files=BUNDLE.files, images=BUNDLE.images)
+    values = prepare_values(spec, spec.host(name), BUNDLE.images)
+    digest, entries = values["digest"], hosts_entries(values)
+    return replace(bare(name), owner=spec.name, prepared=digest, hosts_entries=entries, bundle_files=BUNDLE.files, images=BUNDLE.images)
 
 
 def member(name: str, spec: ResolvedSpec = SPEC) -> HostFacts:
@@ -144,6 +145,10 @@ def test_a_prepared_host_is_not_prepared_again() -> None:
         ({"prepared": "0" * 64}, "other settings"),
         ({"bundle_files": frozenset({"f1"})}, "1 file(s) and 0 image(s)"),
         ({"images": frozenset[str]()}, "0 file(s) and 1 image(s)"),
+        ({"changed_files": ("/etc/containerd/config.toml",)}, "changed on the host: files/etc/containerd/config.toml"),
+        ({"hosts_entries": ()}, "files/etc/hosts"),
+        ({"kernel_settings": {"net.ipv4.ip_forward": "0"}}, "sysctls/net.ipv4.ip_forward"),
+        ({"units": {"containerd.service": UnitState(active=False, enabled=False)}}, "units/containerd.service"),
         ({"owner": None}, "no cluster"),
     ],
 )
@@ -298,7 +303,7 @@ def test_labels_and_taints_converge_both_ways() -> None:
     )
     plan = plan_create(SPEC.model_copy(update={"hosts": hosts}), FACTS, WANTED, replace(STATE, nodes=(node("a"), found)))
     assert names(plan) == [("label-node", "b")]
-    assert plan.steps[0].reason.endswith(" rack, old, taint dedicated, taint gone:NoExecute")
+    assert plan.steps[0].reason.endswith(" labels/rack, labels/old, taints/dedicated:NoSchedule, taints/gone:NoExecute")
 
 
 def test_both_addresses_are_labels() -> None:
@@ -405,3 +410,21 @@ def test_another_ssh_endpoint_in_the_file_is_remembered() -> None:
     plan = plan_create(SPEC, FACTS, WANTED, replace(STATE, endpoints={**STATE.endpoints, "b": encode_endpoint(SPEC.hosts[0].ssh)}))
     assert names(plan) == [("label-node", "b")]
     assert plan.steps[0].values["endpoint"] == encode_endpoint(SPEC.hosts[1].ssh)
+
+
+def test_a_changed_object_of_the_pod_network_is_applied_again() -> None:
+    """The digest is still that of the file."""
+    changed = ObjectDifference("ConfigMap kube-flannel/kube-flannel-cfg", "data.x", "1", "2")
+    plan = plan_create(SPEC, FACTS, WANTED, replace(STATE, cni_digest="d", network_differences=(changed,)), network="d")
+    step = plan.step("install-cni")
+    assert step is not None
+    assert step.reason == "changed in the API: ConfigMap kube-flannel/kube-flannel-cfg"
+
+
+def test_swap_that_came_back_is_disabled_again() -> None:
+    """Where the cluster file allows it; otherwise a rule refuses the host."""
+    spec = SPEC.model_copy(update={"prepare": SPEC.prepare.model_copy(update={"swap_off": True})})
+    facts = {"a": member("a", spec), "b": replace(member("b", spec), swap=("/dev/sdb",))}
+    step = plan_create(spec, facts, WANTED, STATE).step("prepare-host", "b")
+    assert step is not None
+    assert step.reason == "changed on the host: swap"

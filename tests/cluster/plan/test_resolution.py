@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from cluster.facts.cluster_state import NodeState
 from cluster.facts.host_facts import HostFacts, InterfaceAddress, KubernetesState
-from cluster.plan.resolution import resolve, resolve_offline, resolved_problems
+from cluster.plan.resolution import resolve, resolve_offline, resolve_partly, resolved_problems
 from cluster.rules.offline import check_spec
 from cluster.vocabulary.errors import Bug
 from cluster.vocabulary.problems import Severity
@@ -92,3 +93,13 @@ def test_an_endpoint_with_another_port_than_the_api_servers_gives_a_warning(a_sp
     assert (problem.code, problem.severity) == ("endpoint-port-differs", Severity.WARNING)
     for accepted in ({"endpoint": "[fd66::11]:8443"}, {"endpoint": "[fd66::100]:8443", "bind_port": 8443}, {"endpoint": "[fd66::100]"}):
         assert resolved_problems(a_spec(control_plane=accepted), facts) == ()
+
+
+def test_a_host_without_facts_has_the_addresses_of_its_node(a_spec: SpecMaker, some_facts: FactsMaker) -> None:
+    """In the order of the families; the unspecified address while the node is not known either."""
+    facts = {"node-1": some_facts(1)}
+    node = NodeState("node-2", ready=True, addresses=(ip_address("fd66::12"), ip_address("198.18.0.12")))
+    assert resolve_partly(a_spec(), facts, (node,)).host("node-2").addresses == (ip_address("198.18.0.12"), ip_address("fd66::12"))
+    assert {str(address) for address in resolve_partly(a_spec(), facts).host("node-2").addresses} == {"0.0.0.0", "::"}
+    both = {**facts, "node-2": some_facts(2)}
+    assert resolve_partly(a_spec(), both) == resolve(a_spec(), both)

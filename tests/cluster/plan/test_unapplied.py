@@ -75,7 +75,11 @@ def test_what_kubeadm_writes_its_own_way_is_the_same() -> None:
     later = changed(
         "kubeadm", "kubelet", to={"syncFrequency": "60s", "memorySwap": {"swapBehavior": "NoSwap"}, "allowedUnsafeSysctls": ["net.*"]}
     )
-    held = {"syncFrequency": "1m0s", "memorySwap": {"swapBehavior": "NoSwap", "more": 1}, "allowedUnsafeSysctls": ["net.*"]}
+    held = kubelet_configuration(SPEC) | {
+        "syncFrequency": "1m0s",
+        "memorySwap": {"swapBehavior": "NoSwap", "more": 1},
+        "allowedUnsafeSysctls": ["net.*"],
+    }
     assert list(unapplied_of(later, ClusterState(kubelet=held))) == []
     (sentence,) = unapplied_of(later, ClusterState(kubelet={**held, "syncFrequency": "61s", "allowedUnsafeSysctls": []}))
     assert "in allowedUnsafeSysctls, syncFrequency" in sentence

@@ -158,3 +158,17 @@ def test_the_versions_that_a_host_runs_are_read() -> None:
     assert state.static_images == {"etcd": "registry.k8s.io/etcd:3.6.6-0", "kube-apiserver": "r.example:5000/k8s/kube-apiserver:v1.35.4"}
     assert state.replaced == ("kubelet",)
     assert (kubernetes("").static_images, kubernetes("").replaced) == ({}, ())
+
+
+def test_files_that_others_changed_are_named() -> None:
+    """And the lines of the cluster in /etc/hosts."""
+    state = own_state("owner demo\nprepared 5a\nchanged /etc/containerd/config.toml\nchanged /etc/a b\nhosts-entry fd66::1 node-1")
+    assert state.changed_files == ("/etc/containerd/config.toml", "/etc/a b")
+    assert state.hosts_entries == ("fd66::1 node-1",)
+
+
+def test_a_unit_that_is_not_enabled_is_told_from_one_of_which_this_is_unknown() -> None:
+    """A unit file that was removed while the unit runs has no state."""
+    blocks = ["UnitFileState=enabled", "UnitFileState=disabled", "UnitFileState="]
+    found = units("\n\n".join(f"Id=containerd.service\nLoadState=loaded\nActiveState=active\n{block}" for block in blocks))
+    assert [unit.enabled for unit in found] == [True, False, None]

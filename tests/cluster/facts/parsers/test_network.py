@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 
 from cluster.facts.host_facts import Route, Socket
 from cluster.facts.parsers.network import default_routes, kernel_settings, links, resolver, routes
 from cluster.facts.parsers.sockets import sockets
+from cluster.kubeadm.kernel_settings import sysctls
 from cluster.vocabulary.families import Family
+from tests.cluster.conftest import _spec
 
 
 def test_flags_of_addresses_are_kept() -> None:
@@ -141,3 +144,13 @@ def test_listening_sockets_are_read_in_every_notation(line: str, socket: Socket)
 def test_connections_are_no_listeners() -> None:
     """The tables of the kernel contain both."""
     assert sockets("proc-tcp 0100007F:1F90 01\nproc-udp 0100007F:1F90 01") == ()
+
+
+@pytest.mark.parametrize("stack", ["ipv4", "dual-stack", "ipv6"])
+def test_every_kernel_setting_of_a_cluster_is_read(stack: str) -> None:
+    """The facts script prints each of them, and the parser names it as the cluster does."""
+    printed = (Path(__file__).parents[4] / "templates" / "facts" / "kernel-settings.sh.j2").read_text(encoding="utf-8")
+    names = sysctls(_spec(stack=stack))
+    assert not [name for name in names if f" {name.removeprefix('net.').replace('.', '/')}" not in printed]
+    text = "\n".join(f"{name.removeprefix('net.').replace('.', '/')} 1" for name in names)
+    assert kernel_settings(f"ipv4/conf/all/forwarding 1\n{text}\nipv6/conf/eth0/accept_ra 2").values.items() >= names.items()

@@ -1,0 +1,65 @@
+set -eu
+umask 022
+state=/var/lib/sixstack
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin KUBECACHEDIR="$state/kubectl"
+cluster=demo
+
+# Exit codes: 64 the host belongs to another owner, 65 the host lacks a requirement, 75 another run's step is running, 1 the step failed
+refuse() { echo "refused: $*" >&2; exit 64; }
+missing() { echo "missing: $*" >&2; exit 65; }
+
+owner=$(cat "$state/owner" 2>/dev/null || true)
+if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
+  refuse "this host belongs to cluster $owner ($state/owner)"
+fi
+# Prints the static pods that kubeadm would write for these documents, and those that are there. Changes nothing.
+if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
+folder=$(mktemp -d /run/sixstack.XXXXXX)
+trap 'rm -rf -- "$folder"' EXIT
+export KUBEADM_INIT_DRYRUN_DIR="$folder/expected"
+mkdir "$KUBEADM_INIT_DRYRUN_DIR"
+printf '%s\n' '---
+apiVersion: "kubeadm.k8s.io/v1beta4"
+kind: "InitConfiguration"
+"bootstrapTokens": [{"description": "made by kubeadm init, not used", "ttl": "1m0s"}]
+"localAPIEndpoint": {"advertiseAddress": "fd66::11", "bindPort": 8443}
+"nodeRegistration": {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "fd66::11,198.18.0.11"}], "name": "sixfirst-1"}
+---
+apiVersion: "kubeadm.k8s.io/v1beta4"
+kind: "ClusterConfiguration"
+"clusterName": "demo"
+"kubernetesVersion": "v1.36.3"
+"controlPlaneEndpoint": "api.example.org:8443"
+"imageRepository": "registry.k8s.io"
+"encryptionAlgorithm": "ECDSA-P256"
+"networking": {"dnsDomain": "cluster.local", "podSubnet": "fd44::/56,10.244.0.0/16", "serviceSubnet": "fd44:0:0:ffff::/112,10.96.0.0/16"}
+"apiServer": {"certSANs": ["sixfirst-1", "fd66::11", "198.18.0.11", "api.example.org", "fd44:0:0:ffff::1", "10.96.0.1"], "extraArgs": [{"name": "bind-address", "value": "::"}]}
+"controllerManager": {"extraArgs": [{"name": "kube-api-burst", "value": "200"}, {"name": "kube-api-qps", "value": "100"}, {"name": "leader-elect-retry-period", "value": "1s"}, {"name": "node-cidr-mask-size-ipv4", "value": "24"}, {"name": "node-cidr-mask-size-ipv6", "value": "64"}]}
+"scheduler": {"extraArgs": [{"name": "leader-elect-retry-period", "value": "1s"}]}
+"etcd": {"local": {"dataDir": "/var/lib/etcd", "extraArgs": []}}
+---
+apiVersion: "kubelet.config.k8s.io/v1beta1"
+kind: "KubeletConfiguration"
+"cgroupDriver": "systemd"
+"clusterDomain": "cluster.local"
+"address": "::"
+---
+apiVersion: "kubeproxy.config.k8s.io/v1alpha1"
+kind: "KubeProxyConfiguration"
+"mode": "nftables"
+"clusterCIDR": "fd44::/56,10.244.0.0/16"
+"bindAddress": "::"' >"$folder/kubeadm.yaml"
+kubeadm init phase control-plane all --config "$folder/kubeadm.yaml" --dry-run >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
+kubeadm init phase etcd local --config "$folder/kubeadm.yaml" --dry-run >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
+for manifest in "$KUBEADM_INIT_DRYRUN_DIR"/*.yaml /etc/kubernetes/manifests/*.yaml; do
+  case $manifest in
+    "$KUBEADM_INIT_DRYRUN_DIR"/*) kind=expected ;;
+    *) kind=actual ;;
+  esac
+  if [ -f "$manifest" ]; then
+    echo "@@ sixstack $kind ${manifest##*/}"
+    head -c 262144 "$manifest"
+    echo
+  fi
+done
+echo "@@ sixstack end"
