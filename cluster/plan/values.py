@@ -33,6 +33,9 @@ SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
 _SLACK_KIB = 256 * 1024  # disk space that a snapshot leaves free
 
 
+PATIENCE_MS = 1500  # for the end of a component after SIGTERM, before SIGKILL
+
+
 @dataclass(frozen=True, slots=True)
 class HostFiles:
     """What one host needs from the bundle: content sha256 of files, references of images."""
@@ -210,6 +213,7 @@ def restart_values(spec: ClusterSpec, host: Host, component: str, read: Sequence
         "host": host.name,
         "component": component,
         "process": component[:15],  # the kernel keeps no more of the name
+        "patience_ms": PATIENCE_MS,
         "files": [file for managed in read for file in managed.files],
     }
 
