@@ -17,7 +17,7 @@ from cluster.plan.copies import CopySettings
 from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
-from cluster.plan.renew import RenewalSettings, control_plane_problems, plan_renew, renewal_of, renewal_problems
+from cluster.plan.renew import RenewalSettings, address_problems, control_plane_problems, plan_renew, renewal_of, renewal_problems
 from cluster.plan.resolution import resolve_known
 from cluster.vocabulary.errors import CannotApply, EnvironmentFault, ImmutableChange, Retryable
 from cluster.vocabulary.problems import Problem, errors_in
@@ -80,6 +80,8 @@ def make_renewal_plan(
     if problems := (*inspected.uninspected, *control_plane_problems(spec, inspected.certificates)):
         raise NotRenewed(problems)
     resolved = resolve_known(spec, inspected.facts)
+    if problems := address_problems(resolved):
+        raise NotRenewed(problems)
     state = _state(resolved, run)
     existing = observed_cluster(resolved, inspected.facts, state)
     # a file that is ahead of the cluster by a version, before an upgrade, does not keep certificates from being renewed

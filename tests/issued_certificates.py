@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -66,6 +67,14 @@ class Authority:
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName([*map(_alternative_name, names)]), False)
         return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode(), pem_of_key(key)
+
+
+def with_version(pem: str, version: int) -> str:
+    """A certificate with another number for its version, 2 in every certificate of today (X.509 v3)."""
+    der = base64.b64decode("".join(pem.splitlines()[1:-1]))
+    changed = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01" + bytes([version]), 1)
+    assert changed != der
+    return f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(changed).decode()}-----END CERTIFICATE-----\n"
 
 
 def _builder(

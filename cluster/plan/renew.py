@@ -56,6 +56,7 @@ RESTARTS = {
 PROBLEMS = {
     "certificates-unknown": "A control plane printed certificates that cannot be read.",
     "no-control-plane": "A control plane of the file has no certificates of kubeadm, or belongs to another cluster.",
+    "address-unknown": "A control plane has no address of a family of the cluster, so the names of its certificate are unknown.",
     "authority-expired": "The authority of a certificate has expired, so it cannot sign a new certificate.",
     "authority-key-missing": "The private key of an authority is not on the control plane, so no certificate can be signed.",
     "authority-expiring": "An authority expires within the limit. Its certificates cannot be valid for longer.",
@@ -178,6 +179,21 @@ def renewal_problems(
                 )
             )
     return tuple(problems)
+
+
+def address_problems(spec: ResolvedSpec) -> tuple[Problem, ...]:
+    """Control planes whose addresses neither the file nor the host has: they would get a certificate for 0.0.0.0 or ::."""
+    return tuple(
+        _problem(
+            "address-unknown",
+            host,
+            "addresses",
+            f"the addresses {', '.join(map(str, host.addresses))} are not those of the host",
+            f"Write the addresses of {host.name} into the file, or repair its network",
+        )
+        for host in spec.control_planes
+        if any(address.is_unspecified for address in host.addresses)
+    )
 
 
 def control_plane_problems(spec: ClusterSpec, found: Mapping[str, HostCertificates]) -> tuple[Problem, ...]:

@@ -48,6 +48,9 @@ class RestoreSource:
     identity: str  # path of the file with the age identity, on the machine of the Prefect worker
 
 
+PATIENCE_MS = 1500  # for the end of a component after SIGTERM, before SIGKILL
+
+
 @dataclass(frozen=True, slots=True)
 class HostFiles:
     """What one host needs from the bundle: content sha256 of files, references of images."""
@@ -290,6 +293,7 @@ def restart_values(spec: ClusterSpec, host: Host, component: str, read: Sequence
         "host": host.name,
         "component": component,
         "process": component[:15],  # the kernel keeps no more of the name
+        "patience_ms": PATIENCE_MS,
         "files": [file for managed in read for file in managed.files],
     }
 

@@ -141,6 +141,6 @@ def _certificate_fault(pem: str) -> str | None:
 
     try:
         load_pem_x509_certificates(pem.encode())
-    except ValueError:
+    except Exception:  # the exceptions of cryptography for certificates that are wrong have no common base
         return "this is not a list of PEM certificates"
     return None

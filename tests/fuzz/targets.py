@@ -17,7 +17,7 @@ from bundle.faults import BundleFault
 from bundle.manifest import read_manifest
 from bundle.sources import read_sources
 from cli.cluster_argument import problem_lines
-from cluster.facts.parse import parse
+from cluster.facts.parse import parse, parse_certificates
 from cluster.file.reader import SHAPES, Reading, read_document, read_text
 from cluster.rules.registry import RULES
 from cluster.vocabulary.errors import EnvironmentFault, HostError
@@ -28,6 +28,7 @@ from kube.pod_networks.manifests import manifest_problems
 from kube.state import _kubeadm
 from runs.given_cluster import given_text
 from tests.fuzz.inputs import EXAMPLES, as_json, changed, damaged, document
+from tests.issued_certificates import Authority
 from tests.tkestack.samples import CASES
 from tkestack.convert import import_documents
 from tkestack.documents import Source
@@ -37,6 +38,14 @@ _ROOT = Path(__file__).parents[2]
 _KNOWN = {*SHAPES, *(rule.code for rule in RULES)}
 _GOOD = [yaml.safe_load(text) for text in EXAMPLES]
 _FACTS = tuple(path.read_bytes() for path in sorted((_ROOT / "tests/cluster/facts/recorded").glob("*.txt")))
+_CERTIFICATES = (
+    b"@@ sixstack begin\n1.0\n@@ sixstack sixstack\nowner demo\n@@ sixstack certificates\n"
+    b"file 1795694400 /etc/kubernetes/pki/ca.crt\n" + Authority.new().pem.encode() + b"kubeconfig 1795694400 /etc/kubernetes/kubelet.conf\n"
+    b"reference /var/lib/kubelet/pki/kubelet-client-current.pem\n"
+    + Authority.new().issue("a", "b", ("c", "::1"))[0].encode()
+    + b"authority-key /a\n"
+    b"started kube-controller 1795694400\nunfinished renewal\n@@ sixstack end\n2.0\n",
+)
 _NETWORK = (
     b"apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: net}\nspec: {template: {spec: {containers: [{name: a, image: b}]}}}\n---\n"
 )
@@ -145,6 +154,12 @@ def _facts(data: bytes) -> None:
         parse(data.decode(errors="replace"), "node-1", sent=0.0, received=1.0)
 
 
+def _certificates(data: bytes) -> None:
+    with contextlib.suppress(HostError):
+        for file in parse_certificates(data.decode(errors="replace"), "node-1").files:
+            assert (file.certificate is None) == bool(file.fault)
+
+
 def _bytes(texts: tuple[bytes, ...]) -> Callable[[Random], bytes]:
     return lambda random: damaged(random, texts)
 
@@ -176,4 +191,5 @@ BYTES: dict[str, tuple[Callable[[Random], Any], Callable[[Any], None]]] = {
     "bundle manifest": (_bytes((_MANIFEST,)), _bundle_manifest),
     "bundle sources": (_bytes(((_ROOT / "bundle/sources.yaml").read_bytes(),)), _bundle_sources),
     "host facts": (_bytes(_FACTS), _facts),
+    "host certificates": (_bytes(_CERTIFICATES), _certificates),
 }

@@ -46,14 +46,16 @@ class Authority:
         self._signed = self.certificate.sign(self._key, hashes.SHA256())
         self.pem = self._signed.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, common_name: str, dns_name: str) -> tuple[bytes, bytes]:
+    def issue(self, common_name: str, dns_name: str, ends_in: timedelta = timedelta(hours=1)) -> tuple[bytes, bytes]:
         """A certificate and its key, both PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName(dns_name)])
-        signed = self._build(_name(common_name), key).add_extension(names, False).sign(self._key, hashes.SHA256())
+        signed = self._build(_name(common_name), key, ends_in).add_extension(names, False).sign(self._key, hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.PEM), _pem(key)
 
-    def _build(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _build(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, ends_in: timedelta = timedelta(hours=1)
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -62,7 +64,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(hours=1))
+            .not_valid_after(now + ends_in)
         )
 
 
@@ -109,11 +111,11 @@ def authority() -> Authority:
 
 
 @pytest.fixture
-def serve_tls(tmp_path: Path) -> Iterator[Callable[[str], TlsServer]]:
-    """Starts a server whose certificate carries the given DNS name."""
+def serve_tls(tmp_path: Path) -> Iterator[Callable[..., TlsServer]]:
+    """Starts a server whose certificate carries the given DNS name, and ends in the given time."""
     stops: list[Callable[[], None]] = []
 
-    def start(dns_name: str) -> TlsServer:
+    def start(dns_name: str, ends_in: timedelta = timedelta(hours=1)) -> TlsServer:
         server = TlsServer(Authority())
 
         class Handler(BaseHTTPRequestHandler):
@@ -146,7 +148,7 @@ def serve_tls(tmp_path: Path) -> Iterator[Callable[[str], TlsServer]]:
             def handle_error(self, *_: Any) -> None:
                 """A refused handshake is what some tests are about."""
 
-        certificate, key = server.authority.issue("kube-apiserver", dns_name)
+        certificate, key = server.authority.issue("kube-apiserver", dns_name, ends_in)
         chain, roots = tmp_path / "server.pem", tmp_path / "ca.pem"
         chain.write_bytes(certificate + key)
         roots.write_bytes(server.authority.pem)

@@ -9,6 +9,7 @@ import pickle
 import socket
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -51,6 +52,13 @@ def test_a_server_of_another_name_is_refused(serve_tls: Callable[[str], Server])
     """A certificate of the same CA for another purpose (kubelet, etcd) is refused."""
     server = serve_tls("etcd")
     with connect(server.kubeconfig(), server.dial) as api, pytest.raises(ClusterError, match="Another cluster answers"):
+        api.get("/version")
+
+
+def test_an_expired_certificate_of_a_server_is_named_with_its_remedy(serve_tls: Callable[..., Server]) -> None:
+    """It is not taken for another cluster."""
+    server = serve_tls("kubernetes", timedelta(minutes=-1))
+    with connect(server.kubeconfig(), server.dial) as api, pytest.raises(ClusterError, match=r"has expired.*sixstack renew"):
         api.get("/version")
 
 

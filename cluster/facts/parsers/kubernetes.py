@@ -48,18 +48,24 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 
 def ca_hash(text: str) -> str | None:
-    """sha256:HEX of the public key (SPKI) of the first certificate in PEM text, in the format of `kubeadm join --discovery-token-ca-cert-hash`."""
+    """sha256:HEX of the public key (SPKI) of the first certificate in PEM text, in the format of `kubeadm join --discovery-token-ca-cert-hash`.
+
+    ValueError when the certificate cannot be read.
+    """
     certificate = _certificate(text)
     if certificate is None:
         return None
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    key = certificate.public_key()
-    return "sha256:" + hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    try:
+        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except Exception as error:  # such as UnsupportedAlgorithm: see _certificate
+        raise ValueError(f"the key of the certificate cannot be read: {error}") from None
+    return "sha256:" + hashlib.sha256(key).hexdigest()
 
 
 def _certificate(text: str) -> Certificate | None:
-    """The first certificate in PEM text."""
+    """The first certificate in PEM text. ValueError when it cannot be read."""
     # no regular expression: from each first line without a last line, it would read the whole text
     begin = text.find(_BEGIN)
     end = text.find(_END, begin) if begin >= 0 else -1
@@ -68,4 +74,7 @@ def _certificate(text: str) -> Certificate | None:
     # imported here to keep `sixstack check` fast: only hosts of a cluster have a certificate
     from cryptography.x509 import load_pem_x509_certificate
 
-    return load_pem_x509_certificate(text[begin : end + len(_END)].encode())
+    try:
+        return load_pem_x509_certificate(text[begin : end + len(_END)].encode())
+    except Exception as error:  # the exceptions of cryptography for certificates that are wrong have no common base
+        raise ValueError(f"the certificate cannot be read: {error}") from None

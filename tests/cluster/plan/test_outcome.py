@@ -10,10 +10,21 @@ from cluster.plan.copies import CopySettings
 from cluster.plan.create import plan_create
 from cluster.plan.delete import plan_delete
 from cluster.plan.graph import Plan
-from cluster.plan.outcome import NotStarted, StepOutcome, create_summary, delete_summary, failure_on, resume_failure, upgrade_summary
+from cluster.plan.outcome import (
+    NotStarted,
+    StepOutcome,
+    create_summary,
+    delete_summary,
+    failure_on,
+    renewal_summary,
+    resume_failure,
+    upgrade_summary,
+)
+from cluster.plan.renew import RenewalSettings, plan_renew
 from cluster.plan.upgrade import UpgradeSettings, plan_resume
 from cluster.vocabulary.errors import ClusterError, HostError
 from cluster.vocabulary.spec import CniKind
+from tests.cluster.plan.certificates import FRESH, NOW
 from tests.cluster.plan.test_create import FACTS, SPEC, bare
 from tests.cluster.plan.test_upgrade import Simulated, cluster_of
 
@@ -177,3 +188,29 @@ def test_an_interrupted_control_plane_that_cannot_be_finished_says_why() -> None
     )
     assert text is not None
     assert text.splitlines()[1:] == ["- cp-1: FAILED: no etcd (the API server does not answer)"]
+
+
+RENEWAL = plan_renew(SPEC, FRESH, NOW, RenewalSettings(everything=True), copies=CopySettings("default"), names=(), published=None)
+
+
+def test_a_renewal_says_that_everything_is_in_use_and_where_the_copy_is() -> None:
+    """And nothing to renew is said as well."""
+    outcomes = ended(RENEWAL, {}) | {"save-copy/a": StepOutcome("a snapshot of etcd and PKI, saved at /copies/1")}
+    text, succeeded = renewal_summary(SPEC, RENEWAL, outcomes)
+    assert succeeded
+    assert text.splitlines() == [
+        "cluster demo: all certificates that were due are renewed and in use",
+        "- copy of a: a snapshot of etcd and PKI, saved at /copies/1",
+    ]
+    assert renewal_summary(SPEC, Plan("demo"), {}) == ("cluster demo: nothing to renew", True)
+
+
+@pytest.mark.parametrize("step", [step.id for step in RENEWAL.steps])
+def test_any_failed_step_of_a_renewal_is_in_the_summary(step: str) -> None:
+    """With its reason; steps that were not started are named."""
+    outcomes = ended(RENEWAL, {step: ClusterError(f"the reason of {step}")})
+    text, succeeded = renewal_summary(SPEC, RENEWAL, outcomes)
+    assert not succeeded
+    assert f"- {step}: the reason of {step}" in text
+    text, _ = renewal_summary(SPEC, RENEWAL, ended(RENEWAL, {step: NotStarted("not started")}))
+    assert f"- {step}: not started" in text

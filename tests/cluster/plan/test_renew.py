@@ -31,12 +31,14 @@ from cluster.plan.renew import (
     RESTARTS,
     WARNINGS,
     RenewalSettings,
+    address_problems,
     control_plane_problems,
     plan_renew,
     renewal_of,
     renewal_problems,
 )
 from cluster.plan.renewal_parameters import NothingChecked, read_renewal_settings
+from cluster.plan.resolution import resolve_offline
 from cluster.vocabulary.problems import Problem, Severity
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from tests.cluster.plan.certificates import CREATED, FRESH, NOW, YEAR, certificate, changed, without
@@ -338,6 +340,17 @@ def test_a_control_plane_that_is_none_is_an_error() -> None:
     ):
         (problem,) = control_plane_problems(SPEC, {**FRESH, "a": other})
         assert problem.code == code
+
+
+def test_a_control_plane_without_a_known_address_is_an_error() -> None:
+    """Its certificate would be for 0.0.0.0. A worker that was not reached has no part in it."""
+    seed, worker = SPEC.hosts
+    for hosts, expected in (
+        ((seed, worker.model_copy(update={"addresses": ()})), []),
+        ((seed.model_copy(update={"addresses": ()}), worker), ["address-unknown"]),
+    ):
+        spec = resolve_offline(SPEC.model_copy(update={"hosts": hosts}))
+        assert [problem.code for problem in address_problems(spec)] == expected
 
 
 def test_every_problem_is_listed_with_its_severity() -> None:

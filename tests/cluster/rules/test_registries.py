@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from tests.cluster.rules.conftest import Check
+from tests.issued_certificates import with_version
 
 
 @cache
@@ -129,6 +130,10 @@ class TestMalformedCa:
     def test_other_texts_are_refused(self, check: Check, pem: str) -> None:
         """containerd refuses every pull with an authority that it cannot read."""
         assert [code for code, _ in check({"images.ca": {"mirror": pem}})] == ["malformed-ca"]
+
+    def test_a_certificate_that_cryptography_refuses_with_an_exception_of_its_own_is_refused(self, check: Check) -> None:
+        """InvalidVersion is no ValueError."""
+        assert [code for code, _ in check({"images.ca": {"mirror": with_version(certificate(), 9)}})] == ["malformed-ca"]
 
     def test_a_private_key_is_refused_and_not_repeated(self, check: Check) -> None:
         """An authority's key next to its certificate."""

@@ -16,7 +16,7 @@ from cluster.facts.parse import CERTIFICATE_PARTS, parse_certificates
 from cluster.facts.parsers.certificates import NO_CERTIFICATE, certificates, read_certificate
 from cluster.facts.parsers.kubernetes import ca_hash
 from hosts.facts import facts_script
-from tests.issued_certificates import NOW, YEAR, Authority
+from tests.issued_certificates import NOW, YEAR, Authority, with_version
 from tests.linear_time import assert_linear
 
 AUTHORITY = Authority.new()
@@ -196,6 +196,15 @@ def test_a_kubeconfig_without_its_certificate_has_a_fault(machine: Machine) -> N
     assert {file.path: file.fault for file in machine.inspect().files} == {
         f"/etc/kubernetes/{name}.conf": NO_CERTIFICATE for name in ("admin", "scheduler", "kubelet")
     }
+
+
+def test_a_certificate_that_cryptography_refuses_with_an_exception_of_its_own_has_a_fault() -> None:
+    """InvalidVersion is no ValueError. Also in the other facts, which then have an unknown part."""
+    odd = with_version(AUTHORITY.pem, 9)
+    (file,) = certificates(f"file 5 /etc/kubernetes/pki/ca.crt\n{odd}").files
+    assert "version" in file.fault
+    with pytest.raises(ValueError, match="version"):
+        ca_hash(odd)
 
 
 def test_a_component_has_the_time_of_its_newest_process() -> None:
