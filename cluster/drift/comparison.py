@@ -116,7 +116,7 @@ def _causes_in_the_api(step: PlannedStep, inspected: Inspected, state: ClusterSt
     elif step.kind == create.WAIT_DNS and not state.coredns_ready:
         yield Mismatch("cluster-dns", "ready", "CoreDNS is not ready")
     elif step.kind == create.LABEL_NODE and node is not None:
-        for mismatch in label_mismatches(step.values, node):
+        for mismatch in label_mismatches(step.values, node, state.endpoints.get(step.subject)):
             yield Mismatch(f"{at}/{mismatch.name}", mismatch.expected, mismatch.actual)
     elif step.kind == create.WAIT_READY and node is not None:
         yield Mismatch(f"{at}/ready", "Ready", step.reason)
@@ -135,6 +135,12 @@ def _preparation(step: PlannedStep, inspected: Inspected, at: str) -> Iterator[M
 
 def _immutable(inspected: Inspected) -> Iterator[Difference]:
     for setting in inspected.immutable:
+        if (
+            setting.path == "kubernetes_version"
+            and inspected.state is not None
+            and inspected.state.kubeadm.get("kubernetesVersion") == inspected.spec.version
+        ):
+            continue  # only kubelets have another version; each has its own difference
         repair = Repair.UPGRADE if setting.path == "kubernetes_version" else Repair.OWNER
         command = COMMANDS[repair] if repair is Repair.UPGRADE else setting.hint
         yield Difference(setting.path, setting.wanted, setting.current, API, repair, command)
@@ -171,7 +177,7 @@ def _node(inspected: Inspected, host: Host, node: NodeState) -> Iterator[Differe
     wanted, running = inspected.bundled.containerd.removeprefix("v"), node.runtime_version.rpartition("/")[2].removeprefix("v")
     if wanted and running and running != wanted:
         yield _upgrade(f"{at}/containerd-version", wanted, running)
-    if node.unschedulable:
+    if node.unschedulable and not node.cordoned_by_sixstack:
         advice = f"sixstack kubectl CLUSTER -- uncordon {node.name}"
         yield Difference(f"{at}/schedulable", "schedulable", "cordoned", API, Repair.OWNER, advice)
     named = {f"{taint.key}:{taint.effect.value}" for taint in host.taints} | {*node.managed_taints}

@@ -51,11 +51,12 @@ def plan_create(
 ) -> Plan:
     """The steps from facts and state to spec.
 
-    `facts` and `wanted` (bundle files and images) by host; a host without facts gets no step. `state`: what the API server reports; None when
+    `facts` and `wanted` (bundle files and images) by host; a host without facts is not prepared and does not join. `state`: what the API server reports; None when
     no API server answered. `network`: digest of the pod network's documents; None: it is not compared. `kubeconfig_saved`: a kubeconfig of this
-    very cluster is saved. `verify`: check the network at the end, between the hosts with facts. `absent`: names of hosts that were left out on purpose.
+    very cluster is saved. `verify`: check the network at the end. `absent`: names of hosts that were left out on purpose, and get no step.
     """
     create = CreatePlan(spec, topology(spec), facts, wanted, state or ClusterState(), state is not None, PlanBuilder(spec.name))
+    create.absent = absent
     create.add_steps(network, kubeconfig_saved=kubeconfig_saved, verify=verify)
     return create.builder.build(notes(spec, facts, create.state, absent))
 
@@ -78,6 +79,7 @@ class CreatePlan:
     init_step: Ids = ()
     network_step: Ids = ()
     verify_needs: list[str] = field(default_factory=list)
+    absent: Sequence[str] = ()
 
     def add_steps(self, network: str | None, *, kubeconfig_saved: bool, verify: bool) -> None:
         """The whole order. Each method below says what its steps wait for; steps that do not wait for each other run at the same time."""
@@ -100,8 +102,8 @@ class CreatePlan:
 
     @property
     def inspected(self) -> tuple[Host, ...]:
-        """The hosts with facts, in file order."""
-        return tuple(host for host in self.spec.hosts if host.name in self.facts)
+        """The hosts that were not left out, in file order."""
+        return tuple(host for host in self.spec.hosts if host.name not in self.absent)
 
     @property
     def first_steps(self) -> Ids:

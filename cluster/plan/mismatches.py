@@ -31,9 +31,12 @@ def host_mismatches(values: Mapping[str, Any], wanted: HostFiles, facts: HostFac
     return (*_artifacts(wanted, facts), *_written_files(values, facts), *_kernel(values, facts), *_units(facts))
 
 
-def label_mismatches(values: Mapping[str, Any], node: NodeState) -> tuple[Mismatch, ...]:
-    """What label-node sets again. `values` as of label_values(). Labels and taints from other sources are not compared."""
-    return tuple(_node_mismatches(values, node))
+def label_mismatches(values: Mapping[str, Any], node: NodeState, endpoint: str | None) -> tuple[Mismatch, ...]:
+    """What label-node sets again. `values` as of label_values(); `endpoint`: the SSH endpoint that the cluster remembers.
+
+    Labels and taints from other sources are not compared.
+    """
+    return (*_node_mismatches(values, node), *_other_mismatches(values, endpoint))
 
 
 def _artifacts(wanted: HostFiles, facts: HostFacts) -> Iterator[Mismatch]:
@@ -94,6 +97,13 @@ def _node_mismatches(values: Mapping[str, Any], node: NodeState) -> Iterator[Mis
     for name in sorted(node.managed_taints):
         if name not in wanted:
             yield Mismatch(f"taints/{name}", NOTHING, held.get(name) or ("present" if name in held else "noted as set by sixstack"))
+
+
+def _other_mismatches(values: Mapping[str, Any], endpoint: str | None) -> Iterator[Mismatch]:
+    if values["uncordon"]:
+        yield Mismatch("schedulable", "schedulable", "cordoned by a drain that was interrupted")
+    if endpoint != values["endpoint"]:
+        yield Mismatch("remembered-endpoint", values["endpoint"], endpoint or NOTHING)
 
 
 def names_of(mismatches: Iterable[Mismatch]) -> str:

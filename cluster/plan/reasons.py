@@ -100,11 +100,8 @@ def to_label(values: Mapping[str, Any], node: NodeState | None, endpoint: str | 
     """
     if node is None:
         return "the node is new"
-    if values["uncordon"]:
-        return "an interrupted drain left the node cordoned"
-    if differing := label_mismatches(values, node):
-        return f"the node differs in {names_of(differing)}"
-    return None if endpoint == values["endpoint"] else "the cluster does not remember this SSH endpoint of the host"
+    differing = label_mismatches(values, node, endpoint)
+    return f"the node differs in {names_of(differing)}" if differing else None
 
 
 def to_await_node(spec: ResolvedSpec, state: ClusterState, name: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.main import main
 from tests.conftest import Workplace
 
@@ -25,11 +25,11 @@ def test_the_file_of_the_deployments_has_no_schedules_of_backups() -> None:
 
 
 def test_every_fault_is_reported_before_a_server_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
-    """Cluster, name, cron expression and time zone in one answer; a schedule without a cluster is a wrong call."""
+    """Cluster, name, cron expression and time zone in one answer; also a missing cluster."""
     assert main(["schedule-backups", "Demo", "--name", "Every Night", "--cron", "0 25 * * *", "--timezone", "Europe/Berln"]) == PROBLEMS
     told = capsys.readouterr().err
     assert all(value in told for value in ("CLUSTER 1: 'Demo'", "--name: 'Every Night'", "--cron: '0 25", "--timezone: 'Europe/Berln'"))
-    assert main(["schedule-backups"]) == USAGE
+    assert main(["schedule-backups"]) == PROBLEMS
     assert "CLUSTER" in capsys.readouterr().err
 
 

@@ -33,8 +33,8 @@ def test_the_file_of_the_deployments_has_no_schedules_of_it() -> None:
 @pytest.mark.parametrize(
     ("arguments", "paths"),
     [
-        ([], ["CLUSTER"]),
-        (["./demo.yaml"], ["CLUSTER"]),
+        ([], ["CLUSTER 1"]),
+        (["./demo.yaml"], ["CLUSTER 1"]),
         (["demo", "--name", "Every Night", "--cron", "daily at six", "--timezone", "Mars"], ["--name", "--cron", "--timezone"]),
     ],
 )

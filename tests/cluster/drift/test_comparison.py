@@ -24,6 +24,7 @@ from cluster.plan.create import plan_create
 from cluster.plan.existing import observed_cluster
 from cluster.plan.immutable import immutable_settings
 from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import CniKind, Taint, TaintEffect
 from tests.cluster.plan.test_create import BUNDLE, SPEC, member, node
@@ -65,6 +66,7 @@ class Actual:
             nodes=(node_of("a"), node_of("b")),
             cni=CniKind.FLANNEL,
             cni_digest="d",
+            endpoints={host.name: encode_endpoint(host.ssh) for host in SPEC.hosts},
             coredns_ready=True,
             kubeadm=cluster_configuration(SPEC),
             kubelet=kubelet_configuration(SPEC),
@@ -179,6 +181,12 @@ CHANGES: dict[str, tuple[Change, str, Repair]] = {
         "hosts/b/taints/theirs:NoExecute",
         Repair.OWNER,
     ),
+    "interrupted drain": (
+        lambda a: a.node("b", unschedulable=True, cordoned_by_sixstack=True),
+        "hosts/b/schedulable",
+        Repair.CREATE,
+    ),
+    "forgotten endpoint": (lambda a: a.in_the_api(endpoints={}), "hosts/a/remembered-endpoint", Repair.CREATE),
     "cordoned": (lambda a: a.node("b", unschedulable=True), "hosts/b/schedulable", Repair.OWNER),
     "another node": (
         lambda a: a.in_the_api(nodes=(*a.state.nodes, NodeState("c", ready=True))) if a.state else None,

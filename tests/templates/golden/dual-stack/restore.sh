@@ -69,7 +69,8 @@ mkdir "$work/image"
 ctr -n k8s.io images mount "$image" "$work/image" >/dev/null
 etcdutl="$work/image/usr/local/bin/etcdutl"
 if ! [ -x "$etcdutl" ]; then missing "the image $image has no etcdutl"; fi
-revision=$("$etcdutl" snapshot status "$work/snapshot.db" --write-out=json | sed -n 's/.*"revision": *\([0-9]\{1,\}\).*/\1/p')
+status=$("$etcdutl" snapshot status "$work/snapshot.db" --write-out=json)
+revision=$(printf '%s\n' "$status" | sed -n 's/.*"revision": *\([0-9]\{1,\}\).*/\1/p')
 # Clients that watched the lost state must not find their revision again. Microseconds since 1970 are more than any revision that a cluster had,
 # also one that was restored before: etcd makes less than a million changes a second.
 bump=$(($(date +%s) * 1000000 - revision))
