@@ -69,7 +69,8 @@ def change(made: MadeCluster) -> dict[str, str]:
     on(
         seed,
         """
-        sed -i 's/^    - --leader-elect=true$/&\\n    - --v=3/' /etc/kubernetes/manifests/kube-scheduler.yaml
+        file=/etc/kubernetes/manifests/kube-scheduler.yaml
+        text=$(sed 's/^    - --leader-elect=true$/&\\n    - --v=3/' $file); printf '%s\\n' "$text" >$file # no other file for the kubelet
         sed -i '/# sixstack$/d' /etc/hosts
         """,
     )
@@ -124,7 +125,8 @@ def repair_by_hand(made: MadeCluster, report: dict[str, Any]) -> None:
     seed, _, second = (str(host["name"]) for host in made.document["hosts"])
     made.kubectl("delete", "node", STRANGER)
     made.kubectl("taint", "node", second, "example.org/theirs:PreferNoSchedule-")
-    on(seed, "sed -i '/--v=3/d' /etc/kubernetes/manifests/kube-scheduler.yaml")
+    file = "/etc/kubernetes/manifests/kube-scheduler.yaml"
+    on(seed, f"text=$(sed '/--v=3/d' {file}); printf '%s\\n' \"$text\" >{file}")
     for each in report["differences"]:
         if each["repair"] == "owner" and (command := re.match(r"`(.*?)` on (\S+?),?(?: |$)", each["command"])):
             on(command[2], command[1])
