@@ -5,6 +5,7 @@ from __future__ import annotations
 from cluster.plan.create import LABEL_NODE
 from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.spec import Taint
+from kube.drain import uncordon
 from kube.nodes import label_node as converge_labels
 from kube.remembered_hosts import remember_host
 from runs.attempts import record_step, step
@@ -21,3 +22,5 @@ def label_node(planned: PlannedStep, run: ClusterContext) -> None:
         attempt.change(*converge_labels(api, planned.subject, planned.values["labels"], taints))
         if remember_host(api, planned.subject, planned.values["endpoint"]):
             attempt.change("SSH endpoint remembered")
+        if planned.values["uncordon"] and uncordon(api, planned.subject):
+            attempt.change("uncordoned")

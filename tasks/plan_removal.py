@@ -45,7 +45,7 @@ def plan_workers_removal(
 ) -> Plan:
     """The plan; RemovalRefused has every problem of every host. `spec` also has hosts that the file does not list, and `run` has the file."""
     with record_attempt("plan-removal", "cluster", run) as attempt:
-        problems = [*(() if settings.dead else uninspected), *removal_problems(spec, names, members, facts, settings)]
+        problems = [*removal_problems(spec, names, members, facts, settings, uninspected)]
         if not (settings.force or settings.dead):
             api = cluster_api(run)
             problems += [problem for name in names if is_drained(spec, name, members, facts) for problem in drain_problems(api, name)]

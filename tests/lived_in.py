@@ -27,13 +27,13 @@ printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Inst
 systemctl daemon-reload; systemctl --quiet enable --now own.service
 printf '* * * * * root true' >/etc/cron.d/own
 printf 'net.ipv4.conf.all.log_martians = 1\n' >/etc/sysctl.d/60-own.conf; printf 'tun\n' >/etc/modules-load.d/own.conf
-printf '\n# no line end, and a tab\t\n192.0.2.9 own.example' >>/etc/hosts; chmod 0664 /etc/hosts; chown 0:4 /etc/hosts
 printf '# own\n/dev/own /own ext4 noauto 0 0' >>/etc/fstab; chmod 0600 /etc/fstab
 """
 
-# What no reboot keeps.
+# What no reboot keeps; the lab writes /etc/hosts at each boot.
 _UNTIL_REBOOT = r"""
 set -eu
+printf '\n# no line end, and a tab\t\n192.0.2.9 own.example' >>/etc/hosts; chmod 0664 /etc/hosts; chown 0:4 /etc/hosts
 mount -t tmpfs -o size=1m own /srv/own
 ip route add 192.0.2.128/25 dev lo; ip -6 route add fd99:1::/64 dev lo; ip rule add to 192.0.2.7 table 77; ip -6 rule add to fd99::7 table 77
 nft 'table inet own { chain input { type filter hook input priority 5; tcp dport 9999 drop; }; set s { type ipv4_addr; elements = { 192.0.2.1 }; }; }'

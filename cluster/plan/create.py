@@ -156,8 +156,9 @@ class _CreatePlan:
     def label_nodes(self) -> None:
         """A host has a Node object after its init or join."""
         for host in self.inspected:
-            values = label_values(self.spec, host)
-            reason = reasons.to_label(values, self.state.node(host.name), self.state.endpoints.get(host.name))
+            node = self.state.node(host.name)
+            values = label_values(self.spec, host, uncordon=node is not None and node.drain_unfinished)
+            reason = reasons.to_label(values, node, self.state.endpoints.get(host.name))
             needs = self._steps_until_member(host)
             self.label_steps[host.name] = self.builder.add(LABEL_NODE, host.name, reason=reason, values=values, needs=needs)
 

@@ -37,10 +37,8 @@ def unchanged_nodes(spec: ResolvedSpec, state: ClusterState, absent: Sequence[st
     for node in state.nodes:
         if node.name not in names:
             yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"
-        elif node.unschedulable and not node.cordoned_by_sixstack:
+        elif node.unschedulable and not node.drain_unfinished:
             yield f"node {node.name} is cordoned and stays cordoned"
-        elif node.unschedulable:
-            yield f"node {node.name} is cordoned: an upgrade or a removal did not end. Run it again"
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:

@@ -105,6 +105,8 @@ def to_label(values: Mapping[str, Any], node: NodeState | None, endpoint: str | 
         *sorted(f"taint {key}" for key, _, _ in taints - held),
         *sorted(f"taint {key}" for key in node.managed_taints if key not in named),
     ]
+    if values["uncordon"]:
+        return "an interrupted drain left the node cordoned"
     if differing:
         return f"the node differs in {', '.join(differing)}"
     return None if endpoint == values["endpoint"] else "the cluster does not remember this SSH endpoint of the host"

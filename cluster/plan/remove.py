@@ -6,7 +6,7 @@ A dead host is not drained and not reset: its Node is deleted, and the API serve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cluster.facts.cluster_state import NodeState
@@ -44,7 +44,7 @@ class Members:
     """What the API server knows of the hosts of a cluster."""
 
     nodes: tuple[NodeState, ...] = ()
-    endpoints: Mapping[str, str] | None = None  # remembered SSH endpoints, encoded, by node
+    endpoints: Mapping[str, str] = field(default_factory=dict)  # remembered SSH endpoints, encoded, by node
     denied: frozenset[str] = frozenset()  # nodes that are not admitted
 
     def node(self, name: str) -> NodeState | None:
@@ -53,7 +53,7 @@ class Members:
 
     def knows(self, name: str) -> bool:
         """Whether anything of the host is left in the API server."""
-        return self.node(name) is not None or name in (self.endpoints or {}) or name in self.denied
+        return self.node(name) is not None or name in self.endpoints or name in self.denied
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def hosts_to_remove(spec: ClusterSpec, names: Sequence[str], members: Members) -
     in_file = {host.name: host for host in spec.hosts}
     for name in names:
         host, node = in_file.get(name), members.node(name)
-        remembered = decode_endpoint((members.endpoints or {}).get(name, ""))
+        remembered = decode_endpoint(members.endpoints.get(name, ""))
         if host is None and not members.knows(name):
             problems.append(_unknown(name, spec, members))
         elif (host is not None and host.role is Role.CONTROL_PLANE) or (node is not None and CONTROL_PLANE_LABEL in node.labels):
@@ -111,9 +111,16 @@ def hosts_to_remove(spec: ClusterSpec, names: Sequence[str], members: Members) -
 
 
 def removal_problems(
-    spec: ClusterSpec, names: Sequence[str], members: Members, facts: Mapping[str, HostFacts], settings: RemovalSettings
+    spec: ClusterSpec,
+    names: Sequence[str],
+    members: Members,
+    facts: Mapping[str, HostFacts],
+    settings: RemovalSettings,
+    uninspected: Sequence[Problem] = (),
 ) -> Iterator[Problem]:
-    """Why workers cannot be removed; `spec` has the named hosts with an SSH endpoint. Hosts without facts were not reached."""
+    """Why workers cannot be removed; `spec` has the named hosts with an SSH endpoint. `uninspected`: of hosts without facts."""
+    if not settings.dead:
+        yield from (replace(problem, hint=f"{problem.hint}; or, if the machine is lost, remove it as dead") for problem in uninspected)
     hosts = {host.name: host for host in spec.hosts}
     for name in names:
         host, found = hosts.get(name), facts.get(name)
@@ -202,7 +209,7 @@ def _add_living(
         values=reset_values(spec, host),
         needs=deleted,
     )
-    known = name in (members.endpoints or {}) or name in members.denied
+    known = name in members.endpoints or name in members.denied
     plan.add(FORGET_HOST, name, reason=f"the cluster remembers {name}" if known else None, needs=[*deleted, *reset])
 
 
@@ -246,7 +253,7 @@ def _other_node(name: str, found: HostFacts, members: Members) -> str | None:
 
 
 def _unknown(name: str, spec: ClusterSpec, members: Members) -> Problem:
-    known = {host.name for host in spec.workers} | {node.name for node in members.nodes} | set(members.endpoints or {})
+    known = {host.name for host in spec.workers} | {node.name for node in members.nodes} | members.endpoints.keys()
     near = nearest_name(name, sorted(known))
     hint = f"did you mean `{near}`?" if near else f"write the name of a worker of cluster {spec.name}"
     return Problem("unknown-worker", f"hosts/{name}", f"cluster {spec.name} has no host and no node {name}", hint)

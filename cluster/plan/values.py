@@ -16,11 +16,12 @@ from cluster.kubeadm.kernel_settings import sysctls
 from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.plan.copies import CopySettings
 from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
+from cluster.rules.component_arguments import removed_arguments
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.registries import pull_plans
-from cluster.vocabulary.releases import release_for
+from cluster.vocabulary.releases import minor_of, release_for
 from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host, Images, VolumeType
@@ -30,6 +31,7 @@ from cluster.vocabulary.topology import topology
 PREPARE_REVISION = 2
 
 SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
+_STEADY_SECONDS = 15  # that the API server of a control plane answers after its kubelet was replaced
 _SLACK_KIB = 256 * 1024  # disk space that a copy of etcd's data leaves free
 
 
@@ -171,19 +173,21 @@ def upgrade_node_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
         "host": host.name,
         "version": spec.version,
         "control_plane": host in spec.control_planes,
+        "removed_arguments": sorted(removed_arguments("kubelet", minor_of(spec.version))),
         "documents": [upgrade_configuration(spec)],
     }
 
 
 def restart_kubelet_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
-    """For host/restart-kubelet.sh.j2."""
-    return {"cluster": spec.name, "host": host.name, "version": spec.version}
+    """For host/restart-kubelet.sh.j2; `api`: the API server of a control plane."""
+    api = join_host_port(str(host.addresses[0]), bind_port(spec)) if host in spec.control_planes else None
+    return {"cluster": spec.name, "host": host.name, "version": spec.version, "api": api, "steady_seconds": _STEADY_SECONDS}
 
 
-def label_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
-    """The labels and taints of a host's node, and the SSH endpoint that the cluster remembers."""
+def label_values(spec: ResolvedSpec, host: Host, *, uncordon: bool = False) -> dict[str, Any]:
+    """The labels and taints of a host's node, and the SSH endpoint that the cluster remembers. `uncordon`: an interrupted drain left it cordoned."""
     taints = [{"key": taint.key, "value": taint.value, "effect": taint.effect.value} for taint in host.taints]
-    return {"labels": node_labels(spec, host), "taints": taints, "endpoint": encode_endpoint(host.ssh)}
+    return {"labels": node_labels(spec, host), "taints": taints, "endpoint": encode_endpoint(host.ssh), "uncordon": uncordon}
 
 
 def remove_step_state_values(cluster: str) -> dict[str, Any]:

@@ -382,3 +382,26 @@ def test_a_node_that_is_not_ready_is_waited_for() -> None:
 def test_a_lost_kubeconfig_block_is_published_again() -> None:
     """Only that."""
     assert names(plan_create(SPEC, FACTS, WANTED, STATE, kubeconfig_saved=False)) == [("publish-kubeconfig", "cluster")]
+
+
+def test_a_node_that_an_interrupted_drain_left_cordoned_is_uncordoned() -> None:
+    """The file lists its host. A node that its owner cordoned is a note, and stays cordoned."""
+
+    def plan_with(*, drain_unfinished: bool) -> Plan:
+        cordoned = replace(node("b"), unschedulable=True, drain_unfinished=drain_unfinished)
+        return plan_create(SPEC, FACTS, WANTED, replace(STATE, nodes=(node("a"), cordoned)))
+
+    left = plan_with(drain_unfinished=True)
+    assert names(left) == [("label-node", "b")]
+    assert left.steps[0].values["uncordon"] is True
+    assert left.notes == ()
+    own = plan_with(drain_unfinished=False)
+    assert own.empty
+    assert own.notes == ("node b is cordoned and stays cordoned",)
+
+
+def test_another_ssh_endpoint_in_the_file_is_remembered() -> None:
+    """The cluster is asked for it when the file does not list the host any more."""
+    plan = plan_create(SPEC, FACTS, WANTED, replace(STATE, endpoints={**STATE.endpoints, "b": encode_endpoint(SPEC.hosts[0].ssh)}))
+    assert names(plan) == [("label-node", "b")]
+    assert plan.steps[0].values["endpoint"] == encode_endpoint(SPEC.hosts[1].ssh)

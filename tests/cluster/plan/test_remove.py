@@ -25,6 +25,7 @@ from cluster.plan.remove import (
 )
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.labels import CONTROL_PLANE_LABEL
+from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.remembered_hosts import decode_endpoint, encode_endpoint
 from cluster.vocabulary.spec import SSH, Endpoint, Host, Role
 from tests.cluster.plan.test_create import SPEC, bare, member, names, node
@@ -184,6 +185,15 @@ def test_a_dead_host_that_answers_is_refused_unless_another_owner_has_the_machin
     assert codes(("b",), dead=True) == ["host-answers"]
     assert codes(("b",), facts={"b": bare("b")}, dead=True) == []
     assert codes(("b",), facts={}, dead=True) == []
+
+
+def test_a_host_that_was_not_reached_is_a_problem_unless_it_is_dead() -> None:
+    """The hint names the way out."""
+    lost = Problem("host-not-inspected", "hosts/b", "no route to host", "check the address")
+    (problem,) = removal_problems(WHOLE, ("b",), MEMBERS, {}, LIVING, [lost])
+    assert (problem.code, problem.path) == ("host-not-inspected", "hosts/b")
+    assert problem.hint == "check the address; or, if the machine is lost, remove it as dead"
+    assert list(removal_problems(WHOLE, ("b",), MEMBERS, {}, DEAD, [lost])) == []
 
 
 def test_pods_of_a_host_without_a_kubelet_cannot_be_drained() -> None:
