@@ -1,10 +1,11 @@
-"""`sixstack upgrade CLUSTER`: check its file, start upgrade-cluster/default, follow the run."""
+"""`sixstack upgrade CLUSTER [--max-unavailable N] [--limit SECONDS] [--force] [--without-copy]`: check its file, start upgrade-cluster/default, follow the run."""
 
 from __future__ import annotations
 
 import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cluster.plan.drain import DRAIN_SECONDS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,16 +15,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--max-unavailable", type=int, default=1, metavar="N", help="workers that are upgraded at the same time (default 1)"
     )
     parser.add_argument(
-        "--drain-seconds",
+        "--limit",
+        metavar="SECONDS",
         type=int,
-        default=300,
-        metavar="S",
-        help="time limit of each drain; a node that is not drained then stays as it is",
+        default=DRAIN_SECONDS,
+        help=f"how long a node may take to drain; after that, it is schedulable again and keeps its version (default: {DRAIN_SECONDS})",
     )
     parser.add_argument(
         "--force",
         action="store_true",
-        help="delete pods without a controller or with local data too, and pods that a PodDisruptionBudget still protects at the limit",
+        help="delete pods without a controller, data in emptyDir volumes, and pods that a budget still protects at the end of --limit",
     )
     parser.add_argument(
         "--without-copy",
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     parameters = {
         "cluster": as_parameter(options.cluster, spec),
         "max_unavailable": options.max_unavailable,
-        "drain_seconds": options.drain_seconds,
+        "drain_seconds": options.limit,
         "force": options.force,
         "without_copy": options.without_copy,
     }

@@ -43,7 +43,7 @@ def upgrade_cluster(
         cluster: The name of a saved cluster, or a cluster file.
         max_unavailable: How many workers are drained and upgraded at the same time.
         drain_seconds: How long a node may take to drain. A node that is not drained then is uncordoned and stays as it is.
-        force: Also delete pods that a drain would lose (without a controller, or with local data), and pods that budgets still protect at the limit.
+        force: Also delete pods without a controller, data in emptyDir volumes, and pods that a budget still protects at the end of drain_seconds.
         without_copy: Do not save etcd's data and PKI before the upgrade. Otherwise an encrypted copy goes to the Backup store of the file.
         wait_seconds: How long to wait for another run on the same cluster.
     """

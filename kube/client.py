@@ -42,6 +42,7 @@ _LONGEST_MESSAGE = 2000
 _CERTIFICATE_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL
 
 # temporary answers: overloaded, starting, etcd without a leader, a webhook that has not started
+_FORBIDDEN = 403
 _TOO_MANY = 429
 PASSING = frozenset({_TOO_MANY, 500, 502, 503, 504})
 
@@ -86,10 +87,12 @@ class KubeApi:
         host that must be fixed.
         """
         with self._errors(f"{method} {path}"):
-            response = self._send(method, path, query, body, seconds=seconds, content_type=content_type)
-            data = self._body(response, f"{method} {path}", seconds)
-            if not 200 <= response.status < 300:
-                raise refusal(f"{method} {path}", response.status, data)
+            status, data = self._exchange(method, path, query, body, content_type, seconds)
+            if status == _FORBIDDEN:
+                self._require_ready(f"{method} {path}")
+                status, data = self._exchange(method, path, query, body, content_type, seconds)
+            if not 200 <= status < 300:
+                raise refusal(f"{method} {path}", status, data)
             return json.loads(data) if data[:1] in (b"{", b"[") else {"text": data.decode(errors="replace")}
 
     def get(self, path: str, **query: str) -> Document:
@@ -131,12 +134,27 @@ class KubeApi:
             response = self._send("GET", path, asked, None, seconds=seconds + 10)
             try:
                 if response.status != 200:
+                    if response.status == _FORBIDDEN:
+                        self._require_ready(f"WATCH {path}")
                     raise refusal(f"WATCH {path}", response.status, self._body(response, f"WATCH {path}", seconds))
                 for line in self._lines(response, f"WATCH {path}"):
                     if line.strip():
                         yield json.loads(line)
             finally:
                 response.close()
+
+    def _exchange(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: object, content_type: str, seconds: float
+    ) -> tuple[int, bytes]:
+        """Status and body of the answer to one request."""
+        response = self._send(method, path, query, body, seconds=seconds, content_type=content_type)
+        return response.status, self._body(response, f"{method} {path}", seconds)
+
+    def _require_ready(self, request: str) -> None:
+        """ApiUnavailable while the API server starts: until it has read its roles, it answers 403 to an administrator too (also to this request)."""
+        status, _ = self._exchange("GET", "/readyz", None, None, "application/json", 30)
+        if status != 200:
+            raise ApiUnavailable(f"{self._where} is starting: it refuses {request}, and is not ready")
 
     def _body(self, response: BaseHTTPResponse, request: str, seconds: float) -> bytes:
         """The whole answer, with a limit for its time: the timeout of the connection begins again with every byte."""

@@ -76,7 +76,7 @@ def node_state(node: Document) -> NodeState:
         pod_ranges=tuple(ip_network(cidr) for cidr in spec.get("podCIDRs", [])),
         kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         unschedulable=bool(spec.get("unschedulable", False)),
-        cordoned_by_sixstack=bool(spec.get("unschedulable", False)) and CORDONED in metadata.get("annotations", {}),
+        drain_unfinished=bool(spec.get("unschedulable", False)) and CORDONED in metadata.get("annotations", {}),
         managed_labels=tuple(managed.get("labels", ())),
         managed_taints=tuple(managed.get("taints", ())),
         runtime_version=status.get("nodeInfo", {}).get("containerRuntimeVersion", ""),

@@ -21,7 +21,7 @@ from kube.wait import wait_nodes_ready
 from runs.attempts import Attempt, record_step, step
 from runs.cluster_api import cluster_api
 from runs.context import ClusterContext
-from runs.scripts import SHORT_LIMIT, run_detached_script, run_script
+from runs.scripts import run_detached_script, run_script
 from runs.sessions import locked_session
 from tasks.load_bundle import install_artifacts, missing_artifacts
 from tasks.prepare_host import LIMIT as PREPARE_LIMIT
@@ -52,7 +52,7 @@ def upgrade_kubelet(planned: PlannedStep, run: ClusterContext) -> None:
         host, version = run.host(planned.subject), planned.values["version"]
         session = locked_session(host, run)
         _install(attempt, session, host, run, kubelet=True)
-        run_script(attempt, session, "host/restart-kubelet.sh.j2", planned.values, SHORT_LIMIT)
+        run_script(attempt, session, "host/restart-kubelet.sh.j2", planned.values, LIMIT)
         api = cluster_api(run)
         try:
             wait_nodes_ready(api, (host.name,), READY_LIMIT, version=version)

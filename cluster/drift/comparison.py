@@ -177,7 +177,7 @@ def _node(inspected: Inspected, host: Host, node: NodeState) -> Iterator[Differe
     wanted, running = inspected.bundled.containerd.removeprefix("v"), node.runtime_version.rpartition("/")[2].removeprefix("v")
     if wanted and running and running != wanted:
         yield _upgrade(f"{at}/containerd-version", wanted, running)
-    if node.unschedulable and not node.cordoned_by_sixstack:
+    if node.unschedulable and not node.drain_unfinished:
         advice = f"sixstack kubectl CLUSTER -- uncordon {node.name}"
         yield Difference(f"{at}/schedulable", "schedulable", "cordoned", API, Repair.OWNER, advice)
     named = {f"{taint.key}:{taint.effect.value}" for taint in host.taints} | {*node.managed_taints}

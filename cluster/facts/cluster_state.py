@@ -23,7 +23,7 @@ class NodeState:
     pod_ranges: tuple[Network, ...] = ()  # spec.podCIDRs
     kubelet_version: str = ""
     unschedulable: bool = False
-    cordoned_by_sixstack: bool = False  # a drain of sixstack was interrupted, and left the node cordoned
+    drain_unfinished: bool = False  # a drain of sixstack was interrupted, and left the node cordoned
     managed_labels: tuple[str, ...] = ()  # keys that sixstack has set, stored in an annotation
     managed_taints: tuple[str, ...] = ()  # the same, KEY:EFFECT
     runtime_version: str = ""  # of the running container runtime, such as containerd://2.2.1

@@ -175,7 +175,7 @@ class CreatePlan:
         """A host has a Node object after its init or join."""
         for host in self.inspected:
             node = self.state.node(host.name)
-            values = label_values(self.spec, host, uncordon=node is not None and node.cordoned_by_sixstack)
+            values = label_values(self.spec, host, uncordon=node is not None and node.drain_unfinished)
             reason = reasons.to_label(values, node, self.state.endpoints.get(host.name))
             needs = self._steps_until_member(host)
             self.label_steps[host.name] = self.builder.add(LABEL_NODE, host.name, reason=reason, values=values, needs=needs)

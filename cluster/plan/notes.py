@@ -37,7 +37,7 @@ def unchanged_nodes(spec: ResolvedSpec, state: ClusterState, absent: Sequence[st
     for node in state.nodes:
         if node.name not in names:
             yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"
-        elif node.unschedulable and not node.cordoned_by_sixstack:
+        elif node.unschedulable and not node.drain_unfinished:
             yield f"node {node.name} is cordoned and stays cordoned"
 
 

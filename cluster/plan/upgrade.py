@@ -230,7 +230,7 @@ class _UpgradePlan:
             values = {"prepare": prepare_values(self.spec, host, images), "upgrade": upgrade_node_values(self.spec, host)}
             upgraded = add(UPGRADE_NODE, name, reason=reason, values=values, needs=drained)
             needs = add(UPGRADE_KUBELET, name, reason=reason, values=restart_kubelet_values(self.spec, host), needs=upgraded)
-        cordoned = node is not None and node.cordoned_by_sixstack
+        cordoned = node is not None and node.drain_unfinished
         left = "the node has the version" if reason is not None else "an earlier upgrade left the node cordoned" if cordoned else None
         return add(UNCORDON_NODE, name, reason=left, needs=needs)
 
@@ -244,7 +244,7 @@ class _UpgradePlan:
 
     def _unfinished(self, host: Host) -> bool:
         node = self.state.node(host.name)
-        return self._node_reason(host) is not None or (node is not None and node.cordoned_by_sixstack)
+        return self._node_reason(host) is not None or (node is not None and node.drain_unfinished)
 
     def _node_reason(self, host: Host) -> str | None:
         """Why the programs of a host are not those of the version."""

@@ -138,7 +138,7 @@ def _kubelet_skew(spec: ClusterSpec, state: ClusterState, upgrade: UpgradeState)
 def _ready(state: ClusterState) -> Iterator[Problem]:
     """A node that an earlier run drained may be the one that failed: this run continues there."""
     for node in state.nodes:
-        if not node.ready and not node.cordoned_by_sixstack:
+        if not node.ready and not node.drain_unfinished:
             hint = "Repair the node, or remove it from the cluster: pods of drained nodes need the other nodes."
             yield _problem("node-not-ready", f"nodes/{node.name}", f"the node is not Ready: {node.reason or 'no reason is known'}", hint)
 

@@ -12,7 +12,7 @@ from typing import Any
 from cluster.facts.cluster_state import ClusterState
 from cluster.kubeadm.documents import cluster_configuration, kube_proxy_configuration, kubelet_configuration
 from cluster.plan.unapplied import COMPONENTS, is_same
-from cluster.rules.component_arguments import ARGUMENTS, arguments_of
+from cluster.rules.component_arguments import removed_arguments
 from cluster.vocabulary.releases import Minor, minor_of
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 
@@ -52,7 +52,7 @@ def _cluster(spec: ResolvedSpec, running: Document) -> Document:
 def _arguments(component: str, old: Document, new: Document, minor: Minor) -> list[Document]:
     """The running arguments but those that the new version no longer has, and those of the file. An argument may be there twice."""
     set_by_file = {entry["name"]: entry for entry in new.get("extraArgs") or ()}
-    gone = ARGUMENTS[component].keys() - arguments_of(component, minor).keys()
+    gone = removed_arguments(component, minor)
     running = [entry for entry in old.get("extraArgs") or () if entry["name"] not in gone]
     if all(entry in running for entry in set_by_file.values()):
         return running  # in their own order

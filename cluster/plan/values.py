@@ -17,11 +17,12 @@ from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.plan.copies import CopySettings
 from cluster.plan.expiry import KUBELET_SERVING, ManagedCertificate
 from cluster.pod_networks.plugins import leftover_folders, leftover_values, pod_network
+from cluster.rules.component_arguments import removed_arguments
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.registries import pull_plans
-from cluster.vocabulary.releases import release_for
+from cluster.vocabulary.releases import minor_of, release_for
 from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host, Images, VolumeType
@@ -31,6 +32,7 @@ from cluster.vocabulary.topology import topology
 PREPARE_REVISION = 3
 
 SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
+_STEADY_SECONDS = 15  # that the API server of a control plane answers after its kubelet was replaced
 _SLACK_KIB = 256 * 1024  # disk space that a copy of etcd's data leaves free
 
 
@@ -224,13 +226,15 @@ def upgrade_node_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
         "host": host.name,
         "version": spec.version,
         "control_plane": host in spec.control_planes,
+        "removed_arguments": sorted(removed_arguments("kubelet", minor_of(spec.version))),
         "documents": [upgrade_configuration(spec)],
     }
 
 
 def restart_kubelet_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
-    """For host/restart-kubelet.sh.j2."""
-    return {"cluster": spec.name, "host": host.name, "version": spec.version}
+    """For host/restart-kubelet.sh.j2; `api`: the API server of a control plane."""
+    api = join_host_port(str(host.addresses[0]), bind_port(spec)) if host in spec.control_planes else None
+    return {"cluster": spec.name, "host": host.name, "version": spec.version, "api": api, "steady_seconds": _STEADY_SECONDS}
 
 
 def label_values(spec: ResolvedSpec, host: Host, *, uncordon: bool = False) -> dict[str, Any]:

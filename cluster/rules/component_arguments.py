@@ -251,6 +251,11 @@ ARGUMENTS: dict[str, dict[str, ArgumentType]] = {
 }
 
 
+def removed_arguments(component: str, minor: Minor) -> frozenset[str]:
+    """The arguments that other supported minors have, and the component of this minor has not: it does not start with one of them."""
+    return frozenset(ARGUMENTS[component].keys() - arguments_of(component, minor).keys())
+
+
 def arguments_of(component: str, minor: Minor) -> dict[str, ArgumentType]:
     """The arguments that the component of this minor has."""
     return of_minor(component, ARGUMENTS[component], minor)

@@ -28,7 +28,7 @@ def workload(image: str) -> list[dict[str, Any]]:
         "image": image,
         # after SIGTERM it answers until every kube-proxy has removed the endpoint
         "args": ["netexec", "--http-port=8080", "--udp-port=-1", "--delay-shutdown=10"],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"path": "/hostname", "port": 8080}, "periodSeconds": 1},
         "ports": [{"containerPort": 8080}],
     }
     spread = {

@@ -121,10 +121,31 @@ def test_an_eviction_that_a_budget_forbids_is_refused_and_not_an_overload(tls_se
             api.create("/eviction", {})
 
 
+@pytest.mark.parametrize("not_ready", [403, 500])
+def test_a_starting_server_that_refuses_everything_is_retryable(tls_server: Server, not_ready: int) -> None:
+    """Until it has read its roles, an API server answers 403 to an administrator, also to the question whether it is ready."""
+    tls_server.answers = [(403, {"reason": "Forbidden"}), (not_ready, b"not yet")]
+    with connect(tls_server.kubeconfig(), tls_server.dial) as api:
+        with pytest.raises(ApiUnavailable, match="is starting"):
+            api.get("/api/v1/nodes")
+        tls_server.answers = [(403, {"reason": "Forbidden"}), (not_ready, b"not yet")]
+        with pytest.raises(ApiUnavailable, match="is starting"):
+            list(api.watch("/api/v1/nodes", {}, 5))
+
+
+def test_a_request_that_a_starting_server_refused_is_sent_again_when_it_is_ready(tls_server: Server) -> None:
+    """A refused request has changed nothing."""
+    tls_server.answers = [(403, {"reason": "Forbidden"}), (200, b"ok"), (201, {"kind": "Namespace"})]
+    with connect(tls_server.kubeconfig(), tls_server.dial) as api:
+        assert api.create("/api/v1/namespaces", {"kind": "Namespace"}) == {"kind": "Namespace"}
+    assert [path for _, path, _ in tls_server.asked] == ["/api/v1/namespaces", "/readyz", "/api/v1/namespaces"]
+
+
 @pytest.mark.parametrize(("status", "reason"), [(403, "Forbidden"), (409, "Conflict"), (422, "Invalid")])
 def test_a_refusal_has_the_message_of_the_server(tls_server: Server, status: int, reason: str) -> None:
     """The error has status, reason and message, and can be pickled (task runners move errors between processes)."""
-    tls_server.answers = [(status, {"kind": "Status", "reason": reason, "message": "no, because"})]
+    answer = (status, {"kind": "Status", "reason": reason, "message": "no, because"})
+    tls_server.answers = [answer, (200, b"ok"), answer] if status == 403 else [answer]
     with connect(tls_server.kubeconfig(), tls_server.dial) as api, pytest.raises(ApiRefused, match="no, because") as caught:
         api.create("/api/v1/namespaces", {"kind": "Namespace"})
     again = pickle.loads(pickle.dumps(caught.value))
@@ -240,7 +261,7 @@ class TestLargeAnswers:
     @pytest.mark.parametrize("data", [b"[" * 100_000, b"[]", b"null"], ids=["deep", "list", "null"])
     def test_a_refusal_that_is_no_status_object_is_a_refusal(self, tls_server: Server, data: bytes) -> None:
         """Its text is quoted, as far as a message goes."""
-        tls_server.answers = [(403, data)]
+        tls_server.answers = [(403, data), (200, b"ok"), (403, data)]
         with connect(tls_server.kubeconfig(), tls_server.dial) as api, pytest.raises(ApiRefused) as caught:
             api.get("/api/v1/nodes")
         assert (caught.value.status, caught.value.message) == (403, data[:500].decode())

@@ -96,7 +96,7 @@ def test_a_node_is_cordoned_once_and_uncordoned(place: Place) -> None:
     """The second cordon and the second uncordon change nothing."""
     assert [cordon(place.api, place.name), cordon(place.api, place.name)] == [True, False]
     assert place.node()["spec"]["unschedulable"] is True
-    assert node_state(place.node()).cordoned_by_sixstack
+    assert node_state(place.node()).drain_unfinished
     assert [uncordon(place.api, place.name), uncordon(place.api, place.name)] == [True, False]
     assert "unschedulable" not in place.node()["spec"]
     assert CORDONED not in place.node()["metadata"].get("annotations", {})
@@ -108,7 +108,7 @@ def test_a_node_that_its_owner_cordoned_stays_cordoned(place: Place) -> None:
     assert cordon(place.api, place.name) is False
     assert uncordon(place.api, place.name) is False
     assert place.node()["spec"]["unschedulable"] is True
-    assert not node_state(place.node()).cordoned_by_sixstack
+    assert not node_state(place.node()).drain_unfinished
 
 
 def test_a_node_that_does_not_exist_is_neither_cordoned_nor_drained(api: KubeApi) -> None:

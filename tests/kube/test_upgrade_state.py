@@ -68,6 +68,7 @@ def test_pods_that_would_be_lost_are_read_for_the_drained_nodes(api: KubeApi) ->
 def test_settings_are_written_once(api: KubeApi) -> None:
     """Other keys of the ConfigMap stay."""
     for name, (config_map, key) in PLACES.items():
+        api.delete(f"{CONFIG_MAPS}/{config_map}")  # of another test
         api.create(
             CONFIG_MAPS,
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": config_map}, "data": {key: "a: 1\n", "other": "stays"}},

@@ -72,6 +72,7 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
         "upgrade-control-plane-node.sh": render("host/upgrade-node.sh.j2", **values.upgrade_node_values(spec, control_plane)),
         "upgrade-worker-node.sh": render("host/upgrade-node.sh.j2", **values.upgrade_node_values(spec, worker)),
         "restart-kubelet.sh": render("host/restart-kubelet.sh.j2", **values.restart_kubelet_values(spec, worker)),
+        "restart-control-plane-kubelet.sh": render("host/restart-kubelet.sh.j2", **values.restart_kubelet_values(spec, control_plane)),
         "stop-kubelet.sh": render("host/stop-kubelet.sh.j2", cluster=spec.name),
         "restore.sh": render("host/restore.sh.j2", **values.restore_values(spec, SOURCE), run="run"),
         "receive-snapshot.sh": render(
@@ -169,3 +170,21 @@ def test_a_missing_value_is_an_error_and_no_empty_word() -> None:
     """The renderer refuses a template whose value was not given."""
     with pytest.raises(UndefinedError):
         render("host/join.sh.j2", cluster="demo")
+
+
+def test_arguments_that_the_new_kubelet_lacks_are_removed_from_its_flags(tmp_path: Path) -> None:
+    """Those of cAdvisor are gone in 1.37; others stay as they are, and so does a file without any of them."""
+    spec = spec_of("ipv4").model_copy(update={"kubernetes_version": "1.37.2"})
+    script = render("host/upgrade-node.sh.j2", **values.upgrade_node_values(spec, spec.workers[0]))
+    flags = tmp_path / "kubeadm-flags.env"
+    part = script[script.index("flags=") : script.index("# kubeadm's copies")].replace("/var/lib/kubelet/kubeadm-flags.env", str(flags))
+    kept = 'KUBELET_KUBEADM_ARGS="--containerd-other=1 --node-ip=198.18.0.11 --v=2"\n'
+    flags.write_text(kept.replace("--node-ip", "--containerd=/x --log-cadvisor-usage=true --node-ip"))
+    subprocess.run(["sh", "-eu", "-c", part], check=True)
+    assert flags.read_text() == kept
+    before = flags.stat().st_mtime_ns
+    subprocess.run(["sh", "-eu", "-c", part], check=True)
+    assert (flags.read_text(), flags.stat().st_mtime_ns) == (kept, before)
+    assert "flags=" not in render(
+        "host/upgrade-node.sh.j2", **{**values.upgrade_node_values(spec, spec.workers[0]), "removed_arguments": []}
+    )

@@ -182,7 +182,7 @@ CHANGES: dict[str, tuple[Change, str, Repair]] = {
         Repair.OWNER,
     ),
     "interrupted drain": (
-        lambda a: a.node("b", unschedulable=True, cordoned_by_sixstack=True),
+        lambda a: a.node("b", unschedulable=True, drain_unfinished=True),
         "hosts/b/schedulable",
         Repair.CREATE,
     ),

@@ -392,15 +392,15 @@ def test_a_lost_kubeconfig_block_is_published_again() -> None:
 def test_a_node_that_an_interrupted_drain_left_cordoned_is_uncordoned() -> None:
     """The file lists its host. A node that its owner cordoned is a note, and stays cordoned."""
 
-    def plan_with(*, cordoned_by_sixstack: bool) -> Plan:
-        cordoned = replace(node("b"), unschedulable=True, cordoned_by_sixstack=cordoned_by_sixstack)
+    def plan_with(*, drain_unfinished: bool) -> Plan:
+        cordoned = replace(node("b"), unschedulable=True, drain_unfinished=drain_unfinished)
         return plan_create(SPEC, FACTS, WANTED, replace(STATE, nodes=(node("a"), cordoned)))
 
-    left = plan_with(cordoned_by_sixstack=True)
+    left = plan_with(drain_unfinished=True)
     assert names(left) == [("label-node", "b")]
     assert left.steps[0].values["uncordon"] is True
     assert left.notes == ()
-    own = plan_with(cordoned_by_sixstack=False)
+    own = plan_with(drain_unfinished=False)
     assert own.empty
     assert own.notes == ("node b is cordoned and stays cordoned",)
 

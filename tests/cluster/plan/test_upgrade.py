@@ -127,14 +127,14 @@ class Simulated:
                     addons = {"kube-proxy": f"x/kube-proxy:{NEW}", "coredns": f"x/coredns:{NEW_TAGS['coredns']}"}
                     self.state = replace(self.state, images=addons)
             case "drain-node":
-                self._change_node(name, unschedulable=True, cordoned_by_sixstack=True)
+                self._change_node(name, unschedulable=True, drain_unfinished=True)
             case "upgrade-node":
                 self._change(name, prepared=step.values["prepare"]["digest"])
             case "upgrade-kubelet":
                 self._change(name, bundle_files=self.facts[name].bundle_files | files(NEW).files)
                 self._change_node(name, kubelet_version=NEW)
             case "uncordon-node":
-                self._change_node(name, unschedulable=False, cordoned_by_sixstack=False)
+                self._change_node(name, unschedulable=False, drain_unfinished=False)
             case _:
                 assert step.kind in {"save-copy", "publish-kubeconfig", "wait-addons", "verify-network", "install-cni", "wait-network"}
 
@@ -240,7 +240,7 @@ def test_a_node_that_its_owner_cordoned_stays_cordoned() -> None:
     simulated._change_node("worker-1", unschedulable=True)
     assert simulated.plan().empty
     assert simulated.plan().notes == ("node worker-1 is cordoned and stays cordoned",)
-    simulated._change_node("worker-1", unschedulable=True, cordoned_by_sixstack=True)
+    simulated._change_node("worker-1", unschedulable=True, drain_unfinished=True)
     assert [step.id for step in simulated.plan().steps if step.kind != "verify-network"] == ["uncordon-node/worker-1"]
 
 

@@ -73,7 +73,7 @@ def test_every_node_is_ready_except_the_one_that_an_earlier_run_stopped_at() -> 
     """A run continues at the host that failed."""
     assert found(state=with_node("worker-1", ready=False, reason="no network")) == [("node-not-ready", "nodes/worker-1")]
     assert found(state=with_node("worker-1", ready=False, unschedulable=True)) == [("node-not-ready", "nodes/worker-1")]
-    assert found(state=with_node("worker-1", ready=False, cordoned_by_sixstack=True)) == []
+    assert found(state=with_node("worker-1", ready=False, drain_unfinished=True)) == []
 
 
 def test_each_fault_of_etcd_is_a_problem() -> None:
