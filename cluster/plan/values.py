@@ -83,7 +83,7 @@ _WRITTEN = (
     "/etc/systemd/system/containerd.service.d/50-sixstack-proxy.conf",
 )
 # Names in /var/lib/sixstack that belong to one cluster.
-_STATE_FILES = ("prepared", "initializing", "initialized", "joining", "joined", "authority", "pods")
+_STATE_FILES = ("prepared", "init.yaml", "initializing", "initialized", "joining", "joined", "authority", "pods")
 
 
 def claim_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:

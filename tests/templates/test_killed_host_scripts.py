@@ -49,7 +49,7 @@ MANY = 400  # attempts: a script whose states are new each time would never end
 # of certificates, which differ by some bytes, and of files that are not complete; links, forwarding, and the calls of systemctl so far, which change units.
 FILES = r"""
 find /etc/containerd /etc/cni /etc/systemd/system /etc/hosts* /etc/fstab* /etc/sysctl.d /etc/modules-load.d /etc/kubernetes /opt /usr/local \
-  /usr/libexec /var/lib/sixstack \( -path '/var/lib/sixstack/steps/*' -o -path '*/unfinished/*' -o -name 'init.??????' \) -prune \
+  /usr/libexec /var/lib/sixstack \( -path '/var/lib/sixstack/steps/*' -o -path '*/unfinished/*' \) -prune \
   -o \( -path '/etc/kubernetes*' -o -name '*.sixstack-new' \) -printf '%p %y %m %U %G %l\n' -o -printf '%p %y %m %U %G %s %l\n'
 """
 # For a script that does the same to many files, where another test kills at each file.
