@@ -191,6 +191,7 @@ class TestKilledAtSomeCalls:
         """A file is the owner's or ours, never nobody's."""
         kill, before = killer
         killed_and_finished(kill, before, kill.upload, kill.machine.claim, sample(24, "upload"))
+        assert kill.machine.run("ls /tmp | grep -c '^tmp'; true").stdout == "0\n"
 
     def test_prepare(self, killer: tuple[Killer, list[str]]) -> None:
         """Settings and files of the owner are remembered before they are changed."""
@@ -308,6 +309,7 @@ class TestKilledInEveryState:
             control.machine.images()
             finish_after_every_kill(control, control.machine.init)
             assert "already initialized" in control.machine.init().stdout
+            assert control.machine.run("cd /var/lib/sixstack; ls -d init*").stdout == "initialized\n"
             worker.prepare()
             finish_after_every_kill(joining, lambda: worker.join(control.machine))
             assert "already joined" in worker.join(control.machine).stdout
