@@ -106,8 +106,8 @@ _WRITTEN = (
 )
 # Names in /var/lib/sixstack that belong to one cluster.
 _STATE_FILES = (
-    "prepared", "written", "written.new", "initializing", "restoring", "initialized", "restored", "joining", "joined", "authority", "pods",
-    "kubelet-renewal",
+    "prepared", "written", "written.new", "init.yaml", "initializing", "restoring", "initialized", "restored", "joining", "joined", "authority",
+    "pods", "kubelet-renewal",
 )  # fmt: skip
 
 

@@ -265,13 +265,6 @@ STATES = {
     "another-host-name": _state(
         "hostname node-of-old", "hostname $(cat /etc/hostname)", "hostname-differs", "the host name is node-of-old"
     ),
-    "a-module-that-modprobe-refuses": _state(
-        "echo 'install vxlan /bin/false' >/etc/modprobe.d/own.conf",
-        "rm -f /etc/modprobe.d/own.conf",
-        "kernel-module-missing",
-        "modprobe.d disables kernel module vxlan",
-        remedy="sed -i '/install vxlan/d' $(grep -lr 'install vxlan' /etc/modprobe.d /usr/lib/modprobe.d)",
-    ),
     "a-unit-of-another-runtime": _state(
         r"printf '[Service]\nExecStart=/bin/sleep infinity\n' >/etc/systemd/system/docker.service; systemctl daemon-reload; systemctl start docker.service",
         "rm -f /etc/systemd/system/docker.service; systemctl daemon-reload; systemctl stop docker.service 2>/dev/null || true",
@@ -304,7 +297,7 @@ STATES = {
         host={"addresses": ["198.18.0.9", "fd77::9"]},
     ),
     "a-link-that-is-down": _state(
-        "ip link add own0 type dummy; ip address add 192.0.2.9/24 dev own0; ip -6 address add fd77::9/64 dev own0 nodad",
+        "ip link add own0 type veth peer name own1; ip address add 192.0.2.9/24 dev own0; ip -6 address add fd77::9/64 dev own0 nodad",
         REMOVE_LINK.format("own0"),
         "address-not-on-host",
         "own0, which is down",
@@ -319,7 +312,7 @@ STATES = {
         host=OF_OWN0,
     ),
     "an-address-that-is-no-longer-preferred": _state(
-        "ip link add own0 type dummy; ip link set own0 up; ip address add 192.0.2.9/24 dev own0; ip -6 address add fd77::9/64 dev own0 nodad valid_lft 900 preferred_lft 0",
+        "ip link add own0 type veth peer name own1; ip link set own1 up; ip link set own0 up; ip address add 192.0.2.9/24 dev own0; ip -6 address add fd77::9/64 dev own0 nodad valid_lft 900 preferred_lft 0",
         REMOVE_LINK.format("own0"),
         "address-not-stable",
         "fd77::9 is deprecated",

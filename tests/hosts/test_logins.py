@@ -234,7 +234,8 @@ class TestSudo:
     def test_a_host_that_cannot_resolve_its_own_name(self, guest: Guest, tmp_path: Path, *, password: bool) -> None:
         """sudo warns at each command; that is neither a refusal nor a part of the script's output."""
         guest.sudoers(f"{USER} ALL=(root) {'' if password else 'NOPASSWD:'} ALL")
-        # sudo asks the name servers at each command; those of the lab let it wait 5 s, and nobody listens on this one
+        # sudo asks the name servers at each command. Nobody listens there: loopback refuses each time, but a kernel refuses others once a second
+        # (icmp_ratelimit), and sudo would wait 5 s
         without_waiting = "cp /etc/resolv.conf /root/resolv.conf; echo 'nameserver 127.0.0.1' >/etc/resolv.conf"
         guest.root.run(f"{without_waiting}; hostname nobody-knows-it", limit=SOON)
         try:

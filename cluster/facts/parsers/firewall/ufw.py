@@ -9,6 +9,7 @@ from cluster.facts.parsers.firewall.chains import Chain, Condition, Ports, Rule,
 from cluster.vocabulary.families import Family
 
 _ACTIONS = {"ALLOW": Verdict.ACCEPT, "LIMIT": Verdict.ACCEPT, "DENY": Verdict.DROP, "REJECT": Verdict.DROP}
+_ACTION = re.compile(rf"\s({'|'.join(_ACTIONS)})(?: IN)?\s{{2,}}")
 
 
 def ufw(text: str) -> tuple[FirewallRule, ...]:
@@ -31,18 +32,17 @@ def _policy(word: str) -> Verdict:
 
 
 def _rule(line: str, family: Family) -> Rule | None:
-    """A line `22/tcp (v6)   ALLOW IN   Anywhere (v6)` as a rule; None for outgoing ones and for headings."""
-    to, *columns = re.split(r"\s{2,}+", line)
-    at = next((number for number, column in enumerate(columns) if column.removesuffix(" IN") in _ACTIONS), None)
-    source = " ".join(columns[at + 1 :]).partition("#")[0].strip() if at is not None else ""
-    if at is None or not to or to[0].isspace() or not source:
+    """A line `22/tcp (v6)   ALLOW IN   Anywhere (v6)` as a rule; None for outgoing ones and for headings. A long first column ends with one space."""
+    action = _ACTION.search(line)
+    to, source = (line[: action.start()].strip(), line[action.end() :].partition("#")[0].strip()) if action else ("", "")
+    if action is None or not to or line[0].isspace() or not source:
         return None
-    to = "  ".join([to, *columns[:at]])
-    of_ipv6 = "(v6)" in line or re.search(r":[0-9a-f:]", source + " " + to.rpartition("/")[0]) is not None
+    # 30000:32767 is a range of ports
+    of_ipv6 = "(v6)" in line or any(word.count(":") > 1 and "," not in word for word in f"{to} {source}".split())
     if of_ipv6 is not (family is Family.IPV6):
         return None
     anywhere = source.replace("(v6)", "").strip() == "Anywhere"
-    return Rule(_to(to).both(Condition(uncertain=not anywhere)), _ACTIONS[columns[at].removesuffix(" IN")])
+    return Rule(_to(to).both(Condition(uncertain=not anywhere)), _ACTIONS[action[1]])
 
 
 def _to(text: str) -> Condition:

@@ -82,6 +82,21 @@ def test_ufw_is_reported_once(recorded: Recorded) -> None:
         assert [port for port in (8472, 10250) if rule.closes("udp", port)] == [10250]
 
 
+def test_a_long_list_of_ports_of_ufw_is_read() -> None:
+    """As the hint opens them: the column of 26 characters is full. Routed packets are none to the host."""
+    lines = [
+        "Status: active",
+        "Default: deny (incoming), allow (outgoing), disabled (routed)",
+        "",
+        "10250,6443,30000:32767/tcp ALLOW IN    Anywhere",
+        "10250,6443,30000:32767/tcp (v6) ALLOW IN    Anywhere (v6)",
+        "8472/udp                   ALLOW FWD   Anywhere",
+    ]
+    for rule in firewall.ufw("\n".join(lines)):
+        assert [rule.closes("tcp", port) for port in (10250, 6443, 30000, 32767, 2379)] == [False] * 4 + [True]
+        assert rule.closes("udp", 8472)
+
+
 def test_an_inactive_ufw_closes_nothing() -> None:
     """It is installed on every Ubuntu."""
     assert firewall.ufw("Status: inactive\n") == ()

@@ -54,7 +54,7 @@ done
 touch "$state/initializing"
 sync "$state/initializing" "$state"
 rm -f "$state/initialized" "$state/authority"
-config=$(mktemp "$state/init.XXXXXX")
+config=$state/init.yaml # one name: the next attempt replaces what a killed one left
 trap 'rm -f "$config"' EXIT
 printf '%s\n' '---
 apiVersion: "kubeadm.k8s.io/v1beta4"

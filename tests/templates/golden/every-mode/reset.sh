@@ -333,4 +333,4 @@ fi
 rm -f "$state/owner"
 sync "$state"
 rm -rf "$before" "$state/bundle" "$state/kubectl" "$state/unfinished" "$state/renewal" "$state/renewal.new" "$state/restore"
-rm -f "$state/prepared" "$state/written" "$state/written.new" "$state/initializing" "$state/restoring" "$state/initialized" "$state/restored" "$state/joining" "$state/joined" "$state/authority" "$state/pods" "$state/kubelet-renewal" 
+rm -f "$state/prepared" "$state/written" "$state/written.new" "$state/init.yaml" "$state/initializing" "$state/restoring" "$state/initialized" "$state/restored" "$state/joining" "$state/joined" "$state/authority" "$state/pods" "$state/kubelet-renewal" 
