@@ -248,7 +248,8 @@ class TestCertificates:
         assert refused.returncode != 0
         output = renewed(made)
         say(f"restarts {RESTARTED.findall(output)}")
-        assert [component for component, _ in RESTARTED.findall(output)] == ["kube-apiserver", "kube-scheduler"]
+        # without the API server, the scheduler may have ended by itself: the step then only waits for it
+        assert re.findall(r" restart-(\S+) \S+: \w+ in ", output) == ["kube-apiserver", "kube-scheduler"]
         assert {row["state"] for row in checked(made)["certificates"]} == {"fresh"}
         assert set(served(made).names) == names - {NAME, ADDRESSES[made.mode.primary]}
         assert not {NAME, ADDRESSES[made.mode.primary]} & names_in_settings(made)
