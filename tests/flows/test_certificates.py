@@ -168,7 +168,9 @@ class TestCertificates:
         artifact = made.place.api(f"/artifacts/{made.name}-certificates/latest")
         assert all(row["path"] in artifact["data"].replace("\\", "") for row in check["certificates"])
         assert check["next_expiry"][:10] in artifact["description"]
-        question, deadline = {"filter": {"event": {"name": ["sixstack.certificates.expiring"]}}}, time.monotonic() + 30
+        related = {"id": [f"prefect.flow-run.{run['id']}"]}
+        question = {"filter": {"event": {"name": ["sixstack.certificates.expiring"]}, "related": related}}
+        deadline = time.monotonic() + 30
         while not (events := made.place.api("/events/filter", question)["events"]):  # the server stores events later
             assert time.monotonic() < deadline
             time.sleep(0.5)
