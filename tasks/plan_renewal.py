@@ -19,7 +19,7 @@ from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.renew import RenewalSettings, address_problems, control_plane_problems, plan_renew, renewal_of, renewal_problems
 from cluster.plan.resolution import resolve_known
-from cluster.vocabulary.errors import CannotApply, EnvironmentFault, ImmutableChange, Retryable
+from cluster.vocabulary.errors import CannotApply, ClusterError, EnvironmentFault, ImmutableChange, Retryable
 from cluster.vocabulary.problems import Problem, errors_in
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -108,10 +108,10 @@ def _with_version(spec: ResolvedSpec, version: str | None) -> ResolvedSpec:
 
 
 def _state(spec: ResolvedSpec, run: RunContext) -> ClusterState | None:
-    """The state from the API server; None when it does not answer, for example because its certificate or that of the admin has expired."""
+    """The state from the API server; None when it cannot be used, for example because its certificate or that of the admin has expired."""
     try:
         return read_state(cluster_api(cluster_context(run, spec)))
-    except (Retryable, EnvironmentFault):
+    except (Retryable, EnvironmentFault, ClusterError):
         return None
 
 

@@ -13,7 +13,7 @@ if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
 # Restarts the process of static pod kube-apiserver unless it is younger than the files that it reads, and waits until it and the API server are healthy.
-# The kubelet starts a container that has ended again, at once or after its back-off: 10 s for the second time within ten minutes, then 20 s.
+# The kubelet starts a container that has ended again, at once or after its back-off: 10 s for the third time within ten minutes, then 20 s.
 # A changed manifest has no back-off, but before it starts the new pod, the kubelet waits up to 34 s for an answer about the old one (measured), and
 # without etcd the API server gives none.
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
