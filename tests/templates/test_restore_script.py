@@ -37,9 +37,17 @@ PROGRAMS = {
     echo api >"$ROOT/etc/kubernetes/manifests/kube-apiserver.yaml" ;;
 esac
 """,
-    "ctr": """case "$*" in
-  *' mount '*) for target; do :; done; mkdir -p "$target/usr/local/bin"; cp "$ROOT/bin/etcdutl" "$target/usr/local/bin" ;;
-  *' unmount '*) for target; do :; done; rm -rf "$target/usr" ;;
+    "ctr": """case "$2 $3 $4" in
+  'k8s.io images export')
+    scratch=$(mktemp -d)
+    mkdir -p "$scratch/layer/usr/local/bin" "$scratch/archive/blobs/sha256"
+    cp "$ROOT/bin/etcdutl" "$scratch/layer/usr/local/bin"
+    tar -c -z -C "$scratch/layer" -f "$scratch/archive/blobs/sha256/aa" ${DOT:-}usr
+    echo '{}' >"$scratch/archive/blobs/sha256/bb"
+    [ -z "${WITHOUT:-}" ] || rm "$scratch/archive/blobs/sha256/aa"
+    tar -c -C "$scratch/archive" -f "$5" .
+    rm -rf "$scratch"
+    ;;
 esac
 """,
     "etcdutl": """case "$1 $2" in
@@ -158,7 +166,14 @@ def test_the_control_plane_is_replaced_by_that_of_the_copy(host: FakeHost) -> No
 
 @pytest.mark.parametrize(
     "environment",
-    [{"DAMAGED": "1"}, {"UNRESTORED": "1"}, {"FAIL": "ctr -n"}, {"FAIL": "kubeadm config"}, {"FAIL": "systemctl start"}],
+    [
+        {"DAMAGED": "1"},
+        {"UNRESTORED": "1"},
+        {"FAIL": "ctr -n"},
+        {"WITHOUT": "etcdutl"},
+        {"FAIL": "kubeadm config"},
+        {"FAIL": "systemctl start"},
+    ],
     ids=str,
 )
 def test_a_failure_before_the_data_is_restored_leaves_the_control_plane_as_it_is(host: FakeHost, environment: dict[str, str]) -> None:
@@ -169,6 +184,13 @@ def test_a_failure_before_the_data_is_restored_leaves_the_control_plane_as_it_is
     assert done.returncode != 0
     assert host.content("var/lib/etcd", "etc/kubernetes", "var/lib/sixstack") == before
     assert "kubeadm reset" not in host.log
+
+
+def test_a_layer_may_name_its_files_from_a_dot(host: FakeHost) -> None:
+    """Each builder of images does it its own way."""
+    host.receive()
+    done = host.restore(DOT="./")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_an_unfinished_restore_is_continued_by_a_restore_only(host: FakeHost) -> None:
