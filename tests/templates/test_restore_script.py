@@ -8,13 +8,14 @@ import os
 import subprocess
 import tarfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from cluster.plan import values
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.pod_networks.plugins import leftover_values
 from tasks.restore_control_plane import packed
 from templates import render
 from tests.cluster.plan.test_create import SPEC
@@ -28,6 +29,7 @@ echo "${0##*/} $*" >>"$LOG"
 [ "${FAIL:-}" != "${0##*/} $1" ] || exit 1
 """
 PROGRAMS = {
+    "ip": "",
     "systemctl": "",
     "kubectl": "",
     "timeout": 'shift; exec "$@"\n',
@@ -77,34 +79,23 @@ class FakeHost:
         file.chmod(mode)
         return file
 
-    def run(
-        self, template: str, *, data: bytes = b"", run: str = "run-1", spec: ClusterSpec = SPEC, **environment: str
-    ) -> subprocess.CompletedProcess[bytes]:
+    def run(self, template: str, *, data: bytes = b"", run: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
         """Run a script of the restore."""
-        step = {**values.restore_values(SPEC, SOURCE), "cluster": spec.name, "run": run, "size": len(SNAPSHOT), "kib": 1}
+        step = {**values.restore_values(SPEC, SOURCE), "run": run, "size": len(SNAPSHOT), "kib": 1}
         text = render(template, **step).replace("PATH=/usr/local/sbin:", f"PATH={self.root}/bin:/usr/local/sbin:")
-        for folder in (
-            "/var/lib/sixstack",
-            "/var/lib/etcd",
-            "/etc/kubernetes",
-            "/var/lib/cni",
-            "/etc/cni",
-            "/run/flannel",
-            "/run/calico",
-            "/var/lib/calico",
-        ):
+        for folder in ("/var/lib/sixstack", "/var/lib/etcd", "/etc/kubernetes", "/var/lib/cni", *leftover_values()["node_paths"]):
             text = text.replace(folder, f"{self.root}{folder}")
         self.write("step/kubernetes.tar", packed(FILES))
         settings = {"LOG": f"{self.root}/log", "ROOT": str(self.root), "SIXSTACK_STEP_DIR": f"{self.root}/step", **environment}
         return subprocess.run(["sh", "-c", text], input=data, capture_output=True, env={**os.environ, **settings}, timeout=60, check=False)
 
-    def receive(self, data: bytes = SNAPSHOT, **options: str) -> subprocess.CompletedProcess[bytes]:
+    def receive(self, data: bytes = SNAPSHOT, *, run: str = "run-1") -> subprocess.CompletedProcess[bytes]:
         """Send the snapshot."""
-        return self.run("host/receive-snapshot.sh.j2", data=data, **options)
+        return self.run("host/receive-snapshot.sh.j2", data=data, run=run, environment={})
 
-    def restore(self, **options: str) -> subprocess.CompletedProcess[bytes]:
+    def restore(self, *, run: str = "run-1", **environment: str) -> subprocess.CompletedProcess[bytes]:
         """Restore the control plane."""
-        return self.run("host/restore.sh.j2", **options)
+        return self.run("host/restore.sh.j2", run=run, environment=environment)
 
     @property
     def log(self) -> str:
