@@ -11,7 +11,7 @@ MOST_LINES = 100  # of the report; all are in the record
 # Kubernetes writes these by itself all the time, and again after a restore
 _OWN = ("events/", "leases/", "masterleases/", "peerserverleases/", "ranges/", "events.k8s.io/")
 # A change of these is the status of something else.
-_STATUS = (NODES, "services/endpoints/", "endpointslices/", "csinodes/")
+_STATUS = (NODES, "pods/", "services/endpoints/", "endpointslices/", "csinodes/")
 _FOLDERS = {"services/specs": "services", "services/endpoints": "endpoints", "minions": "nodes"}
 
 

@@ -149,9 +149,11 @@ def test_a_cluster_is_restored_with_its_workload_and_its_addresses(made: MadeClu
     for secret in (identity, SECRET):
         assert secret not in logs + records + run + printed
 
-    # the cluster is as its file says
-    plan = made.place.sixstack("plan", made.file, "--output", "json")
-    assert json.loads(plan.stdout)["steps"] == [], plan.stdout
+    # the cluster is as its file says, once kubelet has started the pods of CoreDNS again
+    deadline = time.monotonic() + 60
+    while (steps := json.loads(made.place.sixstack("plan", made.file, "--output", "json").stdout)["steps"]) != []:
+        assert {step["kind"] for step in steps} <= {"wait-dns", "wait-ready", "verify-network"}, steps
+        assert time.monotonic() < deadline, steps
     made.kubectl(
         "delete",
         "deployment/kept",

@@ -8,14 +8,14 @@ import os
 import subprocess
 import tarfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cluster.plan import values
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.pod_networks.plugins import leftover_values
 from tasks.restore_control_plane import packed
 from templates import render
 from tests.cluster.plan.test_create import SPEC
@@ -29,6 +29,7 @@ echo "${0##*/} $*" >>"$LOG"
 [ "${FAIL:-}" != "${0##*/} $1" ] || exit 1
 """
 PROGRAMS = {
+    "ip": "",
     "systemctl": "",
     "kubectl": "",
     "timeout": 'shift; exec "$@"\n',
@@ -38,9 +39,17 @@ PROGRAMS = {
     echo api >"$ROOT/etc/kubernetes/manifests/kube-apiserver.yaml" ;;
 esac
 """,
-    "ctr": """case "$*" in
-  *' mount '*) for target; do :; done; mkdir -p "$target/usr/local/bin"; cp "$ROOT/bin/etcdutl" "$target/usr/local/bin" ;;
-  *' unmount '*) for target; do :; done; rm -rf "$target/usr" ;;
+    "ctr": """case "$2 $3 $4" in
+  'k8s.io images export')
+    scratch=$(mktemp -d)
+    mkdir -p "$scratch/layer/usr/local/bin" "$scratch/archive/blobs/sha256"
+    cp "$ROOT/bin/etcdutl" "$scratch/layer/usr/local/bin"
+    tar -c -z -C "$scratch/layer" -f "$scratch/archive/blobs/sha256/aa" ${DOT:-}usr
+    echo '{}' >"$scratch/archive/blobs/sha256/bb"
+    [ -z "${WITHOUT:-}" ] || rm "$scratch/archive/blobs/sha256/aa"
+    tar -c -C "$scratch/archive" -f "$5" .
+    rm -rf "$scratch"
+    ;;
 esac
 """,
     "etcdutl": """case "$1 $2" in
@@ -70,34 +79,23 @@ class FakeHost:
         file.chmod(mode)
         return file
 
-    def run(
-        self, template: str, *, data: bytes = b"", run: str = "run-1", spec: ClusterSpec = SPEC, **environment: str
-    ) -> subprocess.CompletedProcess[bytes]:
+    def run(self, template: str, *, data: bytes = b"", run: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
         """Run a script of the restore."""
-        step = {**values.restore_values(SPEC, SOURCE), "cluster": spec.name, "run": run, "size": len(SNAPSHOT), "kib": 1}
+        step = {**values.restore_values(SPEC, SOURCE), "run": run, "size": len(SNAPSHOT), "kib": 1}
         text = render(template, **step).replace("PATH=/usr/local/sbin:", f"PATH={self.root}/bin:/usr/local/sbin:")
-        for folder in (
-            "/var/lib/sixstack",
-            "/var/lib/etcd",
-            "/etc/kubernetes",
-            "/var/lib/cni",
-            "/etc/cni",
-            "/run/flannel",
-            "/run/calico",
-            "/var/lib/calico",
-        ):
+        for folder in ("/var/lib/sixstack", "/var/lib/etcd", "/etc/kubernetes", "/var/lib/cni", *leftover_values()["node_paths"]):
             text = text.replace(folder, f"{self.root}{folder}")
         self.write("step/kubernetes.tar", packed(FILES))
         settings = {"LOG": f"{self.root}/log", "ROOT": str(self.root), "SIXSTACK_STEP_DIR": f"{self.root}/step", **environment}
         return subprocess.run(["sh", "-c", text], input=data, capture_output=True, env={**os.environ, **settings}, timeout=60, check=False)
 
-    def receive(self, data: bytes = SNAPSHOT, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    def receive(self, data: bytes = SNAPSHOT, *, run: str = "run-1") -> subprocess.CompletedProcess[bytes]:
         """Send the snapshot."""
-        return self.run("host/receive-snapshot.sh.j2", data=data, **options)
+        return self.run("host/receive-snapshot.sh.j2", data=data, run=run, environment={})
 
-    def restore(self, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    def restore(self, *, run: str = "run-1", **environment: str) -> subprocess.CompletedProcess[bytes]:
         """Restore the control plane."""
-        return self.run("host/restore.sh.j2", **options)
+        return self.run("host/restore.sh.j2", run=run, environment=environment)
 
     @property
     def log(self) -> str:
@@ -159,7 +157,14 @@ def test_the_control_plane_is_replaced_by_that_of_the_copy(host: FakeHost) -> No
 
 @pytest.mark.parametrize(
     "environment",
-    [{"DAMAGED": "1"}, {"UNRESTORED": "1"}, {"FAIL": "ctr -n"}, {"FAIL": "kubeadm config"}, {"FAIL": "systemctl start"}],
+    [
+        {"DAMAGED": "1"},
+        {"UNRESTORED": "1"},
+        {"FAIL": "ctr -n"},
+        {"WITHOUT": "etcdutl"},
+        {"FAIL": "kubeadm config"},
+        {"FAIL": "systemctl start"},
+    ],
     ids=str,
 )
 def test_a_failure_before_the_data_is_restored_leaves_the_control_plane_as_it_is(host: FakeHost, environment: dict[str, str]) -> None:
@@ -170,6 +175,13 @@ def test_a_failure_before_the_data_is_restored_leaves_the_control_plane_as_it_is
     assert done.returncode != 0
     assert host.content("var/lib/etcd", "etc/kubernetes", "var/lib/sixstack") == before
     assert "kubeadm reset" not in host.log
+
+
+def test_a_layer_may_name_its_files_from_a_dot(host: FakeHost) -> None:
+    """Each builder of images does it its own way."""
+    host.receive()
+    done = host.restore(DOT="./")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_an_unfinished_restore_is_continued_by_a_restore_only(host: FakeHost) -> None:

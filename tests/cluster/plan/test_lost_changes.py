@@ -53,9 +53,9 @@ def test_created_changed_and_deleted_objects_are_named_by_resource_and_name() ->
 
 def test_what_kubernetes_writes_by_itself_is_not_reported() -> None:
     """Heartbeats, leases, events; a Node that was added is."""
-    then = keys("leases/kube-node-lease/a", "minions/a", "services/endpoints/default/web", "events/default/x.1")
+    then = keys("leases/kube-node-lease/a", "minions/a", "pods/default/x", "services/endpoints/default/web", "events/default/x.1")
     now = {
-        **keys("leases/kube-node-lease/a", "minions/a", "services/endpoints/default/web", modified=9),
+        **keys("leases/kube-node-lease/a", "minions/a", "pods/default/x", "services/endpoints/default/web", modified=9),
         **keys("events/default/x.2", "masterleases/10.0.0.1"),
     }
     assert lost_changes(now, then).lines == ["nothing in the cluster is newer than the copy"]
@@ -63,8 +63,8 @@ def test_what_kubernetes_writes_by_itself_is_not_reported() -> None:
 
 def test_an_object_that_was_created_again_changed() -> None:
     """It has the same key."""
-    then, now = keys("pods/default/x"), {"pods/default/x": KeyRevisions(7, 7)}
-    assert lost_changes(now, then).changed == ("pods default/x",)
+    then, now = keys("configmaps/default/x"), {"configmaps/default/x": KeyRevisions(7, 7)}
+    assert lost_changes(now, then).changed == ("configmaps default/x",)
 
 
 def test_a_long_report_names_the_first_objects_and_the_number_of_the_others() -> None:

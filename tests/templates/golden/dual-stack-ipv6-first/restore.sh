@@ -23,7 +23,6 @@ fi
 work=$state/restore
 config=''
 remove_work() {
-  if [ -e "$work/image" ]; then ctr -n k8s.io images unmount --rm "$work/image" >/dev/null 2>&1 || umount "$work/image" 2>/dev/null || true; fi
   rm -rf "$work"
   if [ -n "$config" ]; then rm -f "$config"; fi
 }
@@ -64,11 +63,16 @@ kind: "KubeProxyConfiguration"
 "clusterCIDR": "fd44::/56,10.244.0.0/16"
 "bindAddress": "::"' >"$config"
 
-# --- the snapshot, with etcdutl of the image that will run it
+# --- the snapshot, with etcdutl of the image that will run it. It is read from the image's layers: `ctr images mount` fails in containerd 2.2.
 image=$(kubeadm config images list --config "$config" 2>/dev/null | grep '/etcd:')
+ctr -n k8s.io images export "$work/image.tar" "$image"
 mkdir "$work/image"
-ctr -n k8s.io images mount "$image" "$work/image" >/dev/null
-etcdutl="$work/image/usr/local/bin/etcdutl"
+tar -x -C "$work/image" -f "$work/image.tar"
+for blob in "$work"/image/blobs/sha256/*; do
+  # some blobs are no layers, and most layers do not have it
+  tar -x -C "$work/image" --wildcards --no-anchored -f "$blob" usr/local/bin/etcdutl 2>/dev/null || true
+done
+etcdutl=$work/image/usr/local/bin/etcdutl
 if ! [ -x "$etcdutl" ]; then missing "the image $image has no etcdutl"; fi
 status=$("$etcdutl" snapshot status "$work/snapshot.db" --write-out=json)
 revision=$(printf '%s\n' "$status" | sed -n 's/.*"revision": *\([0-9]\{1,\}\).*/\1/p')
@@ -80,9 +84,7 @@ echo "the snapshot has revision $revision; the restored data begins at $((revisi
 "$etcdutl" snapshot restore "$work/snapshot.db" --data-dir "$work/etcd" --name sixfirst-1 \
   --initial-cluster 'sixfirst-1=https://[fd66::11]:2380' --initial-advertise-peer-urls 'https://[fd66::11]:2380' \
   --bump-revision "$bump" --mark-compacted
-rm -f "$work/snapshot.db"
-ctr -n k8s.io images unmount --rm "$work/image" >/dev/null
-rmdir "$work/image" 2>/dev/null || true
+rm -rf "$work/snapshot.db" "$work/image" "$work/image.tar"
 
 # --- from here on, the control plane is unfinished
 echo 20261126T020000000000Z.cp-1 >"$state/restoring"
