@@ -98,6 +98,7 @@ def test_a_backup_is_verified_and_listed(made: MadeCluster) -> None:
     assert copy["name"] in table
 
 
+@pytest.mark.long  # not yet proven on the lab
 def test_a_cluster_is_restored_with_its_workload_and_its_addresses(made: MadeCluster) -> None:
     """Objects, ClusterIPs of each family, Secrets and Nodes are as at the time of the copy. What was newer is reported and gone."""
     before = workload(made)
