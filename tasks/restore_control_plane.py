@@ -9,6 +9,9 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
+from blocks.artifact_bundle import ArtifactBundle
+from blocks.loading import load
+from bundle.image_file import read_from_image
 from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.plan.graph import PlannedStep
 from cluster.plan.restore import RESTORE_CONTROL_PLANE
@@ -56,7 +59,8 @@ def restore_control_plane(planned: PlannedStep, run: ClusterContext) -> None:
                     _send_snapshot(attempt, session, values, file)
                 elif is_restored(file.name):
                     files[file.name.removeprefix(_FOLDER)] = file.content()
-        inputs = {"kubernetes.tar": packed(files)}
+        etcdutl = read_from_image(load(ArtifactBundle, run.bundle).path, "etcd", "usr/local/bin/etcdutl")
+        inputs = {"kubernetes.tar": packed(files), "etcdutl": etcdutl}
         run_detached_script(attempt, session, run.cluster, "host/restore.sh.j2", values, LIMIT, inputs)
         close_api(run)  # the control plane has other keys
         attempt.change(f"control plane restored from {saved.name}")

@@ -75,7 +75,7 @@ def test_the_error_has_the_missing_file(folder: Path, tmp_path: Path) -> None:
     """A program, and an image."""
     with pytest.raises(EnvironmentFault, match="has no kubelet"):
         unpack(folder, "kubelet", tmp_path / "kubelet")
-    with pytest.raises(LookupError, match="has no image etcd"):
+    with pytest.raises(EnvironmentFault, match="has no image etcd"):
         unpack_from_image(folder, "etcd", "usr/local/bin/etcd", tmp_path / "etcd")
 
 

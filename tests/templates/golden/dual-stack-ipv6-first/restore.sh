@@ -13,7 +13,7 @@ if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
 # Replaces the control plane on this host by the one of a copy. The snapshot is in $state/restore; the input file kubernetes.tar has the
-# authorities and keys of the copy. Nothing of the present control plane is touched before etcd's data is restored beside it.
+# authorities and keys of the copy, the input file etcdutl is the program. Nothing of the present control plane is touched before etcd's data is restored beside it.
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
 export KUBECONFIG=/etc/kubernetes/admin.conf
 if [ -e "$state/initialized" ] && [ "$(cat "$state/restored" 2>/dev/null || true)" = run ]; then
@@ -63,17 +63,11 @@ kind: "KubeProxyConfiguration"
 "clusterCIDR": "fd44::/56,10.244.0.0/16"
 "bindAddress": "::"' >"$config"
 
-# --- the snapshot, with etcdutl of the image that will run it. It is read from the image's layers: `ctr images mount` fails in containerd 2.2.
-image=$(kubeadm config images list --config "$config" 2>/dev/null | grep '/etcd:')
-ctr -n k8s.io images export "$work/image.tar" "$image"
-mkdir "$work/image"
-tar -x -C "$work/image" -f "$work/image.tar"
-for blob in "$work"/image/blobs/sha256/*; do
-  # some blobs are no layers, and most layers do not have it
-  tar -x -C "$work/image" --wildcards --no-anchored -f "$blob" usr/local/bin/etcdutl 2>/dev/null || true
-done
-etcdutl=$work/image/usr/local/bin/etcdutl
-if ! [ -x "$etcdutl" ]; then missing "the image $image has no etcdutl"; fi
+# --- the snapshot, with the etcdutl that the input files have: the host cannot read the layers of an image (zstd), and `ctr images mount` fails in
+# containerd 2.2
+etcdutl=$work/etcdutl
+cp "$SIXSTACK_STEP_DIR/etcdutl" "$etcdutl"
+chmod 0700 "$etcdutl"
 status=$("$etcdutl" snapshot status "$work/snapshot.db" --write-out=json)
 revision=$(printf '%s\n' "$status" | sed -n 's/.*"revision": *\([0-9]\{1,\}\).*/\1/p')
 # Clients that watched the lost state must not find their revision again. Microseconds since 1970 are more than any revision that a cluster had,
@@ -84,7 +78,7 @@ echo "the snapshot has revision $revision; the restored data begins at $((revisi
 "$etcdutl" snapshot restore "$work/snapshot.db" --data-dir "$work/etcd" --name sixfirst-1 \
   --initial-cluster 'sixfirst-1=https://[fd66::11]:2380' --initial-advertise-peer-urls 'https://[fd66::11]:2380' \
   --bump-revision "$bump" --mark-compacted
-rm -rf "$work/snapshot.db" "$work/image" "$work/image.tar"
+rm -f "$work/snapshot.db" "$etcdutl"
 
 # --- from here on, the control plane is unfinished
 echo 20261126T020000000000Z.cp-1 >"$state/restoring"
