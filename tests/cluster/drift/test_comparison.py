@@ -186,7 +186,11 @@ CHANGES: dict[str, tuple[Change, str, Repair]] = {
         "hosts/b/schedulable",
         Repair.CREATE,
     ),
-    "forgotten endpoint": (lambda a: a.in_the_api(endpoints={"b": encode_endpoint(SPEC.host("b").ssh)}), "hosts/a/remembered-endpoint", Repair.CREATE),
+    "forgotten endpoint": (
+        lambda a: a.in_the_api(endpoints={"b": encode_endpoint(SPEC.host("b").ssh)}),
+        "hosts/a/remembered-endpoint",
+        Repair.CREATE,
+    ),
     "cordoned": (lambda a: a.node("b", unschedulable=True), "hosts/b/schedulable", Repair.OWNER),
     "another node": (
         lambda a: a.in_the_api(nodes=(*a.state.nodes, NodeState("c", ready=True))) if a.state else None,
