@@ -29,7 +29,8 @@ from tests.issued_certificates import Authority
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.server,
-    pytest.mark.parametrize("made", [MODES[1], pytest.param(MODES[3], marks=pytest.mark.long)], indirect=True, ids=str),
+    pytest.mark.long,
+    pytest.mark.parametrize("made", [MODES[1], MODES[3]], indirect=True, ids=str),
 ]
 
 AUTHORITIES = (f"{PKI}/ca.crt", f"{PKI}/etcd/ca.crt", f"{PKI}/front-proxy-ca.crt")
@@ -258,7 +259,6 @@ class TestCertificates:
         made.kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s", limit=80)
         assert "nothing to renew" in renewed(made)
 
-    @pytest.mark.long
     def test_the_commands_of_the_page_help_a_control_plane_whose_kubelet_has_an_expired_certificate(self, made: MadeCluster) -> None:
         """docs/how-to/certificates.md. A renewal warns, and does not replace the certificate of a kubelet."""
         seed = control_plane(made)

@@ -20,7 +20,8 @@ from tests.conftest import LAB, MODES, MadeCluster, run_id
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.server,
-    pytest.mark.parametrize("made", [*MODES[3:], pytest.param(MODES[1], marks=pytest.mark.long)], indirect=True, ids=str),
+    pytest.mark.long,
+    pytest.mark.parametrize("made", [MODES[3], MODES[1]], indirect=True, ids=str),
 ]
 
 SECRET = "canary-of-a-secret"
@@ -98,7 +99,6 @@ def test_a_backup_is_verified_and_listed(made: MadeCluster) -> None:
     assert copy["name"] in table
 
 
-@pytest.mark.long  # not yet proven on the lab
 def test_a_cluster_is_restored_with_its_workload_and_its_addresses(made: MadeCluster) -> None:
     """Objects, ClusterIPs of each family, Secrets and Nodes are as at the time of the copy. What was newer is reported and gone."""
     before = workload(made)
