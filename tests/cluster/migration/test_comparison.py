@@ -89,11 +89,16 @@ def test_what_a_run_does_not_apply_is_noted() -> None:
     assert [note for note in found.plan.notes if "extra_args.apiserver" in note]
 
 
+def test_another_version_is_refused_as_a_run_refuses_it() -> None:
+    """create-cluster does not upgrade."""
+    found = compare(read({}), read({"kubernetes_version": "1.36.4"}))
+    assert [(problem.code, problem.path) for problem in found.problems] == [("upgrade-needed", "kubernetes_version")]
+
+
 @pytest.mark.parametrize(
     ("changes", "at"),
     [
         ({"name": "other"}, "name"),
-        ({"kubernetes_version": "1.36.4"}, "kubernetes_version"),
         ({"control_plane": {"endpoint": "api.example.org"}}, "control_plane/endpoint"),
         ({"cni": {"kind": "none"}}, "cni/kind"),
         ({"hosts": hosts(addresses=["198.18.0.99", "fd66::99"])}, "hosts/b/addresses"),
