@@ -241,7 +241,7 @@ STATES = {
     ),
     "networkd-on-every-link": _state(
         r"printf '[Match]\nName=*\n[Network]\nDHCP=yes\n' >/etc/systemd/network/99-all.network",
-        "rm /etc/systemd/network/99-all.network /etc/systemd/network/05-pods.network",
+        "rm /etc/systemd/network/99-all.network /etc/systemd/network/05-pods.network; networkctl reload",
         "links-of-pods-managed",
         "/etc/systemd/network/99-all.network",
         remedy=r"printf '[Match]\nName=flannel* cni0 veth*\n[Link]\nUnmanaged=yes\n' >/etc/systemd/network/05-pods.network; networkctl reload",
