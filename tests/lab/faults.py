@@ -60,7 +60,10 @@ def busy_port(machine: Machine, port: int) -> Iterator[None]:
         yield
     finally:
         # a unit that failed, here because it was started too often, stays loaded until it is reset
-        _do(machine, f"systemctl stop {unit}.socket {unit}.service 2>/dev/null; systemctl reset-failed '{unit}.*' 2>/dev/null || true\n")
+        _do(
+            machine,
+            f"systemctl stop {unit}.socket {unit}.service 2>/dev/null || true\nsystemctl reset-failed '{unit}.*' 2>/dev/null || true\n",
+        )
 
 
 @contextmanager
