@@ -20,7 +20,7 @@ RESTART_LIMIT = timedelta(minutes=5)  # kubeadm's startup probe of a static pod 
 
 @step(RENEW_CERTIFICATES, "planned.subject")
 def renew_certificates(planned: PlannedStep, run: ClusterContext) -> None:
-    """Issue certificates of a control plane anew; a killed step is completed by its next attempt."""
+    """Replace certificates of a control plane. The next attempt completes a step that was killed."""
     with record_step(planned, run) as attempt:
         session = locked_session(run.host(planned.subject), run)
         run_detached_script(attempt, session, run.cluster, "host/renew-certificates.sh.j2", planned.values, LIMIT)

@@ -38,7 +38,7 @@ class ManagedCertificate:
 
     name: str  # of `kubeadm certs renew NAME`
     path: str
-    phase: str  # of `kubeadm init phase PHASE`, which issues it anew
+    phase: str  # of `kubeadm init phase PHASE`, which replaces it
     authority: str = AUTHORITY
     components: tuple[str, ...] = ()  # static pods that read the file at their start
     required: bool = True  # a control plane without it does not work

@@ -1,4 +1,4 @@
-"""The plan of renew-certificates: what expires within the limit is issued anew, and the static pods that read it are restarted one at a time.
+"""The plan of renew-certificates: certificates that expire within the limit are replaced, and the static pods that read them are restarted one after another.
 
 A certificate that was renewed is recognised by its term, a restart by the time of the process. So a run that was killed is completed by the next one.
 """

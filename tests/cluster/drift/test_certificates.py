@@ -54,7 +54,7 @@ def test_what_ends_soon_is_renewed_or_replaced_by_its_owner() -> None:
 
 
 def test_names_that_the_certificate_lacks_or_has_beside_are_one_difference() -> None:
-    """renew-certificates issues it anew."""
+    """renew-certificates replaces it."""
     names = (*api_server_names(SPEC, SPEC.host("a"))[1:], "old.example")
     found = control_plane(apiserver=certificate(names=names))
     assert differences(found) == {f"hosts/a/certificates{API_SERVER}/names": Repair.RENEW}

@@ -94,7 +94,7 @@ stop_writing() {
     rm -f -- "$1"
     rmdir --ignore-fail-on-non-empty "${1%/*}"
   fi
-  # from now on the file is the owner's: reset must not bring back an older copy, and the next change remembers it anew
+  # from now on the file is the owner's: reset must not bring back an older copy, and the next change remembers the new one
   if [ -e "$before/remembered" ]; then
     grep -vxF -- "$1" "$before/remembered" >"$before/remembered.new" || true
     mv "$before/remembered.new" "$before/remembered"

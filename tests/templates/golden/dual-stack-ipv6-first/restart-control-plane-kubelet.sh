@@ -12,7 +12,7 @@ owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
-# Starts the kubelet anew from its file.
+# Restarts the kubelet, which then runs from its new file.
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
 found=$(kubelet --version)
 if [ "${found#Kubernetes }" != v1.36.3 ]; then missing "kubelet v1.36.3: this host has ${found#Kubernetes }"; fi

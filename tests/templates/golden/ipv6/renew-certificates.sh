@@ -12,7 +12,7 @@ owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
-# Issues certificates of this control plane anew. kubeadm works on a copy of /etc/kubernetes, which only it sees there. Then each new file replaces
+# Replaces certificates of this control plane. kubeadm works on a copy of /etc/kubernetes, which only it sees there. Then each new file replaces
 # the old one. A script that is killed before the copy is complete has changed nothing; after that, the next run puts the same files in place.
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
 staged=$state/renewal

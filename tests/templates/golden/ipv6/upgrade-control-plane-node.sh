@@ -12,7 +12,7 @@ owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
-# Runs on a drained host that has the files of the new version, except the kubelet: containerd starts anew from its file, and kubeadm writes
+# Runs on a drained host that has the files of the new version, except the kubelet: containerd is restarted from its new file, and kubeadm writes
 # the kubelet's settings of the new version. The running kubelet keeps its own. A second run changes nothing.
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
 if ! [ -e /etc/kubernetes/kubelet.conf ]; then refuse "this host is no member of cluster $cluster: /etc/kubernetes/kubelet.conf is missing"; fi
