@@ -7,15 +7,15 @@ from prefect import flow
 from cluster.plan.backup import backup_problems, hosts_to_back_up, plan_backup
 from cluster.plan.outcome import backup_summary
 from cluster.vocabulary.copies import CopyReason
-from cluster.vocabulary.errors import CannotApply, ClusterError
+from cluster.vocabulary.errors import CannotApply
 from cluster.vocabulary.spec import ClusterSpec
-from runs.artifacts import plan_artifact, summary_artifact
+from runs.artifacts import plan_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.conclusion import conclude
 from runs.context import spec_context
 from runs.copies import backup_store_problems
 from runs.executor import execute
 from runs.given_cluster import given_cluster
-from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
@@ -41,7 +41,4 @@ def backup_cluster(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None:
         plan = plan_backup(spec, facts)
         plan_artifact(run, plan)
         text, succeeded = backup_summary(spec, plan, execute(plan, TASKS, spec_context(run, spec)))
-        summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
-        report_progress(run, text)
+        conclude(run, text, succeeded=succeeded)

@@ -6,16 +6,15 @@ from prefect import flow
 
 from cluster.plan.delete import delete_problems, plan_delete
 from cluster.plan.outcome import delete_summary
-from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec
-from runs.artifacts import plan_artifact, summary_artifact
+from runs.artifacts import plan_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.conclusion import conclude
 from runs.confirmation import require_confirmation
 from runs.context import spec_context
 from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
-from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
@@ -50,7 +49,4 @@ def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int =
             plan = plan_delete(spec, facts, copies)
             plan_artifact(run, plan)
             text, succeeded = delete_summary(spec, plan, execute(plan, TASKS, spec_context(run, spec)))
-        summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
-        report_progress(run, text)
+        conclude(run, text, succeeded=succeeded)

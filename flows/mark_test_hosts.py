@@ -5,15 +5,14 @@ from __future__ import annotations
 from prefect import flow
 
 from cluster.plan.test_hosts import plan_test_hosts, test_hosts_summary
-from cluster.vocabulary.errors import CannotApply, ClusterError
+from cluster.vocabulary.errors import CannotApply
 from cluster.vocabulary.spec import ClusterSpec
-from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.conclusion import conclude
 from runs.confirmation import require_confirmation
 from runs.context import spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
-from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
@@ -46,7 +45,4 @@ def mark_test_hosts(cluster: str | ClusterSpec, confirm: str, undo: bool = False
             raise CannotApply(uninspected)
         plan = plan_test_hosts(spec, facts, undo=undo)
         text, succeeded = test_hosts_summary(spec, plan, execute(plan, TASKS, spec_context(run, spec)), undo=undo)
-        summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
-        report_progress(run, text)
+        conclude(run, text, succeeded=succeeded)

@@ -6,14 +6,12 @@ from prefect import flow
 
 from cluster.plan.outcome import removal_summary
 from cluster.plan.remove import read_removal_parameters
-from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec
-from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.conclusion import conclude
 from runs.context import spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
-from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.plan_removal import find_members, plan_workers_removal
@@ -54,7 +52,4 @@ def remove_workers(
         whole = spec.model_copy(update={"hosts": (*spec.hosts, *(host for host in found if host.name not in listed))})
         plan = plan_workers_removal(whole, names, members, facts, uninspected, settings, of_file)
         text, succeeded = removal_summary(plan, names, execute(plan, TASKS, spec_context(run, whole)))
-        summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
-        report_progress(run, text)
+        conclude(run, text, succeeded=succeeded)

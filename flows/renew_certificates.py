@@ -1,4 +1,4 @@
-"""Flow renew-certificates: issue what expires soon anew, restart what reads it one at a time, and save the new kubeconfig."""
+"""Flow renew-certificates: replace certificates that expire soon, restart the components that read them one after another, and save the new kubeconfig."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from prefect import flow
 
 from cluster.plan.outcome import renewal_summary
 from cluster.plan.renewal_parameters import read_renewal_settings
-from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec
-from runs.artifacts import summary_artifact
 from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
+from runs.conclusion import conclude
 from runs.context import cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
-from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.inspect_certificates import inspect_all_certificates
 from tasks.inspect_host import inspect_hosts
@@ -55,10 +53,7 @@ def renew_certificates(
         resolved, plan = plan_renewal(spec, Inspected(facts, certificates, blocking), settings, run, without_copy=without_copy)
         outcomes = execute(plan, TASKS, cluster_context(run, resolved)) if not plan.empty else {}
         text, succeeded = renewal_summary(resolved, plan, outcomes)
-        summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
-        report_progress(run, text)
+        conclude(run, text, succeeded=succeeded)
         if not plan.empty:
             certificates, unread = inspect_all_certificates(spec.hosts, run)
         report_certificates(run, spec, certificates, unread, settings.within)

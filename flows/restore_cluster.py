@@ -8,15 +8,13 @@ from cluster.plan.create import INIT_CONTROL_PLANE, JOIN_WORKER
 from cluster.plan.delete import RESET_HOST
 from cluster.plan.outcome import restore_summary
 from cluster.plan.restore import RESTORE_CONTROL_PLANE
-from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec
-from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.conclusion import conclude
 from runs.confirmation import require_confirmation
 from runs.context import cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
-from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.plan_restore import plan_restoration
@@ -59,7 +57,4 @@ def restore_cluster(
         resolved, plan, lost = plan_restoration(spec, checked, source, facts, uninspected, run, without_copy=without_copy, verify=verify)
         outcomes = execute(plan, TASKS, cluster_context(run, resolved))
         text, succeeded = restore_summary(resolved, checked, plan, outcomes, lost)
-        summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
-        report_progress(run, text)
+        conclude(run, text, succeeded=succeeded)

@@ -8,14 +8,13 @@ from cluster.retests.order import plan_retests
 from cluster.retests.outcome import retests_summary
 from cluster.retests.parameters import read_retest_settings
 from cluster.retests.records import RETEST_CLUSTER, RETESTS
-from cluster.vocabulary.errors import ClusterError
 from flows.retest_cluster import record_skipped, retest_cluster, stop_retests
-from runs.artifacts import plan_artifact, summary_artifact
+from runs.artifacts import plan_artifact
 from runs.cluster_run import run_context
 from runs.cluster_slot import exclusive_run
+from runs.conclusion import conclude
 from runs.executor import execute
 from runs.overview import publish_overview
-from runs.progress import report_progress
 from runs.retest_history import publish_history
 from tasks.start_retests import start_retests
 
@@ -53,7 +52,4 @@ def retest_clusters(
         text, succeeded = retests_summary(plan, outcomes)
         publish_history(run)
         publish_overview()
-        summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
-        report_progress(run, text)
+        conclude(run, text, succeeded=succeeded)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from prefect import flow
 
 from cluster.plan.host_network import host_network_summary, plan_host_network, restored_summary
-from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec
-from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.conclusion import conclude
 from runs.context import saved_cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
-from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.check_host_network import check_host_network
 from tasks.table import TASKS
@@ -57,7 +55,4 @@ def set_platform_host_network(
             # all or none: restore the Deployments that this run has changed
             back = plan_host_network(run.cluster, changed, available_seconds, undo=True, reason="another Deployment failed")
             text += restored_summary(back, execute(back, TASKS, saved))
-        summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
-        report_progress(run, text)
+        conclude(run, text, succeeded=succeeded)

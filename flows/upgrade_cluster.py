@@ -15,12 +15,12 @@ from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec, Host
 from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.conclusion import conclude
 from runs.context import SpecContext, cluster_context, spec_context
 from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.host_states import host_states
-from runs.progress import report_progress
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.plan_upgrade import CannotUpgrade, plan_cluster_upgrade
@@ -64,10 +64,7 @@ def upgrade_cluster(
         on_cluster = cluster_context(run, resolved)
         outcomes = execute(plan, TASKS, on_cluster)
         text, succeeded = upgrade_summary(spec, plan, outcomes, host_states(failed_hosts(spec, plan, outcomes), on_cluster))
-        summary_artifact(run, text)
-        if not succeeded:
-            raise ClusterError(text)
-        report_progress(run, text)
+        conclude(run, text, succeeded=succeeded)
 
 
 def _resume(run: SpecContext, hosts: Sequence[Host]) -> None:

@@ -7,16 +7,17 @@ from typing import Any
 
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
-from kube.client import ApiRefused, Document, KubeApi
+from kube.client import Document, KubeApi
+from kube.conflicts import retry_conflicts
 
 _PATH = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config"
 _KEY = "ClusterConfiguration"
-_ATTEMPTS = 5
 
 
 def set_certificate_names(api: KubeApi, names: Sequence[str]) -> bool:
     """Set certSANs in the ConfigMap kubeadm-config; False when they are the same already. Other settings stay as they are."""
-    for _ in range(_ATTEMPTS):
+
+    def change() -> bool:
         config_map = api.find(_PATH)
         if config_map is None:
             raise ClusterError(
@@ -25,14 +26,10 @@ def set_certificate_names(api: KubeApi, names: Sequence[str]) -> bool:
         patch = names_patch(config_map, names)
         if patch is None:
             return False
-        try:
-            api.merge(_PATH, patch)
-        except ApiRefused as refusal:
-            if refusal.status != 409:
-                raise
-            continue  # somebody else changed it
+        api.merge(_PATH, patch)
         return True
-    raise ClusterError("the ConfigMap kube-system/kubeadm-config is changed again and again by another client")
+
+    return retry_conflicts(change, ClusterError("the ConfigMap kube-system/kubeadm-config is changed again and again by another client"))
 
 
 def names_patch(config_map: Document, names: Sequence[str]) -> Document | None:

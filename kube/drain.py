@@ -16,6 +16,7 @@ from typing import Any
 from cluster.vocabulary.errors import ApiUnavailable, CannotApply, ClusterError
 from cluster.vocabulary.problems import Problem
 from kube.client import ApiRefused, Document, KubeApi, segment
+from kube.conflicts import retry_conflicts
 from kube.wait import NODES
 
 # annotation of a node that sixstack cordoned: a node that its owner cordoned stays cordoned
@@ -201,7 +202,8 @@ class _Drain:
 
 def _set_schedulable(api: KubeApi, node: str, *, schedulable: bool) -> bool:
     path = f"{NODES}/{segment(node)}"
-    for _ in range(5):
+
+    def change() -> bool:
         found = api.find(path)
         if found is None:
             return False
@@ -211,14 +213,11 @@ def _set_schedulable(api: KubeApi, node: str, *, schedulable: bool) -> bool:
             return False
         # with the resource version, a change by someone else at the same time is a conflict
         metadata = {"resourceVersion": found["metadata"]["resourceVersion"], "annotations": {CORDONED: None if schedulable else "true"}}
-        try:
-            api.merge(path, {"metadata": metadata, "spec": {"unschedulable": None if schedulable else True}})
-        except ApiRefused as refusal:
-            if refusal.status != 409:
-                raise
-        else:
-            return True
-    raise ApiUnavailable(f"node {node} was changed by another program during each of 5 attempts to {'un' if schedulable else ''}cordon it")
+        api.merge(path, {"metadata": metadata, "spec": {"unschedulable": None if schedulable else True}})
+        return True
+
+    doing = f"{'un' if schedulable else ''}cordon"
+    return retry_conflicts(change, ApiUnavailable(f"node {node} was changed by another program during each of 5 attempts to {doing} it"))
 
 
 def _pods(api: KubeApi, node: str) -> dict[str, Document]:

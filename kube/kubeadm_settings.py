@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cluster.vocabulary.errors import ApiUnavailable
-from kube.client import ApiRefused, KubeApi
+from kube.client import KubeApi
+from kube.conflicts import retry_conflicts
 
 _CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
 # document -> ConfigMap and key
@@ -22,15 +23,13 @@ def write_settings(api: KubeApi, name: str, document: Mapping[str, Any]) -> bool
     """Replace a document; False when it has this content already. JSON is YAML: kubeadm writes it as YAML again."""
     config_map, key = PLACES[name]
     path, text = f"{_CONFIG_MAPS}/{config_map}", json.dumps(document, indent=2, sort_keys=True) + "\n"
-    for _ in range(5):
+
+    def change() -> bool:
         found = api.get(path)
         if found["data"].get(key) == text:
             return False
-        try:
-            api.merge(path, {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}, "data": {key: text}})
-        except ApiRefused as refusal:
-            if refusal.status != 409:
-                raise
-        else:
-            return True
-    raise ApiUnavailable(f"ConfigMap {config_map} was changed by another program during each of 5 attempts to write it")
+        api.merge(path, {"metadata": {"resourceVersion": found["metadata"]["resourceVersion"]}, "data": {key: text}})
+        return True
+
+    error = ApiUnavailable(f"ConfigMap {config_map} was changed by another program during each of 5 attempts to write it")
+    return retry_conflicts(change, error)

@@ -11,7 +11,8 @@ from cluster.vocabulary.errors import ApiUnavailable, ClusterError
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.labels import selector_for
 from cluster.vocabulary.spec import Taint
-from kube.client import STRATEGIC_PATCH, ApiRefused, Document, KubeApi, segment
+from kube.client import STRATEGIC_PATCH, Document, KubeApi, segment
+from kube.conflicts import retry_conflicts
 from kube.wait import NODES, wait_until
 
 # the label and taint keys that sixstack set, as JSON: only these are ever removed
@@ -26,22 +27,19 @@ def label_node(
     Keys that sixstack set earlier and that are no longer in the spec are removed. Other keys stay. Raises ClusterError when the node does not
     appear within `limit`, because kubeadm join may end before kubelet has registered its node.
     """
-    for _ in range(5):
+
+    def change() -> tuple[str, ...] | None:
         node = api.find(f"{NODES}/{segment(name)}")
         if node is None:
             _wait_registered(api, name, limit)
-            continue
+            return None
         patch, changes = node_patch(node, labels, taints)
         if not patch:
             return ()
-        try:
-            api.merge(f"{NODES}/{segment(name)}", patch)
-        except ApiRefused as refusal:
-            if refusal.status != 409:
-                raise
-        else:
-            return changes
-    raise ApiUnavailable(f"node {name} was changed by another program during each of 5 attempts to label it")
+        api.merge(f"{NODES}/{segment(name)}", patch)
+        return changes
+
+    return retry_conflicts(change, ApiUnavailable(f"node {name} was changed by another program during each of 5 attempts to label it"))
 
 
 def expect_rejoin(api: KubeApi, name: str) -> None:

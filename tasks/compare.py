@@ -25,10 +25,8 @@ from cluster.plan.existing import observed_cluster
 from cluster.plan.expiry import CertificateCheck
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_settings
-from cluster.plan.resolution import resolve_partly, resolved_problems
+from cluster.plan.resolution import resolve_partly
 from cluster.plan.values import static_pod_values
-from cluster.rules.on_facts import check_facts
-from cluster.rules.versions import bundle_problems
 from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.problems import Problem, errors_in
 from cluster.vocabulary.records import StepRecord
@@ -44,7 +42,7 @@ from runs.context import RunContext, cluster_context
 from runs.progress import report_progress
 from runs.scripts import run_script
 from runs.sessions import session
-from tasks.plan import kubeconfig_saved, runs_api, wanted_files
+from tasks.plan import kubeconfig_saved, problems_on_hosts, runs_api, wanted_files
 
 LIMIT = timedelta(minutes=1)
 DRIFT_EVENT = "sixstack.drift.found"
@@ -106,11 +104,6 @@ def _report(spec: ClusterSpec, found: Inspection, check: CertificateCheck, run: 
         digest = state.cni_digest
     existing = observed_cluster(resolved, facts, state)
     immutable = immutable_settings(resolved, existing)
-    refusals = (
-        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size),
-        *resolved_problems(spec, facts),
-        *bundle_problems(spec, manifest.kubernetes_version),
-    )
     inspected = Inspected(
         spec=resolved,
         facts=facts,
@@ -118,7 +111,7 @@ def _report(spec: ClusterSpec, found: Inspection, check: CertificateCheck, run: 
         plan=_plan(resolved, facts, manifest, state, digest),
         state=state,
         immutable=immutable,
-        refusals=errors_in(refusals),
+        refusals=errors_in(problems_on_hosts(spec, facts, manifest)),
         settings=found.settings,
         static_pods=_static_pods(resolved, facts, existing.version, run, attempt, uninspected),
         bundled=_versions(manifest),

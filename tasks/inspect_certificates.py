@@ -11,9 +11,8 @@ from cluster.vocabulary.spec import Host
 from hosts.facts import gather_certificates
 from runs.attempts import record_attempt, step
 from runs.context import RunContext
-from runs.outcomes import outcome_of
 from runs.sessions import session
-from tasks.inspect_host import inspection_problem
+from tasks.inspect_host import inspected
 
 
 class CertificateInspection(StepRecord):
@@ -34,7 +33,4 @@ def inspect_certificates(host: Host, run: RunContext) -> HostCertificates:
 
 def inspect_all_certificates(hosts: Sequence[Host], run: RunContext) -> tuple[dict[str, HostCertificates], tuple[Problem, ...]]:
     """The certificates of every host that could be inspected, by name, and a problem for each other host. All hosts at the same time."""
-    futures = {host.name: inspect_certificates.submit(host, run) for host in hosts}
-    outcomes = {name: outcome_of(future) for name, future in futures.items()}
-    found = {name: outcome.result for name, outcome in outcomes.items() if outcome.succeeded}
-    return found, tuple(inspection_problem(name, outcome.error) for name, outcome in outcomes.items() if outcome.error is not None)
+    return inspected({host.name: inspect_certificates.submit(host, run) for host in hosts})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from typing import TypeVar
+
+from prefect.futures import PrefectFuture
 
 from cluster.facts.host_facts import HostFacts
 from cluster.vocabulary.errors import HostError, HostUnreachable
@@ -18,6 +21,7 @@ from runs.outcomes import outcome_of
 from runs.progress import report_progress
 from runs.sessions import session
 
+T = TypeVar("T")
 _AWAIT_LIMIT = timedelta(minutes=6)  # more than a reset takes
 
 
@@ -54,10 +58,14 @@ def inspect_hosts(
     `retries`: 0 for hosts that are expected not to answer.
     """
     task = inspect_host if retries is None else inspect_host.with_options(retries=retries)
-    futures = {host.name: task.submit(host, run, awaited) for host in hosts}
-    found = {name: outcome_of(future) for name, future in futures.items()}
-    facts = {name: outcome.result for name, outcome in found.items() if outcome.succeeded}
-    return facts, tuple(inspection_problem(name, outcome.error) for name, outcome in found.items() if outcome.error is not None)
+    return inspected({host.name: task.submit(host, run, awaited) for host in hosts})
+
+
+def inspected(futures: Mapping[str, PrefectFuture[T]]) -> tuple[dict[str, T], tuple[Problem, ...]]:
+    """The results of an inspection by host, and a problem for each host that could not be inspected."""
+    outcomes = {name: outcome_of(future) for name, future in futures.items()}
+    found = {name: outcome.result for name, outcome in outcomes.items() if outcome.succeeded}
+    return found, tuple(inspection_problem(name, outcome.error) for name, outcome in outcomes.items() if outcome.error is not None)
 
 
 def inspection_problem(host: str, error: BaseException) -> Problem:

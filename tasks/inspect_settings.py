@@ -11,9 +11,8 @@ from cluster.vocabulary.spec import Host
 from hosts.facts import gather_node_settings
 from runs.attempts import record_attempt, step
 from runs.context import RunContext
-from runs.outcomes import outcome_of
 from runs.sessions import session
-from tasks.inspect_host import inspection_problem
+from tasks.inspect_host import inspected
 
 
 class SettingsInspection(StepRecord):
@@ -34,7 +33,4 @@ def inspect_host_settings(host: Host, run: RunContext) -> NodeSettings:
 
 def inspect_settings(hosts: Sequence[Host], run: RunContext) -> tuple[dict[str, NodeSettings], tuple[Problem, ...]]:
     """The settings of every host that could be inspected, and a problem for each host that could not. All hosts at the same time."""
-    futures = {host.name: inspect_host_settings.submit(host, run) for host in hosts}
-    found = {name: outcome_of(future) for name, future in futures.items()}
-    settings = {name: outcome.result for name, outcome in found.items() if outcome.succeeded}
-    return settings, tuple(inspection_problem(name, outcome.error) for name, outcome in found.items() if outcome.error is not None)
+    return inspected({host.name: inspect_host_settings.submit(host, run) for host in hosts})

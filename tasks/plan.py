@@ -32,11 +32,10 @@ from cluster.vocabulary.topology import topology
 from hosts.probe_paths import try_paths
 from kube.pod_networks import network_digest, network_documents, network_images, with_network_differences
 from kube.state import read_state
-from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
 from runs.cluster_api import cluster_api
 from runs.context import RunContext, spec_context
-from runs.progress import report_progress
+from runs.made_plan import publish_plan
 from runs.sessions import session
 
 
@@ -67,11 +66,7 @@ def plan_cluster(
         resolved, plan, warnings = make_plan(spec, facts, uninspected, tried, run, verify=verify, absent=absent)
         attempt.extra |= {"spec": resolved, "plan": plan, "connectivity": tried}
         attempt.found = "the cluster matches its file" if plan.empty else f"{len(plan.steps)} steps to do"
-        remarks = [*map(str, warnings), *plan.notes]
-        attempt.output = "\n".join(remarks)
-        for remark in remarks:
-            report_progress(run, f"note: {remark}")
-        plan_artifact(run, plan)
+        publish_plan(attempt, run, plan, warnings)
     return resolved, plan
 
 
@@ -138,21 +133,28 @@ class CheckedHosts:
 
 
 def check_hosts(
-    spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], tried: Connectivity, run: RunContext
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], uninspected: Sequence[Problem], tried: Connectivity | None, run: RunContext
 ) -> CheckedHosts:
-    """Apply the rules to the facts, to the paths that were `tried`, and to the bundle. `uninspected`: hosts without facts."""
+    """Apply the rules to the facts, to the paths that were `tried`, and to the bundle. `uninspected`: hosts without facts, and why."""
     bundle = load(ArtifactBundle, run.bundle)
     manifest = bundle.manifest()
-    problems = (
-        *bundle_problems(spec, manifest.kubernetes_version),
-        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, connectivity=tried),
-        *resolved_problems(spec, facts),
-    )
+    problems = problems_on_hosts(spec, facts, manifest, tried)
     errors = (*uninspected, *errors_in(problems))
     resolved = None if errors else resolve(spec, facts)
     warnings = tuple(problem for problem in problems if problem.severity is Severity.WARNING)
     images = image_problems(network_images(resolved), manifest.images) if resolved is not None else ()
     return CheckedHosts(manifest, errors, (*warnings, *images, *bundle.remarks()), resolved)
+
+
+def problems_on_hosts(
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], manifest: BundleManifest, tried: Connectivity | None = None
+) -> tuple[Problem, ...]:
+    """What the rules find in the file with this bundle on these hosts; `tried`: the paths between the hosts, when they were tested."""
+    return (
+        *bundle_problems(spec, manifest.kubernetes_version),
+        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size, connectivity=tried),
+        *resolved_problems(spec, facts),
+    )
 
 
 def is_upgrade(error: CannotApply) -> bool:

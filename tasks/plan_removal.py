@@ -13,11 +13,10 @@ from kube.denied_nodes import denied_nodes
 from kube.drain import drain_problems
 from kube.remembered_hosts import remembered_hosts
 from kube.state import read_nodes
-from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
 from runs.cluster_api import cluster_api
 from runs.context import SpecContext
-from runs.progress import report_progress
+from runs.made_plan import publish_plan
 
 
 @step("find-members")
@@ -53,8 +52,5 @@ def plan_workers_removal(
             raise RemovalRefused(problems)
         plan = plan_removal(spec, names, members, facts, settings, listed=[host.name for host in run.spec.hosts])
         attempt.found = f"{len(plan.steps)} steps to do"
-        attempt.output = "\n".join(plan.notes)
-        for note in plan.notes:
-            report_progress(run, f"note: {note}")
-        plan_artifact(run, plan)
+        publish_plan(attempt, run, plan)
     return plan

@@ -26,12 +26,11 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
 from kube.kubeconfig import read_kubeconfig
 from kube.state import read_state
-from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
 from runs.cluster_api import cluster_api
 from runs.context import RunContext, cluster_context
 from runs.copies import find_copy_settings
-from runs.progress import report_progress
+from runs.made_plan import publish_plan
 
 
 class NotRenewed(CannotApply):
@@ -64,11 +63,7 @@ def plan_renewal(
         resolved, plan, warnings = make_renewal_plan(spec, inspected, settings, run, without_copy=without_copy)
         attempt.extra["plan"] = plan
         attempt.found = "nothing to renew" if plan.empty else f"{len(plan.steps)} steps to do"
-        remarks = [*map(str, warnings), *plan.notes]
-        attempt.output = "\n".join(remarks)
-        for remark in remarks:
-            report_progress(run, f"note: {remark}")
-        plan_artifact(run, plan)
+        publish_plan(attempt, run, plan, warnings)
     return resolved, plan
 
 

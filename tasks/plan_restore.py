@@ -20,11 +20,10 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
 from cluster.vocabulary.topology import topology
 from kube.pod_networks import network_digest, network_documents
-from runs.artifacts import plan_artifact
 from runs.attempts import Attempt, record_attempt, step
 from runs.context import RunContext
 from runs.copies import backup_store_problems
-from runs.progress import report_progress
+from runs.made_plan import publish_plan
 from runs.scripts import SHORT_LIMIT, run_script
 from runs.sessions import session
 from tasks.plan import check_hosts, probe_connectivity, wanted_files
@@ -64,10 +63,7 @@ def plan_restoration(
         plan, lost = plan_restore(resolved, facts, wanted, copy, live, source, without_copy=without_copy, network=network, verify=verify)
         attempt.extra |= {"spec": resolved, "plan": plan, "lost": lost}
         attempt.found = f"{len(plan.steps)} steps to do"
-        attempt.output = "\n".join(remarks := [*map(str, checked.warnings), *plan.notes])
-        for remark in remarks:
-            report_progress(run, f"note: {remark}")
-        plan_artifact(run, plan)
+        publish_plan(attempt, run, plan, checked.warnings)
     return resolved, plan, lost
 
 

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from blocks.artifact_bundle import ArtifactBundle
-from blocks.loading import load
 from bundle.manifest import BundleManifest
 from cluster.facts.host_facts import HostFacts, InstalledArtifacts
 from cluster.plan.copies import CopySettings
 from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
-from cluster.plan.resolution import resolve, resolved_problems
 from cluster.plan.upgrade import BundledVersion, UpgradeSettings, plan_upgrade
 from cluster.plan.upgrade_problems import no_cluster, upgrade_problems
-from cluster.rules.on_facts import check_facts
-from cluster.rules.versions import bundle_problems, image_problems
 from cluster.vocabulary.errors import CannotApply
-from cluster.vocabulary.problems import Problem, Severity, errors_in
+from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
 from kube.pod_networks import network_digest, network_documents, network_images
 from kube.upgrade_state import read_upgrade_state
-from runs.artifacts import plan_artifact
 from runs.attempts import record_attempt, step
 from runs.cluster_api import cluster_api
 from runs.context import RunContext, spec_context
-from runs.progress import report_progress
+from runs.made_plan import publish_plan
 from tasks.load_bundle import missing_artifacts
-from tasks.plan import cluster_state, kubeconfig_saved, wanted_files
+from tasks.plan import check_hosts, cluster_state, kubeconfig_saved, wanted_files
 from tasks.stage_bundle import is_staged
 
 
@@ -61,11 +55,7 @@ def plan_cluster_upgrade(
         resolved, plan, warnings = make_upgrade_plan(spec, facts, problems, copies, settings, run)
         attempt.extra |= {"spec": resolved, "plan": plan}
         attempt.found = f"the cluster has {spec.version}" if plan.empty else f"{len(plan.steps)} steps to do"
-        remarks = [*map(str, warnings), *plan.notes]
-        attempt.output = "\n".join(remarks)
-        for remark in remarks:
-            report_progress(run, f"note: {remark}")
-        plan_artifact(run, plan)
+        publish_plan(attempt, run, plan, warnings)
     return resolved, plan
 
 
@@ -78,14 +68,8 @@ def make_upgrade_plan(
     run: RunContext,
 ) -> tuple[ResolvedSpec, Plan, tuple[Problem, ...]]:
     """The resolved spec, the plan and the warnings. `problems`: what is already known to forbid the upgrade."""
-    bundle = load(ArtifactBundle, run.bundle)
-    manifest = bundle.manifest()
-    found = (
-        *bundle_problems(spec, manifest.kubernetes_version),
-        *check_facts(spec, facts, bundle_architecture=manifest.architecture.value, bundle_size=manifest.total_size),
-        *resolved_problems(spec, facts),
-    )
-    errors = [*problems, *errors_in(found)]
+    checked = check_hosts(spec, facts, problems, None, run)
+    manifest, errors = checked.manifest, [*checked.errors]
     # the API server is asked even when a host has a problem, so that all problems are reported together
     state = cluster_state(spec, facts, run)
     if state is None:
@@ -97,9 +81,9 @@ def make_upgrade_plan(
         *immutable_changes(spec, observed_cluster(spec, facts, state), upgrades=True),
         *upgrade_problems(spec, facts, state, upgrade, missing),
     ]
-    if errors:
+    resolved = checked.resolved
+    if errors or resolved is None:
         raise CannotUpgrade(errors)
-    resolved = resolve(spec, facts)
     bundled = BundledVersion(
         files=wanted_files(resolved, manifest),
         staged=wanted_files(resolved, manifest, is_staged),
@@ -115,8 +99,7 @@ def make_upgrade_plan(
         network=network_digest(network_documents(resolved)),
         kubeconfig_saved=kubeconfig_saved(resolved, facts),
     )
-    warnings = tuple(problem for problem in found if problem.severity is Severity.WARNING)
-    return resolved, plan, (*warnings, *image_problems(network_images(resolved), manifest.images), *bundle.remarks())
+    return resolved, plan, checked.warnings
 
 
 def _missing_bytes(spec: ClusterSpec, manifest: BundleManifest, facts: HostFacts | None, name: str) -> int:

@@ -15,7 +15,7 @@ from bundle.image_file import read_from_image
 from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.plan.graph import PlannedStep
 from cluster.plan.restore import RESTORE_CONTROL_PLANE
-from cluster.plan.values import RestoreSource
+from cluster.plan.values import SLACK_KIB, RestoreSource
 from cluster.vocabulary.errors import Bug
 from hosts.copy_archive import SNAPSHOT
 from hosts.copy_contents import CopiedFile
@@ -28,7 +28,6 @@ from runs.sessions import locked_session
 
 LIMIT = timedelta(minutes=20)  # etcdutl reads and writes 8 GB at most, then kubeadm init
 _SLOWEST = 200_000  # bytes a second, as in hosts/upload.py
-_SLACK_KIB = 256 * 1024
 
 # below /etc/kubernetes: what kubeadm does not make again. All certificates are made from these.
 AUTHORITIES = (
@@ -67,7 +66,7 @@ def restore_control_plane(planned: PlannedStep, run: ClusterContext) -> None:
 
 
 def _send_snapshot(attempt: Attempt, session: Any, values: Mapping[str, Any], file: CopiedFile) -> None:
-    kib = 2 * file.size // 1024 + _SLACK_KIB
+    kib = 2 * file.size // 1024 + SLACK_KIB
     limit = timedelta(seconds=60 + file.size / _SLOWEST)
     run_script(attempt, session, "host/receive-snapshot.sh.j2", {**values, "size": file.size, "kib": kib}, limit, data=file.pieces)
 

@@ -55,8 +55,8 @@ def plan_create(
     no API server answered. `network`: digest of the pod network's documents; None: it is not compared. `kubeconfig_saved`: a kubeconfig of this
     very cluster is saved. `verify`: check the network at the end. `absent`: names of hosts that were left out on purpose, and get no step.
     """
-    create = CreatePlan(spec, topology(spec), facts, wanted, state or ClusterState(), state is not None, PlanBuilder(spec.name))
-    create.absent = absent
+    builder = PlanBuilder(spec.name)
+    create = CreatePlan(spec, topology(spec), facts, wanted, state or ClusterState(), state is not None, builder, absent=absent)
     create.add_steps(network, kubeconfig_saved=kubeconfig_saved, verify=verify)
     return create.builder.build(notes(spec, facts, create.state, absent))
 

@@ -33,7 +33,7 @@ PREPARE_REVISION = 3
 
 SNAPSHOT_SECONDS = 900  # for a snapshot of etcd: its database has 8 GB at most
 _STEADY_SECONDS = 15  # that the API server of a control plane answers after its kubelet was replaced
-_SLACK_KIB = 256 * 1024  # disk space that a copy of etcd's data leaves free
+SLACK_KIB = 256 * 1024  # disk space that a copy of etcd's data leaves free
 
 
 ETCD_PEER_PORT = 2380
@@ -215,7 +215,7 @@ def upgrade_control_plane_values(spec: ClusterSpec, host: Host, *, seed: bool) -
         "version": spec.version,
         "seed": seed,
         "documents": [upgrade_configuration(spec)],
-        "slack_kib": _SLACK_KIB,
+        "slack_kib": SLACK_KIB,
     }
 
 
@@ -272,7 +272,7 @@ def copy_values(spec: ClusterSpec, host: Host, copies: CopySettings) -> dict[str
         "reason": copies.reason.value,
         "kept": copies.kept,
         "snapshot_seconds": SNAPSHOT_SECONDS,
-        "slack_kib": _SLACK_KIB,
+        "slack_kib": SLACK_KIB,
     }
 
 

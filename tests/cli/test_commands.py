@@ -62,7 +62,8 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
     assert "usage: sixstack" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
+# every command that reads a cluster file, with what else it needs
+OF_A_FILE = pytest.mark.parametrize(
     "command",
     [
         ["check"],
@@ -79,29 +80,16 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
     ],
     ids=lambda words: words[0],
 )
+
+
+@OF_A_FILE
 def test_an_unreadable_file_is_2(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is not there is named, before any server is looked for."""
     assert main([*command, str(tmp_path / "none.yaml")]) == 2
     assert "none.yaml" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["check"],
-        ["params"],
-        ["plan"],
-        ["pin"],
-        ["create"],
-        ["upgrade"],
-        ["diff"],
-        ["verify"],
-        ["certificates"],
-        ["renew"],
-        ["delete", "--confirm", "x"],
-    ],
-    ids=lambda words: words[0],
-)
+@OF_A_FILE
 def test_a_file_with_problems_is_1(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All problems are printed, before any server is looked for."""
     file = tmp_path / "bad.yaml"

@@ -23,6 +23,7 @@ from flows import delete_cluster as delete_module
 from flows import free_hosts as free_module
 from flows.delete_cluster import delete_cluster
 from flows.free_hosts import free_hosts
+from runs import conclusion as conclusion_module
 from runs import copies as copies_module
 from runs.confirmation import NotConfirmed
 from runs.context import RunContext
@@ -91,7 +92,7 @@ def flows(monkeypatch: pytest.MonkeyPatch) -> Flows:
         "summary_artifact": lambda *_: None,
     }
     for name, stand_in in stand_ins.items():
-        for module in (delete_module, free_module):
+        for module in (delete_module, free_module, conclusion_module):
             monkeypatch.setattr(module, name, stand_in, raising=False)
     monkeypatch.setattr(copies_module, "load", found.load)
     return found

@@ -16,6 +16,7 @@ from cluster.plan.lost_changes import LostChanges
 from cluster.plan.restore import CheckedCopy
 from cluster.vocabulary.errors import CannotApply, HostUnreachable
 from cluster.vocabulary.problems import Problem
+from runs import made_plan
 from runs.attempts import Attempt
 from runs.context import RunContext
 from tasks import plan_restore as module
@@ -71,11 +72,11 @@ def planner(monkeypatch: pytest.MonkeyPatch) -> Planner:
         "backup_store_problems": lambda *_: found.store,
         "session": lambda *_: None,
         "run_script": found.run_script,
-        "report_progress": lambda *_: None,
-        "plan_artifact": lambda *_: None,
     }
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(module, name, stand_in)
+    for name in ("report_progress", "plan_artifact"):
+        monkeypatch.setattr(made_plan, name, lambda *_: None)
     return found
 
 

@@ -14,7 +14,7 @@ from cluster.plan.upgrade import UpgradeSettings
 from cluster.vocabulary.errors import CannotApply, ImmutableChange
 from cluster.vocabulary.problems import Problem
 from runs.context import RunContext
-from tasks import plan_upgrade
+from tasks import plan, plan_upgrade
 from tasks.plan import is_upgrade
 from tests.cluster.conftest import _facts, _spec
 
@@ -26,7 +26,7 @@ def older_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The block of the cluster file has a bundle of another version, without files."""
     write_manifest(tmp_path, BundleManifest(name="empty", kubernetes_version="v1.35.4", architecture=Architecture.AMD64, files=()))
     block = ArtifactBundle.of(tmp_path)
-    monkeypatch.setattr(plan_upgrade, "load", lambda _kind, _name: block)
+    monkeypatch.setattr(plan, "load", lambda _kind, _name: block)
 
 
 @pytest.mark.usefixtures("older_bundle")
