@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,5 @@ def test_a_plan_for_a_host_that_the_file_does_not_list_is_refused_without_a_serv
     """With the nearest name."""
     assert main(["plan", EXAMPLE, "--only", "node-22"]) == 1
     assert "unknown-host" in capsys.readouterr().err
+    assert main(["plan", EXAMPLE, "--only", "node-22", "--output", "json"]) == 1
+    assert [problem["code"] for problem in json.loads(capsys.readouterr().out)["problems"]] == ["unknown-host"]

@@ -47,5 +47,5 @@ def cancelled_run() -> None:
     execute(builder.build(), {KIND: wait_for_cancellation}, run)
 
 
-runs.executor.close_sessions = close_and_report
+vars(runs.executor)["close_sessions"] = close_and_report
 cancelled_run()
