@@ -18,7 +18,7 @@ from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.renew import RenewalSettings, address_problems, control_plane_problems, plan_renew, renewal_of, renewal_problems
-from cluster.plan.resolution import resolve_known
+from cluster.plan.resolution import resolve_partly
 from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.errors import CannotApply, ClusterError, EnvironmentFault, ImmutableChange, Retryable
 from cluster.vocabulary.problems import Problem, errors_in
@@ -75,7 +75,7 @@ def make_renewal_plan(
     now = datetime.now(UTC)
     if problems := (*inspected.uninspected, *control_plane_problems(spec, inspected.certificates)):
         raise NotRenewed(problems)
-    resolved = resolve_known(spec, inspected.facts)
+    resolved = resolve_partly(spec, inspected.facts)
     if problems := address_problems(resolved):
         raise NotRenewed(problems)
     state = _state(resolved, run)
