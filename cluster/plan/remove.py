@@ -19,6 +19,7 @@ from cluster.vocabulary.errors import CannotApply
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import CONTROL_PLANE_LABEL
 from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.parameters import seconds_problems, switch_problems
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.remembered_hosts import decode_endpoint
@@ -79,17 +80,7 @@ def read_removal_parameters(hosts: Any, *, dead: Any, force: Any, drain_seconds:
     problems = []
     if not isinstance(hosts, list | tuple) or not hosts or not all(isinstance(name, str) and name for name in hosts):
         problems.append(Problem("wrong-type", "hosts", f"expected the names of workers, got {quoted(hosts)}", "write a list of names"))
-    for name, value in (("dead", dead), ("force", force)):
-        if not isinstance(value, bool):  # the text `false` would be true
-            problems.append(
-                Problem("wrong-type", name, f"expected true or false, got {quoted(value)}", "write true or false, without quotes")
-            )
-    if type(drain_seconds) is not int or drain_seconds < 0:
-        problems.append(
-            Problem(
-                "out-of-range", "drain_seconds", f"expected a number of seconds, got {quoted(drain_seconds)}", "write a number such as 300"
-            )
-        )
+    problems += [*switch_problems(dead=dead, force=force), *seconds_problems(drain_seconds=drain_seconds)]
     if problems:
         raise RemovalRefused(problems)
     return tuple(dict.fromkeys(hosts)), RemovalSettings(dead=dead, force=force, drain_seconds=drain_seconds)
