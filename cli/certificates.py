@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from cli.cluster_argument import add_cluster, problem_lines, read_spec
 from cli.columns import print_columns
 from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS
+from cli.numbers import whole_number
+from cluster.vocabulary.parameters import MOST_DAYS
 
 if TYPE_CHECKING:
     from cluster.facts.certificates import HostCertificates
@@ -28,7 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_within(parser: argparse.ArgumentParser) -> None:
     """The limit, in days."""
     parser.add_argument(
-        "--within", metavar="DAYS", type=_days, default=30, help="certificates that expire within so many days are due (default: 30)"
+        "--within",
+        metavar="DAYS",
+        type=whole_number(0, MOST_DAYS),
+        default=30,
+        help="certificates that expire within so many days are due (default: 30)",
     )
 
 
@@ -70,11 +76,3 @@ def _inspect(spec: ClusterSpec) -> tuple[dict[str, HostCertificates], tuple[Prob
         return inspect(spec.hosts, context, gather_certificates)
     finally:
         close_sessions(context)
-
-
-def _days(text: str) -> int:
-    from cluster.plan.renewal_parameters import MOST_DAYS
-
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_DAYS)) and int(text) <= MOST_DAYS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {MOST_DAYS}")
-    return int(text)

@@ -7,9 +7,7 @@ from typing import Any
 
 from cluster.plan.renew import RenewalSettings
 from cluster.vocabulary.errors import SpecError
-from cluster.vocabulary.parameters import number_problems, switch_problems
-
-MOST_DAYS = 36_500  # an authority of kubeadm is valid for 3650
+from cluster.vocabulary.parameters import MOST_DAYS, number_problems, switch_problems
 
 
 class NothingChecked(SpecError):

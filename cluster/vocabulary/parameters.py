@@ -9,6 +9,7 @@ from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
 
 MOST_SECONDS = 604_800  # a week
+MOST_DAYS = 36_500  # until a certificate expires; an authority of kubeadm is valid for 3650
 
 
 class WrongParameters(SpecError):

@@ -7,7 +7,7 @@ import argparse
 import pytest
 
 from cli.certificates import add_within
-from cluster.plan.renewal_parameters import MOST_DAYS
+from cluster.vocabulary.parameters import MOST_DAYS
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "1.5", "", "٣", "1_0", " 7", str(MOST_DAYS + 1), "9" * 5000])

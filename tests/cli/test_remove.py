@@ -38,7 +38,9 @@ def test_workers_are_removed_with_the_given_settings(started: list[tuple[str, di
     ]
 
 
-@pytest.mark.parametrize("arguments", [["remove", EXAMPLE], ["remove", EXAMPLE, "node-2", "--limit", "soon"]])
+@pytest.mark.parametrize(
+    "arguments", [["remove", EXAMPLE], ["remove", EXAMPLE, "node-2", "--limit", "soon"], ["remove", EXAMPLE, "node-2", "--limit=-1"]]
+)
 def test_a_removal_without_a_name_or_with_another_limit_is_a_usage_error(
     arguments: list[str], started: list[tuple[str, dict[str, Any]]]
 ) -> None:
