@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cli.exit_codes import PROBLEMS, SUCCESS
+from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,9 @@ def run(options: argparse.Namespace) -> int:
     """0 when the identity is there, and the block is saved as asked. The recipient is the only line on standard output."""
     from blocks.age_identity import recipient_of
 
+    if options.register is None and (options.url is not None or options.overwrite):
+        print("sixstack: --url and --overwrite are settings of a block: name it with --register BLOCK", file=sys.stderr)
+        return USAGE
     file = Path(options.file).expanduser()
     new = not file.exists()
     recipient = recipient_of(file)

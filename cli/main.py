@@ -53,6 +53,11 @@ COMMANDS = {
     "demo": "create a verified cluster on new lab hosts (`make demo` runs this)",
 }
 
+EXIT_CODES = (
+    "Exit codes: 0 success; 1 problems were found, or the run failed; 2 wrong usage, or a file that cannot be read; "
+    "3 no server, block or tool, or a host that could not be inspected; 4 damaged audit records (`audit --verify`)."
+)
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -61,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_every_character()
     arguments = list(sys.argv[1:] if argv is None else argv)
     named = next((word for word in arguments if not word.startswith("-")), None)
-    parser = argparse.ArgumentParser(prog="sixstack", description="Kubernetes clusters with the address families that you choose.")
+    parser = argparse.ArgumentParser(
+        prog="sixstack", description="Kubernetes clusters with the address families that you choose.", epilog=EXIT_CODES
+    )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     module = None
     for name, summary in COMMANDS.items():

@@ -26,7 +26,7 @@ def _describe(parameters: Mapping[str, Any]) -> str:
     return str(parameters.get("cluster") or "no cluster")
 
 
-_BACKUPS = ScheduledDeployment("schedule-backups", "backup-cluster/default", _describe)
+_BACKUPS = ScheduledDeployment("schedule-backups", "backup-cluster/default", _describe, lambda parameters: [parameters["cluster"]])
 
 
 def _problems(options: argparse.Namespace) -> Iterator[Problem]:

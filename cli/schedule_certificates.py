@@ -31,7 +31,7 @@ def _describe(parameters: Mapping[str, Any]) -> str:
     return f"{parameters.get('cluster', 'no cluster')}, {parameters.get('within_days', 30)} days before the expiry"
 
 
-_CHECKS = ScheduledDeployment("schedule-certificates", "check-certificates/default", _describe)
+_CHECKS = ScheduledDeployment("schedule-certificates", "check-certificates/default", _describe, lambda parameters: [parameters["cluster"]])
 
 
 def _problems(options: argparse.Namespace) -> Iterator[Problem]:

@@ -36,7 +36,7 @@ def _describe(parameters: Mapping[str, Any]) -> str:
     return ", ".join(parameters.get("clusters") or ["all clusters with `test_hosts: true`"])
 
 
-_RETESTS = ScheduledDeployment("schedule-retests", "retest-clusters/default", _describe)
+_RETESTS = ScheduledDeployment("schedule-retests", "retest-clusters/default", _describe, lambda parameters: parameters.get("clusters", []))
 
 
 def _problems(options: argparse.Namespace) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cluster.vocabulary.errors import EnvironmentFault, SpecError
+from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.problems import Problem
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class ScheduledDeployment:
     command: str  # the subcommand
     deployment: str  # FLOW/DEPLOYMENT
     describe: Callable[[Mapping[str, Any]], str]  # what a run with these parameters works on
+    clusters: Callable[[Mapping[str, Any]], Sequence[str]]  # the names of saved clusters in these parameters
 
 
 def add_schedule_arguments(parser: argparse.ArgumentParser, *, cron: str, what: str) -> None:
@@ -79,7 +81,9 @@ def run_schedules(
         with get_client(sync_client=True) as client:
             schedules = _Schedules(scheduled, client, client.read_deployment_by_name(scheduled.deployment))
             if wanted is not None:
-                return schedules.create(name, wanted, dict(parameters), overwrite=options.overwrite)
+                code = schedules.create(name, wanted, dict(parameters), overwrite=options.overwrite)
+                _report_unsaved(scheduled.clusters(parameters))
+                return code
             if options.list:
                 return schedules.print_all()
             if options.remove:
@@ -89,6 +93,19 @@ def run_schedules(
         raise no_deployment(scheduled.deployment) from None
     except httpx.HTTPError as error:
         raise EnvironmentFault(f"the Prefect server at {api_url()} refused the request or did not answer: {error}") from error
+
+
+def _report_unsaved(clusters: Sequence[str]) -> None:
+    """A name that no cluster is saved under may be a typing error: its runs would fail night by night."""
+    from blocks.loading import names_of
+    from blocks.saved_cluster import SavedCluster
+
+    saved = names_of(SavedCluster)
+    for cluster in clusters:
+        if cluster not in saved:
+            near = nearest_name(cluster, saved)
+            hint = f" Did you mean `{near}`?" if near else ""
+            print(f"sixstack: no cluster `{cluster}` is saved: the runs fail until it is.{hint}", file=sys.stderr)
 
 
 def name_problems(name: str) -> Iterator[Problem]:

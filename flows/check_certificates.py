@@ -23,7 +23,7 @@ from tasks.validate import validate
     result_serializer="json",
 )
 def check_certificates(cluster: str | ClusterSpec, within_days: int = 30, wait_seconds: int = 300) -> None:
-    """List the certificates of all hosts of a cluster. Emits `sixstack.certificates.expiring` when one expires soon; fails when one has expired.
+    """List the certificates of all hosts of a cluster. Emits `sixstack.certificates.expiring` when one expires soon; fails when one has expired, or when there is none.
 
     Args:
         cluster: The name of a saved cluster, or a cluster file.
@@ -37,5 +37,5 @@ def check_certificates(cluster: str | ClusterSpec, within_days: int = 30, wait_s
     with cluster_run(run, wait_seconds):
         found, uninspected = inspect_all_certificates(spec.hosts, run)
     check = report_certificates(run, spec, found, uninspected, settings.within)
-    if check.expired or uninspected:
+    if check.failed or uninspected:
         raise ClusterError("\n".join([check.verdict, *(f"- {problem}" for problem in uninspected)]))

@@ -168,6 +168,11 @@ class CertificateCheck:
         return tuple(row for row in self.due if row.validity is not Validity.EXPIRING)
 
     @property
+    def failed(self) -> bool:
+        """A certificate cannot be used now, or there is none: a scheduled check of a cluster that is gone must not pass every night."""
+        return bool(self.expired) or not self.rows
+
+    @property
     def next_expiry(self) -> datetime | None:
         """When the next certificate expires, or has expired."""
         return min((row.certificate.valid_until for row in self.rows if row.certificate), default=None)

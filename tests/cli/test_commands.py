@@ -166,6 +166,19 @@ def test_the_recipient_of_a_new_identity_is_the_only_line_on_standard_output(tmp
     assert capsys.readouterr().out == first.out
 
 
+@pytest.mark.parametrize("options", [["--url", "/srv/copies"], ["--overwrite"]])
+def test_settings_of_a_block_without_its_name_are_a_usage_error(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing would be saved. No identity is made either."""
+    file = tmp_path / "identity.txt"
+    assert main(["backup-key", str(file), *options]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "--register" in printed.err
+    assert not file.exists()
+
+
 def test_a_file_without_an_identity_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And it is kept."""
     file = tmp_path / "notes.txt"

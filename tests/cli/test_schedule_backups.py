@@ -44,6 +44,7 @@ def test_a_schedule_is_inactive_until_it_is_enabled_and_survives_a_deploy(prefec
     done = prefect_server.sixstack("schedule-backups", "demo", "--cron", RARELY)
     assert done.returncode == SUCCESS, done.stdout + done.stderr
     assert "sixstack schedule-backups --enable demo" in done.stdout
+    assert "no cluster `demo` is saved" in done.stderr
     try:
         made = schedules(prefect_server)["demo"]
         assert (made["active"], made["parameters"], made["schedule"]["cron"]) == (False, {"cluster": "demo"}, RARELY)

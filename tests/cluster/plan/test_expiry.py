@@ -115,6 +115,15 @@ def test_hosts_of_others_have_no_certificates_of_this_cluster() -> None:
     assert check({"b": HostCertificates("b", owner="demo")}).verdict == "no certificate was found"
 
 
+def test_a_check_fails_when_a_certificate_cannot_be_used_or_when_there_is_none() -> None:
+    """A scheduled check of a cluster that was deleted must not pass. What only expires soon is an event."""
+    assert not check(FRESH).failed
+    assert not check(FRESH, 3650 * DAY).failed
+    assert check({}).failed
+    assert check({name: replace(found, owner="other") for name, found in FRESH.items()}).failed
+    assert check_certificates(SPEC, FRESH, NOW + 7300 * DAY).failed
+
+
 def test_the_check_is_plain_json_and_a_table() -> None:
     """Also without a certificate; text of hosts stays inside its cell of the page."""
     found = check(changed(API_SERVER, None, "torn | *bold*"))
