@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
-from cli.numbers import whole_number
-from cluster.plan.drain import DRAIN_SECONDS
-from cluster.vocabulary.parameters import MOST_SECONDS
+from cli.drain_options import add_drain_options
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,18 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the machine does not answer: delete its node without it, and do not admit the node again if the machine returns",
     )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="delete pods without a controller, data in emptyDir volumes, and pods that a budget still protects at the end of --limit",
-    )
-    parser.add_argument(
-        "--limit",
-        metavar="SECONDS",
-        type=whole_number(0, MOST_SECONDS),
-        default=DRAIN_SECONDS,
-        help=f"how long a worker may take to drain; after that, its node is schedulable again (default: {DRAIN_SECONDS})",
-    )
+    add_drain_options(parser, least=0, then="it is schedulable again and stays in the cluster")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.drain_options import add_drain_options
 from cli.numbers import whole_number
-from cluster.plan.drain import DRAIN_SECONDS
-from cluster.vocabulary.parameters import MOST_SECONDS
 
 MOST_WORKERS = 5000  # nodes of a cluster: https://kubernetes.io/docs/setup/best-practices/cluster-large/
 
@@ -22,18 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="workers that are upgraded at the same time (default 1)",
     )
-    parser.add_argument(
-        "--limit",
-        metavar="SECONDS",
-        type=whole_number(1, MOST_SECONDS),
-        default=DRAIN_SECONDS,
-        help=f"how long a node may take to drain; after that, it is schedulable again and keeps its version (default: {DRAIN_SECONDS})",
-    )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="delete pods without a controller, data in emptyDir volumes, and pods that a budget still protects at the end of --limit",
-    )
+    add_drain_options(parser, least=1, then="it is schedulable again and keeps its version")
     parser.add_argument(
         "--without-copy",
         action="store_true",

@@ -32,6 +32,11 @@ ETCD, KUBE_APISERVER, CONTROLLER_MANAGER, SCHEDULER = "etcd", "kube-apiserver", 
 EXPIRING_WITHIN = timedelta(days=30)
 
 
+def key_of(certificate: str) -> str:
+    """The path of the private key of a certificate, by kubeadm's names."""
+    return certificate.removesuffix(".crt") + ".key"
+
+
 @dataclass(frozen=True, slots=True)
 class ManagedCertificate:
     """A certificate that kubeadm issues on a control plane."""
@@ -46,12 +51,7 @@ class ManagedCertificate:
     @property
     def files(self) -> tuple[str, ...]:
         """The certificate and its private key; a kubeconfig has both."""
-        return (self.path, self.path.removesuffix(".crt") + ".key") if self.path.endswith(".crt") else (self.path,)
-
-    @property
-    def authority_key(self) -> str:
-        """The private key that signs it."""
-        return self.authority.removesuffix(".crt") + ".key"
+        return (self.path, key_of(self.path)) if self.path.endswith(".crt") else (self.path,)
 
 
 # https://kubernetes.io/docs/setup/best-practices/certificates/
@@ -240,11 +240,7 @@ def validity_of(file: CertificateFile | None, now: datetime, within: timedelta) 
 
 def is_control_plane(found: HostCertificates) -> bool:
     """Whether kubeadm has made a control plane on the host."""
-    return (
-        found.file(ADMIN_CONF) is not None
-        or found.file(API_SERVER) is not None
-        or AUTHORITY.replace(".crt", ".key") in found.authority_keys
-    )
+    return found.file(ADMIN_CONF) is not None or found.file(API_SERVER) is not None or key_of(AUTHORITY) in found.authority_keys
 
 
 def missing(found: HostCertificates) -> tuple[ManagedCertificate, ...]:

@@ -27,6 +27,7 @@ from cluster.plan.expiry import (
     SCHEDULER,
     ManagedCertificate,
     Validity,
+    key_of,
     validity_of,
 )
 from cluster.plan.graph import Plan, PlanBuilder
@@ -228,7 +229,7 @@ def _authority_problems(host: Host, found: HostCertificates, renewal: HostRenewa
             yield _problem(
                 "authority-expiring", host, path, f"the authority is valid until {file.certificate.valid_until:%Y-%m-%d %H:%M}", remedy
             )
-        key = path.removesuffix(".crt") + ".key"
+        key = key_of(path)
         if names and key not in found.authority_keys:
             hint = f"Put {key} on {host.name} for the renewal, or renew the certificates where the key is"
             yield _problem("authority-key-missing", host, key, f"the private key that signs {', '.join(names)} does not exist", hint)
