@@ -296,10 +296,13 @@ def _has_another_authority(found: HostFacts, members: Members) -> bool:
 
 
 def _unknown(name: str, spec: ClusterSpec, members: Members) -> Problem:
-    known = {host.name for host in spec.workers} | {node.name for node in members.nodes} | members.endpoints.keys()
-    near = nearest_name(name, sorted(known))
+    control_planes = {host.name for host in spec.control_planes}
+    workers = [node for node in members.nodes if CONTROL_PLANE_LABEL not in node.labels]
+    known = {*(host.name for host in spec.workers), *(node.name for node in workers), *members.endpoints} - control_planes
+    has_address = next((node.name for node in workers if name in map(str, node.addresses)), None)
+    near = has_address or nearest_name(name, sorted(known))
     hint = f"did you mean `{near}`?" if near else f"write the name of a worker of cluster {spec.name}"
-    return Problem("unknown-worker", f"hosts/{name}", f"cluster {spec.name} has no host and no node {name}", hint)
+    return Problem("unknown-worker", f"hosts/{name[:63]}", f"cluster {spec.name} has no host and no node {quoted(name)}", hint)
 
 
 def _control_plane(name: str) -> Problem:

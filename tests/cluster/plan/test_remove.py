@@ -162,6 +162,9 @@ def test_names_are_workers_of_the_file_of_the_cluster_or_remembered() -> None:
         ("unknown-worker", "hosts/x"),
     ]
     assert "`b`" in problems[1].hint
+    assert "`a`" not in hosts_to_remove(SPEC, ("aa",), MEMBERS)[1][0].hint  # a control plane would be refused
+    (address,) = hosts_to_remove(SPEC, ("fd66::12",), MEMBERS)[1]
+    assert "`b`" in address.hint
 
 
 def test_a_control_plane_that_the_file_does_not_list_is_refused() -> None:
