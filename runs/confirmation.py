@@ -5,6 +5,7 @@ from __future__ import annotations
 from cluster.vocabulary.errors import SpecError
 from cluster.vocabulary.parameters import switch_problems
 from cluster.vocabulary.problems import Problem
+from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec
 
 
@@ -19,7 +20,7 @@ def require_confirmation(confirm: object, spec: ClusterSpec, action: str, **swit
     problems = []
     if confirm != spec.name:
         hint = f"Write `{spec.name}` to {action} this cluster."
-        problems.append(Problem("not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", hint))
+        problems.append(Problem("not-confirmed", "confirm", f"{quoted(confirm)} is not the name of the cluster", hint))
     problems += switch_problems(**switches)
     if problems:
         raise NotConfirmed(problems)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.plan.delete import SAVE_COPY
+from cluster.plan.drain import DRAIN_NODE
 from cluster.plan.graph import CLUSTER, Plan
 from cluster.plan.lost_changes import LostChanges
+from cluster.plan.remove import DELETE_NODE
 from cluster.plan.restore import RESTORE_CONTROL_PLANE, CheckedCopy
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.errors import ClusterError
@@ -101,10 +103,20 @@ def removal_summary(plan: Plan, names: Sequence[str], outcomes: Mapping[str, Ste
     failed = {name: failure for name, failure in failures.items() if failure is not None}
     lines = [f"cluster {plan.cluster}: {len(names) - len(failed)} of {len(names)} workers removed"]
     lines += [f"- {name}: NOT removed: {failed[name]}" if name in failed else f"- {name}: removed" for name in names]
+    drained = [
+        name for name in failed if _ended_well(plan, outcomes, DRAIN_NODE, name) and not _ended_well(plan, outcomes, DELETE_NODE, name)
+    ]
+    lines += [f"- node {name} is drained and stays cordoned until it is removed, or until the next create-cluster" for name in drained]
     lines += [f"- {note}" for note in plan.notes]
     if failed:
         lines.append("Run the flow again: it does only what is missing.")
     return "\n".join(lines), not failed
+
+
+def _ended_well(plan: Plan, outcomes: Mapping[str, StepOutcome], kind: str, subject: str) -> bool:
+    """Whether the plan has this step, and it succeeded."""
+    step = plan.step(kind, subject)
+    return step is not None and outcomes[step.id].succeeded
 
 
 def renewal_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:

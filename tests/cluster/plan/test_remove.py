@@ -315,6 +315,11 @@ def test_the_summary_names_what_was_not_removed_and_why() -> None:
     assert not succeeded
     assert "1 of 2 workers removed" in text
     assert "- b: NOT removed: pod x is blocked" in text
+    assert "cordoned" not in text
+    text, _ = removal_summary(plan, ("b", "c"), {**ended, "delete-node/b": StepOutcome(None, ClusterError("the API server is away"))})
+    assert "node b is drained and stays cordoned" in text
+    text, _ = removal_summary(plan, ("b", "c"), {**ended, "reset-host/b": StepOutcome(None, ClusterError("no connection"))})
+    assert "cordoned" not in text
 
 
 @pytest.mark.parametrize(
