@@ -115,7 +115,7 @@ def _causes_in_the_api(step: PlannedStep, inspected: Inspected, state: ClusterSt
             yield Mismatch("pod-network", f"{inspected.spec.cni.kind.value}, as in the file", step.reason)
     elif step.kind == create.WAIT_DNS and not state.coredns_ready:
         yield Mismatch("cluster-dns", "ready", "CoreDNS is not ready")
-    elif step.kind == create.LABEL_NODE and node is not None:
+    elif step.kind == create.LABEL_NODE and node is not None and _addresses_known(inspected.spec.host(step.subject)):
         for mismatch in label_mismatches(step.values, node, state.endpoints.get(step.subject)):
             yield Mismatch(f"{at}/{mismatch.name}", mismatch.expected, mismatch.actual)
     elif step.kind == create.WAIT_READY and node is not None:
@@ -168,7 +168,7 @@ def _nodes(inspected: Inspected) -> Iterator[Difference]:
 
 def _node(inspected: Inspected, host: Host, node: NodeState) -> Iterator[Difference]:
     at, spec = f"hosts/{host.name}", inspected.spec
-    if node.addresses and node.addresses != host.addresses:
+    if node.addresses and node.addresses != host.addresses and _addresses_known(host):
         advice = f"correct --node-ip in /var/lib/kubelet/kubeadm-flags.env on {host.name}, then restart kubelet.service"
         expected, actual = (", ".join(map(str, each)) for each in (host.addresses, node.addresses))
         yield Difference(f"{at}/addresses", expected, actual, API, Repair.OWNER, advice)
@@ -186,6 +186,11 @@ def _node(inspected: Inspected, host: Host, node: NodeState) -> Iterator[Differe
         if name not in named and not taint.key.startswith(_OWN_TAINTS):
             advice = f"sixstack kubectl CLUSTER -- taint node {node.name} {name}-, or add the taint to the file"
             yield Difference(f"{at}/taints/{name}", NOTHING, taint.value or "present", API, Repair.OWNER, advice)
+
+
+def _addresses_known(host: Host) -> bool:
+    """A host that was not inspected, and whose node lacks a family, has a placeholder, which must not be compared."""
+    return not any(address.is_unspecified for address in host.addresses)
 
 
 def _components(inspected: Inspected) -> Iterator[Difference]:

@@ -23,6 +23,8 @@ from cluster.plan import create
 from cluster.plan.create import plan_create
 from cluster.plan.existing import observed_cluster
 from cluster.plan.immutable import immutable_settings
+from cluster.plan.resolution import UNKNOWN
+from cluster.vocabulary.families import Family
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -374,4 +376,15 @@ def test_links_that_are_gone_are_not_compared() -> None:
     actual = Actual()
     actual.host("a", links=())
     actual.host("b", links=(Link("eth0", 1500, None, up=True, addresses=tuple[InterfaceAddress, ...](), accept_ra=None),))
+    assert compare(actual.inspected()) == ()
+
+
+def test_an_address_that_nobody_knows_is_no_difference() -> None:
+    """The host was not inspected, and its node has one family only: the placeholder is printed nowhere."""
+    actual = Actual()
+    half = SPEC.host("b").addresses[:1]
+    hosts = [SPEC.host("a"), SPEC.host("b").model_copy(update={"addresses": (*half, UNKNOWN[Family.IPV6])})]
+    actual.spec = ResolvedSpec.of(SPEC.model_copy(update={"hosts": tuple(hosts)}))
+    del actual.facts["b"], actual.settings["b"]
+    actual.node("b", addresses=half)
     assert compare(actual.inspected()) == ()
