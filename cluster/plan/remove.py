@@ -23,7 +23,7 @@ from cluster.vocabulary.parameters import seconds_problems, switch_problems
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.remembered_hosts import decode_endpoint
-from cluster.vocabulary.spec import SSH, ClusterSpec, Host, Role
+from cluster.vocabulary.spec import ClusterSpec, Host, Role
 
 DENY_NODE = "deny-node"
 DELETE_NODE = "delete-node"
@@ -34,7 +34,6 @@ NOT_REMOVED = {
     "removal-without-cluster": "A control plane of the file does not have this cluster, so its API server knows nothing of the workers.",
     "unknown-worker": "No host of the file, no node and no remembered host has this name.",
     "control-plane-not-removed": "The host is a control plane.",
-    "credential-not-in-file": "The cluster remembers an SSH credential block for the host that no host of the file uses.",
     "no-ssh-endpoint": "The file does not list the host, and the cluster does not remember its SSH endpoint.",
     "host-answers": "The host is removed as dead, and answers as a member of the cluster.",
     "worker-of-another-cluster": "The machine of the host belongs to another cluster of the same name.",
@@ -109,7 +108,6 @@ def hosts_to_remove(spec: ClusterSpec, names: Sequence[str], members: Members) -
     """The named hosts that have an SSH endpoint, from the file or remembered by the cluster; and a problem for each name that is no worker."""
     hosts, problems = [], []
     in_file = {host.name: host for host in spec.hosts}
-    of_file = {credential for host in spec.hosts for credential in _credentials(host.ssh)}
     for name in names:
         host, node = in_file.get(name), members.node(name)
         remembered = decode_endpoint(members.endpoints.get(name, ""))
@@ -119,9 +117,6 @@ def hosts_to_remove(spec: ClusterSpec, names: Sequence[str], members: Members) -
             problems.append(_control_plane(name))
         elif host is not None:
             hosts.append(host)
-        elif remembered is not None and (foreign := sorted(_credentials(remembered) - of_file)):
-            # who may write the ConfigMap must not choose the credential that is shown to a machine, which may be his
-            problems.append(_foreign_credential(name, foreign))
         elif remembered is not None:
             hosts.append(Host(name=name, role=Role.WORKER, ssh=remembered))
     return tuple(hosts), tuple(problems)
@@ -308,20 +303,6 @@ def _unknown(name: str, spec: ClusterSpec, members: Members) -> Problem:
     near = has_address or nearest_name(name, sorted(known))
     hint = f"did you mean `{near}`?" if near else f"write the name of a worker of cluster {spec.name}"
     return Problem("unknown-worker", f"hosts/{name[:63]}", f"cluster {spec.name} has no host and no node {quoted(name)}", hint)
-
-
-def _credentials(ssh: SSH) -> set[str]:
-    """The names of the credential blocks of an endpoint and its jump host."""
-    return {ssh.credential, *([ssh.jump.credential] if ssh.jump is not None else [])}
-
-
-def _foreign_credential(name: str, credentials: Sequence[str]) -> Problem:
-    return Problem(
-        "credential-not-in-file",
-        f"hosts/{name}",
-        f"the cluster remembers SSH credential {', '.join(credentials)} for {name}, which no host of the file uses",
-        f"write {name} with its SSH endpoint into the file",
-    )
 
 
 def _control_plane(name: str) -> Problem:

@@ -167,21 +167,6 @@ def test_names_are_workers_of_the_file_of_the_cluster_or_remembered() -> None:
     assert "`b`" in address.hint
 
 
-def test_the_cluster_does_not_choose_the_credential_of_a_login() -> None:
-    """A password goes to the machine that is logged in to. The ConfigMap may name it only if the file does."""
-    for ssh in (
-        SSH(address="203.0.113.9", credential="other"),
-        SSH(address="203.0.113.9", jump=Endpoint(address="203.0.113.8", credential="other")),
-    ):
-        members = replace(MEMBERS, endpoints={"c": encode_endpoint(ssh)})
-        hosts, problems = hosts_to_remove(SPEC, ("c",), members)
-        assert hosts == ()
-        assert [problem.code for problem in problems] == ["credential-not-in-file"]
-        assert hosts_to_remove(WHOLE, ("c",), members)[1] == ()  # the file lists the host: its endpoint counts
-        used = SPEC.model_copy(update={"hosts": (SPEC.hosts[0], SPEC.hosts[1].model_copy(update={"ssh": ssh}))})
-        assert hosts_to_remove(used, ("c",), members)[1] == ()
-
-
 def test_a_control_plane_that_the_file_does_not_list_is_refused() -> None:
     """By the label of its Node, and by what its machine runs."""
     members = Members((replace(NODE_C, labels={CONTROL_PLANE_LABEL: ""}),), ENDPOINTS)
