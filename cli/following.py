@@ -66,7 +66,9 @@ def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> tuple[UUID, 
         return run.id, SUCCESS
     print(f"{run.name}: {(state.name or state.type.value).lower() if state else 'no state'}")
     message = without_control(state.message or "") if state is not None else ""
-    if message and last_line not in message:
+    # Prefect writes `...: CLASS: TEXT`; the line of the step that failed ends with the same text
+    text = message.split(": ", 2)[-1]
+    if message and last_line not in message and text not in last_line:
         print(message)
     return run.id, PROBLEMS
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from uuid import uuid4
 
 import pytest
 import yaml
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Failed
 
+from cli.following import _result
 from demo.local_prefect import POOL, SIXSTACK
 from tests.cli.test_commands import EXAMPLE
 from tests.conftest import Workplace, run_id
@@ -51,3 +55,24 @@ def test_ctrl_c_stops_following_and_not_the_run(prefect_server: Workplace) -> No
     assert f"prefect flow-run cancel {run}" in said
     assert "Traceback" not in said
     assert prefect_server.ended(run)["state_type"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("message", "last_line", "printed"),
+    [
+        ("Flow run encountered an exception: ClusterError: 1 of 2 removed\n- b: NOT removed", "reset-host b: failed in 1 s: no: way", True),
+        ("Flow run encountered an exception: RemovalRefused: no: 2 problems\n- x", "plan: failed in 0 s: no: 2 problems\n- x", False),
+        ("1 of 2 removed", "1 of 2 removed", False),
+        ("Process exited with status code: -9. Killed.", "\0", True),
+        ("", "the last line", False),
+    ],
+)
+def test_the_reason_of_a_failure_is_printed_once(message: str, last_line: str, printed: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """A list of problems is long; the line of the step that found them is the last one."""
+    run = FlowRun(flow_id=uuid4(), name="remove from demo", state=Failed(message=message))
+
+    async def followed() -> tuple[FlowRun, str]:
+        return run, last_line
+
+    assert _result(followed())[1] == 1
+    assert (message in capsys.readouterr().out if message else False) is printed
