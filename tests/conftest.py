@@ -472,6 +472,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+# begin and end of each group, for the summary: what takes long, and which process waits for which
+_TIMES: dict[str, tuple[float, float]] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note when a group began and ended."""
+    group = group_of(report.nodeid)
+    place = group if group in GROUPS else "other files"
+    begin, end = _TIMES.get(place, (report.start, report.stop))
+    _TIMES[place] = min(begin, report.start), max(end, report.stop)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """When each group of tests began and ended, in seconds: the last one is what `make test` waits for."""
+    if WITH_HOSTS[0] in _TIMES:
+        first = min(begin for begin, _ in _TIMES.values())
+        spans = ", ".join(
+            f"{group} {begin - first:.0f} to {end - first:.0f} s"
+            for group, (begin, end) in sorted(_TIMES.items(), key=lambda item: item[1])
+        )
+        terminalreporter.write_line(f"groups of tests: {spans}")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Where several processes run tests, those without hosts leave the machine to clusters: they are nice, and this process's lab goes."""
