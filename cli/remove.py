@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.numbers import whole_number
 from cluster.plan.drain import DRAIN_SECONDS
+from cluster.vocabulary.parameters import MOST_SECONDS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit",
         metavar="SECONDS",
-        type=int,
+        type=whole_number(0, MOST_SECONDS),
         default=DRAIN_SECONDS,
         help=f"how long a worker may take to drain; after that, its node is schedulable again (default: {DRAIN_SECONDS})",
     )

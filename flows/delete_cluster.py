@@ -6,6 +6,7 @@ from prefect import flow
 
 from cluster.plan.delete import delete_problems, plan_delete
 from cluster.plan.outcome import delete_summary
+from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import plan_artifact
 from runs.cluster_run import cluster_run, run_context
@@ -37,7 +38,7 @@ def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int =
     require_confirmation(confirm, spec, "delete", without_copy=without_copy)
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
-        copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts)
+        copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts, CopyReason.DELETE)
         if problems := (*uninspected, *delete_problems(spec, facts), *uncopied):
             lines = [
                 f"cluster {spec.name} is not deleted, and nothing was changed on any host",

@@ -203,6 +203,8 @@ class TestCertificates:
         assert in_kubeconfig(made).fingerprint == after[ADMIN_CONF].fingerprint
         assert all(on_host(name, f"cat {KUBELET_SERVING}") != old for name, old in kubelets.items())
         assert set((made.place.prefect.copies / made.name).glob("*.age")) - copies
+        saved = json.loads(made.place.sixstack("backups", made.file, "--output", "json").stdout)
+        assert saved[-1]["reason"] == "before renew"
         # the API server reaches every kubelet, and the controllers work
         for host in made.document["hosts"]:
             assert made.kubectl("get", "--raw", f"/api/v1/nodes/{host['name']}/proxy/healthz") == "ok"
