@@ -24,6 +24,9 @@ from cluster.plan.renew import WARNINGS as NOT_RENEWED_WARNINGS
 from cluster.plan.restore import NOT_RESTORED
 from cluster.plan.selection import NOT_LIMITED
 from cluster.plan.upgrade_problems import NOT_UPGRADED
+from cluster.retests.outcome import FAILED_PHASES, NOT_RETESTED
+from cluster.retests.workload import CODE as RESTORE_DIFFERS
+from cluster.retests.workload import HINT as RESTORE_HINT
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
 from cluster.rules.test_hosts import NOT_FREED
@@ -137,7 +140,12 @@ def problems() -> str:
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",
-        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_FREED.items()),
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in (NOT_FREED | NOT_RETESTED).items()),
+        "\n## Phases of a retest that failed\n",
+        "The history names the phase by its code. The hosts were changed.\n",
+        "| code | meaning | what to do |\n|---|---|---|",
+        *(f"| `{code}` | {meaning} | {remedy} |" for code, meaning, remedy in FAILED_PHASES.values()),
+        f"| `{RESTORE_DIFFERS}` | An object, an address or a content differs between the backup and the restored cluster. Part of `retest-restore-failed`. | {RESTORE_HINT} |",
         "\n## Refusals of set-platform-host-network\n",
         "An error stops the run before any Deployment is changed.\n",
         "| code | severity | meaning |\n|---|---|---|",
