@@ -8,6 +8,7 @@ from cluster.retests.order import plan_retests
 from cluster.retests.outcome import retests_summary
 from cluster.retests.parameters import read_retest_settings
 from cluster.retests.records import RETEST_CLUSTER, RETESTS
+from cluster.vocabulary.errors import FindingReported
 from flows.retest_cluster import record_skipped, retest_cluster, stop_retests
 from runs.artifacts import plan_artifact
 from runs.cluster_run import run_context
@@ -58,4 +59,4 @@ def retest_clusters(
         text, succeeded = retests_summary(plan, outcomes)
         publish_history(run)
         publish_overview()
-        conclude(run, text, succeeded=succeeded)
+        conclude(run, text, succeeded=succeeded, failure=FindingReported)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cluster.retests.records import RetestResult
+from cluster.vocabulary.events import RETEST
 from cluster.vocabulary.one_line import in_one_line
 from runs.context import RunContext
 from runs.progress import report_progress
@@ -23,4 +24,4 @@ def report_retest(
     after = f" after {seconds:.0f} s" if seconds else ""
     line = f"retest of {cluster}: {result}{why}{after}{f': {in_one_line(error)}' if error else ''}"
     details = {"result": result.value, "cluster": cluster, "failed_phase": failed_phase, "failed_step": failed_step, "run": run.id}
-    report_progress(run, line, event=f"sixstack.retest.{result}", subject=cluster, cluster=cluster, details=details)
+    report_progress(run, line, event=f"{RETEST}.{result}", subject=cluster, cluster=cluster, details=details)

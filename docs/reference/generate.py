@@ -30,6 +30,7 @@ from cluster.retests.workload import HINT as RESTORE_HINT
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
 from cluster.rules.test_hosts import NOT_FREED
+from cluster.vocabulary.events import EVENTS
 from cluster.vocabulary.releases import DEFAULT_RELEASE, NEWEST_MINOR, OLDEST_MINOR, RELEASES, KubernetesRelease, minor_text
 from cluster.vocabulary.spec import ClusterSpec, IPAddress, IPNetwork
 from kube.host_network.check import PROBLEMS as HOST_NETWORK
@@ -155,7 +156,34 @@ def problems() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"cluster-file.md": cluster_file, "problems.md": problems, "releases.md": releases}
+def events() -> str:
+    """The page of events: a section for each kind, with its payload."""
+    lines = [
+        "# Events\n",
+        _GENERATED,
+        "Runs emit events through Prefect, for automations ([Notifications](../how-to/notifications.md)), and for `sixstack create` and its siblings,",
+        "which print their lines. Each event has",
+        "",
+        "- the resource `sixstack.cluster.NAME`; the records of a whole retest run have the NAME `retests`;",
+        "- the related resource `prefect.flow-run.ID` with the role `flow-run`: the run, and also the run that started it as a part of itself;",
+        "- in its payload `line`, a text for people, and the fields below. All of them are texts, without control characters and redacted.\n",
+    ]
+    for kind in EVENTS:
+        lines.append(f"## {', '.join(f'`{name}`' for name in kind.names)}\n")
+        lines.append(f"Emitted {kind.emitted}. The name of the resource is {kind.subject}.\n")
+        if kind.payload:
+            lines += ["| field | meaning |\n|---|---|", *(f"| `{name}` | {meaning} |" for name, meaning in kind.payload.items()), ""]
+    lines += [
+        "## Events of Prefect\n",
+        "The server emits `prefect.flow-run.Failed`, `.Crashed`, `.Completed` and so on, with the resource `prefect.flow-run.ID`, for every run. Runs of our",
+        "deployments have the related resource `prefect.tag.sixstack`. The error of a check that found something (drift, expired certificates, a failed",
+        "retest) is `FindingReported`, and the label `prefect.state-message` of the resource begins with `Flow run encountered an exception: FindingReported: `.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+PAGES = {"cluster-file.md": cluster_file, "events.md": events, "problems.md": problems, "releases.md": releases}
 
 
 def _rules(rules: list[Any]) -> list[str]:
