@@ -123,7 +123,7 @@ def _with_parts(candidate: Candidate, spec: ClusterSpec | None, settings: Retest
     problems: list[Problem] = []
     versions = dict(candidate.versions)
     if settings.upgrade_from:
-        versions[UPGRADED_FROM] = older_version
+        versions[UPGRADED_FROM] = f"v{older_version}"
         problems += upgrade_problems(spec, older_version, settings.upgrade_from)
     if settings.restore_with:
         problems += _store_problems(spec, identity)

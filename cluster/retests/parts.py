@@ -84,7 +84,7 @@ def upgrade_problems(spec: ClusterSpec, version: str, bundle: str) -> tuple[Prob
             Problem(
                 "no-upgrade-path",
                 "kubernetes_version",
-                f"the file has {spec.version}, and the bundle `{bundle}` of `upgrade_from` has {version}",
+                f"the file has {spec.version.removeprefix('v')}, and the bundle `{bundle}` of `upgrade_from` has {version}",
                 "Use a bundle with an older patch release, or with the minor version before that of the file.",
             ),
         )

@@ -104,4 +104,4 @@ def test_with_the_right_bundle_and_identity_the_first_part_begins(place: Workpla
     row = rows(place)[-1]
     assert (row["result"], row["failed_phase"]) == ("failed", "free-hosts")
     assert "[retest-hosts-not-freed]" in row["error"]
-    assert row["versions"]["kubernetes before the upgrade"] == RELEASES[0].kubernetes
+    assert row["versions"]["kubernetes before the upgrade"] == f"v{RELEASES[0].kubernetes}"

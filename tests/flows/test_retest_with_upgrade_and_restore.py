@@ -55,7 +55,7 @@ def test_a_night_with_an_upgrade_and_a_restore(place: Workplace, tmp_path: Path)
     assert (row["result"], row["failed_phase"], row["failed_step"], row["kept"]) == ("passed", "", "", False)
     assert list(row["phase_seconds"]) == ["free-hosts", "create", "upgrade", "backup", "restore", "verify", "delete"]
     assert all(seconds > 0 for seconds in row["phase_seconds"].values())
-    assert (row["versions"][UPGRADED_FROM], row["versions"]["kubernetes"]) == (OLDER.kubernetes, DEFAULT_RELEASE.kubernetes)
+    assert (row["versions"][UPGRADED_FROM], row["versions"]["kubernetes"]) == (f"v{OLDER.kubernetes}", f"v{DEFAULT_RELEASE.kubernetes}")
     assert "UPGRADE" in place.sixstack("retests").stdout
     runs = runs_of(place, run)
     upgraded, restored = (records(place, str(row["phase_flow_runs"][phase])) for phase in ("upgrade", "restore"))
