@@ -46,7 +46,7 @@ COMMANDS = {
     "retests": "show the history of scheduled retests: results and durations, night by night",
     "schedule-retests": "create, list and remove schedules of the retest-clusters deployment",
     "schedule-certificates": "create, list and remove schedules of the check-certificates deployment",
-    "notify-retests": "notify a webhook when a retest fails, or when none passes for too long",
+    "notify": "notify a webhook of failed retests and runs, drift, and certificates that expire",
     "prefect-settings": "write the settings of a Prefect server of your own, with a generated password",
     "bundle": "fetch, verify, register and show artifact bundles, and list their components",
     "lab": "boot real hosts on this machine, for experiments and tests",

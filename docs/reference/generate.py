@@ -24,9 +24,13 @@ from cluster.plan.renew import WARNINGS as NOT_RENEWED_WARNINGS
 from cluster.plan.restore import NOT_RESTORED
 from cluster.plan.selection import NOT_LIMITED
 from cluster.plan.upgrade_problems import NOT_UPGRADED
+from cluster.retests.outcome import FAILED_PHASES, NOT_RETESTED
+from cluster.retests.workload import CODE as RESTORE_DIFFERS
+from cluster.retests.workload import HINT as RESTORE_HINT
 from cluster.rules import offline, on_facts  # noqa: F401 the imports register the rules
 from cluster.rules.registry import RULES
 from cluster.rules.test_hosts import NOT_FREED
+from cluster.vocabulary.events import EVENTS
 from cluster.vocabulary.releases import DEFAULT_RELEASE, NEWEST_MINOR, OLDEST_MINOR, RELEASES, KubernetesRelease, minor_text
 from cluster.vocabulary.spec import ClusterSpec, IPAddress, IPNetwork
 from kube.host_network.check import PROBLEMS as HOST_NETWORK
@@ -137,7 +141,12 @@ def problems() -> str:
         "\n## Refusals of a retest\n",
         "retest-clusters changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",
-        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_FREED.items()),
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in (NOT_FREED | NOT_RETESTED).items()),
+        "\n## Phases of a retest that failed\n",
+        "The history names the phase by its code. The hosts were changed.\n",
+        "| code | meaning | what to do |\n|---|---|---|",
+        *(f"| `{code}` | {meaning} | {remedy} |" for code, meaning, remedy in FAILED_PHASES.values()),
+        f"| `{RESTORE_DIFFERS}` | An object, an address or a content differs between the backup and the restored cluster. Part of `retest-restore-failed`. | {RESTORE_HINT} |",
         "\n## Refusals of set-platform-host-network\n",
         "An error stops the run before any Deployment is changed.\n",
         "| code | severity | meaning |\n|---|---|---|",
@@ -147,7 +156,34 @@ def problems() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"cluster-file.md": cluster_file, "problems.md": problems, "releases.md": releases}
+def events() -> str:
+    """The page of events: a section for each kind, with its payload."""
+    lines = [
+        "# Events\n",
+        _GENERATED,
+        "Runs emit events through Prefect, for automations ([Notifications](../how-to/notifications.md)), and for `sixstack create` and its siblings,",
+        "which print their lines. Each event has",
+        "",
+        "- the resource `sixstack.cluster.NAME`; the records of a whole retest run have the NAME `retests`;",
+        "- the related resource `prefect.flow-run.ID` with the role `flow-run`: the run, and also the run that started it as a part of itself;",
+        "- in its payload `line`, a text for people, and the fields below. All of them are texts, without control characters and redacted.\n",
+    ]
+    for kind in EVENTS:
+        lines.append(f"## {', '.join(f'`{name}`' for name in kind.names)}\n")
+        lines.append(f"Emitted {kind.emitted}. The name of the resource is {kind.subject}.\n")
+        if kind.payload:
+            lines += ["| field | meaning |\n|---|---|", *(f"| `{name}` | {meaning} |" for name, meaning in kind.payload.items()), ""]
+    lines += [
+        "## Events of Prefect\n",
+        "The server emits `prefect.flow-run.Failed`, `.Crashed`, `.Completed` and so on, with the resource `prefect.flow-run.ID`, for every run. Runs of our",
+        "deployments have the related resource `prefect.tag.sixstack`. The error of a check that found something (drift, expired certificates, a failed",
+        "retest) is `FindingReported`, and the label `prefect.state-message` of the resource begins with `Flow run encountered an exception: FindingReported: `.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+PAGES = {"cluster-file.md": cluster_file, "events.md": events, "problems.md": problems, "releases.md": releases}
 
 
 def _rules(rules: list[Any]) -> list[str]:

@@ -289,9 +289,9 @@ def _unreachable_webhook(made: MadeCluster, failures: Failures) -> None:
     failures.secrets["token of the webhook"] = token = uuid4().hex + uuid4().hex
     saved = made.place.run([sys.executable, "-c", SAVE_WEBHOOK], feed=f"http://127.0.0.1:9/services/{token}")
     assert saved.returncode == 0, saved.stderr
-    installed = made.place.sixstack("notify-retests", "--webhook", "canary")
+    installed = made.place.sixstack("notify", "--webhook", "canary")
     assert installed.returncode == 0, installed.stderr
-    failures.output["notify-retests"] = installed.stdout + installed.stderr
+    failures.output["notify"] = installed.stdout + installed.stderr
     for automation in made.place.api("/automations/filter", {}):
         made.place.api(f"/automations/{automation['id']}", {"enabled": True}, "PATCH")
     event = {"event": "sixstack.retest.failed", "cluster": "canary", "payload": {"run": str(uuid4()), "line": "failed"}}
@@ -302,7 +302,7 @@ def _unreachable_webhook(made: MadeCluster, failures: Failures) -> None:
     while not made.place.api("/events/filter", question)["events"]:
         assert time.monotonic() < deadline, "the webhook was not called"
         time.sleep(0.5)
-    assert made.place.sixstack("notify-retests", "--remove").returncode == 0
+    assert made.place.sixstack("notify", "--remove").returncode == 0
 
 
 def _fails(made: MadeCluster, failures: Failures, what: str, *arguments: str) -> None:

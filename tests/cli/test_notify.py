@@ -1,4 +1,4 @@
-"""Notifications of retests: automations of a real server call a receiver on loopback."""
+"""Notifications of retests, drift, certificates and failed runs: automations of a real server call a receiver on loopback."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ import pytest
 from cli.exit_codes import ENVIRONMENT, SUCCESS
 from cli.main import main
 from tests.conftest import Workplace
+from tests.flows.test_saved_clusters import document
 
-NAMES = ("sixstack: retest failed", "sixstack: retest overdue", "sixstack: retests missing")
+RETESTS = ("sixstack: retest failed", "sixstack: retest overdue", "sixstack: retests missing")
+FINDINGS = ("sixstack: certificates expire", "sixstack: drift found", "sixstack: run failed")
+NAMES = tuple(sorted((*RETESTS, *FINDINGS)))
+OVERDUE = RETESTS[1]
+FIELDS = {"text", "about", "cluster", "result", "failed_step", "run", "url"}
 SHORT = "0.003"  # hours: 10.8 s; Prefect's minimum is 10 s
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 EMIT = [sys.executable, str(Path(__file__).with_name("emit_events.py"))]
@@ -85,7 +90,7 @@ def receiving() -> Iterator[tuple[Receiver, str]]:
 
 
 def automations(place: Workplace) -> list[tuple[str, str, bool]]:
-    """Id, name and whether it is enabled, of the retests' automations."""
+    """Id, name and whether it is enabled, of our automations."""
     found = place.api("/automations/filter", {})
     return sorted((item["id"], item["name"], item["enabled"]) for item in found if item["name"] in NAMES)
 
@@ -109,7 +114,7 @@ def receiver(prefect_server: Workplace) -> Iterator[Receiver]:
 def test_a_time_that_prefect_cannot_wait_for_is_2(hours: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The smallest is 10 s."""
     with pytest.raises(SystemExit) as ended:
-        main(["notify-retests", "--webhook", "x", "--hours", hours])
+        main(["notify", "--webhook", "x", "--hours", hours])
     assert ended.value.code == 2
     assert repr(hours) in capsys.readouterr().err
 
@@ -117,7 +122,7 @@ def test_a_time_that_prefect_cannot_wait_for_is_2(hours: str, capsys: pytest.Cap
 @pytest.mark.server
 def test_a_webhook_block_that_is_not_there_is_3(prefect_server: Workplace) -> None:
     """The error names its type and its name, and nothing is installed."""
-    done = prefect_server.sixstack("notify-retests", "--webhook", "nobody")
+    done = prefect_server.sixstack("notify", "--webhook", "nobody")
     assert done.returncode == ENVIRONMENT, done.stdout + done.stderr
     assert "nobody" in done.stderr
     assert "Webhook" in done.stderr
@@ -132,10 +137,10 @@ class TestInstallation:
     @pytest.fixture
     def place(self, prefect_server: Workplace) -> Iterator[Workplace]:
         """A server with the automations installed, which are removed afterwards."""
-        done = prefect_server.sixstack("notify-retests", "--webhook", "retests")
+        done = prefect_server.sixstack("notify", "--webhook", "retests")
         assert done.returncode == SUCCESS, done.stdout + done.stderr
         yield prefect_server
-        assert prefect_server.sixstack("notify-retests", "--remove").returncode == SUCCESS
+        assert prefect_server.sixstack("notify", "--remove").returncode == SUCCESS
         assert automations(prefect_server) == []
 
     def test_twice_leaves_one_of_each_inactive(self, place: Workplace) -> None:
@@ -143,63 +148,68 @@ class TestInstallation:
         before = automations(place)
         assert sorted(name for _, name, _ in before) == list(NAMES)
         assert not any(enabled for _, _, enabled in before)
-        again = place.sixstack("notify-retests", "--webhook", "retests")
+        again = place.sixstack("notify", "--webhook", "retests")
         assert again.returncode == SUCCESS, again.stdout + again.stderr
         assert again.stdout.count("unchanged") == len(NAMES)
         assert automations(place) == before
 
     def test_an_update_keeps_what_was_enabled(self, place: Workplace) -> None:
         """In place: the same automation has another time."""
-        prefect(place, "automation", "resume", NAMES[1])
+        prefect(place, "automation", "resume", OVERDUE)
         before = automations(place)
-        assert [name for _, name, enabled in before if enabled] == [NAMES[1]]
-        assert place.sixstack("notify-retests", "--webhook", "retests", "--hours", "24").returncode == SUCCESS
+        assert [name for _, name, enabled in before if enabled] == [OVERDUE]
+        assert place.sixstack("notify", "--webhook", "retests", "--hours", "24").returncode == SUCCESS
         assert automations(place) == before
-        (overdue,) = [item for item in place.api("/automations/filter", {}) if item["name"] == NAMES[1]]
+        (overdue,) = [item for item in place.api("/automations/filter", {}) if item["name"] == OVERDUE]
         assert overdue["trigger"]["within"] == 24 * 3600
 
     def test_the_file_is_one_for_prefect(self, place: Workplace) -> None:
-        """`prefect automation create` accepts it and always creates new ones; notify-retests leaves one of each again."""
+        """`prefect automation create` accepts it and always creates new ones; `sixstack notify` leaves one of each again."""
         prefect(place, "automation", "resume", NAMES[0])
         kept = automations(place)
         file = str(place.prefect.root / "retests.yaml")
-        assert place.sixstack("notify-retests", "--webhook", "retests", "--to", file).returncode == SUCCESS
+        assert place.sixstack("notify", "--webhook", "retests", "--to", file).returncode == SUCCESS
         assert automations(place) == kept
         prefect(place, "automation", "create", "--from-file", file)
         assert len(automations(place)) == 2 * len(NAMES)
-        assert place.sixstack("notify-retests", "--webhook", "retests").returncode == SUCCESS
-        assert sorted((name, enabled) for _, name, enabled in automations(place)) == [
-            (NAMES[0], True),
-            (NAMES[1], False),
-            (NAMES[2], False),
-        ]
+        assert place.sixstack("notify", "--webhook", "retests").returncode == SUCCESS
+        assert sorted((name, enabled) for _, name, enabled in automations(place)) == [(name, name == NAMES[0]) for name in NAMES]
 
 
 @pytest.fixture(scope="class")
 def notifying(prefect_server: Workplace, receiver: Receiver) -> Iterator[Workplace]:  # noqa: ARG001
     """A server that calls the receiver."""
-    done = prefect_server.sixstack("notify-retests", "--webhook", "retests", "--hours", SHORT)
+    done = prefect_server.sixstack("notify", "--webhook", "retests", "--hours", SHORT)
     assert done.returncode == SUCCESS, done.stdout + done.stderr
-    for name in NAMES:
+    for name in RETESTS:
         prefect(prefect_server, "automation", "resume", name)
     yield prefect_server
-    assert prefect_server.sixstack("notify-retests", "--remove").returncode == SUCCESS
+    assert prefect_server.sixstack("notify", "--remove").returncode == SUCCESS
+
+
+def _emit(process: subprocess.Popen[str], event: str, cluster: str, payload: dict[str, str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"event": event, "cluster": cluster, "payload": payload}) + "\n")
+    process.stdin.flush()
+
+
+@contextmanager
+def emitting(place: Workplace) -> Iterator[subprocess.Popen[str]]:
+    """A process that emits events through Prefect's client."""
+    with subprocess.Popen(
+        EMIT, cwd=place.prefect.root, env=place.prefect.environment(), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        yield process
 
 
 @pytest.fixture(scope="class")
 def emit(notifying: Workplace) -> Iterator[Callable[..., None]]:
     """Emits the event of a retest, through Prefect's client."""
-    with subprocess.Popen(
-        EMIT, cwd=notifying.prefect.root, env=notifying.prefect.environment(), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdin is not None
+    with emitting(notifying) as process:
 
         def emit(cluster: str, result: str, **payload: str) -> None:
-            assert process.stdin is not None
             values = {"cluster": cluster, "result": result, "line": f"{cluster}: {result}", "failed_step": "", "run": str(uuid.uuid4())}
-            event = {"event": f"sixstack.retest.{result}", "cluster": cluster, "payload": values | payload}
-            process.stdin.write(json.dumps(event) + "\n")
-            process.stdin.flush()
+            _emit(process, f"sixstack.retest.{result}", cluster, values | payload)
 
         yield emit
 
@@ -225,6 +235,7 @@ class TestNotifications:
         assert url.endswith(run)
         assert message == {
             "text": f"of-{result}: {result}",
+            "about": "retest",
             "cluster": f"of-{result}",
             "result": result,
             "failed_step": "verify-network/cluster",
@@ -275,3 +286,81 @@ class TestNotifications:
     def test_what_passed_or_was_skipped_is_no_failure(self, receiver: Receiver) -> None:
         """Of all messages so far, only failures and refusals were reported at once."""
         assert {message["result"] for message in receiver.messages} <= {"failed", "refused", "overdue", "missing"}
+
+
+@pytest.mark.server
+class TestFindings:
+    """Drift, certificates and failed runs, each with its automation enabled and no other."""
+
+    @pytest.fixture(scope="class")
+    def place(self, prefect_server: Workplace, receiver: Receiver) -> Iterator[Workplace]:  # noqa: ARG002
+        """A server that calls the receiver."""
+        done = prefect_server.sixstack("notify", "--webhook", "retests")
+        assert done.returncode == SUCCESS, done.stdout + done.stderr
+        for name in FINDINGS:
+            prefect(prefect_server, "automation", "resume", name)
+        yield prefect_server
+        assert prefect_server.sixstack("notify", "--remove").returncode == SUCCESS
+
+    def waiting_run(self, place: Workplace, deployment: str, **parameters: str) -> str:
+        """A run of a deployment that no worker starts."""
+        found = place.api(f"/deployments/name/{deployment}")["id"]
+        later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
+        return str(place.api(f"/deployments/{found}/create_flow_run", {"state": later, "parameters": parameters})["id"])
+
+    def end(self, place: Workplace, run: str, kind: str, message: str) -> None:
+        """Set the state of a run, as its worker does."""
+        state = {"type": kind, "name": kind.capitalize(), "message": message}
+        place.api(f"/flow_runs/{run}/set_state", {"state": state, "force": True})
+
+    def test_drift_is_reported_with_the_cluster_and_the_paths(self, place: Workplace, receiver: Receiver) -> None:
+        """As the event of inspect-cluster has them."""
+        run = self.waiting_run(place, "inspect-cluster/default", cluster="drifted")
+        payload = {"line": "2 differences", "cluster": "drifted", "run": run, "differences": "2", "paths": "hosts/a, nodes/a"}
+        with emitting(place) as process:
+            _emit(process, "sixstack.drift.found", "drifted", payload)
+        message = receiver.wait(lambda message: message["about"] == "drift")
+        assert message.keys() == FIELDS
+        assert (message["cluster"], message["result"], message["run"]) == ("drifted", "found", run)
+        assert message["text"] == "2 differences (hosts/a, nodes/a)"
+        assert message["url"].endswith(run)
+
+    @pytest.mark.parametrize(("unusable", "result"), [("0", "expiring"), ("1", "unusable")])
+    def test_certificates_that_expire_are_reported(self, place: Workplace, receiver: Receiver, unusable: str, result: str) -> None:
+        """One that cannot be used any more is told apart."""
+        payload = {"line": f"{result}: a", "cluster": "old", "run": str(uuid.uuid4()), "count": "1", "unusable": unusable}
+        with emitting(place) as process:
+            _emit(process, "sixstack.certificates.expiring", "old", payload)
+        message = receiver.wait(lambda message: (message["about"], message["result"]) == ("certificates", result))
+        assert message.keys() == FIELDS
+        assert (message["cluster"], message["text"]) == ("old", f"{result}: a")
+
+    def test_a_run_that_fails_is_reported_once(self, place: Workplace, receiver: Receiver) -> None:
+        """A real run, with its error, its page and its cluster."""
+        file = place.write("failing.yaml", document(name="failing"))
+        done = place.sixstack("restore", file, "--confirm", "failing", "--identity", "/nowhere/identity.txt")
+        assert done.returncode != 0
+        message = receiver.wait(lambda message: (message["about"], message["cluster"]) == ("run", "failing"))
+        assert message.keys() == FIELDS
+        assert message["result"] == "failed"
+        assert message["text"].startswith("restore failing: ")
+        assert "identity-unusable" in message["text"]
+        assert message["url"].endswith(message["run"])
+        assert len([found for found in receiver.messages if found["run"] == message["run"]]) == 1
+
+    def test_a_run_that_crashes_is_reported(self, place: Workplace, receiver: Receiver) -> None:
+        """Its worker says so."""
+        run = self.waiting_run(place, "create-cluster/default", cluster="crashing")
+        self.end(place, run, "CRASHED", 'exit code "137"\n{{ 7 * 7 }}')
+        message = receiver.wait(lambda message: message["run"] == run)
+        assert (message["about"], message["result"], message["cluster"]) == ("run", "crashed", "")
+        assert message["text"].endswith(': exit code "137"\n{{ 7 * 7 }}')
+
+    def test_what_has_its_own_event_and_what_is_cancelled_is_no_failed_run(self, place: Workplace, receiver: Receiver) -> None:
+        """An inspection that finds drift ends Failed too: one message is enough. A control that fails afterwards is reported."""
+        found, cancelled, control = (self.waiting_run(place, "inspect-cluster/default", cluster="quiet") for _ in range(3))
+        self.end(place, found, "FAILED", "Flow run encountered an exception: FindingReported: cluster quiet\n- differs")
+        self.end(place, cancelled, "CANCELLED", "by a person")
+        self.end(place, control, "FAILED", "Flow run encountered an exception: ClusterError: FindingReported: is not its class")
+        receiver.wait(lambda message: message["run"] == control)
+        assert {found, cancelled} & {message["run"] for message in receiver.messages} == set()

@@ -1,4 +1,4 @@
-"""`sixstack notify-retests --webhook BLOCK`: install the automations of deployments/automations/retests.yaml.template, or write them to a file."""
+"""`sixstack notify --webhook BLOCK`: install the automations of deployments/automations/notifications.yaml.template, or write them to a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.events.schemas.automations import Automation, AutomationCore
 
-TEMPLATE = Path(__file__).parents[1] / "deployments" / "automations" / "retests.yaml.template"
+TEMPLATE = Path(__file__).parents[1] / "deployments" / "automations" / "notifications.yaml.template"
 _LEAST_SECONDS = 10  # Prefect's minimum for a trigger that waits for an event
 _MOST_HOURS = 24 * 366
 _ANY = "00000000-0000-0000-0000-000000000000"  # instead of a block, to read the names of the automations
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     does = parser.add_mutually_exclusive_group(required=True)
     does.add_argument("--webhook", metavar="BLOCK", help="name of the Webhook block that is called")
     does.add_argument("--remove", action="store_true", help="remove the automations")
-    parser.add_argument("--hours", type=_hours, default=48.0, help="report when none has passed for this time (default: 48)")
+    parser.add_argument("--hours", type=_hours, default=48.0, help="report when no retest has passed for this time (default: 48)")
     parser.add_argument("-o", "--to", metavar="FILE", help="write the automations to FILE (.yaml) instead of installing them")
 
 
