@@ -19,6 +19,7 @@ from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.spec import SSH
 from hosts.host_keys import Pin, RecordedKeys, Sshd, described, jump_of, public_text
 from hosts.private_keys import UnusableKey, read_private_key
+from hosts.ssh_agent import MOST_KEYS, UnusableAgent, agent_keys
 from hosts.tcp import CONNECT_SECONDS, WatchedChannel, connect
 
 # a key exchange over groups of integers costs 95 ms of CPU per connection, over an elliptic curve 13 ms: only the latter are offered
@@ -239,7 +240,20 @@ def _authenticate(sshd: Sshd, credential: Credential, transport: paramiko.Transp
     host, endpoint = sshd.label, sshd.endpoint
     user, tried = endpoint.user, []
     do = f"Check ssh.user and the SSH credential block `{endpoint.credential}`."
+    if faults := list(credential.faults):
+        raise LoginRefused(host, f"credential `{endpoint.credential}` cannot be used: {'; '.join(faults)}", do)
     try:
+        if credential.agent_socket:
+            try:
+                with agent_keys(credential.agent_socket, credential.agent_key) as keys:
+                    tried += [f"the agent's key {described(key)}" for key in keys[:MOST_KEYS]]
+                    for key in keys[:MOST_KEYS]:
+                        if _accepted(transport, lambda key=key: transport.auth_publickey(user, key)):  # type: ignore[misc]
+                            return
+                if len(keys) > MOST_KEYS:
+                    do = f"The agent has {len(keys)} keys, of which {MOST_KEYS} were tried: set `agent_key` in the block. {do}"
+            except UnusableAgent as error:
+                raise LoginRefused(host, f"the SSH agent of credential `{endpoint.credential}` is of no use: {error}", do) from None
         if credential.private_key:
             try:
                 key = read_private_key(credential.private_key, credential.passphrase)
@@ -253,8 +267,6 @@ def _authenticate(sshd: Sshd, credential: Credential, transport: paramiko.Transp
             # also answers keyboard-interactive, which some sshd use to ask for the password
             if _accepted(transport, lambda: transport.auth_password(user, credential.password or "")):
                 return
-        if not tried:
-            raise LoginRefused(host, f"credential `{endpoint.credential}` holds neither a private key nor a password", do)
         offered = _offered(transport, user)
     except paramiko.SSHException as error:
         raise HostUnreachable(host, f"the connection was lost while logging in as {user} ({_text(error)})") from None
