@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cluster.file.known_hosts import known_host_key
 from cluster.file.literals import read_address
 from cluster.rules.labels import label_owner, taint_owner
 from cluster.rules.names import is_subdomain
@@ -16,7 +17,6 @@ from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.spec import Role
 from tkestack.fields import Fields
-from tkestack.known_hosts import known_host_key
 from tkestack.logins import Logins, read_credential
 
 _KUBEADM_TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")

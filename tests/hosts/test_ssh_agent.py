@@ -32,7 +32,9 @@ class Agent:
 
     def add(self, key: Path, *options: str) -> None:
         """Add a private key."""
-        subprocess.run(["ssh-add", "-q", *options, str(key)], env={**os.environ, "SSH_AUTH_SOCK": self.socket}, check=True, capture_output=True)
+        subprocess.run(
+            ["ssh-add", "-q", *options, str(key)], env={**os.environ, "SSH_AUTH_SOCK": self.socket}, check=True, capture_output=True
+        )
 
     def stop(self) -> None:
         """End the agent."""
@@ -71,7 +73,9 @@ class TestLogins:
     """sshd takes what the agent signs."""
 
     @pytest.mark.parametrize(("kind", "options"), [("ed25519", ()), ("ecdsa", ("-b", "384")), ("rsa", ("-b", "2048"))], ids=str)
-    def test_the_agent_signs_with_a_key_of_each_type(self, sshd: Sshd, agent: Agent, tmp_path: Path, kind: str, options: tuple[str, ...]) -> None:
+    def test_the_agent_signs_with_a_key_of_each_type(
+        self, sshd: Sshd, agent: Agent, tmp_path: Path, kind: str, options: tuple[str, ...]
+    ) -> None:
         """The file of the key may be gone."""
         key = make_key(tmp_path, "key", kind, "", *options)
         agent.add(key)
@@ -153,7 +157,14 @@ def impostor(tmp_path: Path) -> Iterator[Callable[..., str]]:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"\xff\xff\xff\xff\x0c", b"\x00\x00\x00\x01\x05", b"\x00\x00\x00\x05\x0c\xff\xff\xff\xff", b"\x00\x00\x00\x00"],
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\xff\xff\xff\xff\x0c",
+        b"\x00\x00\x00\x01\x05",
+        b"\x00\x00\x00\x05\x0c\xff\xff\xff\xff",
+        b"\x00\x00\x00\x00",
+    ],
     ids=["nothing", "sshd", "4 GB", "failure", "4 billion keys", "empty"],
 )
 def test_what_is_no_agent_is_an_error(impostor: Callable[..., str], answer: bytes) -> None:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from tkestack.known_hosts import known_host_key
+from cluster.file.known_hosts import known_host_key
 
 HOST = ip_address("fd66::11")
 

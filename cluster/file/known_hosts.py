@@ -10,17 +10,23 @@ from collections.abc import Iterator
 
 from cluster.rules.ssh import KEY_TYPES
 from cluster.vocabulary.families import Address
+from cluster.vocabulary.hostport import canonical_host
 
 
-def known_host_key(text: str, address: Address, port: int) -> str | None:
-    """`TYPE BASE64` of the key that the text has for this address and port, ed25519 first; None when there is no valid key.
+def known_host_key(text: str, address: str | Address, port: int) -> str | None:
+    """The first of `known_host_keys`; None when there is no valid key."""
+    return next(iter(known_host_keys(text, address, port)), None)
+
+
+def known_host_keys(text: str, address: str | Address, port: int) -> tuple[str, ...]:
+    """`TYPE BASE64` of the keys that the text has for this address (or name) and port, ed25519 first, at most one of each type.
 
     Names in a hashed file (`|1|SALT|HASH`) are found too; wildcards and certificate authorities are ignored.
     """
-    plain = str(address)
+    plain = canonical_host(str(address))
     wanted = [f"[{plain}]:{port}"] if port != 22 else [plain, f"[{plain}]:22"]
     keys = {kind: f"{kind} {key}" for names, kind, key in _entries(text) if any(_names(names, name) for name in wanted)}
-    return next((keys[kind] for kind in KEY_TYPES if kind in keys), None)
+    return tuple(keys[kind] for kind in KEY_TYPES if kind in keys)
 
 
 def _entries(text: str) -> Iterator[tuple[str, str, str]]:
