@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
     if machines is None:
         return PROBLEMS
     try:
-        choices = _choices(options, target, machines)
+        choices = _choices(options, machines)
     except _Wrong as wrong:
         print(f"sixstack: {wrong}", file=sys.stderr)
         return USAGE
@@ -321,7 +321,7 @@ def _at_once(endpoints: Sequence[SSH], work: Callable[[SSH], T]) -> list[T] | No
     return done if len(done) == len(results) else None
 
 
-def _choices(options: argparse.Namespace, target: Path, machines: Sequence[Machine]) -> Choices:
+def _choices(options: argparse.Namespace, machines: Sequence[Machine]) -> Choices:
     """What the answers say about the cluster; the stack mode is asked for once the families of the machines are known."""
     from cluster.file.proposal import Choices, families_of_machines
     from cluster.vocabulary.families import family_names

@@ -30,7 +30,7 @@ class NotConnected(CannotApply):
     persist_result=False,
     result_serializer="json",
 )
-def test_connection(cluster: str | ClusterSpec, credential: str | None = None) -> None:
+def test_connection(cluster: str | ClusterSpec, credential: str | None = None) -> None:  # noqa: PT028 no test
     """Log in to every host of a cluster file and become root there, all at once. NotConnected lists every host where that fails.
 
     A run does not wait for another run on the cluster. With `trust-on-first-use`, the first login records the host key, as in every other run.

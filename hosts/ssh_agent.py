@@ -43,7 +43,7 @@ class _Agent(AgentSSH):
     """The agent at a socket. paramiko's own takes the path from SSH_AUTH_SOCK only, and waits without an end."""
 
     def __init__(self, path: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._path = path
         self._deadline = time.monotonic() + ANSWER_SECONDS
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import paramiko
@@ -238,22 +239,21 @@ def _presented_key(sshd: Sshd, jump: Connection | None) -> paramiko.PKey | None:
 
 def _authenticate(sshd: Sshd, credential: Credential, transport: paramiko.Transport) -> None:
     host, endpoint = sshd.label, sshd.endpoint
-    user, tried = endpoint.user, []
+    user = endpoint.user
+    tried: list[str] = []
     do = f"Check ssh.user and the SSH credential block `{endpoint.credential}`."
     if faults := list(credential.faults):
         raise LoginRefused(host, f"credential `{endpoint.credential}` cannot be used: {'; '.join(faults)}", do)
     try:
         if credential.agent_socket:
             try:
-                with agent_keys(credential.agent_socket, credential.agent_key) as keys:
-                    tried += [f"the agent's key {described(key)}" for key in keys[:MOST_KEYS]]
-                    for key in keys[:MOST_KEYS]:
-                        if _accepted(transport, lambda key=key: transport.auth_publickey(user, key)):  # type: ignore[misc]
-                            return
-                if len(keys) > MOST_KEYS:
-                    do = f"The agent has {len(keys)} keys, of which {MOST_KEYS} were tried: set `agent_key` in the block. {do}"
+                accepted, skipped = _agent_accepted(credential.agent_socket, credential.agent_key, user, transport, tried)
             except UnusableAgent as error:
                 raise LoginRefused(host, f"the SSH agent of credential `{endpoint.credential}` is of no use: {error}", do) from None
+            if accepted:
+                return
+            if skipped:
+                do = f"{skipped} more keys of the agent were not tried, because sshd ends the connection after six: set `agent_key` in the block. {do}"
         if credential.private_key:
             try:
                 key = read_private_key(credential.private_key, credential.passphrase)
@@ -273,6 +273,16 @@ def _authenticate(sshd: Sshd, credential: Credential, transport: paramiko.Transp
     except (EOFError, OSError) as error:
         raise HostUnreachable(host, f"the connection was lost while logging in as {user} ({_text(error)})") from None
     raise LoginRefused(host, f"sshd refuses {' and '.join(tried)} for user {user}{f'; it takes {offered}' if offered else ''}", do)
+
+
+def _agent_accepted(socket: str, only: str | None, user: str, transport: paramiko.Transport, tried: list[str]) -> tuple[bool, int]:
+    """Whether the login with a key of the agent is complete, and how many of its keys were not tried; adds to `tried`."""
+    with agent_keys(socket, only) as keys:
+        for key in keys[:MOST_KEYS]:
+            tried.append(f"the agent's key {described(key)}")
+            if _accepted(transport, partial(transport.auth_publickey, user, key)):
+                return True, 0
+    return False, len(keys[MOST_KEYS:])
 
 
 def _accepted(transport: paramiko.Transport, attempt: Callable[[], list[str]]) -> bool:

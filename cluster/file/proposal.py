@@ -27,6 +27,7 @@ from cluster.vocabulary.spec import SSH, ClusterSpec, CniKind, Host, NetworkSpec
 # networks that programs give to a machine by default, and that it may therefore have tomorrow:
 # docker (its address pools: docs.docker.com/engine/daemon/#configure-address-pools), podman, libvirt, LXC
 _DEFAULTS = tuple(map(ip_network, ("172.17.0.0/16", "172.18.0.0/15", "172.20.0.0/14", "172.24.0.0/14", "172.28.0.0/14", "192.168.0.0/16", "10.88.0.0/16", "10.0.3.0/24")))  # fmt: skip
+_NO_RANGES = NetworkSpec.model_construct(pods=(), services=())
 _MOST_TRIED = 64
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9._/-]*|[0-9]+(\.[0-9]+){3}(/[0-9]+)?", re.ASCII)
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}  # that are no strings in YAML
@@ -100,15 +101,16 @@ def propose(machines: Sequence[Machine], choices: Choices, global_ids: Iterable[
 def _draft(choices: Choices, names: Sequence[str], machines: Sequence[Machine]) -> ClusterSpec:
     """The cluster without ranges, which are to be found."""
     hosts = tuple(Host.model_construct(name=name, role=Role.WORKER, ssh=machine.ssh) for name, machine in zip(names, machines, strict=True))
-    network = NetworkSpec.model_construct(pods=(), services=())
-    return ClusterSpec.model_construct(name=choices.name, stack=choices.stack, primary_family=choices.primary, hosts=hosts, network=network)
+    return ClusterSpec.model_construct(
+        name=choices.name, stack=choices.stack, primary_family=choices.primary, hosts=hosts, network=_NO_RANGES
+    )
 
 
 def _addresses(machine: Machine, families: tuple[Family, ...]) -> tuple[Address, ...]:
     """The node addresses that create finds when the file has none."""
     stack = StackMode.DUAL_STACK if len(families) == 2 else StackMode(families[0].value)
     host = Host.model_construct(name=machine.facts.host, role=Role.WORKER, ssh=machine.ssh)
-    draft = ClusterSpec.model_construct(name="", stack=stack, primary_family=families[0], hosts=(host,))
+    draft = ClusterSpec.model_construct(name="", stack=stack, primary_family=families[0], hosts=(host,), network=_NO_RANGES)
     return node_addresses(draft, host, machine.facts)
 
 

@@ -90,7 +90,7 @@ class TestLogins:
             agent.add(key)
         authorize(sshd, keys[-1])
         message = refused(sshd, Credential(agent_socket=agent.socket))
-        assert f"{MOST_KEYS + 1} keys" in message
+        assert "1 more key" in message
         assert "agent_key" in message
         log_in(sshd, Credential(agent_socket=agent.socket, agent_key=keys[-1].with_suffix(".pub").read_text()))
         authorize(sshd, keys[MOST_KEYS - 1])

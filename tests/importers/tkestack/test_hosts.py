@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.tkestack.samples import MASTER, TRUSTING, WORKER, changed, dual_stack_cluster, encoded, faults, imported, told, worker
-from tkestack.hosts import Choices
+from importers.choices import Choices
+from tests.importers.tkestack.samples import MASTER, TRUSTING, WORKER, changed, dual_stack_cluster, encoded, faults, imported, told, worker
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqvnZS2eVUvBbLnbNYwNGqQSdPVqsLW5GzBkeyM3b0e"
 ADDRESS = ip_address(MASTER["ipv4"])

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cluster.file.reader import read_document
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE
-from cluster.vocabulary.problems import Problem, errors_in
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import Role
-from tkestack.cluster import read_dns_domain, read_interface, read_name, read_settings, read_version
-from tkestack.documents import Documents, Kind, Resource, Source, read_sources
-from tkestack.hosts import Choices, Machine, host_document, read_machine
-from tkestack.logins import Login, Logins
-from tkestack.network import read_ranges
-from tkestack.not_taken import report_unread_fields
-from tkestack.report import Change, Report
+from importers.choices import Choices
+from importers.imported import Imported, imported
+from importers.logins import Login, Logins
+from importers.report import Report
+from importers.sources import Source
+from importers.tkestack.cluster import read_dns_domain, read_interface, read_name, read_settings
+from importers.tkestack.documents import Documents, Kind, Resource, read_sources
+from importers.tkestack.hosts import Machine, host_document, read_machine
+from importers.tkestack.network import read_ranges
+from importers.tkestack.not_taken import report_unread_fields
+from importers.versions import read_version
 
 # the codes of problems that only an import reports; docs/reference/problems.md lists them
 FAULTS = {
@@ -35,29 +36,14 @@ FAULTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """`document` is None exactly when a TKEStack document has an error. Problems of the cluster file come with the file to fix."""
-
-    document: dict[str, Any] | None
-    logins: tuple[Login, ...]
-    changes: tuple[Change, ...]
-    problems: tuple[Problem, ...]
-    lines: Mapping[str, int] = field(default_factory=dict)  # path of a document's field -> line of its file
-
-
-def import_documents(sources: Sequence[Source], choices: Choices, *, cni: str = "calico") -> Imported:
+def import_tkestack(sources: Sequence[Source], choices: Choices) -> Imported:
     """All errors of all documents at once, or a cluster file and its problems as from `sixstack check`."""
     report = Report()
     documents = read_sources(sources, report)
-    document, logins = _cluster_document(documents, choices, cni, report)
+    document, logins = _cluster_document(documents, choices, choices.pod_network or "calico", report)
     for resource in documents.resources:
         report_unread_fields(resource, report)
-    if errors_in(report.problems):
-        problems = (*dict.fromkeys(report.problems), *report.problems.rest("documents"))
-        return Imported(None, (), tuple(report.changes), problems, documents.lines)
-    found = tuple(_with_origin(problem, report) for problem in read_document(document).problems)
-    return Imported(document, logins, tuple(report.changes), (*report.problems, *found), documents.lines)
+    return imported(document, logins, report, documents.lines)
 
 
 def _cluster_document(documents: Documents, choices: Choices, cni: str, report: Report) -> tuple[dict[str, Any], tuple[Login, ...]]:
@@ -83,7 +69,8 @@ def _cluster_document(documents: Documents, choices: Choices, cni: str, report: 
     families = ranges.families if ranges is not None else None
     hosts = [host_document(machine, index, families, interface, logins, choices) for index, machine in enumerate(machines)]
     _report_additions(hosts, machines, choices, cni, report)
-    version, domain = read_version(spec), read_dns_domain(spec)
+    version = read_version(spec.text("version"), spec.at("version"), report, builds="TKEStack's")
+    domain = read_dns_domain(spec)
     settings = read_settings(spec, version=version, cluster_has_own_names=bool(choices.names))
     shape = ranges.as_document() if ranges is not None else {"network": {}}
     document = {
@@ -159,17 +146,3 @@ def _check_names(machines: Sequence[Machine], names: Mapping[Address, str], repo
                 "no machine of the documents has this address",
                 f"Use one of these addresses: {listed}.",
             )
-
-
-def _with_origin(problem: Problem, report: Report) -> Problem:
-    """A problem of the cluster file, with the field of the document that caused it, and with the options of an import."""
-    if problem.code == "host-key-missing":
-        problem = replace(problem, hint=f"{problem.hint.removesuffix('.')}, or import with --known-hosts FILE or --trust-on-first-use.")
-    inside = [
-        field_path
-        for field_path in report.origins
-        if problem.path == field_path or problem.path.startswith((f"{field_path}.", f"{field_path}["))
-    ]
-    if not inside:
-        return problem
-    return replace(problem, message=f"{problem.message} (from {report.origins[max(inside, key=len)]})")

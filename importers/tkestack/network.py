@@ -10,7 +10,7 @@ from typing import Any
 from cluster.file.literals import read_network
 from cluster.vocabulary.families import Family, Network, StackMode, family_of
 from cluster.vocabulary.spec import PodNetwork
-from tkestack.fields import Fields
+from importers.fields import Fields
 
 # TKEStack's defaults where a document names no serviceCIDR
 _SERVICES = 256

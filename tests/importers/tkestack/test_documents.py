@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.tkestack.samples import CASES, TRUSTING, WORKER, dual_stack_cluster, imported, worker
-from tkestack.convert import import_documents
-from tkestack.documents import Source, read_sources
-from tkestack.report import Report
+from importers.report import Report
+from importers.sources import Source
+from importers.tkestack.convert import import_tkestack
+from importers.tkestack.documents import read_sources
+from tests.importers.tkestack.samples import CASES, TRUSTING, WORKER, dual_stack_cluster, imported, worker
 
 
 def kinds(*texts: str) -> list[str]:
@@ -37,13 +38,13 @@ def test_yaml_and_json_mean_the_same() -> None:
     """Whatever the way of writing, in one file or in two."""
     as_json = imported(*CASES["dual-stack"])
     text = "---\n".join(yaml.safe_dump(document) for document in CASES["dual-stack"])
-    assert import_documents([Source("all.yaml", text)], TRUSTING).document == as_json.document
+    assert import_tkestack([Source("all.yaml", text)], TRUSTING).document == as_json.document
 
 
 def test_a_problem_has_its_line() -> None:
     """Counted from the top of the file, in a later document too."""
     text = yaml.safe_dump(dual_stack_cluster()) + "---\n" + yaml.safe_dump(worker("nowhere", "c"), sort_keys=False)
-    result = import_documents([Source("all.yaml", text)], TRUSTING)
+    result = import_tkestack([Source("all.yaml", text)], TRUSTING)
     (problem,) = [problem for problem in result.problems if problem.code == "not-an-address"]
     assert problem.path == "all.yaml#2: spec.ip"
     assert text.splitlines()[result.lines[problem.path] - 1].strip() == "ip: nowhere"
@@ -55,7 +56,7 @@ def test_a_problem_has_its_line() -> None:
 def test_a_fault_of_syntax_quotes_nothing(password: Any) -> None:
     """A password that nobody put into quotes, or encoded, is in no message."""
     text = yaml.safe_dump(worker(WORKER["ipv4"], "c")).replace("password: ", f"password: {password}\n  x: ")
-    result = import_documents([Source("a.yaml", text)], TRUSTING)
+    result = import_tkestack([Source("a.yaml", text)], TRUSTING)
     assert result.problems
     said = [str(change) for change in result.changes] + [f"{problem.message} {problem.hint}" for problem in result.problems]
     assert [line for line in said if "hunter2" in line] == []
@@ -63,7 +64,7 @@ def test_a_fault_of_syntax_quotes_nothing(password: Any) -> None:
 
 def test_an_empty_file_is_a_fault() -> None:
     """It was the wrong file."""
-    assert [problem.code for problem in import_documents([Source("a", "\n# nothing\n")], TRUSTING).problems] == [
+    assert [problem.code for problem in import_tkestack([Source("a", "\n# nothing\n")], TRUSTING).problems] == [
         "missing-value",
         "no-cluster-document",
     ]

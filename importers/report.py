@@ -39,7 +39,7 @@ class Change:
 
 
 class Report:
-    """Collects the outcomes of fields. tkestack/not_taken.py finds fields without an outcome afterwards."""
+    """Collects the outcomes of fields. importers/unread.py finds fields without an outcome afterwards."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []

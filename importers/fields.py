@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from cluster.vocabulary.partial import UNREAD, join_path
 from cluster.vocabulary.quoting import quoted
-from tkestack.report import Report
+from importers.report import Report
 
 Kind = TypeVar("Kind")
 

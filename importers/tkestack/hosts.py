@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from cluster.file.known_hosts import known_host_key
 from cluster.file.literals import read_address
 from cluster.rules.labels import label_owner, taint_owner
 from cluster.rules.names import is_subdomain
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.families import Address, Family, family_of
-from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.spec import Role
-from tkestack.fields import Fields
-from tkestack.logins import Logins, read_credential
+from importers.choices import Choices
+from importers.fields import Fields
+from importers.logins import Logins
+from importers.tkestack.logins import read_credential
 
 _KUBEADM_TAINTS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
 
@@ -43,16 +43,6 @@ class Machine:
     name: str  # of the Machine document; "" for machines of a Cluster
     labels: Mapping[str, str]
     taints: tuple[dict[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """The choices of the user beyond the documents: host names by address, host keys, trust on first use."""
-
-    names: Mapping[Address, str] = field(default_factory=dict)
-    known_hosts: str = ""
-    trust_on_first_use: bool = False
-    tkestack_labels: bool = False
 
 
 def read_machine(fields: Fields, role: Role, choices: Choices, name: str = "") -> Machine | None:
@@ -147,10 +137,8 @@ def _endpoint(ssh: SshEndpoint, at: str, logins: Logins, choices: Choices) -> di
     else:
         endpoint["credential"] = "default"
         report.added(f"{at}.credential: default", f"{ssh.fields.path} has neither password nor privateKey")
-    if key := known_host_key(choices.known_hosts, ssh.address, ssh.port):
+    if key := choices.host_key(ssh.address, ssh.port):
         endpoint["host_key"] = key
-    elif choices.trust_on_first_use:
-        endpoint["host_key"] = TRUST_ON_FIRST_USE
     return endpoint
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.tkestack.samples import changed, dual_stack_cluster, imported, told, worker
+from tests.importers.tkestack.samples import changed, dual_stack_cluster, imported, told, worker
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.partial import UNREAD
-from tkestack.documents import Resource
-from tkestack.fields import child_path
-from tkestack.report import Report
+from importers.report import Report
+from importers.tkestack.documents import Resource
+from importers.unread import any_reported, children
 
 _SERVER = "TKEStack's server writes this field"
 _TENANT = "sixstack has no tenants"
@@ -84,8 +84,8 @@ def report_unread_fields(resource: Resource, report: Report) -> None:
 def _walk(value: object, path: str, generic: str, report: Report) -> None:
     if value is UNREAD or report.is_reported(path):
         return
-    below = list(_children(value, path, generic))
-    if any(_any_reported(item, at, report) for item, at, _ in below):
+    below = list(children(value, path, generic))
+    if any(any_reported(item, at, report) for item, at, _ in below):
         for item, at, name in below:
             _walk(item, at, name, report)
         return
@@ -114,16 +114,3 @@ def _report_field(value: object, path: str, top: str, rest: str, report: Report)
 def _siblings(rest: str) -> set[str]:
     parent = rest.rpartition(".")[0]
     return {name.rpartition(".")[2] for name in (*_READ, *_REASONS) if name.rpartition(".")[0] == parent}
-
-
-def _any_reported(value: object, path: str, report: Report) -> bool:
-    return report.is_reported(path) or any(_any_reported(item, at, report) for item, at, _ in _children(value, path, ""))
-
-
-def _children(value: object, path: str, generic: str) -> list[tuple[object, str, str]]:
-    """Each field or item: its value, its path, and its path without indices."""
-    if isinstance(value, dict):
-        return [(item, child_path(path, name), f"{generic}.{name}".lstrip(".")) for name, item in value.items()]
-    if isinstance(value, list):
-        return [(item, f"{path}[{index}]", generic) for index, item in enumerate(value)]
-    return []

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from cluster.vocabulary.hostport import join_host_port
-from cluster.vocabulary.releases import NEWEST_MINOR, OLDEST_MINOR, minor_text
-from cluster.vocabulary.spec import ClusterSpec
-from tkestack.arguments import read_arguments
-from tkestack.documents import Resource
-from tkestack.fields import Fields
-
-_VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})\.(\d{1,3})(.*)", re.ASCII | re.DOTALL)
-_LONGEST_NAME = 40
+from importers.fields import Fields
+from importers.names import valid_name
+from importers.tkestack.arguments import read_arguments
+from importers.tkestack.documents import Resource
 
 
 def read_name(cluster: Resource, name_in_machines: str) -> str:
@@ -21,8 +16,7 @@ def read_name(cluster: Resource, name_in_machines: str) -> str:
     report, metadata = cluster.fields.report, cluster.metadata
     display = cluster.spec.text("displayName")
     written = cluster.name or name_in_machines or display
-    name = re.sub(r"[^a-z0-9-]+", "-", written.lower())[:_LONGEST_NAME].strip("-")
-    name = name if name[:1].isalpha() else f"cluster-{name}"[:_LONGEST_NAME].rstrip("-")
+    name = valid_name(written)
     if cluster.name and name == written:
         report.taken(metadata.at("name"), "name")
     elif cluster.name:
@@ -37,32 +31,6 @@ def read_name(cluster: Resource, name_in_machines: str) -> str:
         report.added(f"name: {name}", "neither the Cluster nor a Machine has the name")
     report.set_origin("name", metadata.at("name"))
     return name
-
-
-def read_version(spec: Fields) -> str:
-    """The Kubernetes version: the document's inside the supported window, else the cluster file's own default."""
-    default = str(ClusterSpec.model_fields["kubernetes_version"].default)
-    written, path = spec.text("version"), spec.at("version")
-    match = _VERSION.fullmatch(written)
-    window = f"v{minor_text(OLDEST_MINOR)} to v{minor_text(NEWEST_MINOR)}"
-    if not written:
-        return default
-    if match is None:
-        spec.report.fault("malformed", path, "not a version of three numbers", f"Write a version such as {default}.")
-        return default
-    numbers = tuple(int(part) for part in match.groups()[:3])
-    version = ".".join(str(number) for number in numbers)
-    if not OLDEST_MINOR <= numbers[:2] <= NEWEST_MINOR:
-        spec.report.changed(
-            path, f"kubernetes_version: {default}", f"v{version} is not supported ({window}); this is the version of the bundle"
-        )
-        return default
-    if match[4]:
-        spec.report.changed(path, f"kubernetes_version: {version}", "the published release; TKEStack's own builds are not used")
-    else:
-        spec.report.taken(path, "kubernetes_version")
-    spec.report.set_origin("kubernetes_version", path)
-    return version
 
 
 def read_settings(spec: Fields, *, version: str, cluster_has_own_names: bool) -> dict[str, Any]:

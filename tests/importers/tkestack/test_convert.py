@@ -8,7 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.file.reader import read_document
-from tests.tkestack.samples import (
+from importers.choices import Choices
+from importers.sources import Source
+from importers.tkestack.convert import FAULTS, import_tkestack
+from tests.importers.tkestack.samples import (
     CASES,
     MASTER,
     PASSWORD,
@@ -23,9 +26,6 @@ from tests.tkestack.samples import (
     told,
     worker,
 )
-from tkestack.convert import FAULTS, import_documents
-from tkestack.documents import Source
-from tkestack.hosts import Choices
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -253,7 +253,7 @@ def test_whatever_stands_in_a_document_there_is_an_answer(
 @given(st.text(max_size=200) | values.map(json.dumps))
 def test_whatever_a_file_holds_there_is_an_answer(text: str) -> None:
     """Also what is no YAML at all."""
-    result = import_documents([Source("x", text)], TRUSTING)
+    result = import_tkestack([Source("x", text)], TRUSTING)
     assert result.document is None
     assert result.problems
     assert result.problems == tuple(dict.fromkeys(result.problems))

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from cluster.vocabulary.credentials import Credential
-from tests.tkestack.samples import PASSWORD, WORKER, dual_stack_cluster, encoded, faults, imported, told, worker
-from tkestack.logins import Logins
+from importers.logins import Logins
+from tests.importers.tkestack.samples import PASSWORD, WORKER, dual_stack_cluster, encoded, faults, imported, told, worker
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----"
 

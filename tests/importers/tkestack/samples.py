@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
-from tkestack.convert import Imported, import_documents
-from tkestack.documents import API, Source
-from tkestack.hosts import Choices
+from importers.choices import Choices
+from importers.imported import Imported
+from importers.sources import Source
+from importers.tkestack.convert import import_tkestack
+from importers.tkestack.documents import API
 
 Document = dict[str, Any]
 PASSWORD = "correct horse battery staple"
@@ -80,8 +83,9 @@ CASES = {
 
 def imported(*documents: Document, choices: Choices = TRUSTING, cni: str = "calico") -> Imported:
     """What comes of documents, each in a file of its own: a.json, b.json ..."""
-    return import_documents(
-        [Source(f"{chr(97 + index)}.json", json.dumps(document, indent=2)) for index, document in enumerate(documents)], choices, cni=cni
+    return import_tkestack(
+        [Source(f"{chr(97 + index)}.json", json.dumps(document, indent=2)) for index, document in enumerate(documents)],
+        replace(choices, pod_network=cni),
     )
 
 

@@ -8,7 +8,7 @@ from cluster.rules.component_arguments import arguments_of
 from cluster.rules.kubeadm import argument_owner
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.releases import Minor, minor_of, minor_text
-from tkestack.fields import Fields
+from importers.fields import Fields
 
 Component = Literal["kubelet", "apiserver", "controller_manager", "scheduler", "etcd"]
 _FIELDS: dict[str, Component] = {

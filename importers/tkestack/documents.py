@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cluster.file.document import parse_document
-from cluster.vocabulary.control_characters import printable
-from cluster.vocabulary.partial import UNREAD
-from cluster.vocabulary.problems import Problem, ProblemList
 from cluster.vocabulary.quoting import quoted
-from tkestack.fields import Fields, child_path
-from tkestack.report import Report
+from importers.fields import Fields, child_path
+from importers.report import Report
+from importers.sources import Source, read_documents
 
 API = "platform.tkestack.io/v1"
 # the list kinds of kubectl and of the API server
 _LISTS = {("v1", "List"), (API, "ClusterList"), (API, "MachineList")}
-_SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
-# text that PyYAML quotes (the name of an alias: a password may begin with *); its own token names are <...>
-_QUOTED = re.compile(r"'(?!<)[^']{2,}'")
 
 
 class Kind(StrEnum):
@@ -28,14 +21,6 @@ class Kind(StrEnum):
 
     CLUSTER = "Cluster"
     MACHINE = "Machine"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file: its name, for paths, and its text."""
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +59,9 @@ def read_sources(sources: Sequence[Source], report: Report) -> Documents:
     found: list[Resource] = []
     lines: dict[str, int] = {}
     for source in sources:
-        name = printable(source.name)
-        chunks = list(_chunks(source.text))
-        if not chunks:
-            report.fault("missing-value", name, "the file is empty", "Pass a file with Cluster or Machine documents.")
-        for number, chunk in enumerate(chunks, start=1):
-            path = f"{name}: " if len(chunks) == 1 else f"{name}#{number}: "
-            document = parse_document(chunk)
-            report.problems.extend(ProblemList(_without_quotes(problem, path) for problem in document.problems))
-            lines |= {(path + inner if inner else path): line for inner, line in document.lines.items()}
-            if document.data is not UNREAD:
-                found += _resources(document.data, path, report)
+        for path, data in read_documents(source, report, lines):
+            found += _resources(data, path, report)
     return Documents(tuple(found), lines)
-
-
-def _chunks(text: str) -> Iterator[str]:
-    """The documents of a text, each with its line numbers kept."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    starts = [0, *(match.end() for match in _SEPARATOR.finditer(text))]
-    ends = [*(match.start() for match in _SEPARATOR.finditer(text)), len(text)]
-    for start, end in zip(starts, ends, strict=True):
-        if any(line.strip() and not line.lstrip().startswith("#") for line in text[start:end].split("\n")):
-            yield "\n" * text.count("\n", 0, start) + text[start:end]
-
-
-def _without_quotes(problem: Problem, path: str) -> Problem:
-    """A problem of the text, with its file and without quoted text."""
-    hint = (
-        problem.hint if "cluster file" not in problem.hint and "examples" not in problem.hint else "Compare this line with the other lines."
-    )
-    where = path + ("" if problem.path == "cluster file" else problem.path)
-    return Problem(problem.code, where.removesuffix(": "), _QUOTED.sub("...", problem.message), hint)
 
 
 def _resources(data: object, path: str, report: Report) -> Iterator[Resource]:

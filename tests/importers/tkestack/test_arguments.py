@@ -1,6 +1,6 @@
 """Extra arguments of the components."""
 
-from tests.tkestack.samples import changed, faults, imported, ipv6_cluster, told
+from tests.importers.tkestack.samples import changed, faults, imported, ipv6_cluster, told
 
 
 def test_arguments_that_kubernetes_still_has_are_taken() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cluster.file.reader import read_document
-from tests.tkestack.samples import changed, dual_stack_cluster, faults, imported, ipv6_cluster, told
+from tests.importers.tkestack.samples import changed, dual_stack_cluster, faults, imported, ipv6_cluster, told
 
 
 def network(**spec: Any) -> tuple[str, str | None, list[tuple[str, int | None]], list[str]]:
