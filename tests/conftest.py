@@ -413,6 +413,7 @@ GROUPS = {
         "tests/demo/test_local_prefect.py",
         "tests/demo/test_server_authentication.py",
         "tests/flows/test_deployments.py",
+        "tests/flows/test_init.py",
         "tests/flows/test_refusals.py",
         "tests/flows/test_retest_refusals.py",
         "tests/flows/test_saved_clusters.py",
