@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.following import add_waiting, run_deployment, waiting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -16,14 +17,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not save etcd's data and PKI; otherwise an encrypted copy goes to the Backup store block, and its place is printed",
     )
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     spec = read_spec(options.cluster, manifests=False)
     if isinstance(spec, int):
         return spec
     parameters = {"cluster": as_parameter(options.cluster, spec), "confirm": options.confirm, "without_copy": options.without_copy}
-    return run_deployment("delete-cluster/default", parameters)
+    return run_deployment("delete-cluster/default", parameters, waiting(options))

@@ -33,9 +33,12 @@ def run(options: argparse.Namespace) -> int:
         return name
     if options.save is not None:
         return _save(name, options.save)
-    from cli.saved_cluster import saved_kubeconfig
+    import yaml
 
-    text = saved_kubeconfig(name).kubeconfig.get_secret_value()
+    from cli.saved_cluster import saved_kubeconfig
+    from kube.kubeconfig import kubeconfig_document, named_after
+
+    text = yaml.safe_dump(named_after(kubeconfig_document(saved_kubeconfig(name).kubeconfig), name), sort_keys=False)
     if options.to is None:
         print(text, end="")
         return SUCCESS

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from cli.following import add_waiting, run_deployment, waiting
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
@@ -14,11 +16,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-failed", action="store_true", help="do not delete a cluster that failed; others on its hosts are then skipped"
     )
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     parameters = {"clusters": options.clusters, "keep_passed": options.keep_passed, "keep_failed": options.keep_failed}
-    return run_deployment("retest-clusters/default", parameters)
+    return run_deployment("retest-clusters/default", parameters, waiting(options))

@@ -83,6 +83,27 @@ def kubeconfig_document(text: str) -> dict[str, Any]:
     return document
 
 
+def named_after(document: Mapping[str, Any], cluster: str) -> dict[str, Any]:
+    """The current context alone, with context, cluster and user named after the cluster.
+
+    kubeadm names every user `kubernetes-admin`: of two merged kubeconfigs, one would get the other one's key.
+    """
+    try:
+        context = _named(document["contexts"], document["current-context"])["context"]
+        entry = _named(document["clusters"], context["cluster"])["cluster"]
+        user = _named(document["users"], context["user"])["user"]
+    except (KeyError, TypeError) as error:
+        raise EnvironmentFault(f"the kubeconfig lacks {error}: it needs a current context with a cluster and a user") from None
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": cluster, "cluster": entry}],
+        "users": [{"name": cluster, "user": user}],
+        "contexts": [{"name": cluster, "context": {**context, "cluster": cluster, "user": cluster}}],
+        "current-context": cluster,
+    }
+
+
 def kubeconfig_secrets(document: Mapping[str, Any]) -> set[str]:
     """Keys, tokens and passwords of a kubeconfig's users, damaged ones too. Certificates are public."""
     entries = document.get("users")

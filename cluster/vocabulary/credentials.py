@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -13,6 +14,11 @@ class Credential:
     private_key: str | None = None  # content of the key file: OpenSSH or PEM
     passphrase: str | None = None  # of the private key
     sudo_password: str | None = None  # if different from `password`
+
+    @classmethod
+    def of_fields(cls, fields: Mapping[str, str | None]) -> Credential:
+        """The credential with these fields of a block; an empty field counts as none."""
+        return cls(**{name: fields.get(name) or None for name in ("password", "private_key", "passphrase", "sudo_password")})
 
     @property
     def for_sudo(self) -> str | None:
