@@ -82,14 +82,15 @@ def run_deployment(name: str, parameters: dict[str, Any], wait: Waiting) -> int:
 
 def run_to_completion(name: str, parameters: dict[str, Any], wait: Waiting) -> tuple[UUID, int]:
     """The same, with the id of the run."""
-    run = _start(name, parameters)
-    if wait.detach:
-        print(f"to follow the run: sixstack follow {run}", flush=True)
-        return run, SUCCESS
+    key, run = str(uuid4()), None  # the run is found by its key, also when Ctrl-C came before the answer with its id
     try:
+        run = _start(name, parameters, key)
+        if wait.detach:
+            print(f"to follow the run: sixstack follow {run}", flush=True)
+            return run, SUCCESS
         return run, _result(_follow_to_completion(run, wait.seconds))
     except BaseException:  # Ctrl-C, no worker, or a lost server
-        _leave(run)
+        _leave(key, run)
         raise
 
 
@@ -109,7 +110,7 @@ def follow_run(run: UUID) -> int:
         raise
 
 
-def _start(name: str, parameters: dict[str, Any]) -> UUID:
+def _start(name: str, parameters: dict[str, Any], key: str) -> UUID:
     """Create the flow run. Not with Prefect's client, whose import takes about as long as a worker needs to take the run."""
     from blocks.prefect_api import NotFound, prefect_api
 
@@ -118,15 +119,8 @@ def _start(name: str, parameters: dict[str, Any]) -> UUID:
             deployment = server.get(f"/deployments/name/{name}")
         except NotFound:
             raise no_deployment(name, server.url) from None
-        key = str(uuid4())
         body = {"parameters": parameters, "idempotency_key": key, "state": {"type": "SCHEDULED", "name": "Scheduled"}}
-        try:
-            run = server.post(f"/deployments/{deployment['id']}/create_flow_run", body)
-        except BaseException:
-            # Ctrl-C while the server answers, or a lost answer: the run may exist
-            for found in server.post("/flow_runs/filter", {"flow_runs": {"idempotency_key": {"any_": [key]}}}):
-                _cancel(server, found["id"])
-            raise
+        run = server.post(f"/deployments/{deployment['id']}/create_flow_run", body)
         print(f"started {name}", flush=True)
         _print_address(server, run)
         return UUID(run["id"])
@@ -137,27 +131,23 @@ def _print_address(server: PrefectApi, run: dict[str, Any]) -> None:
     print(f"run {run['name']} {run['id']}{address}", flush=True)
 
 
-def _leave(run: UUID) -> None:
+def _leave(key: str, run: UUID | None) -> None:
     """Cancel a run of this command that no worker has taken; otherwise say that it continues."""
     from blocks.prefect_api import prefect_api
 
-    said = _CONTINUES.format(run)
     try:
         with prefect_api() as server:
-            state = server.get(f"/flow_runs/{run}")["state"]
-            if state["name"] in _NOT_TAKEN:
-                _cancel(server, str(run))
-                said = "sixstack: no worker had taken the run: it is cancelled, and nothing was changed"
-            elif state["name"] in ("Cancelled", "Cancelling"):
-                return  # its cancellation was printed
-    except EnvironmentFault as fault:
-        said = f"sixstack: {fault}\n{said}"
-    print(said, file=sys.stderr, flush=True)
-
-
-def _cancel(server: PrefectApi, run: str) -> None:
-    """The server sets a run without a process to Cancelled. A worker that takes it at this moment ends its process."""
-    server.post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+            found = server.post("/flow_runs/filter", {"flow_runs": {"idempotency_key": {"any_": [key]}}})
+            for own, state in ((each["id"], each["state"]["name"]) for each in found):
+                if state in _NOT_TAKEN:
+                    # the server sets a run without a process to Cancelled; a worker that takes it at this moment ends its process
+                    server.post(f"/flow_runs/{own}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+                    print("sixstack: no worker had taken the run: it is cancelled, and nothing was changed", file=sys.stderr, flush=True)
+                else:
+                    print(_CONTINUES.format(own), file=sys.stderr, flush=True)
+    except EnvironmentFault:
+        if run is not None:
+            print(_CONTINUES.format(run), file=sys.stderr, flush=True)
 
 
 def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
@@ -240,7 +230,7 @@ async def _watch_start(client: PrefectClient, run: UUID, wait_seconds: float | N
         elif not state.is_pending():
             reason, remedy = await _why_not_taken(client, found)
             if remedy and wait_seconds is not None and waited > wait_seconds:
-                raise NoWorker(f"no worker took the run in {wait_seconds:.0f} s, so it is cancelled: {reason}. {remedy}")
+                raise NoWorker(f"no worker took the run in {wait_seconds:.0f} s: {reason}. {remedy}")
         at_most = f"; the run is cancelled if no worker takes it in {wait_seconds:.0f} s. {remedy}" if remedy and wait_seconds else ""
         if reason != reported and (remedy or state.is_pending() or waited > _PATIENCE_SECONDS):
             print(f"waiting: {reason}{at_most}", flush=True)

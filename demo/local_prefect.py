@@ -9,13 +9,12 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,10 +151,7 @@ class LocalPrefect:
             "recorded_host_keys",
         ):
             self._python("prefect", "block", "register", "--module", f"blocks.{module}")
-        # the worker is on this machine
-        engine = {"SIXSTACK_ENGINE": f"{shlex.quote(sys.executable)} -m prefect.engine"}
-        file = str(_CHECKOUT / "deployments" / "prefect.yaml")
-        self._python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", file, variables=engine)
+        self._python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(_CHECKOUT / "deployments" / "prefect.yaml"))
         retests = self.request("GET", "/deployments/name/retest-clusters/default").raise_for_status().json()
         if NIGHTLY not in {schedule["slug"] for schedule in retests["schedules"]}:  # one that the user changed stays as it is
             self._python("cli", "schedule-retests", "--name", NIGHTLY)
@@ -258,11 +254,11 @@ class LocalPrefect:
             self.request("POST", f"/flow_runs/{run['id']}/set_state", crashed).raise_for_status()
             report(f"the worker of run `{run['name']}` was killed: the run is now Crashed")
 
-    def _python(self, module: str, *arguments: str, stdin: str | None = None, variables: Mapping[str, str] | None = None) -> str:
+    def _python(self, module: str, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=self.root,
-            env=self.environment() | dict(variables or {}),
+            env=self.environment(),
             input=stdin,
             capture_output=True,
             text=True,
