@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.confirmation import not_confirmed
 from cli.exit_codes import USAGE
 from cli.following import add_waiting, run_deployment, waiting
 
@@ -36,5 +37,7 @@ def run(options: argparse.Namespace) -> int:
         except EOFError:  # Ctrl-D
             print("\nsixstack: not confirmed: no host was changed", file=sys.stderr)
             return USAGE
+    if not_confirmed(confirm, spec.name):
+        return USAGE
     parameters = {"cluster": as_parameter(options.cluster, spec), "confirm": confirm, "undo": options.undo}
     return run_deployment("mark-test-hosts/default", parameters, waiting(options))

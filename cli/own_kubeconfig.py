@@ -11,7 +11,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +61,18 @@ def merge(document: Mapping[str, Any], cluster: str, authority: str, *, use: boo
 
 def remove(cluster: str, authority: str) -> Iterator[str]:
     """Remove our entries of a deleted cluster from the person's kubeconfig; what was done as text."""
-    for file in own_files():
-        text = _read(file)
+    texts = {file: _read(file) for file in own_files()}
+    current = next((text.current_context for text in texts.values() if text.current_context), "")
+    for file, text in texts.items():
         if not any(text.owner_of(cluster).values()):
             continue
         if text.authority_of(cluster) != authority:
             yield f"context {cluster} in {file} was kept: it is of another cluster with this name"
             continue
         _change(file, lambda found: found.remove(cluster))
-        current = " It is still the current context: kubectl config use-context NAME" if text.current_context == cluster else ""
-        yield f"context {cluster} removed from {file}.{current}"
+        yield f"context {cluster} removed from {file}"
+        if current == cluster:
+            yield f"{cluster} is still the current context; to change it: kubectl config use-context NAME"
 
 
 def own_files() -> list[Path]:
@@ -92,10 +94,13 @@ def _change(file: Path, change: Callable[[KubeconfigText], None]) -> None:
     try:
         target = file.resolve()
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(file), _locked(target) if target != file else suppress():
+        with ExitStack() as locks:
+            # kubectl locks the path that it was given, which may be a symbolic link
+            for path in sorted({file.parent.resolve() / file.name, target}):
+                locks.enter_context(_locked(path))
             text = _read(file)
             change(text)
-            write_private(str(text), target)
+            write_private(str(text), target, like=target.stat() if target.exists() else None)
     except OSError as error:
         raise Refused(f"{file} cannot be changed: {error.strerror or error}; it stays as it is") from None
 
@@ -118,8 +123,8 @@ def _locked(file: Path) -> Iterator[None]:
         lock.unlink(missing_ok=True)
 
 
-def write_private(text: str, target: Path) -> None:
-    """Write a second file and rename it: readers see the old or the new file. A new file has mode 0600; an existing one keeps mode and owner.
+def write_private(text: str, target: Path, like: os.stat_result | None = None) -> None:
+    """Write a second file and rename it: readers see the old or the new file, with mode 0600, or with the mode and owner of `like`.
 
     The name of the second file is fixed, so that the next command replaces what a killed one left.
     """
@@ -129,12 +134,11 @@ def write_private(text: str, target: Path) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-            with suppress(FileNotFoundError):
-                found = target.stat()
-                if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(descriptor, found.st_uid, found.st_gid)
-                os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
-                if found.st_mode & 0o077:
+            if like is not None:
+                if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+                    os.fchown(descriptor, like.st_uid, like.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+                if like.st_mode & 0o077:
                     print(f"sixstack: other users may read {target}, which has admin keys: chmod 600 {target}", file=sys.stderr)
             file.flush()
             os.fsync(descriptor)

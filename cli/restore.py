@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.confirmation import not_confirmed
+from cli.exit_codes import USAGE
 from cli.following import add_waiting, run_deployment, waiting
 
 
@@ -32,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     spec = read_spec(options.cluster)
     if isinstance(spec, int):
         return spec
+    if not_confirmed(options.confirm, spec.name):
+        return USAGE
     parameters = {
         "cluster": as_parameter(options.cluster, spec),
         "confirm": options.confirm,

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from kube.client import KubeApi
 
 
+class NoKubeconfig(EnvironmentFault):
+    """No kubeconfig of the cluster is saved."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class SavedAccess:
     """The fields of a Saved kubeconfig block (blocks/saved_kubeconfig.py)."""
@@ -40,7 +44,7 @@ def saved_kubeconfig(cluster: str) -> SavedAccess:
     with prefect_api() as server:
         fields = server.block("saved-kubeconfig", cluster)
     if fields is None:
-        raise EnvironmentFault(
+        raise NoKubeconfig(
             f"there is no block `{cluster}` of type Saved kubeconfig: create-cluster saves it. For a cluster of another tool, save it with "
             f"`sixstack kubeconfig {cluster} --save FILE`"
         )

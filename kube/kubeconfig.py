@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cluster.facts.parsers.kubernetes import ca_hash
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
@@ -102,6 +103,11 @@ def named_after(document: Mapping[str, Any], cluster: str) -> dict[str, Any]:
         "contexts": [{"name": cluster, "context": {**context, "cluster": cluster, "user": cluster}}],
         "current-context": cluster,
     }
+
+
+def authority_hash(document: Mapping[str, Any]) -> str:
+    """sha256:HEX of the key of the cluster's certificate authority, which identifies the cluster; "" for another kind of authority."""
+    return ca_hash(read_kubeconfig(document).authority) or ""
 
 
 def kubeconfig_secrets(document: Mapping[str, Any]) -> set[str]:

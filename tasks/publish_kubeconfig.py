@@ -6,13 +6,12 @@ import yaml
 from pydantic import SecretStr
 
 from blocks.saved_kubeconfig import SavedKubeconfig, block_name
-from cluster.facts.parsers.kubernetes import ca_hash
 from cluster.kubeadm.documents import control_plane_endpoint
 from cluster.plan.create import PUBLISH_KUBECONFIG
 from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.topology import topology
-from kube.kubeconfig import kubeconfig_document, kubeconfig_secrets, named_after, read_kubeconfig
+from kube.kubeconfig import authority_hash, kubeconfig_document, kubeconfig_secrets, named_after
 from runs.attempts import record_step, step
 from runs.cluster_api import read_admin_conf
 from runs.context import ClusterContext
@@ -36,7 +35,7 @@ def publish_kubeconfig(planned: PlannedStep, run: ClusterContext) -> None:
             cluster=run.cluster,
             kubeconfig=SecretStr(text),
             api=control_plane_endpoint(run.spec),
-            ca_hash=ca_hash(read_kubeconfig(document).authority) or "",
+            ca_hash=authority_hash(document),
             control_plane=seed.name,
             ssh=seed.ssh,
         )

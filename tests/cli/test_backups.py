@@ -10,7 +10,7 @@ import pyrage
 import pytest
 
 from blocks.backup_store import BackupStore
-from cli.exit_codes import PROBLEMS, SUCCESS
+from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cluster.vocabulary.copies import CopyReason, CopySource, EtcdCopy
 from tests.conftest import Workplace
 
@@ -94,5 +94,5 @@ def test_a_restore_that_has_nothing_to_restore_asks_no_host(prefect_server: Work
 def test_a_restore_is_confirmed_with_the_name(prefect_server: Workplace, file: str, tmp_path: Path) -> None:
     """As a deletion is."""
     done = prefect_server.sixstack("restore", file, "--confirm", "other", "--identity", str(tmp_path / "missing"))
-    assert done.returncode == PROBLEMS, done.stdout + done.stderr
-    assert "[not-confirmed]" in done.stdout
+    assert done.returncode == USAGE, done.stdout + done.stderr
+    assert "No run was started" in done.stderr
