@@ -59,18 +59,14 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
 
     def credential(self) -> Credential:
         """The plain values, for hosts/. The repr contains none of them."""
-        return Credential(
-            password=_plain(self.password),
-            private_key=_plain(self.private_key),
-            passphrase=_plain(self.passphrase),
-            sudo_password=_plain(self.sudo_password),
-            agent_socket=(self.agent_socket or "").strip() or None,
-            agent_key=(self.agent_key or "").strip() or None,
-        )
-
-
-def _plain(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() or None if secret is not None else None
+        secrets = {
+            "password": self.password,
+            "private_key": self.private_key,
+            "passphrase": self.passphrase,
+            "sudo_password": self.sudo_password,
+        }
+        plain = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
+        return Credential.of_fields({**plain, "agent_socket": self.agent_socket, "agent_key": self.agent_key})
 
 
 def _secret(plain: str | None) -> SecretStr | None:

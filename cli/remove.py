@@ -6,6 +6,7 @@ import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
 from cli.numbers import whole_number
+from cli.following import add_waiting, run_deployment, waiting
 from cluster.plan.drain import DRAIN_SECONDS
 from cluster.vocabulary.parameters import MOST_SECONDS
 
@@ -31,12 +32,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=DRAIN_SECONDS,
         help=f"how long a worker may take to drain; after that, its node is schedulable again (default: {DRAIN_SECONDS})",
     )
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     spec = read_spec(options.cluster, manifests=False)
     if isinstance(spec, int):
         return spec
@@ -47,4 +47,4 @@ def run(options: argparse.Namespace) -> int:
         "force": options.force,
         "drain_seconds": options.limit,
     }
-    return run_deployment("remove-workers/default", parameters)
+    return run_deployment("remove-workers/default", parameters, waiting(options))

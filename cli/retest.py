@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from cli.following import add_waiting, run_deployment, waiting
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
@@ -43,12 +45,11 @@ def parts_of(options: argparse.Namespace) -> dict[str, Any]:
         "restore_with": str(Path(options.restore_with).expanduser().absolute()) if options.restore_with else "",
     }
     return {name: value for name, value in chosen.items() if value}
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     parameters = {"clusters": options.clusters, "keep_passed": options.keep_passed, "keep_failed": options.keep_failed}
     parameters |= parts_of(options)
-    return run_deployment("retest-clusters/default", parameters)
+    return run_deployment("retest-clusters/default", parameters, waiting(options))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,6 +28,13 @@ class Credential:
             yield "it has the public key of an agent's key and no SSH agent"
         if self.agent_socket and not self.agent_socket.startswith("/"):
             yield "the path of the SSH agent's socket is not absolute"
+
+    @classmethod
+    def of_fields(cls, values: Mapping[str, str | None]) -> Credential:
+        """The credential with these fields of a block; an empty field counts as none."""
+        given = {field.name: values.get(field.name) or "" for field in fields(cls)}
+        given |= {name: given[name].strip() for name in ("agent_socket", "agent_key")}  # no secrets: pasted into a form, perhaps with blanks
+        return cls(**{name: value or None for name, value in given.items()})
 
     @property
     def for_sudo(self) -> str | None:

@@ -10,7 +10,7 @@ import pyrage
 import pytest
 
 from blocks.backup_store import BackupStore
-from cli.exit_codes import PROBLEMS, SUCCESS
+from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cluster.vocabulary.copies import CopyReason, CopySource, EtcdCopy
 from hosts.copy_archive import HostCopy
 from tests.conftest import Workplace
@@ -116,5 +116,5 @@ def test_a_copy_that_is_damaged_is_refused_before_any_host_is_asked(prefect_serv
 def test_a_restore_is_confirmed_with_the_name(prefect_server: Workplace, file: str, tmp_path: Path) -> None:
     """As a deletion is."""
     done = prefect_server.sixstack("restore", file, "--confirm", "other", "--identity", str(tmp_path / "missing"))
-    assert done.returncode == PROBLEMS, done.stdout + done.stderr
-    assert "[not-confirmed]" in done.stdout
+    assert done.returncode == USAGE, done.stdout + done.stderr
+    assert "No run was started" in done.stderr
