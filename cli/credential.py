@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cli.cluster_argument import Unreadable, as_parameter, file_text, read_spec
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.following import Waiting, add_waiting, run_deployment, waiting
 
 if TYPE_CHECKING:
     from cluster.vocabulary.credentials import Credential
@@ -58,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="CLUSTER",
         help="name of a saved cluster, or a cluster file (default: each saved cluster with a host that uses the block)",
     )
+    add_waiting(test, detach=False)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     if _NAME.match(options.name) is None or len(options.name) > 63:
         print(f"sixstack: {options.name!r} is not the name of a block: use lower-case letters, digits and inner hyphens", file=sys.stderr)
         return USAGE
-    return _add(options) if options.action == "add" else _test(options.name, options.cluster)
+    return _add(options) if options.action == "add" else _test(options.name, options.cluster, waiting(options))
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -143,25 +145,22 @@ def _look_at_agent(socket: str, only: str | None) -> str:
         return f"warning: {error}. The block is saved all the same, because the worker may run on another machine"
 
 
-def _test(name: str, cluster: str | None) -> int:
-    from cli.following import run_deployment
+def _test(name: str, cluster: str | None, wait: Waiting) -> int:
     from cli.server import require_server
     from cluster.vocabulary.errors import EnvironmentFault
 
     if cluster is not None:
         spec = read_spec(cluster, manifests=False)
-        return (
-            spec
-            if isinstance(spec, int)
-            else run_deployment("test-connection/default", {"cluster": as_parameter(cluster, spec), "credential": name})
-        )
+        if isinstance(spec, int):
+            return spec
+        return run_deployment("test-connection/default", {"cluster": as_parameter(cluster, spec), "credential": name}, wait)
     require_server()
     users = _clusters_with(name)
     if not users:
         raise EnvironmentFault(
             f"no saved cluster has a host that uses the SSH credential block `{name}`. To test it on the hosts of a file: sixstack credential test {name} --cluster FILE"
         )
-    return max(run_deployment("test-connection/default", {"cluster": user, "credential": name}) for user in users)
+    return max(run_deployment("test-connection/default", {"cluster": user, "credential": name}, wait) for user in users)
 
 
 def _clusters_with(name: str) -> list[str]:

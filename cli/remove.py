@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
-from cli.numbers import whole_number
 from cli.following import add_waiting, run_deployment, waiting
+from cli.numbers import whole_number
 from cluster.plan.drain import DRAIN_SECONDS
 from cluster.vocabulary.parameters import MOST_SECONDS
 

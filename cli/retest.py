@@ -19,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--keep-failed", action="store_true", help="do not delete a cluster that failed; others on its hosts are then skipped"
     )
     add_parts(parser)
+    add_waiting(parser)
 
 
 def add_parts(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +46,6 @@ def parts_of(options: argparse.Namespace) -> dict[str, Any]:
         "restore_with": str(Path(options.restore_with).expanduser().absolute()) if options.restore_with else "",
     }
     return {name: value for name, value in chosen.items() if value}
-    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -33,7 +33,9 @@ class Credential:
     def of_fields(cls, values: Mapping[str, str | None]) -> Credential:
         """The credential with these fields of a block; an empty field counts as none."""
         given = {field.name: values.get(field.name) or "" for field in fields(cls)}
-        given |= {name: given[name].strip() for name in ("agent_socket", "agent_key")}  # no secrets: pasted into a form, perhaps with blanks
+        given |= {
+            name: given[name].strip() for name in ("agent_socket", "agent_key")
+        }  # no secrets: pasted into a form, perhaps with blanks
         return cls(**{name: value or None for name, value in given.items()})
 
     @property
