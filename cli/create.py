@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cli.cluster_argument import add_cluster, add_only, as_parameter, read_spec
+from cli.following import add_waiting, run_deployment, waiting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -12,14 +13,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_cluster(parser)
     parser.add_argument("--no-verify", action="store_true", help="skip the network check")
     add_only(parser)
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     spec = read_spec(options.cluster)
     if isinstance(spec, int):
         return spec
     parameters = {"cluster": as_parameter(options.cluster, spec), "verify": not options.no_verify, "only": options.only}
-    return run_deployment("create-cluster/default", parameters)
+    return run_deployment("create-cluster/default", parameters, waiting(options))

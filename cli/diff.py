@@ -11,6 +11,7 @@ from typing import Any
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
 from cli.columns import print_columns
 from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS
+from cli.following import add_waiting, run_to_completion, waiting
 from cli.recorded_report import recorded_report
 
 
@@ -23,17 +24,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="json: the complete report on standard output, progress on standard error",
     )
+    add_waiting(parser, detach=False)
 
 
 def run(options: argparse.Namespace) -> int:
     """0 without drift, 1 with drift, 3 when a host or the API could not be inspected."""
-    from cli.following import run_to_completion
-
     spec = read_spec(options.cluster)
     if isinstance(spec, int):
         return spec
     with contextlib.redirect_stdout(sys.stderr) if options.output == "json" else contextlib.nullcontext():
-        flow_run, _ = run_to_completion("inspect-cluster/default", {"cluster": as_parameter(options.cluster, spec)})
+        parameters = {"cluster": as_parameter(options.cluster, spec)}
+        flow_run, _ = run_to_completion("inspect-cluster/default", parameters, waiting(options))
     report = recorded_report(str(flow_run), spec.audit, "drift")
     if options.output == "json":
         print(json.dumps(report, indent=1, ensure_ascii=False))

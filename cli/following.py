@@ -1,57 +1,156 @@
-"""Start a deployment and follow its run: a line per step as it ends, then the result."""
+"""Start a deployment and follow its run: a line per step as it ends, then the result.
+
+Until a worker has taken the run, the run belongs to this command: Ctrl-C and a wait without a worker cancel it. Afterwards, the worker continues it.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
 from cli.exit_codes import PROBLEMS, SUCCESS
-from cli.server import no_deployment, require_server
+from cli.server import no_deployment
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import EnvironmentFault
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
 
-PATIENCE_SECONDS = 15.0  # a running worker starts a run within a few seconds
+    from blocks.prefect_api import PrefectApi
+
+WAIT_SECONDS = 60  # a running worker takes a run within its query interval: 2 s with our settings, 10 s with Prefect's own
+_ASK_SECONDS = 1.0
+_PATIENCE_SECONDS = 5.0  # before the first line about waiting, when a worker is online
+_ONLINE = timedelta(seconds=75)  # since the last heartbeat of a worker, which sends one every 30 s
+_NOT_TAKEN = ("Scheduled", "Late", "AwaitingConcurrencySlot")  # names of states
+_CONTINUES = (
+    "sixstack: no longer following; the run continues. To follow it: sixstack follow {0}; to cancel it: prefect flow-run cancel {0}"
+)
+_MOST_SECONDS = 7 * 24 * 3600
 
 
-def run_deployment(name: str, parameters: dict[str, Any]) -> int:
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a command does after it has started a run."""
+
+    detach: bool = False
+    seconds: int = WAIT_SECONDS  # for a worker
+
+
+class NoWorker(EnvironmentFault):
+    """No worker took the run, which is cancelled."""
+
+
+def add_waiting(parser: argparse.ArgumentParser, *, detach: bool = True) -> None:
+    """The options --wait and --detach. `detach`: False for a command that prints a result of the run."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--wait",
+        metavar="SECONDS",
+        type=_seconds,
+        default=WAIT_SECONDS,
+        help="how long to wait until a worker takes the run, which is then cancelled, with exit code 3 (default: %(default)s)",
+    )
+    if detach:
+        group.add_argument("--detach", action="store_true", help="start the run, print its id, and do not wait for it")
+
+
+def _seconds(text: str) -> int:
+    number = int(text)
+    if not 0 < number <= _MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"must be 1 to {_MOST_SECONDS}")
+    return number
+
+
+def waiting(options: argparse.Namespace) -> Waiting:
+    """The parsed options of `add_waiting`."""
+    return Waiting(getattr(options, "detach", False), options.wait)
+
+
+def run_deployment(name: str, parameters: dict[str, Any], wait: Waiting) -> int:
     """Start `FLOW/DEPLOYMENT`, print its lines until it ends; returns the exit code of its final state."""
-    return run_to_completion(name, parameters)[1]
+    return run_to_completion(name, parameters, wait)[1]
 
 
-def run_to_completion(name: str, parameters: dict[str, Any]) -> tuple[UUID, int]:
+def run_to_completion(name: str, parameters: dict[str, Any], wait: Waiting) -> tuple[UUID, int]:
     """The same, with the id of the run."""
-    from prefect.exceptions import ObjectNotFound
-
-    require_server()
+    key, run = str(uuid4()), None  # the run is found by its key, also when Ctrl-C came before the answer with its id
     try:
-        return _result(_start_and_follow(name, parameters))
-    except ObjectNotFound:
-        raise no_deployment(name) from None
+        run = _start(name, parameters, key)
+        if wait.detach:
+            print(f"to follow the run: sixstack follow {run}", flush=True)
+            return run, SUCCESS
+        return run, _result(_follow_to_completion(run, wait.seconds))
+    except BaseException:  # Ctrl-C, no worker, or a lost server
+        _leave(key, run)
+        raise
 
 
 def follow_run(run: UUID) -> int:
     """Print the lines of a run that was started elsewhere until it ends; the exit code of its final state."""
-    from prefect.exceptions import ObjectNotFound
+    from blocks.prefect_api import NotFound, prefect_api
 
-    from blocks.loading import api_url
-
-    require_server()
+    with prefect_api() as server:
+        try:
+            _print_address(server, server.get(f"/flow_runs/{run}"))
+        except NotFound:
+            raise EnvironmentFault(f"there is no flow run {run} at {server.url}") from None
     try:
-        return _result(_follow_started(run))[1]
-    except ObjectNotFound:
-        raise EnvironmentFault(f"there is no flow run {run} at {api_url()}") from None
+        return _result(_follow_to_completion(run))
+    except BaseException:
+        print(_CONTINUES.format(run), file=sys.stderr, flush=True)
+        raise
 
 
-def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> tuple[UUID, int]:
+def _start(name: str, parameters: dict[str, Any], key: str) -> UUID:
+    """Create the flow run. Not with Prefect's client, whose import takes about as long as a worker needs to take the run."""
+    from blocks.prefect_api import NotFound, prefect_api
+
+    with prefect_api() as server:
+        try:
+            deployment = server.get(f"/deployments/name/{name}")
+        except NotFound:
+            raise no_deployment(name, server.url) from None
+        body = {"parameters": parameters, "idempotency_key": key, "state": {"type": "SCHEDULED", "name": "Scheduled"}}
+        run = server.post(f"/deployments/{deployment['id']}/create_flow_run", body)
+        print(f"started {name}", flush=True)
+        _print_address(server, run)
+        return UUID(run["id"])
+
+
+def _print_address(server: PrefectApi, run: dict[str, Any]) -> None:
+    address = f", {server.ui}/runs/flow-run/{run['id']}" if server.ui else ""
+    print(f"run {run['name']} {run['id']}{address}", flush=True)
+
+
+def _leave(key: str, run: UUID | None) -> None:
+    """Cancel a run of this command that no worker has taken; otherwise say that it continues."""
+    from blocks.prefect_api import prefect_api
+
+    try:
+        with prefect_api() as server:
+            found = server.post("/flow_runs/filter", {"flow_runs": {"idempotency_key": {"any_": [key]}}})
+            for own, state in ((each["id"], each["state"]["name"]) for each in found):
+                if state in _NOT_TAKEN:
+                    # the server sets a run without a process to Cancelled; a worker that takes it at this moment ends its process
+                    server.post(f"/flow_runs/{own}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+                    print("sixstack: no worker had taken the run: it is cancelled, and nothing was changed", file=sys.stderr, flush=True)
+                else:
+                    print(_CONTINUES.format(own), file=sys.stderr, flush=True)
+    except EnvironmentFault:
+        if run is not None:
+            print(_CONTINUES.format(run), file=sys.stderr, flush=True)
+
+
+def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
     import httpx
 
     from blocks.loading import api_url
@@ -63,90 +162,98 @@ def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> tuple[UUID, 
     state = run.state
     if state is not None and state.is_completed():
         print(f"{run.name}: completed")
-        return run.id, SUCCESS
+        return SUCCESS
     print(f"{run.name}: {(state.name or state.type.value).lower() if state else 'no state'}")
     message = without_control(state.message or "") if state is not None else ""
     # Prefect writes `...: CLASS: TEXT`; the line of the step that failed ends with the same text
     text = message.split(": ", 2)[-1]
     if message and last_line not in message and text not in last_line:
         print(message)
-    return run.id, PROBLEMS
+    return PROBLEMS
 
 
-async def _start_and_follow(name: str, parameters: dict[str, Any]) -> tuple[FlowRun, str]:
+async def _follow_to_completion(run: UUID, wait_seconds: float | None = None) -> tuple[FlowRun, str]:
+    """The ended run, and its last line. `wait_seconds`: NoWorker when no worker takes the run in this time."""
     from prefect.client.orchestration import get_client
 
-    async with get_client() as client:
-        deployment = await client.read_deployment_by_name(name)
-        run = await client.create_flow_run_from_deployment(deployment.id, parameters=parameters)
-        print(f"started {name}", flush=True)
-        return await _follow_to_completion(client, run)
+    async with get_client() as client, _watching_the_start(client, run, wait_seconds) as watch:
+        lines = asyncio.create_task(_print_lines(run))
+        try:
+            await asyncio.wait({lines, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if watch.done():
+                watch.result()  # NoWorker
+            last_line = await lines
+            return await client.read_flow_run(run), last_line
+        finally:
+            lines.cancel()
 
 
-async def _follow_started(run: UUID) -> tuple[FlowRun, str]:
-    from prefect.client.orchestration import get_client
-
-    async with get_client() as client:
-        return await _follow_to_completion(client, await client.read_flow_run(run))
-
-
-async def _follow_to_completion(client: PrefectClient, run: FlowRun) -> tuple[FlowRun, str]:
-    """The ended run, and its last line."""
-    from prefect.settings import get_current_settings
-
-    ui = get_current_settings().ui_url or ""
-    print(f"run {run.name} {run.id}{f', {ui}/runs/flow-run/{run.id}' if ui else ''}", flush=True)
-    try:
-        async with _reporting_why_waiting(client, run.id, run.work_pool_name or ""):
-            last_line = await _follow(run.id)
-        return await client.read_flow_run(run.id), last_line
-    except BaseException:
-        # Ctrl-C or a lost server: the worker continues the run
-        print(
-            f"sixstack: no longer following; the run continues. To follow it: sixstack follow {run.id}; to cancel it: prefect flow-run cancel {run.id}",
-            file=sys.stderr,
-            flush=True,
-        )
-        raise
-
-
-async def _follow(run: UUID) -> str:
+async def _print_lines(run: UUID) -> str:
     """Print the lines of the run until it ends; returns the last line."""
-    from prefect.events import Event
-    from prefect.events.subscribers import FlowRunSubscriber
+    from prefect.client.schemas.objects import TERMINAL_STATES
+    from prefect.events.clients import get_events_subscriber
+    from prefect.events.filters import EventAnyResourceFilter, EventFilter
 
     last_line = "\0"  # in no message
-    async with FlowRunSubscriber(flow_run_id=run) as stream:
-        async for item in stream:
-            if isinstance(item, Event) and item.event.startswith("sixstack."):
-                last_line = without_control(str(item.payload["line"]))
-                print(f"{item.occurred.astimezone():%H:%M:%S} {last_line}", flush=True)
+    resource = f"prefect.flow-run.{run}"
+    # Prefect's FlowRunSubscriber also waits for 3 s after the end, for log lines, which are not printed here
+    about = EventFilter(any_resource=EventAnyResourceFilter(id=[resource]))
+    async with get_events_subscriber(filter=about, reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
+        async for event in stream:
+            if event.event.startswith("sixstack."):
+                last_line = without_control(str(event.payload["line"]))
+                print(f"{event.occurred.astimezone():%H:%M:%S} {last_line}", flush=True)
+            elif event.resource.id == resource and event.resource.get("prefect.state-type") in TERMINAL_STATES:
+                break
     return last_line
 
 
 @asynccontextmanager
-async def _reporting_why_waiting(client: PrefectClient, run: UUID, pool: str) -> AsyncIterator[None]:
-    """During the block, report why the run does not start, once for each reason."""
-    watch = asyncio.create_task(_report_why_waiting(client, run, pool))
+async def _watching_the_start(client: PrefectClient, run: UUID, wait_seconds: float | None) -> AsyncIterator[asyncio.Task[None]]:
+    """During the block, a task that reports why the run does not start, once for each reason. It ends when the run has started."""
+    watch = asyncio.create_task(_watch_start(client, run, wait_seconds))
     try:
-        yield
+        yield watch
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
 
 
-async def _report_why_waiting(client: PrefectClient, run: UUID, pool: str) -> None:
-    reported = ""
+async def _watch_start(client: PrefectClient, run: UUID, wait_seconds: float | None) -> None:
+    begin, reported = datetime.now(UTC), ""
     while True:
-        await asyncio.sleep(PATIENCE_SECONDS)
-        state = (await client.read_flow_run(run)).state
+        found = await client.read_flow_run(run)
+        state, waited = found.state, (datetime.now(UTC) - begin).total_seconds()
         if state is None or not (state.is_scheduled() or state.is_pending()):
             return
-        reason = f"no worker has started the run yet; start a worker: prefect worker start --pool {pool}"
+        reason, remedy = "a worker is starting the process of the run", ""
         if state.name == "AwaitingConcurrencySlot":
             reason = "concurrency limit of the deployment reached; the run starts when another run ends"
-        elif state.is_pending():
-            reason = "a worker is starting the run"
-        if reason != reported:
-            print(f"waiting: {reason}", flush=True)
+        elif not state.is_pending():
+            reason, remedy = await _why_not_taken(client, found)
+            if remedy and wait_seconds is not None and waited > wait_seconds:
+                raise NoWorker(f"no worker took the run in {wait_seconds:.0f} s: {reason}. {remedy}")
+        at_most = f"; the run is cancelled if no worker takes it in {wait_seconds:.0f} s. {remedy}" if remedy and wait_seconds else ""
+        if reason != reported and (remedy or state.is_pending() or waited > _PATIENCE_SECONDS):
+            print(f"waiting: {reason}{at_most}", flush=True)
             reported = reason
+        await asyncio.sleep(_ASK_SECONDS)
+
+
+async def _why_not_taken(client: PrefectClient, run: FlowRun) -> tuple[str, str]:
+    """The reason, and a remedy if nothing but a person changes it."""
+    pool = run.work_pool_name or ""
+    if (await client.read_work_pool(pool)).is_paused:
+        return f"the work pool {pool} is paused", f"Resume it: prefect work-pool resume {pool}"
+    queue = run.work_queue_name
+    if queue and (await client.read_work_queue_by_name(queue, work_pool_name=pool)).is_paused:
+        return f"the work queue {queue} of the pool {pool} is paused", f"Resume it: prefect work-queue resume {queue} --pool {pool}"
+    since = datetime.now(UTC) - _ONLINE
+    workers = await client.read_workers_for_work_pool(pool)
+    online = [worker.name for worker in workers if worker.last_heartbeat_time is not None and worker.last_heartbeat_time > since]
+    if not online:
+        return f"no worker of the work pool {pool} is online", f"Start one: prefect worker start --pool {pool}"
+    return (
+        f"{', '.join(online)} of the work pool {pool} has not taken the run: a worker asks every few seconds, or all its slots are in use",
+        "",
+    )

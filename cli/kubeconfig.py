@@ -1,9 +1,8 @@
-"""`sixstack kubeconfig CLUSTER`: a cluster's kubeconfig, printed, written to a file only you can read, or taken from one and saved as a block."""
+"""`sixstack kubeconfig CLUSTER`: a cluster's kubeconfig, printed, written to a file only you can read, merged into your own, or saved from a file."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
@@ -24,28 +23,49 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="save the kubeconfig FILE (`-`: standard input) under this name; this machine must reach the API server",
     )
+    group.add_argument(
+        "--merge",
+        action="store_true",
+        help="add context, cluster and user to your own kubeconfig (KUBECONFIG, else ~/.kube/config); `sixstack delete` removes them",
+    )
+    parser.add_argument("--use", action="store_true", help="with --merge: make it the current context, also when there is one")
+    parser.add_argument("--overwrite", action="store_true", help="with --merge: replace the entries of an earlier cluster with this name")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prints, writes or saves the kubeconfig."""
+    """Prints, writes, merges or saves the kubeconfig."""
+    if (options.use or options.overwrite) and not options.merge:
+        print("sixstack: --use and --overwrite belong to --merge", file=sys.stderr)
+        return USAGE
     name = cluster_name(options.cluster)
     if isinstance(name, int):
         return name
     if options.save is not None:
         return _save(name, options.save)
-    from cli.saved_cluster import saved_kubeconfig
+    return _give(name, options)
 
-    text = saved_kubeconfig(name).kubeconfig.get_secret_value()
-    if options.to is None:
+
+def _give(name: str, options: argparse.Namespace) -> int:
+    import yaml
+
+    from cli.own_kubeconfig import merge, write_private
+    from cli.saved_cluster import saved_kubeconfig
+    from kube.kubeconfig import authority_hash, kubeconfig_document, named_after
+
+    document = named_after(kubeconfig_document(saved_kubeconfig(name).kubeconfig), name)
+    text = yaml.safe_dump(document, sort_keys=False)
+    if options.merge:
+        print(merge(document, name, authority_hash(document), use=options.use, overwrite=options.overwrite))
+    elif options.to is None:
         print(text, end="")
-        return SUCCESS
-    target = Path(options.to)
-    try:
-        _write(text, target)
-    except OSError as error:
-        print(f"sixstack: {target} cannot be written: {error.strerror}", file=sys.stderr)
-        return USAGE
-    print(f"kubeconfig of {name} written to {target}")
+    else:
+        target = Path(options.to)
+        try:
+            write_private(text, target)
+        except OSError as error:
+            print(f"sixstack: {target} cannot be written: {error.strerror}", file=sys.stderr)
+            return USAGE
+        print(f"kubeconfig of {name} written to {target}")
     return SUCCESS
 
 
@@ -81,20 +101,3 @@ def _save(cluster: str, file: str) -> int:
     SavedKubeconfig(cluster=cluster, kubeconfig=SecretStr(text)).save(block_name(cluster), overwrite=True)
     print(f"kubeconfig saved as block saved-kubeconfig/{block_name(cluster)}; the API server answers: Kubernetes {version}")
     return SUCCESS
-
-
-def _write(text: str, target: Path) -> None:
-    """Write a second file and rename it: readers see the old or the new file, always with mode 0600.
-
-    The name of the second file is fixed, so that the next command replaces what a killed one left.
-    """
-    new = target.with_name(f".{target.name}.sixstack-new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        new.replace(target)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

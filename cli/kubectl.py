@@ -24,18 +24,18 @@ def run(options: argparse.Namespace) -> int:
     from cli.saved_cluster import control_plane_session, saved_kubeconfig
     from cluster.vocabulary.hostport import join_host_port, split_host_port
     from hosts.forward import forwarded
-    from kube.kubeconfig import kubeconfig_document
+    from kube.kubeconfig import kubeconfig_document, named_after
 
     name = cluster_name(options.cluster)
     if isinstance(name, int):
         return name
-    block = saved_kubeconfig(name)
+    access = saved_kubeconfig(name)
     arguments = [word for index, word in enumerate(options.arguments) if not (index == 0 and word == "--")]
-    document = kubeconfig_document(block.kubeconfig.get_secret_value())
-    if block.ssh is None:
+    document = named_after(kubeconfig_document(access.kubeconfig), name)
+    if access.ssh is None:
         return _run(document, arguments)
-    api_host, api_port = split_host_port(block.api, 6443)
-    with control_plane_session(block) as session, forwarded(session, str(api_host), api_port) as (host, port):
+    api_host, api_port = split_host_port(access.api, 6443)
+    with control_plane_session(access) as session, forwarded(session, str(api_host), api_port) as (host, port):
         for entry in document["clusters"]:
             entry["cluster"] |= {"server": f"https://{join_host_port(host, port)}", "tls-server-name": "kubernetes"}
         return _run(document, arguments)

@@ -6,7 +6,9 @@ import argparse
 import sys
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.confirmation import not_confirmed
 from cli.exit_codes import USAGE
+from cli.following import add_waiting, run_deployment, waiting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -14,12 +16,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_cluster(parser)
     parser.add_argument("--confirm", metavar="NAME", help="the cluster's name, instead of the question for it")
     parser.add_argument("--undo", action="store_true", help="remove the markers")
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     spec = read_spec(options.cluster, manifests=False)
     if isinstance(spec, int):
         return spec
@@ -36,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         except EOFError:  # Ctrl-D
             print("\nsixstack: not confirmed: no host was changed", file=sys.stderr)
             return USAGE
-    return run_deployment(
-        "mark-test-hosts/default", {"cluster": as_parameter(options.cluster, spec), "confirm": confirm, "undo": options.undo}
-    )
+    if not_confirmed(confirm, spec.name):
+        return USAGE
+    parameters = {"cluster": as_parameter(options.cluster, spec), "confirm": confirm, "undo": options.undo}
+    return run_deployment("mark-test-hosts/default", parameters, waiting(options))

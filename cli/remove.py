@@ -6,6 +6,7 @@ import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
 from cli.drain_options import add_drain_options
+from cli.following import add_waiting, run_deployment, waiting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,12 +19,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the machine does not answer: delete its node without it, and do not admit the node again if the machine returns",
     )
     add_drain_options(parser, least=0, then="it is schedulable again and stays in the cluster")
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     spec = read_spec(options.cluster, manifests=False)
     if isinstance(spec, int):
         return spec
@@ -34,4 +34,4 @@ def run(options: argparse.Namespace) -> int:
         "force": options.force,
         "drain_seconds": options.limit,
     }
-    return run_deployment("remove-workers/default", parameters)
+    return run_deployment("remove-workers/default", parameters, waiting(options))

@@ -6,6 +6,7 @@ import argparse
 
 from cli.certificates import add_within
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.following import add_waiting, run_deployment, waiting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,12 +19,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not save etcd's data and PKI; otherwise an encrypted copy goes to the Backup store block before private keys are replaced",
     )
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     spec = read_spec(options.cluster, manifests=False)
     if isinstance(spec, int):
         return spec
@@ -33,4 +33,4 @@ def run(options: argparse.Namespace) -> int:
         "everything": options.all,
         "without_copy": options.without_copy,
     }
-    return run_deployment("renew-certificates/default", parameters)
+    return run_deployment("renew-certificates/default", parameters, waiting(options))

@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
+from cli.confirmation import not_confirmed
+from cli.exit_codes import USAGE
+from cli.following import add_waiting, run_deployment, waiting
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,15 +26,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--without-copy", action="store_true", help="do not save the present state of etcd and PKI first")
     parser.add_argument("--no-verify", action="store_true", help="skip the network check")
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     spec = read_spec(options.cluster)
     if isinstance(spec, int):
         return spec
+    if not_confirmed(options.confirm, spec.name):
+        return USAGE
     parameters = {
         "cluster": as_parameter(options.cluster, spec),
         "confirm": options.confirm,
@@ -41,4 +45,4 @@ def run(options: argparse.Namespace) -> int:
         "verify": not options.no_verify,
         **({"copy": options.copy} if options.copy else {}),
     }
-    return run_deployment("restore-cluster/default", parameters)
+    return run_deployment("restore-cluster/default", parameters, waiting(options))

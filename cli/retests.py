@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS
+from cli.numbers import whole_number
 from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
     from cluster.retests.history import ClusterHistory, HistoryRow
 
+MOST_NIGHTS = 1_000_000
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.add_argument("--cluster", metavar="NAME", help="show this cluster only")
-    parser.add_argument("--last", metavar="N", type=_number_of_nights, help="show the last N nights only; a night is one run")
+    parser.add_argument("--last", metavar="N", type=whole_number(1, MOST_NIGHTS), help="show the last N nights only; a night is one run")
     parser.add_argument("--store", metavar="BLOCK", default="default", help="name of the Audit store block")
     parser.add_argument("--output", choices=["text", "json"], default="text")
 
@@ -55,18 +58,11 @@ def run(options: argparse.Namespace) -> int:
     return SUCCESS
 
 
-def _number_of_nights(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
-
-
 def _print_rows(rows: list[HistoryRow]) -> None:
-    from cluster.retests.history import shown_seconds
-    from cluster.retests.records import Phase
+    from cluster.retests.history import shown_phases, shown_seconds
 
-    header = ("START", "RUN", "CLUSTER", "STACK MODE", "RESULT", "SECONDS", *(phase.upper() for phase in Phase), "FAILED STEP", "ERROR")
+    phases = shown_phases(rows)
+    header = ("START", "RUN", "CLUSTER", "STACK MODE", "RESULT", "SECONDS", *(phase.upper() for phase in phases), "FAILED STEP", "ERROR")
     print_columns(
         [
             header,
@@ -78,7 +74,7 @@ def _print_rows(rows: list[HistoryRow]) -> None:
                     row.stack,
                     row.shown_result,
                     shown_seconds(row.seconds),
-                    *(shown_seconds(row.phase_seconds(phase)) for phase in Phase),
+                    *(shown_seconds(row.phase_seconds(phase)) for phase in phases),
                     row.failed_step or "-",
                     row.error[:200],
                 )

@@ -90,7 +90,7 @@ def run_schedules(
                 return schedules.remove(options.remove)
             return schedules.set_active(options.enable or options.disable, active=bool(options.enable))
     except ObjectNotFound:
-        raise no_deployment(scheduled.deployment) from None
+        raise no_deployment(scheduled.deployment, api_url()) from None
     except httpx.HTTPError as error:
         raise EnvironmentFault(f"the Prefect server at {api_url()} refused the request or did not answer: {error}") from error
 

@@ -6,6 +6,7 @@ import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
 from cli.drain_options import add_drain_options
+from cli.following import add_waiting, run_deployment, waiting
 from cli.numbers import whole_number
 
 MOST_WORKERS = 5000  # nodes of a cluster: https://kubernetes.io/docs/setup/best-practices/cluster-large/
@@ -27,12 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not save etcd's data and PKI; otherwise an encrypted copy goes to the Backup store block, and its place is printed",
     )
+    add_waiting(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_deployment
-
     spec = read_spec(options.cluster)
     if isinstance(spec, int):
         return spec
@@ -43,4 +43,4 @@ def run(options: argparse.Namespace) -> int:
         "force": options.force,
         "without_copy": options.without_copy,
     }
-    return run_deployment("upgrade-cluster/default", parameters)
+    return run_deployment("upgrade-cluster/default", parameters, waiting(options))

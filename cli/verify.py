@@ -10,6 +10,7 @@ from typing import Any
 
 from cli.cluster_argument import add_cluster, as_parameter, is_file, read_spec
 from cli.exit_codes import ENVIRONMENT
+from cli.following import add_waiting, run_to_completion, waiting
 from cli.recorded_report import recorded_report
 from cli.server import require_server
 
@@ -32,12 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="text",
         help="json: the complete report on standard output, progress on standard error",
     )
+    add_waiting(parser, detach=False)
 
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the run's result."""
-    from cli.following import run_to_completion
-
     parameters: dict[str, Any] = {"image": options.image, "namespace": options.namespace, "outside": options.outside}
     audit = "default"
     if is_file(options.cluster):
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         if saved is not None:
             audit = str(saved.fields.get("audit", audit))
     with contextlib.redirect_stdout(sys.stderr) if options.output == "json" else contextlib.nullcontext():
-        flow_run, code = run_to_completion("verify-cluster/default", parameters)
+        flow_run, code = run_to_completion("verify-cluster/default", parameters, waiting(options))
     report = recorded_report(str(flow_run), audit, "report")
     if options.output == "json":
         print(json.dumps(report, indent=1, ensure_ascii=False))

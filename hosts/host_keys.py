@@ -90,7 +90,8 @@ class Sshd:
         return HostKeyMismatch(
             self.label,
             f"the machine at {self.address} presents the host key {described(presented)}; {pin.source} {pin}",
-            f"It may be another machine. If it was reinstalled, compare the presented key with the machine's console and {pin.remedy}.",
+            f"It may be another machine. If it was reinstalled, compare the presented key with the machine's console and {pin.remedy}. "
+            f"The presented key: {public_text(presented)}",
         )
 
     def _recorded_pin(self, cluster: str, first: RecordedHostKey) -> Pin:

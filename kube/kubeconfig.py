@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cluster.facts.parsers.kubernetes import ca_hash
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
@@ -81,6 +82,32 @@ def kubeconfig_document(text: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise EnvironmentFault(_NOT_A_MAPPING)
     return document
+
+
+def named_after(document: Mapping[str, Any], cluster: str) -> dict[str, Any]:
+    """The current context alone, with context, cluster and user named after the cluster.
+
+    kubeadm names every user `kubernetes-admin`: of two merged kubeconfigs, one would get the other one's key.
+    """
+    try:
+        context = _named(document["contexts"], document["current-context"])["context"]
+        entry = _named(document["clusters"], context["cluster"])["cluster"]
+        user = _named(document["users"], context["user"])["user"]
+    except (KeyError, TypeError) as error:
+        raise EnvironmentFault(f"the kubeconfig lacks {error}: it needs a current context with a cluster and a user") from None
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": cluster, "cluster": entry}],
+        "users": [{"name": cluster, "user": user}],
+        "contexts": [{"name": cluster, "context": {**context, "cluster": cluster, "user": cluster}}],
+        "current-context": cluster,
+    }
+
+
+def authority_hash(document: Mapping[str, Any]) -> str:
+    """sha256:HEX of the key of the cluster's certificate authority, which identifies the cluster; "" for another kind of authority."""
+    return ca_hash(read_kubeconfig(document).authority) or ""
 
 
 def kubeconfig_secrets(document: Mapping[str, Any]) -> set[str]:

@@ -37,16 +37,11 @@ def read_state(api: KubeApi) -> ClusterState:
         cni_detail=network.detail,
         cni_digest=network.digest,
         block_sizes=_block_sizes(api, POD_NETWORKS[network.kind].pools_path) if network.kind is not None else {},
-        component_images={
-            document["metadata"]["name"]: _workload(document).image
-            for document in workloads
-            if document["metadata"].get("namespace") == "kube-system" and document["metadata"]["name"] in ("kube-proxy", "coredns")
-        },
+        component_images=_addon_images(workloads),
         coredns_ready=bool(coredns) and all(deployment_available(deployment) for deployment in coredns),
         kubeadm=_kubeadm(config_maps, "kubeadm-config", "ClusterConfiguration"),
         kubelet=_kubeadm(config_maps, "kubelet-config", "kubelet"),
         kube_proxy=_kubeadm(config_maps, "kube-proxy", "config.conf"),
-        images=_addon_images(workloads),
         dns_domain=_domain(corefile),
         dns_upstreams=_upstreams(corefile),
         endpoints=config_maps.get(CONFIG_MAP, {}).get("data") or {},

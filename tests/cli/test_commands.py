@@ -100,6 +100,14 @@ def test_a_file_with_problems_is_1(command: list[str], tmp_path: Path, capsys: p
         assert path in captured.out + captured.err
 
 
+@pytest.mark.parametrize("command", [["delete"], ["restore", "--identity", "/none"], ["mark-test-hosts"]], ids=lambda words: words[0])
+def test_a_wrong_confirmation_is_2_before_a_run_starts(command: list[str], tmp_path: Path) -> None:
+    """No server is needed to find it."""
+    done = without_server(tmp_path, command[0], str(EXAMPLE), *command[1:], "--confirm", "other")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "--confirm demo" in done.stderr
+
+
 def test_params_are_the_document_for_the_deployment(capsys: pytest.CaptureFixture[str]) -> None:
     """One JSON object with the parameter `cluster`, and nothing else on standard output."""
     assert main(["params", str(EXAMPLE)]) == 0
@@ -121,7 +129,7 @@ def test_an_address_that_is_none_is_2(capsys: pytest.CaptureFixture[str]) -> Non
         ["create", str(EXAMPLE)],
         ["upgrade", str(EXAMPLE)],
         ["diff", str(EXAMPLE)],
-        ["delete", str(EXAMPLE), "--confirm", "x"],
+        ["delete", str(EXAMPLE), "--confirm", "demo"],
         ["certificates", str(EXAMPLE)],
         ["renew", str(EXAMPLE)],
         ["pin", str(EXAMPLE)],

@@ -1,10 +1,11 @@
-"""Following a run: what is said when the follower goes and the run does not."""
+"""Starting, following, leaving and cancelling runs, with a real Prefect server."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
@@ -17,44 +18,129 @@ from demo.local_prefect import POOL, SIXSTACK
 from tests.cli.test_commands import EXAMPLE
 from tests.conftest import Workplace, run_id
 
-
-def pause_work(place: Workplace, what: str) -> None:
-    """`pause` or `resume`: whether the worker takes runs."""
-    done = place.run([sys.executable, "-m", "prefect", "work-pool", what, POOL])
-    assert done.returncode == 0, done.stdout + done.stderr
+UNKNOWN_STORE = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")) | {"audit": "nobody"}  # a run of it fails after some seconds
 
 
-@pytest.mark.server
-def test_ctrl_c_stops_following_and_not_the_run(prefect_server: Workplace) -> None:
-    """130, and how to follow the run or end it; the run goes on (and fails, as its audit store is nobody's).
+@contextmanager
+def paused_pool(place: Workplace) -> Iterator[None]:
+    """No worker takes a run inside the `with` block."""
 
-    It cannot end before the signal: the work pool is paused until then.
-    """
-    pause_work(prefect_server, "pause")
-    document = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")) | {"audit": "nobody"}
+    def set_paused(value: bool) -> None:
+        place.api(f"/work_pools/{POOL}", {"is_paused": value}, "PATCH")
+
+    set_paused(True)
+    try:
+        yield
+    finally:
+        set_paused(False)
+
+
+@contextmanager
+def pool_without_worker(place: Workplace) -> Iterator[None]:
+    """The deployment create-cluster uses a pool that no worker serves, inside the `with` block."""
+    name = "nobody"
+    deployment = place.api("/deployments/name/create-cluster/default")
+
+    def use(pool: str) -> None:
+        place.api(f"/deployments/{deployment['id']}", {"work_pool_name": pool}, "PATCH")
+
+    place.api("/work_pools/", {"name": name, "type": "process"})
+    use(name)
+    try:
+        yield
+    finally:
+        use(POOL)
+        place.api(f"/work_pools/{name}", method="DELETE")
+
+
+def state(place: Workplace, run: str) -> str:
+    """The name of the state of a run."""
+    return str(place.api(f"/flow_runs/{run}")["state_name"])
+
+
+def interrupted(place: Workplace, *, after: str) -> tuple[int, str, str, str]:
+    """Ctrl-C on `sixstack create` once it has printed a line with `after`; exit code, id of the run, and both outputs."""
     # env: the children of a shell's background job ignore SIGINT
-    command = ["env", "--default-signal=INT", *SIXSTACK, "create"]
+    command = ["env", "--default-signal=INT", *SIXSTACK, "create", place.write("left.yaml", UNKNOWN_STORE)]
     with subprocess.Popen(
-        [*command, prefect_server.write("left.yaml", document)],
-        cwd=prefect_server.prefect.root,
-        env=prefect_server.prefect.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        command, cwd=place.prefect.root, env=place.prefect.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as create:
         try:
             assert create.stdout is not None
-            run = run_id(create.stdout.readline() + create.stdout.readline())
+            printed = ""
+            while after not in printed:
+                line = create.stdout.readline()
+                assert line, printed
+                printed += line
             create.send_signal(signal.SIGINT)
-            _, said = create.communicate(timeout=60)
+            rest, said = create.communicate(timeout=60)
         finally:
             create.kill()
-            pause_work(prefect_server, "resume")
-    assert create.returncode == 130
+    assert "Traceback" not in said
+    return create.returncode, run_id(printed + rest), printed + rest, said
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("after", ["run ", "waiting: the work pool"])
+def test_ctrl_c_before_a_worker_has_taken_the_run_cancels_it(prefect_server: Workplace, after: str) -> None:
+    """Right after the run was created, and while the command waits for a worker. No worker executes the run later."""
+    with paused_pool(prefect_server):
+        code, run, _, said = interrupted(prefect_server, after=after)
+    assert code == 130
+    assert "is cancelled" in said
+    assert state(prefect_server, run) == "Cancelled"
+
+
+@pytest.mark.server
+def test_ctrl_c_after_a_worker_has_taken_the_run_stops_following_only(prefect_server: Workplace) -> None:
+    """130, and how to follow the run or to end it; the run continues, and fails because its audit store does not exist."""
+    code, run, _, said = interrupted(prefect_server, after="waiting: a worker is starting")
+    assert code == 130
     assert f"sixstack follow {run}" in said
     assert f"prefect flow-run cancel {run}" in said
-    assert "Traceback" not in said
     assert prefect_server.ended(run)["state_type"] == "FAILED"
+
+
+@pytest.mark.server
+def test_without_a_worker_the_command_exits_with_3_and_cancels_the_run(prefect_server: Workplace) -> None:
+    """After the time of --wait. The first lines say that there is no worker, and how to start one."""
+    with pool_without_worker(prefect_server):
+        done = prefect_server.sixstack("create", prefect_server.write("alone.yaml", UNKNOWN_STORE), "--wait", "3")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "cancelled if no worker takes it in 3 s. Start one: prefect worker start --pool nobody" in done.stdout
+    assert "prefect worker start --pool nobody" in done.stderr
+    assert state(prefect_server, run_id(done.stdout)) == "Cancelled"
+
+
+@pytest.mark.server
+def test_a_paused_pool_is_named_with_the_command_that_resumes_it(prefect_server: Workplace) -> None:
+    """3, although a worker is online."""
+    with paused_pool(prefect_server):
+        done = prefect_server.sixstack("create", prefect_server.write("alone.yaml", UNKNOWN_STORE), "--wait", "3")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"prefect work-pool resume {POOL}" in done.stderr
+    assert state(prefect_server, run_id(done.stdout)) == "Cancelled"
+
+
+@pytest.mark.server
+def test_a_detached_run_is_started_and_can_be_followed(prefect_server: Workplace) -> None:
+    """0 at once, with its id; `sixstack follow` prints its lines and has its exit code."""
+    file = prefect_server.write("alone.yaml", UNKNOWN_STORE)
+    done = prefect_server.sixstack("create", file, "--detach")
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = run_id(done.stdout)
+    assert done.stdout.endswith(f"sixstack follow {run}\n")
+    followed = prefect_server.sixstack("follow", run)
+    assert followed.returncode == 1, followed.stdout + followed.stderr
+    assert "there is no block `nobody`" in followed.stdout
+
+
+@pytest.mark.server
+def test_a_run_that_does_not_exist_is_3(prefect_server: Workplace) -> None:
+    """The id is named."""
+    done = prefect_server.sixstack("follow", "00000000-0000-4000-8000-000000000000")
+    assert done.returncode == 3
+    assert "there is no flow run 00000000-0000-4000-8000-000000000000" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -74,5 +160,5 @@ def test_the_reason_of_a_failure_is_printed_once(message: str, last_line: str, p
     async def followed() -> tuple[FlowRun, str]:
         return run, last_line
 
-    assert _result(followed())[1] == 1
+    assert _result(followed()) == 1
     assert (message in capsys.readouterr().out if message else False) is printed

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from bundle.unpack import unpack
-from cli.kubeconfig import _write
+from cli.own_kubeconfig import write_private
 from demo.local_prefect import SIXSTACK
 from tests.conftest import Workplace
 
@@ -127,7 +127,7 @@ def test_kubectl_reads_the_kubeconfig_and_cannot_change_it(place: Workplace, tmp
         )
         for words in (["current-context"], ["set-context", "x", "--namespace=other"])
     ]
-    assert (found[0].returncode, found[0].stdout) == (0, "x\n")
+    assert (found[0].returncode, found[0].stdout) == (0, f"{CLUSTER}\n")
     assert found[1].returncode == 1
     assert ".lock" in found[1].stderr
 
@@ -135,5 +135,5 @@ def test_kubectl_reads_the_kubeconfig_and_cannot_change_it(place: Workplace, tmp
 def test_what_a_killed_command_left_beside_the_file_is_replaced(tmp_path: Path) -> None:
     """By the next command with the same target, whose file has mode 0600."""
     (tmp_path / ".admin.conf.sixstack-new").write_text("half of a k")
-    _write("text", tmp_path / "admin.conf")
+    write_private("text", tmp_path / "admin.conf")
     assert [(path.name, path.read_text(), path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [("admin.conf", "text", 0o600)]

@@ -320,6 +320,6 @@ def test_another_stack_mode_is_refused_with_what_it_asks_for(grown: Grown) -> No
 def test_deleting_wants_the_clusters_name(grown: Grown) -> None:
     """Another name deletes nothing."""
     done = grown.place.sixstack("delete", grown.file(), "--confirm", "another")
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "not-confirmed" in done.stdout
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "No run was started" in done.stderr
     assert grown.ready() == {f"{LAB}-1", f"{LAB}-2", f"{LAB}-3"}

@@ -21,8 +21,7 @@ from tests.conftest import LAB, MODES, MadeCluster, run_id, say
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.server,
-    pytest.mark.long,
-    pytest.mark.parametrize("made", [MODES[3], MODES[1]], indirect=True, ids=str),
+    pytest.mark.parametrize("made", [MODES[3], pytest.param(MODES[1], marks=pytest.mark.long)], indirect=True, ids=str),
 ]
 
 WORKER, OTHER = f"{LAB}-3", f"{LAB}-2"

@@ -1,0 +1,172 @@
+"""Requests to the Prefect server without an import of Prefect, which takes one second of CPU time: for commands that must be fast.
+
+The settings are Prefect's own. Where they are in the environment or in prefect.toml, as `sixstack prefect-settings` writes it, they are read from
+there. For every other source (profiles, .env, pyproject.toml, Prefect Cloud, TLS settings), Prefect is imported and asked.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from cluster.vocabulary.errors import EnvironmentFault
+
+ANSWER_SECONDS = 5.0  # a silent server must not block a command for minutes
+_URL, _AUTH = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"
+_UNRELATED = ("PREFECT_HOME", "PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_WORKER_")  # they do not say how the server is reached
+NO_SERVER = (
+    "no Prefect server is configured: run this from the folder with prefect.toml, or set PREFECT_API_URL and PREFECT_API_AUTH_STRING"
+)
+
+
+class NotFound(EnvironmentFault):
+    """The server has no object at this path."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ServerAccess:
+    """How the server is reached; the `repr` shows no secret."""
+
+    url: str
+    ui: str = ""  # address of the UI
+    headers: Mapping[str, str] = field(default_factory=dict)
+    verify: bool | str = True
+
+    def __repr__(self) -> str:
+        return f"ServerAccess(url={self.url!r})"
+
+
+def server_access() -> ServerAccess:
+    """The access that Prefect's settings describe; EnvironmentFault when they name no server."""
+    access = _access_without_prefect() or _access_from_prefect()
+    if access is None:
+        raise EnvironmentFault(NO_SERVER)
+    return access
+
+
+class PrefectApi:
+    """A connection to the server, for a few requests of one command."""
+
+    def __init__(self, access: ServerAccess, client: httpx.Client) -> None:
+        self.url, self.ui = access.url, access.ui
+        self._client = client
+        self._has_token = False
+
+    def get(self, path: str, **query: str) -> Any:
+        """The document at this path; NotFound when there is none, EnvironmentFault when the server does not answer or refuses."""
+        return self._request("GET", path, params=query)
+
+    def post(self, path: str, body: object) -> Any:
+        """The answer to a document."""
+        self._send_token()
+        return self._request("POST", path, json=body)
+
+    def block(self, slug: str, name: str) -> dict[str, Any] | None:
+        """The fields of a block, with its secrets; None when there is no block of this type and name."""
+        try:
+            return dict(self.get(f"/block_types/slug/{slug}/block_documents/name/{name}", include_secrets="true")["data"])
+        except NotFound:
+            return None
+
+    def _send_token(self) -> None:
+        """A server with protection against cross-site requests wants its own token in every change."""
+        if self._has_token:
+            return
+        name = str(uuid4())
+        answer = self._raw("GET", "/csrf-token", params={"client": name})
+        if answer.is_success:  # else the protection is off
+            self._client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": answer.json()["token"]})
+        self._has_token = True
+
+    def _request(self, method: str, path: str, **content: Any) -> Any:
+        answer = self._raw(method, path, **content)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            raise EnvironmentFault(
+                f"the Prefect server at {self.url} refuses the password: run this from the folder with its prefect.toml, "
+                "or set PREFECT_API_AUTH_STRING"
+            )
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise NotFound(f"the Prefect server at {self.url} has no {path}")
+        if not answer.is_success:
+            raise EnvironmentFault(f"the Prefect server at {self.url} refuses {method} {path}: {answer.status_code} {answer.text[:300]}")
+        return answer.json()
+
+    def _raw(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, f"{self.url}{path}", **content)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as lost:
+            raise EnvironmentFault(f"the Prefect server at {self.url} cannot be reached: {str(lost) or type(lost).__name__}") from lost
+
+
+@contextmanager
+def prefect_api() -> Iterator[PrefectApi]:
+    """A connection to the configured server. Nothing is sent before the first request."""
+    access = server_access()
+    verify = access.verify if access.url.startswith("https:") else False  # reading the authorities of this machine takes 30 ms
+    with httpx.Client(headers=access.headers, verify=verify, timeout=ANSWER_SECONDS) as client:
+        yield PrefectApi(access, client)
+
+
+def _access_without_prefect() -> ServerAccess | None:
+    """The access from the environment and prefect.toml; None when another source may have a setting that counts."""
+    found: dict[str, str] = {}
+    for name, value in os.environ.items():
+        if name in (_URL, _AUTH):
+            found[name] = value
+        elif name.upper().startswith("PREFECT_") and not name.startswith(_UNRELATED):
+            return None
+    if Path(".env").exists() or _table("pyproject.toml").get("tool", {}).get("prefect"):
+        return None
+    settings = _table("prefect.toml")
+    api = settings.get("api", {})
+    if (
+        not settings.keys().isdisjoint({"client", "profiles_path", "ui_url"})
+        or not isinstance(api, dict)
+        or not api.keys() <= {"url", "auth_string"}
+    ):
+        return None
+    # an empty variable counts as none, as in Prefect
+    url, auth = found.get(_URL) or api.get("url"), found.get(_AUTH) or api.get("auth_string")
+    if not isinstance(url, str) or not isinstance(auth, str):
+        return None
+    url = url.rstrip("/")
+    return ServerAccess(url, url.removesuffix("/api"), _basic(auth))
+
+
+def _table(file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        return {"client": None}  # Prefect reports it
+
+
+def _access_from_prefect() -> ServerAccess | None:
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    if not settings.api.url:
+        return None
+    headers = dict(settings.client.custom_headers)
+    if settings.api.auth_string is not None:
+        headers |= _basic(settings.api.auth_string.get_secret_value())
+    elif settings.api.key is not None:
+        headers["Authorization"] = f"Bearer {settings.api.key.get_secret_value()}"
+    verify: bool | str = settings.api.ssl_cert_file or True
+    return ServerAccess(
+        settings.api.url.rstrip("/"), settings.ui_url or "", headers, False if settings.api.tls_insecure_skip_verify else verify
+    )
+
+
+def _basic(auth: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(auth.encode()).decode()}"}
