@@ -8,6 +8,7 @@ from cluster.facts.host_facts import HostFacts
 from cluster.plan.copies import CopySettings, hosts_to_copy
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.plan.values import copy_values, reset_values
+from cluster.vocabulary.host_keys import endpoint_name
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Host
 
@@ -31,7 +32,9 @@ def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts], copies: CopyS
             notes.append(note)
             continue
         resets += _add_reset(plan, spec, host, facts[host.name], copied)
-    plan.add(REMOVE_KUBECONFIG, reason="the kubeconfig of a deleted cluster cannot be used", needs=resets)
+    plan.add(
+        REMOVE_KUBECONFIG, reason="the kubeconfig of a deleted cluster cannot be used", values=_kubeconfig_values(spec, facts), needs=resets
+    )
     return plan.build(notes)
 
 
@@ -51,6 +54,15 @@ def plan_free(spec: ClusterSpec, facts: Mapping[str, HostFacts], copies: CopySet
     values = {"authorities": [state.ca_hash for state in with_api if state.ca_hash]}
     plan.add(REMOVE_KUBECONFIG, reason=reason, values=values, needs=resets)
     return plan.build(notes)
+
+
+def _kubeconfig_values(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> dict[str, list[str]]:
+    """How the saved kubeconfig of this cluster is told from that of another one with its name: by the authority that the hosts have.
+
+    Hosts that were reset before have none; then, by the SSH endpoint of the control plane.
+    """
+    authorities = {found.kubernetes.ca_hash for found in facts.values() if found.owner == spec.name and found.kubernetes.ca_hash}
+    return {"authorities": sorted(authorities), "endpoints": [endpoint_name(host.ssh, host.ssh.jump) for host in spec.control_planes]}
 
 
 def _add_copies(

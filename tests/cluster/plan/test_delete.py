@@ -20,6 +20,15 @@ def test_every_host_is_reset_before_the_saved_kubeconfig_is_removed() -> None:
     assert [step.needs for step in plan.steps] == [(), (), ("reset-host/b", "reset-host/a")]
 
 
+def test_the_saved_kubeconfig_is_known_by_the_authority_of_the_hosts_or_by_the_control_plane() -> None:
+    """The hosts of another cluster do not count."""
+    (*_, last) = plan_delete(SPEC, FACTS, None).steps
+    assert last.values == {"authorities": [CA], "endpoints": ["198.18.0.11:22"]}
+    others = {name: replace(found, owner="other") for name, found in FACTS.items()}
+    (last,) = plan_delete(SPEC, others, None).steps
+    assert last.values == {"authorities": [], "endpoints": ["198.18.0.11:22"]}
+
+
 @pytest.mark.parametrize(
     ("other", "note"),
     [
