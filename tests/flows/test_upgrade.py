@@ -161,7 +161,7 @@ def test_every_reason_is_reported_before_any_host_changes(cluster: MadeCluster) 
         kubelet_config(cluster, old)
     output = refused.stdout + refused.stderr
     assert refused.returncode == 1, output
-    assert {"host-unreachable", "upgrade-skips-a-minor", "running-feature-gate-refused"} <= set(re.findall(r"\[([a-z-]+)\]", output)), (
+    assert {"host-not-inspected", "upgrade-skips-a-minor", "running-feature-gate-refused"} <= set(re.findall(r"\[([a-z-]+)\]", output)), (
         output
     )
     assert f"hosts/{LAB}-3" in output
