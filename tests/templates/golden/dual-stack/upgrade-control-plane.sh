@@ -62,9 +62,9 @@ until kubectl --request-timeout=5s get --raw /readyz >/dev/null 2>&1; do
   sleep 1
 done
 
-# remove_copies: kubeadm's copies of etcd's data and of manifests, as large as etcd. The owner's files stay.
+# remove_copies: kubeadm's copies of etcd's data, of manifests and of the kubelet's settings. The owner's files stay.
 remove_copies() {
-  for folder in "$tmp"/kubeadm-backup-etcd-* "$tmp"/kubeadm-backup-manifests-* "$tmp"/kubeadm-upgraded-manifests*; do
+  for folder in "$tmp"/kubeadm-backup-* "$tmp"/kubeadm-upgraded-manifests* "$tmp"/kubeadm-kubelet-config*; do
     if [ -d "$folder" ] && ! grep -qsxF -- "$folder" "$state/before/paths"; then rm -rf -- "$folder"; fi
   done
 }
