@@ -15,10 +15,13 @@ def failing_pods(api: KubeApi, node: str) -> tuple[str, ...]:
         pods = api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={node}")["items"]
     except SixstackError:
         return ()
-    return tuple(f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}: {failure}" for pod in pods for failure in _failures(pod))
+    return tuple(
+        f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']}: {failure}" for pod in pods for failure in pod_failures(pod)
+    )
 
 
-def _failures(pod: Document) -> list[str]:
+def pod_failures(pod: Document) -> list[str]:
+    """A phrase for each container of a pod that waits although nothing is being started."""
     status = pod.get("status", {})
     containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
     waiting = [(container, container.get("state", {}).get("waiting", {})) for container in containers]

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from cluster.vocabulary.errors import ApiUnavailable, ClusterError
 from kube.client import ApiRefused, Document, KubeApi, segment
+from kube.failing_pods import pod_failures
 
 OnChange = Callable[[str], None]
 
@@ -86,6 +87,51 @@ def wait_rolled_out(api: KubeApi, kind: str, namespace: str, name: str, *, limit
     _wait_workload(api, kind, namespace, name, _rollout_missing, what="rolled out", limit=limit, on_change=on_change)
 
 
+def wait_steady(
+    api: KubeApi, kind: str, namespace: str, name: str, *, steady: timedelta, limit: timedelta, on_change: OnChange | None = None
+) -> None:
+    """Wait until all pods of a DaemonSet or Deployment have run for a while without a change.
+
+    A pod without a readiness probe counts as available in the moment in which it starts, even if it ends at once, again and again.
+    """
+    workload = api.get(f"{_workloads(kind, namespace)}/{segment(name)}")
+    labels = workload["spec"]["selector"]["matchLabels"]
+    query = {"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())}
+    path, end, what = (
+        f"/api/v1/namespaces/{segment(namespace)}/pods",
+        time.monotonic() + limit.total_seconds(),
+        f"{kind} {namespace}/{name} steady",
+    )
+    while True:
+        left = timedelta(seconds=max(1.0, end - time.monotonic()))
+        wait_until(api, path, _not_running, what=what, limit=left, on_change=on_change, query=query)
+        first, changed = None, False
+        for pods in watch_objects(api, path, steady, query):
+            runs = {pod: [(container["name"], container["restartCount"]) for container in _containers(pods[pod])] for pod in pods}
+            first = first if first is not None else runs
+            if changed := runs != first or bool(_not_running(pods)):
+                break
+        if not changed:
+            return
+        if time.monotonic() >= end:
+            raise ClusterError(f"{what}: its pods still change after {limit.total_seconds():.0f} s")
+
+
+def _containers(pod: Document) -> list[Document]:
+    return pod.get("status", {}).get("containerStatuses") or []
+
+
+def _not_running(pods: dict[str, Document]) -> dict[str, str]:
+    """Why each pod that is meant to run does not."""
+    stopped = {
+        name: "; ".join(pod_failures(pod)) or "not running"
+        for name, pod in pods.items()
+        if "deletionTimestamp" not in pod["metadata"]
+        and not (_containers(pod) and all(container["ready"] and "running" in container["state"] for container in _containers(pod)))
+    }
+    return stopped if pods else {"pods": "none exists"}
+
+
 def deployment_available(deployment: Document | None) -> bool:
     """Whether the condition Available is true and at least one replica is available (with 0 replicas the condition alone is true).
 
@@ -116,7 +162,6 @@ def _wait_workload(
     on_change: OnChange | None,
 ) -> None:
     """Wait until `missing` (kind, object -> reason) returns "" for one workload."""
-    plural = {"DaemonSet": "daemonsets", "Deployment": "deployments"}[kind]
 
     def pending(found: dict[str, Document]) -> dict[str, str]:
         reason = missing(kind, found.get(name))
@@ -124,13 +169,18 @@ def _wait_workload(
 
     wait_until(
         api,
-        f"/apis/apps/v1/namespaces/{segment(namespace)}/{plural}",
+        _workloads(kind, namespace),
         pending,
         what=f"{kind} {namespace}/{name} {what}",
         limit=limit,
         on_change=on_change,
         query={"fieldSelector": f"metadata.name={name}"},
     )
+
+
+def _workloads(kind: str, namespace: str) -> str:
+    plural = {"DaemonSet": "daemonsets", "Deployment": "deployments"}[kind]
+    return f"/apis/apps/v1/namespaces/{segment(namespace)}/{plural}"
 
 
 def wait_established(api: KubeApi, names: Iterable[str], limit: timedelta) -> None:

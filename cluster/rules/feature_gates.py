@@ -1,7 +1,7 @@
-"""Feature gates that a component of a newer minor refuses: it exits at a gate that it no longer has, and at another value of a locked gate.
+"""Feature gates that a component of some minors refuses: it exits at a gate that it does not have, and at another value of a locked gate.
 
 From the registries of Kubernetes 1.35 to 1.37 (pkg/features of kubernetes, apiserver, apiextensions-apiserver and client-go). A gate that is not listed
-here is the same in all supported minors.
+here is the same in all supported minors, and not locked. tests/cluster/rules/test_component_values.py asks the kubelets of the bundles.
 """
 
 from __future__ import annotations
@@ -20,37 +20,85 @@ from cluster.vocabulary.spec import ClusterSpec
 ARGUMENT = "feature-gates"
 FIELD = "featureGates"
 
+# the first minor that has the gates
+_FIRST: dict[Minor, str] = {
+    (1, 36): (
+        "AllowServiceExternalIPs AtomicFIFO CRIListStreaming ClientsAllowCARotation ClientsAllowTLSCacheGC "
+        "ControllerManagerReleaseLeaderElectionLockOnExit DRAListTypeAttributes DRANodeAllocatableResources "
+        "DRAResourceClaimGranularStatusAuthorization DRAResourcePoolStatus DRAWorkloadResourceClaims DeclarativeValidationBeta "
+        "ExtendWebSocketsToKubelet ImageVolumeWithDigest InPlacePodVerticalScalingInitContainers "
+        "ManifestBasedAdmissionControlConfig PLEGOnDemandRelist PersistentVolumeClaimUnusedSinceTime PodLevelResourceManagers "
+        "PodsAPI ReloadKubeletClientCAFile ResourceHealthStatusMessage ServiceCIDRStatusFieldWiping ShardedListAndWatch "
+        "StaleControllerConsistencyDaemonSet StaleControllerConsistencyJob StaleControllerConsistencyReplicaSet "
+        "StaleControllerConsistencyStatefulSet TopologyAwareWorkloadScheduling UnlockWhileProcessingFIFO WorkloadAwarePreemption "
+        "WorkloadWithJob"
+    ),
+    (1, 37): (
+        "APIServerWebhookAuthenticationToken AtomicWriteVolumeUserFields CompositePodGroup "
+        "ConsistentListFromCacheSkipTimeoutFallback DRADerivedAttributes DRADeviceCompatibilityGroups DRAFractionalCapacityRange "
+        "DRAOptionalNodeOperations DRAPartitionableDevicesType DefaultPodSysctls EmptyDirVolumeMode EtcdRangeStream "
+        "EvictionRequestAPI ExcludeAdmissionWebhookVirtualResources GRPCContainerProbeTLS H2CContainerProbe HPAGeneration "
+        "HPAOptimizedSelectorStore HugepageAwareEviction InPlacePodVerticalScalingMemoryBackedVolumes "
+        "InPlacePodVerticalScalingSchedulerPreemption InterPodAffinityHostnameFastPath KubeProxyIPVS "
+        "KubeProxyNFTablesLocalhostNodePorts KubeletAllocatedPodsEndpoint NFTablesNetlink NodeControllerLeaseCircuitBreaker "
+        "NodeLifecycleConditions PodGroupPreemptionPolicy PodLevelResourcesFixDefaulting PodLevelResourcesFixKubeletQOSClass "
+        "SchedulerPreQueueingHints StaleControllerConsistencyHPA StatefulSetRecreateStrategy VolumeBindMountOptions "
+        "WatchListCompression WebhookRoundTripLoadBalancing"
+    ),
+}
 # the first minor that no longer has the gates
 _REMOVED: dict[Minor, str] = {
     (1, 36): (
-        "CSIMigrationPortworx HonorPVReclaimPolicy InPlacePodVerticalScalingAllocatedStatus InTreePluginPortworxUnregister MemoryManager "
-        "ServiceTrafficDistribution StructuredAuthorizationConfiguration TopologyAwareHints WatchFromStorageWithoutResourceVersion"
+        "CSIMigrationPortworx HonorPVReclaimPolicy InPlacePodVerticalScalingAllocatedStatus InTreePluginPortworxUnregister "
+        "MemoryManager ServiceTrafficDistribution StructuredAuthorizationConfiguration TopologyAwareHints "
+        "WatchFromStorageWithoutResourceVersion"
     ),
     (1, 37): (
-        "APIServerTracing AnonymousAuthConfigurableEndpoints AnyVolumeDataSource AuthorizeNodeWithSelectors AuthorizeWithSelectors "
-        "BtreeWatchCache ConsistentListFromCache GangScheduling JobBackoffLimitPerIndex JobPodReplacementPolicy JobSuccessPolicy "
-        "LogarithmicScaleDown OrderedNamespaceDeletion PodLifecycleSleepAction PodLifecycleSleepActionAllowZero "
-        "PreventStaticPodAPIReferences RelaxedDNSSearchValidation ResilientWatchCacheInitialization RetryGenerateName "
-        "SchedulerQueueingHints SidecarContainers StreamingCollectionEncodingToJSON StreamingCollectionEncodingToProtobuf "
-        "StructuredAuthenticationConfiguration WorkloadAwarePreemption"
+        "APIServerTracing AnonymousAuthConfigurableEndpoints AnyVolumeDataSource AuthorizeNodeWithSelectors "
+        "AuthorizeWithSelectors BtreeWatchCache ConsistentListFromCache GangScheduling JobBackoffLimitPerIndex "
+        "JobPodReplacementPolicy JobSuccessPolicy LogarithmicScaleDown OrderedNamespaceDeletion PodLifecycleSleepAction "
+        "PodLifecycleSleepActionAllowZero PreventStaticPodAPIReferences RelaxedDNSSearchValidation "
+        "ResilientWatchCacheInitialization RetryGenerateName SchedulerQueueingHints SidecarContainers "
+        "StreamingCollectionEncodingToJSON StreamingCollectionEncodingToProtobuf StructuredAuthenticationConfiguration "
+        "WorkloadAwarePreemption"
     ),
 }
-# the first minor in which the gates have only this value
+# the first minor, or the oldest supported one, in which the gates have only this value
 _LOCKED: dict[Minor, dict[bool, str]] = {
+    (1, 35): {
+        True: (
+            "APIServerTracing AggregatedDiscoveryRemoveBetaType AnonymousAuthConfigurableEndpoints AnyVolumeDataSource "
+            "AuthorizeNodeWithSelectors AuthorizeWithSelectors BtreeWatchCache CPUManagerPolicyOptions CRDValidationRatcheting "
+            "CSIMigrationPortworx ConsistentListFromCache CustomResourceFieldSelectors DisableAllocatorDualWrite "
+            "DynamicResourceAllocation ExecProbeTimeout HonorPVReclaimPolicy ImageMaximumGCAge InPlacePodVerticalScaling "
+            "JobBackoffLimitPerIndex JobManagedBy JobPodReplacementPolicy JobSuccessPolicy KubeletCgroupDriverFromCRI KubeletTracing "
+            "LogarithmicScaleDown MatchLabelKeysInPodAffinity MemoryManager MultiCIDRServiceAllocator NFTablesProxyMode "
+            "NodeInclusionPolicyInPodTopologySpread NodeSwap OrderedNamespaceDeletion PodLifecycleSleepAction "
+            "PodLifecycleSleepActionAllowZero PodObservedGenerationTracking PodSchedulingReadiness PreferSameTrafficDistribution "
+            "RecoverVolumeExpansionFailure RecursiveReadOnlyMounts RelaxedDNSSearchValidation RelaxedEnvironmentVariableValidation "
+            "ResilientWatchCacheInitialization RetryGenerateName SchedulerQueueingHints SeparateTaintEvictionController "
+            "ServiceAccountTokenJTI ServiceAccountTokenNodeBinding ServiceAccountTokenNodeBindingValidation "
+            "ServiceAccountTokenPodNodeInfo ServiceTrafficDistribution SidecarContainers StreamingCollectionEncodingToJSON "
+            "StreamingCollectionEncodingToProtobuf StructuredAuthenticationConfiguration StructuredAuthorizationConfiguration "
+            "SupplementalGroupsPolicy SystemdWatchdog TopologyAwareHints WinDSR WinOverlay"
+        ),
+        False: "AllowOverwriteTerminationGracePeriodSeconds WatchFromStorageWithoutResourceVersion",
+    },
     (1, 36): {
         True: (
             "CSIServiceAccountTokenSecrets DRAAdminAccess DeclarativeValidation DisableNodeKubeProxyVersion "
             "ExternalServiceAccountTokenSigner ImageVolume InOrderInformers KubeletFineGrainedAuthz KubeletPSI "
             "KubeletPodResourcesDynamicResources KubeletPodResourcesGet MutableCSINodeAllocatableCount NodeLogQuery ProcMountType "
-            "SELinuxChangePolicy SELinuxMountReadWriteOncePod TopologyManagerPolicyOptions UserNamespacesSupport VolumeAttributesClass"
+            "SELinuxChangePolicy SELinuxMountReadWriteOncePod TopologyManagerPolicyOptions UserNamespacesSupport "
+            "VolumeAttributesClass"
         ),
-        False: "GitRepoVolumeDriver",
+        False: "GitRepoVolumeDriver SeparateCacheWatchRPC",
     },
     (1, 37): {
         True: (
-            "DRAExtendedResource DRAPrioritizedList DRAResourceClaimDeviceStatus DisableCPUQuotaWithExclusiveCPUs HPAConfigurableTolerance "
-            "HostnameOverride InPlacePodVerticalScalingInitContainers NodeDeclaredFeatures PLEGOnDemandRelist "
-            "PodReadyToStartContainersCondition RelaxedServiceNameValidation WatchCacheInitializationPostStartHook"
+            "DRAExtendedResource DRAPrioritizedList DRAResourceClaimDeviceStatus DisableCPUQuotaWithExclusiveCPUs "
+            "HPAConfigurableTolerance HostnameOverride InPlacePodVerticalScalingInitContainers NodeDeclaredFeatures "
+            "PLEGOnDemandRelist PodReadyToStartContainersCondition RelaxedServiceNameValidation WatchCacheInitializationPostStartHook"
         ),
         False: "DeclarativeValidationTakeover",
     },
@@ -85,7 +133,7 @@ def gates_in(fields: Mapping[str, Any]) -> dict[str, bool]:
 
 @spec_rule("feature-gate-refused")
 def feature_gates_are_accepted(spec: ClusterSpec) -> Iterator[Violation]:
-    """The version of the file has removed a feature gate, or has it only with another value. A component with such a gate exits at once."""
+    """The version of the file does not have a feature gate, or has it only with another value. A component with such a gate exits at once."""
     minor = minor_of(spec.version)
     for field in ("kubelet", "kube_proxy"):
         parent = f"kubeadm.{field}.{FIELD}"
@@ -101,6 +149,9 @@ def feature_gates_are_accepted(spec: ClusterSpec) -> Iterator[Violation]:
 
 
 def _refusal(name: str, minor: Minor, *, value: bool) -> str | None:
+    for first, names in _FIRST.items():
+        if minor < first and name in names.split():
+            return f"Kubernetes has the feature gate {name} only from {minor_text(first)} on"
     for first, names in _REMOVED.items():
         if minor >= first and name in names.split():
             return f"Kubernetes {minor_text(first)} has removed the feature gate {name}"

@@ -10,7 +10,7 @@ import pytest
 
 from cluster.vocabulary.errors import ClusterError
 from kube.client import Document, KubeApi
-from kube.wait import wait_available, wait_gone, wait_nodes_ready, wait_rolled_out
+from kube.wait import wait_available, wait_gone, wait_nodes_ready, wait_rolled_out, wait_steady
 
 pytestmark = pytest.mark.bundle
 
@@ -82,6 +82,46 @@ def test_a_daemon_set_is_rolled_out_when_its_newest_version_is_everywhere(api: K
         wait_rolled_out(api, "DaemonSet", "default", "rolling", limit=timedelta(seconds=1))
     api.merge(f"{path}/rolling/status", {"status": {**status, "numberReady": 2, "numberAvailable": 2}})
     wait_rolled_out(api, "DaemonSet", "default", "rolling", limit=timedelta(seconds=5))
+
+
+def test_pods_that_end_again_and_again_are_not_steady(api: KubeApi) -> None:
+    """Such a pod is available for moments. The message has the kubelet's reason; a restart begins the wait again."""
+    labels = {"app": "steady"}
+    spec = {"containers": [{"name": "a", "image": "a"}]}
+    daemon_set = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": spec}}
+    api.create(
+        "/apis/apps/v1/namespaces/default/daemonsets",
+        {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "steady"}, "spec": daemon_set},
+    )
+    pods = "/api/v1/namespaces/default/pods"
+    if api.find("/api/v1/namespaces/default/serviceaccounts/default") is None:
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        api.create("/api/v1/namespaces/default/serviceaccounts", account)
+
+    def status(restarts: int, **state: Document) -> None:
+        container = {"name": "a", "image": "a", "imageID": "a", "restartCount": restarts, "ready": "running" in state, "state": state}
+        api.merge(f"{pods}/steady-1/status", {"status": {"containerStatuses": [container]}})
+
+    def wait(seconds: float) -> None:
+        wait_steady(api, "DaemonSet", "default", "steady", steady=timedelta(seconds=1), limit=timedelta(seconds=seconds))
+
+    with pytest.raises(ClusterError, match="none exists"):
+        wait(1)
+    api.create(pods, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "steady-1", "labels": labels}, "spec": spec})
+    try:
+        status(1, waiting={"reason": "CrashLoopBackOff", "message": "back-off 10s"})
+        with pytest.raises(ClusterError, match=r"steady-1: a: CrashLoopBackOff: back-off 10s"):
+            wait(1)
+        status(2, running={})
+        timer = threading.Timer(0.5, lambda: status(3, running={}))
+        begin = time.monotonic()
+        timer.start()
+        wait(10)
+        assert time.monotonic() - begin >= 1.4
+        timer.join()
+    finally:
+        api.request("DELETE", f"{pods}/steady-1", body={"gracePeriodSeconds": 0})
+        api.delete("/apis/apps/v1/namespaces/default/daemonsets/steady")
 
 
 def test_a_deletion_ends_the_wait(api: KubeApi) -> None:

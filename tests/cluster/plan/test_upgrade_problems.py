@@ -142,6 +142,16 @@ def test_a_deprecated_api_counts_when_the_new_version_has_removed_it() -> None:
     assert found(upgrade=replace(HEALTHY, deprecated=requests)) == [("deprecated-api-in-use", "apis/x/v1beta1/things")]
 
 
+def test_a_running_feature_gate_that_the_new_version_refuses_is_a_problem() -> None:
+    """The hint says which ConfigMap has it. 1.36 has no gate MemoryManager."""
+    state = replace(RUNNING.state, kubelet={**RUNNING.state.kubelet, "featureGates": {"MemoryManager": True}})
+    path = "configmaps/kubelet-config/featureGates/MemoryManager"
+    assert found(state=state) == [("running-feature-gate-refused", path)]
+    assert found(version=OLD, state=state) == []
+    (problem,) = upgrade_problems(SPEC, RUNNING.facts, state, HEALTHY, {})
+    assert problem.hint.endswith("edit configmap kubelet-config")
+
+
 def test_the_metrics_of_an_api_server_are_read() -> None:
     """Lines as an API server prints them; a removal in no release is left out, and so is a line with an odd value."""
     metrics = """\

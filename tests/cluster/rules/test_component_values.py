@@ -17,6 +17,7 @@ from bundle.unpack import unpack
 from cluster.file.reader import read_document
 from cluster.rules.component_fields import KUBE_PROXY, FieldType, kubelet_fields
 from cluster.rules.component_values import kube_proxy_limits, kubelet_limits
+from cluster.rules.feature_gates import _FIRST, _LOCKED, _REMOVED, refusals
 from cluster.rules.kubeadm import _KUBE_PROXY_FIELDS, _KUBELET_FIELDS
 from cluster.vocabulary.problems import Severity
 from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease, minor_of
@@ -115,7 +116,7 @@ def component_of(component: str, release: KubernetesRelease, folder: Path, bundl
             # nobody: a component that starts changes nothing on this machine
             command = ["setpriv", "--reuid", "65534", "--clear-groups", str(program), "--config", file.name, *places]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env={"PATH": os.defpath})
-        return "" if _ACCEPTED[component] in done.stderr else done.stderr[-600:]
+        return "" if _ACCEPTED[component] in done.stderr else done.stderr[:300] + done.stderr[-600:]  # a panic is at the begin
 
     return ask
 
@@ -207,3 +208,23 @@ def test_the_component_of_every_release_agrees_about_every_value(component: str,
     ask = component_of(component, release, folder, build_bundle(print, release=release, networks=("flannel",)))
     assert ask({}) == ""
     assert differences(component, release, ask, 1) == []
+
+
+@pytest.mark.long
+@pytest.mark.bundle
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.kubernetes)
+def test_the_kubelet_of_every_release_agrees_about_feature_gates(release: KubernetesRelease, folder: Path) -> None:
+    """Both values of every gate in which the supported minors differ. All components have the same registry, but for one gate."""
+    ask = component_of("kubelet", release, folder, build_bundle(print, release=release, networks=("flannel",)))
+    texts = [*_FIRST.values(), *_REMOVED.values(), *(text for by_value in _LOCKED.values() for text in by_value.values())]
+    names = {name for text in texts for name in text.split()} - {"ControllerManagerReleaseLeaderElectionLockOnExit"}
+
+    def compare(case: tuple[str, bool]) -> str | None:
+        name, value = case
+        answer = ask({"featureGates": {name: value}})
+        refused = f"unrecognized feature gate: {name}" in answer or f"cannot set feature gate {name} to" in answer
+        return None if refused == (name in refusals({name: value}, release.minor)) else f"{name}={value}: {answer!r}"
+
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        cases = [(name, value) for name in sorted(names) for value in (True, False)]
+        assert [difference for difference in pool.map(compare, cases) if difference is not None] == []

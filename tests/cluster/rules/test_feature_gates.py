@@ -45,6 +45,12 @@ class TestFeatureGateRefused:
                 assert list(check({"kubernetes_version": version, path: {name: not value}})) == [(CODE, f"{path}.{name}")]
             assert check({"kubernetes_version": "1.35.4", path: {name: not value}}) == {}
 
+    def test_a_gate_of_a_newer_minor_is_refused(self, check: Check) -> None:
+        """A component does not know it yet."""
+        gates = {"kubeadm.kubelet.featureGates": {"DefaultPodSysctls": True}}
+        assert list(check({"kubernetes_version": "1.36.3", **gates})) == [(CODE, "kubeadm.kubelet.featureGates.DefaultPodSysctls")]
+        assert check({"kubernetes_version": "1.37.2", **gates}) == {}
+
     def test_etcd_has_gates_of_its_own(self, check: Check) -> None:
         """The same name would mean another gate."""
         assert check({"kubernetes_version": "1.37.2", "kubeadm.extra_args": {"etcd": {"feature-gates": "SidecarContainers=true"}}}) == {}

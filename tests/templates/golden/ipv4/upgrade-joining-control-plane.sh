@@ -34,17 +34,27 @@ for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do
   fi
 done
 systemctl start containerd.service
-ready() { kubectl --request-timeout=5s get --raw /readyz >/dev/null 2>&1; }
-if ready; then
-  systemctl start kubelet.service
-else
-  # A running kubelet may not see a restored manifest for minutes (measured: 171 s). Without etcd, the API server gives no answer, and the kubelet
-  # waits 34 s for one in each housekeeping, which its loop chooses at random. A new kubelet reads the manifests first.
-  systemctl restart kubelet.service
+systemctl start kubelet.service
+
+# pids NAME: the processes of this host, also those in containers with its network
+pids() {
+  for entry in /proc/[0-9]*; do
+    name=
+    { read -r name <"$entry/comm"; } 2>/dev/null || continue
+    if [ "$name" = "$1" ] && [ "$entry/ns/net" -ef /proc/self/ns/net ]; then echo "${entry#/proc/}"; fi
+  done
+}
+# Without etcd, the API server gives no answer, and the kubelet waits 34 s for each one before it looks at a manifest (measured: etcd was started
+# after 171 s, and after 124 s by a new kubelet). A refused connection does not hold up the kubelet. It starts the API server again.
+if [ -z "$(pids etcd)" ]; then
+  for process in $(pids kube-apiserver); do
+    kill -s KILL "$process" 2>/dev/null || true
+    echo "ended the API server, which has no etcd"
+  done
 fi
 # no event reports that the API server answers
 end=$(($(date +%s) + 300))
-until ready; do
+until kubectl --request-timeout=5s get --raw /readyz >/dev/null 2>&1; do
   if [ "$(date +%s)" -gt "$end" ]; then
     echo "error: the API server on this host does not become ready" >&2
     exit 1
@@ -52,9 +62,9 @@ until ready; do
   sleep 1
 done
 
-# remove_copies: kubeadm's copies of etcd's data and of manifests, as large as etcd. The owner's files stay.
+# remove_copies: kubeadm's copies of etcd's data, of manifests and of the kubelet's settings. The owner's files stay.
 remove_copies() {
-  for folder in "$tmp"/kubeadm-backup-etcd-* "$tmp"/kubeadm-backup-manifests-* "$tmp"/kubeadm-upgraded-manifests*; do
+  for folder in "$tmp"/kubeadm-backup-* "$tmp"/kubeadm-upgraded-manifests* "$tmp"/kubeadm-kubelet-config*; do
     if [ -d "$folder" ] && ! grep -qsxF -- "$folder" "$state/before/paths"; then rm -rf -- "$folder"; fi
   done
 }
