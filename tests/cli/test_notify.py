@@ -288,19 +288,20 @@ class TestNotifications:
         assert {message["result"] for message in receiver.messages} <= {"failed", "refused", "overdue", "missing"}
 
 
+@pytest.fixture(scope="class")
+def place(prefect_server: Workplace, receiver: Receiver) -> Iterator[Workplace]:  # noqa: ARG001
+    """A server that calls the receiver for findings and failed runs."""
+    done = prefect_server.sixstack("notify", "--webhook", "retests")
+    assert done.returncode == SUCCESS, done.stdout + done.stderr
+    for name in FINDINGS:
+        prefect(prefect_server, "automation", "resume", name)
+    yield prefect_server
+    assert prefect_server.sixstack("notify", "--remove").returncode == SUCCESS
+
+
 @pytest.mark.server
 class TestFindings:
     """Drift, certificates and failed runs, each with its automation enabled and no other."""
-
-    @pytest.fixture(scope="class")
-    def place(self, prefect_server: Workplace, receiver: Receiver) -> Iterator[Workplace]:  # noqa: ARG002
-        """A server that calls the receiver."""
-        done = prefect_server.sixstack("notify", "--webhook", "retests")
-        assert done.returncode == SUCCESS, done.stdout + done.stderr
-        for name in FINDINGS:
-            prefect(prefect_server, "automation", "resume", name)
-        yield prefect_server
-        assert prefect_server.sixstack("notify", "--remove").returncode == SUCCESS
 
     def waiting_run(self, place: Workplace, deployment: str, **parameters: str) -> str:
         """A run of a deployment that no worker starts."""
