@@ -24,8 +24,8 @@ NOT_RETESTED = {
 FAILED_PHASES = {
     Phase.FREE_HOSTS: (
         "retest-hosts-not-freed",
-        "The cluster that was on the test hosts could not be removed completely.",
-        "Repair the hosts in the message; the next retest continues there.",
+        "The test hosts could not be reached, or the cluster that was on them could not be removed completely.",
+        "Repair the hosts or the connections in the message; the next retest continues there.",
     ),
     Phase.CREATE: (
         "retest-create-failed",

@@ -164,7 +164,7 @@ def events() -> str:
         "Runs emit events through Prefect, for automations ([Notifications](../how-to/notifications.md)), and for `sixstack create` and its siblings,",
         "which print their lines. Each event has",
         "",
-        "- the resource `sixstack.cluster.NAME`; the records of a whole retest run have the NAME `retests`;",
+        "- the resource `sixstack.cluster.NAME`; of a retest run, what concerns no single cluster has the NAME `retests`;",
         "- the related resource `prefect.flow-run.ID` with the role `flow-run`: the run, and also the run that started it as a part of itself;",
         "- in its payload `line`, a text for people, and the fields below. All of them are texts, without control characters and redacted.\n",
     ]

@@ -379,3 +379,17 @@ def test_a_storage_that_fails_cannot_be_listed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CopyNotStored, match="file"):
         BackupStore(url=str(tmp_path / "file"), recipient=str(IDENTITY.to_public())).listed("demo")
+
+
+def test_a_store_knows_whether_an_identity_decrypts_its_copies(tmp_path: Path) -> None:
+    """Also that of an SSH key; nothing is stored for it."""
+    key = tmp_path / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    ssh = pyrage.ssh.Identity.from_buffer(key.read_bytes())
+    stores = {
+        IDENTITY: BackupStore(url=str(tmp_path / "copies"), recipient=str(IDENTITY.to_public())),
+        ssh: BackupStore(url=str(tmp_path / "copies"), recipient=key.with_suffix(".pub").read_text()),
+    }
+    for owner, store in stores.items():
+        assert [store.opens(identity) for identity in stores] == [identity is owner for identity in stores]
+    assert not (tmp_path / "copies").exists()

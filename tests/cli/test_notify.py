@@ -288,19 +288,20 @@ class TestNotifications:
         assert {message["result"] for message in receiver.messages} <= {"failed", "refused", "overdue", "missing"}
 
 
+@pytest.fixture(scope="class")
+def place(prefect_server: Workplace, receiver: Receiver) -> Iterator[Workplace]:  # noqa: ARG001
+    """A server that calls the receiver for findings and failed runs."""
+    done = prefect_server.sixstack("notify", "--webhook", "retests")
+    assert done.returncode == SUCCESS, done.stdout + done.stderr
+    for name in FINDINGS:
+        prefect(prefect_server, "automation", "resume", name)
+    yield prefect_server
+    assert prefect_server.sixstack("notify", "--remove").returncode == SUCCESS
+
+
 @pytest.mark.server
 class TestFindings:
     """Drift, certificates and failed runs, each with its automation enabled and no other."""
-
-    @pytest.fixture(scope="class")
-    def place(self, prefect_server: Workplace, receiver: Receiver) -> Iterator[Workplace]:  # noqa: ARG002
-        """A server that calls the receiver."""
-        done = prefect_server.sixstack("notify", "--webhook", "retests")
-        assert done.returncode == SUCCESS, done.stdout + done.stderr
-        for name in FINDINGS:
-            prefect(prefect_server, "automation", "resume", name)
-        yield prefect_server
-        assert prefect_server.sixstack("notify", "--remove").returncode == SUCCESS
 
     def waiting_run(self, place: Workplace, deployment: str, **parameters: str) -> str:
         """A run of a deployment that no worker starts."""
@@ -356,11 +357,16 @@ class TestFindings:
         assert (message["about"], message["result"], message["cluster"]) == ("run", "crashed", "")
         assert message["text"].endswith(': exit code "137"\n{{ 7 * 7 }}')
 
-    def test_what_has_its_own_event_and_what_is_cancelled_is_no_failed_run(self, place: Workplace, receiver: Receiver) -> None:
+    def test_what_has_its_own_event_a_part_of_a_run_and_what_is_cancelled_is_no_failed_run(
+        self, place: Workplace, receiver: Receiver
+    ) -> None:
         """An inspection that finds drift ends Failed too: one message is enough. A control that fails afterwards is reported."""
         found, cancelled, control = (self.waiting_run(place, "inspect-cluster/default", cluster="quiet") for _ in range(3))
+        flow = place.api(f"/flow_runs/{control}")["flow_id"]
+        part = place.api("/flow_runs/", {"flow_id": flow, "tags": ["sixstack"], "state": {"type": "PENDING"}})["id"]
         self.end(place, found, "FAILED", "Flow run encountered an exception: FindingReported: cluster quiet\n- differs")
+        self.end(place, part, "FAILED", "Flow run encountered an exception: ClusterError: of the run that called it")
         self.end(place, cancelled, "CANCELLED", "by a person")
         self.end(place, control, "FAILED", "Flow run encountered an exception: ClusterError: FindingReported: is not its class")
         receiver.wait(lambda message: message["run"] == control)
-        assert {found, cancelled} & {message["run"] for message in receiver.messages} == set()
+        assert {found, part, cancelled} & {message["run"] for message in receiver.messages} == set()

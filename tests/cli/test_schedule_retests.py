@@ -117,6 +117,17 @@ class TestSchedules:
         assert place.sixstack(*self.ARGUMENTS).returncode == SUCCESS
         assert schedule(place, "winter") == before
 
+    def test_an_upgrade_and_a_restore_are_parameters_of_its_runs(self, place: Workplace) -> None:
+        """Of the identity only the path, which is absolute: the worker runs in another folder."""
+        parts = ("--upgrade-from", "k8s-1-35", "--restore-with", "identity.txt")
+        created = sixstack(place, "ipv6", "--name", "weekly", "--cron", RARELY, *parts)
+        try:
+            assert "with an upgrade from k8s-1-35, with a restore" in created
+            path = str(place.prefect.root / "identity.txt")
+            assert schedule(place, "weekly")["parameters"] == {"clusters": ["ipv6"], "upgrade_from": "k8s-1-35", "restore_with": path}
+        finally:
+            sixstack(place, "--remove", "weekly")
+
     def test_a_deploy_keeps_what_was_enabled_and_what_the_ui_made(self, place: Workplace) -> None:
         """Prefect 3.8.8 replaces the schedules of a deployment whose file has schedules; this one's has none."""
         sixstack(place, "--enable", "winter")

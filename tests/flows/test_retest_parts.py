@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -218,7 +219,7 @@ def test_what_an_upgrade_or_a_restore_lacks_is_reported_before_anything_begins(f
     assert flows == []
 
 
-def recorded(monkeypatch: pytest.MonkeyPatch, fails: Phase, error: Exception) -> tuple[Attempt, str]:
+def recorded(monkeypatch: pytest.MonkeyPatch, fails: Phase, error: Exception, *, keep: bool = False) -> tuple[Attempt, str]:
     """The record of a retest of which a phase fails, and its error."""
     attempts: list[Attempt] = []
 
@@ -236,7 +237,8 @@ def recorded(monkeypatch: pytest.MonkeyPatch, fails: Phase, error: Exception) ->
     monkeypatch.setattr(_Retest, "_unchanged_file", lambda self: self.candidate.cluster)
     monkeypatch.setattr(module, "record_step", record)
     monkeypatch.setattr(module, "report_retest", lambda *_, **__: None)
-    (planned,) = plan_retests([Candidate("a", versions={UPGRADED_FROM: "1.35.4"})], BOTH).steps
+    monkeypatch.setattr(module, "_kept_machines", {})
+    (planned,) = plan_retests([Candidate("a", versions={UPGRADED_FROM: "v1.35.4"})], replace(BOTH, keep_failed=keep)).steps
     with pytest.raises(SixstackError) as raised:
         module.retest_cluster.fn(planned, RUN)
     return attempts[0], str(raised.value)
@@ -263,8 +265,12 @@ def test_a_refusal_of_the_hosts_is_no_failure_of_a_phase(monkeypatch: pytest.Mon
 
 def test_an_upgrade_that_is_refused_leaves_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unlike a refused `create`: the cluster of the older version is on the machines, and is kept where it is wanted."""
-    attempt, _ = recorded(monkeypatch, Phase.UPGRADE, CannotApply([Problem("node-not-ready", "nodes/a", "", "")]))
+    refusal = CannotApply([Problem("node-not-ready", "nodes/a", "", "")])
+    attempt, _ = recorded(monkeypatch, Phase.UPGRADE, refusal)
     assert [record.phase for record in attempt.extra["phases"]] == [Phase.FREE_HOSTS, Phase.CREATE, Phase.UPGRADE, Phase.DELETE]
+    assert not attempt.extra["kept"]
+    assert recorded(monkeypatch, Phase.UPGRADE, refusal, keep=True)[0].extra["kept"]
+    assert not recorded(monkeypatch, Phase.CREATE, refusal, keep=True)[0].extra["kept"]
 
 
 def test_the_error_of_the_deletion_is_a_note_of_the_first_error(monkeypatch: pytest.MonkeyPatch) -> None:

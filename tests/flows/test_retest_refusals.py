@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from bundle.layout import places
 from bundle.manifest import Architecture, BundleManifest, FileKind
 from bundle.pack import describe, write_manifest
 from cluster.vocabulary.releases import RELEASES, KubernetesRelease
+from lab.spec import cluster_file
 from tests.conftest import Workplace
 from tests.flows.test_saved_clusters import document
 
@@ -37,24 +37,27 @@ def bundle(folder: Path, release: KubernetesRelease) -> Path:
     return folder
 
 
-@pytest.fixture
-def place(prefect_server: Workplace, tmp_path: Path) -> Iterator[Workplace]:
-    """A server with a saved cluster whose hosts do not exist, and bundles of the oldest and the newest release."""
-    saved = document(name=NAME, test_hosts=True, kubernetes_version=RELEASES[1].kubernetes, backups="retest-refusals")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The identity, the copies and the bundles."""
+    return tmp_path_factory.mktemp("retest-refusals")
+
+
+@pytest.fixture(scope="module")
+def place(prefect_server: Workplace, folder: Path) -> Iterator[Workplace]:
+    """A server with a saved cluster whose hosts do not exist, and a bundle of each release."""
+    saved = document(name=NAME, test_hosts=True, kubernetes_version=RELEASES[1].kubernetes, backups=NAME)
     for number, host in enumerate(saved["hosts"]):
         host["ssh"] = {**host["ssh"], "address": "127.0.0.1", "port": number + 1}  # nothing listens there
-    done = prefect_server.sixstack("save", prefect_server.write("never.yaml", saved), "--overwrite")
-    assert done.returncode == 0, done.stderr
-    for release in RELEASES:
-        folder = bundle(tmp_path / release.kubernetes, release)
-        registered = prefect_server.sixstack("bundle", "register", str(folder), "--name", block_of(release), "--overwrite")
-        assert registered.returncode == 0, registered.stdout + registered.stderr
-    stored = {"url": str(tmp_path / "copies"), "recipient": recipient_of(tmp_path / "identity.txt")}
-    prefect_server.prefect.save_blocks({"backup-store": {"retest-refusals": stored}})
+    bundles = {block_of(release): {"folder": str(bundle(folder / release.kubernetes, release))} for release in RELEASES}
+    store = {"url": str(folder / "copies"), "recipient": recipient_of(folder / "identity.txt")}
+    blocks = {"artifact-bundle": bundles, "backup-store": {NAME: store}, "saved-cluster": {NAME: {"file": cluster_file(saved)}}}
+    prefect_server.prefect.save_blocks(blocks)
     yield prefect_server
-    blocks = [f"saved-cluster/{NAME}", "backup-store/retest-refusals", *(f"artifact-bundle/{block_of(release)}" for release in RELEASES)]
-    for block in blocks:
-        prefect_server.run([sys.executable, "-m", "prefect", "block", "delete", block])
+    for kind, named in blocks.items():
+        for name in named:
+            block = prefect_server.api(f"/block_types/slug/{kind}/block_documents/name/{name}")
+            prefect_server.api(f"/block_documents/{block['id']}", method="DELETE")
 
 
 def block_of(release: KubernetesRelease) -> str:
@@ -71,7 +74,8 @@ def rows(place: Workplace) -> list[dict[str, Any]]:
 def test_a_bundle_and_an_identity_that_are_not_there_stop_the_run(place: Workplace, tmp_path: Path) -> None:
     """Both are reported at once, with a name that is not saved; no cluster is begun. An identity that others can read is not used."""
     before = rows(place)
-    readable = tmp_path / "identity.txt"
+    readable = tmp_path / "readable.txt"
+    recipient_of(readable)
     readable.chmod(0o644)
     done = place.sixstack("retest", "nobody", "--upgrade-from", "no-such-bundle", "--restore-with", str(readable))
     assert done.returncode == 1, done.stdout + done.stderr
@@ -96,9 +100,9 @@ def test_a_cluster_that_cannot_be_upgraded_or_restored_is_refused(place: Workpla
     assert "AGE-SECRET-KEY" not in done.stdout + done.stderr + json.dumps(row)
 
 
-def test_with_the_right_bundle_and_identity_the_first_part_begins(place: Workplace, tmp_path: Path) -> None:
+def test_with_the_right_bundle_and_identity_the_first_part_begins(place: Workplace, folder: Path) -> None:
     """The control: the hosts are asked, and cannot be reached."""
-    identity = str(tmp_path / "identity.txt")
+    identity = str(folder / "identity.txt")
     done = place.sixstack("retest", NAME, "--upgrade-from", block_of(RELEASES[0]), "--restore-with", identity)
     assert done.returncode == 1, done.stdout + done.stderr
     row = rows(place)[-1]

@@ -79,7 +79,7 @@ def test_the_event_of_drift(emitted: list[dict[str, Any]], monkeypatch: pytest.M
     for differences in ((), (Difference("nodes/a", "x", "y", "API", Repair.OWNER, "repair it"),)):
         report = DriftReport("demo", differences)
         monkeypatch.setattr(compare, "_report", lambda *_, report=report: report)
-        compare.compare_cluster.fn(SPEC, None, None, RUN)  # type: ignore[arg-type]  # what was found is in the report
+        compare.compare_cluster.fn(SPEC, None, None, RUN)
     (event,) = emitted
     require_documented(event, "sixstack.drift.found", "demo")
     assert event["payload"]["paths"] == "nodes/a"
