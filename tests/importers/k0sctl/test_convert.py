@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.file.reader import read_document
@@ -14,45 +14,9 @@ from importers.choices import Choices
 from importers.imported import Imported
 from importers.k0sctl.convert import API, FAULTS, import_k0sctl
 from importers.sources import Source
+from tests.importers.k0sctl.samples import CLUSTER
 
 TRUSTING = Choices(trust_on_first_use=True)
-
-CLUSTER = """
-apiVersion: k0sctl.k0sproject.io/v1beta1
-kind: Cluster
-metadata: {name: My_k0s, user: admin}
-spec:
-  hosts:
-    - role: worker
-      hostname: Node-2
-      privateInterface: eth1
-      installFlags: ["--labels=disk=ssd", "--debug"]
-      hooks: {apply: {before: [date]}}
-      ssh: {address: 192.0.2.12, user: ops, port: 2222, keyPath: ~/.ssh/id_rsa, bastion: {address: 192.0.2.99, user: hop}}
-    - role: controller
-      hostname: node-1
-      uploadBinary: true
-      openSSH: {address: 192.0.2.11}
-  k0s:
-    version: 1.36.2+k0s.0
-    dynamicConfig: false
-    config:
-      apiVersion: k0s.k0sproject.io/v1beta1
-      kind: ClusterConfig
-      metadata: {name: my}
-      spec:
-        api: {externalAddress: api.example.org, port: 6443, sans: [192.0.2.11], extraArgs: {v: "4"}}
-        network:
-          provider: calico
-          calico: {mode: bird}
-          podCIDR: 10.244.0.0/16
-          serviceCIDR: 10.96.0.0/12
-          clusterDomain: cluster.local
-          dualStack: {enabled: true, IPv6podCIDR: fd00::/108, IPv6serviceCIDR: fd01::/108}
-          kubeProxy: {mode: iptables, disabled: false}
-        telemetry: {enabled: false}
-  options: {wait: {enabled: true}}
-"""
 
 
 def imported(*texts: str, choices: Choices = TRUSTING) -> Imported:
@@ -158,6 +122,7 @@ def test_what_is_no_document_is_a_problem(text: str) -> None:
 _VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=6), lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["enabled", "mode", "ssh", "role", "address", "podCIDR", "x"]), inner, max_size=3), max_leaves=5)  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["api", "network", "storage", "x"]), _VALUES), _VALUES)
 def test_any_config_has_an_outcome_or_a_problem(config: dict[str, Any], host: object) -> None:
     """Every field, or one that encloses it."""
