@@ -370,8 +370,10 @@ def _report(target: Path, proposal: Proposal, options: argparse.Namespace, login
     from cluster.vocabulary.problems import errors_in
 
     problems = (*proposal.in_file, *proposal.on_hosts)
-    if problems:
-        print(problem_lines(problems, proposal.line), file=sys.stderr)
+    if proposal.in_file:
+        print(problem_lines(proposal.in_file, proposal.line), file=sys.stderr)
+    if proposal.on_hosts:
+        print(problem_lines(proposal.on_hosts), file=sys.stderr)
     print("\n".join(_next(target, options, login)))
     if errors := errors_in(problems):
         print(f"sixstack: {len(errors)} problem{'s' if len(errors) > 1 else ''} to solve before `sixstack create`", file=sys.stderr)

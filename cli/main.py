@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from cli.exit_codes import ENVIRONMENT, PROBLEMS
+from cluster.vocabulary.nearest import nearest_name
 
 # subcommand -> its one-line summary; its module is imported only when the subcommand is named
 COMMANDS = {
@@ -78,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == named:
             module = importlib.import_module(module_of(name))
             module.configure(subparser)
+    if named is not None and named not in COMMANDS and (near := nearest_name(named, COMMANDS)) is not None:
+        parser.error(f"there is no command {named!r}; did you mean {near}?")
     options = parser.parse_args(arguments)
     assert module is not None  # argparse has ended the program for every other name
     try:

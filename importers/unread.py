@@ -9,14 +9,19 @@ from importers.fields import child_path
 from importers.report import Report
 
 
-def report_unread(value: object, path: str, report: Report, why: Callable[[str], str], generic: str = "") -> None:
-    """Report every field without an outcome as not taken over; `why` gets its path without indices. A mapping of which nothing was read is one field."""
+def report_unread(
+    value: object, path: str, report: Report, why: Callable[[str], str], sections: frozenset[str] = frozenset(), generic: str = ""
+) -> None:
+    """Report every field without an outcome as not taken over; `why` gets its path without indices.
+
+    A mapping of which nothing was read is one field, except the `sections`, whose fields are always reported one by one.
+    """
     if value is UNREAD or report.is_reported(path):
         return
     below = children(value, path, generic)
-    if below and (not generic or any(any_reported(item, at, report) for item, at, _ in below)):
+    if below and (not generic or generic in sections or any(any_reported(item, at, report) for item, at, _ in below)):
         for item, at, name in below:
-            report_unread(item, at, report, why, name)
+            report_unread(item, at, report, why, sections, name)
     elif generic and value in (None, "", [], {}):
         report.taken(path, "nothing: the value is empty")
     elif generic:

@@ -401,6 +401,7 @@ GROUPS = {
         "tests/cli/test_audit.py",
         "tests/cli/test_backups.py",
         "tests/cli/test_commands.py",
+        "tests/cli/test_credential.py",
         "tests/cli/test_following.py",
         "tests/cli/test_import.py",
         "tests/cli/test_kubectl.py",

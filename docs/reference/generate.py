@@ -33,7 +33,9 @@ from cluster.rules.test_hosts import NOT_FREED
 from cluster.vocabulary.events import EVENTS
 from cluster.vocabulary.releases import DEFAULT_RELEASE, NEWEST_MINOR, OLDEST_MINOR, RELEASES, KubernetesRelease, minor_text
 from cluster.vocabulary.spec import ClusterSpec, IPAddress, IPNetwork
-from importers.tkestack.convert import FAULTS
+from importers.k0sctl.convert import FAULTS as OF_K0SCTL
+from importers.kubespray.convert import FAULTS as OF_KUBESPRAY
+from importers.tkestack.convert import FAULTS as OF_TKESTACK
 from kube.host_network.check import PROBLEMS as HOST_NETWORK
 from kube.pod_networks.manifests import CODES as CNI_FILES
 
@@ -92,10 +94,10 @@ def problems() -> str:
         "\n## Rules that need facts of the hosts\n",
         "An error of these rules stops the run before any host is changed.\n",
         *_rules([rule for rule in RULES if rule.scope.needs_facts]),
-        "\n## TKEStack documents\n",
+        "\n## Files of other tools\n",
         "Only `sixstack import` reports these problems. An error prevents writing the cluster file.\n",
         "| code | severity | meaning |\n|---|---|---|",
-        *(f"| `{code}` | error | {meaning} |" for code, meaning in FAULTS.items()),
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in {**OF_TKESTACK, **OF_KUBESPRAY, **OF_K0SCTL}.items()),
         "\n## Files of a pod network\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in CNI_FILES.items()),

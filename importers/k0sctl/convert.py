@@ -14,7 +14,7 @@ from cluster.vocabulary.hostport import join_host_port
 from importers.choices import Choices
 from importers.fields import Fields
 from importers.imported import Imported, imported
-from importers.k0sctl.not_taken import reason
+from importers.k0sctl.not_taken import SECTIONS, reason
 from importers.names import valid_name
 from importers.ranges import read_range
 from importers.report import Report
@@ -49,7 +49,7 @@ def import_k0sctl(sources: Sequence[Source], choices: Choices) -> Imported:
     config = configs[0] if configs else spec.section("k0s").section("config")
     document = _cluster_document(cluster, spec, config.section("spec"), choices, report)
     for path, data in every:
-        report_unread(data, path, report, reason)
+        report_unread(data, path, report, reason, SECTIONS)
     return imported(document, (), report, lines)
 
 

@@ -6,6 +6,8 @@ _K0S = "a setting of k0s itself"
 _BINARY = "all files for the hosts come from the bundle"
 _CONFIG = "spec.k0s.config.spec"
 
+# mappings whose fields have an outcome each
+SECTIONS = frozenset({"metadata", "spec", "spec.hosts", "spec.k0s", "spec.k0s.config", _CONFIG, f"{_CONFIG}.network"})
 # the beginning of a path -> reason; the longest one counts. ClusterConfig documents of their own have the same paths below `spec`
 _REASONS = {
     "metadata": "a cluster has one name; other metadata has no effect",

@@ -62,6 +62,13 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
     assert "usage: sixstack" in capsys.readouterr().err
 
 
+def test_a_mistyped_command_is_answered_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list of all commands follows only where none is near."""
+    with pytest.raises(SystemExit):
+        main(["craete", "demo"])
+    assert "did you mean create?" in capsys.readouterr().err
+
+
 # every command that reads a cluster file, with what else it needs
 OF_A_FILE = pytest.mark.parametrize(
     "command",

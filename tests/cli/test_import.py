@@ -15,6 +15,7 @@ from cluster.file.reader import read_document, read_text
 from demo.local_prefect import SIXSTACK
 from tests.cli.test_commands import NOWHERE, without_server
 from tests.conftest import CommandLines, Workplace
+from tests.importers.kubespray.samples import DUAL_STACK, HOSTS
 from tests.importers.tkestack.samples import CASES, MASTER, PASSWORD, WORKER, dual_stack_cluster, encoded, worker
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqvnZS2eVUvBbLnbNYwNGqQSdPVqsLW5GzBkeyM3b0e"
@@ -92,6 +93,37 @@ class TestClusterFile:
         )
         assert done.returncode == 0, done.stderr
         assert read_text(done.stdout).spec is not None
+
+
+class TestKubespray:
+    """The folder of an inventory."""
+
+    def test_the_folder_is_read_with_its_variables(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """hosts.yaml, group_vars and host_vars; check accepts the file, and each variable has its place."""
+        for name, text in {
+            "hosts.yaml": HOSTS,
+            "group_vars/k8s_cluster/k8s-cluster.yml": DUAL_STACK,
+            "host_vars/node2.yml": "node_labels: {disk: ssd}\n",
+            "group_vars/all/notes.txt": "not variables",
+        }.items():
+            path = tmp_path / "inventory" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        target = str(tmp_path / "cluster.yaml")
+        assert main(["import", str(tmp_path / "inventory"), "--no-blocks", "--trust-on-first-use", "--to", target]) == 0
+        told = capsys.readouterr().err
+        assert f"{tmp_path}/inventory/group_vars/k8s_cluster/k8s-cluster.yml: bin_dir: all files" in told
+        assert "notes.txt" not in told
+        assert main(["check", target]) == 0
+        assert "disk: ssd" in Path(target).read_text()
+
+    def test_a_folder_without_an_inventory_is_2(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """With the names that are looked for; --from names the tool of other files."""
+        assert main(["import", str(tmp_path), "--no-blocks"]) == 2
+        assert "hosts.yaml" in capsys.readouterr().err
+        (tmp_path / "list").write_text("all: {hosts: {}}\n")
+        assert main(["import", str(tmp_path / "list"), "--no-blocks", "--from", "kubespray"]) == 1
+        assert "[no-control-plane-group]" in capsys.readouterr().err
 
 
 class TestFaults:

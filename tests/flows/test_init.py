@@ -46,7 +46,7 @@ def test_init_writes_a_file_from_which_create_makes_a_cluster(bare: BareHosts, a
         added = place.sixstack("credential", "add", block, *option)
         assert added.returncode == 0, added.stdout + added.stderr
     written = place.sixstack("init", str(file), "--hosts", *machines, "--stack", "dual-stack", "--key", str(lab.key_file), "--credential", "from-key", "--accept-host-keys")  # fmt: skip
-    print(written.stdout, written.stderr, file.read_text())
+    print(written.stdout, written.stderr, file.read_text())  # pytest shows it after a failure
     assert place.sixstack("check", str(file)).returncode == 0
     assert changes(before, bare.look()) == []
     wanted = cluster_document(lab, hosts.status(LAB), StackMode.DUAL_STACK, Family.IPV4, count=2)

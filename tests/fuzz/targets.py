@@ -24,13 +24,15 @@ from cluster.vocabulary.errors import EnvironmentFault, HostError
 from cluster.vocabulary.problems import MOST_PROBLEMS, Problem, Severity
 from cluster.vocabulary.spec import ClusterSpec
 from importers.choices import Choices
+from importers.formats import Format, import_files
 from importers.sources import Source
-from importers.tkestack.convert import import_tkestack
 from kube.kubeconfig import read_kubeconfig
 from kube.pod_networks.manifests import manifest_problems
 from kube.state import _kubeadm
 from runs.given_cluster import given_text
 from tests.fuzz.inputs import EXAMPLES, as_json, changed, damaged, document
+from tests.importers.k0sctl import samples as k0sctl
+from tests.importers.kubespray import samples as kubespray
 from tests.importers.tkestack.samples import CASES
 from tests.issued_certificates import Authority
 
@@ -132,12 +134,23 @@ def _bundle_sources(data: bytes) -> None:
     _in_folder("sources.yaml", data, read)
 
 
-def _tkestack(data: bytes) -> None:
-    text = data.decode(errors="replace")
-    result = import_tkestack([Source("cluster.json", text), Source("machine.json", text[: len(text) // 2])], Choices())
-    assert_problems(result.problems)
-    if result.document is not None:
-        yaml.safe_dump(result.document)
+def _import(tool: Format, *names: str) -> Callable[[bytes], None]:
+    """Read files of another tool: each of these names gets the text or its first half."""
+
+    def read(data: bytes) -> None:
+        text = data.decode(errors="replace")
+        sources = [Source(name, text[: len(text) // (number + 1)]) for number, name in enumerate(names)]
+        result = import_files(sources, Choices(), tool=tool)
+        assert_problems(result.problems)
+        if result.document is not None:
+            yaml.safe_dump(result.document)
+
+    return read
+
+
+_tkestack = _import(Format.TKESTACK, "cluster.json", "machine.json")
+_kubespray = _import(Format.KUBESPRAY, "hosts.yaml", "group_vars/all.yml")
+_k0sctl = _import(Format.K0SCTL, "k0sctl.yaml")
 
 
 def _kubeconfig(data: bytes) -> None:
@@ -177,6 +190,8 @@ def _document(random: Random) -> Any:
 STRUCTURE: dict[str, tuple[Callable[[Random], Any], Callable[[Any], None]]] = {
     "cluster file": (_document, _cluster_data),
     "tkestack documents": (_near(_TKESTACK), _tkestack),
+    "kubespray inventory": (_near((kubespray.HOSTS.encode(),)), _kubespray),
+    "k0sctl file": (_near((k0sctl.CLUSTER.encode(),)), _k0sctl),
     "network files": (_near((_NETWORK, _LIST)), _network_files),
     "kubeconfig": (_near((_KUBECONFIG,)), _kubeconfig),
     "bundle manifest": (_near((_MANIFEST,)), _bundle_manifest),
@@ -186,6 +201,8 @@ BYTES: dict[str, tuple[Callable[[Random], Any], Callable[[Any], None]]] = {
     "parameters": (_bytes(_CLUSTER_FILES), _parameters),
     "network files": (_bytes((_NETWORK, _LIST)), _network_files),
     "tkestack documents": (_bytes(_TKESTACK), _tkestack),
+    "kubespray inventory": (_bytes((kubespray.HOSTS.encode(), kubespray.INI.encode(), kubespray.DUAL_STACK.encode())), _kubespray),
+    "k0sctl file": (_bytes((k0sctl.CLUSTER.encode(),)), _k0sctl),
     "kubeconfig": (_bytes((_KUBECONFIG,)), _kubeconfig),
     "kubeadm document": (_bytes((_KUBECONFIG,)), _kubeadm_document),
     "bundle manifest": (_bytes((_MANIFEST,)), _bundle_manifest),

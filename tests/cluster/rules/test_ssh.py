@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from cluster.file.reader import read_document
+from cluster.rules.ssh import hosts_with_credential
 from tests.cluster.rules.conftest import Check
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + base64.b64encode(b"\x01" * 32).decode()[:43]
@@ -161,3 +163,21 @@ def test_the_command_of_a_hint_has_no_text_that_is_not_an_address(check: Check, 
     """host-key-missing: a person pastes the command into a shell."""
     found = check({"hosts[0].ssh": {"address": address}})
     assert "ssh-keyscan -t ed25519 ADDRESS`" in found["host-key-missing", "hosts[0].ssh.host_key"].hint
+
+
+def test_the_hosts_of_a_credential_are_also_those_behind_a_jump_host_with_it() -> None:
+    """Other hosts are none of them."""
+    document = {
+        "name": "demo",
+        "stack": "ipv4",
+        "hosts": [
+            {"name": "a", "role": "control-plane", "ssh": {"address": "198.18.0.11", "host_key": ED25519, "credential": "ops"}},
+            {"name": "b", "role": "worker", "ssh": {"address": "198.18.0.12", "host_key": ED25519, "jump": {"address": "198.18.0.9", "host_key": ED25519, "credential": "ops"}}},
+            {"name": "c", "role": "worker", "ssh": {"address": "198.18.0.13", "host_key": ED25519}},
+        ],
+        "network": {"pods": [{"cidr": "10.244.0.0/16"}], "services": ["10.96.0.0/16"]},
+    }  # fmt: skip
+    spec = read_document(document).spec
+    assert spec is not None
+    assert [host.name for host in hosts_with_credential(spec, "ops")] == ["a", "b"]
+    assert hosts_with_credential(spec, "obs") == ()

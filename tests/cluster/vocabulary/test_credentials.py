@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cluster.vocabulary.credentials import Credential
 
 
@@ -24,3 +26,24 @@ def test_the_password_for_sudo() -> None:
     assert Credential(password="a").for_sudo == "a"
     assert Credential(password="a", sudo_password="b").for_sudo == "b"
     assert Credential(private_key="k").for_sudo is None
+
+
+@pytest.mark.parametrize(
+    ("credential", "words"),
+    [
+        (Credential(), ["neither a private key"]),
+        (Credential(sudo_password="s"), ["neither a private key"]),
+        (Credential(private_key="k", agent_socket="/a"), ["both a private key and an SSH agent"]),
+        (Credential(agent_socket="a"), ["not absolute"]),
+        (Credential(password="p", agent_key="k"), ["no SSH agent"]),
+        (Credential(private_key="k", password="p"), []),
+        (Credential(agent_socket="/a", agent_key="k", password="p"), []),
+        (Credential(password="p"), []),
+    ],
+    ids=repr,
+)
+def test_a_login_has_one_source_of_a_key_or_a_password(credential: Credential, words: list[str]) -> None:
+    """sshd may require a password after the key."""
+    faults = list(credential.faults)
+    assert len(faults) == len(words)
+    assert all(word in fault for word, fault in zip(words, faults, strict=True))
