@@ -86,6 +86,16 @@ BackupStore(url="/srv/sixstack/backups", recipient="age1...").save("default", ov
         except Exception as fault:  # each storage has its own, also ImportError
             raise self._fault(fault) from redacted_error(fault)
 
+    def opens(self, identity: Any) -> bool:
+        """Whether an identity decrypts what is encrypted to the recipient."""
+        import pyrage
+
+        try:
+            pyrage.decrypt(pyrage.encrypt(b"", [_parsed(self.recipient)]), [identity])
+        except pyrage.DecryptError:
+            return False
+        return True
+
     def located(self, copy: SavedCopy) -> LocatedCopy:
         """The copy with its place, for people: fsspec accepts a password in a URL."""
         return LocatedCopy(copy, redact(f"{absolute(self.url).rstrip('/')}/{copy.key}"))

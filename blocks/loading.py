@@ -11,9 +11,18 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
 from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.nearest import nearest_name
 
 # loading a block sends an event; a short command that ends before that would log a warning, although the event is sent
 logging.getLogger("EventsWorker").setLevel(logging.ERROR)
+
+# type -> the command that saves a block of this type
+_COMMANDS = {
+    "ssh-credential": "sixstack credential add {name} --key FILE",
+    "artifact-bundle": "sixstack bundle register FOLDER --name {name}",
+    "backup-store": "sixstack backup-key FILE --register {name}",
+    "saved-cluster": "sixstack save FILE",
+}
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
@@ -29,14 +38,21 @@ def load(kind: type[AnyBlock], name: str) -> AnyBlock:
     except ValueError as error:
         if not isinstance(error.__cause__, ObjectNotFound):
             raise EnvironmentFault(f"the {kind.get_block_type_slug()} block `{name}` cannot be read: {error}") from error
-        raise NoBlock(
-            f"there is no block `{name}` of type {kind._block_type_name}. Create it in the Prefect UI (Blocks), "
-            f"or with {kind.__module__}.{kind.__name__}(...).save({name!r})"
-        ) from error
+        raise NoBlock(_missing(kind, name)) from error
     except (httpx.HTTPError, RuntimeError, OSError) as error:
         raise EnvironmentFault(f"the Prefect server at {api_url()} cannot be reached: {error}") from error
     assert isinstance(loaded, kind)
     return loaded
+
+
+def _missing(kind: type[Block], name: str) -> str:
+    """The message for a missing block, with the name that was probably meant and the command that saves one."""
+    near = nearest_name(name, names_of(kind))
+    command = _COMMANDS.get(kind.get_block_type_slug(), f"{kind.__module__}.{kind.__name__}(...).save({{name!r}})").format(name=name)
+    return (
+        f"there is no block `{name}` of type {kind._block_type_name}.{f' Did you mean `{near}`?' if near else ''} "
+        f"Create it in the Prefect UI (Blocks), or with {command}"
+    )
 
 
 def api_url() -> str:

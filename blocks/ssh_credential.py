@@ -9,13 +9,14 @@ from cluster.vocabulary.credentials import Credential
 
 
 class SSHCredential(Block):
-    """A private key or a password for SSH, and the password for sudo if required."""
+    """A private key, an SSH agent or a password for SSH, and the password for sudo if required."""
 
     _block_type_name = "SSH credential"
     _block_type_slug = "ssh-credential"
     _description = (
-        "Login for the machines of a cluster: a private key or a password, and a sudo password if the user is not root and sudo requires one. "
-        "Cluster files refer to this block in `hosts[].ssh.credential`. The user name is in the cluster file."
+        "Login for the machines of a cluster: a private key, an SSH agent or a password, and a sudo password if the user is not root and sudo "
+        "requires one. Cluster files refer to this block in `hosts[].ssh.credential`. The user name is in the cluster file. "
+        "`sixstack credential add NAME` saves one. To try it: the deployment `test-connection`, or `sixstack credential test NAME`."
     )
     _code_example = """
 ```python
@@ -32,6 +33,17 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
     passphrase: SecretStr | None = Field(default=None, description="Passphrase of the private key, if it has one.")
     password: SecretStr | None = Field(default=None, description="Password of the user, for a login without a key.")
     sudo_password: SecretStr | None = Field(default=None, description="Password for sudo. Empty: the password of the user.")
+    agent_socket: str | None = Field(
+        default=None,
+        title="SSH agent",
+        description="Instead of a private key: absolute path of an SSH agent's socket on the worker's machine. The worker's user must be able to "
+        "open it.",
+    )
+    agent_key: str | None = Field(
+        default=None,
+        title="Key of the SSH agent",
+        description="Public key (`ssh-ed25519 AAAA...`) of the agent's key to use. Empty: its first five keys, one after another.",
+    )
 
     @classmethod
     def of(cls, credential: Credential) -> SSHCredential:
@@ -41,17 +53,20 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
             passphrase=_secret(credential.passphrase),
             password=_secret(credential.password),
             sudo_password=_secret(credential.sudo_password),
+            agent_socket=credential.agent_socket,
+            agent_key=credential.agent_key,
         )
 
     def credential(self) -> Credential:
         """The plain values, for hosts/. The repr contains none of them."""
-        fields = {
+        secrets = {
             "password": self.password,
             "private_key": self.private_key,
             "passphrase": self.passphrase,
             "sudo_password": self.sudo_password,
         }
-        return Credential.of_fields({name: secret.get_secret_value() for name, secret in fields.items() if secret is not None})
+        plain = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
+        return Credential.of_fields({**plain, "agent_socket": self.agent_socket, "agent_key": self.agent_key})
 
 
 def _secret(plain: str | None) -> SecretStr | None:

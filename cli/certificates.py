@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cli.cluster_argument import add_cluster, problem_lines, read_spec
 from cli.columns import print_columns
 from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS
-from cli.first_uses import print_first_uses
+from cli.numbers import whole_number
+from cluster.vocabulary.parameters import MOST_DAYS
 
 if TYPE_CHECKING:
     from cluster.facts.certificates import HostCertificates
-    from cluster.vocabulary.errors import SixstackError
     from cluster.vocabulary.problems import Problem
-    from cluster.vocabulary.spec import ClusterSpec, Host
+    from cluster.vocabulary.spec import ClusterSpec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_within(parser: argparse.ArgumentParser) -> None:
     """The limit, in days."""
     parser.add_argument(
-        "--within", metavar="DAYS", type=_days, default=30, help="certificates that expire within so many days are due (default: 30)"
+        "--within",
+        metavar="DAYS",
+        type=whole_number(0, MOST_DAYS),
+        default=30,
+        help="certificates that expire within so many days are due (default: 30)",
     )
 
 
@@ -61,39 +64,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _inspect(spec: ClusterSpec) -> tuple[dict[str, HostCertificates], tuple[Problem, ...]]:
-    """The certificates of the hosts, gathered in parallel, and a problem for each host that could not be inspected."""
-    from cluster.vocabulary.errors import EnvironmentFault, SixstackError
+    """The certificates of the hosts, and a problem for each host that could not be inspected."""
+    from cli.inspection import inspect
     from hosts.facts import gather_certificates
     from runs.context import RunContext
-    from runs.sessions import close_sessions, open_sessions, session
-    from tasks.inspect_host import inspection_problem
+    from runs.sessions import close_sessions, open_sessions
 
     context = RunContext(cluster=spec.name, id=f"certificates-{spec.name}", audit=spec.audit, bundle=spec.bundle)
-
-    def inspect(host: Host) -> HostCertificates | SixstackError:
-        try:
-            opened = session(host, context)
-            print_first_uses(opened)
-            return gather_certificates(opened, host)
-        except EnvironmentFault:
-            raise
-        except SixstackError as error:
-            return error
-
     open_sessions(context)
     try:
-        with ThreadPoolExecutor(min(8, len(spec.hosts))) as pool:
-            results = dict(zip((host.name for host in spec.hosts), pool.map(inspect, spec.hosts), strict=True))
+        return inspect(spec.hosts, context, gather_certificates)
     finally:
         close_sessions(context)
-    problems = tuple(inspection_problem(name, result) for name, result in results.items() if isinstance(result, SixstackError))
-    return {name: result for name, result in results.items() if not isinstance(result, SixstackError)}, problems
-
-
-def _days(text: str) -> int:
-    from cluster.plan.renewal_parameters import MOST_DAYS
-
-    number = int(text)
-    if not 0 <= number <= MOST_DAYS:
-        raise argparse.ArgumentTypeError(f"must be 0 to {MOST_DAYS}")
-    return number

@@ -1,4 +1,4 @@
-"""`sixstack import FILE...`: TKEStack's Cluster and Machine documents as a cluster file and SSH credential blocks."""
+"""`sixstack import FILE...`: files of TKEStack, kubespray or k0sctl as a cluster file and SSH credential blocks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,21 @@ from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
     from cluster.vocabulary.families import Address
-    from tkestack.convert import Imported
-    from tkestack.hosts import Choices
-    from tkestack.logins import Login
+    from importers.choices import Choices
+    from importers.imported import Imported
+    from importers.logins import Login
+    from importers.sources import Source
+
+
+_INVENTORIES = (
+    "hosts.yaml",
+    "hosts.yml",
+    "inventory.yaml",
+    "inventory.yml",
+    "inventory.ini",
+    "hosts.ini",
+    "hosts",
+)  # of a kubespray folder
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "files",
         metavar="FILE",
         nargs="+",
-        help="Cluster and Machine documents in YAML or JSON, in one or more files; `-` for standard input",
+        help="TKEStack's Cluster and Machine documents; a kubespray inventory (its folder, or files of it); or a k0sctl file. `-` for standard input",
     )
+    add("--from", dest="tool", choices=("tkestack", "kubespray", "k0sctl"), help="the tool, if its files are not recognised")
     add("-o", "--to", metavar="FILE", help="write the cluster file to FILE instead of printing it")
     add("--output", choices=("text", "json"), default="text", help="text (default), or JSON with the result of every field")
     add("--name", metavar="ADDRESS=NAME", action="append", default=[], help="host name of the machine with this address; repeatable")
@@ -37,8 +50,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for machines without a known host key: record the first key that the host presents, and refuse every other key later",
     )
-    add("--cni", choices=("calico", "flannel", "none"), default="calico", help="pod network (default: calico)")
-    add("--tkestack-labels", action="store_true", help="also set the node labels that TKEStack's tools use to find a node")
+    add("--cni", choices=("calico", "flannel", "none"), help="pod network (default: that of the files, else calico)")
+    add(
+        "--tkestack-labels",
+        action="store_true",
+        help="for TKEStack's documents: also set the node labels that TKEStack's tools use to find a node",
+    )
     add("--no-blocks", action="store_true", help="save no SSH credential blocks; needs no Prefect server")
     add("--overwrite", action="store_true", help="replace an existing file and existing blocks with other content")
 
@@ -46,16 +63,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the cluster file, save the logins; report every field that was changed or not taken over. 0 when `sixstack check` finds no errors."""
     from cluster.vocabulary.problems import errors_in
-    from tkestack.convert import import_documents
-    from tkestack.documents import Source
+    from importers.formats import Format, import_files
 
     try:
-        sources = [Source(file, cluster_argument.file_text(file)) for file in args.files]
+        sources = [source for file in args.files for source in _sources(file)]
         choices = _choices(args)
     except (cluster_argument.Unreadable, ValueError) as error:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
-    imported = import_documents(sources, choices, cni=args.cni)
+    imported = import_files(sources, choices, tool=Format(args.tool) if args.tool else None)
     text = _cluster_file(imported, args.files) if imported.document is not None else ""
     if imported.document is not None and args.to is not None and (why := _write_file(text, Path(args.to), overwrite=args.overwrite)):
         print(f"sixstack: {why}", file=sys.stderr)
@@ -75,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 def _choices(args: argparse.Namespace) -> Choices:
     """The choices of the options; ValueError or Unreadable for invalid options."""
     from cluster.vocabulary.labels import parse_node_address
-    from tkestack.hosts import Choices
+    from importers.choices import Choices
 
     names: dict[Address, str] = {}
     for text in args.name:
@@ -87,14 +103,39 @@ def _choices(args: argparse.Namespace) -> Choices:
         except ValueError:
             raise ValueError(f"--name {text!r}: {address!r} is not an IP address") from None
     known = cluster_argument.file_text(args.known_hosts) if args.known_hosts is not None else ""
-    return Choices(names=names, known_hosts=known, trust_on_first_use=args.trust_on_first_use, tkestack_labels=args.tkestack_labels)
+    return Choices(
+        names=names,
+        known_hosts=known,
+        trust_on_first_use=args.trust_on_first_use,
+        tkestack_labels=args.tkestack_labels,
+        pod_network=args.cni,
+    )
+
+
+def _sources(file: str) -> list[Source]:
+    """The text of a file; of the folder of a kubespray inventory, the inventory and all variable files. Unreadable when there is none."""
+    from importers.sources import Source
+
+    folder = Path(file)
+    if file == "-" or not folder.is_dir():
+        return [Source(file, cluster_argument.file_text(file))]
+    inventories = [path for name in _INVENTORIES if (path := folder / name).is_file()]
+    if not inventories:
+        raise cluster_argument.Unreadable(f"the folder {file} has none of {', '.join(_INVENTORIES)}: pass the files of the inventory")
+    variables = [
+        path
+        for part in ("group_vars", "host_vars")
+        for path in sorted((folder / part).rglob("*"))
+        if path.is_file() and path.suffix in {".yml", ".yaml", ".json", ""}
+    ]
+    return [Source(str(path), cluster_argument.file_text(str(path))) for path in (*inventories[:1], *variables)]
 
 
 def _cluster_file(imported: Imported, files: list[str]) -> str:
     """The document as YAML, with the changes as comments above it."""
     import yaml
 
-    from tkestack.report import FieldOutcome
+    from importers.report import FieldOutcome
 
     lines_of_changes = [str(change) for change in imported.changes if change.outcome is not FieldOutcome.TAKEN]
     names = ", ".join("standard input" if file == "-" else Path(file).name for file in files)
@@ -136,7 +177,7 @@ def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str]
 
 def _print_report(imported: Imported, outcomes: dict[str, str], args: argparse.Namespace, text: str) -> None:
     """The cluster file on standard output unless it went to a file; everything else on standard error."""
-    from tkestack.report import FieldOutcome
+    from importers.report import FieldOutcome
 
     def print_line(line: str) -> None:
         print(line, file=sys.stderr)

@@ -17,7 +17,9 @@ from cli.exit_codes import ENVIRONMENT, PROBLEMS
 # subcommand -> its one-line summary; its module is imported only when the subcommand is named
 COMMANDS = {
     "check": "check a cluster file offline and list all problems",
-    "import": "convert TKEStack's Cluster and Machine documents into a cluster file and SSH credential blocks",
+    "init": "ask machines over SSH for their addresses and networks, and write a cluster file for them",
+    "import": "convert TKEStack's documents, a kubespray inventory or a k0sctl file into a cluster file and SSH credential blocks",
+    "credential": "save the login to machines as an SSH credential block, and test it from the worker's machine",
     "clusters": "list all known clusters: nodes, last run, last network check, next expiry, drift, last backup",
     "save": "check a cluster file and save it under the name of its cluster",
     "pin": "write the SSH host keys of a cluster's machines into its file, or forget recorded keys",
@@ -46,7 +48,7 @@ COMMANDS = {
     "retests": "show the history of scheduled retests: results and durations, night by night",
     "schedule-retests": "create, list and remove schedules of the retest-clusters deployment",
     "schedule-certificates": "create, list and remove schedules of the check-certificates deployment",
-    "notify-retests": "notify a webhook when a retest fails, or when none passes for too long",
+    "notify": "notify a webhook of failed retests and runs, drift, and certificates that expire",
     "prefect-settings": "write the settings of a Prefect server of your own, with a generated password",
     "bundle": "fetch, verify, register and show artifact bundles, and list their components",
     "lab": "boot real hosts on this machine, for experiments and tests",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cli.cluster_argument import Unreadable, add_cluster, cluster_name, file_text, is_file, problem_lines
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.terminal_questions import confirm
 from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _write(path: Path, text: str, found: list[_Found], *, ask: bool) -> bool:
         return False
     print_columns([(one.host, one.endpoint, fingerprint(one.key), one.origin) for one in found])
     keys = "1 host key" if len(found) == 1 else f"{len(found)} host keys"
-    if ask and not _confirmed(f"Write {keys} into {path}? [y/N] "):
+    if ask and not confirm(f"Write {keys} into {path}?"):
         print(f"sixstack: {path} is not changed", file=sys.stderr)
         return False
     try:
@@ -179,14 +180,6 @@ def _write(path: Path, text: str, found: list[_Found], *, ask: bool) -> bool:
         return False
     print(f"{keys} written into {path}. Next: sixstack check {path}")
     return True
-
-
-def _confirmed(question: str) -> bool:
-    try:
-        return input(question).strip().lower() in {"y", "yes"}
-    except EOFError:
-        print()
-        return False
 
 
 def _replace(path: Path, text: str, changed: str) -> None:

@@ -6,12 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from cli.cluster_argument import add_cluster, add_only, problem_lines, read
 from cli.exit_codes import PROBLEMS, SUCCESS
-from cli.first_uses import print_first_uses
 from cluster.vocabulary.control_characters import without_control
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from cluster.vocabulary.errors import CannotApply
     from cluster.vocabulary.migration import Migration
     from cluster.vocabulary.problems import Problem
-    from cluster.vocabulary.spec import ClusterSpec, Host
+    from cluster.vocabulary.spec import ClusterSpec
     from runs.context import RunContext
 
 
@@ -43,20 +41,28 @@ def run(options: argparse.Namespace) -> int:
         if options.output == "json":
             _print_problems(reading.problems)
         return PROBLEMS
+    from cli.inspection import inspect
     from cli.server import require_server
-    from cluster.plan.selection import left_out, select_hosts
+    from cluster.plan.selection import NotSelected, left_out, select_hosts
     from cluster.vocabulary.errors import CannotApply
+    from hosts.facts import gather
     from runs.cluster_api import close_api
     from runs.context import RunContext
     from runs.sessions import close_sessions, open_sessions
     from tasks.plan import is_upgrade, make_plan, probe_connectivity
 
-    selected = select_hosts(spec, options.only)
+    try:
+        selected = select_hosts(spec, options.only)
+    except NotSelected as error:
+        if options.output == "json":
+            _print_problems(error.problems)
+            return PROBLEMS
+        raise
     require_server()
     run = RunContext(cluster=spec.name, id=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
     open_sessions(run)
     try:
-        facts, uninspected = _inspect(selected, run)
+        facts, uninspected = inspect(selected, run, gather)
         try:
             tried = probe_connectivity(spec, facts, run)
             try:
@@ -84,35 +90,13 @@ def run(options: argparse.Namespace) -> int:
 def _upgrade(spec: ClusterSpec, facts: dict[str, HostFacts], run: RunContext) -> tuple[Plan, tuple[Problem, ...]]:
     """What `sixstack upgrade` does, and the warnings: the file and the cluster differ in the version and in nothing that cannot change."""
     from cluster.plan.upgrade import UpgradeSettings
+    from cluster.vocabulary.copies import CopyReason
     from runs.copies import find_copy_settings
     from tasks.plan_upgrade import make_upgrade_plan
 
-    copies, uncopied = find_copy_settings(spec, facts)
+    copies, uncopied = find_copy_settings(spec, facts, CopyReason.UPGRADE)
     _, plan, warnings = make_upgrade_plan(spec, facts, uncopied, copies, UpgradeSettings(), run)
     return plan, warnings
-
-
-def _inspect(hosts: Sequence[Host], run: RunContext) -> tuple[dict[str, HostFacts], list[Problem]]:
-    """The facts of the hosts, gathered in parallel, and a problem for each host that could not be inspected."""
-    from cluster.vocabulary.errors import EnvironmentFault, SixstackError
-    from hosts.facts import gather
-    from runs.sessions import session
-    from tasks.inspect_host import inspection_problem
-
-    def inspect(host: Host) -> HostFacts | SixstackError:
-        try:
-            opened = session(host, run)
-            print_first_uses(opened)
-            return gather(opened, host)
-        except EnvironmentFault:
-            raise
-        except SixstackError as error:
-            return error
-
-    with ThreadPoolExecutor(min(8, len(hosts))) as pool:
-        found = dict(zip((host.name for host in hosts), pool.map(inspect, hosts), strict=True))
-    uninspected = [inspection_problem(name, result) for name, result in found.items() if isinstance(result, SixstackError)]
-    return {name: facts for name, facts in found.items() if not isinstance(facts, SixstackError)}, uninspected
 
 
 def _refused(error: CannotApply, output: str) -> int:

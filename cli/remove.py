@@ -6,7 +6,9 @@ import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
 from cli.following import add_waiting, run_deployment, waiting
+from cli.numbers import whole_number
 from cluster.plan.drain import DRAIN_SECONDS
+from cluster.vocabulary.parameters import MOST_SECONDS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit",
         metavar="SECONDS",
-        type=int,
+        type=whole_number(0, MOST_SECONDS),
         default=DRAIN_SECONDS,
         help=f"how long a worker may take to drain; after that, its node is schedulable again (default: {DRAIN_SECONDS})",
     )

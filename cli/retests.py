@@ -63,10 +63,10 @@ def _number_of_nights(text: str) -> int:
 
 
 def _print_rows(rows: list[HistoryRow]) -> None:
-    from cluster.retests.history import shown_seconds
-    from cluster.retests.records import Phase
+    from cluster.retests.history import shown_phases, shown_seconds
 
-    header = ("START", "RUN", "CLUSTER", "STACK MODE", "RESULT", "SECONDS", *(phase.upper() for phase in Phase), "FAILED STEP", "ERROR")
+    phases = shown_phases(rows)
+    header = ("START", "RUN", "CLUSTER", "STACK MODE", "RESULT", "SECONDS", *(phase.upper() for phase in phases), "FAILED STEP", "ERROR")
     print_columns(
         [
             header,
@@ -78,7 +78,7 @@ def _print_rows(rows: list[HistoryRow]) -> None:
                     row.stack,
                     row.shown_result,
                     shown_seconds(row.seconds),
-                    *(shown_seconds(row.phase_seconds(phase)) for phase in Phase),
+                    *(shown_seconds(row.phase_seconds(phase)) for phase in phases),
                     row.failed_step or "-",
                     row.error[:200],
                 )

@@ -6,19 +6,27 @@ import argparse
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
 from cli.following import add_waiting, run_deployment, waiting
+from cli.numbers import whole_number
 from cluster.plan.drain import DRAIN_SECONDS
+from cluster.vocabulary.parameters import MOST_SECONDS
+
+MOST_WORKERS = 5000  # nodes of a cluster: https://kubernetes.io/docs/setup/best-practices/cluster-large/
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     add_cluster(parser)
     parser.add_argument(
-        "--max-unavailable", type=int, default=1, metavar="N", help="workers that are upgraded at the same time (default 1)"
+        "--max-unavailable",
+        type=whole_number(1, MOST_WORKERS),
+        default=1,
+        metavar="N",
+        help="workers that are upgraded at the same time (default 1)",
     )
     parser.add_argument(
         "--limit",
         metavar="SECONDS",
-        type=int,
+        type=whole_number(1, MOST_SECONDS),
         default=DRAIN_SECONDS,
         help=f"how long a node may take to drain; after that, it is schedulable again and keeps its version (default: {DRAIN_SECONDS})",
     )

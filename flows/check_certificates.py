@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from cluster.plan.renewal_parameters import read_renewal_settings
-from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.errors import ClusterError, FindingReported
 from cluster.vocabulary.spec import ClusterSpec
 from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
@@ -37,5 +37,7 @@ def check_certificates(cluster: str | ClusterSpec, within_days: int = 30, wait_s
     with cluster_run(run, wait_seconds):
         found, uninspected = inspect_all_certificates(spec.hosts, run)
     check = report_certificates(run, spec, found, uninspected, settings.within)
-    if check.expired or uninspected:
+    if check.expired and not uninspected:
+        raise FindingReported(check.verdict)
+    if uninspected:
         raise ClusterError("\n".join([check.verdict, *(f"- {problem}" for problem in uninspected)]))

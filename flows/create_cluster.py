@@ -12,6 +12,7 @@ from cluster.plan.graph import Plan
 from cluster.plan.outcome import create_summary
 from cluster.plan.selection import left_out, select_hosts
 from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.parameters import require, switch_problems
 from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
@@ -44,6 +45,7 @@ def create_cluster(
     given = given_cluster(cluster)
     run = run_context(given.fields)
     spec = validate(given, run)
+    require(*switch_problems(verify=verify))
     selected = select_hosts(spec, only)
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(selected, run, awaited=(RESET_HOST,))

@@ -9,6 +9,7 @@ from prefect import flow
 from cluster.plan.delete import delete_problems, plan_delete
 from cluster.plan.outcome import delete_summary
 from cluster.plan.unlisted import unlisted_notes, unlisted_problems
+from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import plan_artifact
 from runs.cluster_run import cluster_run, run_context
@@ -44,7 +45,7 @@ def delete_cluster(
     require_confirmation(confirm, spec, "delete", without_copy=without_copy)
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
-        copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts)
+        copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts, CopyReason.DELETE)
         unlisted = find_unlisted_hosts(facts, spec_context(run, spec))
         if problems := (*uninspected, *delete_problems(spec, facts), *unlisted_problems(spec, unlisted, leave_out), *uncopied):
             lines = [

@@ -9,6 +9,7 @@ from prefect import flow
 from cluster.plan.delete import delete_problems, owned_part, plan_free
 from cluster.plan.outcome import delete_summary
 from cluster.rules.test_hosts import test_host_problems
+from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.errors import CannotApply, ClusterError
 from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import cluster_run, run_context
@@ -56,7 +57,7 @@ def _free(spec: ClusterSpec, owner: str, run: RunContext, wait_seconds: int, fre
         facts, uninspected = inspect_hosts(spec.hosts, run)
         owners = {found.owner for found in facts.values() if found.owner is not None}
         parts = {name: owned_part(spec, name, facts) for name in sorted(owners)}
-        copies = {name: find_copy_settings(part, facts) for name, part in parts.items()}
+        copies = {name: find_copy_settings(part, facts, CopyReason.DELETE) for name, part in parts.items()}
         if problems := (
             *uninspected,
             *test_host_problems(spec, facts),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from cluster.plan.expiry import EXPIRING_WITHIN
-from cluster.vocabulary.errors import CannotApply, ClusterError
+from cluster.vocabulary.errors import CannotApply, FindingReported
 from cluster.vocabulary.spec import ClusterSpec
 from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
@@ -47,5 +47,5 @@ def inspect_cluster(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None
     if not report.complete:
         raise NotInspected(report.uninspected)
     if report.differences:
-        raise ClusterError(report.verdict)
+        raise FindingReported(report.verdict)
     report_progress(run, report.verdict)

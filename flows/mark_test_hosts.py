@@ -38,7 +38,7 @@ def mark_test_hosts(cluster: str | ClusterSpec, confirm: str, undo: bool = False
     given = given_cluster(cluster)
     run = run_context(given.fields)
     spec = validate(given, run)
-    require_confirmation(confirm, spec, "mark the hosts of")
+    require_confirmation(confirm, spec, "mark the hosts of", undo=undo)
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
         if uninspected:

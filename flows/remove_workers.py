@@ -46,7 +46,7 @@ def remove_workers(
     names, settings = read_removal_parameters(hosts, dead=dead, force=force, drain_seconds=drain_seconds)
     with cluster_run(run, wait_seconds):
         of_file = spec_context(run, spec)
-        members, found = find_members(names, of_file)
+        members, found = find_members(names, *inspect_hosts(spec.control_planes, run), of_file)
         facts, uninspected = inspect_hosts(found, run, retries=0 if settings.dead else None)
         listed = {host.name for host in spec.hosts}
         whole = spec.model_copy(update={"hosts": (*spec.hosts, *(host for host in found if host.name not in listed))})

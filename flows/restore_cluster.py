@@ -54,7 +54,7 @@ def restore_cluster(
     with cluster_run(run, wait_seconds):
         checked, source = read_copy(spec, copy, identity, run)
         facts, uninspected = inspect_hosts(spec.hosts, run, awaited=_AWAITED)
-        resolved, plan, lost = plan_restoration(spec, checked, source, facts, uninspected, run, without_copy=without_copy, verify=verify)
+        resolved, plan = plan_restoration(spec, checked, source, facts, uninspected, run, without_copy=without_copy, verify=verify)
         outcomes = execute(plan, TASKS, cluster_context(run, resolved))
-        text, succeeded = restore_summary(resolved, checked, plan, outcomes, lost)
+        text, succeeded = restore_summary(resolved, checked, plan, outcomes)
         conclude(run, text, succeeded=succeeded)

@@ -1,4 +1,4 @@
-"""Step retest-cluster: free the hosts of one saved cluster, create it, verify it, delete it. The step runs flows, so it is here and not in tasks/."""
+"""Step retest-cluster: the parts of the retest of one saved cluster. The step runs flows, so it is here and not in tasks/."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from prefect.states import get_state_exception
 from cluster.plan.graph import PlannedStep
 from cluster.plan.outcome import NotStarted, StepOutcome
 from cluster.retests.order import Candidate, RetestSettings
-from cluster.retests.outcome import KEPT, refused
+from cluster.retests.outcome import KEPT, PhaseFailed, failed_phase, refused
+from cluster.retests.parts import DELETE, FREE, Operation, Part, deletes, older_file, parts_on_free_hosts
 from cluster.retests.records import RETEST_CLUSTER, Phase, PhaseRecord, RetestRecord, RetestResult
-from cluster.vocabulary.errors import ClusterError, SpecError
+from cluster.vocabulary.errors import CannotApply, ClusterError, SpecError
 from cluster.vocabulary.problems import Problem
+from flows.backup_cluster import backup_cluster
 from flows.create_cluster import create_cluster
 from flows.delete_cluster import delete_cluster
 from flows.free_hosts import free_hosts
+from flows.restore_cluster import restore_cluster
+from flows.retest_workload import retest_workload
+from flows.upgrade_cluster import upgrade_cluster
 from flows.verify_cluster import verify_cluster
 from runs.attempts import record_step, step
 from runs.context import RunContext
@@ -40,10 +45,14 @@ def stop_retests(run: RunContext) -> None:
     close_all_sessions()
 
 
-class FileChanged(SpecError):
-    """The saved file was edited while the run retested other clusters."""
+class NotRetested(CannotApply):
+    """The upgrade or the restore of the run cannot be tried with this cluster."""
 
     headline = "the cluster is not retested; no host was changed"
+
+
+class FileChanged(NotRetested):
+    """The saved file was edited while the run retested other clusters."""
 
 
 @step(RETEST_CLUSTER, "planned.subject", retries=0)
@@ -67,7 +76,9 @@ def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
             except Exception as raised:
                 nothing_changed = len(retest.phases) <= 1 and refused(raised)
                 attempt.extra["result"] = RetestResult.REFUSED if nothing_changed else RetestResult.FAILED
-                raise
+                if nothing_changed or retest.failed_phase is None or run.id in _stopped:
+                    raise
+                raise PhaseFailed(retest.failed_phase, raised) from raised
             finally:
                 attempt.extra |= {"phases": tuple(retest.phases), "failed_step": retest.failed_step, "kept": retest.kept}
                 if settings.keep_failed and retest.kept and attempt.extra["result"] is RetestResult.FAILED:
@@ -79,7 +90,15 @@ def retest_cluster(planned: PlannedStep, run: RunContext) -> None:
         raise
     finally:
         seconds = sum(phase.seconds for phase in retest.phases)
-        report_retest(run, candidate.cluster, result, failed_step=retest.failed_step, error=error, seconds=seconds)
+        report_retest(
+            run,
+            candidate.cluster,
+            result,
+            failed_phase=retest.failed_phase or "",
+            failed_step=retest.failed_step,
+            error=error,
+            seconds=seconds,
+        )
 
 
 def record_skipped(planned: PlannedStep, outcome: StepOutcome, run: RunContext) -> None:
@@ -106,6 +125,7 @@ class _Retest:
     phases: list[PhaseRecord] = field(default_factory=list)
     failed_step: str = ""
     refused: bool = False  # create changed no host
+    before: Any = None  # the state at the backup
 
     @property
     def kept(self) -> bool:
@@ -113,20 +133,55 @@ class _Retest:
         ran = {phase.phase: phase.succeeded for phase in self.phases}
         return Phase.CREATE in ran and not self.refused and not ran.get(Phase.DELETE, False)
 
+    @property
+    def failed_phase(self) -> Phase | None:
+        """The phase that failed first."""
+        return failed_phase(self.phases)
+
     def run(self) -> None:
-        """All parts; raises the error of the first that failed."""
-        cluster, wait = self._unchanged_file(), self.settings.wait_seconds
-        self._run(Phase.FREE_HOSTS, free_hosts, cluster=cluster, wait_seconds=wait)
+        """All parts; raises the error of the first that failed. Nothing begins while the candidate has problems."""
+        cluster = self._unchanged_file()
+        if self.candidate.problems:
+            raise NotRetested(self.candidate.problems)
+        self._run_part(FREE, cluster)
         try:
-            self._run(Phase.CREATE, create_cluster, cluster=cluster, verify=False, wait_seconds=wait)
-            self._run(Phase.VERIFY, verify_cluster, cluster=cluster, wait_seconds=wait)
+            for part in parts_on_free_hosts(self.settings):
+                self._run_part(part, cluster)
         except Exception as error:
-            self.refused = isinstance(error, SpecError) and all(phase.phase is not Phase.VERIFY for phase in self.phases)
-            if not self.settings.keep_failed:
+            begun = {record.phase for record in self.phases}
+            self.refused = isinstance(error, SpecError) and begun <= {Phase.FREE_HOSTS, Phase.CREATE}
+            if deletes(self.settings, passed=False):
                 self._delete_after(error, cluster)
             raise
-        if not self.settings.keep_passed:
-            self._run(Phase.DELETE, delete_cluster, cluster=cluster, confirm=self.candidate.cluster, wait_seconds=wait)
+        if deletes(self.settings, passed=True):
+            self._run_part(DELETE, cluster)
+
+    def _run_part(self, part: Part, cluster: dict[str, Any] | str) -> None:
+        if part.older and not isinstance(cluster, str):
+            cluster = older_file(cluster, self.candidate.older_version, self.settings.upgrade_from)
+        flow, parameters = self._flow_of(part.operation)
+        result = self._run(part.phase, flow, cluster=cluster, wait_seconds=self.settings.wait_seconds, **parameters)
+        if part.operation is Operation.PLACE_WORKLOAD:
+            self.before = result
+
+    def _flow_of(self, operation: Operation) -> tuple[Flow[..., Any], dict[str, Any]]:
+        """The flow of a part, and its parameters beside those that all have."""
+        confirm, step = {"confirm": self.candidate.cluster}, {"step": operation.value}
+        # the state before the restore is the one that the retest itself has made: nobody needs a copy of it
+        restore = {**confirm, "identity": self.settings.restore_with, "without_copy": True, "verify": False}
+        flows: dict[Operation, tuple[Flow[..., Any], dict[str, Any]]] = {
+            Operation.FREE_HOSTS: (free_hosts, {}),
+            Operation.CREATE: (create_cluster, {"verify": False}),
+            Operation.UPGRADE: (upgrade_cluster, {}),
+            Operation.PLACE_WORKLOAD: (retest_workload, step),
+            Operation.BACK_UP: (backup_cluster, {}),
+            Operation.CHANGE_WORKLOAD: (retest_workload, step),
+            Operation.RESTORE: (restore_cluster, restore),
+            Operation.COMPARE_WORKLOAD: (retest_workload, {**step, "before": self.before}),
+            Operation.VERIFY: (verify_cluster, {}),
+            Operation.DELETE: (delete_cluster, confirm),
+        }
+        return flows[operation]
 
     def _unchanged_file(self) -> dict[str, Any] | str:
         """The document for every part, so that an edit of the saved file cannot give them other machines than those that were freed.
@@ -143,13 +198,12 @@ class _Retest:
 
     def _delete_after(self, error: Exception, cluster: dict[str, Any] | str) -> None:
         """Delete a failed cluster. An error of the deletion becomes a note of the first error, and does not hide it."""
-        name, wait = self.candidate.cluster, self.settings.wait_seconds
         try:
-            self._run(Phase.DELETE, delete_cluster, cluster=cluster, confirm=name, wait_seconds=wait)
+            self._run_part(DELETE, cluster)
         except Exception as second:
             error.add_note(f"the failed cluster could not be deleted: {second}")
 
-    def _run(self, phase: Phase, flow: Flow[..., Any], **parameters: Any) -> None:
+    def _run(self, phase: Phase, flow: Flow[..., Any], **parameters: Any) -> Any:
         if self.context.id in _stopped:
             raise ClusterError("the run was cancelled")
         start = time.monotonic()
@@ -159,7 +213,7 @@ class _Retest:
         flow_run, succeeded = str(state.state_details.flow_run_id), state.is_completed()
         self.phases.append(PhaseRecord(phase=phase, flow_run=flow_run, seconds=time.monotonic() - start, succeeded=succeeded))
         if succeeded:
-            return
+            return state.result()
         if self.context.id in _stopped:  # the error is only that the sessions were closed
             self.failed_step = self.failed_step or phase.value
             raise ClusterError(f"the run was cancelled during {phase}")

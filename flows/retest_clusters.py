@@ -8,6 +8,7 @@ from cluster.retests.order import plan_retests
 from cluster.retests.outcome import retests_summary
 from cluster.retests.parameters import read_retest_settings
 from cluster.retests.records import RETEST_CLUSTER, RETESTS
+from cluster.vocabulary.errors import FindingReported
 from flows.retest_cluster import record_skipped, retest_cluster, stop_retests
 from runs.artifacts import plan_artifact
 from runs.cluster_run import run_context
@@ -24,6 +25,8 @@ def retest_clusters(
     clusters: list[str] = [],  # noqa: B006 the form shows it, nobody changes it
     keep_passed: bool = False,
     keep_failed: bool = False,
+    upgrade_from: str = "",
+    restore_with: str = "",
     wait_seconds: int = 7200,
     audit: str = "default",
 ) -> None:
@@ -33,13 +36,17 @@ def retest_clusters(
         clusters: Names of saved clusters. An empty list means every saved cluster whose file has `test_hosts: true`.
         keep_passed: Do not delete a cluster that passed. A later retest on the same machines deletes it.
         keep_failed: Do not delete a cluster that failed. The clusters after it on the same machines are then skipped.
+        upgrade_from: Name of the Artifact bundle block of an older Kubernetes version. The clusters are created with it, and then upgraded to the version
+            of their file. Empty: no upgrade.
+        restore_with: Path of the file with the private age identity, on the machine of the Prefect worker. Mode 0600. Its content stays in the worker.
+            The clusters are then also backed up, changed and restored. Empty: no restore.
         wait_seconds: How long to wait for another retest run, and for another run on one of the clusters.
         audit: Name of the Audit store block with the history.
     """
-    settings = read_retest_settings(keep_passed, keep_failed, wait_seconds)
+    settings = read_retest_settings(keep_passed, keep_failed, wait_seconds, upgrade_from, restore_with)
     run = run_context({"name": RETESTS, "audit": audit})
     with exclusive_run(run, settings.wait_seconds):
-        candidates = start_retests(clusters, run)
+        candidates = start_retests(clusters, settings, run)
         plan = plan_retests(candidates, settings)
         plan_artifact(run, plan)
         try:
@@ -52,4 +59,4 @@ def retest_clusters(
         text, succeeded = retests_summary(plan, outcomes)
         publish_history(run)
         publish_overview()
-        conclude(run, text, succeeded=succeeded)
+        conclude(run, text, succeeded=succeeded, failure=FindingReported)

@@ -11,6 +11,7 @@ from cluster.plan.drain import DRAIN_SECONDS
 from cluster.plan.outcome import failed_hosts, resume_failure, upgrade_summary
 from cluster.plan.upgrade import UPGRADE_CONTROL_PLANE, UPGRADE_NODE, UpgradeSettings, interrupted_control_planes, plan_resume
 from cluster.plan.upgrade_problems import setting_problems
+from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec, Host
 from runs.artifacts import summary_artifact
@@ -59,7 +60,7 @@ def upgrade_cluster(
         if interrupted := interrupted_control_planes(spec, facts):
             _resume(spec_context(run, spec), interrupted)
             facts, uninspected = inspect_hosts(spec.hosts, run, awaited)
-        copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts)
+        copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts, CopyReason.UPGRADE)
         resolved, plan = plan_cluster_upgrade(spec, facts, (*uninspected, *uncopied), copies, settings, run)
         on_cluster = cluster_context(run, resolved)
         outcomes = execute(plan, TASKS, on_cluster)

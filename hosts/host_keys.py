@@ -39,7 +39,7 @@ class Pin:
 
     keys: tuple[paramiko.PKey, ...] = ()
     source: str = "pinned is"
-    remedy: str = ""  # for a recorded key
+    remedy: str = "put its new key into ssh.host_key"
 
     @property
     def algorithms(self) -> tuple[str, ...]:
@@ -86,12 +86,12 @@ class Sshd:
             raise self.mismatch(pin, key)
 
     def mismatch(self, pin: Pin, presented: paramiko.PKey) -> HostKeyMismatch:
-        """The alarm, with both fingerprints, and the presented key to paste."""
-        remedy = pin.remedy or f"put its key into ssh.host_key: {public_text(presented)}"
+        """The alarm, with both fingerprints."""
         return HostKeyMismatch(
             self.label,
             f"the machine at {self.address} presents the host key {described(presented)}; {pin.source} {pin}",
-            f"It may be another machine. If it was reinstalled, compare the presented key with the machine's console and {remedy}",
+            f"It may be another machine. If it was reinstalled, compare the presented key with the machine's console and {pin.remedy}. "
+            f"The presented key: {public_text(presented)}",
         )
 
     def _recorded_pin(self, cluster: str, first: RecordedHostKey) -> Pin:

@@ -19,6 +19,10 @@ class UnusableKey(Exception):
     """The key cannot be used; the message gives the reason and no part of the key."""
 
 
+class EncryptedKey(UnusableKey):
+    """The key needs a passphrase, and there is none."""
+
+
 def read_private_key(text: str, passphrase: str | None) -> paramiko.PKey:
     """Read a key for paramiko; UnusableKey for another text, an unknown type, or a missing or wrong passphrase."""
     key = _decrypted(text.strip().encode() + b"\n", passphrase.encode() if passphrase else None)
@@ -37,7 +41,7 @@ def _decrypted(data: bytes, passphrase: bytes | None) -> object:
         return load(data, passphrase)
     except TypeError:  # of the cryptography package: an encrypted key without a passphrase, or a passphrase without an encrypted key
         if passphrase is None:
-            raise UnusableKey("it is encrypted, and the credential holds no passphrase") from None
+            raise EncryptedKey("it is encrypted, and the credential holds no passphrase") from None
         return _decrypted(data, None)
     except Exception as error:
         # other text than a key, or a wrong passphrase

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import paramiko
@@ -19,6 +20,7 @@ from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.spec import SSH
 from hosts.host_keys import Pin, RecordedKeys, Sshd, described, jump_of, public_text
 from hosts.private_keys import UnusableKey, read_private_key
+from hosts.ssh_agent import MOST_KEYS, UnusableAgent, agent_keys
 from hosts.tcp import CONNECT_SECONDS, WatchedChannel, connect
 
 # a key exchange over groups of integers costs 95 ms of CPU per connection, over an elliptic curve 13 ms: only the latter are offered
@@ -237,9 +239,21 @@ def _presented_key(sshd: Sshd, jump: Connection | None) -> paramiko.PKey | None:
 
 def _authenticate(sshd: Sshd, credential: Credential, transport: paramiko.Transport) -> None:
     host, endpoint = sshd.label, sshd.endpoint
-    user, tried = endpoint.user, []
+    user = endpoint.user
+    tried: list[str] = []
     do = f"Check ssh.user and the SSH credential block `{endpoint.credential}`."
+    if faults := list(credential.faults):
+        raise LoginRefused(host, f"credential `{endpoint.credential}` cannot be used: {'; '.join(faults)}", do)
     try:
+        if credential.agent_socket:
+            try:
+                accepted, skipped = _agent_accepted(credential.agent_socket, credential.agent_key, user, transport, tried)
+            except UnusableAgent as error:
+                raise LoginRefused(host, f"the SSH agent of credential `{endpoint.credential}` is of no use: {error}", do) from None
+            if accepted:
+                return
+            if skipped:
+                do = f"{skipped} more keys of the agent were not tried, because sshd ends the connection after six: set `agent_key` in the block. {do}"
         if credential.private_key:
             try:
                 key = read_private_key(credential.private_key, credential.passphrase)
@@ -253,14 +267,22 @@ def _authenticate(sshd: Sshd, credential: Credential, transport: paramiko.Transp
             # also answers keyboard-interactive, which some sshd use to ask for the password
             if _accepted(transport, lambda: transport.auth_password(user, credential.password or "")):
                 return
-        if not tried:
-            raise LoginRefused(host, f"credential `{endpoint.credential}` holds neither a private key nor a password", do)
         offered = _offered(transport, user)
     except paramiko.SSHException as error:
         raise HostUnreachable(host, f"the connection was lost while logging in as {user} ({_text(error)})") from None
     except (EOFError, OSError) as error:
         raise HostUnreachable(host, f"the connection was lost while logging in as {user} ({_text(error)})") from None
     raise LoginRefused(host, f"sshd refuses {' and '.join(tried)} for user {user}{f'; it takes {offered}' if offered else ''}", do)
+
+
+def _agent_accepted(socket: str, only: str | None, user: str, transport: paramiko.Transport, tried: list[str]) -> tuple[bool, int]:
+    """Whether the login with a key of the agent is complete, and how many of its keys were not tried; adds to `tried`."""
+    with agent_keys(socket, only) as keys:
+        for key in keys[:MOST_KEYS]:
+            tried.append(f"the agent's key {described(key)}")
+            if _accepted(transport, partial(transport.auth_publickey, user, key)):
+                return True, 0
+    return False, len(keys[MOST_KEYS:])
 
 
 def _accepted(transport: paramiko.Transport, attempt: Callable[[], list[str]]) -> bool:

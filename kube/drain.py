@@ -56,6 +56,10 @@ class DrainBlocked(ClusterError):
         return type(self), (self.node, self.seconds, self.pods)
 
 
+class DrainCancelled(ClusterError):
+    """The run was cancelled during a drain."""
+
+
 class DrainRefused(CannotApply):
     """Pods on the node would be lost. `problems` lists all of them."""
 
@@ -72,16 +76,25 @@ def uncordon(api: KubeApi, node: str) -> bool:
     return _set_schedulable(api, node, schedulable=True)
 
 
-def drain(api: KubeApi, node: str, limit: timedelta, *, force: bool = False, report: Report | None = None) -> tuple[str, ...]:
+def drain(
+    api: KubeApi,
+    node: str,
+    limit: timedelta,
+    *,
+    force: bool = False,
+    report: Report | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> tuple[str, ...]:
     """Evict the pods of a cordoned node and wait until they are gone. Returns a phrase for each pod.
 
     Raises DrainRefused for pods that would be lost, and DrainBlocked with every pod that is still there after `limit`. With `force`, pods
-    that would be lost are evicted too, and pods that are still protected after `limit` are deleted.
+    that would be lost are evicted too, and pods that are still protected after `limit` are deleted. DrainCancelled within a few seconds after
+    `cancelled` is true.
     """
     problems = () if force else drain_problems(api, node)
     if problems:
         raise DrainRefused(problems)
-    current = _Drain(api, node, report or (lambda _line: None))
+    current = _Drain(api, node, report or (lambda _line: None), cancelled)
     left = current.evict(limit)
     if left and force:
         left = current.delete(left)
@@ -98,8 +111,8 @@ def drain_problems(api: KubeApi, node: str) -> tuple[Problem, ...]:
 class _Drain:
     """One drain: the pods that were on the node at its beginning, and why each one is still there."""
 
-    def __init__(self, api: KubeApi, node: str, report: Report) -> None:
-        self._api, self._node, self._report = api, node, report
+    def __init__(self, api: KubeApi, node: str, report: Report, cancelled: Callable[[], bool]) -> None:
+        self._api, self._node, self._report, self._cancelled = api, node, report, cancelled
         self.found = _pods_to_evict(api, node)  # by uid: a pod of a StatefulSet has the same name again elsewhere
         self._reasons: dict[str, str] = {}  # by uid, of refused evictions
         self._evicted: set[str] = set()
@@ -121,6 +134,7 @@ class _Drain:
         """Delete the pods that are left, whatever protects them, and wait for their grace periods; the pods that are left then."""
         remaining = dict(left)
         for uid, pod in left.items():
+            self._require_not_cancelled()
             if uid not in self._evicted:
                 self._report(f"deleting pod {_name(pod)}: {self._reasons.get(uid, 'not evicted')}")
                 try:
@@ -165,6 +179,7 @@ class _Drain:
 
     def _request_evictions(self, left: Mapping[str, Document]) -> None:
         for uid, pod in left.items():
+            self._require_not_cancelled()
             if uid in self._evicted:
                 continue
             reason = self._evict(uid, pod)
@@ -193,11 +208,16 @@ class _Drain:
 
     def _still_there(self, left: Mapping[str, Document]) -> dict[str, Document]:
         """Those of the pods that are still on the node, as they are now."""
+        self._require_not_cancelled()
         try:
             now = _pods(self._api, self._node)
         except ApiUnavailable:
             return dict(left)
         return {uid: now[uid] for uid in left if uid in now}
+
+    def _require_not_cancelled(self) -> None:
+        if self._cancelled():
+            raise DrainCancelled(f"node {self._node} is not drained: the run was cancelled")
 
 
 def _set_schedulable(api: KubeApi, node: str, *, schedulable: bool) -> bool:

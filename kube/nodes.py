@@ -57,12 +57,12 @@ def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint
     metadata = node["metadata"]
     current_labels: dict[str, str] = metadata.get("labels", {})
     current_taints: list[Document] = node["spec"].get("taints", [])
-    managed = json.loads(metadata.get("annotations", {}).get(MANAGED, "{}"))
+    managed_labels, managed_taints = managed_keys(node)
     wanted_taints = [_taint_document(taint) for taint in taints]
     changes: list[str] = []
 
     label_patch: dict[str, str | None] = {}
-    for key in sorted(set(managed.get("labels", [])) - set(labels)):
+    for key in sorted(set(managed_labels) - set(labels)):
         if key in current_labels:
             label_patch[key] = None
             changes.append(f"label {key} removed")
@@ -72,7 +72,7 @@ def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint
             changes.append(f"label {key}={value}")
 
     wanted_keys = {_taint_key(taint) for taint in wanted_taints}
-    replaced = wanted_keys | set(managed.get("taints", []))
+    replaced = wanted_keys | set(managed_taints)
     kept = [taint for taint in current_taints if _taint_key(taint) not in replaced]
     for taint in current_taints:
         if _taint_key(taint) in replaced - wanted_keys:
@@ -90,6 +90,18 @@ def node_patch(node: Document, labels: Mapping[str, str], taints: Sequence[Taint
         "spec": {"taints": kept + wanted_taints},
     }
     return patch, tuple(changes)
+
+
+def managed_keys(node: Document) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys of the labels, and KEY:EFFECT of the taints, that sixstack set on a Node. A note that another program damaged names none."""
+    try:
+        noted = json.loads(node["metadata"].get("annotations", {}).get(MANAGED, "{}"))
+        labels, taints = noted.get("labels", []), noted.get("taints", [])
+    except (ValueError, AttributeError, RecursionError):
+        return (), ()
+    if not isinstance(labels, list) or not isinstance(taints, list) or not all(isinstance(key, str) for key in (*labels, *taints)):
+        return (), ()
+    return tuple(labels), tuple(taints)
 
 
 def find_node(api: KubeApi, address: Address) -> str | None:

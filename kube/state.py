@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from ipaddress import ip_network
 from typing import Any
@@ -16,7 +15,7 @@ from cluster.vocabulary.spec import Taint, TaintEffect
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
 from kube.client import Document, KubeApi
 from kube.drain import CORDONED
-from kube.nodes import MANAGED, internal_addresses
+from kube.nodes import internal_addresses, managed_keys
 from kube.wait import NODES, deployment_available
 
 ADDONS = ("coredns", "kube-proxy")  # kubeadm installs and upgrades them
@@ -38,16 +37,11 @@ def read_state(api: KubeApi) -> ClusterState:
         cni_detail=network.detail,
         cni_digest=network.digest,
         block_sizes=_block_sizes(api, POD_NETWORKS[network.kind].pools_path) if network.kind is not None else {},
-        component_images={
-            document["metadata"]["name"]: _workload(document).image
-            for document in workloads
-            if document["metadata"].get("namespace") == "kube-system" and document["metadata"]["name"] in ("kube-proxy", "coredns")
-        },
+        component_images=_addon_images(workloads),
         coredns_ready=bool(coredns) and all(deployment_available(deployment) for deployment in coredns),
         kubeadm=_kubeadm(config_maps, "kubeadm-config", "ClusterConfiguration"),
         kubelet=_kubeadm(config_maps, "kubelet-config", "kubelet"),
         kube_proxy=_kubeadm(config_maps, "kube-proxy", "config.conf"),
-        images=_addon_images(workloads),
         dns_domain=_domain(corefile),
         dns_upstreams=_upstreams(corefile),
         endpoints=config_maps.get(CONFIG_MAP, {}).get("data") or {},
@@ -62,7 +56,7 @@ def read_nodes(api: KubeApi) -> tuple[NodeState, ...]:
 def node_state(node: Document) -> NodeState:
     """One Node object as plain types."""
     metadata, spec, status = node["metadata"], node["spec"], node.get("status", {})
-    managed = json.loads(metadata.get("annotations", {}).get(MANAGED, "{}"))
+    managed_labels, managed_taints = managed_keys(node)
     ready: Document = next((condition for condition in status.get("conditions", []) if condition["type"] == "Ready"), {})
     return NodeState(
         name=metadata["name"],
@@ -77,8 +71,8 @@ def node_state(node: Document) -> NodeState:
         kubelet_version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         unschedulable=bool(spec.get("unschedulable", False)),
         drain_unfinished=bool(spec.get("unschedulable", False)) and CORDONED in metadata.get("annotations", {}),
-        managed_labels=tuple(managed.get("labels", ())),
-        managed_taints=tuple(managed.get("taints", ())),
+        managed_labels=managed_labels,
+        managed_taints=managed_taints,
         runtime_version=status.get("nodeInfo", {}).get("containerRuntimeVersion", ""),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cluster.facts.upgrade_state import UpgradeState, deprecated_requests
+from cluster.facts.upgrade_state import UpgradeState, deprecated_requests, storage_size
 from cluster.vocabulary.errors import ApiUnavailable
 from kube.client import ApiRefused, KubeApi
 from kube.drain import drain_problems
@@ -14,10 +14,12 @@ _STATIC_PODS = "/api/v1/namespaces/kube-system/pods"
 
 def read_upgrade_state(api: KubeApi, drained: Iterable[str]) -> UpgradeState:
     """Read versions, health and the use of deprecated APIs; and the pods on the nodes of `drained` that a drain would lose."""
+    metrics = api.get("/metrics").get("text", "")
     return UpgradeState(
         api_version=str(api.get("/version").get("gitVersion", "")),
         etcd=_etcd_faults(api),
-        deprecated=tuple(deprecated_requests(api.get("/metrics").get("text", ""))),
+        etcd_bytes=storage_size(metrics),
+        deprecated=tuple(deprecated_requests(metrics)),
         losses=tuple(problem for node in drained for problem in drain_problems(api, node)),
     )
 

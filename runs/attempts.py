@@ -16,6 +16,7 @@ from prefect.tasks import Task, exponential_backoff
 from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import Retryable, SixstackError, StepFailed
+from cluster.vocabulary.events import STEP
 from cluster.vocabulary.records import Outcome, StepRecord, shown_outcome
 from cluster.vocabulary.redacted_errors import redacted_error
 from cluster.vocabulary.redaction import redact
@@ -90,7 +91,7 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
             **attempt.extra,
         )
         write_record(run, record)
-        report_progress(run, _line(record), event=f"sixstack.step.{record.outcome}", subject=f"{step} {host}")
+        report_progress(run, _line(record), event=f"{STEP}.{record.outcome}", subject=f"{step} {host}")
     if failure is not None:
         _raise_instead(failure)
 

@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from cluster.facts.certificates import HostCertificates
 from cluster.plan.expiry import CertificateCheck, check_certificates
+from cluster.vocabulary.events import CERTIFICATES_EXPIRING
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import certificates_artifact
 from runs.context import RunContext
 from runs.progress import report_progress
-
-EXPIRING = "sixstack.certificates.expiring"
 
 
 def report_certificates(
@@ -38,5 +37,5 @@ def report_certificates(
         "renewed_by": first.renewed_by,
         "run": run.id,
     }
-    report_progress(run, line, event=EXPIRING, subject=spec.name, details=details)
+    report_progress(run, line, event=CERTIFICATES_EXPIRING, subject=spec.name, details=details)
     return check

@@ -51,7 +51,7 @@ def _path_safe(name: str) -> str:
 
 
 @contextmanager
-def cluster_run(run: RunContext, wait_seconds: float, file_of: str | None = None) -> Iterator[None]:
+def cluster_run(run: RunContext, wait_seconds: int, file_of: str | None = None) -> Iterator[None]:
     """Hold the cluster's slot, with sessions that are always closed at the end. `file_of`: the cluster whose file has the hosts, if it is another one."""
     with exclusive_run(run, wait_seconds):
         open_sessions(run, file_of)

@@ -27,6 +27,7 @@ from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from cluster.vocabulary.errors import HostBusy
+from cluster.vocabulary.parameters import require, seconds_problems
 from runs.context import RunContext
 from runs.progress import report_progress
 
@@ -39,8 +40,9 @@ _CONTENDERS = 20  # newest runs on the cluster that are looked at
 
 
 @contextmanager
-def exclusive_run(run: RunContext, wait_seconds: float) -> Iterator[None]:
+def exclusive_run(run: RunContext, wait_seconds: int) -> Iterator[None]:
     """Hold the cluster's slot; a second run reports the holder, waits up to `wait_seconds`, then fails with HostBusy."""
+    require(*seconds_problems(wait_seconds=wait_seconds))
     with get_client(sync_client=True) as client:
         lease = _Slot(client, run).acquire(wait_seconds)
     try:
@@ -92,18 +94,18 @@ class _Slot:
         if earlier := own.labels.get(_LEASE):  # this run itself, retried after it had crashed
             _release(client, self._id, UUID(str(earlier)))
 
-    def acquire(self, wait_seconds: float) -> UUID:
+    def acquire(self, wait_seconds: int) -> UUID:
         """The lease of the slot; HostBusy when another run still holds it after `wait_seconds`."""
         deadline = time.monotonic() + wait_seconds
         holder = ""
         while (lease := self._take(self._name)) is None:
             if not holder:
                 holder = _holder(self._client, self._tag, self._id)
-                report_progress(self._run, f"waiting up to {wait_seconds:.0f} s for another run on cluster {self._run.cluster}: {holder}")
+                report_progress(self._run, f"waiting up to {wait_seconds} s for another run on cluster {self._run.cluster}: {holder}")
             if self._release_lease_of_ended_run():
                 continue
             if time.monotonic() > deadline:
-                raise HostBusy(f"another run holds cluster {self._run.cluster}: {holder}; waited {wait_seconds:.0f} s")
+                raise HostBusy(f"another run holds cluster {self._run.cluster}: {holder}; waited {wait_seconds} s")
             time.sleep(_ASK_SECONDS)
         self._client.update_flow_run_labels(self._id, {_LEASE: str(lease), _ROOT: self._run.started_by})
         return lease

@@ -8,9 +8,9 @@ from runs.context import RunContext
 from runs.progress import report_progress
 
 
-def conclude(run: RunContext, text: str, *, succeeded: bool) -> None:
-    """Write the summary of a run. ClusterError has the summary of a run that did not succeed."""
+def conclude(run: RunContext, text: str, *, succeeded: bool, failure: type[ClusterError] = ClusterError) -> None:
+    """Write the summary of a run. `failure` has the summary of a run that did not succeed."""
     summary_artifact(run, text)
     if not succeeded:
-        raise ClusterError(text)
+        raise failure(text)
     report_progress(run, text)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cluster.vocabulary.errors import SpecError
+from cluster.vocabulary.parameters import switch_problems
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec
 
 
@@ -20,10 +20,6 @@ def require_confirmation(confirm: object, spec: ClusterSpec, action: str, **swit
     if confirm != spec.name:
         hint = f"Write `{spec.name}` to {action} this cluster."
         problems.append(Problem("not-confirmed", "confirm", f"`{confirm}` is not the name of the cluster", hint))
-    for name, value in switches.items():
-        if not isinstance(value, bool):  # the text `false` would be true
-            problems.append(
-                Problem("wrong-type", name, f"expected true or false, got {quoted(value)}", "write true or false, without quotes")
-            )
+    problems += switch_problems(**switches)
     if problems:
         raise NotConfirmed(problems)

@@ -13,13 +13,15 @@ from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, Host
 
 
-def find_copy_settings(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[CopySettings | None, tuple[Problem, ...]]:
-    """The settings, None when there is nothing to copy or no copy is wanted; and why a copy that is required cannot be made."""
+def find_copy_settings(
+    spec: ClusterSpec, facts: Mapping[str, HostFacts], reason: CopyReason
+) -> tuple[CopySettings | None, tuple[Problem, ...]]:
+    """The settings of a copy before a change, None when there is nothing to copy or no copy is wanted; and why a required copy cannot be made."""
     hosts = hosts_to_copy(spec, facts)
-    if not hosts or copy_settings(spec, store_exists=True) is None:
+    if not hosts or copy_settings(spec, reason, store_exists=True) is None:
         return None, ()
-    problems, exists = _store_problems(spec, hosts, CopyReason.DELETE)
-    settings = copy_settings(spec, store_exists=exists)
+    problems, exists = _store_problems(spec, hosts, reason)
+    settings = copy_settings(spec, reason, store_exists=exists)
     if not exists:
         return None, problems if settings is not None else ()
     return settings, problems

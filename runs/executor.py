@@ -15,6 +15,7 @@ from cluster.plan.graph import Plan
 from cluster.plan.outcome import StepOutcome
 from cluster.vocabulary.errors import Bug
 from runs.artifacts import show_progress, start_progress
+from runs.cancellation import cancel
 from runs.cluster_api import close_api
 from runs.context import RunContext
 from runs.outcomes import outcome_of
@@ -41,6 +42,7 @@ def execute(plan: Plan, tasks: Tasks, run: RunContext) -> dict[str, StepOutcome]
         return {step: outcome_of(future) for step, future in futures.items()}
     except BaseException:
         # A cancelled run: Prefect waits for the threads of the tasks, which wait for their hosts. Closing the connections ends them in time.
+        cancel(run)
         close_api(run)
         close_sessions(run)
         raise

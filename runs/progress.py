@@ -8,6 +8,7 @@ from prefect.events import emit_event
 from prefect.logging import get_logger
 
 from cluster.vocabulary.control_characters import without_control
+from cluster.vocabulary.events import PROGRESS
 from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
 
@@ -16,7 +17,7 @@ def report_progress(
     run: RunContext,
     line: str,
     *,
-    event: str = "sixstack.run.progress",
+    event: str = PROGRESS,
     subject: str = "",
     cluster: str = "",
     details: Mapping[str, str] | None = None,

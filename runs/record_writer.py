@@ -24,6 +24,7 @@ from prefect.context import FlowRunContext
 from blocks.audit_store import AuditStore
 from blocks.loading import NoBlock, load
 from blocks.run_records import RunRecords
+from cluster.vocabulary.events import AUDIT
 from cluster.vocabulary.records import END_RUN, ClosingRecord, Outcome, RunHead, StepRecord
 from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
@@ -232,7 +233,7 @@ def close_audit_records(flow: Flow[Any, Any], flow_run: FlowRun, state: State[An
     report_progress(
         run,
         f"{head.sequence} audit records, the last has the digest sha256:{head.sha256}",
-        event="sixstack.run.audit",
+        event=AUDIT,
         details={"run": run.id, "records": str(head.sequence), "head": f"sha256:{head.sha256}"},
     )
 

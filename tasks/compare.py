@@ -28,6 +28,7 @@ from cluster.plan.immutable import immutable_settings
 from cluster.plan.resolution import resolve_partly
 from cluster.plan.values import static_pod_values
 from cluster.vocabulary.errors import SixstackError
+from cluster.vocabulary.events import DRIFT_FOUND
 from cluster.vocabulary.problems import Problem, errors_in
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -45,7 +46,6 @@ from runs.sessions import session
 from tasks.plan import kubeconfig_saved, problems_on_hosts, runs_api, wanted_files
 
 LIMIT = timedelta(minutes=1)
-DRIFT_EVENT = "sixstack.drift.found"
 NOT_INSPECTED = "host-not-inspected"
 
 
@@ -77,9 +77,14 @@ def compare_cluster(spec: ClusterSpec, found: Inspection, check: CertificateChec
         report_progress(
             run,
             report.verdict,
-            event=DRIFT_EVENT,
+            event=DRIFT_FOUND,
             subject=run.cluster,
-            details={"differences": str(len(report.differences)), "paths": ", ".join(each.path for each in report.differences)[:2000]},
+            details={
+                "cluster": run.cluster,
+                "run": run.id,
+                "differences": str(len(report.differences)),
+                "paths": ", ".join(each.path for each in report.differences)[:2000],
+            },
         )
     return report
 

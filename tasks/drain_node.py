@@ -1,4 +1,4 @@
-"""Step drain-node: cordon one node and evict its pods; a drain that fails leaves the node schedulable as before."""
+"""Step drain-node: cordon one node and evict its pods; a drain that fails or is cancelled leaves the node schedulable as before."""
 
 from __future__ import annotations
 
@@ -11,30 +11,34 @@ from cluster.vocabulary.errors import Retryable, SixstackError
 from kube.client import KubeApi
 from kube.drain import cordon, drain, uncordon
 from runs.attempts import record_step, step
+from runs.cancellation import undone_when_cancelled
 from runs.cluster_api import cluster_api
 from runs.context import SpecContext
 from runs.progress import report_progress
 
 PATIENCE = timedelta(seconds=60)  # with an API server that restarts, until a node is uncordoned
+LAST_PATIENCE = timedelta(seconds=5)  # at the end of a cancelled run
 
 
 @step(DRAIN_NODE, "planned.subject")
 def drain_node(planned: PlannedStep, run: SpecContext) -> None:
     """Make the node unschedulable and move its pods elsewhere, within budgets and the time limit."""
-    with record_step(planned, run) as attempt:
+    with record_step(planned, run) as attempt, undone_when_cancelled(run) as cancelled:
         api, node = cluster_api(run), planned.subject
         if cordon(api, node):
             attempt.change("cordoned")
         try:
-            limit = timedelta(seconds=planned.values["seconds"])
             moved = drain(
-                api, node, limit, force=planned.values["force"], report=lambda line: report_progress(run, f"drain-node {node}: {line}")
+                api,
+                node,
+                timedelta(seconds=planned.values["seconds"]),
+                force=planned.values["force"],
+                report=lambda line: report_progress(run, f"drain-node {node}: {line}"),
+                cancelled=cancelled,
             )
-        except SixstackError:
-            _uncordon(api, node, run, PATIENCE)
-            raise
-        except BaseException:  # the run is cancelled
-            _uncordon(api, node, run, timedelta(0))
+        except BaseException as error:
+            patient = isinstance(error, SixstackError) and not cancelled()
+            _uncordon(api, node, run, PATIENCE if patient else LAST_PATIENCE)
             raise
         attempt.change(*moved)
 

@@ -18,7 +18,8 @@ from cluster.plan.existing import observed_cluster
 from cluster.plan.graph import Plan
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.renew import RenewalSettings, address_problems, control_plane_problems, plan_renew, renewal_of, renewal_problems
-from cluster.plan.resolution import resolve_known
+from cluster.plan.resolution import resolve_partly
+from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.errors import CannotApply, ClusterError, EnvironmentFault, ImmutableChange, Retryable
 from cluster.vocabulary.problems import Problem, errors_in
 from cluster.vocabulary.records import StepRecord
@@ -74,7 +75,7 @@ def make_renewal_plan(
     now = datetime.now(UTC)
     if problems := (*inspected.uninspected, *control_plane_problems(spec, inspected.certificates)):
         raise NotRenewed(problems)
-    resolved = resolve_known(spec, inspected.facts)
+    resolved = resolve_partly(spec, inspected.facts)
     if problems := address_problems(resolved):
         raise NotRenewed(problems)
     state = _state(resolved, run)
@@ -87,7 +88,7 @@ def make_renewal_plan(
     problems = renewal_problems(resolved, inspected.certificates, renewals, now, settings.within)
     copies: CopySettings | None = None
     if not without_copy and any(renewal.certificates for renewal in renewals.values()):
-        copies, uncopied = find_copy_settings(spec, inspected.facts)
+        copies, uncopied = find_copy_settings(spec, inspected.facts, CopyReason.RENEW)
         problems = (*problems, *uncopied)
     if errors := errors_in(problems):
         raise NotRenewed(errors)

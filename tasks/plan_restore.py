@@ -48,7 +48,7 @@ def plan_restoration(
     *,
     without_copy: bool,
     verify: bool,
-) -> tuple[ResolvedSpec, Plan, LostChanges | None]:
+) -> tuple[ResolvedSpec, Plan]:
     """Every problem of the hosts, the file and the copy is reported at once, before anything changes."""
     with record_attempt("plan", "cluster", run, RestorePlanning) as attempt:
         checked = check_hosts(spec, facts, uninspected, probe_connectivity(spec, facts, run), run)
@@ -64,7 +64,7 @@ def plan_restoration(
         attempt.extra |= {"spec": resolved, "plan": plan, "lost": lost}
         attempt.found = f"{len(plan.steps)} steps to do"
         publish_plan(attempt, run, plan, checked.warnings)
-    return resolved, plan, lost
+    return resolved, plan
 
 
 def _live_keys(attempt: Attempt, spec: ResolvedSpec, facts: Mapping[str, HostFacts], copy: CheckedCopy, run: RunContext) -> LiveKeys:
@@ -76,5 +76,7 @@ def _live_keys(attempt: Attempt, spec: ResolvedSpec, facts: Mapping[str, HostFac
         printed = run_script(attempt, opened, "host/list-etcd-keys.sh.j2", {"cluster": spec.name}, 2 * SHORT_LIMIT, secret=True)
     except SixstackError as error:
         return LiveKeys(reason=str(error))
-    keys = read_keys(printed)
-    return LiveKeys(keys) if keys is not None else LiveKeys(reason="etcd on the control plane does not answer")
+    listed = read_keys(printed)
+    if listed is None:
+        return LiveKeys(reason="etcd on the control plane does not answer")
+    return LiveKeys(listed.keys, revision=listed.revision)

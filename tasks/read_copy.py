@@ -103,7 +103,8 @@ def _checked(saved: SavedCopy, contents: CopyContents) -> CheckedCopy:
     if spec is None or authority is None:
         what = "the cluster file" if spec is None else "the certificate authority"
         raise _refused("copy-incomplete", "copy", f"{what} in the copy {saved.name} cannot be read", _ANOTHER)
-    return CheckedCopy(saved, spec, _kubeadm_in(kept.get(_KUBEADM, b"")), authority, read_keys(kept.get(_KEYS, b"")))
+    listed = read_keys(kept.get(_KEYS, b""))
+    return CheckedCopy(saved, spec, _kubeadm_in(kept.get(_KUBEADM, b"")), authority, listed.keys if listed is not None else None)
 
 
 def _file_in(content: bytes) -> ClusterSpec | None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from blocks.age_identity import IdentityUnusable, read_identity
 from blocks.artifact_bundle import ArtifactBundle
+from blocks.backup_store import BackupStore
 from blocks.loading import documents_of, load
 from blocks.saved_cluster import SavedCluster
 from cluster.file.reader import read_text
-from cluster.retests.order import Candidate
+from cluster.retests.order import Candidate, RetestSettings
 from cluster.retests.parameters import NothingRetested
+from cluster.retests.parts import UPGRADED_FROM, upgrade_problems
 from cluster.retests.records import START_RETESTS, RetestStart
+from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.families import stack_name
 from cluster.vocabulary.hostport import canonical_host
@@ -25,6 +31,7 @@ from hosts.session import Session
 from kube.pod_networks import network_images
 from runs.attempts import record_attempt, step
 from runs.context import RunContext
+from runs.copies import backup_store_problems
 from runs.recorded_keys import ClusterKeys
 from runs.sessions import credential
 
@@ -32,16 +39,21 @@ LIMIT = timedelta(seconds=10)
 
 
 @step(START_RETESTS)
-def start_retests(clusters: Any, run: RunContext) -> tuple[Candidate, ...]:
-    """The clusters in the order given; without names, every saved cluster with `test_hosts: true`. NothingRetested lists all problems."""
+def start_retests(clusters: Any, settings: RetestSettings, run: RunContext) -> tuple[Candidate, ...]:
+    """The clusters in the order given; without names, every saved cluster with `test_hosts: true`. NothingRetested lists all problems.
+
+    A cluster with which the upgrade or the restore of the settings cannot be tried is among them, with its own problems.
+    """
     with record_attempt(START_RETESTS, "cluster", run, RetestStart) as attempt:
         saved = {name: str(fields.get("file", "")) for name, fields in documents_of(SavedCluster).items()}
-        names = _names(clusters, saved)
+        names, older_version, identity = _checked(clusters, saved, settings)
         specs = {name: read_text(saved[name], saved_as=name).spec for name in names or sorted(saved)}
         if not names:
             specs = _for_tests(specs)
         ids = _machine_ids({name: spec for name, spec in specs.items() if spec is not None})
-        candidates = tuple(_candidate(name, spec, ids) for name, spec in specs.items())
+        candidates = tuple(
+            _with_parts(_candidate(name, spec, ids), spec, settings, older_version, identity) for name, spec in specs.items()
+        )
         attempt.extra["clusters"] = {candidate.cluster: candidate.stack for candidate in candidates}
         attempt.found = f"{len(specs)} clusters to retest: {', '.join(specs)}"
     return candidates
@@ -56,19 +68,30 @@ def _for_tests(specs: dict[str, ClusterSpec | None]) -> dict[str, ClusterSpec | 
     return dict(found)
 
 
-def _names(clusters: Any, saved: dict[str, str]) -> tuple[str, ...]:
-    """The given names; () when none are given."""
-    if not isinstance(clusters, list | tuple):
-        raise NothingRetested(
-            [Problem("wrong-type", "clusters", f"expected a list of names, got {quoted(clusters)}", "write a list of names")]
-        )
-    problems = tuple(_name_problems(clusters, saved))
+def _checked(clusters: Any, saved: Iterable[str], settings: RetestSettings) -> tuple[tuple[str, ...], str, Any]:
+    """The given names, () when none are given; the version of the older bundle, "" without an upgrade; the identity, None without a restore."""
+    problems, older_version, identity = [*_name_problems(clusters, saved)], "", None
+    if settings.upgrade_from:
+        try:
+            older_version = load(ArtifactBundle, settings.upgrade_from).manifest().kubernetes_version.removeprefix("v")
+        except SixstackError as error:
+            hint = "Write the name of an Artifact bundle block: `sixstack bundle register FOLDER --name NAME` saves one."
+            problems.append(Problem("upgrade-bundle-unusable", "upgrade_from", str(error), hint))
+    if settings.restore_with:
+        try:
+            identity = read_identity(Path(settings.restore_with))
+        except IdentityUnusable as error:
+            hint = "Write the path of the identity file on the machine of the Prefect worker. Its owner must be the user of the worker, its mode 0600."
+            problems.append(Problem("identity-unusable", "restore_with", str(error), hint))
     if problems:
         raise NothingRetested(problems)
-    return tuple(clusters)
+    return tuple(clusters), older_version, identity
 
 
-def _name_problems(clusters: Sequence[Any], saved: Iterable[str]) -> Iterable[Problem]:
+def _name_problems(clusters: Any, saved: Iterable[str]) -> Iterable[Problem]:
+    if not isinstance(clusters, list | tuple):
+        yield Problem("wrong-type", "clusters", f"expected a list of names, got {quoted(clusters)}", "write a list of names")
+        return
     for number, name in enumerate(clusters):
         at = f"clusters[{number}]"
         if not isinstance(name, str) or name not in saved:
@@ -91,6 +114,32 @@ def _candidate(name: str, spec: ClusterSpec | None, ids: Mapping[tuple[str, SSH]
         versions=_versions(spec),
         file=spec.model_dump(mode="json", exclude_unset=True),
     )
+
+
+def _with_parts(candidate: Candidate, spec: ClusterSpec | None, settings: RetestSettings, older_version: str, identity: Any) -> Candidate:
+    """The candidate, with what an upgrade and a restore need, and why they cannot be tried. A file with problems has enough of its own."""
+    if spec is None:
+        return candidate
+    problems: list[Problem] = []
+    versions = dict(candidate.versions)
+    if settings.upgrade_from:
+        versions[UPGRADED_FROM] = f"v{older_version}"
+        problems += upgrade_problems(spec, older_version, settings.upgrade_from)
+    if settings.restore_with:
+        problems += _store_problems(spec, identity)
+    return replace(candidate, versions=versions, older_version=older_version, problems=tuple(problems))
+
+
+def _store_problems(spec: ClusterSpec, identity: Any) -> tuple[Problem, ...]:
+    """Why a backup of the cluster cannot be made, or not be restored with the identity."""
+    if problems := backup_store_problems(spec, spec.control_planes, CopyReason.BACKUP):
+        return problems
+    if not (store := load(BackupStore, spec.backups)).opens(identity):
+        message = (
+            f"the copies of the Backup store `{spec.backups}` are encrypted to {store.recipient}, and the identity has another recipient"
+        )
+        return (Problem("wrong-identity", "restore_with", message, "Use the identity of this recipient."),)
+    return ()
 
 
 def _endpoint(ssh: SSH) -> str:

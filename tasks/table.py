@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.tasks import Task
 
-from cluster.plan import create, delete, drain, host_network, remove, renew, restore, test_hosts, upgrade
+from cluster.plan import create, delete, drain, host_network, remove, renew, restore, retest_workload, test_hosts, upgrade
 from tasks.delete_node import delete_node
 from tasks.deny_node import deny_node
 from tasks.drain_node import drain_node
@@ -24,6 +24,7 @@ from tasks.remove_kubeconfig import remove_kubeconfig
 from tasks.renew_certificates import renew_certificates, renew_kubelet_certificate, restart_task
 from tasks.reset_host import reset_host
 from tasks.restore_control_plane import restore_control_plane
+from tasks.retest_workload import change_workload, compare_workload, place_workload
 from tasks.save_copy import save_copy
 from tasks.set_certificate_names import set_certificate_names
 from tasks.set_host_network import set_deployment, undo_deployment
@@ -55,6 +56,9 @@ TASKS: Mapping[str, Task[..., Any]] = {
     renew.RENEW_KUBELET_CERTIFICATE: renew_kubelet_certificate,
     renew.SET_CERTIFICATE_NAMES: set_certificate_names,
     restore.RESTORE_CONTROL_PLANE: restore_control_plane,
+    retest_workload.PLACE_WORKLOAD: place_workload,
+    retest_workload.CHANGE_WORKLOAD: change_workload,
+    retest_workload.COMPARE_WORKLOAD: compare_workload,
     host_network.SET_HOST_NETWORK: set_deployment,
     host_network.UNDO_HOST_NETWORK: undo_deployment,
     remove.DENY_NODE: deny_node,

@@ -406,7 +406,7 @@ GROUPS = {
         "tests/cli/test_import.py",
         "tests/cli/test_kubectl.py",
         "tests/cli/test_retests.py",
-        "tests/cli/test_notify_retests.py",
+        "tests/cli/test_notify.py",
         "tests/cli/test_pin.py",
         "tests/cli/test_schedule_certificates.py",
         "tests/cli/test_schedule_backups.py",
@@ -414,7 +414,9 @@ GROUPS = {
         "tests/demo/test_local_prefect.py",
         "tests/demo/test_server_authentication.py",
         "tests/flows/test_deployments.py",
+        "tests/flows/test_init.py",
         "tests/flows/test_refusals.py",
+        "tests/flows/test_retest_refusals.py",
         "tests/flows/test_saved_clusters.py",
         "tests/hosts/",
         "tests/lab/",
@@ -471,6 +473,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return WITH_HOSTS.index(group), next((number for number, name in enumerate(OWN_CLUSTERS, 1) if name in used), 0)
 
     items.sort(key=place)
+
+
+# begin and end of each group, for the summary: what takes long, and which process waits for which
+_TIMES: dict[str, tuple[float, float]] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note when a group began and ended."""
+    group = group_of(report.nodeid)
+    place = group if group in GROUPS else "other files"
+    begin, end = _TIMES.get(place, (report.start, report.stop))
+    _TIMES[place] = min(begin, report.start), max(end, report.stop)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """When each group of tests began and ended, in seconds: the last one is what `make test` waits for."""
+    if WITH_HOSTS[0] in _TIMES:
+        first = min(begin for begin, _ in _TIMES.values())
+        spans = ", ".join(
+            f"{group} {begin - first:.0f} to {end - first:.0f} s"
+            for group, (begin, end) in sorted(_TIMES.items(), key=lambda item: item[1])
+        )
+        terminalreporter.write_line(f"groups of tests: {spans}")
 
 
 @pytest.hookimpl(wrapper=True)

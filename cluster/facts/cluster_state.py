@@ -50,12 +50,11 @@ class ClusterState:
     cni_detail: str = ""  # description, for every pod network ("calico 3.31")
     network_differences: tuple[ObjectDifference, ...] = ()  # from the documents of the spec; only compared if their digest is cni_digest
     coredns_ready: bool = False
-    component_images: Mapping[str, str] = field(default_factory=dict)  # of kube-proxy and coredns
+    component_images: Mapping[str, str] = field(default_factory=dict)  # of the first container of kube-proxy and coredns
     # from ConfigMaps of kubeadm, {} without a ConfigMap: ClusterConfiguration, KubeletConfiguration, KubeProxyConfiguration
     kubeadm: dict[str, Any] = field(default_factory=dict)
     kubelet: dict[str, Any] = field(default_factory=dict)
     kube_proxy: dict[str, Any] = field(default_factory=dict)
-    images: Mapping[str, str] = field(default_factory=dict)  # of the first container of kube-proxy and coredns
     # from CoreDNS's Corefile, empty if unknown: the domain of the cluster, and the upstream name servers
     dns_domain: str = ""
     dns_upstreams: tuple[str, ...] = ()

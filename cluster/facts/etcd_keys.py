@@ -22,14 +22,23 @@ class KeyRevisions:
     modified: int
 
 
-def read_keys(text: str | bytes) -> dict[str, KeyRevisions] | None:
+@dataclass(frozen=True, slots=True)
+class KeyList:
+    """What etcd answers when it is asked for the keys."""
+
+    keys: Keys
+    revision: int  # of etcd when it answered
+
+
+def read_keys(text: str | bytes) -> KeyList | None:
     """The answer of `etcdctl get /registry --prefix --keys-only --write-out=json`; None for any other text."""
     try:
-        entries = json.loads(text)["kvs"]
+        answer = json.loads(text)
+        entries, revision = answer["kvs"], int(answer["header"]["revision"])
         found = {
             base64.b64decode(entry["key"]).decode(): KeyRevisions(int(entry["create_revision"]), int(entry["mod_revision"]))
             for entry in entries
         }
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
         return None
-    return {key.removeprefix(PREFIX): revisions for key, revisions in found.items() if key.startswith(PREFIX)}
+    return KeyList({key.removeprefix(PREFIX): revisions for key, revisions in found.items() if key.startswith(PREFIX)}, revision)

@@ -197,6 +197,7 @@ class KubernetesState:
     service_ranges: tuple[Network, ...] = ()  # from the static pod manifests; empty on workers
     pod_ranges: tuple[Network, ...] = ()
     node_ips: tuple[Address, ...] = ()  # kubelet's --node-ip
+    node_name: str | None = None  # kubelet's --hostname-override, which kubeadm sets if the host name differs from the name of the node
     dns_domain: str | None = None
     endpoint: str | None = None  # server of kubelet.conf or admin.conf, as a URL
     api_port: int | None = None  # --secure-port of the API server's static pod

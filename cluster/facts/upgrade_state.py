@@ -11,6 +11,8 @@ from cluster.vocabulary.releases import Minor
 
 # https://kubernetes.io/blog/2020/09/03/warnings/#metrics: 1 for each deprecated API that was requested since the API server started
 _METRIC = re.compile(r"^apiserver_requested_deprecated_apis\{(.*)\} (\S+)$")
+# of the file that etcd has allocated, with free pages: etcd compares it with its quota
+_STORAGE = re.compile(r"^apiserver_storage_size_bytes\{.*\} ([0-9.e+]{1,30})$")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _MINOR = re.compile(r"^(\d{1,4})\.(\d{1,4})$")
 
@@ -29,6 +31,7 @@ class UpgradeState:
 
     api_version: str  # of the API server, with its leading v
     etcd: tuple[str, ...] = ()  # why etcd is not healthy
+    etcd_bytes: int = 0  # of etcd's data; 0 if unknown
     deprecated: tuple[DeprecatedRequest, ...] = ()
     losses: tuple[Problem, ...] = ()  # pods that a drain would lose
 
@@ -44,3 +47,15 @@ def deprecated_requests(metrics: str) -> Iterator[DeprecatedRequest]:
         if removed is not None:
             parts = [labels.get(name, "") for name in ("group", "version", "resource", "subresource")]
             yield DeprecatedRequest("/".join(part for part in parts if part), (int(removed[1]), int(removed[2])))
+
+
+def storage_size(metrics: str) -> int:
+    """Bytes of the largest data file of etcd's members in the metrics of an API server; 0 if it has none."""
+    return max((_number(found[1]) for line in metrics.splitlines() if (found := _STORAGE.match(line))), default=0)
+
+
+def _number(text: str) -> int:
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return 0

@@ -10,7 +10,7 @@ from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, CopiesKept, Host
 
-# problems of a deletion, a backup and a restore; docs/reference/problems.md lists them
+# problems of a backup, and of a change before which a copy is made; docs/reference/problems.md lists them
 NOT_COPIED = {
     "no-backup-store": "Hosts have etcd's data or private keys, and the Backup store block of the cluster file does not exist.",
     "backup-store-unusable": "The storage of the Backup store block cannot be used.",
@@ -41,12 +41,17 @@ def _may_have_data(facts: HostFacts) -> bool:
     return unknown or facts.kubernetes.etcd_data or facts.kubernetes.private_keys
 
 
-def copy_settings(spec: ClusterSpec, *, store_exists: bool) -> CopySettings | None:
-    """The settings of a deletion; None when no copy is made. Only a test cluster may do without."""
+def copy_settings(spec: ClusterSpec, reason: CopyReason, *, store_exists: bool) -> CopySettings | None:
+    """The settings of a copy before a change; None when no copy is made. Only a test cluster may do without.
+
+    Only the copy of a deletion replaces the earlier ones of a test cluster: the cluster lives on after the others.
+    """
     if not spec.test_hosts:
-        return CopySettings(spec.backups)
+        return CopySettings(spec.backups, reason=reason)
     kept = spec.test_copies or (CopiesKept.LAST if store_exists else CopiesKept.NONE)
-    return None if kept is CopiesKept.NONE else CopySettings(spec.backups, test=True, only_last=kept is CopiesKept.LAST)
+    if kept is CopiesKept.NONE:
+        return None
+    return CopySettings(spec.backups, test=True, only_last=kept is CopiesKept.LAST and reason is CopyReason.DELETE, reason=reason)
 
 
 def backup_settings(spec: ClusterSpec) -> CopySettings:
@@ -59,7 +64,7 @@ def restore_settings(spec: ClusterSpec) -> CopySettings:
     return CopySettings(spec.backups, test=spec.test_hosts, reason=CopyReason.RESTORE)
 
 
-def no_backup_store(spec: ClusterSpec, hosts: tuple[Host, ...], reason: CopyReason = CopyReason.DELETE) -> Problem:
+def no_backup_store(spec: ClusterSpec, hosts: tuple[Host, ...], reason: CopyReason) -> Problem:
     """The block does not exist, and a copy is required."""
     names = ", ".join(host.name for host in hosts)
     return Problem(
@@ -70,14 +75,14 @@ def no_backup_store(spec: ClusterSpec, hosts: tuple[Host, ...], reason: CopyReas
     )
 
 
-def unusable_backup_store(spec: ClusterSpec, fault: str, reason: CopyReason = CopyReason.DELETE) -> Problem:
+def unusable_backup_store(spec: ClusterSpec, fault: str, reason: CopyReason) -> Problem:
     """The block exists, and its storage does not work."""
     return Problem("backup-store-unusable", "backups", fault, f"Correct the Backup store block `{spec.backups}`.{_without(spec, reason)}")
 
 
 def _without(spec: ClusterSpec, reason: CopyReason) -> str:
-    """How a deletion works without a copy. A backup and a restore need the store in any case."""
-    if reason is not CopyReason.DELETE:
+    """How a change works without a copy. A backup and a restore need the store in any case."""
+    if reason in {CopyReason.BACKUP, CopyReason.RESTORE}:
         return ""
     without = (
         "write `test_copies: none` into the cluster file"

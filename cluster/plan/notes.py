@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cluster.facts.cluster_state import ClusterState
+from cluster.facts.cluster_state import ClusterState, NodeState
 from cluster.facts.host_facts import HostFacts
 from cluster.plan.unapplied import unapplied
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import Role
+from cluster.vocabulary.spec import ClusterSpec, Role
 
 
 def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterState, absent: Sequence[str] = ()) -> Iterator[str]:
@@ -37,6 +37,8 @@ def unchanged_nodes(spec: ResolvedSpec, state: ClusterState, absent: Sequence[st
     for node in state.nodes:
         if node.name not in names:
             yield f"node {node.name} ({_listed(node.addresses)}) is in the cluster and not in the file: the node is kept"
+            if not node.ready:
+                yield lost_node(spec, node)
         elif node.unschedulable and not node.drain_unfinished:
             yield f"node {node.name} is cordoned and stays cordoned"
     for name in sorted(state.endpoints.keys() - names - {node.name for node in state.nodes}):
@@ -44,6 +46,15 @@ def unchanged_nodes(spec: ResolvedSpec, state: ClusterState, absent: Sequence[st
             f"{name} was a host of the cluster. Its Node was deleted, and the file does not list it, but its machine may still have kubelet and "
             f"the files of sixstack: `sixstack remove {spec.name} {name}` resets it"
         )
+
+
+def lost_node(spec: ClusterSpec, node: NodeState) -> str:
+    """A node that the file does not list and that is not Ready: Kubernetes rolls the pod network out to it too, so that a roll-out does not end."""
+    why = f": {node.reason}" if node.reason else ""
+    return (
+        f"node {node.name} is not Ready{why}. The roll-out of a pod network waits for it. "
+        f"If its machine is lost: sixstack remove {spec.name} {node.name} --dead"
+    )
 
 
 def _listed(addresses: tuple[Address, ...]) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 from cluster.plan.delete import SAVE_COPY
 from cluster.plan.graph import CLUSTER, Plan
-from cluster.plan.lost_changes import LostChanges
 from cluster.plan.restore import RESTORE_CONTROL_PLANE, CheckedCopy
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.errors import ClusterError
@@ -134,9 +133,7 @@ def backup_summary(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOut
     return "\n".join([headline, *lines]), succeeded
 
 
-def restore_summary(
-    spec: ClusterSpec, copy: CheckedCopy, plan: Plan, outcomes: Mapping[str, StepOutcome], lost: LostChanges | None
-) -> tuple[str, bool]:
+def restore_summary(spec: ClusterSpec, copy: CheckedCopy, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, bool]:
     """The result of a plan of restore-cluster, and whether every step succeeded: the copy, what it cost, and where the state before it is."""
     failed = {step.id: outcomes[step.id].failure for step in plan.steps if not outcomes[step.id].succeeded and outcomes[step.id].started}
     copied = {step.subject: outcomes[step.id] for step in plan.steps if step.kind == SAVE_COPY}
@@ -152,8 +149,7 @@ def restore_summary(
     lines += [
         f"- copy of the state before, {subject}: {outcome.result}" for subject, outcome in copied.items() if outcome.result is not None
     ]
-    lines += lost.lines if lost is not None else [note for note in plan.notes if note.startswith("what is newer")]
-    return "\n".join(lines), not failed
+    return "\n".join([*lines, *plan.notes]), not failed
 
 
 def failed_hosts(spec: ClusterSpec, plan: Plan, outcomes: Mapping[str, StepOutcome]) -> tuple[str, ...]:

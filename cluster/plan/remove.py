@@ -19,6 +19,7 @@ from cluster.vocabulary.errors import CannotApply
 from cluster.vocabulary.hostport import join_host_port
 from cluster.vocabulary.labels import CONTROL_PLANE_LABEL
 from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.parameters import seconds_problems, switch_problems
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.remembered_hosts import decode_endpoint
@@ -30,10 +31,12 @@ FORGET_HOST = "forget-host"
 
 # problems of a removal; docs/reference/problems.md lists them
 NOT_REMOVED = {
+    "removal-without-cluster": "A control plane of the file does not have this cluster, so its API server knows nothing of the workers.",
     "unknown-worker": "No host of the file, no node and no remembered host has this name.",
     "control-plane-not-removed": "The host is a control plane.",
     "no-ssh-endpoint": "The file does not list the host, and the cluster does not remember its SSH endpoint.",
     "host-answers": "The host is removed as dead, and answers as a member of the cluster.",
+    "worker-of-another-cluster": "The machine of the host belongs to another cluster of the same name.",
     "another-node-at-endpoint": "The machine at the SSH endpoint of the host is another node of the cluster.",
     "kubelet-not-running": "The pods of the host cannot be drained, because its kubelet does not run.",
 }
@@ -46,6 +49,7 @@ class Members:
     nodes: tuple[NodeState, ...] = ()
     endpoints: Mapping[str, str] = field(default_factory=dict)  # remembered SSH endpoints, encoded, by node
     denied: frozenset[str] = frozenset()  # nodes that are not admitted
+    authority: str | None = None  # of the cluster, as KubernetesState.ca_hash; None: not compared
 
     def node(self, name: str) -> NodeState | None:
         """The node with this name, or None."""
@@ -76,20 +80,28 @@ def read_removal_parameters(hosts: Any, *, dead: Any, force: Any, drain_seconds:
     problems = []
     if not isinstance(hosts, list | tuple) or not hosts or not all(isinstance(name, str) and name for name in hosts):
         problems.append(Problem("wrong-type", "hosts", f"expected the names of workers, got {quoted(hosts)}", "write a list of names"))
-    for name, value in (("dead", dead), ("force", force)):
-        if not isinstance(value, bool):  # the text `false` would be true
-            problems.append(
-                Problem("wrong-type", name, f"expected true or false, got {quoted(value)}", "write true or false, without quotes")
-            )
-    if type(drain_seconds) is not int or drain_seconds < 0:
-        problems.append(
-            Problem(
-                "out-of-range", "drain_seconds", f"expected a number of seconds, got {quoted(drain_seconds)}", "write a number such as 300"
-            )
-        )
+    problems += [*switch_problems(dead=dead, force=force), *seconds_problems(drain_seconds=drain_seconds)]
     if problems:
         raise RemovalRefused(problems)
     return tuple(dict.fromkeys(hosts)), RemovalSettings(dead=dead, force=force, drain_seconds=drain_seconds)
+
+
+def control_plane_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> Iterator[Problem]:
+    """Control planes that do not have the cluster of the file. Nodes of another cluster may have the names of its workers, and must stay."""
+    for host in spec.control_planes:
+        found = facts.get(host.name)
+        if found is None or (found.owner == spec.name and found.kubernetes.admin_config and not found.foreign_authority):
+            continue
+        if found.owner == spec.name:
+            has = "has another cluster's certificate authority" if found.foreign_authority else "has no finished control plane"
+        else:
+            has = f"belongs to cluster {found.owner}" if found.owner else "belongs to no cluster of sixstack"
+        yield Problem(
+            "removal-without-cluster",
+            f"hosts/{host.name}",
+            f"{host.name} {has}",
+            f"write the file of the cluster that the workers belong to; or, to remove what is left of cluster {spec.name}, delete it",
+        )
 
 
 def hosts_to_remove(spec: ClusterSpec, names: Sequence[str], members: Members) -> tuple[tuple[Host, ...], tuple[Problem, ...]]:
@@ -136,12 +148,21 @@ def removal_problems(
         if found.kubernetes.api_manifest:
             yield _control_plane(name)
         elif other := _other_node(name, found, members):
-            yield Problem(
-                "another-node-at-endpoint",
-                f"hosts/{name}",
-                f"the machine at {join_host_port(host.ssh.address, host.ssh.port)} is node {other}",
-                f"correct the SSH address of {name} in the file",
-            )
+            if not settings.dead:  # a machine that got the address of the lost one
+                yield Problem(
+                    "another-node-at-endpoint",
+                    f"hosts/{name}",
+                    f"the machine at {join_host_port(host.ssh.address, host.ssh.port)} is node {other}",
+                    f"write {name} with its SSH address into the file; or, if its machine no longer exists, remove it as dead",
+                )
+        elif _has_another_authority(found, members):
+            if not settings.dead:
+                yield Problem(
+                    "worker-of-another-cluster",
+                    f"hosts/{name}",
+                    f"{name} has the certificate authority {found.kubernetes.ca_hash}, and cluster {spec.name} has {members.authority}",
+                    f"delete the other cluster {spec.name} with its own file; or remove {name} as dead, which leaves the machine alone",
+                )
         elif settings.dead:
             yield Problem(
                 "host-answers", f"hosts/{name}", f"{name} answers and is a member of cluster {spec.name}", "remove it without `dead`"
@@ -163,8 +184,9 @@ def plan_removal(
     facts: Mapping[str, HostFacts],
     settings: RemovalSettings,
     listed: Sequence[str] = (),
+    uninspected: Sequence[Problem] = (),
 ) -> Plan:
-    """The steps that remove workers; hosts do not wait for each other. `listed`: names of the hosts in the file.
+    """The steps that remove workers; hosts do not wait for each other. `listed`: names of the hosts in the file. `uninspected`: of dead hosts.
 
     The Node is deleted before the host is reset: a Node without its machine would be NotReady for as long as the reset takes. The cluster forgets
     the host last, so a run that was interrupted can be repeated without the host in the file.
@@ -178,6 +200,13 @@ def plan_removal(
         if not plan.last_step_on(name):
             notes.append(f"{name} is removed already: nothing is left of it in cluster {spec.name}")
         notes += _notes_on(name, spec, members, facts, settings, listed=name in listed)
+    # a host that refuses the login, or that has another host key, is not dead
+    notes += [f"{problem.path.removeprefix('hosts/')} was not inspected: {problem.message}" for problem in uninspected]
+    notes += [
+        f"node {node.name} is cordoned by a drain that was interrupted: the next create-cluster makes it schedulable again"
+        for node in members.nodes
+        if node.drain_unfinished and node.name not in names
+    ]
     workers = {node.name for node in members.nodes if CONTROL_PLANE_LABEL not in node.labels}
     if workers and workers <= set(names):
         notes.append("the cluster has no worker left: pods that do not tolerate the taint of the control plane stay Pending")
@@ -247,9 +276,23 @@ def _notes_on(
 
 
 def _other_node(name: str, found: HostFacts, members: Members) -> str | None:
-    """The node whose address the machine's kubelet uses, if it is another one."""
-    addresses = set(found.kubernetes.node_ips)
-    return next((node.name for node in members.nodes if node.name != name and addresses & set(node.addresses)), None)
+    """The node that the machine's kubelet has registered, if it is another one.
+
+    A node whose machine is lost may have the address of a newer machine: the name of the kubelet decides, before the addresses of the nodes.
+    """
+    state = found.kubernetes
+    registered = state.node_name or (found.hostname.lower() if state.kubelet_config else None)
+    if registered == name:
+        return None
+    addresses = set(state.node_ips)
+    return next(
+        (node.name for node in members.nodes if node.name != name and (node.name == registered or addresses & set(node.addresses))), None
+    )
+
+
+def _has_another_authority(found: HostFacts, members: Members) -> bool:
+    known = found.kubernetes.ca_hash, members.authority
+    return None not in known and known[0] != known[1]
 
 
 def _unknown(name: str, spec: ClusterSpec, members: Members) -> Problem:

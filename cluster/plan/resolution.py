@@ -11,7 +11,7 @@ from cluster.facts.host_facts import HostFacts
 from cluster.facts.node_addresses import node_addresses, registered_addresses
 from cluster.pod_networks.plugins import pod_network
 from cluster.rules.offline import check_spec
-from cluster.vocabulary.families import Family, family_of
+from cluster.vocabulary.families import Address, Family, family_of
 from cluster.vocabulary.problems import Problem, Severity
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec, Host
@@ -23,34 +23,32 @@ UNKNOWN = {Family.IPV4: ip_address("0.0.0.0"), Family.IPV6: ip_address("::")}
 def resolve(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ResolvedSpec:
     """The spec with the addresses of every host and the pods' MTU. The rules on facts have found no error: every host has facts."""
     found = {host.name: node_addresses(spec, host, facts[host.name]) for host in spec.hosts if host.name in facts}
-    resolved = ResolvedSpec.of(spec, found)
-    mtu = pod_network(spec).pod_mtu(resolved, facts)
-    return ResolvedSpec.of(resolved, cni=spec.cni.model_copy(update={"mtu": mtu}))
+    return _with_mtu(ResolvedSpec.of(spec, found), facts)
 
 
 def resolve_partly(spec: ClusterSpec, facts: Mapping[str, HostFacts], nodes: Iterable[NodeState] = ()) -> ResolvedSpec:
-    """The spec for an inspection in which hosts may lack facts: their addresses are those of the file, else of their nodes, else UNKNOWN."""
-    found = {node.name: {family_of(address): address for address in node.addresses} for node in nodes}
-    addresses = {host.name: node_addresses(spec, host, facts[host.name]) if host.name in facts else host.addresses for host in spec.hosts}
-    for name, known in addresses.items():
-        if len(known) != len(spec.families):
-            of_node = found.get(name, {})
-            addresses[name] = tuple(of_node.get(family, UNKNOWN[family]) for family in spec.families)
-    resolved = ResolvedSpec.of(spec, addresses)
-    mtu = pod_network(spec).pod_mtu(resolved, facts)
-    return ResolvedSpec.of(resolved, cni=spec.cni.model_copy(update={"mtu": mtu}))
+    """The spec where hosts may lack facts: a missing address is taken from the host's node in `nodes`, else UNKNOWN."""
+    of_nodes = {node.name: node.addresses for node in nodes}
+    return _with_mtu(_with_every_address(_with_addresses(spec, facts, facts.keys()), of_nodes), facts)
 
 
 def resolve_offline(spec: ClusterSpec, others: Sequence[Host] = ()) -> ResolvedSpec:
     """The spec without asking any host: a missing address is taken from the host of the same name in `others`, else UNKNOWN."""
-    known = {host.name: host.addresses for host in (*others, *spec.hosts) if tuple(map(family_of, host.addresses)) == spec.families}
-    unknown = tuple(UNKNOWN[family] for family in spec.families)
-    return ResolvedSpec.of(spec, {host.name: known.get(host.name, unknown) for host in spec.hosts})
+    return _with_every_address(spec, {host.name: host.addresses for host in others})
 
 
-def resolve_known(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> ResolvedSpec:
-    """The spec with the addresses of the hosts that have facts. Unknown addresses of other hosts are UNKNOWN; the pods' MTU stays as in the file."""
-    return resolve_offline(_with_addresses(spec, facts, facts.keys()))
+def _with_every_address(spec: ClusterSpec, others: Mapping[str, Iterable[Address]]) -> ResolvedSpec:
+    """The spec in which a host without an address of each family has those in `others` by its name, and UNKNOWN where they lack a family."""
+    found = {}
+    for host in spec.hosts:
+        known = {family_of(address): address for address in others.get(host.name, ())}
+        complete = tuple(map(family_of, host.addresses)) == spec.families
+        found[host.name] = host.addresses if complete else tuple(known.get(family, UNKNOWN[family]) for family in spec.families)
+    return ResolvedSpec.of(spec, found)
+
+
+def _with_mtu(spec: ResolvedSpec, facts: Mapping[str, HostFacts]) -> ResolvedSpec:
+    return ResolvedSpec.of(spec, cni=spec.cni.model_copy(update={"mtu": pod_network(spec).pod_mtu(spec, facts)}))
 
 
 def resolved_problems(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> tuple[Problem, ...]:

@@ -16,7 +16,7 @@ from cluster.plan.existing import observed_cluster, specified_cluster
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.plan.immutable import immutable_changes
 from cluster.plan.lost_changes import LostChanges, lost_changes
-from cluster.plan.values import HostFiles, RestoreSource, copy_values, restore_values
+from cluster.plan.values import REVISION_BUMP, HostFiles, RestoreSource, copy_values, restore_values
 from cluster.vocabulary.copies import SavedCopy
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -54,6 +54,7 @@ class LiveKeys:
 
     keys: Keys | None = None
     reason: str = ""
+    revision: int = 0  # of etcd now
 
 
 def copy_problems(spec: ClusterSpec, copy: CheckedCopy) -> tuple[Problem, ...]:
@@ -99,8 +100,8 @@ def plan_restore(
 ) -> tuple[Plan, LostChanges | None]:
     """The steps from any state of the hosts to the cluster of the copy, and what they lose; None when that is unknown.
 
-    A worker stays as it is if its Node is the same object now and in the copy. Every other worker joins again, so that its pods' addresses
-    are those of its Node in the copy.
+    A worker stays as it is if its Node is the same object now and in the copy, and no restore was in between. Every other worker joins again, so
+    that its pods' addresses are those of its Node in the copy.
     """
     seed = topology(spec).seed.name
     # what the restored control plane will be: the reasons of create-cluster compare the workers with it
@@ -160,9 +161,18 @@ class _RestorePlan(CreatePlan):
         )
 
 
+def _restored_since(copy: CheckedCopy, live: LiveKeys) -> bool:
+    """Whether the cluster was restored after the copy was made: only a restore makes so many revisions at once.
+
+    Such a restore may have been interrupted before its workers joined again, and its Nodes are those of a copy, whatever the workers are. A cluster
+    that made as many changes by itself counts too.
+    """
+    return live.revision - (copy.saved.revision or 0) >= REVISION_BUMP
+
+
 def _same_nodes(spec: ResolvedSpec, copy: CheckedCopy, live: LiveKeys) -> list[str]:
-    """The hosts whose Node object is the same now and in the copy."""
-    if live.keys is None or copy.keys is None:
+    """The hosts whose Node object is the same now and in the copy, and was the same in between."""
+    if live.keys is None or copy.keys is None or _restored_since(copy, live):
         return []
     found = []
     for host in spec.hosts:
@@ -178,6 +188,10 @@ def _notes(spec: ResolvedSpec, copy: CheckedCopy, live: LiveKeys) -> list[str]:
     notes = [
         f"node {name} is in the copy and not in the file: it comes back as a Node object" for name in sorted(nodes) if name not in names
     ]
+    if _restored_since(copy, live):
+        notes.append(
+            "the cluster was restored after this copy was made: what it lost then is in the report of that restore, and all workers join again"
+        )
     if live.reason:
         notes.append(f"what is newer than the copy is unknown: {live.reason}")
     return notes

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cluster.facts.cluster_state import ClusterState
 from cluster.facts.host_facts import HostFacts
@@ -19,10 +20,12 @@ from cluster.plan.delete import SAVE_COPY
 from cluster.plan.drain import DRAIN_NODE, DRAIN_SECONDS, drain_values
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.plan.notes import unchanged_nodes
+from cluster.plan.unapplied import unapplied
 from cluster.plan.upgraded_settings import changed_names, upgraded_settings
 from cluster.plan.values import (
     HostFiles,
     copy_values,
+    label_values,
     prepare_values,
     restart_kubelet_values,
     upgrade_control_plane_values,
@@ -161,7 +164,7 @@ class _UpgradePlan:
 
     def update_settings(self) -> None:
         """kubeadm takes the settings of the new components from the ConfigMaps of the cluster."""
-        documents = upgraded_settings(self.spec, self.state) if self._stale_control_planes() else {}
+        documents = self._new_settings()
         names = ", ".join(changed_names(self.spec, self.state))
         reason = f"the file, or the new version, changes {names}" if documents else None
         self.ready_steps += self.builder.add(UPDATE_SETTINGS, reason=reason, values=documents, needs=self.ready_steps)
@@ -191,7 +194,7 @@ class _UpgradePlan:
 
     def wait_for_addons(self) -> None:
         """kubeadm upgrades them with the last control plane. The new pods of CoreDNS are on different nodes: a drain moves one of them."""
-        names = sorted(ADDONS.keys() & self.state.images.keys())
+        names = sorted(ADDONS.keys() & self.state.component_images.keys())
         reason = f"kubeadm upgrades {' and '.join(names)}" if self.control_plane_steps and names else None
         values = {"workloads": {name: ADDONS[name] for name in names}}
         self.before_nodes = [*self.builder.add(WAIT_ADDONS, reason=reason, values=values, needs=self.before_nodes)] or self.before_nodes
@@ -217,6 +220,20 @@ class _UpgradePlan:
         if copies is None and self._stale_control_planes():
             yield "etcd is upgraded without a copy of its data"
         yield from unchanged_nodes(self.spec, self.state)
+        yield from unapplied(self.spec, self._with_new_settings())
+        for host in self.spec.hosts:
+            node = self.state.node(host.name)
+            if node is not None and (reason := reasons.to_label(label_values(self.spec, host), node, self.state.endpoints.get(host.name))):
+                yield f"{host.name}: {reason}, which `sixstack create` changes after the upgrade"
+
+    def _new_settings(self) -> dict[str, dict[str, Any]]:
+        """The documents of kubeadm that change before the control planes are upgraded."""
+        return upgraded_settings(self.spec, self.state) if self._stale_control_planes() else {}
+
+    def _with_new_settings(self) -> ClusterState:
+        documents, old = self._new_settings(), self.state
+        kubeadm, kubelet = documents.get("cluster", old.kubeadm), documents.get("kubelet", old.kubelet)
+        return replace(old, kubeadm=kubeadm, kubelet=kubelet, kube_proxy=documents.get("kube_proxy", old.kube_proxy))
 
     def _upgrade_node(self, host: Host, needs: Sequence[str]) -> Ids:
         """Drain, new programs, the version, schedulable again; a node that is only left cordoned is uncordoned."""
@@ -271,17 +288,17 @@ class _UpgradePlan:
     def _static_reason(self, host: Host) -> str | None:
         images = self.facts[host.name].kubernetes.static_images
         for name in KUBERNETES_COMPONENTS:
-            if _tag(images.get(name, "")) != self.spec.version:
-                return f"{name} has {_tag(images.get(name, '')) or 'no version'}"
-        if _is_older(_tag(images.get("etcd", "")), self.bundled.tags.get("etcd", "")) and not self._chosen_tag("etcd", "local"):
-            return f"etcd has {_tag(images['etcd'])}"
+            if image_tag(images.get(name, "")) != self.spec.version:
+                return f"{name} has {image_tag(images.get(name, '')) or 'no version'}"
+        if _is_older(image_tag(images.get("etcd", "")), self.bundled.tags.get("etcd", "")) and not self._chosen_tag("etcd", "local"):
+            return f"etcd has {image_tag(images['etcd'])}"
         recorded = str(self.state.kubeadm.get("kubernetesVersion", self.spec.version))
         if host == self.roles.seed and recorded != self.spec.version:
             return f"kubeadm's settings have {recorded}"
         return None
 
     def _addon_reason(self) -> str | None:
-        proxy, dns = (_tag(self.state.images.get(name, "")) for name in ("kube-proxy", "coredns"))
+        proxy, dns = (image_tag(self.state.component_images.get(name, "")) for name in ("kube-proxy", "coredns"))
         if proxy and proxy != self.spec.version:
             return f"kube-proxy has {proxy}"
         if _is_older(dns, self.bundled.tags.get("coredns", "")) and not self._chosen_tag("dns"):
@@ -296,7 +313,8 @@ class _UpgradePlan:
         return bool(document.get("imageTag"))
 
 
-def _tag(image: str) -> str:
+def image_tag(image: str) -> str:
+    """The tag of an image's reference; "" without one."""
     return image.rpartition("/")[2].partition("@")[0].partition(":")[2]
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from cluster.retests.outcome import failed_phase
 from cluster.retests.records import RETEST_CLUSTER, START_RETESTS, Phase, PhaseRecord, RetestRecord, RetestResult, RetestStart
 from cluster.vocabulary.one_line import in_one_line
 from cluster.vocabulary.records import StepRecord
@@ -61,6 +62,11 @@ class HistoryRow:
         return sum(found) if found else None
 
     @property
+    def failed_phase(self) -> Phase | None:
+        """The phase that failed first."""
+        return failed_phase(self.phases)
+
+    @property
     def shown_start(self) -> str:
         """The date and time to the minute, in UTC."""
         return f"{self.start:%Y-%m-%d %H:%M}"
@@ -79,6 +85,7 @@ class HistoryRow:
             "result": self.result.value,
             "seconds": self.seconds,
             "phase_seconds": {phase.value: self.phase_seconds(phase) for phase in Phase},
+            "failed_phase": self.failed_phase.value if self.failed_phase else "",
             "failed_step": self.failed_step,
             "error": self.error,
             "flow_run": self.flow_run,
@@ -87,6 +94,16 @@ class HistoryRow:
             "file": dict(self.file),
             "kept": self.kept,
         }
+
+
+# every retest has these phases, unless it ends before; the others are parameters of the run
+_ALWAYS = (Phase.FREE_HOSTS, Phase.CREATE, Phase.VERIFY, Phase.DELETE)
+
+
+def shown_phases(rows: Iterable[HistoryRow]) -> tuple[Phase, ...]:
+    """The phases that have a column in a table of these rows."""
+    ran = {record.phase for row in rows for record in row.phases}
+    return tuple(phase for phase in Phase if phase in _ALWAYS or phase in ran)
 
 
 def shown_seconds(duration: float | None) -> str:

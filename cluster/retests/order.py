@@ -8,6 +8,7 @@ from typing import Any
 
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.retests.records import RETEST_CLUSTER, RETESTS
+from cluster.vocabulary.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Candidate:
     identified: bool = True  # every machine told its id; another one could be any machine, under another address
     versions: Mapping[str, str] = field(default_factory=dict)  # of the programs in its bundle
     file: Mapping[str, Any] = field(default_factory=dict)
+    older_version: str = ""  # of Kubernetes, with which the cluster is created when the retest has an upgrade
+    problems: tuple[Problem, ...] = ()  # why the upgrade or the restore cannot be tried with this cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class RetestSettings:
     keep_passed: bool = False  # do not delete a cluster that passed
     keep_failed: bool = False
     wait_seconds: int = 300  # for another run on the same cluster
+    upgrade_from: str = ""  # name of the Artifact bundle block with the older version; "": no upgrade
+    restore_with: str = ""  # path of the file with the age identity, on the worker; "": no restore
 
 
 def plan_retests(candidates: Sequence[Candidate], settings: RetestSettings) -> Plan:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from cluster.network.matrix import BAD, GOOD, NONE
-from cluster.retests.history import ClusterHistory, History, HistoryRow, RowResult, shown_seconds
+from cluster.retests.history import ClusterHistory, History, HistoryRow, RowResult, shown_phases, shown_seconds
 from cluster.retests.records import Phase
 from cluster.vocabulary.markdown import escape, table
 
 NIGHTS = 30  # the command `sixstack retests` and the audit store have all of them
-_HEADER = ("date", "cluster", "stack mode", "result", "total", *Phase, "first failing step", "run")
 # the default colour of the first line is hardly visible on the light page of the V2 UI
 _LINE_COLOUR = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#2563eb"}}}}%%'
 _COLOURS = {RowResult.PASSED: GOOD, RowResult.FAILED: BAD, RowResult.NOT_FINISHED: BAD}
@@ -32,7 +31,9 @@ def history_page(history: History, ui: str = "") -> str:
             parts.append(_chart([row for row in rows if row.cluster == state.cluster]))
     if nights:
         parts.append(f"## The last {len(nights)} nights" if len(nights) > 1 else "## The last night")
-        parts.append(table(_HEADER, [_cells(row, ui) for night in reversed(nights) for row in night]))
+        phases = shown_phases(rows)
+        header = ("date", "cluster", "stack mode", "result", "total", *phases, "first failing step", "run")
+        parts.append(table(header, [_cells(row, phases, ui) for night in reversed(nights) for row in night]))
         parts.append("Durations are in seconds, dates in UTC. `sixstack retests` prints all nights.")
     if history.unreadable:
         parts.append(f"{history.unreadable} records in the audit store cannot be read: damaged, or of another version of sixstack.")
@@ -75,14 +76,14 @@ def _chart(rows: Sequence[HistoryRow]) -> str:
     )
 
 
-def _cells(row: HistoryRow, ui: str) -> list[str]:
+def _cells(row: HistoryRow, phases: Sequence[Phase], ui: str) -> list[str]:
     return [
         row.shown_start,
         escape(row.cluster),
         escape(row.stack),
         f"{_colour(row)} {row.shown_result}",
         shown_seconds(row.seconds),
-        *(_phase(row, phase, ui) for phase in Phase),
+        *(_phase(row, phase, ui) for phase in phases),
         escape(row.failed_step or "-"),
         _run(row.flow_run, ui),
     ]

@@ -28,6 +28,9 @@ class Phase(StrEnum):
 
     FREE_HOSTS = "free-hosts"
     CREATE = "create"
+    UPGRADE = "upgrade"  # only with `upgrade_from`
+    BACKUP = "backup"  # this and the next only with `restore_with`
+    RESTORE = "restore"
     VERIFY = "verify"
     DELETE = "delete"
 
@@ -56,6 +59,6 @@ class RetestRecord(StepRecord):
     stack: str  # stack mode; with the primary family for dual-stack: `dual-stack, IPv6 first`
     phases: tuple[PhaseRecord, ...] = ()  # those that ran
     failed_step: str = ""  # KIND/SUBJECT of the first step that failed, such as verify-network/cluster; "" when none did
-    versions: dict[str, str] = Field(default_factory=dict)  # program -> version: kubernetes, flannel, ...
+    versions: dict[str, str] = Field(default_factory=dict)  # program -> version: kubernetes, flannel, ...; and Kubernetes before an upgrade
     file: dict[str, Any] = Field(default_factory=dict)  # the cluster file
     kept: bool = False  # the cluster was not deleted at the end

@@ -15,8 +15,8 @@ from cluster.vocabulary.spec import ClusterSpec
 MOST_RANGES = 16
 _TRIED = 64
 # what the examples use, then the other private ranges
-_PODS = {4: ("10.244.0.0/14", "10.128.0.0/10", "172.16.0.0/12", "10.0.0.0/9"), 6: ("fd44::/40", "fd45::/40")}
-_SERVICES = {4: ("10.96.0.0/14", "172.16.0.0/12", "10.0.0.0/9"), 6: ("fd44:0:0:ffff::/104", "fd45:0:0:ffff::/104")}
+_PODS = {4: ("10.244.0.0/14", "10.128.0.0/10", "172.16.0.0/12", "10.0.0.0/9", "192.168.0.0/16"), 6: ("fd44::/40", "fd45::/40")}
+_SERVICES = {4: ("10.96.0.0/14", "172.16.0.0/12", "10.0.0.0/9", "192.168.0.0/16"), 6: ("fd44:0:0:ffff::/104", "fd45:0:0:ffff::/104")}
 
 
 def free_range(spec: ClusterSpec, path: str, what: str, version: int, ignored: tuple[str, ...] = ()) -> Network | None:
@@ -26,7 +26,8 @@ def free_range(spec: ClusterSpec, path: str, what: str, version: int, ignored: t
     """
     used = [cidr for at, cidr, _ in islice(ranges(spec), MOST_RANGES) if at != path and at not in ignored and cidr.version == version]
     used_addresses = [address for _, address, _ in addresses_in(spec) if address.version == version]
-    return next((cidr for cidr in _candidates(spec, what, version) if _is_free(cidr, used, used_addresses)), None)
+    hosts = len(spec.hosts) if spec.has("hosts") else 256
+    return next((cidr for cidr in private_ranges(hosts, what, version) if _is_free(cidr, used, used_addresses)), None)
 
 
 def range_fix(spec: ClusterSpec, path: str, what: str, version: int) -> Fix:
@@ -37,9 +38,15 @@ def range_fix(spec: ClusterSpec, path: str, what: str, version: int) -> Fix:
     return replace_by({"cidr": str(found)}, path.removesuffix(".cidr")) if what == "pod" else replace_by(str(found), path)
 
 
-def _candidates(spec: ClusterSpec, what: str, version: int) -> Iterator[Network]:
-    bits = (len(spec.hosts) - 1).bit_length() if spec.has("hosts") else 8
-    prefix = {("pod", 4): min(16, 24 - bits), ("pod", 6): min(56, 64 - bits), ("service", 4): 16, ("service", 6): 112}[what, version]
+def range_prefix(hosts: int, what: str, version: int) -> int:
+    """The prefix length of a `pod` or `service` range with room for that many hosts, with the default node mask."""
+    bits = (hosts - 1).bit_length()
+    return {("pod", 4): min(16, 24 - bits), ("pod", 6): min(56, 64 - bits), ("service", 4): 16, ("service", 6): 112}[what, version]
+
+
+def private_ranges(hosts: int, what: str, version: int) -> Iterator[Network]:
+    """Private ranges for that many hosts, those of the examples first."""
+    prefix = range_prefix(hosts, what, version)
     for text in (_PODS if what == "pod" else _SERVICES)[version]:
         whole = ip_network(text)
         yield from islice(whole.subnets(new_prefix=max(prefix, whole.prefixlen)), _TRIED)

@@ -11,6 +11,7 @@ from cluster.rules import (  # noqa: F401 each module registers its rules
     components,
     control_plane,
     families,
+    feature_gates,
     kubeadm,
     labels,
     names,

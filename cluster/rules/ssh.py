@@ -16,7 +16,7 @@ from cluster.vocabulary.hostport import canonical_host, split_host_port, unbrack
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
-from cluster.vocabulary.spec import ClusterSpec, Endpoint
+from cluster.vocabulary.spec import ClusterSpec, Endpoint, Host
 
 # host key types of OpenSSH that hosts/ can verify; OpenSSH 10 removed DSA
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
@@ -30,6 +30,11 @@ def endpoints(spec: ClusterSpec) -> Iterator[tuple[str, Endpoint]]:
             yield f"hosts[{index}].ssh", host.ssh
             if host.ssh.has("jump") and host.ssh.jump is not None:
                 yield f"hosts[{index}].ssh.jump", host.ssh.jump
+
+
+def hosts_with_credential(spec: ClusterSpec, name: str) -> tuple[Host, ...]:
+    """The hosts that use an SSH credential block, for themselves or for their jump host."""
+    return tuple(host for host in spec.hosts if name in {host.ssh.credential, host.ssh.jump.credential if host.ssh.jump else None})
 
 
 @spec_rule("malformed-ssh-address")

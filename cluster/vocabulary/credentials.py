@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credential:
-    """A private key or a password for SSH, and a password for sudo. `repr` and `str` show only which parts are set."""
+    """A private key, an SSH agent or a password for SSH, and a password for sudo. `repr` and `str` show only which parts are set."""
 
     password: str | None = None
     private_key: str | None = None  # content of the key file: OpenSSH or PEM
     passphrase: str | None = None  # of the private key
     sudo_password: str | None = None  # if different from `password`
+    agent_socket: str | None = None  # path of an SSH agent's socket on the worker's machine; no secret
+    agent_key: str | None = None  # public key of the agent's key to use; None: each of its keys
+
+    @property
+    def faults(self) -> Iterator[str]:
+        """Why it cannot be used, each as one clause: it needs exactly one source of a key, or a password."""
+        if self.private_key and self.agent_socket:
+            yield "it has both a private key and an SSH agent: keep one of them"
+        if not (self.private_key or self.agent_socket or self.password):
+            yield "it has neither a private key, nor an SSH agent, nor a password"
+        if self.agent_key and not self.agent_socket:
+            yield "it has the public key of an agent's key and no SSH agent"
+        if self.agent_socket and not self.agent_socket.startswith("/"):
+            yield "the path of the SSH agent's socket is not absolute"
 
     @classmethod
-    def of_fields(cls, fields: Mapping[str, str | None]) -> Credential:
+    def of_fields(cls, values: Mapping[str, str | None]) -> Credential:
         """The credential with these fields of a block; an empty field counts as none."""
-        return cls(**{name: fields.get(name) or None for name in ("password", "private_key", "passphrase", "sudo_password")})
+        given = {field.name: values.get(field.name) or "" for field in fields(cls)}
+        given |= {
+            name: given[name].strip() for name in ("agent_socket", "agent_key")
+        }  # no secrets: pasted into a form, perhaps with blanks
+        return cls(**{name: value or None for name, value in given.items()})
 
     @property
     def for_sudo(self) -> str | None:

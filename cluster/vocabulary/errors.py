@@ -16,6 +16,7 @@ SixstackError
 │   ├── HostBusy             another run holds the host
 │   └── ApiUnavailable       the Kubernetes API does not answer
 ├── ClusterError         the cluster differs from its spec: nodes not ready, network check failed
+│   └── FindingReported      a check found something, and its own event says so
 └── Bug                  an error in sixstack: report it
 """
 
@@ -135,6 +136,10 @@ class ApiUnavailable(Retryable):
 
 class ClusterError(SixstackError):
     """The cluster differs from its spec. The message says which host or path differs and why."""
+
+
+class FindingReported(ClusterError):
+    """A check did its work and found something that has an event of its own. The automation for failed runs leaves these runs out by this name."""
 
 
 class Bug(SixstackError):

@@ -12,7 +12,10 @@ import pytest
 from blocks.backup_store import BackupStore
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cluster.vocabulary.copies import CopyReason, CopySource, EtcdCopy
+from hosts.copy_archive import HostCopy
 from tests.conftest import Workplace
+from tests.hosts.test_copy_archive import Printed, printed
+from tests.tasks.test_read_copy import CLUSTER_FILE, FILES
 
 EXAMPLE = Path(__file__).parents[2] / "deployments" / "examples" / "ipv4.yaml"
 pytestmark = pytest.mark.server
@@ -89,6 +92,25 @@ def test_a_restore_that_has_nothing_to_restore_asks_no_host(prefect_server: Work
     runs = json.dumps(prefect_server.api("/flow_runs/filter", {"sort": "EXPECTED_START_TIME_DESC"}))
     assert str(identity) in runs
     assert secret not in runs + done.stdout + done.stderr
+
+
+def test_a_copy_that_is_damaged_is_refused_before_any_host_is_asked(prefect_server: Workplace, file: str, tmp_path: Path) -> None:
+    """By the run, with the code of the problem: the hosts of this file do not exist, and that is no problem yet."""
+    identity, key = tmp_path / "identity.txt", pyrage.x25519.Identity.generate()
+    identity.write_text(f"{key}\n")
+    identity.chmod(0o600)
+    store = BackupStore(url=str(tmp_path / "store"), recipient=str(key.to_public()))
+    created = datetime(2026, 11, 26, 2, tzinfo=UTC)
+    source = CopySource(
+        cluster=name_in(file), host="cp-1", kubernetes_version="v1.36.3", flow_run="run", created=created, etcd=EtcdCopy.SNAPSHOT
+    )
+    copy = store.write(source, HostCopy("cp-1", Printed(printed(*FILES.items()))).archive(source, lambda: None, CLUSTER_FILE))
+    archive = tmp_path / "store" / copy.key
+    archive.write_bytes(archive.read_bytes()[:-1] + b"x")
+    done = prefect_server.sixstack("restore", file, "--confirm", name_in(file), "--identity", str(identity), "--copy", copy.name)
+    assert done.returncode == PROBLEMS, done.stdout + done.stderr
+    assert "[copy-damaged]" in done.stdout
+    assert "host-not-inspected" not in done.stdout
 
 
 def test_a_restore_is_confirmed_with_the_name(prefect_server: Workplace, file: str, tmp_path: Path) -> None:

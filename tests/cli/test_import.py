@@ -15,7 +15,7 @@ from cluster.file.reader import read_document, read_text
 from demo.local_prefect import SIXSTACK
 from tests.cli.test_commands import NOWHERE, without_server
 from tests.conftest import CommandLines, Workplace
-from tests.tkestack.samples import CASES, MASTER, PASSWORD, WORKER, dual_stack_cluster, encoded, worker
+from tests.importers.tkestack.samples import CASES, MASTER, PASSWORD, WORKER, dual_stack_cluster, encoded, worker
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqvnZS2eVUvBbLnbNYwNGqQSdPVqsLW5GzBkeyM3b0e"
 

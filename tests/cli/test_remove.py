@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def test_workers_are_removed_with_the_given_settings(started: list[tuple[str, di
     ]
 
 
-@pytest.mark.parametrize("arguments", [["remove", EXAMPLE], ["remove", EXAMPLE, "node-2", "--limit", "soon"]])
+@pytest.mark.parametrize(
+    "arguments", [["remove", EXAMPLE], ["remove", EXAMPLE, "node-2", "--limit", "soon"], ["remove", EXAMPLE, "node-2", "--limit=-1"]]
+)
 def test_a_removal_without_a_name_or_with_another_limit_is_a_usage_error(
     arguments: list[str], started: list[tuple[str, dict[str, Any]]]
 ) -> None:
@@ -62,3 +65,5 @@ def test_a_plan_for_a_host_that_the_file_does_not_list_is_refused_without_a_serv
     """With the nearest name."""
     assert main(["plan", EXAMPLE, "--only", "node-22"]) == 1
     assert "unknown-host" in capsys.readouterr().err
+    assert main(["plan", EXAMPLE, "--only", "node-22", "--output", "json"]) == 1
+    assert [problem["code"] for problem in json.loads(capsys.readouterr().out)["problems"]] == ["unknown-host"]

@@ -73,6 +73,7 @@ class Load:
     hosts: tuple[LabHost, ...]
     sent: dict[Family, int] = field(default_factory=dict)
     failed: dict[Family, list[str]] = field(default_factory=dict)  # time, host and error
+    late: dict[Family, float] = field(default_factory=dict)  # seconds by which this machine sent a request too late, at most
 
     def __enter__(self) -> Load:
         self._end = threading.Event()
@@ -88,12 +89,13 @@ class Load:
             thread.join()
 
     def _send(self, family: Family) -> None:
-        self.sent[family], self.failed[family] = 0, []
+        self.sent[family], self.failed[family], self.late[family] = 0, [], 0.0
         next_request = time.monotonic()
         with ThreadPoolExecutor(PER_SECOND * 4) as pool:  # slow answers delay no other request
             for host in itertools.cycle(self.hosts):
                 if self._end.is_set():
                     return
+                self.late[family] = max(self.late[family], time.monotonic() - next_request)
                 pool.submit(self._request, family, host)
                 self.sent[family] += 1
                 next_request += 1 / PER_SECOND

@@ -29,8 +29,7 @@ from tests.issued_certificates import Authority
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.server,
-    pytest.mark.long,
-    pytest.mark.parametrize("made", [MODES[1], MODES[3]], indirect=True, ids=str),
+    pytest.mark.parametrize("made", [MODES[1], pytest.param(MODES[3], marks=pytest.mark.long)], indirect=True, ids=str),
 ]
 
 AUTHORITIES = (f"{PKI}/ca.crt", f"{PKI}/etcd/ca.crt", f"{PKI}/front-proxy-ca.crt")
@@ -204,6 +203,8 @@ class TestCertificates:
         assert in_kubeconfig(made).fingerprint == after[ADMIN_CONF].fingerprint
         assert all(on_host(name, f"cat {KUBELET_SERVING}") != old for name, old in kubelets.items())
         assert set((made.place.prefect.copies / made.name).glob("*.age")) - copies
+        saved = json.loads(made.place.sixstack("backups", made.file, "--output", "json").stdout)
+        assert saved[-1]["reason"] == "before renew"
         # the API server reaches every kubelet, and the controllers work
         for host in made.document["hosts"]:
             assert made.kubectl("get", "--raw", f"/api/v1/nodes/{host['name']}/proxy/healthz") == "ok"

@@ -21,6 +21,7 @@ NAMES = (
     "create-cluster/default",
     "delete-cluster/default",
     "mark-test-hosts/default",
+    "test-connection/default",
     "remove-workers/default",
     "renew-certificates/default",
     "restore-cluster/default",

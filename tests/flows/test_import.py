@@ -18,7 +18,7 @@ from lab import hosts
 from lab.base import OPS_USER
 from lab.spec import cluster_document
 from tests.conftest import LAB, Workplace, say
-from tests.tkestack.samples import dual_stack_cluster, encoded, ipv6_cluster, worker
+from tests.importers.tkestack.samples import dual_stack_cluster, encoded, ipv6_cluster, worker
 
 pytestmark = [pytest.mark.lab, pytest.mark.server]
 

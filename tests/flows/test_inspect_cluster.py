@@ -17,8 +17,7 @@ from tests.conftest import LAB, MODES, MadeCluster, run_id
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.server,
-    pytest.mark.long,
-    pytest.mark.parametrize("made", [MODES[1], MODES[3]], indirect=True, ids=str),
+    pytest.mark.parametrize("made", [MODES[1], pytest.param(MODES[3], marks=pytest.mark.long)], indirect=True, ids=str),
 ]
 STRANGER = "stranger"
 

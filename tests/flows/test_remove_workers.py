@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +21,7 @@ from tests.conftest import LAB, MODES, MadeCluster, run_id, say
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.server,
-    pytest.mark.long,
-    pytest.mark.parametrize("made", [MODES[3], MODES[1]], indirect=True, ids=str),
+    pytest.mark.parametrize("made", [MODES[3], pytest.param(MODES[1], marks=pytest.mark.long)], indirect=True, ids=str),
 ]
 
 WORKER, OTHER = f"{LAB}-3", f"{LAB}-2"
@@ -103,6 +103,29 @@ def test_a_drain_that_a_budget_blocks_leaves_the_node_as_it_was(made: MadeCluste
     assert CORDONED not in found["metadata"]["annotations"]
     assert pods(made) == [(pod, WORKER)]
     assert hosts.run_in(WORKER, ["cat", "/var/lib/sixstack/owner"], LAB).stdout.strip() == made.name
+
+
+def test_a_cancelled_drain_leaves_the_node_as_it_was(made: MadeCluster) -> None:
+    """The budget still blocks it. The run ends within the time after which Prefect kills its process."""
+    deployment = made.place.api("/deployments/name/remove-workers/default")
+    parameters = {"cluster": made.document, "hosts": [WORKER]}
+    run = str(made.place.api(f"/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})["id"])
+    eventually(lambda: CORDONED in made.objects("node", WORKER)["metadata"]["annotations"], limit=120)
+    cancelled = made.place.run([sys.executable, "-m", "prefect", "flow-run", "cancel", run])
+    assert cancelled.returncode == 0, cancelled.stdout + cancelled.stderr
+    assert made.place.ended(run, limit=60)["state_type"] == "CANCELLED"
+    found = made.objects("node", WORKER)
+    assert "unschedulable" not in found["spec"]
+    assert CORDONED not in found["metadata"]["annotations"]
+
+
+def test_the_nodes_of_another_cluster_stay(made: MadeCluster) -> None:
+    """A file with another name and the same machines: their API server is not asked to delete anything."""
+    renamed = made.place.write("renamed.yaml", {**made.document, "name": f"{made.name}x"})
+    done = made.place.sixstack("remove", renamed, WORKER)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "removal-without-cluster" in done.stdout
+    assert nodes(made) == {f"{LAB}-1": True, OTHER: True, WORKER: True}
 
 
 def test_a_worker_is_removed_that_the_file_does_not_list_any_more(made: MadeCluster) -> None:

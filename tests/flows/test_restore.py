@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import time
 from ipaddress import ip_address
 from typing import Any
@@ -16,6 +18,7 @@ from cluster.vocabulary.families import family_of
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 from lab import hosts
 from tests.conftest import LAB, MODES, MadeCluster, run_id
+from tests.flows.test_convergence import engine_of
 
 pytestmark = [
     pytest.mark.lab,
@@ -32,6 +35,25 @@ grep sixstack/restore /proc/self/mountinfo
 stat -c '%a %n' /etc/kubernetes/pki/ca.key /etc/kubernetes/pki/sa.key /etc/kubernetes/pki/etcd/ca.key /var/lib/etcd | grep -v -e '^600 ' -e '^700 /var/lib/etcd'
 true
 """
+
+
+OBJECTS = ("deployment/kept", "service/kept", "secret/kept", "configmap/changed-later", "configmap/deleted-later")
+
+
+def on(host: str, script: str) -> str:
+    """Run a script as root inside a host; what it printed."""
+    done = hosts.run_in(host, ["sh", "-c", script], LAB, limit=180)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def expect_nothing_to_do(made: MadeCluster) -> None:
+    """The cluster is as its file says, once kubelet has started the pods of CoreDNS again."""
+    start = time.monotonic()
+    while (steps := json.loads(made.place.sixstack("plan", made.file, "--output", "json").stdout)["steps"]) != []:
+        assert {step["kind"] for step in steps} <= {"wait-dns", "wait-ready", "verify-network"}, steps
+        assert time.monotonic() < start + 60, steps
+    print(f"nothing to do after {time.monotonic() - start:.1f} s")
 
 
 def workload(made: MadeCluster) -> dict[str, Any]:
@@ -150,17 +172,37 @@ def test_a_cluster_is_restored_with_its_workload_and_its_addresses(made: MadeClu
     for secret in (identity, SECRET):
         assert secret not in logs + records + run + printed
 
-    # the cluster is as its file says, once kubelet has started the pods of CoreDNS again
-    deadline = time.monotonic() + 60
-    while (steps := json.loads(made.place.sixstack("plan", made.file, "--output", "json").stdout)["steps"]) != []:
-        assert {step["kind"] for step in steps} <= {"wait-dns", "wait-ready", "verify-network"}, steps
-        assert time.monotonic() < deadline, steps
-    made.kubectl(
-        "delete",
-        "deployment/kept",
-        "service/kept",
-        "secret/kept",
-        "configmap/changed-later",
-        "configmap/deleted-later",
-        "configmap/created-after",
-    )
+    expect_nothing_to_do(made)
+    made.kubectl("delete", *OBJECTS, "configmap/created-after")
+
+
+def test_a_destroyed_cluster_is_restored_by_the_run_after_a_killed_one(made: MadeCluster) -> None:
+    """etcd's data is gone, and a worker was reset by hand. The first run is killed when the control plane is there again: both workers must still
+    join again, although their Nodes in the restored etcd are those of the copy."""
+    before = workload(made)
+    done = made.place.sixstack("backup", made.file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    seed, worker, reset = (host["name"] for host in made.document["hosts"])
+    on(seed, "systemctl stop kubelet && kill $(pidof etcd) && rm -rf /var/lib/etcd/member")
+    on(reset, "kubeadm reset --force >/dev/null 2>&1")
+    joins = {name: on(name, "cat /var/lib/sixstack/steps/join-worker/attempt") for name in (worker, reset)}
+
+    deployment = made.place.api("/deployments/name/restore-cluster/default")
+    parameters = {"cluster": made.document, "confirm": made.name, "identity": str(made.place.prefect.identity), "verify": False}
+    run = made.place.api(f"/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})["id"]
+    deadline = time.monotonic() + 180
+    while on(seed, "cd /var/lib/sixstack && test -e initialized && cat restored || true") != run:
+        assert time.monotonic() < deadline, made.place.api(f"/flow_runs/{run}")["state"]
+        time.sleep(0.2)
+    engine = engine_of(run)
+    assert engine is not None
+    os.kill(engine, signal.SIGKILL)
+
+    printed = restore(made, "--no-verify")
+    assert "the cluster was restored after this copy was made" in printed
+    for name, attempt in joins.items():
+        assert int(on(name, "cat /var/lib/sixstack/steps/join-worker/attempt")) > int(attempt), printed
+    assert state(made) == before
+    made.kubectl("rollout", "status", "deployment/kept", "--timeout=60s", limit=80)
+    expect_nothing_to_do(made)
+    made.kubectl("delete", *OBJECTS)

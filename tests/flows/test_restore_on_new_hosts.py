@@ -6,17 +6,17 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
-from cluster.vocabulary.families import Family, StackMode
+from cluster.vocabulary.families import Family
 from lab import host, hosts
 from lab.spec import cluster_document
-from tests.conftest import BOTH, LAB, Workplace
+from tests.conftest import BOTH, LAB, MODES, Mode, Workplace
 from tests.flows.conftest import BareHosts
 from tests.flows.test_convergence import engine_of
 
@@ -31,11 +31,12 @@ class Lost:
     """A cluster of one host, and its file for the machine that the host is now."""
 
     place: Workplace
+    mode: Mode
 
     @property
     def document(self) -> dict[str, Any]:
         """The cluster file, with the host key of the present machine."""
-        document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), StackMode.DUAL_STACK, Family.IPV6, count=1)
+        document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), self.mode.stack, self.mode.primary, count=1)
         return {**document, "name": NAME}
 
     def run(self, command: str, *options: str) -> CompletedProcess[str]:
@@ -67,15 +68,22 @@ class Lost:
         )
 
 
-@pytest.fixture(scope="module")
-def lost(bare: BareHosts) -> Iterator[Lost]:
+def boot(families: Sequence[Family]) -> None:
+    """Boot the hosts that are missing or have other families."""
+    hosts.up(LAB, hosts=3, families=families, management=families)
+
+
+@pytest.fixture(scope="module", params=[MODES[1], MODES[3]], ids=str)
+def lost(bare: BareHosts, request: pytest.FixtureRequest) -> Iterator[Lost]:
     """A cluster of one host with a ConfigMap, backed up."""
-    cluster = Lost(bare.place)
+    cluster = Lost(bare.place, request.param)
+    boot(cluster.mode.families)
     cluster.done("create", "--no-verify")
     cluster.kubectl("create", "configmap", "kept", "--from-literal=key=value")
     cluster.done("backup")
     yield cluster
     cluster.done("delete", "--confirm", NAME, "--without-copy")
+    boot(BOTH)  # as other tests expect them
 
 
 def test_a_cluster_is_restored_on_a_new_machine(lost: Lost) -> None:
@@ -86,7 +94,7 @@ def test_a_cluster_is_restored_on_a_new_machine(lost: Lost) -> None:
     ]
     authority = hosts.run_in(HOST, ["sha256sum", "/etc/kubernetes/pki/ca.crt"], LAB).stdout
     host.scrap(hosts.machine_of(HOST, LAB))
-    hosts.up(LAB, hosts=3, families=BOTH, management=BOTH)
+    boot(lost.mode.families)
     printed = lost.done("restore", *lost.identity)
     assert "what is newer than the copy is unknown" in printed
     after = [

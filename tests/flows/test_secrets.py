@@ -146,11 +146,12 @@ def canary(made: MadeCluster) -> Canary:
 
 
 def fail_in_many_ways(made: MadeCluster) -> Failures:
-    """Wrong credentials, a damaged kubeconfig, a proxy that refuses, a webhook that does not answer, a password in a cluster file."""
+    """Wrong credentials, a damaged kubeconfig, a password in a cluster file, a join token that is no longer valid, a proxy that refuses, a webhook
+    that does not answer."""
     failures = Failures()
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(act, made, failures) for act in (_refusing_proxy, _unreachable_webhook)]
-        for act in (_wrong_credentials, _damaged_admin_conf, _password_in_the_file):
+        for act in (_wrong_credentials, _damaged_admin_conf, _password_in_the_file, _expired_join_token):
             act(made, failures)
     for each in waiting:
         each.result()
@@ -200,6 +201,60 @@ def _password_in_the_file(made: MadeCluster, failures: Failures) -> None:
         Path(file).unlink()
 
 
+# waits until the token is gone, and gives up at once where kubeadm would look for its signature for two minutes
+JOIN_LATE = r"""
+cat >/usr/local/sbin/kubeadm <<'END'
+#!/bin/sh
+if [ "$1" = join ]; then
+  : >/run/joining
+  for try in $(seq 600); do if [ -e /run/expired ]; then break; fi; sleep 0.1; done
+  sed -i 's/2m0s/2s/' "$SIXSTACK_STEP_DIR/join.yaml"
+fi
+exec /usr/local/bin/kubeadm "$@"
+END
+chmod 755 /usr/local/sbin/kubeadm
+"""
+
+
+def _expired_join_token(made: MadeCluster, failures: Failures) -> None:
+    """A worker joins again, and its token goes between the start of kubeadm and its first request. Afterwards it joins with another token."""
+    worker = host_names(made)[-1]
+    made.kubectl("delete", "node", worker)
+    on_host(worker, JOIN_LATE)
+    try:
+        with CommandLines(made.place.prefect.api, hosts.lab_of(LAB).folder) as watched, ThreadPoolExecutor(1) as pool:
+            expired = pool.submit(_expire_token, made, worker)
+            _fails(made, failures, "a join with an expired token", "create", made.file)
+            failures.secrets["expired join token"] = expired.result()
+    finally:
+        on_host(worker, "rm -f /usr/local/sbin/kubeadm /run/joining /run/expired")
+    assert "could not find a JWS signature" in failures.output["a join with an expired token"]
+    made.command_lines.processes |= watched.processes
+    made.command_lines.join_tokens |= watched.join_tokens
+    again = made.place.sixstack("create", made.file)
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+def _expire_token(made: MadeCluster, worker: str) -> str:
+    """Remove the token of the worker's join when kubeadm has begun, as the control plane does with expired ones; the token."""
+    run = host_root(worker) / "run"
+    deadline = time.monotonic() + 120
+    while not (run / "joining").exists():
+        assert time.monotonic() < deadline, "the join did not begin"
+        time.sleep(0.1)
+    (token,) = [
+        secret
+        for secret in made.objects("secrets", "-n", "kube-system", "--field-selector", "type=bootstrap.kubernetes.io/token")["items"]
+        if base64.b64decode(secret["data"].get("description", "")).decode() == f"sixstack: {worker} joins"
+    ]
+    made.kubectl("delete", "secret", "-n", "kube-system", token["metadata"]["name"])
+    token_id, secret = (base64.b64decode(token["data"][name]).decode() for name in ("token-id", "token-secret"))
+    while f"jws-kubeconfig-{token_id}" in made.objects("configmap", "cluster-info", "-n", "kube-public")["data"]:
+        assert time.monotonic() < deadline, "the signature of the token did not go"
+    (run / "expired").touch()
+    return f"{token_id}.{secret}"
+
+
 def _refusing_proxy(made: MadeCluster, failures: Failures) -> None:
     """The proxy of the management machine, whose password the user has in the environment, takes no connection."""
     failures.secrets["password of the proxy in the environment"] = password = f"canary-{uuid4().hex}"
@@ -234,9 +289,9 @@ def _unreachable_webhook(made: MadeCluster, failures: Failures) -> None:
     failures.secrets["token of the webhook"] = token = uuid4().hex + uuid4().hex
     saved = made.place.run([sys.executable, "-c", SAVE_WEBHOOK], feed=f"http://127.0.0.1:9/services/{token}")
     assert saved.returncode == 0, saved.stderr
-    installed = made.place.sixstack("notify-retests", "--webhook", "canary")
+    installed = made.place.sixstack("notify", "--webhook", "canary")
     assert installed.returncode == 0, installed.stderr
-    failures.output["notify-retests"] = installed.stdout + installed.stderr
+    failures.output["notify"] = installed.stdout + installed.stderr
     for automation in made.place.api("/automations/filter", {}):
         made.place.api(f"/automations/{automation['id']}", {"enabled": True}, "PATCH")
     event = {"event": "sixstack.retest.failed", "cluster": "canary", "payload": {"run": str(uuid4()), "line": "failed"}}
@@ -247,7 +302,7 @@ def _unreachable_webhook(made: MadeCluster, failures: Failures) -> None:
     while not made.place.api("/events/filter", question)["events"]:
         assert time.monotonic() < deadline, "the webhook was not called"
         time.sleep(0.5)
-    assert made.place.sixstack("notify-retests", "--remove").returncode == 0
+    assert made.place.sixstack("notify", "--remove").returncode == 0
 
 
 def _fails(made: MadeCluster, failures: Failures, what: str, *arguments: str) -> None:

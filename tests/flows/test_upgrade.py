@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -117,7 +118,8 @@ def upgrade(cluster: MadeCluster, release: KubernetesRelease, *options: str, cod
     for host, steps in seconds_per_host(cluster, done.stdout).items():
         say(f"  {host}: {sum(steps.values()):.0f} s: {steps}")
     for family in cluster.mode.families:
-        say(f"  {family}: {len(load.failed[family])} of {load.sent[family]} requests failed: {load.failed[family][:20]}")
+        late = f"at most {load.late[family]:.1f} s late"  # this machine was busy: answers are late then, too
+        say(f"  {family}: {len(load.failed[family])} of {load.sent[family]} requests failed ({late}): {load.failed[family][:20]}")
     say(cluster.kubectl("get", "pods", "-A", "-o", "wide"))
     assert load.failed == {family: [] for family in cluster.mode.families}
     return done.stdout
@@ -126,7 +128,8 @@ def upgrade(cluster: MadeCluster, release: KubernetesRelease, *options: str, cod
 def expect_finished(cluster: MadeCluster, release: KubernetesRelease) -> None:
     """Every program has the version, no node is cordoned, and neither create nor upgrade has anything to do."""
     assert set(versions(cluster).values()) == {f"v{release.kubernetes}"}
-    pods = cluster.objects("pods", "-n", "kube-system")["items"]
+    # kubeadm's health check leaves a Job for 65 s, whose pod has ended
+    pods = [pod for pod in cluster.objects("pods", "-n", "kube-system")["items"] if pod["status"]["phase"] == "Running"]
     held = image_references(release)
     expected = {"etcd", "coredns", "kube-proxy", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
     assert {container["image"] for pod in pods for container in pod["spec"]["containers"]} == {held[name] for name in expected}
@@ -137,6 +140,33 @@ def expect_finished(cluster: MadeCluster, release: KubernetesRelease) -> None:
     assert repeated.returncode == 0, repeated.stdout + repeated.stderr
     assert steps_of(cluster, repeated.stdout) == []
     assert on(1, "ls /etc/kubernetes/tmp /var/lib/sixstack | grep -E 'kubeadm-|upgrade\\.' || true") == ""
+
+
+def kubelet_config(cluster: MadeCluster, text: str) -> None:
+    """Replace the kubelet's settings in kubeadm's ConfigMap. Running kubelets do not read it."""
+    patch = json.dumps({"data": {"kubelet": text}})
+    cluster.kubectl("-n", "kube-system", "patch", "configmap", "kubelet-config", "--type=merge", "-p", patch)
+
+
+def test_every_reason_is_reported_before_any_host_changes(cluster: MadeCluster) -> None:
+    """A worker that does not answer, a skipped minor, and a feature gate that the new version has removed, in one answer."""
+    use(cluster, RELEASES[2])
+    old: str = cluster.objects("configmap", "kubelet-config", "-n", "kube-system")["data"]["kubelet"]
+    kubelet_config(cluster, f"{old.rstrip()}\nfeatureGates: {{SidecarContainers: true}}\n")
+    on(3, "systemctl stop ssh")
+    try:
+        refused = cluster.place.sixstack("upgrade", cluster.file)
+    finally:
+        on(3, "systemctl start ssh")
+        kubelet_config(cluster, old)
+    output = refused.stdout + refused.stderr
+    assert refused.returncode == 1, output
+    assert {"host-unreachable", "upgrade-skips-a-minor", "running-feature-gate-refused"} <= set(re.findall(r"\[([a-z-]+)\]", output)), (
+        output
+    )
+    assert f"hosts/{LAB}-3" in output
+    assert "configmaps/kubelet-config/featureGates/SidecarContainers" in output
+    assert steps_of(cluster, refused.stdout) == []
 
 
 def test_a_blocked_drain_leaves_the_host_as_it_was(cluster: MadeCluster) -> None:

@@ -23,16 +23,16 @@ from cluster.rules.registry import RULES
 from cluster.vocabulary.errors import EnvironmentFault, HostError
 from cluster.vocabulary.problems import MOST_PROBLEMS, Problem, Severity
 from cluster.vocabulary.spec import ClusterSpec
+from importers.choices import Choices
+from importers.sources import Source
+from importers.tkestack.convert import import_tkestack
 from kube.kubeconfig import read_kubeconfig
 from kube.pod_networks.manifests import manifest_problems
 from kube.state import _kubeadm
 from runs.given_cluster import given_text
 from tests.fuzz.inputs import EXAMPLES, as_json, changed, damaged, document
+from tests.importers.tkestack.samples import CASES
 from tests.issued_certificates import Authority
-from tests.tkestack.samples import CASES
-from tkestack.convert import import_documents
-from tkestack.documents import Source
-from tkestack.hosts import Choices
 
 _ROOT = Path(__file__).parents[2]
 _KNOWN = {*SHAPES, *(rule.code for rule in RULES)}
@@ -134,7 +134,7 @@ def _bundle_sources(data: bytes) -> None:
 
 def _tkestack(data: bytes) -> None:
     text = data.decode(errors="replace")
-    result = import_documents([Source("cluster.json", text), Source("machine.json", text[: len(text) // 2])], Choices())
+    result = import_tkestack([Source("cluster.json", text), Source("machine.json", text[: len(text) // 2])], Choices())
     assert_problems(result.problems)
     if result.document is not None:
         yaml.safe_dump(result.document)

@@ -57,7 +57,7 @@ class TestKeys:
             (Credential(private_key=key), "it is encrypted, and the credential holds no passphrase"),
             (Credential(private_key=key, passphrase="battery staple"), "the passphrase does not fit"),
             (Credential(private_key="-----BEGIN NOTHING-----\nxxx"), "not a private key"),
-            (Credential(), "holds neither a private key nor a password"),
+            (Credential(), "has neither a private key, nor an SSH agent, nor a password"),
         ):
 
             def given(_: str, credential: Credential = credential) -> Credential:

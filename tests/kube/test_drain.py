@@ -18,6 +18,7 @@ from kube.drain import (
     CORDONED,
     BlockedPod,
     DrainBlocked,
+    DrainCancelled,
     DrainRefused,
     _selects,
     cordon,
@@ -223,6 +224,22 @@ def test_force_deletes_what_a_budget_protects_once_the_limit_is_over(place: Plac
     drain(place.api, place.name, SECOND, force=True)
     assert time.monotonic() - begin >= 1
     assert place.names() == set()
+
+
+def test_a_cancelled_drain_ends_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it waits for a budget, and before the first eviction."""
+    monkeypatch.setattr("kube.drain.ROUND", 0.1)
+    place.pod("web")
+    place.budget("web-budget", "web")
+    begin = time.monotonic()
+    with pytest.raises(DrainCancelled):
+        drain(place.api, place.name, timedelta(seconds=60), cancelled=lambda: time.monotonic() > begin + 0.5)
+    assert time.monotonic() - begin < 5
+    place.budget("web-budget", "web", allowed=1)
+    for force in (False, True):
+        with pytest.raises(DrainCancelled):
+            drain(place.api, place.name, SECOND, force=force, cancelled=lambda: True)
+    assert place.names() == {"web"}
 
 
 def test_terminating_pods_are_awaited(place: Place) -> None:

@@ -13,7 +13,7 @@ from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.labels import address_labels
 from cluster.vocabulary.spec import Taint, TaintEffect
 from kube.client import Document, KubeApi
-from kube.nodes import MANAGED, expect_rejoin, find_node, label_node, node_patch
+from kube.nodes import MANAGED, expect_rejoin, find_node, label_node, managed_keys, node_patch
 
 BUSY = Taint(key="busy", value="yes", effect=TaintEffect.NO_SCHEDULE)
 FOREIGN = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -46,6 +46,15 @@ def test_only_managed_keys_are_removed() -> None:
     assert changes == ("label zone removed", "taint busy:NoSchedule removed")
     assert patch["metadata"]["labels"] == {"zone": None}
     assert patch["spec"]["taints"] == [FOREIGN]
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "null", "7", '{"labels": "zone"}', '{"labels": [7]}', '{"taints": {}}', "[" * 100_000])
+def test_a_damaged_note_of_managed_keys_names_none(text: str) -> None:
+    """The kubelet of a node may write its annotations. One of them must not stop every run; the next change of labels replaces it."""
+    damaged = node({"zone": "a"}, [])
+    damaged["metadata"]["annotations"][MANAGED] = text
+    assert managed_keys(damaged) == ((), ())
+    assert json.loads(node_patch(damaged, {}, [])[0]["metadata"]["annotations"][MANAGED]) == {"labels": [], "taints": []}
 
 
 def test_a_node_with_the_wanted_labels_needs_no_patch() -> None:

@@ -33,6 +33,7 @@ def test_a_healthy_server_has_a_version_and_nothing_to_tell(api: KubeApi) -> Non
     state = read_upgrade_state(api, ())
     assert state.api_version.startswith("v1.")
     assert (state.etcd, state.losses) == ((), ())
+    assert 0 < state.etcd_bytes < 2**30
 
 
 def test_a_member_of_etcd_that_is_not_ready_is_named(api: KubeApi) -> None:

@@ -14,6 +14,7 @@ from cluster.facts.host_facts import HostFacts
 from cluster.plan.graph import Plan
 from cluster.plan.lost_changes import LostChanges
 from cluster.plan.restore import CheckedCopy
+from cluster.plan.values import REVISION_BUMP
 from cluster.vocabulary.errors import CannotApply, HostUnreachable
 from cluster.vocabulary.problems import Problem
 from runs import made_plan
@@ -42,11 +43,11 @@ class Planner:
     attempts: list[Attempt] = field(default_factory=list)
 
     def plan(self, *, without_copy: bool = False) -> tuple[Plan, LostChanges | None]:
-        """One run of the step."""
+        """One run of the step: the plan, and what its record says of lost changes."""
         run = RunContext("demo", "run", "default", "default")
         step = module.plan_restoration.fn
-        _, plan, lost = step(SPEC, self.copy, SOURCE, self.facts, (), run, without_copy=without_copy, verify=True)
-        return plan, lost
+        _, plan = step(SPEC, self.copy, SOURCE, self.facts, (), run, without_copy=without_copy, verify=True)
+        return plan, self.attempts[-1].extra["lost"]
 
     def run_script(self, *_: object, **__: object) -> str:
         """The answer of the control plane."""
@@ -105,12 +106,19 @@ def test_without_a_copy_no_store_is_needed_for_one(planner: Planner) -> None:
 
 def test_what_is_newer_is_asked_of_the_etcd_that_runs(planner: Planner) -> None:
     """The record has all of it."""
-    planner.printed = answer(**{"/registry/minions/a": (3, 95), "/registry/minions/b": (7, 96), "/registry/secrets/default/new": (99, 99)})
+    planner.printed = answer({"/registry/minions/a": (3, 95), "/registry/minions/b": (7, 96), "/registry/secrets/default/new": (99, 99)})
     plan, lost = planner.plan()
     assert lost is not None
     assert (lost.created, lost.deleted) == (("secrets default/new",), ("configmaps default/x",))
-    assert planner.attempts[0].extra["lost"] == lost
     assert plan.step("join-worker", "b") is None
+
+
+def test_a_cluster_that_was_restored_from_the_copy_before_is_told_apart(planner: Planner) -> None:
+    """The Nodes are those of the copy, and the revision of etcd is one that only a restore makes: an interrupted restore may have left the worker."""
+    planner.printed = answer({"/registry/minions/a": (3, 90), "/registry/minions/b": (7, 91)}, 92 + REVISION_BUMP)
+    plan, _ = planner.plan()
+    assert plan.step("join-worker", "b") is not None
+    assert any("restored after this copy" in note for note in plan.notes)
 
 
 @pytest.mark.parametrize("printed", ["", HostUnreachable("a", "no answer")])

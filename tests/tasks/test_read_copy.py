@@ -40,7 +40,7 @@ CERTIFICATE = CERTIFICATE[CERTIFICATE.index("-----BEGIN CERT") : CERTIFICATE.ind
 KUBEADM = yaml.safe_dump({"data": {"ClusterConfiguration": yaml.safe_dump(cluster_configuration(SPEC))}}).encode()
 FILES = {
     "etcd-snapshot.db": SNAPSHOT,
-    "etcd-keys.json": answer(**{"/registry/minions/a": (3, 4)}).encode(),
+    "etcd-keys.json": answer({"/registry/minions/a": (3, 4)}).encode(),
     **{f"kubernetes/{path}": CANARY for path in AUTHORITIES},
     "kubernetes/pki/ca.crt": CERTIFICATE.encode(),
     "kubernetes/admin.conf": CANARY,

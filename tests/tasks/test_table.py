@@ -19,7 +19,7 @@ PLANNERS = Path(__file__).parents[2] / "cluster" / "plan"
 def planned_kinds() -> set[str]:
     """The constants of the planners: upper case, with a string of words and hyphens."""
     kinds = set()
-    for name in ("create", "delete", "drain", "host_network", "remove", "renew", "restore", "test_hosts", "upgrade"):
+    for name in ("create", "delete", "drain", "host_network", "remove", "renew", "restore", "retest_workload", "test_hosts", "upgrade"):
         for node in ast.parse((PLANNERS / f"{name}.py").read_text()).body:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
                 kinds.add(node.value.value)

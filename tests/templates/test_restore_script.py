@@ -174,6 +174,12 @@ def test_an_unfinished_restore_is_continued_by_a_restore_only(host: FakeHost) ->
     refused = subprocess.run(["sh", "-c", text], capture_output=True, timeout=60, check=False)
     assert refused.returncode == 64
     assert b"restore the cluster again" in refused.stderr
+    # what further attempts set aside is not the cluster's
+    assert host.receive().stdout == b"received\n"
+    assert host.restore(FAIL="kubeadm init").returncode != 0
+    assert (host.state / "unfinished/etcd/member/present").exists()
+    assert not (host.state / "unfinished/etcd/member/restored").exists()
+    assert (host.state / "unfinished/pki/ca.key").read_text() == "present key"
     # the same run tries again, or another one
     for run in ("run-1", "run-2"):
         assert host.receive(run=run).stdout == b"received\n"

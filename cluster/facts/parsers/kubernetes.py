@@ -35,6 +35,7 @@ def kubernetes(text: str) -> KubernetesState:
         service_ranges=_networks(arguments.get("service-cluster-ip-range", "")),
         pod_ranges=_networks(arguments.get("cluster-cidr", "")),
         node_ips=tuple(ip_address(address) for address in (value(text, "node-ip") or "").split(",") if address),
+        node_name=value(text, "node-name"),
         dns_domain=value(text, "domain"),
         endpoint=value(text, "endpoint"),
         api_port=int(arguments["secure-port"]) if "secure-port" in arguments else None,

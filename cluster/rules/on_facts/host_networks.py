@@ -91,6 +91,13 @@ def _uses_of_hosts(cluster: Inspected) -> list[_Use]:
     return [use for host, facts in cluster.hosts for use in _uses(cluster, host, facts)]
 
 
+def networks_of_hosts(cluster: Inspected) -> tuple[Network, ...]:
+    """The networks that hosts have or reach, and their gateways and name servers; without what replaces a default route."""
+    return tuple(
+        dict.fromkeys(use.network for use in _uses_of_hosts(cluster) if use.network.prefixlen >= _SHORTEST_PREFIX[use.network.version])
+    )
+
+
 @cluster_rule("range-on-hosts")
 def ranges_are_not_networks_of_hosts(cluster: Inspected) -> Iterator[Violation]:
     """A pod or service range contains a network, a gateway or a name server of a host. Either the cluster or the host loses its packets

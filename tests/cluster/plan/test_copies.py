@@ -9,6 +9,7 @@ import pytest
 
 from cluster.facts.host_facts import HostFacts, KubernetesState, Unknown
 from cluster.plan.copies import CopySettings, copy_settings, hosts_to_copy, no_backup_store, unusable_backup_store
+from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.spec import CopiesKept
 from tests.cluster.plan.test_create import FACTS, SPEC, bare
 
@@ -68,15 +69,24 @@ def test_only_a_test_cluster_may_be_removed_without_a_copy(
 ) -> None:
     """`test_copies` has no effect on other clusters: they keep every copy."""
     spec = SPEC.model_copy(update={"test_hosts": test_hosts, "test_copies": kept})
-    assert (copy_settings(spec, store_exists=True), copy_settings(spec, store_exists=False)) == (with_store, without_store)
+    assert tuple(copy_settings(spec, CopyReason.DELETE, store_exists=exists) for exists in (True, False)) == (with_store, without_store)
+
+
+@pytest.mark.parametrize("reason", [CopyReason.UPGRADE, CopyReason.RENEW])
+def test_a_copy_before_a_change_has_its_reason_and_replaces_no_other(reason: CopyReason) -> None:
+    """Copies from before a deletion are never removed by a backup: an upgrade every month would fill the store. A problem names the way out."""
+    assert copy_settings(SPEC, reason, store_exists=True) == CopySettings("default", reason=reason)
+    assert copy_settings(TEST, reason, store_exists=True) == CopySettings("default", test=True, reason=reason)
+    assert "--without-copy" in no_backup_store(SPEC, SPEC.hosts, reason).hint
+    assert "--without-copy" not in no_backup_store(SPEC, SPEC.hosts, CopyReason.RESTORE).hint
 
 
 def test_a_missing_store_is_a_problem_that_says_what_to_do() -> None:
     """With the command that creates the block, and how to do without."""
-    problem = no_backup_store(SPEC, SPEC.hosts)
+    problem = no_backup_store(SPEC, SPEC.hosts, CopyReason.DELETE)
     assert (problem.code, problem.path) == ("no-backup-store", "backups")
     assert "a, b" in problem.message
     assert "sixstack backup-key" in problem.hint
     assert "--without-copy" in problem.hint
-    assert "test_copies: none" in no_backup_store(TEST, SPEC.hosts).hint
-    assert unusable_backup_store(SPEC, "no such folder").code == "backup-store-unusable"
+    assert "test_copies: none" in no_backup_store(TEST, SPEC.hosts, CopyReason.DELETE).hint
+    assert unusable_backup_store(SPEC, "no such folder", CopyReason.DELETE).code == "backup-store-unusable"

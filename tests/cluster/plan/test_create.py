@@ -328,11 +328,21 @@ def test_tkestack_labels_come_and_go_with_the_setting() -> None:
 
 def test_a_host_that_left_the_file_is_noted_and_kept() -> None:
     """A node that is not in the file is a note with its addresses, never a step."""
-    other = NodeState("c", ready=False, addresses=(ip_address("198.18.0.13"),))
+    other = NodeState("c", ready=True, addresses=(ip_address("198.18.0.13"),))
     plan = plan_create(SPEC, FACTS, WANTED, replace(STATE, nodes=(*STATE.nodes, other)))
     assert plan.empty
     assert len(plan.notes) == 1
     assert plan.notes[0].startswith("node c (198.18.0.13) ")
+
+
+def test_a_lost_node_that_the_file_does_not_list_is_a_note_with_the_way_out() -> None:
+    """The roll-out of a pod network waits for every node. A listed node that is not Ready has its own step."""
+    lost = NodeState("old", ready=False, reason="Kubelet stopped posting node status.")
+    state = ClusterState(nodes=(replace(node("a"), ready=False), lost))
+    noted = "\n".join(plan_create(SPEC, FACTS, WANTED, state).notes)
+    assert "node old is not Ready: Kubelet stopped posting node status." in noted
+    assert "sixstack remove demo old --dead" in noted
+    assert "node a is not Ready" not in noted
 
 
 def test_an_unreachable_host_has_a_note_and_no_host_step() -> None:

@@ -4,29 +4,44 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 
 import pytest
 
-from cluster.facts.etcd_keys import KeyRevisions, read_keys
+from cluster.facts.etcd_keys import KeyList, KeyRevisions, read_keys
 from cluster.plan.lost_changes import MOST_LINES, LostChanges, lost_changes
 
 
-def answer(**keys: tuple[int, int]) -> str:
+def answer(keys: Mapping[str, tuple[int, int]], revision: int = 9) -> str:
     """As etcdctl prints it."""
     kvs = [
         {"key": base64.b64encode(key.encode()).decode(), "create_revision": created, "mod_revision": modified, "version": 1}
         for key, (created, modified) in keys.items()
     ]
-    return json.dumps({"header": {"revision": 9}, "kvs": kvs, "count": len(kvs)})
+    return json.dumps({"header": {"revision": revision}, "kvs": kvs, "count": len(kvs)})
 
 
 def test_the_answer_of_etcd_is_read_without_the_prefix() -> None:
     """Keys of other programs are ignored."""
-    text = answer(**{"/registry/configmaps/default/x": (3, 5), "/other/key": (1, 1)})
-    assert read_keys(text) == {"configmaps/default/x": KeyRevisions(3, 5)}
+    text = answer({"/registry/configmaps/default/x": (3, 5), "/other/key": (1, 1)})
+    assert read_keys(text) == KeyList({"configmaps/default/x": KeyRevisions(3, 5)}, 9)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"kvs": 1}', '{"kvs": [{"key": "x"}]}', '{"kvs": [1]}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"kvs": 1}',
+        '{"kvs": [{"key": "x"}]}',
+        '{"kvs": [1]}',
+        '{"kvs": []}',
+        '{"kvs": [], "header": {}}',
+        "[" * 100_000,
+    ],
+)
 def test_any_other_text_is_no_list_of_keys(text: str) -> None:
     """A host may print anything."""
     assert read_keys(text) is None

@@ -17,15 +17,20 @@ from cluster.plan.outcome import (
     delete_summary,
     failure_on,
     renewal_summary,
+    restore_summary,
     resume_failure,
     upgrade_summary,
 )
 from cluster.plan.renew import RenewalSettings, plan_renew
+from cluster.plan.restore import LiveKeys, plan_restore
 from cluster.plan.upgrade import UpgradeSettings, plan_resume
 from cluster.vocabulary.errors import ClusterError, HostError
 from cluster.vocabulary.spec import CniKind
 from tests.cluster.plan.certificates import FRESH, NOW
 from tests.cluster.plan.test_create import FACTS, SPEC, bare
+from tests.cluster.plan.test_restore import COPY as RESTORED_COPY
+from tests.cluster.plan.test_restore import KEYS, SOURCE
+from tests.cluster.plan.test_restore import WITH_DATA as RESTORED_FACTS
 from tests.cluster.plan.test_upgrade import Simulated, cluster_of
 
 PLAN = plan_create(SPEC, {"a": bare("a"), "b": bare("b")}, {}, None)
@@ -214,3 +219,40 @@ def test_any_failed_step_of_a_renewal_is_in_the_summary(step: str) -> None:
     assert f"- {step}: the reason of {step}" in text
     text, _ = renewal_summary(SPEC, RENEWAL, ended(RENEWAL, {step: NotStarted("not started")}))
     assert f"- {step}: not started" in text
+
+
+RESTORE, _ = plan_restore(SPEC, RESTORED_FACTS, {}, RESTORED_COPY, LiveKeys(KEYS), SOURCE)
+
+
+def test_a_restore_names_the_copy_the_state_before_it_and_what_is_lost() -> None:
+    """The owner compares it with what he expected."""
+    outcomes = ended(RESTORE, {}) | {"save-copy/a": StepOutcome("a snapshot of etcd and PKI, saved at /copies/1")}
+    text, succeeded = restore_summary(SPEC, RESTORED_COPY, RESTORE, outcomes)
+    assert succeeded
+    assert text.splitlines() == [
+        f"cluster demo is restored from the copy {RESTORED_COPY.saved.name} of 2026-11-26 02:00:00 UTC",
+        "- copy of the state before, a: a snapshot of etcd and PKI, saved at /copies/1",
+        "nothing in the cluster is newer than the copy",
+    ]
+
+
+def test_why_the_loss_of_a_restore_is_unknown_is_in_its_summary() -> None:
+    """Also when the run fails."""
+    plan, _ = plan_restore(SPEC, RESTORED_FACTS, {}, RESTORED_COPY, LiveKeys(reason="etcd does not answer"), SOURCE, without_copy=True)
+    for errors in ({}, {"wait-dns/cluster": ClusterError("no answer")}):
+        text, _ = restore_summary(SPEC, RESTORED_COPY, plan, ended(plan, dict(errors)))
+        assert text.splitlines()[-2:] == [
+            "what is newer than the copy is unknown: etcd does not answer",
+            "etcd's data and PKI of a are replaced without a copy",
+        ]
+
+
+@pytest.mark.parametrize("step", [step.id for step in RESTORE.steps])
+def test_any_failed_step_of_a_restore_is_in_the_summary(step: str) -> None:
+    """With whether the control plane is still the one before."""
+    late = {late.id: NotStarted("not started") for late in RESTORE.steps[1:]} if step == "save-copy/a" else {}
+    text, succeeded = restore_summary(SPEC, RESTORED_COPY, RESTORE, ended(RESTORE, {**late, step: ClusterError(f"the reason of {step}")}))
+    assert not succeeded
+    assert f"- {step}: the reason of {step}" in text
+    assert ("its control plane was not changed" in text) == bool(late)
+    assert ("Restore again" in text) != bool(late)

@@ -18,6 +18,7 @@ from cluster.plan.remove import (
     Members,
     RemovalRefused,
     RemovalSettings,
+    control_plane_problems,
     hosts_to_remove,
     plan_removal,
     read_removal_parameters,
@@ -28,7 +29,7 @@ from cluster.vocabulary.labels import CONTROL_PLANE_LABEL
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.remembered_hosts import decode_endpoint, encode_endpoint
 from cluster.vocabulary.spec import SSH, Endpoint, Host, Role
-from tests.cluster.plan.test_create import SPEC, bare, member, names, node
+from tests.cluster.plan.test_create import CA, SPEC, bare, member, names, node
 
 SEED = replace(node("a"), labels={CONTROL_PLANE_LABEL: ""})
 C = Host(name="c", role=Role.WORKER, ssh=SSH(address="198.18.0.13"))
@@ -36,7 +37,7 @@ WHOLE = SPEC.model_copy(update={"hosts": (*SPEC.hosts, C)})  # with a host that 
 ENDPOINTS = {name: encode_endpoint(WHOLE.host(name).ssh) for name in ("a", "b", "c")}
 NODE_C = NodeState("c", ready=True)
 MEMBERS = Members((SEED, node("b"), NODE_C), ENDPOINTS)
-OF_C = replace(member("b"), host="c")
+OF_C = replace(member("b"), host="c", hostname="c")
 FACTS = {"b": member("b"), "c": OF_C}
 LIVING, DEAD, FORCE = RemovalSettings(), RemovalSettings(dead=True), RemovalSettings(force=True)
 
@@ -211,9 +212,63 @@ def test_pods_of_a_host_without_a_kubelet_cannot_be_drained() -> None:
 def test_the_machine_of_another_node_is_not_reset() -> None:
     """An address that was given to another machine of the cluster since."""
     wrong = replace(OF_C, kubernetes=replace(OF_C.kubernetes, node_ips=node("b").addresses))
-    assert codes(("c",), facts={"c": wrong}) == ["another-node-at-endpoint"]
+    for hostname in ("b", "any"):
+        assert codes(("c",), facts={"c": replace(wrong, hostname=hostname)}) == ["another-node-at-endpoint"]
     right = replace(member("b"), kubernetes=replace(member("b").kubernetes, node_ips=node("b").addresses))
     assert codes(("b",), facts={"b": right}) == []
+
+
+def test_a_machine_that_has_the_address_of_a_lost_node_is_not_reset_under_its_name() -> None:
+    """c is lost, and b got its address. Both Nodes have it: the name of the kubelet decides which one the machine is."""
+    shared = node("b").addresses
+    members = replace(MEMBERS, nodes=(SEED, node("b"), replace(NODE_C, addresses=shared)))
+    machine = replace(member("b"), hostname="b", kubernetes=replace(member("b").kubernetes, node_ips=shared))
+    assert codes(("b",), members, {"b": machine}) == []
+    assert codes(("c",), members, {"c": machine}) == ["another-node-at-endpoint"]
+    assert codes(("c",), members, {"c": machine}, dead=True) == []
+    assert names(planned(("c",), members, {"c": machine}, DEAD)) == [("deny-node", "c"), ("delete-node", "c")]
+    named = replace(machine, hostname="any", kubernetes=replace(machine.kubernetes, node_name="b"))
+    assert codes(("b",), members, {"b": named}) == []
+    assert codes(("c",), members, {"c": named}) == ["another-node-at-endpoint"]
+
+
+def test_the_worker_of_another_cluster_with_the_same_name_is_not_reset() -> None:
+    """Clusters with one name differ by their certificate authority. As dead, only the Node goes."""
+    other = replace(MEMBERS, authority="sha256:other")
+    assert codes(("b",), replace(MEMBERS, authority=CA)) == []
+    assert codes(("b",), other) == ["worker-of-another-cluster"]
+    assert codes(("b",), other, dead=True) == []
+
+
+def test_workers_are_only_removed_from_the_cluster_of_the_file() -> None:
+    """The Nodes of another cluster, on the machine that the file names as control plane, may have the names of these workers."""
+    seed = member("a")
+
+    def found(facts: HostFacts) -> list[tuple[str, str]]:
+        return [(problem.code, problem.path) for problem in control_plane_problems(SPEC, {"a": facts})]
+
+    refused = [("removal-without-cluster", "hosts/a")]
+    assert found(seed) == []
+    assert found(replace(seed, owner="other")) == refused
+    assert found(bare("a")) == refused
+    assert found(replace(seed, kubernetes=replace(seed.kubernetes, admin_config=False))) == refused
+    assert found(replace(seed, foreign_authority=True)) == refused
+    assert list(control_plane_problems(SPEC, {})) == []  # a host that was not inspected has its own problem
+
+
+def test_why_a_dead_host_was_not_inspected_is_a_note() -> None:
+    """A host that refuses the login is not dead."""
+    refused = Problem("host-not-inspected", "hosts/b", "the host refuses the key", "")
+    plan = plan_removal(WHOLE, ("b",), MEMBERS, {}, DEAD, uninspected=[refused])
+    assert "b was not inspected: the host refuses the key" in plan.notes
+
+
+def test_another_node_that_is_still_cordoned_is_a_note() -> None:
+    """The run that drained it was killed; a node that is removed now is not mentioned."""
+    cordoned = replace(NODE_C, unschedulable=True, drain_unfinished=True)
+    members = replace(MEMBERS, nodes=(SEED, node("b"), cordoned))
+    assert any("node c is cordoned" in note for note in planned(("b",), members).notes)
+    assert not any("cordoned" in note for note in planned(("c",), members).notes)
 
 
 def test_a_host_with_another_authority_is_not_reset() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cluster.facts.cluster_state import NodeState
 from cluster.facts.host_facts import HostFacts, InterfaceAddress, KubernetesState
-from cluster.plan.resolution import resolve, resolve_known, resolve_offline, resolve_partly, resolved_problems
+from cluster.plan.resolution import resolve, resolve_offline, resolve_partly, resolved_problems
 from cluster.rules.offline import check_spec
 from cluster.vocabulary.errors import Bug
 from cluster.vocabulary.problems import Severity
@@ -42,7 +42,7 @@ def test_two_files_are_compared_without_asking_hosts(a_spec: SpecMaker) -> None:
 
 def test_hosts_without_facts_get_no_address_of_others(a_spec: SpecMaker, some_facts: FactsMaker) -> None:
     """A renewal needs the control plane alone; a worker that was not reached is unknown."""
-    first, second = resolve_known(a_spec(), {"node-1": some_facts(1)}).hosts[:2]
+    first, second = resolve_partly(a_spec(), {"node-1": some_facts(1)}).hosts[:2]
     assert first.addresses == resolve(a_spec(), {"node-1": some_facts(1), "node-2": some_facts(2)}).hosts[0].addresses
     assert [*map(str, second.addresses)] == ["0.0.0.0", "::"]
 

@@ -15,7 +15,7 @@ from cluster.kubeadm.documents import cluster_configuration
 from cluster.plan.backup import backup_problems, plan_backup
 from cluster.plan.graph import Plan
 from cluster.plan.restore import CheckedCopy, LiveKeys, comparable, copy_problems, plan_restore
-from cluster.plan.values import RestoreSource
+from cluster.plan.values import REVISION_BUMP, RestoreSource
 from cluster.vocabulary.copies import EtcdCopy, SavedCopy
 from cluster.vocabulary.spec import PodNetwork
 from tests.cluster.plan.test_create import CA, FACTS, SPEC, WANTED, bare, member, names
@@ -31,6 +31,7 @@ COPY = CheckedCopy(
         flow_run="run",
         created=datetime(2026, 11, 26, 2, tzinfo=UTC),
         etcd=EtcdCopy.SNAPSHOT,
+        revision=92,
         size=1,
         sha256="5a" * 32,
         recipient="age1x",
@@ -119,6 +120,14 @@ def test_a_worker_whose_node_is_another_object_joins_again(now: Keys | None) -> 
     assert step is not None
     assert step.values["recreate"]
     assert "restore-control-plane/a" in step.needs
+
+
+def test_a_worker_joins_again_when_a_restore_was_in_between() -> None:
+    """An interrupted restore leaves the Nodes of the copy, and workers that have not joined again."""
+    for revision, again in ((92, False), (92 + REVISION_BUMP - 1, False), (92 + REVISION_BUMP, True)):
+        made, _ = plan_restore(SPEC, WITH_DATA, WANTED, COPY, LiveKeys(KEYS, revision=revision), SOURCE)
+        assert (made.step("join-worker", "b") is not None) is again
+        assert any("restored after this copy" in note for note in made.notes) is again
 
 
 def test_a_worker_of_another_authority_joins_again() -> None:

@@ -23,7 +23,7 @@ from cluster.plan.upgrade import (
     plan_resume,
     plan_upgrade,
 )
-from cluster.plan.values import HostFiles, prepare_values
+from cluster.plan.values import HostFiles, label_values, prepare_values
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host
 from tests.cluster.plan.test_create import CA, bare
@@ -69,14 +69,31 @@ class Simulated:
         old = ResolvedSpec.of(spec.model_copy(update={"kubernetes_version": OLD.removeprefix("v")}))
         self.facts = {host.name: self._host(old, host) for host in spec.hosts}
         self.state = ClusterState(
-            nodes=tuple(NodeState(host.name, ready=True, addresses=host.addresses, kubelet_version=OLD) for host in spec.hosts),
+            nodes=tuple(self._node(host) for host in spec.hosts),
+            endpoints={host.name: label_values(spec, host)["endpoint"] for host in spec.hosts},
             cni=spec.cni.kind,
             cni_digest=DIGEST,
             coredns_ready=True,
             kubeadm=cluster_configuration(old),
             kubelet=kubelet_configuration(old),
             kube_proxy=kube_proxy_configuration(old),
-            images={"kube-proxy": f"registry.k8s.io/kube-proxy:{OLD}", "coredns": f"registry.k8s.io/coredns/coredns:{OLD_TAGS['coredns']}"},
+            component_images={
+                "kube-proxy": f"registry.k8s.io/kube-proxy:{OLD}",
+                "coredns": f"registry.k8s.io/coredns/coredns:{OLD_TAGS['coredns']}",
+            },
+        )
+
+    def _node(self, host: Host) -> NodeState:
+        labels = label_values(self.spec, host)["labels"]
+        return NodeState(
+            host.name,
+            ready=True,
+            addresses=host.addresses,
+            kubelet_version=OLD,
+            labels=labels,
+            managed_labels=tuple(labels),
+            taints=host.taints,
+            managed_taints=tuple(f"{taint.key}:{taint.effect.value}" for taint in host.taints),
         )
 
     def _host(self, old: ResolvedSpec, host: Host) -> HostFacts:
@@ -125,7 +142,7 @@ class Simulated:
                     self.state = replace(self.state, kubeadm={**self.state.kubeadm, "kubernetesVersion": NEW})
                 if all(self.facts[host.name].kubernetes.static_images == static_images(NEW, NEW_TAGS) for host in self.spec.control_planes):
                     addons = {"kube-proxy": f"x/kube-proxy:{NEW}", "coredns": f"x/coredns:{NEW_TAGS['coredns']}"}
-                    self.state = replace(self.state, images=addons)
+                    self.state = replace(self.state, component_images=addons)
             case "drain-node":
                 self._change_node(name, unschedulable=True, drain_unfinished=True)
             case "upgrade-node":
@@ -244,6 +261,36 @@ def test_a_node_that_its_owner_cordoned_stays_cordoned() -> None:
     assert [step.id for step in simulated.plan().steps if step.kind != "verify-network"] == ["uncordon-node/worker-1"]
 
 
+def test_another_version_of_the_pod_network_works_before_the_first_node_is_drained() -> None:
+    """It is applied when all API servers are new, and its images are on every host by then. When it does not become ready, no node is drained."""
+    simulated = Simulated(cluster_of(2, 2))
+    simulated.state = replace(simulated.state, cni_digest="of the older documents")
+    plan = simulated.plan()
+    times = run_in_virtual_time(plan, dict.fromkeys({step.kind for step in plan.steps}, 1.0))
+    assert times.starts["install-cni/cluster"] >= max(times.ends[f"upgrade-control-plane/cp-{number}"] for number in (1, 2))
+    assert times.starts["install-cni/cluster"] >= max(end for step, end in times.ends.items() if step.startswith("stage-bundle"))
+    for failing in ("install-cni/cluster", "wait-network/cluster"):
+        assert not any(step.startswith("drain-node") for step in run_in_virtual_time(plan, {}, {failing}).starts)
+
+
+def test_changes_of_the_file_that_an_upgrade_does_not_apply_are_noted() -> None:
+    """The arguments of the components become effective with the new version. Names of the certificate and labels do not."""
+    simulated = Simulated(cluster_of(1, 1))
+    assert simulated.plan().notes == ()
+    control_plane = simulated.spec.control_plane.model_copy(update={"extra_sans": ("api.example.org",)})
+    kubeadm = simulated.spec.kubeadm.model_copy(update={"extra_args": {"apiserver": {"v": "4"}}, "kubelet": {"maxPods": 99}})
+    hosts = tuple(host.model_copy(update={"labels": {"rack": "a"}}) for host in simulated.spec.hosts)
+    simulated.spec = simulated.spec.model_copy(update={"control_plane": control_plane, "kubeadm": kubeadm, "hosts": hosts})
+    plan = simulated.plan()
+    (settings,) = [step for step in plan.steps if step.kind == "update-settings"]
+    assert settings.reason is not None
+    assert "kubelet.maxPods" in settings.reason
+    certificate, *labels = plan.notes
+    assert "api.example.org" in certificate
+    assert [note.partition(":")[0] for note in labels] == ["cp-1", "worker-1"]
+    assert all("labels/rack" in note for note in labels)
+
+
 @pytest.mark.parametrize(
     ("stale", "reason"),
     [
@@ -257,7 +304,7 @@ def test_what_kubeadm_upgrades_last_is_looked_at_too(stale: dict[str, str], reas
     """`kubeadm upgrade` may have been interrupted after the static pods: the last control plane runs it again."""
     simulated = Simulated(cluster_of(2, 1))
     simulated.upgrade()
-    simulated.state = replace(simulated.state, images={**simulated.state.images, **stale})
+    simulated.state = replace(simulated.state, component_images={**simulated.state.component_images, **stale})
     step = simulated.plan().step("upgrade-control-plane", "cp-2")
     assert (step and step.reason) == reason
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.facts.cluster_state import ClusterState, NodeState
-from cluster.facts.upgrade_state import DeprecatedRequest, UpgradeState, deprecated_requests
+from cluster.facts.upgrade_state import DeprecatedRequest, UpgradeState, deprecated_requests, storage_size
 from cluster.plan.upgrade_problems import NOT_UPGRADED, no_cluster, parsed_version, setting_problems, upgrade_problems
 from cluster.vocabulary.problems import Problem
 from tests.cluster.plan.test_upgrade import NEW, OLD, Simulated, cluster_of
@@ -54,11 +54,66 @@ def test_a_control_plane_goes_one_minor_forward_at_a_time(version: str, code: st
     assert found(version=version) == [(code, "kubernetes_version")]
 
 
-def test_during_an_upgrade_the_newest_api_server_counts() -> None:
-    """kubeadm's settings still have the old version: back to it is a downgrade, and two minors from it are one."""
+def test_during_an_upgrade_the_newest_component_is_not_made_older() -> None:
+    """kubeadm's settings still have the old version."""
     half = UpgradeState(NEW)
     assert found(version=OLD, upgrade=half) == [("upgrade-is-a-downgrade", "kubernetes_version")]
-    assert found(version="v1.37.2", upgrade=half) == []
+    assert found(version=NEW, upgrade=half) == []
+
+
+def test_an_interrupted_upgrade_is_finished_before_the_next_one() -> None:
+    """The API server is new; the controller manager would skip a minor, and be two minors older than the API server."""
+    assert found(version="v1.37.2", upgrade=UpgradeState(NEW)) == [("upgrade-skips-a-minor", "kubernetes_version")]
+    upgraded = Simulated(SPEC)
+    for step in upgraded.plan().steps:
+        if step.kind == "upgrade-control-plane":
+            upgraded.do(step)
+    spec = SPEC.model_copy(update={"kubernetes_version": "1.37.2"})
+    assert upgrade_problems(spec, upgraded.facts, upgraded.state, UpgradeState(NEW), {}) == ()
+    images = dict(upgraded.facts["cp-1"].kubernetes.static_images) | {"kube-scheduler": f"registry.k8s.io/kube-scheduler:{OLD}"}
+    behind = replace(upgraded.facts["cp-1"], kubernetes=replace(upgraded.facts["cp-1"].kubernetes, static_images=images))
+    (problem,) = upgrade_problems(spec, {**upgraded.facts, "cp-1": behind}, upgraded.state, UpgradeState(NEW), {})
+    assert problem.code == "upgrade-skips-a-minor"
+    assert problem.hint.startswith(f"Finish the upgrade to {NEW} first")
+
+
+def test_a_kubelet_that_is_newer_than_the_file_is_not_made_older() -> None:
+    """Its owner installed another patch release. Nodes that the file does not list keep their version."""
+    newer = with_node("worker-1", kubelet_version="v1.35.9")
+    assert found(version="v1.35.5", state=newer) == [("upgrade-is-a-downgrade", "nodes/worker-1")]
+    assert found(version="v1.35.9", state=newer) == []
+    other = replace(RUNNING.state, nodes=(*RUNNING.state.nodes, NodeState("other", ready=True, kubelet_version="v1.35.9")))
+    assert found(version="v1.35.5", state=other) == []
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "quota", "fits"),
+    [
+        (1900, None, True),
+        (1990, None, False),
+        (1990, "0", False),
+        (1990, "4294967296", True),
+        (4000, "4294967296", False),
+        (9000, "-1", True),
+    ],
+)
+def test_etcd_has_space_for_the_writes_of_an_upgrade(megabytes: int, quota: str | None, fits: bool) -> None:
+    """Its data is compared with the quota of the running etcd, by default 2 GiB."""
+    arguments = [{"name": "quota-backend-bytes", "value": quota}] if quota is not None else []
+    state = replace(RUNNING.state, kubeadm={**RUNNING.state.kubeadm, "etcd": {"local": {"extraArgs": arguments}}})
+    problems = found(state=state, upgrade=replace(HEALTHY, etcd_bytes=megabytes * 2**20))
+    assert problems == ([] if fits else [("etcd-not-healthy", "etcd")])
+
+
+def test_the_size_of_etcds_data_is_read_from_the_metrics() -> None:
+    """The largest of several members; 0 without the metric."""
+    lines = [
+        'apiserver_storage_size_bytes{storage_cluster_id="etcd-0"} 2.0013056e+07',
+        'apiserver_storage_size_bytes{storage_cluster_id="etcd-1"} 5',
+    ]
+    assert storage_size("\n".join(lines)) == 20013056
+    assert storage_size("apiserver_storage_objects 5\n") == 0
+    assert storage_size('apiserver_storage_size_bytes{a="b"} e+e') == 0
 
 
 def test_kubelets_are_at_most_three_minors_older_and_never_newer() -> None:

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster.retests.history import MOST_CHANGES, Change, ClusterHistory, RowResult, read_history
+from cluster.retests.history import MOST_CHANGES, Change, ClusterHistory, RowResult, read_history, shown_phases
 from cluster.retests.records import Phase, PhaseRecord, RetestRecord, RetestResult
-from tests.cluster.retests.records_of_nights import CLUSTERS, FILE, FIRST_NIGHT, documents, night_start, retest
+from tests.cluster.retests.records_of_nights import CLUSTERS, FILE, FIRST_NIGHT, PHASES, documents, night_start, retest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -32,7 +32,7 @@ def test_a_row_has_what_the_record_has() -> None:
     """Durations by phase and in total, the first line of the error, the runs, versions and file."""
     (row,) = read_history(documents(retest(0, result=RetestResult.FAILED, kept=True))).rows
     assert (row.start, row.cluster, row.stack, row.result) == (FIRST_NIGHT + timedelta(minutes=1), "v4", "ipv4", RowResult.FAILED)
-    assert (row.seconds, [row.phase_seconds(phase) for phase in Phase]) == (100, [25] * 4)
+    assert (row.seconds, [row.phase_seconds(phase) for phase in PHASES]) == (100, [25] * 4)
     assert (row.failed_step, row.error, row.kept) == ("verify-network/cluster", "the network is broken", True)
     assert (row.flow_run, [phase.flow_run for phase in row.phases][:2]) == ("run-0", ["free-hosts-0", "create-0"])
     assert (row.versions["kubernetes"], row.file) == ("1.36.3", FILE)
@@ -43,9 +43,32 @@ def test_a_row_is_json_with_every_field() -> None:
     phases = [PhaseRecord(phase=Phase.CREATE, flow_run="create-0", seconds=12.5, succeeded=False)]
     (row,) = read_history(documents(retest(0, result=RetestResult.FAILED, phases=phases))).rows
     document = json.loads(json.dumps(row.as_dict()))
-    assert document["phase_seconds"] == {"free-hosts": None, "create": 12.5, "verify": None, "delete": None}
+    assert {phase: seconds for phase, seconds in document["phase_seconds"].items() if seconds is not None} == {"create": 12.5}
+    assert document["phase_seconds"].keys() == set(Phase)
+    assert document["failed_phase"] == "create"
     assert document["phase_flow_runs"] == {"create": "create-0"}
     assert (document["start"], document["result"], document["file"]) == ("2026-01-01T02:01:00+00:00", "failed", FILE)
+
+
+def test_the_flows_of_one_phase_count_together() -> None:
+    """A restore is three flows; the phase that failed first is named, whichever failed after it."""
+    ran = [(Phase.CREATE, 60, True), (Phase.RESTORE, 5, True), (Phase.RESTORE, 70, False), (Phase.DELETE, 9, False)]
+    phases = [
+        PhaseRecord(phase=phase, flow_run=f"run-{n}", seconds=seconds, succeeded=good) for n, (phase, seconds, good) in enumerate(ran)
+    ]
+    (row,) = read_history(documents(retest(0, result=RetestResult.FAILED, phases=phases))).rows
+    assert row.phase_seconds(Phase.RESTORE) == 75
+    assert row.failed_phase is Phase.RESTORE
+    assert row.as_dict()["phase_flow_runs"]["restore"] == "run-2"
+
+
+def test_only_phases_that_ran_have_a_column_beside_those_of_every_retest() -> None:
+    """The columns of upgrade and restore appear with the first row that has them, in the order of the phases."""
+    plain = read_history(documents(retest(0))).rows
+    assert shown_phases(plain) == shown_phases(()) == PHASES
+    upgraded = [*retest(1).phases, PhaseRecord(phase=Phase.UPGRADE, flow_run="x", seconds=90, succeeded=True)]
+    rows = read_history(documents(retest(0), retest(1, phases=upgraded))).rows
+    assert shown_phases(rows) == (Phase.FREE_HOSTS, Phase.CREATE, Phase.UPGRADE, Phase.VERIFY, Phase.DELETE)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is slow, not wrong
@@ -98,7 +121,7 @@ def broken(**changes: Any) -> dict[str, Any]:
         broken(start="9999-12-31T23:59:59-12:00"),
         broken(field_of_a_later_version=1),
         broken(phases=[{"phase": "create", "flow_run": "x", "seconds": float("nan"), "succeeded": True}]),
-        broken(phases=[{"phase": "upgrade", "flow_run": "x", "seconds": 1, "succeeded": True}]),
+        broken(phases=[{"phase": "downgrade", "flow_run": "x", "seconds": 1, "succeeded": True}]),
     ],
     ids=lambda document: str(document)[-40:],
 )

@@ -112,6 +112,9 @@ FIXED: dict[str, list[dict[str, Any]]] = {
     "owned-argument": [{"kubeadm": {"extra_args": {"apiserver": {"bind-address": "::"}}}}],
     "malformed-argument": [{"kubeadm": {"extra_args": {"apiserver": {"--v": "2"}}}}],
     "unknown-argument": [{"kubeadm": {"extra_args": {"apiserver": {"profilin": "true"}}}}],
+    "feature-gate-refused": [
+        {"kubernetes_version": "1.37.2", "kubeadm": {"extra_args": {"apiserver": {"feature-gates": "SidecarContainers=true,AllAlpha=false"}, "kubelet": {"feature-gates": "SidecarContainers=true"}}, "kubelet": {"featureGates": {"SidecarContainers": True}}}},
+    ],
     "argument-value": [{"kubeadm": {"extra_args": {"apiserver": {"profiling": "x"}}}}],
     "malformed-node-port-range": [{"kubeadm": {"extra_args": {"apiserver": {"service-node-port-range": "x"}}}}],
     "node-ports-contain-component-port": [{"kubeadm": {"extra_args": {"apiserver": {"service-node-port-range": "6000-40000"}}}}],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from cluster.facts.host_facts import Conflict, StepState
 from cluster.facts.parsers.foreign import foreign_conflicts, packages, programs, units
 from cluster.facts.parsers.kubernetes import kubernetes
 from cluster.facts.parsers.own_state import installed_files, own_state
 from cluster.facts.parsers.sections import sections_of
+from hosts.facts import facts_script
 
 Recorded = Callable[[str], str]
 
@@ -172,3 +175,19 @@ def test_a_unit_that_is_not_enabled_is_told_from_one_of_which_this_is_unknown() 
     blocks = ["UnitFileState=enabled", "UnitFileState=disabled", "UnitFileState="]
     found = units("\n\n".join(f"Id=containerd.service\nLoadState=loaded\nActiveState=active\n{block}" for block in blocks))
     assert [unit.enabled for unit in found] == [True, False, None]
+
+
+def test_the_name_of_the_node_is_read_if_it_is_not_the_host_name(tmp_path: Path) -> None:
+    """kubeadm writes both flags into one line."""
+    flags = tmp_path / "var/lib/kubelet/kubeadm-flags.env"
+    flags.parent.mkdir(parents=True)
+    script = facts_script(("kubernetes",)).replace("/var/lib/kubelet", str(flags.parent))
+
+    def found(arguments: str) -> tuple[str | None, list[str]]:
+        flags.write_text(f'KUBELET_KUBEADM_ARGS="{arguments}"\n', encoding="ascii")
+        done = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=True)
+        state = kubernetes(sections_of(done.stdout)["kubernetes"])
+        return state.node_name, [str(address) for address in state.node_ips]
+
+    assert found("--hostname-override=node-1.example --node-ip=192.0.2.1,fd00::1") == ("node-1.example", ["192.0.2.1", "fd00::1"])
+    assert found("--node-ip=192.0.2.1") == (None, ["192.0.2.1"])

@@ -36,12 +36,13 @@ for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kub
       refuse "$leftover exists, and no unfinished kubeadm init left it: restore the control plane's files, or delete the cluster"
     fi
     echo "found $leftover of an unfinished attempt: resetting"
-    # until a later attempt has finished
-    mkdir -p "$state/unfinished/pki" "$state/unfinished/etcd"
-    cp -a /etc/kubernetes/pki/. "$state/unfinished/pki" 2>/dev/null || true
-    if [ -e /var/lib/etcd/member ]; then
-      rm -rf "$state/unfinished/etcd/member"
-      cp -a /var/lib/etcd/member "$state/unfinished/etcd"
+    # until a later attempt has finished. What further attempts find is of the attempts before them, and is not kept.
+    if ! [ -e "$state/unfinished" ]; then
+      rm -rf "$state/unfinished.new"
+      mkdir -p "$state/unfinished.new/pki" "$state/unfinished.new/etcd"
+      cp -a /etc/kubernetes/pki/. "$state/unfinished.new/pki" 2>/dev/null || true
+      if [ -e /var/lib/etcd/member ]; then cp -a /var/lib/etcd/member "$state/unfinished.new/etcd"; fi
+      mv "$state/unfinished.new" "$state/unfinished"
     fi
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki

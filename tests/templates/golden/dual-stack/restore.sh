@@ -79,6 +79,9 @@ echo "the snapshot has revision $revision; the restored data begins at $((revisi
   --bump-revision "$bump" --mark-compacted
 rm -f "$work/snapshot.db" "$etcdutl"
 
+# a finished attempt was stopped before it removed what it had set aside
+if [ -e "$state/initialized" ]; then rm -rf "$state/unfinished"; fi
+
 # --- from here on, the control plane is unfinished
 echo 20261126T020000000000Z.cp-1 >"$state/restoring"
 sync "$state/restoring" "$state"
@@ -86,12 +89,13 @@ rm -f "$state/initializing" "$state/initialized" "$state/restored" "$state/autho
 for leftover in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml; do
   if [ -e "$leftover" ]; then
     echo "found $leftover: resetting this control plane"
-    # until a later attempt has finished
-    mkdir -p "$state/unfinished/pki" "$state/unfinished/etcd"
-    cp -a /etc/kubernetes/pki/. "$state/unfinished/pki" 2>/dev/null || true
-    if [ -e /var/lib/etcd/member ]; then
-      rm -rf "$state/unfinished/etcd/member"
-      cp -a /var/lib/etcd/member "$state/unfinished/etcd"
+    # until a later attempt has finished. What further attempts find is of the attempts before them, and is not kept.
+    if ! [ -e "$state/unfinished" ]; then
+      rm -rf "$state/unfinished.new"
+      mkdir -p "$state/unfinished.new/pki" "$state/unfinished.new/etcd"
+      cp -a /etc/kubernetes/pki/. "$state/unfinished.new/pki" 2>/dev/null || true
+      if [ -e /var/lib/etcd/member ]; then cp -a /var/lib/etcd/member "$state/unfinished.new/etcd"; fi
+      mv "$state/unfinished.new" "$state/unfinished"
     fi
     timeout 120 kubeadm reset --force --cri-socket unix:///run/containerd/containerd.sock >/dev/null 2>&1 || true
     rm -rf /var/lib/etcd/member /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki
@@ -112,3 +116,5 @@ sync "$state/authority"
 mv "$state/restoring" "$state/initialized" # one rename: the control plane is unfinished until here, and finished from here
 sync "$state"
 rm -rf "$state/unfinished"
+# their holders in the copy no longer exist: the new ones would wait 15 s for the end of each lease
+kubectl -n kube-system delete lease kube-controller-manager kube-scheduler --ignore-not-found || true

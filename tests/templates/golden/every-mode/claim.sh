@@ -83,7 +83,7 @@ mkdir -p "$state"
 chmod 0700 "$state"
 if [ -z "$owner" ]; then
   # a reset forgets the owner first; when it is killed right after this, the rest of that cluster's state is still here
-  rm -rf "$before" "$state/bundle" "$state/unfinished" "$state/renewal" "$state/renewal.new" "$state/restore"
+  rm -rf "$before" "$state/bundle" "$state/unfinished" "$state/unfinished.new" "$state/renewal" "$state/renewal.new" "$state/restore"
   rm -f "$state/prepared" "$state/written" "$state/written.new" "$state/init.yaml" "$state/initializing" "$state/restoring" "$state/initialized" "$state/restored" "$state/joining" "$state/joined" "$state/authority" "$state/pods" "$state/kubelet-renewal" 
   mkdir -p "$before"
   for folder in /etc/cni/net.d /etc/cni /etc/kubernetes /opt/cni/bin /opt/cni /opt/containerd /usr/libexec/kubernetes; do

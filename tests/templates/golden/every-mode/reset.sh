@@ -332,5 +332,5 @@ fi
 # host/remove-step-state.sh.j2 removes the caller's own step folder.
 rm -f "$state/owner"
 sync "$state"
-rm -rf "$before" "$state/bundle" "$state/kubectl" "$state/unfinished" "$state/renewal" "$state/renewal.new" "$state/restore"
+rm -rf "$before" "$state/bundle" "$state/kubectl" "$state/unfinished" "$state/unfinished.new" "$state/renewal" "$state/renewal.new" "$state/restore"
 rm -f "$state/prepared" "$state/written" "$state/written.new" "$state/init.yaml" "$state/initializing" "$state/restoring" "$state/initialized" "$state/restored" "$state/joining" "$state/joined" "$state/authority" "$state/pods" "$state/kubelet-renewal" 

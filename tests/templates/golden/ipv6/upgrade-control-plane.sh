@@ -34,12 +34,18 @@ for component in etcd kube-apiserver kube-controller-manager kube-scheduler; do
   fi
 done
 systemctl start containerd.service
-systemctl start kubelet.service
+ready() { kubectl --request-timeout=5s get --raw /readyz >/dev/null 2>&1; }
+if ready; then
+  systemctl start kubelet.service
+else
+  # A running kubelet may not see a restored manifest for minutes (measured: 171 s). Without etcd, the API server gives no answer, and the kubelet
+  # waits 34 s for one in each housekeeping, which its loop chooses at random. A new kubelet reads the manifests first.
+  systemctl restart kubelet.service
+fi
 # no event reports that the API server answers
-attempts=0
-until kubectl get --raw /readyz >/dev/null 2>&1; do
-  attempts=$((attempts + 1))
-  if [ "$attempts" -gt 300 ]; then
+end=$(($(date +%s) + 300))
+until ready; do
+  if [ "$(date +%s)" -gt "$end" ]; then
     echo "error: the API server on this host does not become ready" >&2
     exit 1
   fi

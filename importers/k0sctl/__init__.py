@@ -1,0 +1,1 @@
+"""Files of k0sctl (Cluster of k0sctl.k0sproject.io/v1beta1)."""
