@@ -85,11 +85,11 @@ def _report(line: str) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> int:
+    from bundle.download import ServerUnreachable
     from bundle.faults import BundleFault
-    from bundle.fetch import default_folder, fetch_bundle, reachable
+    from bundle.fetch import default_folder, fetch_bundle
     from bundle.manifest import Architecture
     from bundle.sources import DEFAULT_SOURCES, read_sources
-    from cluster.vocabulary.errors import EnvironmentFault
 
     architecture = Architecture(args.architecture) if args.architecture else Architecture.of_this_machine()
     try:
@@ -103,11 +103,9 @@ def _fetch(args: argparse.Namespace) -> int:
     folder = args.folder or default_folder(architecture, release)
     try:
         print(fetch_bundle(folder, architecture, sources, _report, release=release))
-    except EnvironmentFault as fault:
-        if reachable(sources):
-            raise
-        raise EnvironmentFault(
-            f"{fault}. Not every server of the sources answers. Fetch from a mirror (--base-url URL), or on a machine with a connection and copy the "
+    except ServerUnreachable as fault:
+        raise ServerUnreachable(
+            f"{fault}. Fetch from a mirror (--base-url URL), or on a machine with a connection and copy the "
             "folder; or build a bundle from the Go module proxy and Debian's packages: sixstack lab bundle"
         ) from fault
     return SUCCESS

@@ -84,6 +84,6 @@ def test_only_the_api_server_of_this_cluster_is_asked() -> None:
 def test_a_host_whose_node_was_deleted_stays_known_in_every_plan() -> None:
     """Also after its host left the file. A remembered host of the file, or with a Node, needs no such note."""
     state = ClusterState(nodes=(*LISTED, C), endpoints={"a": ENDPOINT, "c": ENDPOINT, "gone": ENDPOINT})
-    (of_node, of_host) = unchanged_nodes(SPEC, state)  # type: ignore[arg-type]  # it reads the names only
+    (of_node, of_host) = unchanged_nodes(SPEC, state)
     assert "node c " in of_node
     assert "sixstack remove demo gone" in of_host
