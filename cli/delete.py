@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     wait = waiting(options)
     code = run_deployment("delete-cluster/default", parameters, wait)
     if code == SUCCESS and authority and not wait.detach:
-        _remove_context(spec.name, authority)
+        _remove_context(spec.name, authority, as_json=wait.as_json)
     return code
 
 
@@ -68,13 +68,13 @@ def _authority(cluster: str) -> str:
         return ""
 
 
-def _remove_context(cluster: str, authority: str) -> None:
+def _remove_context(cluster: str, authority: str, *, as_json: bool) -> None:
     """From the kubeconfig of this person, where `sixstack kubeconfig --merge` wrote it. A fault there does not change the result of the run."""
     from cli.own_kubeconfig import remove
     from cluster.vocabulary.errors import EnvironmentFault
 
     try:
         for line in remove(cluster, authority):
-            print(line)
+            print(line, file=sys.stderr if as_json else sys.stdout)
     except EnvironmentFault as fault:
         print(f"sixstack: context {cluster} was not removed: {fault}", file=sys.stderr)

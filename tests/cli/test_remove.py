@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-import cli.following
+import cli.create
+import cli.remove
+from cli.following import Waiting
 from cli.main import main
 
 EXAMPLE = str(Path(__file__).parents[2] / "deployments" / "examples" / "dual-stack.yaml")
@@ -19,12 +21,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
     """Name and parameters of the runs that commands start, without the cluster."""
     runs: list[tuple[str, dict[str, Any]]] = []
 
-    def run_deployment(name: str, parameters: dict[str, Any]) -> int:
+    def run_deployment(name: str, parameters: dict[str, Any], _wait: Waiting) -> int:
         assert parameters.pop("cluster")["name"] == "demo"
         runs.append((name, parameters))
         return 0
 
-    monkeypatch.setattr(cli.following, "run_deployment", run_deployment)
+    for command in (cli.create, cli.remove):
+        monkeypatch.setattr(command, "run_deployment", run_deployment)
     return runs
 
 
