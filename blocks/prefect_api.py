@@ -77,6 +77,14 @@ class PrefectApi:
         except NotFound:
             return None
 
+    def block_names(self, slug: str) -> list[str]:
+        """The names of all blocks of a type; none when no block of it was ever saved."""
+        try:
+            found = self.get(f"/block_types/slug/{slug}/block_documents", include_secrets="false")
+        except NotFound:
+            return []
+        return [str(document["name"]) for document in found if document.get("name")]
+
     def _send_token(self) -> None:
         """A server with protection against cross-site requests wants its own token in every change."""
         if self._has_token:
@@ -134,11 +142,9 @@ def _access_without_prefect() -> ServerAccess | None:
         or not api.keys() <= {"url", "auth_string"}
     ):
         return None
-    # an empty variable counts as none, as in Prefect
-    url, auth = found.get(_URL) or api.get("url"), found.get(_AUTH) or api.get("auth_string")
-    if not isinstance(url, str) or not isinstance(auth, str):
+    url, auth = found.get(_URL, api.get("url")), found.get(_AUTH, api.get("auth_string"))
+    if not isinstance(url, str) or not isinstance(auth, str) or not auth or not url.endswith("/api"):
         return None
-    url = url.rstrip("/")
     return ServerAccess(url, url.removesuffix("/api"), _basic(auth))
 
 

@@ -34,6 +34,10 @@ class TemporaryFailure(Exception):
     """A failure that a retry may solve."""
 
 
+class ServerUnreachable(EnvironmentFault):
+    """A server of the sources does not answer."""
+
+
 class _TooLarge(EnvironmentFault):
     """An answer has more bytes than its limit."""
 
@@ -165,7 +169,8 @@ class Downloader:
                 return attempt()
             except (httpx.TransportError, TemporaryFailure) as error:
                 if pause is None:
-                    raise EnvironmentFault(f"{url}: {error or type(error).__name__} ({len(self.pauses) + 1} attempts)") from error
+                    fault = ServerUnreachable if isinstance(error, httpx.TransportError) else EnvironmentFault
+                    raise fault(f"{url}: {error or type(error).__name__} ({len(self.pauses) + 1} attempts)") from error
                 time.sleep(pause)
             except (httpx.RequestError, httpx.InvalidURL) as error:  # too many redirects, an address that is none
                 raise EnvironmentFault(f"{url}: {error or type(error).__name__}") from error

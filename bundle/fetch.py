@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -27,7 +27,7 @@ from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
 from bundle.sources import Release, Sources, read_sources
 from bundle.verify import unpinned_files, verify_bundle
-from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.errors import EnvironmentFault, SixstackError
 from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 
 _CONCURRENCY = 4
@@ -68,6 +68,15 @@ def fetch_default_bundle(report: Callable[[str], None] = on_stderr) -> Path:
 def default_folder(architecture: Architecture, release: KubernetesRelease = DEFAULT_RELEASE) -> Path:
     """The default folder of a fetched bundle."""
     return cache_folder() / "bundles" / f"v{release.kubernetes}-{architecture}"
+
+
+def fetched_bundles() -> list[tuple[Path, BundleManifest]]:
+    """The complete bundles in the cache folder, in the order of their paths."""
+    found = []
+    for folder in sorted(cache_folder().glob(f"bundles/*/{MANIFEST_NAME}")):
+        with suppress(SixstackError):  # of another version of sixstack, or being written
+            found.append((folder.parent, read_manifest(folder.parent)))
+    return found
 
 
 def fetch_bundle(

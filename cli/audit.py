@@ -12,6 +12,7 @@ from cli.columns import print_columns
 from cli.exit_codes import DAMAGED, PROBLEMS, SUCCESS
 from cluster.vocabulary.control_characters import printable, without_control
 from cluster.vocabulary.one_line import in_one_line
+from cluster.vocabulary.records import shown_outcome
 
 if TYPE_CHECKING:
     from blocks.audit_store import AuditStore
@@ -107,7 +108,7 @@ def _print_records(records: list[dict[str, Any]]) -> None:
                     record["step"],
                     record["host"],
                     str(record["attempt"]),
-                    record["outcome"],
+                    shown_outcome(record["step"], record["outcome"]),
                     in_one_line(record.get("error") or "; ".join(record.get("changed", ())) or record.get("found", ""))[:100],
                 )
                 for record in records

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.release import add_release
 
@@ -63,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     summary = "show the content of a bundle"
     show = actions.add_parser("show", help=summary, description=summary)
-    show.add_argument("folder", type=Path)
+    show.add_argument("folder", nargs="?", type=Path, help="folder of the bundle; without it, the bundles in the cache folder are listed")
     show.add_argument("--output", choices=("table", "json"), default="table")
 
     summary = "print a software bill of materials in CycloneDX JSON"
@@ -84,6 +85,7 @@ def _report(line: str) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> int:
+    from bundle.download import ServerUnreachable
     from bundle.faults import BundleFault
     from bundle.fetch import default_folder, fetch_bundle
     from bundle.manifest import Architecture
@@ -99,7 +101,13 @@ def _fetch(args: argparse.Namespace) -> int:
         sources = sources.at(args.base_url)
     release = args.kubernetes
     folder = args.folder or default_folder(architecture, release)
-    print(fetch_bundle(folder, architecture, sources, _report, release=release))
+    try:
+        print(fetch_bundle(folder, architecture, sources, _report, release=release))
+    except ServerUnreachable as fault:
+        raise ServerUnreachable(
+            f"{fault}. Fetch from a mirror (--base-url URL), or on a machine with a connection and copy the "
+            "folder; or build a bundle from the Go module proxy and Debian's packages: sixstack lab bundle"
+        ) from fault
     return SUCCESS
 
 
@@ -166,6 +174,8 @@ def _register(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
+    if args.folder is None:
+        return _show_all(args.output)
     manifest = _manifest(args.folder)
     if manifest is None:
         return USAGE
@@ -180,6 +190,35 @@ def _show(args: argparse.Namespace) -> int:
     widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
     for row in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+    return SUCCESS
+
+
+def _show_all(output: str) -> int:
+    """The bundles that `sixstack bundle fetch` and `sixstack lab bundle` made on this machine."""
+    from bundle.fetch import fetched_bundles
+
+    found = fetched_bundles()
+    if output == "json":
+        shown = [
+            {
+                "folder": str(folder),
+                "name": manifest.name,
+                "kubernetes_version": manifest.kubernetes_version,
+                "architecture": manifest.architecture,
+            }
+            for folder, manifest in found
+        ]
+        print(json.dumps(shown, indent=2))
+        return SUCCESS
+    if not found:
+        _report("sixstack: there is no bundle in the cache folder. To create one: sixstack bundle fetch, or offline: sixstack lab bundle")
+        return USAGE
+    rows = [
+        (manifest.kubernetes_version, str(manifest.architecture), f"{manifest.total_size / 1e6:.0f} MB", str(folder))
+        for folder, manifest in found
+    ]
+    print_columns([("KUBERNETES", "ARCHITECTURE", "SIZE", "FOLDER"), *rows])
+    print("\nFor the content of one: sixstack bundle show FOLDER")
     return SUCCESS
 
 

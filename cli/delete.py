@@ -1,4 +1,4 @@
-"""`sixstack delete CLUSTER --confirm NAME [--without-copy]`: start delete-cluster/default, follow the run."""
+"""`sixstack delete CLUSTER --confirm NAME [--without-copy] [--leave-out HOST...]`: start delete-cluster/default, follow the run."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not save etcd's data and PKI; otherwise an encrypted copy goes to the Backup store block, and its place is printed",
     )
+    parser.add_argument(
+        "--leave-out",
+        metavar="HOST",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="hosts of the cluster that are not in the file and keep what they have; any other such host stops the run",
+    )
     add_waiting(parser)
 
 
@@ -31,11 +39,16 @@ def run(options: argparse.Namespace) -> int:
     if not_confirmed(options.confirm, spec.name):
         return USAGE
     authority = _authority(spec.name)
-    parameters = {"cluster": as_parameter(options.cluster, spec), "confirm": options.confirm, "without_copy": options.without_copy}
+    parameters = {
+        "cluster": as_parameter(options.cluster, spec),
+        "confirm": options.confirm,
+        "without_copy": options.without_copy,
+        "leave_out": options.leave_out,
+    }
     wait = waiting(options)
     code = run_deployment("delete-cluster/default", parameters, wait)
     if code == SUCCESS and authority and not wait.detach:
-        _remove_context(spec.name, authority)
+        _remove_context(spec.name, authority, as_json=wait.as_json)
     return code
 
 
@@ -55,13 +68,13 @@ def _authority(cluster: str) -> str:
         return ""
 
 
-def _remove_context(cluster: str, authority: str) -> None:
+def _remove_context(cluster: str, authority: str, *, as_json: bool) -> None:
     """From the kubeconfig of this person, where `sixstack kubeconfig --merge` wrote it. A fault there does not change the result of the run."""
     from cli.own_kubeconfig import remove
     from cluster.vocabulary.errors import EnvironmentFault
 
     try:
         for line in remove(cluster, authority):
-            print(line)
+            print(line, file=sys.stderr if as_json else sys.stdout)
     except EnvironmentFault as fault:
         print(f"sixstack: context {cluster} was not removed: {fault}", file=sys.stderr)

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from cli.colours import coloured, coloured_line
 from cli.exit_codes import PROBLEMS, SUCCESS
+from cli.numbers import whole_number
+from cli.programs import prefect
 from cli.server import no_deployment
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import EnvironmentFault
@@ -31,9 +35,7 @@ _ASK_SECONDS = 1.0
 _PATIENCE_SECONDS = 5.0  # before the first line about waiting, when a worker is online
 _ONLINE = timedelta(seconds=75)  # since the last heartbeat of a worker, which sends one every 30 s
 _NOT_TAKEN = ("Scheduled", "Late", "AwaitingConcurrencySlot")  # names of states
-_CONTINUES = (
-    "sixstack: no longer following; the run continues. To follow it: sixstack follow {0}; to cancel it: prefect flow-run cancel {0}"
-)
+_CONTINUES = "sixstack: no longer following; the run continues. To follow it: sixstack follow {0}; to cancel it: {1} flow-run cancel {0}"
 _MOST_SECONDS = 7 * 24 * 3600
 
 
@@ -43,6 +45,7 @@ class Waiting:
 
     detach: bool = False
     seconds: int = WAIT_SECONDS  # for a worker
+    as_json: bool = False  # one JSON object on standard output, lines on standard error
 
 
 class NoWorker(EnvironmentFault):
@@ -50,34 +53,38 @@ class NoWorker(EnvironmentFault):
 
 
 def add_waiting(parser: argparse.ArgumentParser, *, detach: bool = True) -> None:
-    """The options --wait and --detach. `detach`: False for a command that prints a result of the run."""
+    """The options --wait, --detach and --output. `detach`: False for a command that has its own result of the run."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "--wait",
         metavar="SECONDS",
-        type=_seconds,
+        type=whole_number(1, _MOST_SECONDS),
         default=WAIT_SECONDS,
         help="how long to wait until a worker takes the run, which is then cancelled, with exit code 3 (default: %(default)s)",
     )
     if detach:
         group.add_argument("--detach", action="store_true", help="start the run, print its id, and do not wait for it")
-
-
-def _seconds(text: str) -> int:
-    number = int(text)
-    if not 0 < number <= _MOST_SECONDS:
-        raise argparse.ArgumentTypeError(f"must be 1 to {_MOST_SECONDS}")
-    return number
+        parser.add_argument(
+            "--output",
+            choices=["text", "json"],
+            default="text",
+            help="json: id and result of the run as one JSON object on standard output, progress on standard error",
+        )
 
 
 def waiting(options: argparse.Namespace) -> Waiting:
     """The parsed options of `add_waiting`."""
-    return Waiting(getattr(options, "detach", False), options.wait)
+    return Waiting(getattr(options, "detach", False), options.wait, getattr(options, "output", "text") == "json")
 
 
 def run_deployment(name: str, parameters: dict[str, Any], wait: Waiting) -> int:
     """Start `FLOW/DEPLOYMENT`, print its lines until it ends; returns the exit code of its final state."""
-    return run_to_completion(name, parameters, wait)[1]
+    with redirect_stdout(sys.stderr) if wait.as_json else nullcontext():
+        run, code = run_to_completion(name, parameters, wait)
+    if wait.as_json:
+        result = "started" if wait.detach else "completed" if code == SUCCESS else "failed"
+        print(json.dumps({"run": str(run), "deployment": name, "result": result}))
+    return code
 
 
 def run_to_completion(name: str, parameters: dict[str, Any], wait: Waiting) -> tuple[UUID, int]:
@@ -106,7 +113,7 @@ def follow_run(run: UUID) -> int:
     try:
         return _result(_follow_to_completion(run))
     except BaseException:
-        print(_CONTINUES.format(run), file=sys.stderr, flush=True)
+        print(_CONTINUES.format(run, prefect()), file=sys.stderr, flush=True)
         raise
 
 
@@ -144,10 +151,10 @@ def _leave(key: str, run: UUID | None) -> None:
                     server.post(f"/flow_runs/{own}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
                     print("sixstack: no worker had taken the run: it is cancelled, and nothing was changed", file=sys.stderr, flush=True)
                 else:
-                    print(_CONTINUES.format(own), file=sys.stderr, flush=True)
+                    print(_CONTINUES.format(own, prefect()), file=sys.stderr, flush=True)
     except EnvironmentFault:
         if run is not None:
-            print(_CONTINUES.format(run), file=sys.stderr, flush=True)
+            print(_CONTINUES.format(run, prefect()), file=sys.stderr, flush=True)
 
 
 def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
@@ -161,9 +168,9 @@ def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
         raise EnvironmentFault(f"the Prefect server at {api_url()} cannot be reached: {error}") from error
     state = run.state
     if state is not None and state.is_completed():
-        print(f"{run.name}: completed")
+        print(f"{run.name}: {coloured('completed', 'green')}")
         return SUCCESS
-    print(f"{run.name}: {(state.name or state.type.value).lower() if state else 'no state'}")
+    print(f"{run.name}: {coloured((state.name or state.type.value).lower() if state else 'no state', 'red')}")
     message = without_control(state.message or "") if state is not None else ""
     # Prefect writes `...: CLASS: TEXT`; the line of the step that failed ends with the same text
     text = message.split(": ", 2)[-1]
@@ -202,7 +209,7 @@ async def _print_lines(run: UUID) -> str:
         async for event in stream:
             if event.event.startswith("sixstack."):
                 last_line = without_control(str(event.payload["line"]))
-                print(f"{event.occurred.astimezone():%H:%M:%S} {last_line}", flush=True)
+                print(f"{event.occurred.astimezone():%H:%M:%S} {coloured_line(last_line)}", flush=True)
             elif event.resource.id == resource and event.resource.get("prefect.state-type") in TERMINAL_STATES:
                 break
     return last_line
@@ -235,7 +242,7 @@ async def _watch_start(client: PrefectClient, run: UUID, wait_seconds: float | N
                 raise NoWorker(f"no worker took the run in {wait_seconds:.0f} s: {reason}. {remedy}")
         at_most = f"; the run is cancelled if no worker takes it in {wait_seconds:.0f} s. {remedy}" if remedy and wait_seconds else ""
         if reason != reported and (remedy or state.is_pending() or waited > _PATIENCE_SECONDS):
-            print(f"waiting: {reason}{at_most}", flush=True)
+            print(f"{coloured('waiting:', 'yellow')} {reason}{at_most}", flush=True)
             reported = reason
         await asyncio.sleep(_ASK_SECONDS)
 
@@ -244,15 +251,15 @@ async def _why_not_taken(client: PrefectClient, run: FlowRun) -> tuple[str, str]
     """The reason, and a remedy if nothing but a person changes it."""
     pool = run.work_pool_name or ""
     if (await client.read_work_pool(pool)).is_paused:
-        return f"the work pool {pool} is paused", f"Resume it: prefect work-pool resume {pool}"
+        return f"the work pool {pool} is paused", f"Resume it: {prefect()} work-pool resume {pool}"
     queue = run.work_queue_name
     if queue and (await client.read_work_queue_by_name(queue, work_pool_name=pool)).is_paused:
-        return f"the work queue {queue} of the pool {pool} is paused", f"Resume it: prefect work-queue resume {queue} --pool {pool}"
+        return f"the work queue {queue} of the pool {pool} is paused", f"Resume it: {prefect()} work-queue resume {queue} --pool {pool}"
     since = datetime.now(UTC) - _ONLINE
     workers = await client.read_workers_for_work_pool(pool)
     online = [worker.name for worker in workers if worker.last_heartbeat_time is not None and worker.last_heartbeat_time > since]
     if not online:
-        return f"no worker of the work pool {pool} is online", f"Start one: prefect worker start --pool {pool}"
+        return f"no worker of the work pool {pool} is online", f"Start one: {prefect()} worker start --pool {pool}"
     return (
         f"{', '.join(online)} of the work pool {pool} has not taken the run: a worker asks every few seconds, or all its slots are in use",
         "",

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from cli.exit_codes import ENVIRONMENT, PROBLEMS
+from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS
 from cluster.vocabulary.nearest import nearest_name
 
 # subcommand -> its one-line summary; its module is imported only when the subcommand is named
@@ -52,6 +52,7 @@ COMMANDS = {
     "notify": "notify a webhook of failed retests and runs, drift, and certificates that expire",
     "prefect-settings": "write the settings of a Prefect server of your own, with a generated password",
     "bundle": "fetch, verify, register and show artifact bundles, and list their components",
+    "completion": "print a script that completes commands, options and names in bash, zsh or fish",
     "lab": "boot real hosts on this machine, for experiments and tests",
     "demo": "create a verified cluster on new lab hosts (`make demo` runs this)",
 }
@@ -72,6 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="sixstack", description="Kubernetes clusters with the address families that you choose.", epilog=EXIT_CODES
     )
+    parser.add_argument("--version", action="store_true", help="print the version, with the commit of a checkout")
+    if arguments == ["--version"]:
+        from cli.version import version_text
+
+        print(version_text())
+        return SUCCESS
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     module = None
     for name, summary in COMMANDS.items():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+from cli.programs import prefect
 from cluster.vocabulary.errors import EnvironmentFault
 
 PREFECT_FILE = Path(__file__).parent.parent / "deployments" / "prefect.yaml"
@@ -22,4 +24,6 @@ def require_server() -> None:
 
 def no_deployment(name: str, url: str) -> EnvironmentFault:
     """The error for a deployment that is not registered. The command in it works from every folder with the server's settings."""
-    return EnvironmentFault(f"there is no deployment {name} at {url}; to register it: prefect deploy --all --prefect-file {PREFECT_FILE}")
+    return EnvironmentFault(
+        f"there is no deployment {name} at {url}; to register it: {prefect()} deploy --all --prefect-file {shlex.quote(str(PREFECT_FILE))}"
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import flow
 
 from cluster.plan.delete import delete_problems, plan_delete
 from cluster.plan.outcome import delete_summary
+from cluster.plan.unlisted import unlisted_notes, unlisted_problems
 from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.spec import ClusterSpec
 from runs.artifacts import plan_artifact
@@ -17,13 +20,16 @@ from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.run_names import run_name
+from tasks.find_unlisted_hosts import find_unlisted_hosts
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
 from tasks.validate import validate
 
 
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
-def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int = 300, without_copy: bool = False) -> None:
+def delete_cluster(
+    cluster: str | ClusterSpec, confirm: str, wait_seconds: int = 300, without_copy: bool = False, leave_out: Sequence[str] = ()
+) -> None:
     """Remove a cluster from its hosts: kubeadm reset, then removal of CNI links, files, units, routes and rules of both families.
 
     Args:
@@ -31,6 +37,7 @@ def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int =
         confirm: The cluster's name again. Everything in the cluster is deleted.
         wait_seconds: How long to wait for another run on the same cluster.
         without_copy: Do not save etcd's data and PKI before they are removed. Otherwise an encrypted copy goes to the Backup store of the file.
+        leave_out: Names of hosts that belong to the cluster, are not in the file, and keep what they have. Other unlisted hosts stop the run.
     """
     given = given_cluster(cluster)
     run = run_context(given.fields)
@@ -39,7 +46,8 @@ def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int =
     with cluster_run(run, wait_seconds):
         facts, uninspected = inspect_hosts(spec.hosts, run)
         copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts, CopyReason.DELETE)
-        if problems := (*uninspected, *delete_problems(spec, facts), *uncopied):
+        unlisted = find_unlisted_hosts(facts, spec_context(run, spec))
+        if problems := (*uninspected, *delete_problems(spec, facts), *unlisted_problems(spec, unlisted, leave_out), *uncopied):
             lines = [
                 f"cluster {spec.name} is not deleted, and nothing was changed on any host",
                 *(f"- {problem}" for problem in problems),
@@ -47,7 +55,7 @@ def delete_cluster(cluster: str | ClusterSpec, confirm: str, wait_seconds: int =
             ]
             text, succeeded = "\n".join(lines), False
         else:
-            plan = plan_delete(spec, facts, copies)
+            plan = plan_delete(spec, facts, copies, unlisted_notes(unlisted))
             plan_artifact(run, plan)
             text, succeeded = delete_summary(spec, plan, execute(plan, TASKS, spec_context(run, spec)))
         conclude(run, text, succeeded=succeeded)

@@ -28,7 +28,7 @@ class KubeconfigText:
     def __init__(self, text: str, source: str) -> None:
         self._source = source
         try:
-            root = yaml.compose(text, Loader=BoundedLoader)  # type: ignore[arg-type]
+            root = yaml.compose(text, Loader=BoundedLoader)
         except (yaml.YAMLError, ValueError):
             raise Refused(f"{source} is not YAML and stays as it is") from None
         if root is None:

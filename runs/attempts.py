@@ -17,7 +17,7 @@ from cluster.plan.graph import PlannedStep
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import Retryable, SixstackError, StepFailed
 from cluster.vocabulary.events import STEP
-from cluster.vocabulary.records import Outcome, StepRecord
+from cluster.vocabulary.records import Outcome, StepRecord, shown_outcome
 from cluster.vocabulary.redacted_errors import redacted_error
 from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
@@ -117,7 +117,7 @@ def _line(record: StepRecord) -> str:
     seconds = (record.end - record.start).total_seconds()
     changed = "; ".join(record.changed) if len(record.changed) < 4 else f"{len(record.changed)} changes, the last: {record.changed[-1]}"
     what = record.error or changed or record.found or "nothing to do"
-    return f"{record.step} {record.host}: {record.outcome.value} in {seconds:.1f} s: {what}"
+    return f"{record.step} {record.host}: {shown_outcome(record.step, record.outcome.value)} in {seconds:.1f} s: {what}"
 
 
 def is_retryable(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:

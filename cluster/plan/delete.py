@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from cluster.facts.host_facts import HostFacts
 from cluster.plan.copies import CopySettings, hosts_to_copy
@@ -17,14 +17,16 @@ RESET_HOST = "reset-host"
 REMOVE_KUBECONFIG = "remove-kubeconfig"
 
 
-def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts], copies: CopySettings | None) -> Plan:
+def plan_delete(spec: ClusterSpec, facts: Mapping[str, HostFacts], copies: CopySettings | None, unlisted: Iterable[str] = ()) -> Plan:
     """The steps of delete-cluster; hosts of other clusters are noted and left alone. `copies`: None removes the data without a copy.
+
+    `unlisted`: notes on hosts that the file does not list.
 
     No host is reset before all copies are stored. Otherwise hosts do not wait for each other: a reset needs no API server, and a control plane
     that does not answer must not delay the workers.
     """
     plan = PlanBuilder(spec.name)
-    notes: list[str] = []
+    notes = list(unlisted)
     resets: list[str] = []
     copied = _add_copies(plan, notes, spec, facts, copies)
     for host in (*spec.workers, *spec.control_planes):

@@ -32,7 +32,7 @@ def notes(spec: ResolvedSpec, facts: Mapping[str, HostFacts], state: ClusterStat
 
 
 def unchanged_nodes(spec: ResolvedSpec, state: ClusterState, absent: Sequence[str] = ()) -> Iterator[str]:
-    """Nodes that the file does not list, and nodes that their owner cordoned."""
+    """Nodes and remembered hosts that the file does not list, and nodes that their owner cordoned."""
     names = {*absent, *(host.name for host in spec.hosts)}
     for node in state.nodes:
         if node.name not in names:
@@ -41,6 +41,11 @@ def unchanged_nodes(spec: ResolvedSpec, state: ClusterState, absent: Sequence[st
                 yield lost_node(spec, node)
         elif node.unschedulable and not node.drain_unfinished:
             yield f"node {node.name} is cordoned and stays cordoned"
+    for name in sorted(state.endpoints.keys() - names - {node.name for node in state.nodes}):
+        yield (
+            f"{name} was a host of the cluster. Its Node was deleted, and the file does not list it, but its machine may still have kubelet and "
+            f"the files of sixstack: `sixstack remove {spec.name} {name}` resets it"
+        )
 
 
 def lost_node(spec: ClusterSpec, node: NodeState) -> str:

@@ -22,6 +22,15 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+# first words of the names of steps that only look or wait
+_LOOKS = frozenset({"check", "compare", "find", "inspect", "plan", "read", "validate", "verify", "wait"})
+
+
+def shown_outcome(step: str, outcome: str) -> str:
+    """The outcome for people. A step that only looks or waits is `done`: `unchanged` would say that it could have changed something."""
+    return "done" if outcome == Outcome.UNCHANGED and step.partition("-")[0] in _LOOKS else str(outcome)
+
+
 class RunHead(BaseModel):
     """The newest record of a run: its place in the chain, and the sha256 of its file."""
 

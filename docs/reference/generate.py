@@ -23,6 +23,7 @@ from cluster.plan.renew import PROBLEMS as NOT_RENEWED
 from cluster.plan.renew import WARNINGS as NOT_RENEWED_WARNINGS
 from cluster.plan.restore import NOT_RESTORED
 from cluster.plan.selection import NOT_LIMITED
+from cluster.plan.unlisted import NOT_DELETED
 from cluster.plan.upgrade_problems import NOT_UPGRADED
 from cluster.retests.outcome import FAILED_PHASES, NOT_RETESTED
 from cluster.retests.workload import CODE as RESTORE_DIFFERS
@@ -119,7 +120,7 @@ def problems() -> str:
         "\n## Refusals of a deletion\n",
         "delete-cluster changes nothing on the hosts of a cluster with an error.\n",
         "| code | severity | meaning |\n|---|---|---|",
-        *(f"| `{code}` | error | {meaning} |" for code, meaning in NOT_COPIED.items()),
+        *(f"| `{code}` | error | {meaning} |" for code, meaning in {**NOT_COPIED, **NOT_DELETED}.items()),
         "\n## Refusals of a run that is limited to some hosts\n",
         "create-cluster with `only` changes nothing.\n",
         "| code | severity | meaning |\n|---|---|---|",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from bundle.fetch import fetch_bundle
 from bundle.layout import Place
 from bundle.manifest import Architecture, BundleManifest, FileKind, manifest_sha256
 from bundle.pack import describe, write_manifest
@@ -145,3 +148,31 @@ def test_lab_bundle_builds_the_release_of_the_option(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("lab.build.bundle.build_bundle", lambda *, release: Path("/cache") / release.kubernetes)
     assert main(["lab", "bundle", "--kubernetes", "1.35.4"]) == SUCCESS
     assert capsys.readouterr().out == "/cache/1.35.4\n"
+
+
+def test_the_bundles_of_the_cache_folder_are_listed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`bundle show` without a folder. A folder that has no readable manifest yet is left out."""
+    monkeypatch.setattr("bundle.fetch.cache_folder", lambda: tmp_path / "cache")
+    assert main(["bundle", "show"]) == USAGE
+    assert "sixstack bundle fetch" in capsys.readouterr().err
+    bundles = tmp_path / "cache" / "bundles"
+    shutil.copytree(folder, bundles / "one")
+    (bundles / "two").mkdir()
+    (bundles / "two" / "manifest.json").write_text("{")
+    assert main(["bundle", "show"]) == SUCCESS
+    assert str(bundles / "one") in capsys.readouterr().out
+    assert main(["bundle", "show", "--output", "json"]) == SUCCESS
+    assert [found["folder"] for found in json.loads(capsys.readouterr().out)] == [str(bundles / "one")]
+
+
+def test_a_fetch_without_a_connection_names_the_other_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """3. Nobody listens on port 9 of this machine."""
+    monkeypatch.setattr("bundle.fetch.fetch_bundle", partial(fetch_bundle, pauses=()))
+    assert main(["bundle", "fetch", str(tmp_path / "new"), "--base-url", "http://127.0.0.1:9"]) == ENVIRONMENT
+    said = capsys.readouterr().err
+    assert "--base-url" in said
+    assert "sixstack lab bundle" in said

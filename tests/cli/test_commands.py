@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cli.main import COMMANDS, main
+from cli.server import no_deployment
 from demo.local_prefect import SIXSTACK
 from tests.conftest import Workplace
 
@@ -226,3 +229,14 @@ def test_a_file_name_that_is_taken_for_a_saved_cluster_is_explained_also_without
     assert done.returncode == 3
     assert "write ./demo" in done.stderr
     assert without_server(tmp_path, "check", "./demo").returncode == 0
+
+
+@pytest.mark.parametrize("path", ["", str(Path(sys.executable).parent)])
+def test_the_command_that_registers_deployments_works_from_any_folder(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names this installation's prefect, by its path if the PATH has none, and the file by its whole path."""
+    monkeypatch.setenv("PATH", path)
+    hint = str(no_deployment("flow/none", "URL"))
+    program, file = hint.rpartition("register it: ")[2].split(" deploy --all --prefect-file ")
+    assert Path(file).is_absolute()
+    assert Path(file).exists()
+    assert shutil.which(program) is not None

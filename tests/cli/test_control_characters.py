@@ -12,7 +12,7 @@ import pytest
 
 from cli.cluster_argument import problem_lines
 from cli.columns import print_columns
-from cli.following import _follow, _result
+from cli.following import _print_lines, _result
 from cluster.vocabulary.problems import Problem
 from tests.cluster.vocabulary.test_control_characters import CONTROL, HARMLESS, HOSTILE
 
@@ -33,7 +33,7 @@ def test_the_message_of_the_final_state_is_clean(capsys: Capture) -> None:
         state = SimpleNamespace(name="Failed", message=HOSTILE, is_completed=lambda: False)
         return SimpleNamespace(id=uuid4(), name="a-run", state=state), "\0"
 
-    assert _result(ended())[1] != 0
+    assert _result(ended()) != 0
     assert printed(capsys) == f"a-run: failed\n{HARMLESS}\n"
 
 
@@ -67,8 +67,8 @@ def test_the_lines_of_events_are_clean(capsys: Capture, monkeypatch: pytest.Monk
                 raise StopAsyncIteration
             return self.events.pop()
 
-    monkeypatch.setattr("prefect.events.subscribers.FlowRunSubscriber", Stream)
-    assert asyncio.run(_follow(uuid4())) == HARMLESS
+    monkeypatch.setattr("prefect.events.clients.get_events_subscriber", Stream)
+    assert asyncio.run(_print_lines(uuid4())) == HARMLESS
     assert printed(capsys).endswith(f" {HARMLESS}\n")
 
 

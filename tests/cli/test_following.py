@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -107,7 +108,7 @@ def test_without_a_worker_the_command_exits_with_3_and_cancels_the_run(prefect_s
     with pool_without_worker(prefect_server):
         done = prefect_server.sixstack("create", prefect_server.write("alone.yaml", UNKNOWN_STORE), "--wait", "3")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "cancelled if no worker takes it in 3 s. Start one: prefect worker start --pool nobody" in done.stdout
+    assert "cancelled if no worker takes it in 3 s. Start one: " in done.stdout
     assert "prefect worker start --pool nobody" in done.stderr
     assert state(prefect_server, run_id(done.stdout)) == "Cancelled"
 
@@ -162,3 +163,11 @@ def test_the_reason_of_a_failure_is_printed_once(message: str, last_line: str, p
 
     assert _result(followed()) == 1
     assert (message in capsys.readouterr().out if message else False) is printed
+
+
+@pytest.mark.server
+def test_a_script_gets_the_run_as_json(prefect_server: Workplace) -> None:
+    """One object on standard output, and all lines on standard error."""
+    done = prefect_server.sixstack("create", prefect_server.write("alone.yaml", UNKNOWN_STORE), "--output", "json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert json.loads(done.stdout) == {"run": run_id(done.stderr), "deployment": "create-cluster/default", "result": "failed"}

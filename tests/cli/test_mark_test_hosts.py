@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-import cli.following
+import cli.mark_test_hosts
+from cli.following import Waiting
 from cli.main import main
 
 EXAMPLE = str(Path(__file__).parents[2] / "deployments" / "examples" / "dual-stack.yaml")
@@ -18,12 +19,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The parameters of the runs that the command starts."""
     runs: list[dict[str, Any]] = []
 
-    def run_deployment(name: str, parameters: dict[str, Any]) -> int:
+    def run_deployment(name: str, parameters: dict[str, Any], _wait: Waiting) -> int:
         assert name == "mark-test-hosts/default"
         runs.append(parameters)
         return 0
 
-    monkeypatch.setattr(cli.following, "run_deployment", run_deployment)
+    monkeypatch.setattr(cli.mark_test_hosts, "run_deployment", run_deployment)
     return runs
 
 

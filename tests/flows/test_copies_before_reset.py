@@ -16,6 +16,7 @@ from blocks.loading import NoBlock
 from cluster.facts.host_facts import KubernetesState
 from cluster.plan.graph import Plan
 from cluster.plan.outcome import StepOutcome
+from cluster.plan.unlisted import Unlisted
 from cluster.vocabulary.errors import ClusterError, EnvironmentFault, SixstackError
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec, CopiesKept
@@ -42,6 +43,7 @@ class Flows:
     server_fault: bool = False
     ran: list[str] = field(default_factory=list)
     uninspected: tuple[Problem, ...] = ()
+    unlisted: tuple[Unlisted, ...] | None = ()
 
     def load(self, _kind: object, name: str) -> BackupStore:
         """Instead of a Prefect server."""
@@ -86,6 +88,7 @@ def flows(monkeypatch: pytest.MonkeyPatch) -> Flows:
         "validate": lambda _given, _run: found.spec,
         "cluster_run": slot,
         "inspect_hosts": lambda _hosts, _run: (facts, found.uninspected),
+        "find_unlisted_hosts": lambda _facts, _run: found.unlisted,
         "execute": found.execute,
         "report_progress": lambda *_: None,
         "plan_artifact": lambda *_: None,
@@ -107,6 +110,18 @@ def test_a_cluster_is_not_deleted_without_a_backup_store(flows: Flows) -> None:
     assert "[no-backup-store]" in str(refused.value)
     assert "[host-unreachable]" in str(refused.value)
     assert flows.ran == []
+
+
+def test_a_cluster_is_not_deleted_with_a_file_that_lacks_a_host(flows: Flows, tmp_path: Path) -> None:
+    """Unless the host is left out on purpose."""
+    flows.block = BackupStore(url=str(tmp_path), recipient=RECIPIENT)
+    flows.unlisted = (Unlisted("c", "node Ready"),)
+    with pytest.raises(ClusterError) as refused:
+        flows.delete()
+    assert "[unlisted-host]" in str(refused.value)
+    assert flows.ran == []
+    flows.delete(leave_out=["c"])
+    assert flows.ran
 
 
 def test_a_cluster_is_deleted_after_its_copy(flows: Flows, tmp_path: Path) -> None:
