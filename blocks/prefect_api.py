@@ -7,6 +7,7 @@ there. For every other source (profiles, .env, pyproject.toml, Prefect Cloud, TL
 from __future__ import annotations
 
 import os
+import time
 import tomllib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ import httpx
 from cluster.vocabulary.errors import EnvironmentFault
 
 ANSWER_SECONDS = 5.0  # a silent server must not block a command for minutes
+BUSY_SECONDS = (0.5, 1.0, 2.0, 4.0)  # waits between attempts while the server answers that its database is locked
 _URL, _AUTH = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"
 _UNRELATED = ("PREFECT_HOME", "PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_WORKER_")  # they do not say how the server is reached
 NO_SERVER = (
@@ -110,6 +112,11 @@ class PrefectApi:
 
     def _raw(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
+            for seconds in BUSY_SECONDS:
+                answer = self._client.request(method, f"{self.url}{path}", **content)
+                if answer.status_code not in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
+                    return answer  # else the request has changed nothing
+                time.sleep(seconds)
             return self._client.request(method, f"{self.url}{path}", **content)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as lost:
             raise EnvironmentFault(f"the Prefect server at {self.url} cannot be reached: {str(lost) or type(lost).__name__}") from lost

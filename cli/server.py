@@ -16,10 +16,13 @@ def require_server() -> None:
 
     Without a configured server, Prefect would start its own in the user's home, without the blocks and deployments.
     """
-    from blocks.prefect_api import prefect_api
+    from blocks.prefect_api import NotFound, prefect_api
 
     with prefect_api() as server:
-        server.get("/admin/version")  # the health check needs no password
+        try:
+            server.get("/admin/version")  # the health check needs no password
+        except NotFound:
+            raise EnvironmentFault(f"the Prefect server at {server.url} cannot be reached: another program answers there") from None
 
 
 def no_deployment(name: str, url: str) -> EnvironmentFault:

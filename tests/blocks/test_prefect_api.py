@@ -6,10 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
+from blocks import prefect_api
 from cluster.vocabulary.credentials import Credential
 from tests.conftest import Workplace
 
@@ -89,3 +93,26 @@ def test_a_block_has_the_values_that_prefect_loads(prefect_server: Workplace) ->
     expected = Credential(private_key="-----BEGIN", passphrase='\u00e4"\\n')
     assert Credential.of_fields(fields) == expected
     assert (missing, imported) == (None, False)
+
+
+def test_a_server_whose_database_is_locked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect answers 503 then, which says that nothing was changed."""
+    monkeypatch.setattr(prefect_api, "BUSY_SECONDS", (0.0, 0.0, 0.0))
+    answers = [503, 503, 200]
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(answers.pop(0))
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server, httpx.Client() as client:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        api = prefect_api.PrefectApi(prefect_api.ServerAccess(f"http://127.0.0.1:{server.server_port}/api"), client)
+        assert api.get("/flow_runs/1") == {}
+        server.shutdown()
+    assert answers == []
