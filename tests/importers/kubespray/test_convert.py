@@ -99,10 +99,15 @@ class TestClusterFile:
 
     def test_the_inner_group_and_the_host_have_precedence(self) -> None:
         """all < parent group < group < inventory of the host < host_vars."""
-        files = [("hosts.yaml", HOSTS), ("group_vars/all.yml", "ansible_port: 1"), ("group_vars/kube_node.yml", "ansible_port: 2")]
-        files.append(("host_vars/node1.yml", "ansible_port: 3"))
+        files = [
+            ("hosts.yaml", HOSTS),
+            ("group_vars/all.yml", "ansible_port: 1"),
+            ("group_vars/kube_node.yml", "{ansible_port: 2, ansible_user: inner}"),
+        ]
+        files += [("host_vars/node1.yml", "ansible_port: 3"), ("group_vars/k8s_cluster.yml", "ansible_user: outer")]
         found = document(imported(*files))
         assert [host["ssh"]["port"] for host in found["hosts"]] == [3, 2222]
+        assert [host["ssh"]["user"] for host in found["hosts"]] == ["inner", "inner"]
 
     def test_a_bastion_becomes_the_jump_host(self) -> None:
         """Of every host."""
