@@ -32,7 +32,9 @@ ON_HOST = r"""
 ls -d /var/lib/sixstack/restore /var/lib/sixstack/restoring /var/lib/sixstack/unfinished /var/lib/sixstack/steps/*/work 2>/dev/null
 find /var/lib/sixstack /run/sixstack -name '*.db' -o -name '*.tar'
 grep sixstack/restore /proc/self/mountinfo
-stat -c '%a %n' /etc/kubernetes/pki/ca.key /etc/kubernetes/pki/sa.key /etc/kubernetes/pki/etcd/ca.key /var/lib/etcd | grep -v -e '^600 ' -e '^700 /var/lib/etcd'
+if [ -e /var/lib/etcd/member ]; then # a control plane
+  stat -c '%a %n' /etc/kubernetes/pki/ca.key /etc/kubernetes/pki/sa.key /etc/kubernetes/pki/etcd/ca.key /var/lib/etcd | grep -v -e '^600 ' -e '^700 /var/lib/etcd'
+fi
 true
 """
 
