@@ -8,8 +8,7 @@ from cli.cluster_argument import add_cluster, as_parameter, read_spec
 from cli.drain_options import add_drain_options
 from cli.following import add_waiting, run_deployment, waiting
 from cli.numbers import whole_number
-
-MOST_WORKERS = 5000  # nodes of a cluster: https://kubernetes.io/docs/setup/best-practices/cluster-large/
+from cluster.vocabulary.parameters import MOST_WORKERS
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -10,10 +10,10 @@ from cluster.plan.copies import hosts_to_copy
 from cluster.plan.delete import delete_problems
 from cluster.plan.graph import Plan
 from cluster.plan.lost_changes import LostChanges
-from cluster.plan.restore import CheckedCopy, LiveKeys, comparable, copy_problems, plan_restore
+from cluster.plan.restore import CheckedCopy, LiveKeys, RestoreRefused, comparable, copy_problems, plan_restore
 from cluster.plan.values import RestoreSource
 from cluster.vocabulary.copies import CopyReason
-from cluster.vocabulary.errors import CannotApply, SixstackError
+from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.records import StepRecord
 from cluster.vocabulary.resolved_spec import ResolvedSpec
@@ -56,7 +56,7 @@ def plan_restoration(
         if not without_copy and (hosts := hosts_to_copy(spec, facts)):
             problems += backup_store_problems(spec, hosts, CopyReason.RESTORE)
         if problems or checked.resolved is None:
-            raise CannotApply(problems)
+            raise RestoreRefused(problems)
         resolved = checked.resolved
         live = _live_keys(attempt, resolved, facts, copy, run)
         network, wanted = network_digest(network_documents(resolved)), wanted_files(resolved, checked.manifest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
@@ -15,10 +15,9 @@ from cluster.facts.etcd_keys import read_keys
 from cluster.facts.parsers.kubernetes import ca_hash
 from cluster.file.reader import read_document
 from cluster.plan.copies import no_backup_store, unusable_backup_store
-from cluster.plan.restore import CheckedCopy
+from cluster.plan.restore import CheckedCopy, RestoreRefused
 from cluster.plan.values import RestoreSource
 from cluster.vocabulary.copies import CopyReason, CopyRecord, SavedCopy
-from cluster.vocabulary.errors import CannotApply
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.spec import ClusterSpec
@@ -33,8 +32,8 @@ _ANOTHER = "Choose another copy: `sixstack backups CLUSTER` lists them."
 
 
 @step("read-copy", retries=0)
-def read_copy(spec: ClusterSpec, name: str | None, identity: str, run: RunContext) -> tuple[CheckedCopy, RestoreSource]:
-    """The copy of that name, else the newest one that has a snapshot. CannotApply lists why it cannot be restored."""
+def read_copy(spec: ClusterSpec, name: str | None, identity: Any, run: RunContext) -> tuple[CheckedCopy, RestoreSource]:
+    """The copy of that name, else the newest one that has a snapshot. RestoreRefused lists why it cannot be restored."""
     with record_attempt("read-copy", "cluster", run, CopyRecord) as attempt:
         store, saved = _find(spec, name, identity)
         located = store.located(saved)
@@ -50,14 +49,20 @@ def read_copy(spec: ClusterSpec, name: str | None, identity: str, run: RunContex
         return checked, RestoreSource(spec.backups, saved.name, identity)
 
 
-def _find(spec: ClusterSpec, name: str | None, identity: str) -> tuple[BackupStore, SavedCopy]:
-    """The store and the copy in it; CannotApply has every reason against them."""
+def _find(spec: ClusterSpec, name: str | None, identity: Any) -> tuple[BackupStore, SavedCopy]:
+    """The store and the copy in it; RestoreRefused has every reason against them."""
     problems: list[Problem] = []
-    try:
-        read_identity(Path(identity))
-    except IdentityUnusable as error:
-        hint = "Write the path of the identity file on the machine of the Prefect worker. Its owner must be the user of the worker, its mode 0600."
-        problems.append(Problem("identity-unusable", "identity", str(error), hint))
+    hint = (
+        "Write the path of the identity file on the machine of the Prefect worker. Its owner must be the user of the worker, its mode 0600."
+    )
+    if not isinstance(identity, str) or not PurePath(identity).is_absolute():
+        # the value is not quoted: it may be the identity itself
+        problems.append(Problem("identity-unusable", "identity", "expected an absolute path", hint))
+    else:
+        try:
+            read_identity(Path(identity))
+        except IdentityUnusable as error:
+            problems.append(Problem("identity-unusable", "identity", str(error), hint))
     found: SavedCopy | None = None
     try:
         store = load(BackupStore, spec.backups)
@@ -76,13 +81,13 @@ def _find(spec: ClusterSpec, name: str | None, identity: str) -> tuple[BackupSto
             message = f"the Backup store `{spec.backups}` {what} of cluster {spec.name}"
             problems.append(Problem("no-such-copy", "copy", message, f"Copies with a snapshot: {listed}."))
     if problems or found is None:
-        raise CannotApply(problems)
+        raise RestoreRefused(problems)
     return store, found
 
 
 def _is_chosen(copy: SavedCopy, name: str | None) -> bool:
     """Without a name, no copy that an earlier restore made of the state that it replaced: a second run restores the same copy as the first."""
-    return copy.reason is not CopyReason.RESTORE if name is None else name in {copy.name, copy.key}
+    return copy.reason is not CopyReason.RESTORE if name is None else name in (copy.name, copy.key)
 
 
 def _checked(saved: SavedCopy, contents: CopyContents) -> CheckedCopy:
@@ -123,5 +128,5 @@ def _kubeadm_in(content: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _refused(code: str, path: str, message: str, hint: str) -> CannotApply:
-    return CannotApply([Problem(code, path, message, hint)])
+def _refused(code: str, path: str, message: str, hint: str) -> RestoreRefused:
+    return RestoreRefused([Problem(code, path, message, hint)])

@@ -18,6 +18,7 @@ from cluster.plan.immutable import immutable_changes
 from cluster.plan.lost_changes import LostChanges, lost_changes
 from cluster.plan.values import REVISION_BUMP, HostFiles, RestoreSource, copy_values, restore_values
 from cluster.vocabulary.copies import SavedCopy
+from cluster.vocabulary.errors import CannotApply
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import ClusterSpec
@@ -27,7 +28,7 @@ RESTORE_CONTROL_PLANE = "restore-control-plane"
 
 # docs/reference/problems.md lists them
 NOT_RESTORED = {
-    "identity-unusable": "The file with the age identity does not exist, has no identity, or can be read by other users than its owner.",
+    "identity-unusable": "The path is not absolute, or the file with the age identity does not exist, has no identity, or can be read by other users than its owner.",
     "no-such-copy": "The Backup store has no copy of the cluster with this name, or none that a cluster can be restored from.",
     "wrong-identity": "The copy was encrypted to another recipient than that of the identity.",
     "copy-damaged": "The copy has another digest than its description, or its files differ from its manifest.",
@@ -35,6 +36,12 @@ NOT_RESTORED = {
     "copy-of-another-cluster": "The copy was made of a cluster with another name.",
     "copy-of-another-version": "The copy was made with another Kubernetes version than that of the cluster file.",
 }
+
+
+class RestoreRefused(CannotApply):
+    """The cluster cannot be restored as requested. `problems` lists every reason."""
+
+    headline = "the cluster is not restored, and no host was changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from cluster.facts.host_facts import HostFacts
 from cluster.facts.upgrade_state import UpgradeState
 from cluster.plan.running_gates import refused_gates
 from cluster.plan.upgrade import KUBERNETES_COMPONENTS, image_tag
+from cluster.vocabulary.parameters import MOST_WORKERS, number_problems, seconds_problems, switch_problems
 from cluster.vocabulary.problems import Problem, Severity
-from cluster.vocabulary.quoting import quoted
 from cluster.vocabulary.releases import minor_text
 from cluster.vocabulary.spec import ClusterSpec
 
@@ -65,16 +65,11 @@ def upgrade_problems(
 
 def setting_problems(max_unavailable: object, drain_seconds: object, **switches: object) -> tuple[Problem, ...]:
     """The parameters of the flow, which may have any type."""
-    problems = []
-    for name, value, example in (("max_unavailable", max_unavailable, 1), ("drain_seconds", drain_seconds, 300)):
-        if type(value) is not int or value < 1:
-            problems.append(_problem("out-of-range", name, f"{quoted(value)} is not a number from 1", f"Write a number such as {example}."))
-    for name, value in switches.items():
-        if not isinstance(value, bool):  # the text `false` would be true
-            problems.append(
-                _problem("wrong-type", name, f"expected true or false, got {quoted(value)}", "Write true or false, without quotes.")
-            )
-    return tuple(problems)
+    return (
+        *number_problems("workers", 1, MOST_WORKERS, max_unavailable=max_unavailable),
+        *seconds_problems(1, drain_seconds=drain_seconds),
+        *switch_problems(**switches),
+    )
 
 
 def no_cluster(spec: ClusterSpec) -> Problem:

@@ -9,6 +9,7 @@ from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
 
 MOST_SECONDS = 604_800  # a week
+MOST_WORKERS = 5000  # nodes of a cluster: https://kubernetes.io/docs/setup/best-practices/cluster-large/
 MOST_DAYS = 36_500  # until a certificate expires; an authority of kubeadm is valid for 3650
 
 

@@ -20,10 +20,9 @@ from blocks.loading import NoBlock
 from cluster.facts.etcd_keys import KeyRevisions
 from cluster.facts.parsers.kubernetes import ca_hash
 from cluster.kubeadm.documents import cluster_configuration
-from cluster.plan.restore import NOT_RESTORED, CheckedCopy
+from cluster.plan.restore import NOT_RESTORED, CheckedCopy, RestoreRefused
 from cluster.plan.values import RestoreSource
 from cluster.vocabulary.copies import CopyReason, CopySource, EtcdCopy, SavedCopy
-from cluster.vocabulary.errors import CannotApply
 from hosts.copy_archive import HostCopy
 from runs.attempts import Attempt
 from runs.context import RunContext
@@ -77,7 +76,7 @@ class Restore:
 
     def refused(self, name: str | None = None) -> set[str]:
         """The codes of the problems; no key is in a message."""
-        with pytest.raises(CannotApply) as error:
+        with pytest.raises(RestoreRefused) as error:
             self.read(name)
         assert "canary" not in str(error.value)
         assert "AGE-SECRET-KEY-1" not in str(error.value).replace("AGE-SECRET-KEY-1...", "")
@@ -209,3 +208,13 @@ def test_every_problem_of_a_copy_is_in_the_reference() -> None:
     """With the codes of the store, which a deletion has too."""
     codes = set(NOT_RESTORED)
     assert {"identity-unusable", "no-such-copy", "wrong-identity", "copy-damaged", "copy-incomplete", "copy-of-another-cluster"} <= codes
+
+
+@pytest.mark.parametrize("identity", ["", "identity.txt", 7, None, "AGE-SECRET-KEY-1CANARY"], ids=repr)
+@pytest.mark.usefixtures("restore")
+def test_what_is_no_absolute_path_of_an_identity_is_refused(identity: object) -> None:
+    """The value is not repeated: it may be the identity itself. Every other reason is reported with it."""
+    with pytest.raises(RestoreRefused) as error:
+        module.read_copy.fn(SPEC, None, identity, RunContext("demo", "run", "default", "default"))
+    assert {problem.code for problem in error.value.problems} == {"identity-unusable", "no-such-copy"}
+    assert "CANARY" not in str(error.value)

@@ -206,6 +206,7 @@ def test_all_problems_are_reported_at_once() -> None:
         (0, 300, True, ["max_unavailable"]),
         (True, "300", "false", ["max_unavailable", "drain_seconds", "force"]),
         (1.5, -1, None, ["max_unavailable", "drain_seconds", "force"]),
+        (5001, 10**9, False, ["max_unavailable", "drain_seconds"]),
     ],
 )
 def test_parameters_of_any_type_are_judged(unavailable: object, seconds: object, switch: object, paths: list[str]) -> None:
