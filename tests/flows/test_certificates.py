@@ -23,7 +23,7 @@ from cluster.vocabulary.errors import SixstackError
 from cluster.vocabulary.families import Family
 from kube.client import connect_directly
 from lab import hosts
-from tests.conftest import LAB, MODES, MadeCluster, say
+from tests.conftest import LAB, MODES, WORKER, MadeCluster, say
 from tests.issued_certificates import Authority
 
 pytestmark = [
@@ -190,8 +190,10 @@ class TestCertificates:
         restarts = {component: int(ms) / 1000 for component, ms in RESTARTED.findall(output)}
         say(f"restarts {restarts}, outages {probe.outages}, reads {probe.reads}")
         assert list(restarts) == ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"]
-        # a read that fails takes up to a second, and the next one begins 100 ms later
-        assert 0 < max(probe.outages) <= max(restarts.values()) + 1.5
+        # A read that fails takes up to a second, and the next one begins 100 ms later. Beside other clusters on two cores, no read may succeed between the
+        # restarts of etcd and of the API server, although both were healthy between them: the strict limit is for tests that run alone (make test-long).
+        longest = restarts["etcd"] + restarts["kube-apiserver"] if WORKER else max(restarts.values())
+        assert 0 < max(probe.outages) <= longest + 1.5
         after = certificates_on(seed)
         assert {path for path in before if after[path].fingerprint == before[path].fingerprint} == set(AUTHORITIES)
         for path in before.keys() - set(AUTHORITIES):

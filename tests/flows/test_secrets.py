@@ -219,6 +219,9 @@ chmod 755 /usr/local/sbin/kubeadm
 def _expired_join_token(made: MadeCluster, failures: Failures) -> None:
     """A worker joins again, and its token goes between the start of kubeadm and its first request. Afterwards it joins with another token."""
     worker = host_names(made)[-1]
+    # else CoreDNS may be on the worker: its pods count as available until the control plane removes them
+    made.kubectl("drain", worker, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s", limit=80)
+    made.kubectl("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=60s", limit=80)
     made.kubectl("delete", "node", worker)
     on_host(worker, JOIN_LATE)
     try:

@@ -494,7 +494,7 @@ def test_a_state_of_the_whole_machine_is_reported_with_a_stand_in(
     """What the test cannot set, because other hosts share it, is shown to the facts instead. What the hint proposes for the file ends the problem."""
     make, code, words = STAND_INS[name]
     with make(lab_machine):
-        found = problems_of(one_host(machine), root_session)
+        found = problems_of(one_host(machine), root_session, inotify=code == "inotify-exhausted")
         for fields in filter(None, map(fields_of, found)):
             assert problems_of(changed_spec(one_host(machine), fields), root_session) == ()
     assert {problem.code for problem in found} == {code}, found
