@@ -264,7 +264,8 @@ class CommandLines:
                 with contextlib.suppress(OSError):  # it ended
                     line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
                     self.seen.add(line)
-                    if (path.parent.name, line) not in known:
+                    # a process without a command line is about to get one (exec), and is met again with it
+                    if line and (path.parent.name, line) not in known:
                         known.add((path.parent.name, line))
                         environment = path.with_name("environ").read_bytes().decode(errors="replace").split("\0")
                         elsewhere = path.with_name("ns").joinpath("pid").readlink() != own
