@@ -49,7 +49,7 @@ _VALUES: tuple[Any, ...] = (
 _LATER = {
     "kubelet": {
         *("evictionHard", "evictionSoft", "evictionMinimumReclaim", "evictionSoftGracePeriod", "systemReserved", "kubeReserved"),
-        *("containerLogMaxSize", "cpuManagerPolicy", "memoryManagerPolicy", "authorization.mode", "tlsMinVersion"),
+        *("containerLogMaxSize", "cpuManagerPolicy", "memoryManagerPolicy", "authorization.mode", "tlsMinVersion", "cgroupDriver"),
         "configMapAndSecretChangeDetectionStrategy",
     },
     # it reads the settings of the mode in use
