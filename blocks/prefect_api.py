@@ -112,12 +112,13 @@ class PrefectApi:
 
     def _raw(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
-            for seconds in BUSY_SECONDS:
+            waits = iter(BUSY_SECONDS)
+            while True:
                 answer = self._client.request(method, f"{self.url}{path}", **content)
-                if answer.status_code not in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
-                    return answer  # else the request has changed nothing
-                time.sleep(seconds)
-            return self._client.request(method, f"{self.url}{path}", **content)
+                busy = answer.status_code in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+                if not busy or (seconds := next(waits, None)) is None:
+                    return answer
+                time.sleep(seconds)  # a request that the server answers like this has changed nothing
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as lost:
             raise EnvironmentFault(f"the Prefect server at {self.url} cannot be reached: {str(lost) or type(lost).__name__}") from lost
 

@@ -50,7 +50,7 @@ class _Wrong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Login:
-    """How to log in, and how `sixstack credential add` is told the same."""
+    """How to log in, and the option with which `sixstack credential add` saves the same login."""
 
     credential: Credential
     option: str

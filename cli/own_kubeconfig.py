@@ -107,7 +107,7 @@ def _change(file: Path, change: Callable[[KubeconfigText], None]) -> None:
 
 @contextmanager
 def _locked(file: Path) -> Iterator[None]:
-    """kubectl's lock of a kubeconfig: a file beside it, which exists while somebody writes."""
+    """Hold kubectl's lock of a kubeconfig: a file with the suffix `.lock`, which exists while a program writes the kubeconfig."""
     lock, deadline = file.with_name(f"{file.name}.lock"), time.monotonic() + _LOCK_SECONDS
     while True:
         try:

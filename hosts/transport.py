@@ -249,7 +249,7 @@ def _authenticate(sshd: Sshd, credential: Credential, transport: paramiko.Transp
             try:
                 accepted, skipped = _agent_accepted(credential.agent_socket, credential.agent_key, user, transport, tried)
             except UnusableAgent as error:
-                raise LoginRefused(host, f"the SSH agent of credential `{endpoint.credential}` is of no use: {error}", do) from None
+                raise LoginRefused(host, f"the SSH agent of credential `{endpoint.credential}` cannot be used: {error}", do) from None
             if accepted:
                 return
             if skipped:
@@ -258,7 +258,7 @@ def _authenticate(sshd: Sshd, credential: Credential, transport: paramiko.Transp
             try:
                 key = read_private_key(credential.private_key, credential.passphrase)
             except UnusableKey as error:
-                raise LoginRefused(host, f"the private key of credential `{endpoint.credential}` is of no use: {error}", do) from None
+                raise LoginRefused(host, f"the private key of credential `{endpoint.credential}` cannot be used: {error}", do) from None
             tried.append(f"the private key {described(key)}")
             if _accepted(transport, lambda: transport.auth_publickey(user, key)):
                 return

@@ -59,9 +59,9 @@ def plan_free(spec: ClusterSpec, facts: Mapping[str, HostFacts], copies: CopySet
 
 
 def _kubeconfig_values(spec: ClusterSpec, facts: Mapping[str, HostFacts]) -> dict[str, list[str]]:
-    """How the saved kubeconfig of this cluster is told from that of another one with its name: by the authority that the hosts have.
+    """What identifies the saved kubeconfig of this cluster, as another cluster may have the same name: the authority that the hosts have.
 
-    Hosts that were reset before have none; then, by the SSH endpoint of the control plane.
+    Hosts that were reset before have no authority. The SSH endpoint of the control plane then identifies the kubeconfig.
     """
     authorities = {found.kubernetes.ca_hash for found in facts.values() if found.owner == spec.name and found.kubernetes.ca_hash}
     return {"authorities": sorted(authorities), "endpoints": [endpoint_name(host.ssh, host.ssh.jump) for host in spec.control_planes]}

@@ -328,7 +328,7 @@ class TestFindings:
 
     @pytest.mark.parametrize(("unusable", "result"), [("0", "expiring"), ("1", "unusable")])
     def test_certificates_that_expire_are_reported(self, place: Workplace, receiver: Receiver, unusable: str, result: str) -> None:
-        """One that cannot be used any more is told apart."""
+        """The result differs for a certificate that can no longer be used."""
         payload = {"line": f"{result}: a", "cluster": "old", "run": str(uuid.uuid4()), "count": "1", "unusable": unusable}
         with emitting(place) as process:
             _emit(process, "sixstack.certificates.expiring", "old", payload)

@@ -84,6 +84,23 @@ def test_an_audit_store_that_cannot_be_read_does_not_hide_the_error_of_a_retest(
     assert failed_step("run", RUN) == ""
 
 
+def attempts_of_retests(monkeypatch: pytest.MonkeyPatch, part: Callable[..., None]) -> list[Attempt]:
+    """The attempts of the retests that are run next, of which `part` stands in for every part. Nothing is stored or asked."""
+    attempts: list[Attempt] = []
+
+    @contextmanager
+    def record(planned: PlannedStep, *_: object) -> Iterator[Attempt]:
+        attempts.append(Attempt(planned.kind, planned.subject))
+        yield attempts[-1]
+
+    monkeypatch.setattr(_Retest, "_run", part)
+    monkeypatch.setattr(_Retest, "_unchanged_file", lambda self: self.candidate.cluster)
+    monkeypatch.setattr(module, "record_step", record)
+    monkeypatch.setattr(module, "report_retest", lambda *_, **__: None)
+    monkeypatch.setattr(module, "_kept_machines", {})
+    return attempts
+
+
 @pytest.mark.parametrize(
     ("fails", "keep_failed", "kept", "runs_after"),
     [
@@ -100,7 +117,6 @@ def test_only_where_a_failed_cluster_stays_the_next_one_is_skipped(
 ) -> None:
     """A refused cluster left nothing to inspect. A cluster that was skipped itself does not hold back those on its other machines."""
     begun: list[str] = []
-    attempts: list[Attempt] = []
 
     def part(self: _Retest, phase: Phase, _flow: object, **_parameters: Any) -> None:
         first = self.candidate.cluster == "first"
@@ -109,16 +125,7 @@ def test_only_where_a_failed_cluster_stays_the_next_one_is_skipped(
         if first and phase in fails:
             raise fails[phase]
 
-    @contextmanager
-    def record(planned: PlannedStep, *_: object) -> Iterator[Attempt]:
-        attempts.append(Attempt(planned.kind, planned.subject))
-        yield attempts[-1]
-
-    monkeypatch.setattr(_Retest, "_run", part)
-    monkeypatch.setattr(_Retest, "_unchanged_file", lambda self: self.candidate.cluster)
-    monkeypatch.setattr(module, "record_step", record)
-    monkeypatch.setattr(module, "report_retest", lambda *_, **__: None)
-    monkeypatch.setattr(module, "_kept_machines", {})
+    attempts = attempts_of_retests(monkeypatch, part)
     candidates = [
         Candidate("first", machines=frozenset("1")),
         Candidate("both", machines=frozenset("12")),
@@ -221,23 +228,13 @@ def test_what_an_upgrade_or_a_restore_lacks_is_reported_before_anything_begins(f
 
 def recorded(monkeypatch: pytest.MonkeyPatch, fails: Phase, error: Exception, *, keep: bool = False) -> tuple[Attempt, str]:
     """The record of a retest of which a phase fails, and its error."""
-    attempts: list[Attempt] = []
 
     def part(self: _Retest, phase: Phase, _flow: object, **_parameters: Any) -> None:
         self.phases.append(PhaseRecord(phase=phase, flow_run="", seconds=0, succeeded=phase is not fails))
         if phase is fails:
             raise error
 
-    @contextmanager
-    def record(planned: PlannedStep, *_: object) -> Iterator[Attempt]:
-        attempts.append(Attempt(planned.kind, planned.subject))
-        yield attempts[-1]
-
-    monkeypatch.setattr(_Retest, "_run", part)
-    monkeypatch.setattr(_Retest, "_unchanged_file", lambda self: self.candidate.cluster)
-    monkeypatch.setattr(module, "record_step", record)
-    monkeypatch.setattr(module, "report_retest", lambda *_, **__: None)
-    monkeypatch.setattr(module, "_kept_machines", {})
+    attempts = attempts_of_retests(monkeypatch, part)
     (planned,) = plan_retests([Candidate("a", versions={UPGRADED_FROM: "v1.35.4"})], replace(BOTH, keep_failed=keep)).steps
     with pytest.raises(SixstackError) as raised:
         module.retest_cluster.fn(planned, RUN)

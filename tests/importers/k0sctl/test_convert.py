@@ -9,12 +9,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.file.reader import read_document
 from importers.choices import Choices
 from importers.imported import Imported
 from importers.k0sctl.convert import API, FAULTS, import_k0sctl
 from importers.sources import Source
 from tests.importers.k0sctl.samples import CLUSTER
+from tests.importers.results import document, outcomes
 
 TRUSTING = Choices(trust_on_first_use=True)
 
@@ -22,19 +22,6 @@ TRUSTING = Choices(trust_on_first_use=True)
 def imported(*texts: str, choices: Choices = TRUSTING) -> Imported:
     """What comes of files: a.yaml, b.yaml ..."""
     return import_k0sctl([Source(f"{chr(97 + number)}.yaml", text) for number, text in enumerate(texts)], choices)
-
-
-def outcomes(result: Imported) -> dict[str, str]:
-    """What was reported of each path, or of a field of the cluster file where it was added."""
-    return {change.path or change.to: f"{change.outcome}: {change.to}: {change.why}" for change in result.changes}
-
-
-def document(result: Imported) -> dict[str, Any]:
-    """The cluster file, which `check` accepts."""
-    assert result.document is not None, result.problems
-    assert [problem for problem in result.problems if problem.severity == "error"] == []
-    assert read_document(result.document).spec is not None
-    return result.document
 
 
 def minimal(**spec: Any) -> str:

@@ -9,13 +9,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.file.reader import read_document
 from importers.choices import Choices
 from importers.formats import Format, recognised
 from importers.imported import Imported
 from importers.kubespray.convert import FAULTS, import_kubespray
 from importers.sources import Source
 from tests.importers.kubespray.samples import DUAL_STACK, HOSTS, INI, SECRET
+from tests.importers.results import document, outcomes
 
 TRUSTING = Choices(trust_on_first_use=True)
 
@@ -23,19 +23,6 @@ TRUSTING = Choices(trust_on_first_use=True)
 def imported(*files: tuple[str, str], choices: Choices = TRUSTING) -> Imported:
     """What comes of files: pairs of name and text."""
     return import_kubespray([Source(name, text) for name, text in files], choices)
-
-
-def outcomes(result: Imported) -> dict[str, str]:
-    """What was reported of each path, or of a field of the cluster file where it was added."""
-    return {change.path or change.to: f"{change.outcome}: {change.to}: {change.why}" for change in result.changes}
-
-
-def document(result: Imported) -> dict[str, Any]:
-    """The cluster file, which `check` accepts."""
-    assert result.document is not None, result.problems
-    assert [problem for problem in result.problems if problem.severity == "error"] == []
-    assert read_document(result.document).spec is not None
-    return result.document
 
 
 class TestClusterFile:
