@@ -141,16 +141,7 @@ class LocalPrefect:
     def deploy(self, report: Report) -> None:
         """Register block types and deployments, and create the inactive schedule of the retests unless it exists."""
         report("registering blocks and deployments")
-        for module in (
-            "ssh_credential",
-            "artifact_bundle",
-            "audit_store",
-            "backup_store",
-            "saved_cluster",
-            "saved_kubeconfig",
-            "recorded_host_keys",
-        ):
-            self._python("prefect", "block", "register", "--module", f"blocks.{module}")
+        self._python("prefect", "block", "register", "--module", "blocks.types")
         self._python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(_CHECKOUT / "deployments" / "prefect.yaml"))
         retests = self.request("GET", "/deployments/name/retest-clusters/default").raise_for_status().json()
         if NIGHTLY not in {schedule["slug"] for schedule in retests["schedules"]}:  # one that the user changed stays as it is

@@ -9,24 +9,15 @@ import json
 import sys
 from typing import Any
 
-from prefect.blocks.core import Block
-
-from blocks.artifact_bundle import ArtifactBundle
-from blocks.audit_store import AuditStore
-from blocks.backup_store import BackupStore
-from blocks.saved_cluster import SavedCluster
-from blocks.ssh_credential import SSHCredential
-
-TYPES: dict[str, type[Block]] = {
-    kind.get_block_type_slug(): kind for kind in (ArtifactBundle, AuditStore, BackupStore, SavedCluster, SSHCredential)
-}
+from blocks.types import BLOCK_TYPES
 
 
 def register(blocks: dict[str, dict[str, dict[str, Any]]]) -> None:
     """Save each block; an existing block of its name is overwritten."""
+    types = {kind.get_block_type_slug(): kind for kind in BLOCK_TYPES}
     for slug, named in blocks.items():
         for name, fields in named.items():
-            TYPES[slug](**fields).save(name, overwrite=True)
+            types[slug](**fields).save(name, overwrite=True)
 
 
 if __name__ == "__main__":
