@@ -51,9 +51,7 @@ class Grown:
 
     def start(self, **parameters: Any) -> str:
         """Start create-cluster/default without following it; the flow run's id."""
-        deployment = self.place.api("/deployments/name/create-cluster/default")
-        body = {"parameters": {"cluster": self.document, "verify": False, **parameters}}
-        return str(self.place.api(f"/deployments/{deployment['id']}/create_flow_run", body)["id"])
+        return self.place.start("create-cluster/default", {"cluster": self.document, "verify": False, **parameters})
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Node objects by name."""

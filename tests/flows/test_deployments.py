@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from prefect.flows import Flow
 
 from cluster.file.reader import read_text
 from tests.conftest import Workplace
+from tests.flows.test_convergence import engine_of
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
@@ -90,3 +93,18 @@ def test_choices_are_drop_downs(prefect_server: Workplace) -> None:
     assert {"ipv4", "ipv6"} in enums.values()
     assert {"control-plane", "worker"} in enums.values()
     assert {"flannel", "calico", "manifests", "none"} in enums.values()
+
+
+@pytest.mark.server
+def test_a_run_is_one_process_of_the_worker(prefect_server: Workplace) -> None:
+    """The worker's own Python, without another one in between, and in a session of its own: Ctrl-C on the worker does not reach it."""
+    run = prefect_server.start("verify-cluster/default", {"cluster": "nobody"})
+    worker = prefect_server.prefect.process("worker")
+    assert worker is not None
+    process = None
+    while process is None:
+        assert prefect_server.api(f"/flow_runs/{run}")["state_type"] in {"SCHEDULED", "PENDING", "RUNNING"}
+        process = engine_of(run)
+    engine = psutil.Process(process)
+    assert (engine.ppid(), os.getsid(process), engine.cmdline()[0]) == (worker.pid, process, worker.cmdline()[0])
+    assert prefect_server.ended(run)["state_type"] == "FAILED"

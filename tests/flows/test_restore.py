@@ -189,9 +189,8 @@ def test_a_destroyed_cluster_is_restored_by_the_run_after_a_killed_one(made: Mad
     on(reset, "kubeadm reset --force >/dev/null 2>&1")
     joins = {name: on(name, "cat /var/lib/sixstack/steps/join-worker/attempt") for name in (worker, reset)}
 
-    deployment = made.place.api("/deployments/name/restore-cluster/default")
     parameters = {"cluster": made.document, "confirm": made.name, "identity": str(made.place.prefect.identity), "verify": False}
-    run = made.place.api(f"/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})["id"]
+    run = made.place.start("restore-cluster/default", parameters)
     deadline = time.monotonic() + 180
     while on(seed, "cd /var/lib/sixstack && test -e initialized && cat restored || true") != run:
         assert time.monotonic() < deadline, made.place.api(f"/flow_runs/{run}")["state"]
