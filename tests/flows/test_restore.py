@@ -23,8 +23,7 @@ from tests.flows.test_convergence import engine_of
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.server,
-    pytest.mark.long,
-    pytest.mark.parametrize("made", [MODES[3], MODES[1]], indirect=True, ids=str),
+    pytest.mark.parametrize("made", [MODES[3], pytest.param(MODES[1], marks=pytest.mark.long)], indirect=True, ids=str),
 ]
 
 SECRET = "canary-of-a-secret"
@@ -178,6 +177,7 @@ def test_a_cluster_is_restored_with_its_workload_and_its_addresses(made: MadeClu
     made.kubectl("delete", *OBJECTS, "configmap/created-after")
 
 
+@pytest.mark.long
 def test_a_destroyed_cluster_is_restored_by_the_run_after_a_killed_one(made: MadeCluster) -> None:
     """etcd's data is gone, and a worker was reset by hand. The first run is killed when the control plane is there again: both workers must still
     join again, although their Nodes in the restored etcd are those of the copy."""
