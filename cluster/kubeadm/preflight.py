@@ -9,9 +9,27 @@ from dataclasses import dataclass
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.spec import ClusterSpec
 
+CODE = "preflight-refused"
 SYSTEM_VERIFICATION = "SystemVerification"
 NUM_CPU = "NumCPU"
 MEM = "Mem"
+# What SystemVerification demands of the kernel (k8s.io/system-validators 1.12.1, of Kubernetes 1.35 to 1.37): options of its configuration, each
+# with other names, and controllers of its cgroups. cgroup v2 always has devices, and freezer since Linux 5.2.
+_REQUIRED_OPTIONS = (
+    *("NAMESPACES", "NET_NS", "PID_NS", "IPC_NS", "UTS_NS", "CPUSETS", "MEMCG", "INET", "EXT4_FS", "PROC_FS"),
+    *("NETFILTER_XT_TARGET_REDIRECT", "NETFILTER_XT_MATCH_COMMENT", "FAIR_GROUP_SCHED"),
+)
+_REQUIRED_FOR_CGROUPS = {
+    1: ("CGROUPS", "CGROUP_CPUACCT", "CGROUP_DEVICE", "CGROUP_FREEZER", "CGROUP_PIDS", "CGROUP_SCHED"),
+    2: ("CGROUPS", "CGROUP_BPF", "CGROUP_PIDS", "CGROUP_SCHED"),
+}
+_OTHER_NAMES = {"NETFILTER_XT_TARGET_REDIRECT": "IP_NF_TARGET_REDIRECT"}
+REQUIRED_CONTROLLERS = {
+    1: ("cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids"),
+    2: ("cpu", "cpuset", "memory", "pids"),
+}
+# what the facts of a host look for
+KERNEL_OPTIONS = tuple(sorted({*_REQUIRED_OPTIONS, *_OTHER_NAMES.values(), *_REQUIRED_FOR_CGROUPS[1], *_REQUIRED_FOR_CGROUPS[2]}))
 # a message may have several lines
 _REFUSED = re.compile(r"^\s*\[ERROR (?P<check>[^\]\s]+)\]: (?P<message>.*(?:\n(?!\s*\[|error: ).*)*)", re.MULTILINE)
 _FAILED = re.compile(r"^(?:error|Error): (?P<message>.+)$", re.MULTILINE)
@@ -46,6 +64,12 @@ def is_ignored(spec: ClusterSpec, check: str) -> bool:
     return bool({"all", check.lower()} & {name.lower() for name in spec.kubeadm.ignore_preflight})
 
 
+def missing_options(found: Collection[str], cgroup_version: int) -> tuple[str, ...]:
+    """The options that SystemVerification demands and a kernel does not have."""
+    required = (*_REQUIRED_OPTIONS, *_REQUIRED_FOR_CGROUPS[cgroup_version])
+    return tuple(name for name in required if name not in found and _OTHER_NAMES.get(name) not in found)
+
+
 def refusals(output: str) -> tuple[Refusal, ...]:
     """All refusals in what kubeadm printed; its last words when it made no check."""
     found = [Refusal(match["check"], _one_line(match["message"])) for match in _REFUSED.finditer(output)]
@@ -61,7 +85,7 @@ def refusal_problems(host: str, found: Collection[Refusal]) -> Iterator[Problem]
         at = f"hosts/{host}/preflight" + (f"/{refusal.check}" if refusal.check else "")
         remedy = next((text for start, text in _REMEDIES.items() if refusal.check.startswith(start)), "Do on the host what kubeadm says")
         ignore = f", or let kubeadm ignore it with `kubeadm: {{ignore_preflight: [{refusal.check}]}}`" if refusal.check else ""
-        yield Problem("preflight-refused", at, f"kubeadm: {refusal.message}", f"{remedy}{ignore}. Then run again.")
+        yield Problem(CODE, at, f"kubeadm: {refusal.message}", f"{remedy}{ignore}. Then run again.")
 
 
 def _one_line(text: str) -> str:

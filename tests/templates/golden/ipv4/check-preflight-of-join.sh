@@ -12,7 +12,7 @@ owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
-# Runs the preflight checks of kubeadm join. Changes nothing: with --dry-run kubeadm pulls no image. Exit code 3: kubeadm refuses this host.
+# Runs the preflight checks of kubeadm join. Changes nothing: with --dry-run kubeadm pulls no image and asks no API server. Exit code 3: kubeadm refuses this host.
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
 for marker in initializing initialized joining joined restoring; do
   if [ -e "$state/$marker" ]; then
@@ -27,9 +27,11 @@ code=0
 output=$(printf '%s\n' '---
 apiVersion: "kubeadm.k8s.io/v1beta4"
 kind: "JoinConfiguration"
-"discovery": {"bootstrapToken": {"apiServerEndpoint": "127.0.0.1:1", "token": "abcdef.abcdef0123456789", "unsafeSkipCAVerification": true}}
+"discovery": {"bootstrapToken": {"apiServerEndpoint": "127.0.0.1:1", "token": "abcdef.0000000000000000", "unsafeSkipCAVerification": true}}
 "nodeRegistration": {"criSocket": "unix:///run/containerd/containerd.sock", "imagePullPolicy": "IfNotPresent", "imagePullSerial": false, "kubeletExtraArgs": [{"name": "node-ip", "value": "198.18.0.12"}], "name": "four-2", "taints": []}
 "timeouts": {"discovery": "2m0s", "tlsBootstrap": "3m0s"}' | timeout -k 5 40 kubeadm join phase preflight --dry-run --config /dev/stdin 2>&1) || code=$?
+# the checks come first; then kubeadm refuses the cluster that --dry-run makes up, because its signature is not that of the token
+case $output in *"couldn't validate the identity of the API Server"*) code=0 ;; esac
 if [ "$code" != 0 ]; then
   printf '%s\n' "$output"
   exit 3

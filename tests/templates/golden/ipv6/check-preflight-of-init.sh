@@ -12,7 +12,7 @@ owner=$(cat "$state/owner" 2>/dev/null || true)
 if [ -n "$owner" ] && [ "$owner" != "$cluster" ]; then
   refuse "this host belongs to cluster $owner ($state/owner)"
 fi
-# Runs the preflight checks of kubeadm init. Changes nothing: with --dry-run kubeadm pulls no image. Exit code 3: kubeadm refuses this host.
+# Runs the preflight checks of kubeadm init. Changes nothing: with --dry-run kubeadm pulls no image and asks no API server. Exit code 3: kubeadm refuses this host.
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
 for marker in initializing initialized joining joined restoring; do
   if [ -e "$state/$marker" ]; then
