@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,15 @@ def test_a_schedule_is_inactive_until_it_is_enabled_and_survives_a_deploy(prefec
         after = schedules(prefect_server)["demo"]
         assert (after["active"], after["parameters"]) == (True, {"cluster": "demo"})
         assert "demo" in prefect_server.sixstack("schedule-backups", "--list").stdout
+        (row,) = json.loads(prefect_server.sixstack("schedule-backups", "--list", "--output", "json").stdout)
+        assert (row["name"], row["cron"], row["timezone"], row["active"], row["parameters"]) == (
+            "demo",
+            RARELY,
+            "UTC",
+            True,
+            {"cluster": "demo"},
+        )
+        assert row["next_run"] is None or datetime.fromisoformat(row["next_run"]).tzinfo is not None
     finally:
         assert prefect_server.sixstack("schedule-backups", "--remove", "demo").returncode == SUCCESS
     assert schedules(prefect_server) == {}

@@ -39,7 +39,7 @@ def test_the_cgroup_version_is_that_of_the_whole_hierarchy(text: str, version: i
 
 def test_the_controllers_of_cgroups_are_known_or_unknown() -> None:
     """Each on a line of its own; a host that prints none does not lack all of them."""
-    assert cgroup_controllers("file-system cgroup2fs\ncontroller cpu\ncontroller memory") == {"cpu", "memory"}
+    assert cgroup_controllers("file-system cgroup2fs\ncontroller cpu\ncontroller memory") == frozenset({"cpu", "memory"})
     assert cgroup_controllers("file-system cgroup2fs") is None
 
 
