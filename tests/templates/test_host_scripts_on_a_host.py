@@ -22,6 +22,7 @@ from cluster.plan import values as step_values
 from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.families import Family, StackMode, family_of
+from cluster.vocabulary.problems import errors_in
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host
 from hosts.facts import gather
@@ -157,6 +158,19 @@ def test_preparing_again_changes_nothing(bare: Machine) -> None:
     assert changes(before, bare.look()) == []
 
 
+def test_the_file_of_the_lab_fits_its_hosts_and_another_one_is_refused_by_the_plan(bare: Machine) -> None:
+    """`lab spec` writes what the hosts need. Without it, on a machine with cgroup v1, the plan names the setting before kubeadm does."""
+    facts = {bare.host.name: gather(bare.session, bare.host)}
+
+    def codes(spec: ResolvedSpec) -> set[str]:
+        return {problem.code for problem in errors_in(check_facts(spec, facts, bundle_architecture=architecture, bundle_size=2**30))}
+
+    architecture = read_manifest(bare.bundle).architecture.value
+    assert codes(bare.spec) == set()
+    plain = ResolvedSpec.model_validate({**bare.spec.model_dump(), "kubeadm": {}})
+    assert codes(plain) == ({"cgroup-v1"} if facts[bare.host.name].cgroup_version == 1 else set())
+
+
 def test_kubeadm_checks_a_prepared_host_and_changes_nothing(bare: Machine) -> None:
     """It accepts the host in a second, for init and for join. It refuses leftovers and a busy port, and names the check of each."""
 
@@ -181,7 +195,7 @@ def test_kubeadm_checks_a_prepared_host_and_changes_nothing(bare: Machine) -> No
     )
     with closing(
         bare.session.hold(
-            "exec perl -MIO::Socket -e 'IO::Socket::INET->new(Listen => 1, LocalPort => 10250) or die; $| = 1; print qq(up\\n); <STDIN>'",
+            "exec perl -MIO::Socket -e 'IO::Socket::INET->new(Listen => 1, LocalPort => 10250) or die; $| = 1; print qq(up\\n); sleep 20'",
             limit=timedelta(minutes=1),
         )
     ) as held:
