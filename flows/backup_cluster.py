@@ -16,6 +16,7 @@ from runs.context import spec_context
 from runs.copies import backup_store_problems
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
@@ -23,6 +24,7 @@ from tasks.validate import validate
 
 
 @flow(name="backup-cluster", flow_run_name=run_name("back up"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def backup_cluster(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None:
     """Store a backup of the cluster in its Backup store, encrypted to the public recipient, and remove the oldest ones.
 

@@ -10,6 +10,7 @@ from cluster.vocabulary.spec import ClusterSpec
 from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_certificates import inspect_all_certificates
 from tasks.validate import validate
@@ -22,6 +23,7 @@ from tasks.validate import validate
     persist_result=False,
     result_serializer="json",
 )
+@reported
 def check_certificates(cluster: str | ClusterSpec, within_days: int = 30, wait_seconds: int = 300) -> None:
     """List the certificates of all hosts of a cluster. Emits `sixstack.certificates.expiring` when one expires soon; fails when one has expired, or when there is none.
 

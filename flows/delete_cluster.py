@@ -19,6 +19,7 @@ from runs.context import spec_context
 from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.find_unlisted_hosts import find_unlisted_hosts
 from tasks.inspect_host import inspect_hosts
@@ -27,6 +28,7 @@ from tasks.validate import validate
 
 
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def delete_cluster(
     cluster: str | ClusterSpec, confirm: str, wait_seconds: int = 300, without_copy: bool = False, leave_out: Sequence[str] = ()
 ) -> None:
@@ -47,7 +49,8 @@ def delete_cluster(
         facts, uninspected = inspect_hosts(spec.hosts, run)
         copies, uncopied = (None, ()) if without_copy else find_copy_settings(spec, facts, CopyReason.DELETE)
         unlisted = find_unlisted_hosts(facts, spec_context(run, spec))
-        if problems := (*uninspected, *delete_problems(spec, facts), *unlisted_problems(spec, unlisted, leave_out), *uncopied):
+        problems = (*uninspected, *delete_problems(spec, facts), *unlisted_problems(spec, unlisted, leave_out), *uncopied)
+        if problems:
             lines = [
                 f"cluster {spec.name} is not deleted, and nothing was changed on any host",
                 *(f"- {problem}" for problem in problems),
@@ -58,4 +61,4 @@ def delete_cluster(
             plan = plan_delete(spec, facts, copies, unlisted_notes(unlisted))
             plan_artifact(run, plan)
             text, succeeded = delete_summary(spec, plan, execute(plan, TASKS, spec_context(run, spec)))
-        conclude(run, text, succeeded=succeeded)
+        conclude(run, text, succeeded=succeeded, problems=problems)

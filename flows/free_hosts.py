@@ -18,6 +18,7 @@ from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
@@ -31,6 +32,7 @@ class NotFreed(CannotApply):
 
 
 @flow(name="free-hosts", flow_run_name=run_name("free hosts of"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def free_hosts(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None:
     """Reset the hosts of a cluster file that belong to a sixstack cluster, also to one that is not saved. NotFreed lists all problems.
 

@@ -11,6 +11,7 @@ from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.compare import Inspection, compare_cluster
 from tasks.inspect_certificates import inspect_all_certificates
@@ -26,6 +27,7 @@ class NotInspected(CannotApply):
 
 
 @flow(name="inspect-cluster", flow_run_name=run_name("inspect"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def inspect_cluster(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None:
     """Compare the hosts and the API of a cluster with its file, and say who repairs each difference. A run that finds one ends Failed.
 

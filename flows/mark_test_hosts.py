@@ -13,6 +13,7 @@ from runs.confirmation import require_confirmation
 from runs.context import spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
@@ -26,6 +27,7 @@ from tasks.validate import validate
     persist_result=False,
     result_serializer="json",
 )
+@reported
 def mark_test_hosts(cluster: str | ClusterSpec, confirm: str, undo: bool = False, wait_seconds: int = 300) -> None:
     """Mark the machines of a cluster file as test hosts. The marker stays when a cluster is deleted.
 

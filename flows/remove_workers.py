@@ -12,6 +12,7 @@ from runs.conclusion import conclude
 from runs.context import spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.plan_removal import find_members, plan_workers_removal
@@ -22,6 +23,7 @@ from tasks.validate import validate
 @flow(
     name="remove-workers", flow_run_name=run_name("remove from"), validate_parameters=False, persist_result=False, result_serializer="json"
 )
+@reported
 def remove_workers(
     cluster: str | ClusterSpec,
     hosts: list[str],

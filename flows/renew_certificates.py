@@ -13,6 +13,7 @@ from runs.conclusion import conclude
 from runs.context import cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_certificates import inspect_all_certificates
 from tasks.inspect_host import inspect_hosts
@@ -28,6 +29,7 @@ from tasks.validate import validate
     persist_result=False,
     result_serializer="json",
 )
+@reported
 def renew_certificates(
     cluster: str | ClusterSpec, within_days: int = 30, everything: bool = False, wait_seconds: int = 300, without_copy: bool = False
 ) -> None:

@@ -15,6 +15,7 @@ from runs.confirmation import require_confirmation
 from runs.context import cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.plan_restore import plan_restoration
@@ -27,6 +28,7 @@ _AWAITED = (RESET_HOST, INIT_CONTROL_PLANE, RESTORE_CONTROL_PLANE, JOIN_WORKER)
 
 
 @flow(name="restore-cluster", flow_run_name=run_name("restore"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def restore_cluster(
     cluster: str | ClusterSpec,
     confirm: str,

@@ -12,6 +12,7 @@ from runs.cluster_run import cluster_run, run_context
 from runs.context import spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.table import TASKS
 from tasks.validate import validate
@@ -24,6 +25,7 @@ from tasks.validate import validate
     persist_result=False,
     result_serializer="json",
 )
+@reported
 def retest_workload(
     cluster: str | ClusterSpec, step: str, before: dict[str, Any] | None = None, wait_seconds: int = 300
 ) -> dict[str, Any] | None:

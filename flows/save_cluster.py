@@ -9,12 +9,14 @@ from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import run_context
 from runs.given_cluster import given_text
 from runs.progress import report_progress
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.save_cluster import save_cluster_file
 from tasks.validate import validate
 
 
 @flow(name="save-cluster", flow_run_name=run_name("save"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def save_cluster(cluster: ClusterSpec | str, overwrite: bool = False) -> None:
     """Check a cluster file offline and save it as a Saved cluster block, under the name of the cluster.
 

@@ -11,6 +11,7 @@ from runs.conclusion import conclude
 from runs.context import saved_cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.check_host_network import check_host_network
 from tasks.table import TASKS
@@ -25,6 +26,7 @@ PLATFORM = ("tke/tke-platform-api", "tke/tke-platform-controller")
     persist_result=False,
     result_serializer="json",
 )
+@reported
 def set_platform_host_network(
     cluster: str | ClusterSpec,
     deployments: list[str] = list(PLATFORM),  # noqa: B006 the form shows it, nobody changes it

@@ -11,6 +11,7 @@ from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import run_context
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from runs.sessions import close_sessions, open_sessions
 from tasks.log_in import log_in_to_hosts
@@ -30,6 +31,7 @@ class NotConnected(CannotApply):
     persist_result=False,
     result_serializer="json",
 )
+@reported
 def test_connection(cluster: str | ClusterSpec, credential: str | None = None) -> None:  # noqa: PT028 no test
     """Log in to every host of a cluster file and become root there, all at once. NotConnected lists every host where that fails.
 

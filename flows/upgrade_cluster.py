@@ -14,7 +14,6 @@ from cluster.plan.upgrade_problems import setting_problems
 from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.spec import ClusterSpec, Host
-from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
 from runs.conclusion import conclude
 from runs.context import SpecContext, cluster_context, spec_context
@@ -22,7 +21,9 @@ from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.host_states import host_states
+from runs.reported_flow import reported
 from runs.run_names import run_name
+from runs.run_report import report_summary
 from tasks.inspect_host import inspect_hosts
 from tasks.plan_upgrade import CannotUpgrade, plan_cluster_upgrade
 from tasks.table import TASKS
@@ -30,6 +31,7 @@ from tasks.validate import validate
 
 
 @flow(name="upgrade-cluster", flow_run_name=run_name("upgrade"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def upgrade_cluster(
     cluster: str | ClusterSpec,
     max_unavailable: int = 1,
@@ -74,5 +76,5 @@ def _resume(run: SpecContext, hosts: Sequence[Host]) -> None:
     outcomes = execute(plan, TASKS, run)
     text = resume_failure(run.spec, plan, outcomes, host_states(failed_hosts(run.spec, plan, outcomes), run))
     if text is not None:
-        summary_artifact(run, text)
+        report_summary(run, text)
         raise ClusterError(text)

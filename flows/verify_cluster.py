@@ -11,12 +11,14 @@ from runs.cluster_run import cluster_run, run_context
 from runs.context import saved_cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster_to_verify
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.table import TASKS
 from tasks.validate import validate
 
 
 @flow(name="verify-cluster", flow_run_name=run_name("verify"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def verify_cluster(
     cluster: str | ClusterSpec,
     file: ClusterSpec | None = None,

@@ -1,0 +1,95 @@
+"""The steps of a run by host as Markdown, for the Prefect UI: a Gantt chart, and a table for the V1 UI, which draws no charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cluster.vocabulary.markdown import escape, table
+from cluster.vocabulary.records import Outcome, shown_outcome
+
+# a longer chart is slow to draw in browsers, and nobody compares its bars; the table has every step
+_MOST_BARS = 120
+_LETTER = 8  # pixels of a letter of a host's name, beside its bars
+_STATUS = {Outcome.CHANGED: "active, ", Outcome.FAILED: "crit, ", Outcome.UNCHANGED: "done, "}
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """One attempt of one step: when it ran, and how it ended."""
+
+    step: str
+    host: str  # or `cluster`
+    outcome: Outcome
+    start: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return (self.end - self.start).total_seconds()
+
+
+def shown_seconds(seconds: float) -> str:
+    """A duration for people."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+
+
+def elapsed(steps: Iterable[StepTime]) -> float:
+    """Seconds from the begin of the first step to the end of the last one; 0 without steps."""
+    times = [time for step in steps for time in (step.start, step.end)]
+    return (max(times) - min(times)).total_seconds() if times else 0.0
+
+
+def steps_page(cluster: str, steps: Sequence[StepTime]) -> str:
+    """The chart has a row for each host, the table a line for each attempt in order of their begin."""
+    ordered = sorted(steps, key=lambda step: (step.start, step.end))
+    parts = [f"# Steps of cluster {escape(cluster)}"]
+    if not ordered:
+        return "\n\n".join([*parts, "No step was begun."])
+    if len(ordered) <= _MOST_BARS:
+        parts += [f"```mermaid\n{_gantt(ordered)}\n```", "Light: nothing to do. Dark: changed. Red: failed."]
+    else:
+        parts.append(f"The chart has {len(ordered)} bars and is not drawn.")
+    first = ordered[0].start
+    rows = (
+        (
+            escape(step.host),
+            escape(step.step),
+            f"+{(step.start - first).total_seconds():.1f} s",
+            shown_seconds(step.seconds),
+            shown_outcome(step.step, step.outcome),
+        )
+        for step in ordered
+    )
+    parts.append(table(("host", "step", "begin", "duration", "outcome"), rows))
+    parts.append(f"The first step began at {first:%Y-%m-%d %H:%M:%S} UTC. All steps took {shown_seconds(elapsed(ordered))}.")
+    return "\n\n".join(parts)
+
+
+def _gantt(steps: Sequence[StepTime]) -> str:
+    hosts = tuple(dict.fromkeys(step.host for step in steps))
+    margin = 20 + _LETTER * max(map(len, hosts))
+    settings = f'{{"gantt": {{"leftPadding": {margin}, "fontSize": 12, "sectionFontSize": 13, "barHeight": 18, "barGap": 4}}}}'
+    lines = [f"%%{{init: {settings}}}%%", "gantt", "  dateFormat x", "  axisFormat %H:%M:%S"]
+    for host in hosts:
+        lines.append(f"  section {_plain(host)}")
+        lines += [
+            f"  {_plain(step.step)} {shown_seconds(step.seconds)} :{_STATUS[step.outcome]}{_milliseconds(step.start)}, "
+            f"{max(_milliseconds(step.end), _milliseconds(step.start) + 1)}"
+            for step in steps
+            if step.host == host
+        ]
+    return "\n".join(lines)
+
+
+def _milliseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
+def _plain(text: str) -> str:
+    """Text that Mermaid reads as a label: names of steps and hosts are letters, digits, dots and hyphens; anything else is replaced."""
+    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in ".-_") else "_" for letter in text)

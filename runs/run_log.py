@@ -1,0 +1,43 @@
+"""An expected error in the log of a run: one line at ERROR, and no traceback. Prefect logs it again for the task, the subflow and the flow, each time
+with a traceback, in which the list of problems is a `repr` with `\\n`. The list itself is a line of the step that failed, and the problems artifact."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+from cluster.vocabulary.errors import Bug, SixstackError
+from cluster.vocabulary.one_line import in_one_line
+
+_LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
+_TASKS = _LOGGERS[1]
+# Prefect's last line of a run is the repr of its state
+_LATER_LINES = re.compile(r"""^(Finished in state \w+\((['"]).*?):?\\n.*$""", re.DOTALL)
+
+
+class _Shortened(logging.Filter):
+    """Drops tracebacks of expected errors, and cuts the final state to its first line. The state of a task is not the result of the run."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and _expected(record.exc_info[1]):
+            return False
+        if isinstance(record.args, tuple) and any(_expected(argument) for argument in record.args):
+            record.args = tuple(in_one_line(str(each)) if _expected(each) else each for each in record.args)
+        if record.levelno == logging.ERROR and isinstance(record.msg, str) and record.msg.startswith("Finished in state "):
+            record.msg = _LATER_LINES.sub(r"\1\2)", record.msg)
+            if record.name == _TASKS:
+                record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+        return True
+
+
+_SHORTENED = _Shortened()
+
+
+def shorten_expected_errors() -> None:
+    """From now on, in this process."""
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_SHORTENED)  # the same filter is added once
+
+
+def _expected(error: object) -> bool:
+    return isinstance(error, SixstackError) and not isinstance(error, Bug)
