@@ -12,8 +12,8 @@ from cluster.plan.graph import Plan
 from cluster.plan.outcome import create_summary
 from cluster.plan.selection import left_out, select_hosts
 from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.forms import ClusterForm, NameOrText
 from cluster.vocabulary.parameters import require, switch_problems
-from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import cluster_run, run_context
 from runs.cluster_slot import tag_subflow
 from runs.context import ClusterContext, cluster_context
@@ -32,7 +32,7 @@ from tasks.validate import validate
 @flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False, result_serializer="json")
 @reported
 def create_cluster(
-    cluster: str | ClusterSpec,
+    cluster: NameOrText | ClusterForm,
     verify: bool = True,
     wait_seconds: int = 300,
     only: list[str] = [],  # noqa: B006 the form shows it, nobody changes it
@@ -40,7 +40,7 @@ def create_cluster(
     """Turn the machines of a cluster file into a Kubernetes cluster.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, the text of a cluster file, or a short form.
         verify: Run the network check at the end if the run changed the cluster.
         wait_seconds: How long to wait for another run on the same cluster.
         only: Names of hosts to add to an existing cluster or to repair. Only these hosts and one control plane are inspected and changed.

@@ -10,7 +10,7 @@ from cluster.plan.delete import delete_problems, plan_delete
 from cluster.plan.outcome import delete_summary
 from cluster.plan.unlisted import unlisted_notes, unlisted_problems
 from cluster.vocabulary.copies import CopyReason
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import NameOrText
 from runs.artifacts import plan_artifact
 from runs.cluster_run import cluster_run, run_context
 from runs.conclusion import conclude
@@ -30,12 +30,12 @@ from tasks.validate import validate
 @flow(name="delete-cluster", flow_run_name=run_name("delete"), validate_parameters=False, persist_result=False, result_serializer="json")
 @reported
 def delete_cluster(
-    cluster: str | ClusterSpec, confirm: str, wait_seconds: int = 300, without_copy: bool = False, leave_out: Sequence[str] = ()
+    cluster: NameOrText, confirm: str, wait_seconds: int = 300, without_copy: bool = False, leave_out: Sequence[str] = ()
 ) -> None:
     """Remove a cluster from its hosts: kubeadm reset, then removal of CNI links, files, units, routes and rules of both families.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         confirm: The cluster's name again. Everything in the cluster is deleted.
         wait_seconds: How long to wait for another run on the same cluster.
         without_copy: Do not save etcd's data and PKI before they are removed. Otherwise an encrypted copy goes to the Backup store of the file.

@@ -6,7 +6,7 @@ from prefect import flow
 
 from cluster.plan.expiry import EXPIRING_WITHIN
 from cluster.vocabulary.errors import CannotApply, FindingReported
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import NameOrText
 from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
 from runs.given_cluster import given_cluster
@@ -28,11 +28,11 @@ class NotInspected(CannotApply):
 
 @flow(name="inspect-cluster", flow_run_name=run_name("inspect"), validate_parameters=False, persist_result=False, result_serializer="json")
 @reported
-def inspect_cluster(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None:
+def inspect_cluster(cluster: NameOrText, wait_seconds: int = 300) -> None:
     """Compare the hosts and the API of a cluster with its file, and say who repairs each difference. A run that finds one ends Failed.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         wait_seconds: How long to wait for another run on the same cluster.
     """
     given = given_cluster(cluster)

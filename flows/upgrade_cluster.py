@@ -13,7 +13,8 @@ from cluster.plan.upgrade import UPGRADE_CONTROL_PLANE, UPGRADE_NODE, UpgradeSet
 from cluster.plan.upgrade_problems import setting_problems
 from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.errors import ClusterError
-from cluster.vocabulary.spec import ClusterSpec, Host
+from cluster.vocabulary.forms import NameOrText
+from cluster.vocabulary.spec import Host
 from runs.cluster_run import cluster_run, run_context
 from runs.conclusion import conclude
 from runs.context import SpecContext, cluster_context, spec_context
@@ -33,7 +34,7 @@ from tasks.validate import validate
 @flow(name="upgrade-cluster", flow_run_name=run_name("upgrade"), validate_parameters=False, persist_result=False, result_serializer="json")
 @reported
 def upgrade_cluster(
-    cluster: str | ClusterSpec,
+    cluster: NameOrText,
     max_unavailable: int = 1,
     drain_seconds: int = DRAIN_SECONDS,
     force: bool = False,
@@ -43,7 +44,7 @@ def upgrade_cluster(
     """Upgrade a cluster to the version of its file and bundle: control planes one by one, then workers in batches. A later run continues.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         max_unavailable: How many workers are drained and upgraded at the same time.
         drain_seconds: How long a node may take to drain. A node that is not drained then is uncordoned and stays as it is.
         force: Also delete pods without a controller, data in emptyDir volumes, and pods that a budget still protects at the end of drain_seconds.

@@ -13,7 +13,7 @@ from prefect import Flow
 import flows
 from tests.conftest import Workplace
 
-EXAMPLE = Path(__file__).parents[2] / "deployments" / "examples" / "demo-stack.yaml"
+EXAMPLE = Path(__file__).parents[2] / "deployments" / "examples" / "pages-stack.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,11 @@ def pages(place: Workplace, run: str) -> dict[str, dict[str, Any]]:
 def test_a_failed_run_has_its_problems_with_remedies(prefect_server: Workplace, runs: tuple[str, str]) -> None:
     """Each with code, place, what was found, and what to write instead."""
     found = pages(prefect_server, runs[0])
-    assert found.keys() == {"demo-problems", "demo-steps", "demo-summary"}
-    rows = [line for line in found["demo-problems"]["data"].splitlines() if line.startswith("| ")][2:]
+    assert found.keys() == {"pages-problems", "pages-steps", "pages-summary"}
+    rows = [line for line in found["pages-problems"]["data"].splitlines() if line.startswith("| ")][2:]
     assert {tuple(row.split(" | ")[:2]) for row in rows} >= {("| not-in-choices", "stack"), ("| not-in-choices", "cni.kind")}
-    assert "| failed |" in found["demo-steps"]["data"]
-    assert "[demo-problems](" in found["demo-summary"]["data"]
+    assert "| failed |" in found["pages-steps"]["data"]
+    assert "[pages-problems](" in found["pages-summary"]["data"]
 
 
 @pytest.mark.server
@@ -58,9 +58,9 @@ def test_a_failed_run_has_one_short_error_in_its_log(prefect_server: Workplace, 
 def test_a_good_run_has_its_steps_and_a_summary_with_links(prefect_server: Workplace, runs: tuple[str, str]) -> None:
     """The pages link each other by address."""
     found = pages(prefect_server, runs[1])
-    assert found.keys() == {"demo-steps", "demo-summary"}
-    assert f"/artifacts/artifact/{found["demo-steps']['id']})" in found["demo-summary"]["data"]
-    assert "save-cluster" in found["demo-steps"]["data"]
+    assert found.keys() == {"pages-steps", "pages-summary"}
+    assert f"/artifacts/artifact/{found['pages-steps']['id']})" in found["pages-summary"]["data"]
+    assert "save-cluster" in found["pages-steps"]["data"]
 
 
 @pytest.mark.server
@@ -70,7 +70,7 @@ def test_names_and_tags_tell_runs_apart(prefect_server: Workplace, runs: tuple[s
     names = [run["name"] for run in found]
     assert all(name.startswith("save ") and len(name.split()) >= 3 for name in names), names
     assert len(set(names)) == 2
-    assert all("cluster:demo" in run["tags"] for run in found), [run["tags"] for run in found]
+    assert all("cluster:pages" in run["tags"] for run in found), [run["tags"] for run in found]
 
 
 def test_every_flow_has_pages() -> None:
