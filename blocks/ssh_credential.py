@@ -24,11 +24,13 @@ from pathlib import Path
 from blocks.ssh_credential import SSHCredential
 
 SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).save("default", overwrite=True)
+credential = SSHCredential.load("default").credential()
 ```
 """
 
     private_key: SecretStr | None = Field(
-        default=None, description="Private key in PEM or OpenSSH format: the content of the file, not its path."
+        default=None,
+        description="Private key in PEM or OpenSSH format: the content of the file, not its path. In one line, it is read too.",
     )
     passphrase: SecretStr | None = Field(default=None, description="Passphrase of the private key, if it has one.")
     password: SecretStr | None = Field(default=None, description="Password of the user, for a login without a key.")

@@ -75,8 +75,8 @@ def _write_pages(report: RunReport, error: Exception | None) -> None:
         problems_artifact(run, problems_page(run.cluster, problems), len(problems))
     if report.steps:
         steps_artifact(run, steps_page(run.cluster, report.steps), len(report.steps))
-    text = report.summary or (f"The run failed: see {run.cluster}-problems." if error is not None else "")
-    if text:
+    if report.summary or len(report.pages) > 1:
+        text = report.summary or ("The run failed." if error is not None else "The run has succeeded.")
         ui = (get_current_settings().ui_url or "").rstrip("/")
         links = {key: f"{ui}/artifacts/artifact/{artifact}" if ui else "" for key, artifact in report.pages.items()}
         commands = next_commands(str(flow_run.flow_name), run.cluster, succeeded=error is None)

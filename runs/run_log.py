@@ -11,22 +11,25 @@ from cluster.vocabulary.one_line import in_one_line
 
 _LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 _TASKS = _LOGGERS[1]
+_LONGEST = 400  # letters
 # Prefect's last line of a run is the repr of its state
 _LATER_LINES = re.compile(r"""^(Finished in state \w+\((['"]).*?):?\\n.*$""", re.DOTALL)
 
 
 class _Shortened(logging.Filter):
-    """Drops tracebacks of expected errors, and cuts the final state to its first line. The state of a task is not the result of the run."""
+    """An expected error that ends a flow is a line; that of a task is not the result of the run. The final state has the first line of its error."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and _expected(record.exc_info[1]):
-            return False
-        if isinstance(record.args, tuple) and any(_expected(argument) for argument in record.args):
-            record.args = tuple(in_one_line(str(each)) if _expected(each) else each for each in record.args)
-        if record.levelno == logging.ERROR and isinstance(record.msg, str) and record.msg.startswith("Finished in state "):
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, SixstackError) and not isinstance(error, Bug):
+            record.msg, record.args = f"{type(error).__name__}: {in_one_line(str(error))[:_LONGEST]}", ()
+            record.exc_info = record.exc_text = None
+            return record.name != _TASKS
+        if isinstance(record.args, tuple):
+            record.args = tuple(in_one_line(str(each)) if isinstance(each, SixstackError) else each for each in record.args)
+        if isinstance(record.msg, str) and record.msg.startswith("Finished in state "):
             record.msg = _LATER_LINES.sub(r"\1\2)", record.msg)
-            if record.name == _TASKS:
-                record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+            record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
         return True
 
 
@@ -37,7 +40,3 @@ def shorten_expected_errors() -> None:
     """From now on, in this process."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_SHORTENED)  # the same filter is added once
-
-
-def _expected(error: object) -> bool:
-    return isinstance(error, SixstackError) and not isinstance(error, Bug)

@@ -66,7 +66,7 @@ def steps_page(cluster: str, steps: Sequence[StepTime]) -> str:
         for step in ordered
     )
     parts.append(table(("host", "step", "begin", "duration", "outcome"), rows))
-    parts.append(f"The first step began at {first:%Y-%m-%d %H:%M:%S} UTC. All steps took {shown_seconds(elapsed(ordered))}.")
+    parts.append(f"The first step began at {first:%Y-%m-%d %H:%M:%S} UTC. The last one ended after {shown_seconds(elapsed(ordered))}.")
     return "\n\n".join(parts)
 
 

@@ -37,7 +37,7 @@ def summary_page(text: str, steps: Sequence[StepTime], links: Mapping[str, str],
         longest = sorted(steps, key=lambda step: step.seconds, reverse=True)[:_LONGEST]
         rows = [(escape(s.step), escape(s.host), shown_seconds(s.seconds), shown_outcome(s.step, s.outcome)) for s in longest]
         parts += [
-            f"All {len(steps)} steps took {shown_seconds(elapsed(steps))}. The longest:",
+            f"{len(steps)} step{'s' if len(steps) > 1 else ''} took {shown_seconds(elapsed(steps))}. The longest:",
             table(("step", "host", "duration", "outcome"), rows),
         ]
     return "\n\n".join(parts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from cluster.vocabulary.families import StackMode
 from cluster.vocabulary.releases import DEFAULT_RELEASE
@@ -24,6 +25,11 @@ FileText = Annotated[str, Field(title="YAML text")]
 class _Form(BaseModel):
     # as in cluster/vocabulary/spec.py: no flow builds the validator
     model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
+def _required(*names: str) -> JsonDict:
+    """Marks fields as required, with a proposal or not: a cluster file must have them, and a form can leave a field out."""
+    return {"required": list(names)}
 
 
 class LoginForm(_Form):
@@ -49,11 +55,13 @@ class HostForm(_Form):
 class PodRangeForm(_Form):
     """A pod range."""
 
-    cidr: str = Field(description="Pod CIDR.")
+    cidr: str = Field(title="CIDR", description="Pod CIDR.")
 
 
 class NetworkForm(_Form):
     """Pod and service ranges."""
+
+    model_config = ConfigDict(json_schema_extra=_required("pods", "services"))
 
     pods: tuple[PodRangeForm, ...] = Field(
         (PodRangeForm(cidr="10.244.0.0/16"), PodRangeForm(cidr="fd44::/56")),
@@ -67,11 +75,11 @@ class NetworkForm(_Form):
 class ClusterForm(_Form):
     """The fields that nearly every cluster needs."""
 
-    model_config = ConfigDict(title="Form", extra="forbid", defer_build=True)
+    model_config = ConfigDict(title="Form", json_schema_extra=_required("name", "stack", "hosts", "network"))
 
     name: str = Field(description="Name of the cluster.")
     kubernetes_version: str = Field(DEFAULT_RELEASE.kubernetes, description="Kubernetes version. The bundle must have the same version.")
-    stack: StackMode = Field(StackMode.DUAL_STACK, description="ipv4, dual-stack or ipv6. It cannot be changed later.")
+    stack: StackMode = Field(StackMode.DUAL_STACK, title="Stack mode", description="ipv4, dual-stack or ipv6. It cannot be changed later.")
     hosts: tuple[HostForm, ...] = Field(min_length=1, description="The machines.")
-    network: NetworkForm = Field(description="Pod and service ranges. They cannot be changed later.")
+    network: NetworkForm = Field(title="Network", description="Pod and service ranges. They cannot be changed later.")
     bundle: str = Field("default", description="Name of an `Artifact bundle` block.")

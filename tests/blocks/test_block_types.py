@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tests.conftest import Workplace
 
 pytestmark = pytest.mark.server
 
-SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "backup-store", "saved-kubeconfig", "recorded-host-keys")
+SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "backup-store", "saved-cluster", "saved-kubeconfig", "recorded-host-keys")
 
 
 def form(place: Workplace, slug: str) -> dict[str, Any]:
@@ -25,12 +26,13 @@ def form(place: Workplace, slug: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_block_type_explains_itself(prefect_server: Workplace, slug: str) -> None:
-    """Each type has a description and a code example that is Python."""
+    """Each type has a description, and a code example that is Python and loads a block."""
     kind = prefect_server.api(f"/block_types/slug/{slug}")
     assert len(kind["description"]) > 60
     code = kind["code_example"].strip().removeprefix("```python").removesuffix("```")
     compile(code, slug, "exec")
     assert f"from blocks.{slug.replace('-', '_')} import" in code
+    assert re.search(r"\b[A-Z]\w+\.load\(\"\w+\"\)", code), code
 
 
 @pytest.mark.parametrize("slug", SLUGS)

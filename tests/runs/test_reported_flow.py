@@ -28,7 +28,7 @@ def runs(prefect_server: Workplace) -> tuple[str, str]:
 def pages(place: Workplace, run: str) -> dict[str, dict[str, Any]]:
     """The artifacts of a flow run by key."""
     found = place.api("/artifacts/filter", {"flow_runs": {"id": {"any_": [run]}}})
-    return {str(each["key"]): each for each in found}
+    return {each["key"]: each for each in found if each["key"]}  # Prefect's own, of a stored error, have no key
 
 
 @pytest.mark.server
@@ -39,7 +39,8 @@ def test_a_failed_run_has_its_problems_with_remedies(prefect_server: Workplace, 
     rows = [line for line in found["pages-problems"]["data"].splitlines() if line.startswith("| ")][2:]
     assert {tuple(row.split(" | ")[:2]) for row in rows} >= {("| not-in-choices", "stack"), ("| not-in-choices", "cni.kind")}
     assert "| failed |" in found["pages-steps"]["data"]
-    assert "[pages-problems](" in found["pages-summary"]["data"]
+    for page in ("problems", "steps"):
+        assert f"/artifacts/artifact/{found[f'pages-{page}']['id']})" in found["pages-summary"]["data"]
 
 
 @pytest.mark.server
@@ -55,11 +56,10 @@ def test_a_failed_run_has_one_short_error_in_its_log(prefect_server: Workplace, 
 
 
 @pytest.mark.server
-def test_a_good_run_has_its_steps_and_a_summary_with_links(prefect_server: Workplace, runs: tuple[str, str]) -> None:
-    """The pages link each other by address."""
+def test_a_good_run_has_its_steps(prefect_server: Workplace, runs: tuple[str, str]) -> None:
+    """One page needs no summary that links it."""
     found = pages(prefect_server, runs[1])
-    assert found.keys() == {"pages-steps", "pages-summary"}
-    assert f"/artifacts/artifact/{found['pages-steps']['id']})" in found["pages-summary"]["data"]
+    assert found.keys() == {"pages-steps"}
     assert "save-cluster" in found["pages-steps"]["data"]
 
 

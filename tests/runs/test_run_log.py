@@ -35,27 +35,27 @@ def filtered(
     return record if _SHORTENED.filter(record) else None
 
 
-def test_a_traceback_of_an_expected_error_is_dropped() -> None:
-    """The error of a bug keeps it."""
-    assert filtered("prefect.flow_runs", "Encountered exception during execution: %r", EXPECTED, error=EXPECTED) is None
-    assert filtered("prefect.flow_runs", "Encountered exception during execution: %r", UNEXPECTED, error=UNEXPECTED) is not None
+def test_an_expected_error_is_one_line() -> None:
+    """Of the flow: that of its task would be a second one. The error of a bug keeps its traceback."""
+    record = filtered("prefect.flow_runs", "Encountered exception during execution: %r", EXPECTED, error=EXPECTED)
+    assert record is not None
+    assert record.getMessage() == "SpecError: the cluster file has problems (2): name: is no name [malformed]"
+    assert record.levelno == logging.ERROR
+    assert record.exc_info is None
+    assert filtered("prefect.task_runs", "Task run failed with exception: %r", EXPECTED, error=EXPECTED) is None
+    kept = filtered("prefect.task_runs", "Task run failed with exception: %r", UNEXPECTED, error=UNEXPECTED)
+    assert kept is not None
+    assert kept.exc_info
 
 
-def test_the_final_state_is_one_line() -> None:
-    """Without the list of problems, which Prefect writes as a repr."""
-    state = f"Finished in state Failed({f'Flow run encountered an exception: SpecError: {EXPECTED}'!r})"
-    record = filtered("prefect.flow_runs", state)
+@pytest.mark.parametrize("name", ["prefect.flow_runs", "prefect.task_runs"])
+def test_the_final_state_has_the_first_line_of_its_error(name: str) -> None:
+    """Prefect writes the list of problems as a repr, for a task at ERROR."""
+    record = filtered(name, f"Finished in state Failed({f'Flow run encountered an exception: SpecError: {EXPECTED}'!r})")
     assert record is not None
     assert (
         record.getMessage() == "Finished in state Failed('Flow run encountered an exception: SpecError: the cluster file has problems (2)')"
     )
-    assert record.levelno == logging.ERROR
-
-
-def test_the_state_of_a_task_is_not_the_result_of_the_run() -> None:
-    """So that a failed run has one line at ERROR."""
-    record = filtered("prefect.task_runs", f"Finished in state Failed({str(EXPECTED)!r})")
-    assert record is not None
     assert record.levelno == logging.INFO
 
 

@@ -13,7 +13,7 @@ def test_it_has_the_result_the_other_pages_commands_and_durations() -> None:
     assert parts[0] == "cluster demo: joined\n- a: joined"
     assert parts[1] == "Pages of this run: [demo-plan](http://ui/plan), `demo-steps`"
     assert "```\nsixstack x\n```" in page
-    assert "All 5 steps took 13 min." in page
+    assert "5 steps took 13 min." in page
     assert page.index("| join-worker | node-2 | 12 min | changed |") < page.index("| prepare-host | node-2 | 30 s | failed |")
 
 
