@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,17 @@ from cluster.vocabulary.records import Outcome, shown_outcome
 # a longer chart is slow to draw in browsers, and nobody compares its bars; the table has every step
 _MOST_BARS = 120
 _LETTER = 8  # pixels of a letter of a host's name, beside its bars
+# The V2 UI draws on a dark ground in both of its themes, 700 pixels wide; a wider chart would be scaled, with its text.
+_WIDTH = 700
+_GROUND, _OTHER_GROUND, _TEXT, _GREY, _BLUE, _RED = "#111827", "#1f2937", "#e5e7eb", "#6b7280", "#2563eb", "#dc2626"
+_COLOURS = {
+    **dict.fromkeys(("textColor", "titleColor", "taskTextOutsideColor"), _TEXT),
+    **dict.fromkeys(("taskTextColor", "taskTextDarkColor", "taskTextLightColor"), "#ffffff"),
+    **dict.fromkeys(("activeTaskBkgColor", "activeTaskBorderColor"), _BLUE),
+    **dict.fromkeys(("doneTaskBkgColor", "doneTaskBorderColor"), _GREY),
+    **dict.fromkeys(("critBkgColor", "critBorderColor"), _RED),
+    **{"sectionBkgColor": _GROUND, "altSectionBkgColor": _OTHER_GROUND, "sectionBkgColor2": _GROUND, "gridColor": _GREY},
+}
 _STATUS = {Outcome.CHANGED: "active, ", Outcome.FAILED: "crit, ", Outcome.UNCHANGED: "done, "}
 
 
@@ -51,7 +63,7 @@ def steps_page(cluster: str, steps: Sequence[StepTime]) -> str:
     if not ordered:
         return "\n\n".join([*parts, "No step was begun."])
     if len(ordered) <= _MOST_BARS:
-        parts += [f"```mermaid\n{_gantt(ordered)}\n```", "Light: nothing to do. Dark: changed. Red: failed."]
+        parts += [f"```mermaid\n{_gantt(ordered)}\n```", "Grey: nothing to do, or only looked. Blue: changed. Red: failed."]
     else:
         parts.append(f"The chart has {len(ordered)} bars and is not drawn.")
     first = ordered[0].start
@@ -73,8 +85,9 @@ def steps_page(cluster: str, steps: Sequence[StepTime]) -> str:
 def _gantt(steps: Sequence[StepTime]) -> str:
     hosts = tuple(dict.fromkeys(step.host for step in steps))
     margin = 20 + _LETTER * max(map(len, hosts))
-    settings = f'{{"gantt": {{"leftPadding": {margin}, "fontSize": 12, "sectionFontSize": 13, "barHeight": 18, "barGap": 4}}}}'
-    lines = [f"%%{{init: {settings}}}%%", "gantt", "  dateFormat x", "  axisFormat %H:%M:%S"]
+    sizes = {"useWidth": _WIDTH, "leftPadding": margin, "fontSize": 12, "sectionFontSize": 12, "barHeight": 18, "barGap": 4}
+    settings = json.dumps({"init": {"theme": "base", "themeVariables": _COLOURS, "gantt": sizes}})[1:-1].replace('"init"', "init", 1)
+    lines = [f"%%{{{settings}}}%%", "gantt", "  dateFormat x", "  axisFormat %H:%M:%S"]
     for host in hosts:
         lines.append(f"  section {_plain(host)}")
         lines += [

@@ -51,6 +51,14 @@ def test_secret_fields_are_known_as_such(prefect_server: Workplace) -> None:
     assert form(prefect_server, "backup-store")["secret_fields"] == ["options.*"]
 
 
+def test_the_ui_hides_a_secret_while_it_is_typed(prefect_server: Workplace) -> None:
+    """The V2 UI does for this format, without a question for the type of the field first. The V1 UI hides no field."""
+    fields = form(prefect_server, "ssh-credential")["properties"]
+    secret = {name: field for name, field in fields.items() if not name.startswith("agent")}
+    assert {(field["type"], field["format"], "anyOf" in field) for field in secret.values()} == {("string", "password", False)}
+    assert {field["type"] for field in fields.values()} == {"string"}
+
+
 def test_the_api_hides_a_saved_credential(prefect_server: Workplace) -> None:
     """The API returns stars instead of secrets unless they are requested. The database stores them encrypted."""
     prefect_server.register({"canary": {"password": "canary-of-a-password"}})
