@@ -11,6 +11,7 @@ from cluster.vocabulary.one_line import in_one_line
 
 _LOGGERS = ("prefect.flow_runs", "prefect.task_runs")
 _TASKS = _LOGGERS[1]
+_END_OF_FLOW = "Encountered exception during execution"  # the process of the run then logs the same error as that of the engine
 _LONGEST = 400  # letters
 # Prefect's last line of a run is the repr of its state
 _LATER_LINES = re.compile(r"""^(Finished in state \w+\((['"]).*?):?\\n.*$""", re.DOTALL)
@@ -22,9 +23,10 @@ class _Shortened(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, SixstackError) and not isinstance(error, Bug):
+            ends_a_flow = record.name != _TASKS and str(record.msg).startswith(_END_OF_FLOW)
             record.msg, record.args = f"{type(error).__name__}: {in_one_line(str(error))[:_LONGEST]}", ()
             record.exc_info = record.exc_text = None
-            return record.name != _TASKS
+            return ends_a_flow
         if isinstance(record.args, tuple):
             record.args = tuple(in_one_line(str(each)) if isinstance(each, SixstackError) else each for each in record.args)
         if isinstance(record.msg, str) and record.msg.startswith("Finished in state "):

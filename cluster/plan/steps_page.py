@@ -22,7 +22,22 @@ _COLOURS = {
     **dict.fromkeys(("activeTaskBkgColor", "activeTaskBorderColor"), _BLUE),
     **dict.fromkeys(("doneTaskBkgColor", "doneTaskBorderColor"), _GREY),
     **dict.fromkeys(("critBkgColor", "critBorderColor"), _RED),
-    **{"sectionBkgColor": _GROUND, "altSectionBkgColor": _OTHER_GROUND, "sectionBkgColor2": _GROUND, "gridColor": _GREY},
+    "sectionBkgColor": _GROUND,
+    "altSectionBkgColor": _OTHER_GROUND,
+    "sectionBkgColor2": _GROUND,
+    "gridColor": _GREY,
+}
+_MOST_TICKS = 7
+_TICKS = {
+    "1second": 1,
+    "5second": 5,
+    "10second": 10,
+    "30second": 30,
+    "1minute": 60,
+    "2minute": 120,
+    "5minute": 300,
+    "15minute": 900,
+    "1hour": 3600,
 }
 _STATUS = {Outcome.CHANGED: "active, ", Outcome.FAILED: "crit, ", Outcome.UNCHANGED: "done, "}
 
@@ -87,7 +102,7 @@ def _gantt(steps: Sequence[StepTime]) -> str:
     margin = 20 + _LETTER * max(map(len, hosts))
     sizes = {"useWidth": _WIDTH, "leftPadding": margin, "fontSize": 12, "sectionFontSize": 12, "barHeight": 18, "barGap": 4}
     settings = json.dumps({"init": {"theme": "base", "themeVariables": _COLOURS, "gantt": sizes}})[1:-1].replace('"init"', "init", 1)
-    lines = [f"%%{{{settings}}}%%", "gantt", "  dateFormat x", "  axisFormat %H:%M:%S"]
+    lines = [f"%%{{{settings}}}%%", "gantt", "  dateFormat x", "  axisFormat %H:%M:%S", f"  tickInterval {_tick(elapsed(steps))}"]
     for host in hosts:
         lines.append(f"  section {_plain(host)}")
         lines += [
@@ -97,6 +112,11 @@ def _gantt(steps: Sequence[StepTime]) -> str:
             if step.host == host
         ]
     return "\n".join(lines)
+
+
+def _tick(seconds: float) -> str:
+    """The distance of the times below the chart, which else overlap."""
+    return next((tick for tick, length in _TICKS.items() if seconds <= _MOST_TICKS * length), "6hour")
 
 
 def _milliseconds(time: datetime) -> int:

@@ -13,7 +13,7 @@ from prefect import Flow
 import flows
 from tests.conftest import Workplace
 
-EXAMPLE = Path(__file__).parents[2] / "deployments" / "examples" / "pages-stack.yaml"
+EXAMPLE = Path(__file__).parents[2] / "deployments" / "examples" / "dual-stack.yaml"
 
 
 @pytest.fixture(scope="module")

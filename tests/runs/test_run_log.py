@@ -43,6 +43,7 @@ def test_an_expected_error_is_one_line() -> None:
     assert record.levelno == logging.ERROR
     assert record.exc_info is None
     assert filtered("prefect.task_runs", "Task run failed with exception: %r", EXPECTED, error=EXPECTED) is None
+    assert filtered("prefect.flow_runs", "Engine execution exited with unexpected exception", error=EXPECTED) is None
     kept = filtered("prefect.task_runs", "Task run failed with exception: %r", UNEXPECTED, error=UNEXPECTED)
     assert kept is not None
     assert kept.exc_info

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from cluster.plan.steps_page import StepTime, elapsed, steps_page
 from cluster.vocabulary.records import Outcome
 
@@ -36,6 +38,12 @@ def test_the_chart_has_a_section_for_each_host_with_its_steps() -> None:
         f"  prepare-host 20 s :active, {begin + 35000}, {begin + 55000}",
         f"  join-worker 12 min :active, {begin + 60000}, {begin + 760000}",
     ]
+
+
+@pytest.mark.parametrize(("seconds", "tick"), [(6, "1second"), (71, "30second"), (760, "2minute"), (7200, "1hour"), (90000, "6hour")])
+def test_the_times_below_the_chart_do_not_overlap(seconds: float, tick: str) -> None:
+    """There are seven at most, but for a run of days."""
+    assert f"  tickInterval {tick}\n" in steps_page("demo", [step("wait", "a", 0, seconds)])
 
 
 def test_the_table_has_every_attempt_in_order_of_begin() -> None:
