@@ -53,7 +53,7 @@ def rows(place: Workplace, run: str) -> dict[str, dict[str, Any]]:
 def kill_while_creating(place: Workplace, run: str, cluster: str, limit: float = 600) -> None:
     """Kill the process of a retest run while it creates a cluster."""
     deadline = time.monotonic() + limit
-    wanted = {"flow_runs": {"name": {"any_": [f"create {cluster}"]}, "state": {"type": {"any_": ["RUNNING"]}}}}
+    wanted = {"flow_runs": {"name": {"like_": f"create {cluster} "}, "state": {"type": {"any_": ["RUNNING"]}}}}
     while not place.api("/flow_runs/filter", wanted):
         assert time.monotonic() < deadline
         time.sleep(0.5)
