@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.prefect_settings import PrefectSettings
+from server.settings import PrefectSettings
 
 PORT = 4200
 

@@ -1,0 +1,143 @@
+"""A folder with prefect.toml, in which `prefect` and `sixstack` use the server that it describes: requests, deployments and blocks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from cluster.vocabulary.errors import EnvironmentFault
+from server.processes import POOL
+from server.settings import PrefectSettings
+
+Report = Callable[[str], None]
+
+START_LIMIT = 120.0  # seconds; a fresh database takes 10 to 14 s on two cores
+ACTIVE = ("RUNNING", "PENDING", "CANCELLING")  # types of the state of a run that has a process
+LOST = "the worker was killed"
+NIGHTLY = "nightly"  # the schedule that `sixstack schedule-retests` creates by default
+_CHECKOUT = Path(__file__).parent.parent
+PREFECT_FILE = _CHECKOUT / "deployments" / "prefect.yaml"
+
+
+@dataclass(frozen=True)
+class ServerFolder:
+    """`root` holds prefect.toml."""
+
+    root: Path
+
+    @property
+    def settings(self) -> PrefectSettings:
+        """The generated settings, with the password."""
+        return PrefectSettings(self.root)
+
+    @property
+    def api(self) -> str:
+        """URL of the API, from the settings file."""
+        return self.settings.api
+
+    @property
+    def ui(self) -> str:
+        """Address of the UI."""
+        return self.settings.ui
+
+    def environment(self) -> dict[str, str]:
+        """The environment of every Prefect process: without the user's own PREFECT_ variables."""
+        return {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
+
+    def answers(self) -> bool:
+        """Whether the API accepts the password and nothing less: the running server may be older than its settings file."""
+        path = "/admin/version"  # /health needs no password
+        try:
+            return (
+                self.request("GET", path).is_success
+                and httpx.get(f"{self.api}{path}", timeout=30, trust_env=self._trust_env).status_code == httpx.codes.UNAUTHORIZED
+            )
+        except httpx.TransportError:
+            return False
+
+    def wait_until_it_answers(self, fault: Callable[[], str | None]) -> None:
+        """Wait for the server; EnvironmentFault with what `fault` says when it has ended, or after START_LIMIT."""
+        deadline = time.monotonic() + START_LIMIT
+        while not self.answers():
+            if (said := fault()) is not None or time.monotonic() > deadline:
+                raise EnvironmentFault(f"the Prefect server did not start:\n{said or f'no answer within {START_LIMIT:.0f} s'}")
+            time.sleep(0.25)  # the server announces nothing when it is ready
+
+    def create_work_pool(self) -> None:
+        """Create the work pool, or set it as the deployments need it."""
+        self.python("prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite")
+
+    def deploy(self, report: Report) -> None:
+        """Register block types and deployments, and create the inactive schedule of the retests unless it exists."""
+        report("registering blocks and deployments")
+        self.python("prefect", "block", "register", "--module", "blocks.types")
+        self.python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(PREFECT_FILE))
+        retests = self.request("GET", "/deployments/name/retest-clusters/default").raise_for_status().json()
+        if NIGHTLY not in {schedule["slug"] for schedule in retests["schedules"]}:  # one that the user changed stays as it is
+            self.python("cli", "schedule-retests", "--name", NIGHTLY)
+
+    def save_blocks(self, blocks: dict[str, dict[str, dict[str, Any]]]) -> None:
+        """Save blocks, each as type slug -> name -> fields; an existing block is overwritten. Secrets are on no command line."""
+        # in a process of its own, whose folder has prefect.toml: this process has read no Prefect settings
+        self.python("server.register_blocks", stdin=json.dumps(blocks))
+
+    def crash_lost_runs(self, report: Report, states: Sequence[str] = ACTIVE) -> None:
+        """Set the runs of a killed worker to Crashed: without a worker, no run of this server is active.
+
+        Runs that a schedule has planned stay: Prefect would not plan them again, and the schedule would start nothing for days.
+        """
+        for run in self.runs_in(states):
+            if run["auto_scheduled"] and run["state_name"] == "Scheduled":  # an overdue one is Late
+                continue
+            crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": LOST}, "force": True}
+            self.request("POST", f"/flow_runs/{run['id']}/set_state", crashed).raise_for_status()
+            report(f"the worker of run `{run['name']}` was killed: the run is now Crashed")
+
+    def runs_in(self, states: Sequence[str]) -> list[dict[str, Any]]:
+        """The flow runs in these types of state."""
+        wanted = {"state": {"type": {"any_": list(states)}}}
+        found: list[dict[str, Any]] = self.request("POST", "/flow_runs/filter", {"flow_runs": wanted}).raise_for_status().json()
+        return found
+
+    def request(self, method: str, path: str, body: object = None) -> httpx.Response:
+        """One request to the API, with the password, and for a change with the token of Prefect's CSRF protection."""
+        with httpx.Client(base_url=self.api, auth=self.settings.credential, timeout=30, trust_env=self._trust_env) as client:
+            if method != "GET":
+                name = str(uuid4())
+                answer = client.get("/csrf-token", params={"client": name})
+                if answer.is_success:
+                    client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": answer.json()["token"]})
+                elif answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY:  # a server without this protection
+                    return answer
+            return client.request(method, path, json=body)
+
+    @property
+    def _trust_env(self) -> bool:
+        """A proxy of the user's environment does not reach the loopback address of the own server."""
+        return not self.settings.has_server
+
+    def python(self, module: str, *arguments: str, stdin: str | None = None) -> str:
+        """Run a module in the folder; its output. EnvironmentFault when it fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=self.root,
+            env=self.environment(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            raise EnvironmentFault(f"{module} {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout

@@ -1,0 +1,10 @@
+"""Set the runs of a worker that is gone to Crashed, before it starts again: `python -m server.lost_runs` in the folder with prefect.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from server.folder import ServerFolder
+
+if __name__ == "__main__":
+    ServerFolder(Path.cwd()).crash_lost_runs(print)
