@@ -40,8 +40,10 @@ def run(options: argparse.Namespace) -> int:
     from server.setup import Installation, default_installation, start, status, stop
 
     place = default_installation() if options.folder is None else Installation(options.folder.expanduser().absolute())
-    if not place.settings.file.exists():
-        raise EnvironmentFault(f"{place.root} has no prefect.toml: set up a server with `sixstack setup`, or name its folder with --folder")
+    if not place.settings.complete():
+        raise EnvironmentFault(
+            f"{place.root} has no prefect.toml of a server: set up a server with `sixstack setup`, or name its folder with --folder"
+        )
     services = services_of(place)
     if options.action == "status":
         found = status(place, services)

@@ -59,6 +59,12 @@ class PrefectSettings:
             return str(self._document()["server"]["database"]["connection_url"])
         return None
 
+    def complete(self) -> bool:
+        """Whether the file names a server and its password."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return bool(self.api) and all(self.credential)
+        return False
+
     def private(self) -> bool:
         """Whether there is a file, and only its owner can read it."""
         return self.file.exists() and self.file.stat().st_mode & 0o077 == 0

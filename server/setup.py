@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -166,8 +166,7 @@ def without_password(url: str) -> str:
     """A connection URL for people."""
     parts = urlsplit(url)
     user = f"{parts.username}@" if parts.username else ""
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(("postgresql", f"{user}{host}", parts.path, "", ""))
+    return f"postgresql://{user}{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _write_settings(place: Installation, wishes: Wishes, report: Report) -> None:
@@ -193,6 +192,8 @@ def _write_settings(place: Installation, wishes: Wishes, report: Report) -> None
 def _refusal(place: Installation, wishes: Wishes) -> str | None:
     """Why this folder cannot become what is wished: blocks and runs would be left behind in another database."""
     settings = place.settings
+    if not settings.complete():
+        return "is not of sixstack: it has no API with a password"
     if settings.has_server and wishes.server is not None:
         return "is of a server of its own"
     if not settings.has_server and (wishes.database is not None or wishes.port is not None):
@@ -281,7 +282,7 @@ def present_bundle() -> Path | None:
     built = [
         folder / MANIFEST_NAME
         for folder, manifest in fetched_bundles()
-        if (manifest.kubernetes_version, manifest.architecture) == (DEFAULT_RELEASE.kubernetes, architecture)
+        if (manifest.kubernetes_version, manifest.architecture) == (f"v{DEFAULT_RELEASE.kubernetes}", architecture)
     ]
     return max(built, key=lambda path: path.stat().st_mtime).parent if built else None
 

@@ -1,0 +1,71 @@
+"""What `sixstack setup` and `sixstack server` refuse before anything is written, and that no secret is printed."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from cli.exit_codes import ENVIRONMENT, USAGE
+from cli.main import main
+
+SECRET = "canary+password"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pointer of the person who runs the tests is read or written."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--postgres", f"postgresql://user:{SECRET}@db.example/sixstack"],
+        ["--postgres", "mysql://user@db.example/sixstack"],
+        ["--postgres", "postgresql://user@db.example"],
+        ["--server", f"https://user:{SECRET}@prefect.example/api"],
+        ["--server", "prefect.example"],
+        ["--server", "https://prefect.example/api", "--password-file", "{open}"],
+        ["--server", "https://prefect.example/api", "--password-file", "{half}"],
+        ["--server", "https://prefect.example/api", "--password-file", "{whole}", "--port", "4300"],
+        ["--server", "https://prefect.example/api", "--password-file", "{missing}"],
+        ["--password-file", "{whole}"],
+    ],
+    ids=str,
+)
+def test_wrong_use_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """A password on the command line, in a file that others read, or in none; a URL of something else. Nothing is written."""
+    files = {name: tmp_path / name for name in ("open", "half", "whole", "missing")}
+    for name, text in (("open", f"user:{SECRET}"), ("half", SECRET), ("whole", f"user:{SECRET}")):
+        files[name].write_text(text)
+        files[name].chmod(0o644 if name == "open" else 0o600)
+    code = main(["setup", "--folder", str(tmp_path / "srv"), *(word.format_map(files) for word in arguments)])
+    printed = capsys.readouterr()
+    assert code == USAGE, printed
+    assert SECRET not in printed.out + printed.err
+    assert not (tmp_path / "srv").exists()
+
+
+def test_a_database_that_does_not_answer_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Asked before any setting is written. The password is in no message, also when it has signs that a URL encodes."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        file = tmp_path / "password"
+        file.write_text(SECRET)
+        file.chmod(0o600)
+        url = f"postgresql://user@127.0.0.1:{nobody.getsockname()[1]}/sixstack"
+        code = main(["setup", "--folder", str(tmp_path / "srv"), "--postgres", url, "--password-file", str(file)])
+    printed = capsys.readouterr()
+    assert code == ENVIRONMENT
+    assert "127.0.0.1 cannot be used" in printed.err
+    assert SECRET not in printed.out + printed.err
+    assert not (tmp_path / "srv").exists()
+
+
+@pytest.mark.parametrize("action", ["up", "down", "status"])
+def test_a_folder_without_a_server_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str], action: str) -> None:
+    """The error names the command that makes one."""
+    assert main(["server", action, "--folder", str(tmp_path)]) == ENVIRONMENT
+    assert "sixstack setup" in capsys.readouterr().err
