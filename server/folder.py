@@ -65,6 +65,13 @@ class ServerFolder:
         except httpx.TransportError:
             return False
 
+    def is_outdated(self) -> bool:
+        """Whether a server runs that does not know the password: it is older than the settings file."""
+        try:
+            return httpx.get(f"{self.api}/health", timeout=30, trust_env=self._trust_env).is_success and not self.answers()
+        except httpx.TransportError:
+            return False
+
     def wait_until_it_answers(self, fault: Callable[[], str | None]) -> None:
         """Wait for the server; EnvironmentFault with what `fault` says when it has ended, or after START_LIMIT."""
         deadline = time.monotonic() + START_LIMIT
@@ -74,8 +81,12 @@ class ServerFolder:
             time.sleep(0.25)  # the server announces nothing when it is ready
 
     def create_work_pool(self) -> None:
-        """Create the work pool, or set it as the deployments need it."""
-        self.python("prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite")
+        """Create the work pool, unless it exists. EnvironmentFault when it is of another type, which runs nothing of sixstack."""
+        answer = self.request("GET", f"/work_pools/{POOL}")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            self.python("prefect", "work-pool", "create", POOL, "--type", "process")
+        elif (found := answer.raise_for_status().json()["type"]) != "process":
+            raise EnvironmentFault(f"the work pool `{POOL}` of {self.api} has the type {found}, and must be of type process")
 
     def deploy(self, report: Report) -> None:
         """Register block types and deployments, and create the inactive schedule of the retests unless it exists."""

@@ -97,6 +97,8 @@ def set_up(place: Installation, wishes: Wishes, report: Report) -> None:
 def start(place: Installation, services: Services, report: Report) -> None:
     """Start what does not run, and wait until the server answers."""
     if "server" in place.names:
+        if services.runs("server") and place.is_outdated():
+            stop(place, services, report)
         services.start("server")
         place.wait_until_it_answers(fault_of(services, "server"))
         report(f"server: {place.ui}, {services.kind}; log: {services.log('server')}")

@@ -140,10 +140,11 @@ POSTGRES = 'postgresql+asyncpg://sixstack:pass"word@db.example/sixstack'
 
 def test_a_database_elsewhere_is_kept_with_its_password(settings: PrefectSettings, tmp_path: Path) -> None:
     """In this file alone, which stays as protected as before."""
-    assert settings.database is None
+    databases = [settings.database]
     settings.write(home=tmp_path / "prefect", port=PORT, database=POSTGRES)
+    databases.append(settings.database)
     assert settings.protected()
-    assert (settings.database, settings.has_server, mode(settings.file)) == (POSTGRES, True, 0o600)
+    assert (databases, settings.has_server, mode(settings.file)) == ([None, POSTGRES], True, 0o600)
 
 
 def test_a_server_elsewhere_has_clients_alone(tmp_path: Path) -> None:

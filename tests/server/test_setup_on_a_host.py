@@ -102,7 +102,9 @@ def install_python(machine: Machine, folder: Path) -> None:
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     subprocess.run(["apt-get", *words, "-q", "-y", "--download-only", "install", "python3", "python3-venv"], check=True, timeout=300)
     shutil.copytree(folder, machine.root / "opt/packages", ignore=shutil.ignore_patterns("partial", "lock"))
-    done = hosts.run_in(HOST, ["sh", "-c", "DEBIAN_FRONTEND=noninteractive dpkg --install /opt/packages/*.deb"], LAB, limit=300)
+    # apt-get puts them in order, which dpkg does not
+    install = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends --no-download install /opt/packages/*.deb"
+    done = hosts.run_in(HOST, ["sh", "-c", install], LAB, limit=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
