@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from server.services import services_of
     from server.setup import Installation, default_installation, start, status, stop
 
-    place = default_installation() if options.folder is None else Installation(options.folder.expanduser().absolute())
+    place = default_installation() if options.folder is None else Installation(options.folder.expanduser().resolve())
     if not place.settings.complete():
         raise EnvironmentFault(
             f"{place.root} has no prefect.toml of a server: set up a server with `sixstack setup`, or name its folder with --folder"
@@ -78,7 +78,7 @@ def _purge(place: Installation, confirmed: str | None) -> int:
     if confirmed is None and is_terminal():
         if not confirm("Remove it?"):
             return PROBLEMS
-    elif confirmed is None or Path(confirmed).expanduser().absolute() != place.root:
+    elif confirmed is None or Path(confirmed).expanduser().resolve() != place.root:
         print(f"sixstack: nothing was removed. To confirm: --confirm {place.root}", file=sys.stderr)
         return USAGE
     purge(place, services_of(place), _report)

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """0 when everything is there and runs."""
     from server.setup import Installation, Wishes, default_installation, set_up
 
-    place = default_installation() if options.folder is None else Installation(options.folder.expanduser().absolute())
+    place = default_installation() if options.folder is None else Installation(options.folder.expanduser().resolve())
     try:
         database = _postgres(options.postgres, options.password_file) if options.postgres is not None else None
         server = _api(options.server) if options.server is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -27,6 +28,25 @@ LOST = "the worker was killed"
 NIGHTLY = "nightly"  # the schedule that `sixstack schedule-retests` creates by default
 _CHECKOUT = Path(__file__).parent.parent
 PREFECT_FILE = _CHECKOUT / "deployments" / "prefect.yaml"
+
+
+def fault_of_api(url: str, credential: tuple[str, str], *, trust_env: bool) -> str | None:
+    """Why this server cannot be used; None when it accepts the password and nothing less."""
+    path = f"{url}/admin/version"  # /health needs no password
+    try:
+        with httpx.Client(timeout=30, trust_env=trust_env) as client:
+            answer = client.get(path, auth=credential)
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                return "refuses the password"
+            if not answer.is_success:
+                return f"is no Prefect server: it answers {answer.status_code}"
+            if client.get(path).status_code != httpx.codes.UNAUTHORIZED:
+                return (
+                    "has no password: everybody who reaches it could read the keys in its blocks. Set PREFECT_SERVER_API_AUTH_STRING there"
+                )
+    except (httpx.HTTPError, OSError) as error:
+        return f"cannot be reached: {str(error) or type(error).__name__}"
+    return None
 
 
 @dataclass(frozen=True)
@@ -56,21 +76,13 @@ class ServerFolder:
 
     def answers(self) -> bool:
         """Whether the API accepts the password and nothing less: the running server may be older than its settings file."""
-        path = "/admin/version"  # /health needs no password
-        try:
-            return (
-                self.request("GET", path).is_success
-                and httpx.get(f"{self.api}{path}", timeout=30, trust_env=self._trust_env).status_code == httpx.codes.UNAUTHORIZED
-            )
-        except httpx.TransportError:
-            return False
+        return fault_of_api(self.api, self.settings.credential, trust_env=self._trust_env) is None
 
     def is_outdated(self) -> bool:
         """Whether a server runs that does not know the password: it is older than the settings file."""
-        try:
+        with contextlib.suppress(httpx.HTTPError):
             return httpx.get(f"{self.api}/health", timeout=30, trust_env=self._trust_env).is_success and not self.answers()
-        except httpx.TransportError:
-            return False
+        return False
 
     def wait_until_it_answers(self, fault: Callable[[], str | None]) -> None:
         """Wait for the server; EnvironmentFault with what `fault` says when it has ended, or after START_LIMIT."""

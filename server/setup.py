@@ -17,11 +17,11 @@ import httpx
 from blocks.age_identity import recipient_of
 from blocks.new_file import make_private_folder
 from bundle.fetch import default_folder, fetched_bundles
-from bundle.manifest import MANIFEST_NAME, Architecture
+from bundle.manifest import MANIFEST_NAME, Architecture, read_manifest
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 from server import processes
-from server.folder import ACTIVE, Report, ServerFolder
+from server.folder import ACTIVE, Report, ServerFolder, fault_of_api
 from server.pointer import point_to, pointed_folder, remove_pointer
 from server.services import Background, Services, SystemdUnits, fault_of, services_of, units_of, why_no_systemd
 
@@ -81,6 +81,8 @@ def default_installation() -> Installation:
 
 def set_up(place: Installation, wishes: Wishes, report: Report) -> None:
     """Bring everything to the wished state; what is there stays. EnvironmentFault when a step fails: fix it and run again."""
+    if wishes.bundle is not None:
+        read_manifest(wishes.bundle)  # a wrong path is reported before anything is done
     make_private_folder(place.root)
     report(f"folder: {place.root}")
     _write_settings(place, wishes, report)
@@ -103,8 +105,8 @@ def start(place: Installation, services: Services, report: Report) -> None:
         place.wait_until_it_answers(fault_of(services, "server"))
         report(f"server: {place.ui}, {services.kind}; log: {services.log('server')}")
         report(f"password of the UI, the text between the quotes: grep -m1 auth_string {place.settings.file}")
-    elif not place.answers():
-        raise EnvironmentFault(f"the server at {place.api} does not answer, or it answers without the password too: it needs one")
+    elif (fault := fault_of_api(place.api, place.settings.credential, trust_env=True)) is not None:
+        raise EnvironmentFault(f"the server at {place.api} {fault}")
     place.create_work_pool()
     services.start("worker")
     report(f"worker: {services.kind}; log: {services.log('worker')}")
@@ -178,6 +180,9 @@ def _write_settings(place: Installation, wishes: Wishes, report: Report) -> None
     if before and (fault := _refusal(place, wishes)) is not None:
         raise EnvironmentFault(f"{settings.file} {fault}. Choose another --folder, or first: sixstack server down --purge")
     if wishes.server is not None and wishes.server_auth is not None:
+        user, _, password = wishes.server_auth.partition(":")
+        if (fault := fault_of_api(wishes.server, (user, password), trust_env=True)) is not None:
+            raise EnvironmentFault(f"the server at {wishes.server} {fault}")
         settings.write_for(wishes.server, wishes.server_auth, home=place.home)
     elif not before or settings.has_server:
         settings.write(home=place.home, port=_port(place, wishes.port), database=wishes.database or settings.database)

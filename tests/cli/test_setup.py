@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -69,3 +71,54 @@ def test_a_folder_without_a_server_is_3(tmp_path: Path, capsys: pytest.CaptureFi
     """The error names the command that makes one."""
     assert main(["server", action, "--folder", str(tmp_path)]) == ENVIRONMENT
     assert "sixstack setup" in capsys.readouterr().err
+
+
+class AnswersEverything(BaseHTTPRequestHandler):
+    """In place of a Prefect server without a password, or with another one."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        """The same answer to every request."""
+        self.send_response(self.status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Prints nothing."""
+
+
+class RefusesEverything(AnswersEverything):
+    """With another password."""
+
+    status = 401
+
+
+class IsAnotherProgram(AnswersEverything):
+    """No Prefect server."""
+
+    status = 404
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [(AnswersEverything, "has no password"), (RefusesEverything, "refuses the password"), (IsAnotherProgram, "is no Prefect server")],
+)
+def test_a_server_elsewhere_that_cannot_be_used_is_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], handler: type[BaseHTTPRequestHandler], expected: str
+) -> None:
+    """Asked before any setting is written: the password of another server is in no file."""
+    file = tmp_path / "password"
+    file.write_text(f"user:{SECRET}")
+    file.chmod(0o600)
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        code = main(["setup", "--folder", str(tmp_path / "srv"), "--server", url, "--password-file", str(file)])
+        server.shutdown()
+    printed = capsys.readouterr()
+    assert code == ENVIRONMENT
+    assert f"the server at {url}/api {expected}" in printed.err
+    assert SECRET not in printed.out + printed.err
+    assert not (tmp_path / "srv" / "prefect.toml").exists()
