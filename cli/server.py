@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS, USAGE
+from cli.programs import prefect
 from cluster.vocabulary.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def _action(actions: argparse._SubParsersAction[argparse.ArgumentParser], name: 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the action."""
     from server.services import services_of
-    from server.setup import Installation, default_installation, start, status, stop
+    from server.setup import Installation, default_installation, start, status, stop, wait_for_worker
 
     place = default_installation() if options.folder is None else Installation(options.folder.expanduser().resolve())
     if not place.settings.complete():
@@ -51,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         return SUCCESS if found["answers"] and all(found[name]["runs"] for name in place.names) else ENVIRONMENT
     if options.action == "up":
         start(place, services, _report)
+        wait_for_worker(place, services)
         return SUCCESS
     if options.purge:
         return _purge(place, options.confirm)
@@ -98,3 +101,5 @@ def _print_status(found: dict[str, Any], *, as_json: bool) -> None:
     for slug, value in found["blocks"].items():
         print(f"{slug}/default: {value or 'none: sixstack setup'}")
     print(f"active runs: {', '.join(found['active_runs']) or 'none'}")
+    for run in found["interrupted_runs"]:
+        print(f"interrupted: {run['name']}. To continue: cd {shlex.quote(found['folder'])} && {prefect()} flow-run retry {run['id']}")

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import httpx
 
+from blocks.prefect_api import BUSY_SECONDS
 from cluster.vocabulary.errors import EnvironmentFault
 from server.processes import POOL
 from server.settings import PrefectSettings
@@ -94,18 +95,18 @@ class ServerFolder:
 
     def create_work_pool(self) -> None:
         """Create the work pool, unless it exists. EnvironmentFault when it is of another type, which runs nothing of sixstack."""
-        answer = self.request("GET", f"/work_pools/{POOL}")
-        if answer.status_code == httpx.codes.NOT_FOUND:
+        pool = self.ask("GET", f"/work_pools/{POOL}")
+        if pool is None:
             self.python("prefect", "work-pool", "create", POOL, "--type", "process")
-        elif (found := answer.raise_for_status().json()["type"]) != "process":
-            raise EnvironmentFault(f"the work pool `{POOL}` of {self.api} has the type {found}, and must be of type process")
+        elif pool["type"] != "process":
+            raise EnvironmentFault(f"the work pool `{POOL}` of {self.api} has the type {pool['type']}, and must be of type process")
 
     def deploy(self, report: Report) -> None:
         """Register block types and deployments, and create the inactive schedule of the retests unless it exists."""
         report("registering blocks and deployments")
         self.python("prefect", "block", "register", "--module", "blocks.types")
         self.python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(PREFECT_FILE))
-        retests = self.request("GET", "/deployments/name/retest-clusters/default").raise_for_status().json()
+        retests = self.ask("GET", "/deployments/name/retest-clusters/default")
         if NIGHTLY not in {schedule["slug"] for schedule in retests["schedules"]}:  # one that the user changed stays as it is
             self.python("cli", "schedule-retests", "--name", NIGHTLY)
 
@@ -123,14 +124,29 @@ class ServerFolder:
             if run["auto_scheduled"] and run["state_name"] == "Scheduled":  # an overdue one is Late
                 continue
             crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": LOST}, "force": True}
-            self.request("POST", f"/flow_runs/{run['id']}/set_state", crashed).raise_for_status()
+            self.ask("POST", f"/flow_runs/{run['id']}/set_state", crashed)
             report(f"the worker of run `{run['name']}` was killed: the run is now Crashed")
 
     def runs_in(self, states: Sequence[str]) -> list[dict[str, Any]]:
         """The flow runs in these types of state."""
         wanted = {"state": {"type": {"any_": list(states)}}}
-        found: list[dict[str, Any]] = self.request("POST", "/flow_runs/filter", {"flow_runs": wanted}).raise_for_status().json()
-        return found
+        return list(self.ask("POST", "/flow_runs/filter", {"flow_runs": wanted}))
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """The document of the answer; None when there is nothing at this path. EnvironmentFault when the server refuses or does not answer."""
+        waits = iter(BUSY_SECONDS)
+        try:
+            while (answer := self.request(method, path, body)).status_code == httpx.codes.SERVICE_UNAVAILABLE and (
+                wait := next(waits, None)
+            ):
+                time.sleep(wait)  # its database was locked
+        except httpx.HTTPError as error:
+            raise EnvironmentFault(f"the Prefect server at {self.api} cannot be reached: {str(error) or type(error).__name__}") from None
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        if not answer.is_success:
+            raise EnvironmentFault(f"the Prefect server at {self.api} refuses {method} {path}: {answer.status_code} {answer.text[:300]}")
+        return answer.json() if answer.content else None
 
     def request(self, method: str, path: str, body: object = None) -> httpx.Response:
         """One request to the API, with the password, and for a change with the token of Prefect's CSRF protection."""

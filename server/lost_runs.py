@@ -7,4 +7,6 @@ from pathlib import Path
 from server.folder import ServerFolder
 
 if __name__ == "__main__":
-    ServerFolder(Path.cwd()).crash_lost_runs(print)
+    folder = ServerFolder(Path.cwd())
+    folder.wait_until_it_answers(lambda: None)  # at boot, both units start together
+    folder.crash_lost_runs(print)

@@ -7,12 +7,12 @@ import getpass
 import os
 import shutil
 import socket
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-
-import httpx
 
 from blocks.age_identity import recipient_of
 from blocks.new_file import make_private_folder
@@ -21,10 +21,11 @@ from bundle.manifest import MANIFEST_NAME, Architecture, read_manifest
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 from server import processes
-from server.folder import ACTIVE, Report, ServerFolder, fault_of_api
+from server.folder import ACTIVE, LOST, Report, ServerFolder, fault_of_api
 from server.pointer import point_to, pointed_folder, remove_pointer
 from server.services import Background, Services, SystemdUnits, fault_of, services_of, units_of, why_no_systemd
 
+WORKER_LIMIT = 60.0  # seconds until a started worker reports to the server
 PORTS = range(4200, 4300)  # from Prefect's own default
 
 
@@ -86,10 +87,12 @@ def set_up(place: Installation, wishes: Wishes, report: Report) -> None:
     make_private_folder(place.root)
     report(f"folder: {place.root}")
     _write_settings(place, wishes, report)
-    start(place, _installed_services(place, wishes, report), report)
+    services = _installed_services(place, wishes, report)
+    start(place, services, report)
     place.deploy(report)
     _save_stores(place, report)
     _register_bundle(place, wishes.bundle, report)
+    wait_for_worker(place, services)
     point_to(place.root)
     report(
         f"commands of {getpass.getuser()} use this server in every folder, except where a prefect.toml, .env or variable names another one"
@@ -112,6 +115,18 @@ def start(place: Installation, services: Services, report: Report) -> None:
     report(f"worker: {services.kind}; log: {services.log('worker')}")
 
 
+def wait_for_worker(place: Installation, services: Services) -> None:
+    """EnvironmentFault with the end of its log unless the worker of this machine reports to the server."""
+    deadline = time.monotonic() + WORKER_LIMIT
+    while True:
+        workers = place.ask("POST", f"/work_pools/{processes.POOL}/workers/filter", {})
+        if any(found["status"] == "ONLINE" and found["name"] == socket.gethostname() for found in workers):
+            return
+        if not services.runs("worker") or time.monotonic() > deadline:
+            raise EnvironmentFault(f"the worker did not start:\n{services.last_lines('worker')}")
+        time.sleep(0.5)
+
+
 def stop(place: Installation, services: Services, report: Report) -> None:
     """Stop the worker with its runs, then the server."""
     for name in reversed(place.names):
@@ -127,15 +142,13 @@ def purge(place: Installation, services: Services, report: Report) -> None:
         services.remove()
         report("systemd units: removed")
     remove_pointer(place.root)
-    database = place.settings.database
+    database, has_own = _database(place), place.settings.has_server and place.settings.database is None
     for entry in (place.home, place.settings.file, place.root / "server.log", place.root / "worker.log"):
         if entry.is_dir():
             shutil.rmtree(entry)
         else:
             entry.unlink(missing_ok=True)
-    report(
-        "removed: settings, database and logs" if database is None else f"removed: settings and logs. Kept: {without_password(database)}"
-    )
+    report("removed: settings, logs and the database" if has_own else f"removed: settings and logs. The database stays: {database}")
     for kept in sorted(place.root.iterdir()):
         report(f"kept: {kept}")
 
@@ -144,7 +157,7 @@ def active_runs(place: Installation) -> list[str]:
     """The names of the runs that this machine executes, or that the own server has as active."""
     found = [f"process {process.pid}" for process in processes.flow_runs(place.api)]
     if place.settings.has_server:
-        with contextlib.suppress(httpx.TransportError):  # a stopped server has no active run beside those processes
+        with contextlib.suppress(EnvironmentFault):  # a stopped server has no active run beside those processes
             found = [str(run["name"]) for run in place.runs_in(ACTIVE)] or found
     return found
 
@@ -152,18 +165,36 @@ def active_runs(place: Installation) -> list[str]:
 def status(place: Installation, services: Services) -> dict[str, Any]:
     """What runs, and where things are."""
     answers = place.answers()
-    database = place.settings.database
     return {
         "folder": str(place.root),
         "api": place.api,
         "answers": answers,
         **{name: {"runs": services.runs(name), "as": services.kind, "log": services.log(name)} for name in place.names},
-        "database": (
-            "elsewhere" if not place.settings.has_server else without_password(database) if database else str(place.home / "prefect.db")
-        ),
+        "database": _database(place),
         "active_runs": active_runs(place) if answers else [],
+        "interrupted_runs": _interrupted_runs(place) if answers else [],
         "blocks": {slug: _held(place, slug) for slug in ("artifact-bundle", "audit-store", "backup-store")} if answers else {},
     }
+
+
+def _interrupted_runs(place: Installation) -> list[dict[str, str]]:
+    """The runs of the last day whose worker was killed, and that nobody has retried. Their subflows are left out: a retry includes them."""
+    since = datetime.now(UTC) - timedelta(days=1)
+    wanted = {
+        "state": {"type": {"any_": ["CRASHED"]}},
+        "end_time": {"after_": since.isoformat()},
+        "parent_task_run_id": {"is_null_": True},
+    }
+    found = place.ask("POST", "/flow_runs/filter", {"flow_runs": wanted})
+    return [{"name": str(run["name"]), "id": str(run["id"])} for run in found if run["state"]["message"] == LOST]
+
+
+def _database(place: Installation) -> str:
+    """Where blocks and runs are, for people."""
+    if not place.settings.has_server:
+        return f"that of the server at {place.api}"
+    held = place.settings.database
+    return str(place.home / "prefect.db") if held is None else without_password(held)
 
 
 def without_password(url: str) -> str:
@@ -296,8 +327,5 @@ def present_bundle() -> Path | None:
 
 def _held(place: Installation, slug: str) -> str | None:
     """The folder or URL of the block `default` of this type; None when there is none."""
-    answer = place.request("GET", f"/block_types/slug/{slug}/block_documents/name/default")
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return None
-    data = answer.raise_for_status().json()["data"]
-    return str(data.get("folder") or data.get("url"))
+    document = place.ask("GET", f"/block_types/slug/{slug}/block_documents/name/default")
+    return None if document is None else str(document["data"].get("folder") or document["data"].get("url"))

@@ -90,6 +90,7 @@ def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_
         assert sixstack("server", "status").returncode == 3
         assert sixstack("server", "up").returncode == 0
         assert place.request("GET", f"/flow_runs/{run}").json()["state_type"] == "CRASHED"
+        assert f"flow-run retry {run}" in sixstack("server", "status").stdout
 
         assert sixstack("server", "down", "--purge").returncode == 2
         purged = sixstack("server", "down", "--purge", "--confirm", str(place.root))

@@ -178,6 +178,7 @@ def test_setup_survives_a_reboot_and_leaves_records_and_copies(management: Manag
     while "CRASHED" not in (shown := management.output("env", "-C", FOLDER, f"{CHECKOUT}/.venv/bin/prefect", "flow-run", "inspect", run)):
         assert time.monotonic() < deadline, shown
         time.sleep(2)
+    assert f"flow-run retry {run}" in management.output(SIXSTACK, "server", "status")
 
     # a worker that is killed starts again
     management.output("systemctl", "kill", "-s", "KILL", UNITS[1])
