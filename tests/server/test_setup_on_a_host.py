@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from lab import hosts
 from lab.host import Machine
@@ -103,7 +105,7 @@ def install_python(machine: Machine, folder: Path) -> None:
     subprocess.run(["apt-get", *words, "-q", "-y", "--download-only", "install", "python3", "python3-venv"], check=True, timeout=300)
     shutil.copytree(folder, machine.root / "opt/packages", ignore=shutil.ignore_patterns("partial", "lock"))
     # apt-get puts them in order, which dpkg does not
-    install = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends --no-download install /opt/packages/*.deb"
+    install = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install /opt/packages/*.deb"
     done = hosts.run_in(HOST, ["sh", "-c", install], LAB, limit=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -111,6 +113,9 @@ def install_python(machine: Machine, folder: Path) -> None:
 def install_project(management: ManagementMachine, folder: Path) -> None:
     """A checkout, and the packages of the second lock as wheels."""
     lock = ROOT / "requirements-run.lock"
+    version = management.output("python3", "-c", "import platform; print(platform.python_version())").strip()
+    wanted = folder / "wanted.txt"
+    wanted.write_text(without_markers(lock.read_text(encoding="utf-8"), version), encoding="utf-8")
     pip = [
         sys.executable,
         "-m",
@@ -121,11 +126,11 @@ def install_project(management: ManagementMachine, folder: Path) -> None:
         "--only-binary",
         ":all:",
         "--python-version",
-        "3.11",
+        version,
     ]
-    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(lock), "-d", str(folder)], check=True, timeout=600)
+    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(wanted), "-d", str(folder / "wheels")], check=True, timeout=600)
     root = management.machine.root
-    shutil.copytree(folder, root / "opt/wheels")
+    shutil.copytree(folder / "wheels", root / "opt/wheels")
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in filter(None, tracked):
         target = root / CHECKOUT.lstrip("/") / name
@@ -136,6 +141,20 @@ def install_project(management: ManagementMachine, folder: Path) -> None:
     management.output("python3", "-m", "venv", f"{CHECKOUT}/.venv")
     management.output(*install, "--require-hashes", "-r", f"{CHECKOUT}/{lock.name}", "-c", f"{CHECKOUT}/{lock.name}", limit=900)
     management.output(*install, "--no-deps", "--no-build-isolation", "-e", CHECKOUT)
+
+
+def without_markers(lock: str, version: str) -> str:
+    """The entries of a lock for a Linux machine with this Python: pip compares markers with its own, which may be newer."""
+    kept = []
+    for entry in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE):
+        named, _, rest = entry.partition("\n")
+        if not named:
+            continue
+        requirement = Requirement(named.rstrip("\\ "))
+        environment = {"python_full_version": version, "python_version": version.rpartition(".")[0]}
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            kept.append(f"{requirement.name}{requirement.specifier} \\\n{rest}")
+    return "".join(kept)
 
 
 def wait_until_all_runs(management: ManagementMachine, limit: float = 180) -> dict[str, Any]:
