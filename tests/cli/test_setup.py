@@ -6,6 +6,7 @@ import socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import quote
 
 import pytest
 
@@ -24,15 +25,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--postgres", f"postgresql://user:{SECRET}@db.example/sixstack"],
-        ["--postgres", "mysql://user@db.example/sixstack"],
-        ["--postgres", "postgresql://user@db.example"],
-        ["--server", f"https://user:{SECRET}@prefect.example/api"],
-        ["--server", "prefect.example"],
-        ["--server", "https://prefect.example/api", "--password-file", "{open}"],
-        ["--server", "https://prefect.example/api", "--password-file", "{half}"],
-        ["--server", "https://prefect.example/api", "--password-file", "{whole}", "--port", "4300"],
-        ["--server", "https://prefect.example/api", "--password-file", "{missing}"],
+        ["--postgres", f"postgresql://user:{SECRET}@127.0.0.1:1/sixstack", "--password-file", "{whole}"],
+        ["--postgres", "mysql://user@127.0.0.1:1/sixstack", "--password-file", "{whole}"],
+        ["--postgres", "postgresql://user@127.0.0.1:1", "--password-file", "{whole}"],
+        ["--server", f"http://user:{SECRET}@127.0.0.1:1/api", "--password-file", "{whole}"],
+        ["--server", "127.0.0.1:1", "--password-file", "{whole}"],
+        ["--server", "http://127.0.0.1:1/api", "--password-file", "{open}"],
+        ["--server", "http://127.0.0.1:1/api", "--password-file", "{half}"],
+        ["--server", "http://127.0.0.1:1/api", "--password-file", "{whole}", "--port", "4300"],
+        ["--server", "http://127.0.0.1:1/api", "--password-file", "{missing}"],
         ["--password-file", "{whole}"],
     ],
     ids=str,
@@ -62,7 +63,7 @@ def test_a_database_that_does_not_answer_is_3(tmp_path: Path, capsys: pytest.Cap
     printed = capsys.readouterr()
     assert code == ENVIRONMENT
     assert "127.0.0.1 cannot be used" in printed.err
-    assert SECRET not in printed.out + printed.err
+    assert all(form not in printed.out + printed.err for form in (SECRET, quote(SECRET, safe="")))
     assert not (tmp_path / "srv").exists()
 
 
