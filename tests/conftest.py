@@ -415,6 +415,7 @@ GROUPS = {
         "tests/cli/test_schedule_certificates.py",
         "tests/cli/test_schedule_backups.py",
         "tests/cli/test_schedule_retests.py",
+        "tests/cli/test_schedules.py",
         "tests/demo/test_local_prefect.py",
         "tests/demo/test_server_authentication.py",
         "tests/flows/test_deployments.py",

@@ -1,19 +1,16 @@
-"""Schedules of the certificate check, on a real server: created inactive, and left alone by later deploys."""
+"""Schedules of the certificate check, on a real server: created inactive."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.main import main
-from tests.conftest import Workplace, say
+from tests.conftest import Workplace
 
-FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 RARELY = "0 0 1 1 *"  # no run begins during the tests
 ARGUMENTS = ("schedule-certificates", "dual", "--within", "45", "--cron", RARELY)
 
@@ -22,12 +19,6 @@ def schedules(place: Workplace) -> dict[str, dict[str, Any]]:
     """The schedules of the deployment, by name."""
     found = place.api("/deployments/name/check-certificates/default")["schedules"]
     return {one["slug"]: {key: one[key] for key in ("id", "active", "schedule", "parameters")} for one in found}
-
-
-def test_the_file_of_the_deployments_has_no_schedules_of_it() -> None:
-    """Prefect would replace those of the server."""
-    (entry,) = [entry for entry in yaml.safe_load(FILE.read_text())["deployments"] if "check_certificates" in entry["entrypoint"]]
-    assert "schedules" not in entry
 
 
 @pytest.mark.parametrize(
@@ -62,16 +53,10 @@ class TestSchedule:
         assert prefect_server.sixstack("schedule-certificates", "--remove", "dual").returncode == SUCCESS
         assert schedules(prefect_server) == {}
 
-    def test_it_is_inactive_until_it_is_enabled_and_a_deploy_keeps_it_enabled(self, place: Workplace) -> None:
-        """With its cluster and its limit; the second call changes nothing."""
+    def test_it_is_inactive_and_a_second_call_changes_nothing(self, place: Workplace) -> None:
+        """With its cluster and its limit."""
         made = schedules(place)["dual"]
         assert (made["active"], made["parameters"]) == (False, {"cluster": "dual", "within_days": 45})
         assert (made["schedule"]["cron"], made["schedule"]["timezone"]) == (RARELY, "UTC")
         assert place.sixstack(*ARGUMENTS).returncode == SUCCESS
         assert schedules(place)["dual"] == made
-        assert place.sixstack("schedule-certificates", "--enable", "dual").returncode == SUCCESS
-        place.prefect.deploy(say)
-        assert schedules(place)["dual"] == {**made, "active": True}
-        listed = place.sixstack("schedule-certificates", "--list").stdout
-        assert '"within_days": 45' in listed
-        assert "active" in listed

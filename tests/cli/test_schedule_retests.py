@@ -1,4 +1,4 @@
-"""Schedules of the retests, on a real server: created inactive, and left alone by later deploys."""
+"""Schedules of the retests, on a real server: created inactive, and left alone by the restart of a worker."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import datetime
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.main import main
 from tests.conftest import Workplace, say
 
 DEPLOYMENT = "retest-clusters/default"
-FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 TOKYO = ZoneInfo("Asia/Tokyo")
 RARELY = "0 0 1 1 *"  # no run begins during the tests
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
@@ -54,12 +51,6 @@ def prefect(place: Workplace, *arguments: str) -> None:
     """A command of Prefect, which must succeed."""
     done = place.run([*PREFECT, *arguments])
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_file_of_the_deployments_has_no_schedules() -> None:
-    """With the key, even with an empty list on the first deploy, Prefect would replace those of the server."""
-    (entry,) = [entry for entry in yaml.safe_load(FILE.read_text())["deployments"] if "retest_clusters" in entry["entrypoint"]]
-    assert "schedules" not in entry
 
 
 def test_every_fault_is_reported_before_a_server_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,25 +119,6 @@ class TestSchedules:
         finally:
             sixstack(place, "--remove", "weekly")
 
-    def test_a_deploy_keeps_what_was_enabled_and_what_the_ui_made(self, place: Workplace) -> None:
-        """Prefect 3.8.8 replaces the schedules of a deployment whose file has schedules; this one's has none."""
-        sixstack(place, "--enable", "winter")
-        created = sixstack(place, "--name", "all", "--cron", RARELY)
-        resume = f"deployment schedule resume {DEPLOYMENT} {schedule(place, 'all')['id']}"
-        assert f"prefect {resume}" in created
-        prefect(place, *resume.split())
-        deployment = place.api(f"/deployments/name/{DEPLOYMENT}")["id"]
-        of_the_ui = {"schedule": {"cron": RARELY, "timezone": "UTC", "day_or": True}, "active": True, "parameters": {"keep_failed": True}}
-        (made,) = place.api(f"/deployments/{deployment}/schedules", [of_the_ui])
-        before = schedules(place)
-        assert [found["slug"] for found in before if not found["active"]] == ["nightly"]
-        try:
-            prefect(place, "deploy", "--all", "--prefect-file", str(FILE))
-            assert schedules(place) == before
-        finally:
-            sixstack(place, "--remove", "all")
-            prefect(place, "deployment", "schedule", "delete", DEPLOYMENT, made["id"], "--accept-yes")
-
     def test_enabling_and_disabling_keeps_the_clusters(self, place: Workplace) -> None:
         """And everything else."""
         before = schedule(place, "winter")
@@ -155,6 +127,17 @@ class TestSchedules:
         sixstack(place, "--disable", "winter")
         assert schedule(place, "winter") == before
         assert place.sixstack("schedule-retests", "--enable", "summer").returncode == PROBLEMS
+
+    def test_prefects_own_command_enables_one_without_parameters(self, place: Workplace) -> None:
+        """As printed; it loses nothing then."""
+        created = sixstack(place, "--name", "all", "--cron", RARELY)
+        try:
+            resume = f"deployment schedule resume {DEPLOYMENT} {schedule(place, 'all')['id']}"
+            assert f"prefect {resume}" in created
+            prefect(place, *resume.split())
+            assert schedule(place, "all")["active"] is True
+        finally:
+            sixstack(place, "--remove", "all")
 
     def test_prefects_own_command_removes_the_clusters(self, place: Workplace) -> None:
         """A fault of prefect 3.8.8, for which there is --enable: without it, remove --enable. --overwrite restores them."""

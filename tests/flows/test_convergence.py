@@ -185,7 +185,9 @@ def test_a_run_killed_in_the_middle_of_kubeadm_init_is_finished_by_the_next(grow
     # for whom it waited; in the log: an event of a run's first moments may be gone when `sixstack create` begins to follow the run
     said = grown.place.api("/logs/filter", {"logs": {"flow_run_id": {"any_": [run_id(done.stdout)]}}, "limit": 200})
     assert [line["message"] for line in said if line["message"].startswith("taking over from") and run in line["message"]]
-    assert on(1, "cat /var/lib/sixstack/steps/init-control-plane/attempt") == "1"
+    # one that ended between the facts and the step is not attached to: the script runs again, and finds the control plane
+    attempt, log = on(1, "cd /var/lib/sixstack/steps/init-control-plane && cat attempt && cat log").split("\n", 1)
+    assert attempt == "1" or (attempt == "2" and log.startswith("already initialized")), log
     assert "2 of 2 hosts joined" in done.stdout
 
 

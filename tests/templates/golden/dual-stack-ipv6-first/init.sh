@@ -16,6 +16,8 @@ fi
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
 if [ -e "$state/restoring" ]; then refuse "a restore of this control plane did not finish: restore the cluster again, or delete it"; fi
 export KUBECONFIG=/etc/kubernetes/admin.conf
+config=$state/init.yaml # one name: every attempt, also one with nothing to do, removes what a killed one left
+trap 'rm -f "$config"' EXIT
 
 if [ -e "$state/initialized" ] && [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then
   echo "already initialized: starting containerd and kubelet"
@@ -55,8 +57,6 @@ done
 touch "$state/initializing"
 sync "$state/initializing" "$state"
 rm -f "$state/initialized" "$state/authority"
-config=$state/init.yaml # one name: the next attempt replaces what a killed one left
-trap 'rm -f "$config"' EXIT
 printf '%s\n' '---
 apiVersion: "kubeadm.k8s.io/v1beta4"
 kind: "InitConfiguration"

@@ -76,7 +76,7 @@ if [ "$free" -lt "$needed" ]; then
   missing "disk space: /etc/kubernetes has $((free / 1024)) MiB free, and a copy of etcd's data needs $((needed / 1024)) MiB"
 fi
 
-config=$(mktemp "$state/upgrade.XXXXXX")
+config=$state/upgrade.yaml # one name: the next attempt replaces what a killed one left
 trap 'rm -f "$config"' EXIT
 printf '%s\n' '---
 apiVersion: "kubeadm.k8s.io/v1beta4"

@@ -16,21 +16,16 @@ fi
 # authorities and keys of the copy, the input file etcdutl is the program. Nothing of the present control plane is touched before etcd's data is restored beside it.
 if [ -z "$owner" ]; then refuse "this host is not prepared for cluster $cluster"; fi
 export KUBECONFIG=/etc/kubernetes/admin.conf
+work=$state/restore
+config=$work/init.yaml
+trap 'rm -rf "$work"' EXIT
 if [ -e "$state/initialized" ] && [ "$(cat "$state/restored" 2>/dev/null || true)" = run ]; then
   echo "already restored by this run"
   exit 0
 fi
-work=$state/restore
-config=''
-remove_work() {
-  rm -rf "$work"
-  if [ -n "$config" ]; then rm -f "$config"; fi
-}
-trap remove_work EXIT
 if ! [ -e "$work/snapshot.db" ]; then refuse "the snapshot is missing: an earlier attempt did not end, restore again"; fi
 
 systemctl start containerd.service
-config=$(mktemp "$state/init.XXXXXX")
 printf '%s\n' '---
 apiVersion: "kubeadm.k8s.io/v1beta4"
 kind: "InitConfiguration"

@@ -26,7 +26,7 @@ if ! [ "/proc/$process/exe" -ef /usr/local/bin/containerd ]; then
   echo "restarted containerd"
 fi
 
-config=$(mktemp "$state/upgrade.XXXXXX")
+config=$state/upgrade.yaml # one name: the next attempt replaces what a killed one left
 trap 'rm -f "$config"' EXIT
 printf '%s\n' '---
 apiVersion: "kubeadm.k8s.io/v1beta4"
