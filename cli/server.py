@@ -21,9 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     _action(actions, "up", "start what does not run, and wait until the server answers")
-    down = _action(
-        actions, "down", "stop the worker with its runs, and the server; the next `sixstack server up` finds everything as it was"
-    )
+    down = _action(actions, "down", "stop the worker with its runs, and the server, until `sixstack server up` or the next boot")
     down.add_argument("--purge", action="store_true", help="also remove settings, units and database, and with it all saved blocks")
     down.add_argument("--confirm", metavar="FOLDER", help="with --purge: the folder, instead of an answer on the terminal")
     status = _action(actions, "status", "show what runs, and where things are; exit code 3 when something does not run")
@@ -39,7 +37,7 @@ def _action(actions: argparse._SubParsersAction[argparse.ArgumentParser], name: 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the action."""
     from server.services import services_of
-    from server.setup import Installation, default_installation, start, status, stop, wait_for_worker
+    from server.setup import Installation, active_runs, default_installation, start, status, stop, wait_for_worker
 
     place = default_installation() if options.folder is None else Installation(options.folder.expanduser().resolve())
     if not place.settings.complete():
@@ -60,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
     if options.confirm is not None:
         print("sixstack: --confirm is for --purge", file=sys.stderr)
         return USAGE
+    if active := active_runs(place):
+        _report(f"these runs end, and can be run again: {', '.join(active)}")
     stop(place, services, _report)
     return SUCCESS
 

@@ -104,9 +104,9 @@ def start(place: Installation, services: Services, report: Report) -> None:
     if "server" in place.names:
         if services.runs("server") and place.is_outdated():
             stop(place, services, report)
+        report(f"server: {place.ui}, {services.kind}; log: {services.log('server')}")
         services.start("server")
         place.wait_until_it_answers(fault_of(services, "server"))
-        report(f"server: {place.ui}, {services.kind}; log: {services.log('server')}")
         report(f"password of the UI, the text between the quotes: grep -m1 auth_string {place.settings.file}")
     elif (fault := fault_of_api(place.api, place.settings.credential, trust_env=True)) is not None:
         raise EnvironmentFault(f"the server at {place.api} {fault}")

@@ -17,6 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from lab import hosts
+from lab.base import DEPLOY_USER
 from lab.host import Machine
 from tests.conftest import BOTH, LABS, say
 
@@ -214,3 +215,33 @@ def test_setup_survives_a_reboot_and_leaves_records_and_copies(management: Manag
     assert management.output("ls", f"{FOLDER}/backups").split() == ["identity.txt"]
     for unit in UNITS:
         assert management.run("systemctl", "cat", unit).returncode != 0
+
+
+def test_another_user_gets_units_of_its_own_manager(management: ManagementMachine) -> None:
+    """In its home, without root. The host has no logind: this test starts the user's manager, and lingering cannot be allowed."""
+    uid = management.output("id", "-u", DEPLOY_USER).strip()
+    runtime, home = f"/run/user/{uid}", f"/home/{DEPLOY_USER}"
+    management.output("install", "-d", "-m", "0700", "-o", DEPLOY_USER, runtime)
+    manager = ("--property=Delegate=yes", f"--setenv=XDG_RUNTIME_DIR={runtime}", "/lib/systemd/systemd", "--user")
+    management.output("systemd-run", "--unit=manager-of-the-user", f"--uid={DEPLOY_USER}", *manager)
+
+    def run(*argv: str) -> subprocess.CompletedProcess[str]:
+        environment = ("env", "-C", "/", f"HOME={home}", f"XDG_RUNTIME_DIR={runtime}")
+        return management.run("runuser", "-u", DEPLOY_USER, "--", *environment, *argv, limit=600)
+
+    deadline = time.monotonic() + 30
+    while run("systemctl", "--user", "show-environment").returncode:
+        assert time.monotonic() < deadline, run("systemctl", "--user", "show-environment").stderr
+        time.sleep(1)
+    done = run(SIXSTACK, "setup")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"folder: {home}/.local/share/sixstack" in done.stdout
+    assert "a systemd unit of the user" in done.stdout
+    assert f"loginctl enable-linger {DEPLOY_USER}" in done.stdout
+    for unit in UNITS:
+        assert run("systemctl", "--user", "is-enabled", unit).stdout.strip() == "enabled"
+        pid = run("systemctl", "--user", "show", "-P", "MainPID", unit).stdout.strip()
+        assert management.output("stat", "-c", "%U", f"/proc/{pid}").strip() == DEPLOY_USER
+    assert run(SIXSTACK, "clusters").returncode == 0
+    assert run(SIXSTACK, "server", "down", "--purge", "--confirm", f"{home}/.local/share/sixstack").returncode == 0
+    assert run("find", f"{home}/.config/systemd", "-name", "sixstack*").stdout == ""
