@@ -137,4 +137,4 @@ class LocalPrefect(ServerFolder):
     def _wait_until_healthy(self, server: subprocess.Popen[bytes]) -> None:
         psutil.Process(server.pid).nice(NICE)
         log = self.state / "server.log"
-        self.wait_until_it_answers(lambda: None if server.poll() is None else log.read_text(encoding="utf-8", errors="replace")[-2000:])
+        self.wait_until_it_answers(lambda: server.poll() is None, lambda: log.read_text(encoding="utf-8", errors="replace")[-2000:])

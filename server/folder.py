@@ -85,12 +85,12 @@ class ServerFolder:
             return httpx.get(f"{self.api}/health", timeout=30, trust_env=self._trust_env).is_success and not self.answers()
         return False
 
-    def wait_until_it_answers(self, fault: Callable[[], str | None]) -> None:
-        """Wait for the server; EnvironmentFault with what `fault` says when it has ended, or after START_LIMIT."""
+    def wait_until_it_answers(self, runs: Callable[[], bool], last_lines: Callable[[], str]) -> None:
+        """Wait for the server; EnvironmentFault with the end of its log when it does not run any more, or after START_LIMIT."""
         deadline = time.monotonic() + START_LIMIT
         while not self.answers():
-            if (said := fault()) is not None or time.monotonic() > deadline:
-                raise EnvironmentFault(f"the Prefect server did not start:\n{said or f'no answer within {START_LIMIT:.0f} s'}")
+            if not runs() or time.monotonic() > deadline:
+                raise EnvironmentFault(f"the Prefect server did not start:\n{last_lines()}")
             time.sleep(0.25)  # the server announces nothing when it is ready
 
     def create_work_pool(self) -> None:

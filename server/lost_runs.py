@@ -8,5 +8,5 @@ from server.folder import ServerFolder
 
 if __name__ == "__main__":
     folder = ServerFolder(Path.cwd())
-    folder.wait_until_it_answers(lambda: None)  # at boot, both units start together
+    folder.wait_until_it_answers(lambda: True, str)  # at boot, both units start together
     folder.crash_lost_runs(print)

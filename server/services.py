@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -174,10 +174,8 @@ class SystemdUnits:
 
     def lingers(self) -> bool:
         """Whether the units start at boot: those of a user do only if the user lingers. Asks systemd to let the user linger."""
-        return self.is_system or (
-            subprocess.run(["loginctl", "enable-linger"], capture_output=True, check=False, timeout=30, stdin=subprocess.DEVNULL).returncode
-            == 0
-        )
+        command = ["loginctl", "--no-ask-password", "enable-linger"]
+        return self.is_system or subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
 
     def _systemctl(self, *arguments: str) -> None:
         done = self._call(*arguments)
@@ -244,8 +242,3 @@ def _words(*words: str) -> str:
     """A command line of systemd: in quotes, with what systemd would replace (https://www.freedesktop.org/software/systemd/man/systemd.service)."""
     quoted = (word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") for word in words)
     return " ".join(f'"{word}"' for word in quoted)
-
-
-def fault_of(services: Services, name: str) -> Callable[[], str | None]:
-    """For a wait: the end of the log once the process is gone."""
-    return lambda: None if services.runs(name) else services.last_lines(name)

@@ -23,7 +23,7 @@ from cluster.vocabulary.releases import DEFAULT_RELEASE
 from server import processes
 from server.folder import ACTIVE, LOST, Report, ServerFolder, fault_of_api
 from server.pointer import point_to, pointed_folder, remove_pointer
-from server.services import Background, Services, SystemdUnits, fault_of, services_of, units_of, why_no_systemd
+from server.services import Background, Services, SystemdUnits, services_of, units_of, why_no_systemd
 
 WORKER_LIMIT = 60.0  # seconds until a started worker reports to the server
 PORTS = range(4200, 4300)  # from Prefect's own default
@@ -76,8 +76,8 @@ def default_installation() -> Installation:
     if (pointed := pointed_folder()) is not None:
         return Installation(pointed)
     if os.geteuid() == 0:
-        return Installation(Path("/srv/sixstack"))
-    return Installation(Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sixstack")
+        return Installation(Path("/srv/sixstack").resolve())
+    return Installation((Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sixstack").resolve())
 
 
 def set_up(place: Installation, wishes: Wishes, report: Report) -> None:
@@ -106,7 +106,7 @@ def start(place: Installation, services: Services, report: Report) -> None:
             stop(place, services, report)
         report(f"server: {place.ui}, {services.kind}; log: {services.log('server')}")
         services.start("server")
-        place.wait_until_it_answers(fault_of(services, "server"))
+        place.wait_until_it_answers(lambda: services.runs("server"), lambda: services.last_lines("server"))
         report(f"password of the UI, the text between the quotes: grep -m1 auth_string {place.settings.file}")
     elif (fault := fault_of_api(place.api, place.settings.credential, trust_env=True)) is not None:
         raise EnvironmentFault(f"the server at {place.api} {fault}")
