@@ -57,8 +57,11 @@ bench: $(INSTALLED)
 	@$(SIXSTACK) lab bundle
 	.venv/bin/python -m benchmarks.create_flow
 
+# the second lock, for installations of your own, is the first without the tools of development
+COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra install
 lock: $(INSTALLED)
-	.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra dev -o requirements.lock
+	$(COMPILE) -c requirements.lock -o requirements-run.lock
 
 # known vulnerabilities of the pinned packages; needs internet access, so CI does not run it. --strict: a package that cannot be looked up is a failure
 audit-packages: $(INSTALLED)

@@ -26,7 +26,8 @@ BUSY_SECONDS = (0.5, 1.0, 2.0, 4.0)  # waits between attempts while the server a
 _URL, _AUTH = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"
 _UNRELATED = ("PREFECT_HOME", "PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_WORKER_")  # they do not say how the server is reached
 NO_SERVER = (
-    "no Prefect server is configured: run this from the folder with prefect.toml, or set PREFECT_API_URL and PREFECT_API_AUTH_STRING"
+    "no Prefect server is configured: `sixstack setup` sets one up. If there is one, run this from the folder with its prefect.toml, "
+    "or set PREFECT_API_URL and PREFECT_API_AUTH_STRING"
 )
 
 

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """A table, or the records as a JSON list."""
     from blocks.audit_store import AuditStore
     from blocks.loading import load
-    from cli.server import require_server
+    from cli.required_server import require_server
 
     require_server()
     subject = cluster_name(options.run_or_cluster)

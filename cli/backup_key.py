@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 def _register(name: str, url: str | None, recipient: str, *, overwrite: bool) -> int:
     from blocks.backup_store import BackupStore
     from blocks.saving import Saved, save
-    from cli.server import require_server
+    from cli.required_server import require_server
 
     require_server()
     block = BackupStore(recipient=recipient, **({"url": url} if url else {}))

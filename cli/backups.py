@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     """A table, oldest copy first, or a JSON list. 0 without a copy too."""
     from blocks.backup_store import BackupStore
     from blocks.loading import load
-    from cli.server import require_server
+    from cli.required_server import require_server
 
     spec = read_spec(options.cluster, manifests=False)
     if isinstance(spec, int):

@@ -132,7 +132,7 @@ def _verify(args: argparse.Namespace) -> int:
     if args.block is not None:
         from blocks.artifact_bundle import ArtifactBundle
         from blocks.loading import load
-        from cli.server import require_server
+        from cli.required_server import require_server
 
         require_server()
         block = load(ArtifactBundle, args.block)
@@ -155,7 +155,7 @@ def _register(args: argparse.Namespace) -> int:
     from blocks.loading import load
     from blocks.saving import Saved, save
     from bundle.verify import verify_bundle
-    from cli.server import require_server
+    from cli.required_server import require_server
 
     if (manifest := _manifest(args.folder)) is None:
         return USAGE

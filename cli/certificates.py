@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     spec = read_spec(options.cluster, manifests=False)
     if isinstance(spec, int):
         return spec
-    from cli.server import require_server
+    from cli.required_server import require_server
     from cluster.plan.expiry import check_certificates
 
     require_server()

@@ -89,7 +89,7 @@ def read(cluster: str, *, manifests: bool = True, text: str | None = None) -> Re
 
 
 def _read_saved(name: str, *, manifests: bool) -> Reading:
-    from cli.server import require_server
+    from cli.required_server import require_server
     from cluster.vocabulary.errors import SixstackError
     from runs.given_cluster import given_cluster, require_name
 

@@ -8,7 +8,7 @@ import sys
 
 from cli.columns import print_columns
 from cli.exit_codes import SUCCESS
-from cli.server import require_server
+from cli.required_server import require_server
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     from blocks.saving import Saved, save
     from blocks.ssh_credential import SSHCredential
-    from cli.server import require_server
+    from cli.required_server import require_server
 
     try:
         credential = _credential(options)
@@ -146,7 +146,7 @@ def _look_at_agent(socket: str, only: str | None) -> str:
 
 
 def _test(name: str, cluster: str | None, wait: Waiting) -> int:
-    from cli.server import require_server
+    from cli.required_server import require_server
     from cluster.vocabulary.errors import EnvironmentFault
 
     if cluster is not None:

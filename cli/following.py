@@ -20,7 +20,7 @@ from cli.colours import coloured, coloured_line
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.numbers import whole_number
 from cli.programs import prefect
-from cli.server import no_deployment
+from cli.required_server import no_deployment
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import EnvironmentFault
 

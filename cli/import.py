@@ -161,7 +161,7 @@ def _save(logins: tuple[Login, ...], *, overwrite: bool) -> tuple[dict[str, str]
         return {}, None
     from blocks.saving import save
     from blocks.ssh_credential import SSHCredential
-    from cli.server import require_server
+    from cli.required_server import require_server
     from cluster.vocabulary.errors import EnvironmentFault
 
     outcomes: dict[str, str] = {}

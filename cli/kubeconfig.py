@@ -76,7 +76,7 @@ def _save(cluster: str, file: str) -> int:
     from blocks.loading import NoBlock, load
     from blocks.saved_kubeconfig import SavedKubeconfig, block_name
     from cli.cluster_argument import Unreadable, file_text
-    from cli.server import require_server
+    from cli.required_server import require_server
     from kube.client import connect_directly
 
     try:

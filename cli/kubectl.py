@@ -54,7 +54,9 @@ def _run(kubeconfig: object, arguments: list[str]) -> int:
         memory.write(yaml.safe_dump(kubeconfig).encode())
         memory.flush()
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
-        environment = {**os.environ, "KUBECONFIG": f"/proc/self/fd/{descriptor}"}  # of kubectl, and of a plug-in that it runs
+        # of kubectl, and of a plug-in that it runs: neither needs the password of the Prefect server
+        environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_AUTH_STRING"}
+        environment["KUBECONFIG"] = f"/proc/self/fd/{descriptor}"
         return subprocess.run([_kubectl(), *arguments], env=environment, pass_fds=[descriptor], check=False).returncode
 
 

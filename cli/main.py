@@ -51,12 +51,17 @@ COMMANDS = {
     "schedule-retests": "create, list and remove schedules of the retest-clusters deployment",
     "schedule-certificates": "create, list and remove schedules of the check-certificates deployment",
     "notify": "notify a webhook of failed retests and runs, drift, and certificates that expire",
+    "setup": "set up a Prefect server with a worker, blocks, deployments and the bundle; safe to run again",
+    "server": "start, stop, show and remove the Prefect server and the worker of `sixstack setup`",
     "prefect-settings": "write the settings of a Prefect server of your own, with a generated password",
     "bundle": "fetch, verify, register and show artifact bundles, and list their components",
     "completion": "print a script that completes commands, options and names in bash, zsh or fish",
     "lab": "boot real hosts on this machine, for experiments and tests",
     "demo": "create a verified cluster on new lab hosts (`make demo` runs this)",
 }
+
+# they read the folder themselves, have a server of their own, or start processes that must not get a password
+_OWN_SERVER = {"setup", "server", "prefect-settings", "demo", "lab"}
 
 EXIT_CODES = (
     "Exit codes: 0 success; 1 problems were found, or the run failed; 2 wrong usage, or a file that cannot be read; "
@@ -92,6 +97,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"there is no command {named!r}; did you mean {near}?")
     options = parser.parse_args(arguments)
     assert module is not None  # argparse has ended the program for every other name
+    if named not in _OWN_SERVER:
+        from server.pointer import use_pointed_server
+
+        use_pointed_server()
     try:
         code = int(module.run(options))
         if sys.stdout is not None:

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from prefect.client.orchestration import get_client
 
     from blocks.loading import api_url
-    from cli.server import require_server
+    from cli.required_server import require_server
 
     require_server()
     text = _file(_ANY if options.remove else str(_block_id(options.webhook)), options.hours)

@@ -105,7 +105,7 @@ class _Found:
 
 
 def _saved_text(name: str) -> str:
-    from cli.server import require_server
+    from cli.required_server import require_server
     from runs.given_cluster import given_cluster, require_name
 
     require_name(name)
@@ -117,7 +117,7 @@ def _read_keys(text: str, reading: Reading) -> tuple[list[_Found], list[Sixstack
     """The keys that the machines without a pinned key present now, and the errors of the others. EnvironmentFault is raised."""
     from prefect.settings import get_current_settings
 
-    from cli.server import require_server
+    from cli.required_server import require_server
     from cluster.file.host_keys import unpinned
     from cluster.file.reader import read_text
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError
@@ -217,7 +217,7 @@ def _replace(path: Path, text: str, changed: str) -> None:
 
 def _forget(cluster: str, names: list[str]) -> int:
     """Forget recorded keys; nothing is forgotten when one of the names has none."""
-    from cli.server import require_server
+    from cli.required_server import require_server
     from runs.recorded_keys import forget_keys, recorded_keys
 
     name = cluster_name(cluster)

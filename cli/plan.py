@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
             _print_problems(reading.problems)
         return PROBLEMS
     from cli.inspection import inspect
-    from cli.server import require_server
+    from cli.required_server import require_server
     from cluster.plan.selection import NotSelected, left_out, select_hosts
     from cluster.vocabulary.errors import CannotApply
     from hosts.facts import gather

@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 when the file is written; 1 when there is one already."""
-    from demo.prefect_settings import PrefectSettings
+    from server.settings import PrefectSettings
 
     settings = PrefectSettings(options.folder.absolute())
     if settings.file.exists() and not options.overwrite:

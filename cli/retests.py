@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """A table and the state of each cluster, or the rows as a JSON list."""
     from blocks.audit_store import AuditStore
     from blocks.loading import load
-    from cli.server import require_server
+    from cli.required_server import require_server
     from cluster.retests.history import read_history
     from cluster.retests.records import RETESTS
 

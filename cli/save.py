@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """0 when the file is saved, or was saved before as it is now."""
     from blocks.saved_cluster import SavedCluster
     from blocks.saving import Saved, save
-    from cli.server import require_server
+    from cli.required_server import require_server
     from cluster.file.saved import saved_text
 
     try:

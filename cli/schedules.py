@@ -75,7 +75,7 @@ def run_schedules(
     from prefect.exceptions import ObjectNotFound
 
     from blocks.loading import api_url
-    from cli.server import no_deployment, require_server
+    from cli.required_server import no_deployment, require_server
 
     instead = options.list or options.enable or options.disable or options.remove
     wanted = None if instead else _schedule(options, problems)

@@ -12,7 +12,7 @@ from cli.cluster_argument import add_cluster, as_parameter, is_file, read_spec
 from cli.exit_codes import ENVIRONMENT
 from cli.following import add_waiting, run_to_completion, waiting
 from cli.recorded_report import recorded_report
-from cli.server import require_server
+from cli.required_server import require_server
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -453,6 +453,7 @@ GROUPS = {
         "tests/hosts/",
         "tests/lab/",
         "tests/runs/",
+        "tests/server/",
     ),
     "own-clusters": (
         "tests/flows/",

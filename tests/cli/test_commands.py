@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import COMMANDS, main
-from cli.server import no_deployment
+from cli.required_server import no_deployment
 from demo.local_prefect import SIXSTACK
 from tests.conftest import Workplace
 

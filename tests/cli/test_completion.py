@@ -21,6 +21,7 @@ from tests.conftest import Workplace
         (["cre"], ["credential", "create"]),
         (["--ver"], ["--version"]),
         (["bundle", "sh"], ["show"]),
+        (["server", ""], ["up", "down", "status"]),
         (["bundle", "show", "--out"], ["--output"]),
         (["bundle", "show", "--output", ""], ["table", "json"]),
         (["delete", "--le"], ["--leave-out"]),

@@ -15,7 +15,8 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Failed
 
 from cli.following import _result
-from demo.local_prefect import POOL, SIXSTACK
+from demo.local_prefect import SIXSTACK
+from server.processes import POOL
 from tests.cli.test_commands import EXAMPLE
 from tests.conftest import Workplace, run_id
 

@@ -8,7 +8,7 @@ import pytest
 
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.main import main
-from demo.prefect_settings import PrefectSettings
+from server.settings import PrefectSettings
 
 
 def test_it_writes_protected_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Save blocks in the Prefect server of the current folder's prefect.toml: `python -m demo.register_blocks`.
+"""Save blocks in the Prefect server of the current folder's prefect.toml: `python -m server.register_blocks`.
 
 Reads one JSON object from standard input: {TYPE SLUG: {NAME: {FIELD: VALUE}}}.
 """

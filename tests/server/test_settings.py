@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.prefect_settings import PrefectSettings
+from server.settings import PrefectSettings
 
 PORT = 4200
 
@@ -133,3 +133,24 @@ def test_no_file_is_not_protected(tmp_path: Path) -> None:
 def test_the_password_is_not_in_the_description_of_the_object(settings: PrefectSettings) -> None:
     """As it stands in a traceback."""
     assert settings.credential[1] not in repr(settings)
+
+
+POSTGRES = 'postgresql+asyncpg://sixstack:pass"word@db.example/sixstack'
+
+
+def test_a_database_elsewhere_is_kept_with_its_password(settings: PrefectSettings, tmp_path: Path) -> None:
+    """In this file alone, which stays as protected as before."""
+    databases = [settings.database]
+    settings.write(home=tmp_path / "prefect", port=PORT, database=POSTGRES)
+    databases.append(settings.database)
+    assert settings.protected()
+    assert (databases, settings.has_server, mode(settings.file)) == ([None, POSTGRES], True, 0o600)
+
+
+def test_a_server_elsewhere_has_clients_alone(tmp_path: Path) -> None:
+    """No setting of a server, so that none starts here by accident with them."""
+    settings = PrefectSettings(tmp_path)
+    assert not settings.complete()
+    settings.write_for("https://prefect.example/api", "user:pass:word", home=tmp_path / "prefect")
+    assert (settings.api, settings.credential, settings.has_server) == ("https://prefect.example/api", ("user", "pass:word"), False)
+    assert (settings.complete(), mode(settings.file), mode(tmp_path / "prefect")) == (True, 0o600, 0o700)

@@ -1,4 +1,4 @@
-"""prefect.toml: a Prefect server on loopback and its clients, with a generated password that is in no other file.
+"""prefect.toml: a Prefect server on loopback and its clients, with a generated password that is in no other file. Or a server elsewhere.
 
 Without one, every user of the machine and every page in a browser on it could read the keys and kubeconfigs in the server's blocks.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from blocks.new_file import replace_file
 
 USER = "sixstack"  # Prefect has one credential and no users: the name is a part of the password
-_TEMPLATE = Path(__file__).parent / "prefect.toml.template"
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,35 @@ class PrefectSettings:
         user, _, password = str(self._document()["api"]["auth_string"]).partition(":")
         return user, password
 
+    @property
+    def has_server(self) -> bool:
+        """Whether the server runs with this file, and not elsewhere."""
+        return "server" in self._document()
+
+    @property
+    def database(self) -> str | None:
+        """The connection URL of a PostgreSQL database, with its password; None for SQLite in Prefect's home, or when there is no file."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return str(self._document()["server"]["database"]["connection_url"])
+        return None
+
+    def complete(self) -> bool:
+        """Whether the file names a server and its password."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return bool(self.api) and all(self.credential)
+        return False
+
+    def private(self) -> bool:
+        """Whether there is a file, and only its owner can read it."""
+        return self.file.exists() and self.file.stat().st_mode & 0o077 == 0
+
     def protected(self) -> bool:
         """Whether this file protects the server as `write` does; False when it is missing, or was written by an earlier version."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # missing, no TOML, or other tables
             document = self._document()
             server = document["server"]["api"]
             return (
-                self.file.stat().st_mode & 0o077 == 0
+                self.private()
                 and all(self.credential)
                 and server["auth_string"] == document["api"]["auth_string"]
                 and server["cors_allowed_origins"] == self.ui
@@ -61,12 +83,16 @@ class PrefectSettings:
             )
         return False
 
-    def write(self, *, home: Path, port: int) -> None:
-        """Write the file and create Prefect's home folder; the password of a protected file is kept, so that browsers stay logged in."""
+    def write(self, *, home: Path, port: int, database: str | None = None) -> None:
+        """Write the file and create Prefect's home folder; the password of a protected file is kept, so that browsers stay logged in.
+
+        `database`: the connection URL of a PostgreSQL database, with its password.
+        """
         user, password = self.credential if self.protected() else (USER, secrets.token_urlsafe(32))
-        text = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
-            home=json.dumps(str(home)), port=port, credential=json.dumps(f"{user}:{password}")
-        )
+        values = {"home": json.dumps(str(home)), "port": str(port), "credential": json.dumps(f"{user}:{password}")}
+        text = _filled("prefect.toml.template", values)
+        if database is not None:
+            text += _filled("database.toml.template", {"url": json.dumps(database)})
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.chmod(0o700)
         # SQLite gives its other files the mode of the database; Prefect creates the database with the mode of the user's umask
@@ -74,8 +100,18 @@ class PrefectSettings:
             make_private(home / name)
         replace_file(self.file, text.encode())  # a process that has the old file open does not read the new password
 
+    def write_for(self, url: str, auth: str, *, home: Path) -> None:
+        """Write the file for the clients of a server elsewhere, with its password (USER:PASSWORD)."""
+        text = _filled("client.toml.template", {"home": json.dumps(str(home)), "url": json.dumps(url), "credential": json.dumps(auth)})
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(self.file, text.encode())
+
     def _document(self) -> dict[str, Any]:
         return tomllib.loads(self.file.read_text(encoding="utf-8"))
+
+
+def _filled(template: str, values: dict[str, str]) -> str:
+    return Template((_HERE / template).read_text(encoding="utf-8")).substitute(values)
 
 
 def make_private(file: Path) -> None:

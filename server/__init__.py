@@ -1,0 +1,1 @@
+"""The Prefect server and the worker of an installation: their settings, processes and units, and `sixstack setup`."""

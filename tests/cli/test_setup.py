@@ -1,0 +1,125 @@
+"""What `sixstack setup` and `sixstack server` refuse before anything is written, and that no secret is printed."""
+
+from __future__ import annotations
+
+import socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from urllib.parse import quote
+
+import pytest
+
+from cli.exit_codes import ENVIRONMENT, USAGE
+from cli.main import main
+
+SECRET = "canary+password"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pointer of the person who runs the tests is read or written."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--postgres", f"postgresql://user:{SECRET}@127.0.0.1:1/sixstack", "--password-file", "{whole}"],
+        ["--postgres", "mysql://user@127.0.0.1:1/sixstack", "--password-file", "{whole}"],
+        ["--postgres", "postgresql://user@127.0.0.1:1", "--password-file", "{whole}"],
+        ["--server", f"http://user:{SECRET}@127.0.0.1:1/api", "--password-file", "{whole}"],
+        ["--server", "127.0.0.1:1", "--password-file", "{whole}"],
+        ["--server", "http://127.0.0.1:1/api", "--password-file", "{open}"],
+        ["--server", "http://127.0.0.1:1/api", "--password-file", "{half}"],
+        ["--server", "http://127.0.0.1:1/api", "--password-file", "{whole}", "--port", "4300"],
+        ["--server", "http://127.0.0.1:1/api", "--password-file", "{missing}"],
+        ["--password-file", "{whole}"],
+    ],
+    ids=str,
+)
+def test_wrong_use_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """A password on the command line, in a file that others read, or in none; a URL of something else. Nothing is written."""
+    files = {name: tmp_path / name for name in ("open", "half", "whole", "missing")}
+    for name, text in (("open", f"user:{SECRET}"), ("half", SECRET), ("whole", f"user:{SECRET}")):
+        files[name].write_text(text)
+        files[name].chmod(0o644 if name == "open" else 0o600)
+    code = main(["setup", "--folder", str(tmp_path / "srv"), *(word.format_map(files) for word in arguments)])
+    printed = capsys.readouterr()
+    assert code == USAGE, printed
+    assert SECRET not in printed.out + printed.err
+    assert not (tmp_path / "srv").exists()
+
+
+def test_a_database_that_does_not_answer_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Asked before any setting is written. The password is in no message, also when it has signs that a URL encodes."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        file = tmp_path / "password"
+        file.write_text(SECRET)
+        file.chmod(0o600)
+        url = f"postgresql://user@127.0.0.1:{nobody.getsockname()[1]}/sixstack"
+        code = main(["setup", "--folder", str(tmp_path / "srv"), "--postgres", url, "--password-file", str(file)])
+    printed = capsys.readouterr()
+    assert code == ENVIRONMENT
+    assert "127.0.0.1 cannot be used" in printed.err
+    assert all(form not in printed.out + printed.err for form in (SECRET, quote(SECRET, safe="")))
+    assert not (tmp_path / "srv").exists()
+
+
+@pytest.mark.parametrize("action", ["up", "down", "status"])
+def test_a_folder_without_a_server_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str], action: str) -> None:
+    """The error names the command that makes one."""
+    assert main(["server", action, "--folder", str(tmp_path)]) == ENVIRONMENT
+    assert "sixstack setup" in capsys.readouterr().err
+
+
+class AnswersEverything(BaseHTTPRequestHandler):
+    """In place of a Prefect server without a password, or with another one."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        """The same answer to every request."""
+        self.send_response(self.status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Prints nothing."""
+
+
+class RefusesEverything(AnswersEverything):
+    """With another password."""
+
+    status = 401
+
+
+class IsAnotherProgram(AnswersEverything):
+    """No Prefect server."""
+
+    status = 404
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [(AnswersEverything, "has no password"), (RefusesEverything, "refuses the password"), (IsAnotherProgram, "is no Prefect server")],
+)
+def test_a_server_elsewhere_that_cannot_be_used_is_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], handler: type[BaseHTTPRequestHandler], expected: str
+) -> None:
+    """Asked before any setting is written: the password of another server is in no file."""
+    file = tmp_path / "password"
+    file.write_text(f"user:{SECRET}")
+    file.chmod(0o600)
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        code = main(["setup", "--folder", str(tmp_path / "srv"), "--server", url, "--password-file", str(file)])
+        server.shutdown()
+    printed = capsys.readouterr()
+    assert code == ENVIRONMENT
+    assert f"the server at {url}/api {expected}" in printed.err
+    assert SECRET not in printed.out + printed.err
+    assert not (tmp_path / "srv" / "prefect.toml").exists()

@@ -1,0 +1,168 @@
+"""`sixstack setup` and `sixstack server` with a real Prefect server and worker in the background, and the choices that need none."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from bundle.fetch import default_folder
+from bundle.manifest import MANIFEST_NAME, Architecture, BundleManifest
+from bundle.pack import write_manifest
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.releases import DEFAULT_RELEASE
+from demo.local_prefect import SIXSTACK
+from server import processes
+from server.services import arguments_of
+from server.setup import Installation, Wishes, present_bundle, set_up, without_password
+from tests.conftest import say
+
+POSTGRES = "postgresql+asyncpg://sixstack:secret@db.example/sixstack?ssl=require"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """A folder for an installation of a user with an empty home."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SIXSTACK_CACHE", str(tmp_path / "cache"))  # without a bundle
+    return Installation(tmp_path / "srv")
+
+
+@pytest.mark.server
+def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_again(place: Installation, tmp_path: Path) -> None:
+    """From another folder, commands use the server. A second start and a stop change nothing else."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def sixstack(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*SIXSTACK, *arguments], cwd=elsewhere, env=place.environment(), capture_output=True, text=True, timeout=400, check=False
+        )
+
+    try:
+        done = sixstack("setup", "--folder", str(place.root), "--background")
+        assert done.returncode == 0, done.stdout + done.stderr
+        for expected in (
+            place.ui,
+            str(place.identity),
+            str(place.audit),
+            str(place.copies),
+            "sixstack bundle fetch",
+            "grep -m1 auth_string",
+        ):
+            assert expected in done.stdout
+        assert place.settings.credential[1] not in done.stdout + done.stderr
+        assert stat.S_IMODE(place.root.stat().st_mode) == 0o700
+        deployment = place.request("GET", "/deployments/name/delete-cluster/default").raise_for_status().json()["id"]
+
+        found = sixstack("clusters")
+        assert (found.returncode, found.stdout) == (0, ""), found.stderr
+        status = sixstack("server", "status", "--output", "json")
+        assert status.returncode == 0, status.stdout + status.stderr
+        assert json.loads(status.stdout)["blocks"] == {
+            "artifact-bundle": None,
+            "audit-store": str(place.audit),
+            "backup-store": str(place.copies),
+        }
+
+        server, worker = (processes.find(place.root, arguments_of(name)) for name in ("server", "worker"))
+        assert server is not None
+        assert worker is not None
+        assert sixstack("server", "up").returncode == 0
+        assert processes.find(place.root, arguments_of("server")) == server
+
+        run = place.request("POST", f"/deployments/{deployment}/create_flow_run", {"state": {"type": "SCHEDULED"}}).json()["id"]
+        worker.suspend()  # it must not take the run
+        running = {"state": {"type": "RUNNING"}, "force": True}
+        place.request("POST", f"/flow_runs/{run}/set_state", running).raise_for_status()
+        refused = sixstack("server", "down", "--purge", "--confirm", str(place.root))
+        assert (refused.returncode, server.is_running(), place.settings.file.exists()) == (3, True, True), refused.stderr
+        worker.kill()
+        worker.wait(10)
+        assert sixstack("server", "status").returncode == 3
+        assert sixstack("server", "up").returncode == 0
+        assert place.request("GET", f"/flow_runs/{run}").json()["state_type"] == "CRASHED"
+        assert f"flow-run retry {run}" in sixstack("server", "status").stdout
+
+        assert sixstack("server", "down", "--purge").returncode == 2
+        purged = sixstack("server", "down", "--purge", "--confirm", str(place.root))
+        assert purged.returncode == 0, purged.stdout + purged.stderr
+        assert "saved blocks" in purged.stdout
+        assert [path for path in place.root.rglob("*") if path.is_file()] == [place.identity]
+        assert not server.is_running()
+        assert "sixstack setup" in sixstack("clusters").stderr
+    finally:
+        for name in ("worker", "server"):
+            if (process := processes.find(place.root, arguments_of(name))) is not None:
+                processes.end(process)
+
+
+@pytest.mark.parametrize(
+    ("before", "wishes"),
+    [
+        ("sqlite", Wishes(database=POSTGRES)),
+        ("sqlite", Wishes(server="https://prefect.example/api", server_auth="a:b")),
+        ("postgres", Wishes(database=POSTGRES.replace("db.", "other."))),
+        ("foreign", Wishes()),
+        ("elsewhere", Wishes(database=POSTGRES)),
+        ("elsewhere", Wishes(port=4300)),
+        ("elsewhere", Wishes(server="https://other.example/api", server_auth="a:b")),
+    ],
+    ids=str,
+)
+def test_a_folder_does_not_change_its_database(place: Installation, before: str, wishes: Wishes) -> None:
+    """Its blocks and runs would silently be gone. And a file of somebody else stays."""
+    place.root.mkdir()
+    if before == "foreign":
+        place.settings.file.write_text("[logging]\nlevel = 'DEBUG'\n")
+    elif before == "elsewhere":
+        place.settings.write_for("https://prefect.example/api", "user:password", home=place.home)
+    else:
+        place.settings.write(home=place.home, port=4200, database=POSTGRES if before == "postgres" else None)
+    held = place.settings.file.read_bytes()
+    with pytest.raises(EnvironmentFault, match="purge"):
+        set_up(place, wishes, say)
+    assert place.settings.file.read_bytes() == held
+
+
+def test_a_port_in_use_is_refused(place: Installation) -> None:
+    """Another server would answer there."""
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(EnvironmentFault, match="in use"):
+        set_up(place, Wishes(port=other.getsockname()[1]), say)
+    assert not place.settings.file.exists()
+
+
+def test_a_connection_url_is_shown_without_password_and_options() -> None:
+    """Such as a password in the query."""
+    assert without_password(POSTGRES) == "postgresql://sixstack@db.example/sixstack"
+    assert without_password("postgresql+asyncpg:///sixstack?password=secret&host=/run") == "postgresql:///sixstack"
+    assert without_password("postgresql+asyncpg://u:s%40cret@[fd66::1]:5432/db") == "postgresql://u@[fd66::1]:5432/db"
+
+
+def test_the_newest_bundle_of_the_default_release_is_registered(place: Installation) -> None:
+    """A fetched one before those that were built here; none while there is none, or one of another release."""
+    assert place.root.name == "srv"
+    fetched = default_folder(Architecture.of_this_machine())
+    file = BundleManifest(
+        name="small", kubernetes_version=f"v{DEFAULT_RELEASE.kubernetes}", architecture=Architecture.of_this_machine(), files=()
+    )
+    expected: list[Path | None] = [present_bundle()]
+    for folder, manifest, age in (
+        (fetched.with_name("other"), file.model_copy(update={"kubernetes_version": "v1.20.0"}), 0),
+        (fetched.with_name("older"), file, 100),
+        (fetched.with_name("newer"), file, 50),
+        (fetched, file, 200),
+    ):
+        folder.mkdir(parents=True)
+        write_manifest(folder, manifest)
+        os.utime(folder / MANIFEST_NAME, (time.time() - age,) * 2)
+        expected.append(present_bundle())
+    assert expected == [None, None, fetched.with_name("older"), fetched.with_name("newer"), fetched]
