@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Running
+from prefect.states import Completed, Running, State
 
 from runs.cluster_slot import SUBFLOW_TAG, _holder, cluster_tag
 from runs.overview import _last_run
@@ -27,7 +27,7 @@ class StandInForTheServer:
 
 def run(name: str, *tags: str, ended: bool = False) -> FlowRun:
     """A run with the tag of the cluster."""
-    state = Completed() if ended else Running()
+    state: State = Completed() if ended else Running()
     return FlowRun(id=uuid4(), flow_id=uuid4(), name=name, tags=[TAG, *tags], state=state, state_name=state.name)
 
 
