@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
-from prefect.client.schemas.objects import FlowRun
-from prefect.states import Completed, Running, State
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.states import Completed, Running
 
 from runs.cluster_slot import SUBFLOW_TAG, _holder, cluster_tag
 from runs.overview import _last_run
