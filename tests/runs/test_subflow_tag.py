@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Completed, Running
 
 from runs.cluster_slot import SUBFLOW_TAG, _holder, cluster_tag
@@ -27,7 +27,7 @@ class StandInForTheServer:
 
 def run(name: str, *tags: str, ended: bool = False) -> FlowRun:
     """A run with the tag of the cluster."""
-    state = Completed() if ended else Running()
+    state: State[Any] = Completed() if ended else Running()
     return FlowRun(id=uuid4(), flow_id=uuid4(), name=name, tags=[TAG, *tags], state=state, state_name=state.name)
 
 
