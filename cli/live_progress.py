@@ -25,7 +25,7 @@ class StepCount:
         if planned := _PLANNED.match(line):
             self._planned = int(planned[1])
             self._ended.clear()
-        elif event.startswith(f"{STEP}.") and self._planned:
+        elif event.startswith(f"{STEP}."):
             self._ended.add(subject)
 
     def __str__(self) -> str:
