@@ -27,7 +27,9 @@ kubeconfig = SavedKubeconfig.load("demo").kubeconfig.get_secret_value()
 """
 
     cluster: str = Field(description="Name of the cluster.")
-    kubeconfig: SecretStr = Field(description="The kubeconfig as YAML.")
+    kubeconfig: SecretStr = Field(
+        description="The kubeconfig as YAML; or as JSON, which fits into one line: `kubectl config view --raw -o json`."
+    )
     api: str = Field("", description="host:port of the API server, as reached from the control plane. Empty: the server in the kubeconfig.")
     ca_hash: str = Field("", description="sha256:HEX of the cluster's CA key, which identifies the cluster. Empty: unknown.")
     control_plane: str = Field("", description="Name of the control-plane host. Empty: unknown.")

@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 
 from cli.colours import coloured, coloured_line
 from cli.exit_codes import PROBLEMS, SUCCESS
+from cli.live_progress import live_progress
 from cli.numbers import whole_number
 from cli.programs import prefect
 from cli.required_server import no_deployment
@@ -205,13 +206,15 @@ async def _print_lines(run: UUID) -> str:
     resource = f"prefect.flow-run.{run}"
     # Prefect's FlowRunSubscriber also waits for 3 s after the end, for log lines, which are not printed here
     about = EventFilter(any_resource=EventAnyResourceFilter(id=[resource]))
-    async with get_events_subscriber(filter=about, reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
-        async for event in stream:
-            if event.event.startswith("sixstack."):
-                last_line = without_control(str(event.payload["line"]))
-                print(f"{event.occurred.astimezone():%H:%M:%S} {coloured_line(last_line)}", flush=True)
-            elif event.resource.id == resource and event.resource.get("prefect.state-type") in TERMINAL_STATES:
-                break
+    with live_progress() as count:
+        async with get_events_subscriber(filter=about, reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
+            async for event in stream:
+                if event.event.startswith("sixstack."):
+                    last_line = without_control(str(event.payload["line"]))
+                    count.add(event.event, event.resource.get("prefect.resource.name") or "", last_line)
+                    print(f"{event.occurred.astimezone():%H:%M:%S} {coloured_line(last_line)}", flush=True)
+                elif event.resource.id == resource and event.resource.get("prefect.state-type") in TERMINAL_STATES:
+                    break
     return last_line
 
 

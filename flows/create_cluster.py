@@ -14,6 +14,7 @@ from cluster.plan.selection import left_out, select_hosts
 from cluster.vocabulary.errors import ClusterError
 from cluster.vocabulary.forms import ClusterForm, NameOrText
 from cluster.vocabulary.parameters import require, switch_problems
+from runs.cluster_nodes import publish_nodes
 from runs.cluster_run import cluster_run, run_context
 from runs.cluster_slot import tag_subflow
 from runs.context import ClusterContext, cluster_context
@@ -84,5 +85,6 @@ def _converge(plan: Plan, run: ClusterContext, absent: Sequence[str]) -> Flow[[s
         report_progress(run, text)
         if not succeeded:
             raise ClusterError(text)
+        publish_nodes(plan, run)
 
     return converge

@@ -29,7 +29,7 @@ def problems_in(error: BaseException, at: str, cluster: str) -> tuple[Problem, .
 def problems_page(cluster: str, problems: Sequence[Problem]) -> str:
     """A row for each problem."""
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    rows = [[escape(cell) for cell in (problem.code, problem.path, problem.message, problem.hint)] for problem in problems]
+    rows = [[escape(redact(cell)) for cell in (problem.code, problem.path, problem.message, problem.hint)] for problem in problems]
     return f"# {count} of the run on cluster {escape(cluster)}\n\n{table(('code', 'where', 'what', 'remedy'), rows)}"
 
 

@@ -159,6 +159,8 @@ def test_a_dead_host_does_not_join_again_by_itself(made: MadeCluster) -> None:
     refused = ["sh", "-c", "journalctl --boot --unit kubelet.service | grep -c 'removed while its machine did not answer'"]
     eventually(lambda: int(hosts.run_in(WORKER, refused, LAB).stdout) > 1)
     assert set(nodes(made)) == {f"{LAB}-1", OTHER}
-    succeeded(made, "create", made.file, "--only", WORKER, "--no-verify")
+    printed = succeeded(made, "create", made.file, "--only", WORKER, "--no-verify")
+    page = made.place.api(f"/artifacts/{made.name}-nodes/latest")
+    assert (page["flow_run_id"], WORKER in str(page["data"])) == (run_id(printed), True), "no network check wrote the page of the nodes"
     assert nodes(made) == {f"{LAB}-1": True, OTHER: True, WORKER: True}
     assert made.objects("validatingadmissionpolicies", "-l", DENIED)["items"] == []

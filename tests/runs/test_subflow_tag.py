@@ -27,7 +27,7 @@ class StandInForTheServer:
 
 def run(name: str, *tags: str, ended: bool = False) -> FlowRun:
     """A run with the tag of the cluster."""
-    state: State = Completed() if ended else Running()
+    state: State[Any] = Completed() if ended else Running()
     return FlowRun(id=uuid4(), flow_id=uuid4(), name=name, tags=[TAG, *tags], state=state, state_name=state.name)
 
 

@@ -52,6 +52,8 @@ def test_the_page_has_a_row_for_each_problem() -> None:
 
 
 def test_no_secret_reaches_the_page() -> None:
-    """A token in the text of an unexpected error."""
-    (problem,) = problems_in(RuntimeError("kubeadm join --token abcdef.0123456789abcdef"), "clusters/demo", "demo")
-    assert "0123456789abcdef" not in problem.message
+    """A token in the text of an unexpected error, and in a listed problem."""
+    text = "kubeadm join --token abcdef.0123456789abcdef"
+    unexpected = problems_in(RuntimeError(text), "clusters/demo", "demo")
+    assert "0123456789abcdef" not in unexpected[0].message
+    assert "0123456789abcdef" not in problems_page("demo", [Problem("malformed", "name", text, text)])
