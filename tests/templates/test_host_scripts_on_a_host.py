@@ -195,7 +195,7 @@ def test_kubeadm_checks_a_prepared_host_and_changes_nothing(bare: Machine) -> No
     )
     with closing(
         bare.session.hold(
-            "exec perl -MIO::Socket -e 'IO::Socket::INET->new(Listen => 1, LocalPort => 10250) or die; $| = 1; print qq(up\\n); sleep 20'",
+            "exec perl -MIO::Socket -e '$socket = IO::Socket::INET->new(Listen => 1, LocalPort => 10250) or die; $| = 1; print qq(up\\n); sleep 20'",
             limit=timedelta(minutes=1),
         )
     ) as held:
