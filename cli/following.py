@@ -18,10 +18,10 @@ from uuid import UUID, uuid4
 
 from cli.colours import coloured, coloured_line
 from cli.exit_codes import PROBLEMS, SUCCESS
-from cli.live_progress import live_progress
 from cli.numbers import whole_number
 from cli.programs import prefect
 from cli.required_server import no_deployment
+from cli.status_line import StatusLine
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import EnvironmentFault
 
@@ -184,8 +184,9 @@ async def _follow_to_completion(run: UUID, wait_seconds: float | None = None) ->
     """The ended run, and its last line. `wait_seconds`: NoWorker when no worker takes the run in this time."""
     from prefect.client.orchestration import get_client
 
-    async with get_client() as client, _watching_the_start(client, run, wait_seconds) as watch:
-        lines = asyncio.create_task(_print_lines(run))
+    status = StatusLine()
+    async with get_client() as client, _watching_the_start(client, run, wait_seconds, status) as watch:
+        lines, clock = asyncio.create_task(_print_lines(run, status)), asyncio.create_task(_redraw(status))
         try:
             await asyncio.wait({lines, watch}, return_when=asyncio.FIRST_COMPLETED)
             if watch.done():
@@ -194,9 +195,18 @@ async def _follow_to_completion(run: UUID, wait_seconds: float | None = None) ->
             return await client.read_flow_run(run), last_line
         finally:
             lines.cancel()
+            clock.cancel()
+            status.clear()
 
 
-async def _print_lines(run: UUID) -> str:
+async def _redraw(status: StatusLine) -> None:
+    """Once a second, for the time in it."""
+    while True:
+        status.draw()
+        await asyncio.sleep(1)
+
+
+async def _print_lines(run: UUID, status: StatusLine) -> str:
     """Print the lines of the run until it ends; returns the last line."""
     from prefect.client.schemas.objects import TERMINAL_STATES
     from prefect.events.clients import get_events_subscriber
@@ -206,22 +216,23 @@ async def _print_lines(run: UUID) -> str:
     resource = f"prefect.flow-run.{run}"
     # Prefect's FlowRunSubscriber also waits for 3 s after the end, for log lines, which are not printed here
     about = EventFilter(any_resource=EventAnyResourceFilter(id=[resource]))
-    with live_progress() as count:
-        async with get_events_subscriber(filter=about, reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
-            async for event in stream:
-                if event.event.startswith("sixstack."):
-                    last_line = without_control(str(event.payload["line"]))
-                    count.add(event.event, event.resource.get("prefect.resource.name") or "", last_line)
-                    print(f"{event.occurred.astimezone():%H:%M:%S} {coloured_line(last_line)}", flush=True)
-                elif event.resource.id == resource and event.resource.get("prefect.state-type") in TERMINAL_STATES:
-                    break
+    async with get_events_subscriber(filter=about, reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
+        async for event in stream:
+            if event.event.startswith("sixstack."):
+                last_line = without_control(str(event.payload["line"]))
+                status.count(last_line)
+                status.print(f"{event.occurred.astimezone():%H:%M:%S} {coloured_line(last_line)}")
+            elif event.resource.id == resource and event.resource.get("prefect.state-type") in TERMINAL_STATES:
+                break
     return last_line
 
 
 @asynccontextmanager
-async def _watching_the_start(client: PrefectClient, run: UUID, wait_seconds: float | None) -> AsyncIterator[asyncio.Task[None]]:
+async def _watching_the_start(
+    client: PrefectClient, run: UUID, wait_seconds: float | None, status: StatusLine
+) -> AsyncIterator[asyncio.Task[None]]:
     """During the block, a task that reports why the run does not start, once for each reason. It ends when the run has started."""
-    watch = asyncio.create_task(_watch_start(client, run, wait_seconds))
+    watch = asyncio.create_task(_watch_start(client, run, wait_seconds, status))
     try:
         yield watch
     finally:
@@ -229,7 +240,7 @@ async def _watching_the_start(client: PrefectClient, run: UUID, wait_seconds: fl
         await asyncio.gather(watch, return_exceptions=True)
 
 
-async def _watch_start(client: PrefectClient, run: UUID, wait_seconds: float | None) -> None:
+async def _watch_start(client: PrefectClient, run: UUID, wait_seconds: float | None, status: StatusLine) -> None:
     begin, reported = datetime.now(UTC), ""
     while True:
         found = await client.read_flow_run(run)
@@ -245,7 +256,7 @@ async def _watch_start(client: PrefectClient, run: UUID, wait_seconds: float | N
                 raise NoWorker(f"no worker took the run in {wait_seconds:.0f} s: {reason}. {remedy}")
         at_most = f"; the run is cancelled if no worker takes it in {wait_seconds:.0f} s. {remedy}" if remedy and wait_seconds else ""
         if reason != reported and (remedy or state.is_pending() or waited > _PATIENCE_SECONDS):
-            print(f"{coloured('waiting:', 'yellow')} {reason}{at_most}", flush=True)
+            status.print(f"{coloured('waiting:', 'yellow')} {reason}{at_most}")
             reported = reason
         await asyncio.sleep(_ASK_SECONDS)
 

@@ -38,8 +38,8 @@ from tasks.wait_ready import wait_dns, wait_ready
 
 TASKS: Mapping[str, Task[..., Any]] = {
     create.PREPARE_HOST: prepare_host,
-    create.LOAD_BUNDLE: load_bundle,
     create.CHECK_PREFLIGHT: check_preflight,
+    create.LOAD_BUNDLE: load_bundle,
     create.INIT_CONTROL_PLANE: init_control_plane,
     create.INSTALL_CNI: install_cni,
     create.WAIT_NETWORK: wait_network,

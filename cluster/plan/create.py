@@ -23,8 +23,8 @@ from cluster.vocabulary.spec import Host
 from cluster.vocabulary.topology import Topology, topology
 
 PREPARE_HOST = "prepare-host"
-LOAD_BUNDLE = "load-bundle"
 CHECK_PREFLIGHT = "check-preflight"
+LOAD_BUNDLE = "load-bundle"
 INIT_CONTROL_PLANE = "init-control-plane"
 INSTALL_CNI = "install-cni"
 WAIT_NETWORK = "wait-network"
@@ -86,8 +86,8 @@ class CreatePlan:
     def add_steps(self, network: str | None, *, kubeconfig_saved: bool, verify: bool) -> None:
         """The whole order. Each method below says what its steps wait for; steps that do not wait for each other run at the same time."""
         self.prepare_hosts()
-        self.load_bundles()
         self.check_preflight()
+        self.load_bundles()
         self.init_control_plane()
         self.install_network(network)
         self.publish_kubeconfig(saved=kubeconfig_saved)
@@ -131,13 +131,6 @@ class CreatePlan:
             reason = reasons.to_prepare(self.facts.get(host.name), wanted, values)
             self.prepare_steps[host.name] = self.builder.add(PREPARE_HOST, host.name, reason=reason, values=values, needs=self.first_steps)
 
-    def load_bundles(self) -> None:
-        """The seed's remaining images load while kubeadm init runs."""
-        for host in self.hosts:
-            needs = self.prepare_steps[host.name]
-            reason = "the host is being prepared: the rest of its programs and images follow" if needs else None
-            self.load_steps[host.name] = self.builder.add(LOAD_BUNDLE, host.name, reason=reason, needs=needs)
-
     def check_preflight(self) -> None:
         """kubeadm's preflight checks on all hosts that are to be initialized or to join. A refusal stops the run before any init or join.
 
@@ -148,6 +141,13 @@ class CreatePlan:
         values = {"hosts": {host.name: preflight_values(self.spec, host) for host in new}}
         prepared = [step for host in new for step in self.prepare_steps[host.name]]
         self.preflight_step = self.builder.add(CHECK_PREFLIGHT, reason=reason, values=values, needs=self.first_steps, after=prepared)
+
+    def load_bundles(self) -> None:
+        """While kubeadm init runs: until then the preparation of all hosts, for which it waits, has the wire and the processors."""
+        for host in self.hosts:
+            needs = self.prepare_steps[host.name]
+            reason = "the host is being prepared: the rest of its programs and images follow" if needs else None
+            self.load_steps[host.name] = self.builder.add(LOAD_BUNDLE, host.name, reason=reason, needs=needs, after=self.preflight_step)
 
     def init_control_plane(self) -> None:
         """kubeadm init needs the seed's own preparation, and that kubeadm refuses no host."""

@@ -8,6 +8,7 @@ from cluster.rules import (  # noqa: F401 each module registers its rules
     capacity,
     cni,
     component_files,
+    component_pairs,
     components,
     control_plane,
     families,

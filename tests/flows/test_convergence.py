@@ -142,6 +142,8 @@ def test_a_host_that_another_run_holds_is_busy(grown: Grown) -> None:
     assert f"{LAB}-1: another run works on this host: " in done.stdout
     assert "rival" in done.stdout
     assert "run-of-the-rival" in done.stdout
+    assert "check-preflight cluster: done in" in done.stdout
+    assert f"kubeadm accepts {LAB}-2; {LAB}-1 was not checked" in done.stdout
     assert on(2, "cat /var/lib/sixstack/owner") == NAME
     assert on(1, "ls /var/lib/sixstack/owner 2>/dev/null || echo none") == "none"
 

@@ -195,7 +195,7 @@ def test_kubeadm_checks_a_prepared_host_and_changes_nothing(bare: Machine) -> No
     )
     with closing(
         bare.session.hold(
-            "exec perl -MIO::Socket -e 'IO::Socket::INET->new(Listen => 1, LocalPort => 10250) or die; $| = 1; print qq(up\\n); sleep 20'",
+            "exec perl -MIO::Socket -e '$socket = IO::Socket::INET->new(Listen => 1, LocalPort => 10250) or die; $| = 1; print qq(up\\n); sleep 20'",
             limit=timedelta(minutes=1),
         )
     ) as held:
@@ -205,7 +205,7 @@ def test_kubeadm_checks_a_prepared_host_and_changes_nothing(bare: Machine) -> No
     assert found["join"] == {"FileAvailable--etc-kubernetes-bootstrap-kubelet.conf", "Port-10250"}
     bare.run("touch /var/lib/sixstack/joining")
     assert check("join").exit_code == 0
-    bare.run("rm /var/lib/sixstack/joining; rm -r /etc/kubernetes/* /var/lib/etcd")
+    bare.run("rm /var/lib/sixstack/joining; rm -r /etc/kubernetes/* /var/lib/etcd/x")
 
 
 def test_mirrors_and_proxy_come_and_go_with_the_file(bare: Machine) -> None:

@@ -59,7 +59,8 @@ def cgroups_have_the_controllers(cluster: Inspected, _host: Host, facts: HostFac
     if missing:
         boot = "cgroup_enable=memory" if "memory" in missing else f"without cgroup_disable={missing[0]}"
         hint = f"boot with the kernel argument {boot}, or another kernel, or write {_IGNORED}"
-        yield Violation("cgroup", f"the host has no cgroup controller {', '.join(missing)}, which kubeadm demands", hint)
+        message = f"the host has no cgroup controller {', '.join(missing)}, which kubeadm demands"
+        yield Violation("cgroup", message, hint, severity=_severity(cluster, facts))
 
 
 @host_rule("kernel-option-missing")
@@ -71,7 +72,7 @@ def kernel_has_the_options(cluster: Inspected, _host: Host, facts: HostFacts) ->
     if missing := missing_options(options, facts.cgroup_version):
         names = ", ".join(f"CONFIG_{name}" for name in missing)
         message = f"the kernel does not have {names}, which kubeadm demands, according to {facts.kernel_options.configuration}"
-        yield Violation("kernel", message, f"use a kernel with these options, or write {_IGNORED}")
+        yield Violation("kernel", message, f"use a kernel with these options, or write {_IGNORED}", severity=_severity(cluster, facts))
 
 
 @host_rule("kernel-configuration-missing")
@@ -79,7 +80,13 @@ def kernel_configuration_can_be_read(cluster: Inspected, _host: Host, facts: Hos
     """kubeadm finds no configuration of the kernel, and refuses the host (SystemVerification)."""
     if facts.kernel_options.configuration == "" and not is_ignored(cluster.spec, SYSTEM_VERIFICATION):
         message = "kubeadm finds no configuration of the kernel: neither /proc/config.gz nor /boot/config-VERSION exists"
-        yield Violation("kernel", message, f"install the package of the kernel, which has /boot/config-VERSION, or write {_IGNORED}")
+        hint = f"install the package of the kernel, which has /boot/config-VERSION, or write {_IGNORED}"
+        yield Violation("kernel", message, hint, severity=_severity(cluster, facts))
+
+
+def _severity(cluster: Inspected, facts: HostFacts) -> Severity:
+    """kubeadm checks a node again only when it upgrades it, and a create that only repairs the node must not be refused."""
+    return Severity.WARNING if cluster.is_member(facts) else Severity.ERROR
 
 
 _IGNORED = f"`kubeadm: {{ignore_preflight: [{SYSTEM_VERIFICATION}]}}`"

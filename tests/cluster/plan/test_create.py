@@ -114,9 +114,9 @@ def test_bare_hosts_get_every_step_once_in_an_order_that_works() -> None:
     assert names(plan) == [
         ("prepare-host", "a"),
         ("prepare-host", "b"),
+        ("check-preflight", "cluster"),
         ("load-bundle", "a"),
         ("load-bundle", "b"),
-        ("check-preflight", "cluster"),
         ("init-control-plane", "a"),
         ("install-cni", "cluster"),
         ("publish-kubeconfig", "cluster"),
@@ -206,8 +206,8 @@ def test_one_new_host_costs_the_steps_of_one_host() -> None:
     plan = plan_create(SPEC, {"a": member("a"), "b": bare("b")}, WANTED, replace(STATE, nodes=(node("a"),)))
     assert names(plan) == [
         ("prepare-host", "b"),
-        ("load-bundle", "b"),
         ("check-preflight", "cluster"),
+        ("load-bundle", "b"),
         ("join-worker", "b"),
         ("label-node", "b"),
         ("wait-ready", "b"),

@@ -185,7 +185,7 @@ def test_a_plan_prints_what_each_step_waits_for() -> None:
     rows = {f"{row['kind']}/{row['subject']}": row["waits for"] for row in plan.table_rows()}
     assert rows["prepare-host/node-1"] == "-"
     assert rows["check-preflight/cluster"] == "(1-3)"
-    assert rows["load-bundle/node-2"] == "2"
+    assert rows["load-bundle/node-2"] == "2, (4)"
     assert plan.as_text().splitlines()[-1] == f"{len(plan.steps)} steps to do"
 
 

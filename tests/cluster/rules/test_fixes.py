@@ -127,6 +127,11 @@ FIXED: dict[str, list[dict[str, Any]]] = {
     "unknown-component-field": [{"kubeadm": {"kubelet": {"maxPod": 5, "a/b": 1}}}],
     "component-field-type": [{"kubeadm": {"kubelet": {"maxPods": "x", "logging": {"verbosity": "x"}}}}],
     "component-field-value": [{"kubeadm": {"kube_proxy": {"healthzBindAddress": "10256"}}}],
+    "component-fields-conflict": [
+        {"kubeadm": {"kubelet": {"imageGCHighThresholdPercent": 50}}},
+        {"kubeadm": {"kubelet": {"shutdownGracePeriodCriticalPods": "5s", "systemCgroups": "/s", "cgroupsPerQOS": False}}},
+        {"kubeadm": {"kube_proxy": {"nftables": {"syncPeriod": "500ms"}, "detectLocalMode": "BridgeInterface"}}},
+    ],
     "malformed-label": [{LABELS: {"a b/c": "x"}}],
     "owned-label": [{LABELS: {"kubernetes.io/os": "x"}}],
     "tkestack-labels-alike": [{"tkestack_labels": True, "hosts[0].addresses[1]": "fd66::1:1:1", "hosts[2].addresses[1]": "fd66::1a1:1"}],

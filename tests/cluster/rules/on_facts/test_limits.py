@@ -67,11 +67,13 @@ def test_cgroup_v1_needs_permission_for_kubelet_and_kubeadm(
 def test_what_the_system_verification_of_kubeadm_refuses_is_reported(
     a_spec: Make, some_facts: Make, facts: dict[str, Any], code: str | None, says: str
 ) -> None:
-    """Options of the kernel and controllers of its cgroups, unless the file lets kubeadm ignore them. What is unknown refuses nothing."""
+    """Options of the kernel and controllers of its cgroups, unless the file lets kubeadm ignore them. Unknown facts refuse nothing; a node is warned."""
     found = problems(a_spec(), some_facts(1, **facts))
     assert [(problem.code, problem.severity) for problem in found] == ([(code, Severity.ERROR)] if code else [])
     assert all(says in problem.message and "ignore_preflight: [SystemVerification]" in problem.hint for problem in found)
     assert problems(a_spec(kubeadm={"ignore_preflight": ["SystemVerification"]}), some_facts(1, **facts)) == ()
+    member = some_facts(1, **facts, owner="demo", kubernetes=KubernetesState(kubelet_config=True))
+    assert {problem.severity for problem in problems(a_spec(), member)} <= {Severity.WARNING}
 
 
 def test_a_setting_that_the_kubelet_refuses_on_cgroup_v1_is_reported(a_spec: Make, some_facts: Make) -> None:
