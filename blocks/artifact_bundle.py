@@ -30,6 +30,7 @@ from pathlib import Path
 from blocks.artifact_bundle import ArtifactBundle
 
 ArtifactBundle.of(Path("/srv/sixstack/bundle-v1.36.3-amd64")).save("default", overwrite=True)
+manifest = ArtifactBundle.load("default").manifest()
 ```
 """
 

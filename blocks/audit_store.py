@@ -47,6 +47,7 @@ class AuditStore(Block):
 from blocks.audit_store import AuditStore
 
 AuditStore(url="/srv/sixstack/audit").save("default", overwrite=True)
+records = AuditStore.load("default").documents("demo")
 ```
 """
 

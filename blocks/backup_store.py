@@ -53,6 +53,7 @@ class BackupStore(Block):
 from blocks.backup_store import BackupStore
 
 BackupStore(url="/srv/sixstack/backups", recipient="age1...").save("default", overwrite=True)
+copies = BackupStore.load("default").copies("demo")
 ```
 """
     # a private identity that is written into the wrong field must not appear in an error

@@ -22,6 +22,7 @@ from pathlib import Path
 from blocks.saved_cluster import SavedCluster
 
 SavedCluster(file=Path("demo.yaml").read_text()).save("demo", overwrite=True)
+text = SavedCluster.load("demo").file
 ```
 """
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from cluster.vocabulary.credentials import Credential
+
+
+def _no_null(value: object) -> object:
+    return "" if value is None else value
+
+
+# "" for none: the V2 UI hides what is typed, and for a field that may be null it asks for the type first. Older blocks have nulls.
+_Secret = Annotated[SecretStr, BeforeValidator(_no_null)]
+_Text = Annotated[str, BeforeValidator(_no_null)]
+_EMPTY = SecretStr("")
 
 
 class SSHCredential(Block):
@@ -24,23 +36,25 @@ from pathlib import Path
 from blocks.ssh_credential import SSHCredential
 
 SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).save("default", overwrite=True)
+credential = SSHCredential.load("default").credential()
 ```
 """
 
-    private_key: SecretStr | None = Field(
-        default=None, description="Private key in PEM or OpenSSH format: the content of the file, not its path."
+    private_key: _Secret = Field(
+        default=_EMPTY,
+        description="Private key in PEM or OpenSSH format: the content of the file, not its path. In one line, it is read too.",
     )
-    passphrase: SecretStr | None = Field(default=None, description="Passphrase of the private key, if it has one.")
-    password: SecretStr | None = Field(default=None, description="Password of the user, for a login without a key.")
-    sudo_password: SecretStr | None = Field(default=None, description="Password for sudo. Empty: the password of the user.")
-    agent_socket: str | None = Field(
-        default=None,
+    passphrase: _Secret = Field(default=_EMPTY, description="Passphrase of the private key, if it has one.")
+    password: _Secret = Field(default=_EMPTY, description="Password of the user, for a login without a key.")
+    sudo_password: _Secret = Field(default=_EMPTY, description="Password for sudo. Empty: the password of the user.")
+    agent_socket: _Text = Field(
+        default="",
         title="SSH agent",
         description="Instead of a private key: absolute path of an SSH agent's socket on the worker's machine. The worker's user must be able to "
         "open it.",
     )
-    agent_key: str | None = Field(
-        default=None,
+    agent_key: _Text = Field(
+        default="",
         title="Key of the SSH agent",
         description="Public key (`ssh-ed25519 AAAA...`) of the agent's key to use. Empty: its first five keys, one after another.",
     )
@@ -53,8 +67,8 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
             passphrase=_secret(credential.passphrase),
             password=_secret(credential.password),
             sudo_password=_secret(credential.sudo_password),
-            agent_socket=credential.agent_socket,
-            agent_key=credential.agent_key,
+            agent_socket=credential.agent_socket or "",
+            agent_key=credential.agent_key or "",
         )
 
     def credential(self) -> Credential:
@@ -65,9 +79,9 @@ SSHCredential(private_key=Path("~/.ssh/id_ed25519").expanduser().read_text()).sa
             "passphrase": self.passphrase,
             "sudo_password": self.sudo_password,
         }
-        plain = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
+        plain = {name: secret.get_secret_value() for name, secret in secrets.items()}
         return Credential.of_fields({**plain, "agent_socket": self.agent_socket, "agent_key": self.agent_key})
 
 
-def _secret(plain: str | None) -> SecretStr | None:
-    return SecretStr(plain) if plain else None
+def _secret(plain: str | None) -> SecretStr:
+    return SecretStr(plain or "")

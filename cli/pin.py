@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -31,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--yes", action="store_true", help="write the keys into the file without asking")
     group.add_argument("--print", action="store_true", help="print the lines, as for a saved cluster and for `-`, and write nothing")
+    group.add_argument("--output", choices=["text", "json"], default="text", help="json: print the keys as a list, and write nothing")
     group.add_argument(
         "--forget",
         metavar="HOST",
@@ -59,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
     found, errors = _read_keys(text, reading)
     for error in errors:
         print(f"sixstack: {printable(str(error))}", file=sys.stderr)
-    if not found:
+    if options.output == "json":
+        print(json.dumps([one.as_dict() for one in found], indent=1))
+    elif not found:
         print(f"{options.cluster}: {'no key could be read' if errors else 'every host key is pinned already'}", file=sys.stderr)
     elif options.print or options.cluster == "-" or not is_file(options.cluster):
         _print_lines(found)
@@ -84,6 +88,20 @@ class _Found:
         if self.recorded is not None:
             return f"the same as on first use, {self.recorded.recorded:%Y-%m-%d %H:%M} UTC"
         return "presented now: compare it with `ssh-keygen -lf` of the key in /etc/ssh on the machine's console"
+
+    def as_dict(self) -> dict[str, str | None]:
+        """The JSON form. `recorded`: when the key was recorded on first use."""
+        from cluster.vocabulary.host_keys import fingerprint
+
+        recorded = self.recorded.recorded.isoformat(timespec="seconds") if self.recorded is not None else None
+        return {
+            "host": self.host,
+            "endpoint": self.endpoint,
+            "field": f"{self.path}.host_key",
+            "host_key": self.key,
+            "fingerprint": fingerprint(self.key),
+            "recorded": recorded,
+        }
 
 
 def _saved_text(name: str) -> str:

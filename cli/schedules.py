@@ -13,9 +13,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import PROBLEMS, SUCCESS
+from cli.programs import prefect
 from cluster.vocabulary.errors import EnvironmentFault, SpecError
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.problems import Problem
@@ -58,6 +60,7 @@ def add_schedule_arguments(parser: argparse.ArgumentParser, *, cron: str, what: 
     add("--overwrite", action="store_true", help="change an existing schedule of this name; an enabled one stays enabled")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="print all schedules of the deployment instead")
+    add("--output", choices=["text", "json"], default="text", help="the format of --list")
     instead.add_argument("--enable", metavar="NAME", help=f"enable the schedule NAME instead; it keeps its {what}")
     instead.add_argument("--disable", metavar="NAME", help=f"disable the schedule NAME instead; it keeps its {what}")
     instead.add_argument("--remove", metavar="NAME", help="remove the schedule NAME instead")
@@ -85,7 +88,7 @@ def run_schedules(
                 _report_unsaved(scheduled.clusters(parameters))
                 return code
             if options.list:
-                return schedules.print_all()
+                return schedules.print_all(as_json=options.output == "json")
             if options.remove:
                 return schedules.remove(options.remove)
             return schedules.set_active(options.enable or options.disable, active=bool(options.enable))
@@ -211,28 +214,41 @@ class _Schedules:
         print(f"schedule {name} {'active' if active else 'inactive'}: {self._stated(existing)}")
         return SUCCESS
 
-    def print_all(self) -> int:
-        """A table; the next run is the one that Prefect's scheduler has planned, up to a minute after the schedule was enabled."""
+    def print_all(self, *, as_json: bool) -> int:
+        """A table, or JSON; the next run is the one that Prefect's scheduler has planned, up to a minute after the schedule was enabled."""
         from cli.columns import print_columns
 
-        next_runs = self._next_runs()
-        rows = [
+        rows = [self._as_dict(schedule, next_run) for schedule, next_run in self._next_runs()]
+        if as_json:
+            print(json.dumps(rows, indent=1))
+            return SUCCESS
+        lines = [
             (
-                schedule.slug or "-",
-                getattr(schedule.schedule, "cron", type(schedule.schedule).__name__),
-                getattr(schedule.schedule, "timezone", None) or "UTC",
-                _state(schedule),
-                next_runs.get(str(schedule.id), "-"),
-                json.dumps(schedule.parameters) if schedule.parameters else "-",
-                str(schedule.id),
+                *(row["name"] or "-", row["cron"] or row["kind"], row["timezone"], "active" if row["active"] else "inactive"),
+                f"{datetime.fromisoformat(row['next_run']).astimezone():%Y-%m-%d %H:%M %Z}" if row["next_run"] else "-",
+                json.dumps(row["parameters"]) if row["parameters"] else "-",
+                row["id"],
             )
-            for schedule in self.deployment.schedules
+            for row in rows
         ]
-        print_columns([("NAME", "CRON", "TIME ZONE", "STATE", "NEXT RUN", "PARAMETERS", "ID"), *rows])
+        print_columns([("NAME", "CRON", "TIME ZONE", "STATE", "NEXT RUN", "PARAMETERS", "ID"), *lines])
         return SUCCESS
 
-    def _next_runs(self) -> dict[str, str]:
-        """The time of the next planned run of each schedule that has one, by the schedule's id."""
+    def _as_dict(self, schedule: DeploymentSchedule, next_run: datetime | None) -> dict[str, Any]:
+        """The JSON form. `cron` is null for a schedule of another kind, which the UI can make."""
+        return {
+            "name": schedule.slug,
+            "kind": type(schedule.schedule).__name__,
+            "cron": getattr(schedule.schedule, "cron", None),
+            "timezone": getattr(schedule.schedule, "timezone", None) or "UTC",
+            "active": schedule.active,
+            "next_run": next_run.isoformat(timespec="seconds") if next_run is not None else None,
+            "parameters": schedule.parameters,
+            "id": str(schedule.id),
+        }
+
+    def _next_runs(self) -> list[tuple[DeploymentSchedule, datetime | None]]:
+        """The schedules, each with the time of its next planned run if it has one."""
         from prefect.client.schemas.filters import (
             DeploymentFilter,
             DeploymentFilterId,
@@ -249,11 +265,11 @@ class _Schedules:
             sort=FlowRunSort.NEXT_SCHEDULED_START_TIME_ASC,
             limit=_SHOWN_RUNS,
         )
-        planned: dict[str, str] = {}
+        planned: dict[str, datetime] = {}
         for run in runs:
             if run.created_by is not None and run.next_scheduled_start_time is not None:
-                planned.setdefault(str(run.created_by.id), f"{run.next_scheduled_start_time.astimezone():%Y-%m-%d %H:%M %Z}")
-        return planned
+                planned.setdefault(str(run.created_by.id), run.next_scheduled_start_time)
+        return [(schedule, planned.get(str(schedule.id))) for schedule in self.deployment.schedules]
 
     def _named(self, name: str) -> DeploymentSchedule | None:
         return next((schedule for schedule in self.deployment.schedules if schedule.slug == name), None)
@@ -267,10 +283,12 @@ class _Schedules:
         """Also Prefect's own ways, unless they would remove the parameters of the schedule."""
         ours = f"to enable it: sixstack {self.scheduled.command} --enable {schedule.slug}"
         if schedule.parameters:
-            return f"{ours}\n(the switch in the UI and `prefect deployment schedule resume` would remove the parameters of the schedule)"
+            return (
+                f"{ours}\n(the switch in the UI and `{prefect()} deployment schedule resume` would remove the parameters of the schedule)"
+            )
         flow = self.scheduled.deployment.partition("/")[0]
         return (
-            f"{ours}\nor: prefect deployment schedule resume {self.scheduled.deployment} {schedule.id}\n"
+            f"{ours}\nor: {prefect()} deployment schedule resume {self.scheduled.deployment} {schedule.id}\n"
             f"or in the UI: Deployments, `default` of {flow}, the switch of the schedule"
         )
 

@@ -6,10 +6,11 @@ from prefect import flow
 
 from cluster.plan.renewal_parameters import read_renewal_settings
 from cluster.vocabulary.errors import ClusterError, FindingReported
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import NameOrText
 from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_certificates import inspect_all_certificates
 from tasks.validate import validate
@@ -22,11 +23,12 @@ from tasks.validate import validate
     persist_result=False,
     result_serializer="json",
 )
-def check_certificates(cluster: str | ClusterSpec, within_days: int = 30, wait_seconds: int = 300) -> None:
+@reported
+def check_certificates(cluster: NameOrText, within_days: int = 30, wait_seconds: int = 300) -> None:
     """List the certificates of all hosts of a cluster. Emits `sixstack.certificates.expiring` when one expires soon; fails when one has expired, or when there is none.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         within_days: Certificates that expire within so many days need attention.
         wait_seconds: How long to wait for another run on the same cluster.
     """

@@ -12,15 +12,17 @@ from cluster.plan.graph import Plan
 from cluster.plan.outcome import create_summary
 from cluster.plan.selection import left_out, select_hosts
 from cluster.vocabulary.errors import ClusterError
+from cluster.vocabulary.forms import ClusterForm, NameOrText
 from cluster.vocabulary.parameters import require, switch_problems
-from cluster.vocabulary.spec import ClusterSpec
-from runs.artifacts import summary_artifact
 from runs.cluster_run import cluster_run, run_context
+from runs.cluster_slot import tag_subflow
 from runs.context import ClusterContext, cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
+from runs.reported_flow import reported
 from runs.run_names import run_name
+from runs.run_report import report_summary
 from tasks.inspect_host import inspect_hosts
 from tasks.plan import plan_cluster
 from tasks.table import TASKS
@@ -28,8 +30,9 @@ from tasks.validate import validate
 
 
 @flow(name="create-cluster", flow_run_name=run_name("create"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def create_cluster(
-    cluster: str | ClusterSpec,
+    cluster: NameOrText | ClusterForm,
     verify: bool = True,
     wait_seconds: int = 300,
     only: list[str] = [],  # noqa: B006 the form shows it, nobody changes it
@@ -37,7 +40,7 @@ def create_cluster(
     """Turn the machines of a cluster file into a Kubernetes cluster.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, the text of a cluster file, or a short form.
         verify: Run the network check at the end if the run changed the cluster.
         wait_seconds: How long to wait for another run on the same cluster.
         only: Names of hosts to add to an existing cluster or to repair. Only these hosts and one control plane are inspected and changed.
@@ -51,7 +54,9 @@ def create_cluster(
         facts, uninspected = inspect_hosts(selected, run, awaited=(RESET_HOST,))
         absent = left_out(spec, selected)
         resolved, plan = plan_cluster(spec, facts, uninspected, run, verify=verify, absent=absent)
-        if not plan.empty:
+        if plan.empty:
+            report_summary(run, f"cluster {resolved.name} matches its file: nothing was changed")
+        else:
             # the heartbeat of the parent run is enough; the subflow's own would take a second at its end (measured)
             with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
                 _converge(plan, cluster_context(run, resolved), absent)(resolved.name)
@@ -72,9 +77,10 @@ def _converge(plan: Plan, run: ClusterContext, absent: Sequence[str]) -> Flow[[s
     )
     def converge(cluster: str) -> None:  # noqa: ARG001 the run is named by it, and the UI shows it
         """Execute a plan of create-cluster; ClusterError lists the hosts that joined, and the reason for each host that did not."""
+        tag_subflow(run.cluster)
         outcomes = execute(plan, TASKS, run)
         text, succeeded = create_summary(run.spec, plan, outcomes, absent)
-        summary_artifact(run, text)
+        report_summary(run, text)
         report_progress(run, text)
         if not succeeded:
             raise ClusterError(text)

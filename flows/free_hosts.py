@@ -11,6 +11,7 @@ from cluster.plan.outcome import delete_summary
 from cluster.rules.test_hosts import test_host_problems
 from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.errors import CannotApply, ClusterError
+from cluster.vocabulary.forms import NameOrText
 from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import cluster_run, run_context
 from runs.context import RunContext, spec_context
@@ -18,6 +19,7 @@ from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
@@ -31,11 +33,12 @@ class NotFreed(CannotApply):
 
 
 @flow(name="free-hosts", flow_run_name=run_name("free hosts of"), validate_parameters=False, persist_result=False, result_serializer="json")
-def free_hosts(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None:
+@reported
+def free_hosts(cluster: NameOrText, wait_seconds: int = 300) -> None:
     """Reset the hosts of a cluster file that belong to a sixstack cluster, also to one that is not saved. NotFreed lists all problems.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         wait_seconds: How long to wait for another run on a cluster that has one of the hosts.
     """
     given = given_cluster(cluster)

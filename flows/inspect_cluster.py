@@ -6,11 +6,12 @@ from prefect import flow
 
 from cluster.plan.expiry import EXPIRING_WITHIN
 from cluster.vocabulary.errors import CannotApply, FindingReported
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import NameOrText
 from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.compare import Inspection, compare_cluster
 from tasks.inspect_certificates import inspect_all_certificates
@@ -26,11 +27,12 @@ class NotInspected(CannotApply):
 
 
 @flow(name="inspect-cluster", flow_run_name=run_name("inspect"), validate_parameters=False, persist_result=False, result_serializer="json")
-def inspect_cluster(cluster: str | ClusterSpec, wait_seconds: int = 300) -> None:
+@reported
+def inspect_cluster(cluster: NameOrText, wait_seconds: int = 300) -> None:
     """Compare the hosts and the API of a cluster with its file, and say who repairs each difference. A run that finds one ends Failed.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         wait_seconds: How long to wait for another run on the same cluster.
     """
     given = given_cluster(cluster)

@@ -6,13 +6,14 @@ from prefect import flow
 
 from cluster.plan.test_hosts import plan_test_hosts, test_hosts_summary
 from cluster.vocabulary.errors import CannotApply
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import NameOrText
 from runs.cluster_run import cluster_run, run_context
 from runs.conclusion import conclude
 from runs.confirmation import require_confirmation
 from runs.context import spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.table import TASKS
@@ -26,11 +27,12 @@ from tasks.validate import validate
     persist_result=False,
     result_serializer="json",
 )
-def mark_test_hosts(cluster: str | ClusterSpec, confirm: str, undo: bool = False, wait_seconds: int = 300) -> None:
+@reported
+def mark_test_hosts(cluster: NameOrText, confirm: str, undo: bool = False, wait_seconds: int = 300) -> None:
     """Mark the machines of a cluster file as test hosts. The marker stays when a cluster is deleted.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         confirm: The cluster's name again. retest-clusters deletes every sixstack cluster on test hosts, also those that are not saved.
         undo: Remove the markers.
         wait_seconds: How long to wait for another run on the same cluster.

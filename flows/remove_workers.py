@@ -6,12 +6,13 @@ from prefect import flow
 
 from cluster.plan.outcome import removal_summary
 from cluster.plan.remove import read_removal_parameters
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import NameOrText
 from runs.cluster_run import cluster_run, run_context
 from runs.conclusion import conclude
 from runs.context import spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.plan_removal import find_members, plan_workers_removal
@@ -22,8 +23,9 @@ from tasks.validate import validate
 @flow(
     name="remove-workers", flow_run_name=run_name("remove from"), validate_parameters=False, persist_result=False, result_serializer="json"
 )
+@reported
 def remove_workers(
-    cluster: str | ClusterSpec,
+    cluster: NameOrText,
     hosts: list[str],
     dead: bool = False,
     force: bool = False,
@@ -33,7 +35,7 @@ def remove_workers(
     """Remove workers: cordon and drain, delete the Node, then reset the host as delete-cluster does.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         hosts: Names of the workers. The file need not list them any more.
         dead: The machines do not answer and are not expected to. Their Nodes are deleted, and not admitted again if the machines return.
         force: Also delete pods without a controller, data in emptyDir volumes, and pods that a budget still protects at the end of drain_seconds.

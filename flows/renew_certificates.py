@@ -6,13 +6,14 @@ from prefect import flow
 
 from cluster.plan.outcome import renewal_summary
 from cluster.plan.renewal_parameters import read_renewal_settings
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import NameOrText
 from runs.certificate_report import report_certificates
 from runs.cluster_run import cluster_run, run_context
 from runs.conclusion import conclude
 from runs.context import cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_certificates import inspect_all_certificates
 from tasks.inspect_host import inspect_hosts
@@ -28,13 +29,14 @@ from tasks.validate import validate
     persist_result=False,
     result_serializer="json",
 )
+@reported
 def renew_certificates(
-    cluster: str | ClusterSpec, within_days: int = 30, everything: bool = False, wait_seconds: int = 300, without_copy: bool = False
+    cluster: NameOrText, within_days: int = 30, everything: bool = False, wait_seconds: int = 300, without_copy: bool = False
 ) -> None:
     """Renew the certificates of a cluster, and give the API server the names that the file has.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         within_days: Renew what expires within so many days.
         everything: Also renew what is fresh.
         wait_seconds: How long to wait for another run on the same cluster.

@@ -8,13 +8,14 @@ from cluster.plan.create import INIT_CONTROL_PLANE, JOIN_WORKER
 from cluster.plan.delete import RESET_HOST
 from cluster.plan.outcome import restore_summary
 from cluster.plan.restore import RESTORE_CONTROL_PLANE
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import NameOrText
 from runs.cluster_run import cluster_run, run_context
 from runs.conclusion import conclude
 from runs.confirmation import require_confirmation
 from runs.context import cluster_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.inspect_host import inspect_hosts
 from tasks.plan_restore import plan_restoration
@@ -27,8 +28,9 @@ _AWAITED = (RESET_HOST, INIT_CONTROL_PLANE, RESTORE_CONTROL_PLANE, JOIN_WORKER)
 
 
 @flow(name="restore-cluster", flow_run_name=run_name("restore"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def restore_cluster(
-    cluster: str | ClusterSpec,
+    cluster: NameOrText,
     confirm: str,
     identity: str,
     copy: str | None = None,
@@ -39,7 +41,7 @@ def restore_cluster(
     """Replace the cluster's control plane by the one of a copy. What is newer than the copy is lost, and is listed.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         confirm: The cluster's name again. The present state of the cluster is replaced.
         identity: Path of the file with the private age identity, on the machine of the Prefect worker. Mode 0600. Its content stays in the worker.
         copy: Name of the copy (`sixstack backups CLUSTER`). Default: the newest one.

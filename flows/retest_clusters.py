@@ -16,11 +16,20 @@ from runs.cluster_slot import exclusive_run
 from runs.conclusion import conclude
 from runs.executor import execute
 from runs.overview import publish_overview
+from runs.reported_flow import reported
 from runs.retest_history import publish_history
+from runs.run_names import run_name
 from tasks.start_retests import start_retests
 
 
-@flow(name="retest-clusters", flow_run_name="retest clusters", validate_parameters=False, persist_result=False, result_serializer="json")
+@flow(
+    name="retest-clusters",
+    flow_run_name=run_name("retest clusters"),
+    validate_parameters=False,
+    persist_result=False,
+    result_serializer="json",
+)
+@reported
 def retest_clusters(
     clusters: list[str] = [],  # noqa: B006 the form shows it, nobody changes it
     keep_passed: bool = False,

@@ -7,11 +7,12 @@ from typing import Any
 from prefect import flow
 
 from cluster.plan.retest_workload import plan_workload
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import NameOrText
 from runs.cluster_run import cluster_run, run_context
 from runs.context import spec_context
 from runs.executor import execute
 from runs.given_cluster import given_cluster
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.table import TASKS
 from tasks.validate import validate
@@ -24,13 +25,12 @@ from tasks.validate import validate
     persist_result=False,
     result_serializer="json",
 )
-def retest_workload(
-    cluster: str | ClusterSpec, step: str, before: dict[str, Any] | None = None, wait_seconds: int = 300
-) -> dict[str, Any] | None:
+@reported
+def retest_workload(cluster: NameOrText, step: str, before: dict[str, Any] | None = None, wait_seconds: int = 300) -> dict[str, Any] | None:
     """One step on the workload of a retest; `place-workload` returns the state that a restore must bring back.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         step: `place-workload`, `change-workload` or `compare-workload`.
         before: The state at the backup, for `compare-workload`.
         wait_seconds: How long to wait for another run on the same cluster.

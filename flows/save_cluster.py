@@ -5,21 +5,23 @@ from __future__ import annotations
 from prefect import flow
 
 from cluster.file.saved import saved_text
-from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.forms import ClusterForm, FileText
 from runs.cluster_run import run_context
 from runs.given_cluster import given_text
 from runs.progress import report_progress
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.save_cluster import save_cluster_file
 from tasks.validate import validate
 
 
 @flow(name="save-cluster", flow_run_name=run_name("save"), validate_parameters=False, persist_result=False, result_serializer="json")
-def save_cluster(cluster: ClusterSpec | str, overwrite: bool = False) -> None:
+@reported
+def save_cluster(cluster: FileText | ClusterForm, overwrite: bool = False) -> None:
     """Check a cluster file offline and save it as a Saved cluster block, under the name of the cluster.
 
     Args:
-        cluster: The cluster: a form, or the text of a cluster file (YAML or JSON).
+        cluster: The text of a cluster file (YAML or JSON), or a short form.
         overwrite: Replace the saved file of this name if it differs.
     """
     given = given_text(cluster)

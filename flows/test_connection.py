@@ -6,11 +6,12 @@ from prefect import flow
 
 from cluster.rules.ssh import hosts_with_credential
 from cluster.vocabulary.errors import CannotApply, SpecError
+from cluster.vocabulary.forms import NameOrText
 from cluster.vocabulary.problems import Problem
-from cluster.vocabulary.spec import ClusterSpec
 from runs.cluster_run import run_context
 from runs.given_cluster import given_cluster
 from runs.progress import report_progress
+from runs.reported_flow import reported
 from runs.run_names import run_name
 from runs.sessions import close_sessions, open_sessions
 from tasks.log_in import log_in_to_hosts
@@ -30,13 +31,14 @@ class NotConnected(CannotApply):
     persist_result=False,
     result_serializer="json",
 )
-def test_connection(cluster: str | ClusterSpec, credential: str | None = None) -> None:  # noqa: PT028 no test
+@reported
+def test_connection(cluster: NameOrText, credential: str | None = None) -> None:  # noqa: PT028 no test
     """Log in to every host of a cluster file and become root there, all at once. NotConnected lists every host where that fails.
 
     A run does not wait for another run on the cluster. With `trust-on-first-use`, the first login records the host key, as in every other run.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         credential: Only the hosts that use this SSH credential block, also on their jump host. Empty: all hosts.
     """
     given = given_cluster(cluster)

@@ -13,8 +13,8 @@ from cluster.plan.upgrade import UPGRADE_CONTROL_PLANE, UPGRADE_NODE, UpgradeSet
 from cluster.plan.upgrade_problems import setting_problems
 from cluster.vocabulary.copies import CopyReason
 from cluster.vocabulary.errors import ClusterError
-from cluster.vocabulary.spec import ClusterSpec, Host
-from runs.artifacts import summary_artifact
+from cluster.vocabulary.forms import NameOrText
+from cluster.vocabulary.spec import Host
 from runs.cluster_run import cluster_run, run_context
 from runs.conclusion import conclude
 from runs.context import SpecContext, cluster_context, spec_context
@@ -22,7 +22,9 @@ from runs.copies import find_copy_settings
 from runs.executor import execute
 from runs.given_cluster import given_cluster
 from runs.host_states import host_states
+from runs.reported_flow import reported
 from runs.run_names import run_name
+from runs.run_report import report_summary
 from tasks.inspect_host import inspect_hosts
 from tasks.plan_upgrade import CannotUpgrade, plan_cluster_upgrade
 from tasks.table import TASKS
@@ -30,8 +32,9 @@ from tasks.validate import validate
 
 
 @flow(name="upgrade-cluster", flow_run_name=run_name("upgrade"), validate_parameters=False, persist_result=False, result_serializer="json")
+@reported
 def upgrade_cluster(
-    cluster: str | ClusterSpec,
+    cluster: NameOrText,
     max_unavailable: int = 1,
     drain_seconds: int = DRAIN_SECONDS,
     force: bool = False,
@@ -41,7 +44,7 @@ def upgrade_cluster(
     """Upgrade a cluster to the version of its file and bundle: control planes one by one, then workers in batches. A later run continues.
 
     Args:
-        cluster: The name of a saved cluster, or a cluster file.
+        cluster: The name of a saved cluster, or the text of a cluster file.
         max_unavailable: How many workers are drained and upgraded at the same time.
         drain_seconds: How long a node may take to drain. A node that is not drained then is uncordoned and stays as it is.
         force: Also delete pods without a controller, data in emptyDir volumes, and pods that a budget still protects at the end of drain_seconds.
@@ -74,5 +77,5 @@ def _resume(run: SpecContext, hosts: Sequence[Host]) -> None:
     outcomes = execute(plan, TASKS, run)
     text = resume_failure(run.spec, plan, outcomes, host_states(failed_hosts(run.spec, plan, outcomes), run))
     if text is not None:
-        summary_artifact(run, text)
+        report_summary(run, text)
         raise ClusterError(text)

@@ -19,6 +19,7 @@ from cluster.facts.parse import (
     parse_installed_artifacts,
     parse_node_settings,
 )
+from cluster.kubeadm.preflight import KERNEL_OPTIONS
 from cluster.vocabulary.errors import HostError
 from cluster.vocabulary.spec import Host
 from hosts.session import Shell
@@ -30,7 +31,7 @@ LIMIT = timedelta(seconds=90)  # each command in it has 5 s; a healthy host need
 @cache
 def facts_script(parts: tuple[str, ...] = tuple(PARTS)) -> str:
     """The script of some parts, or of all parts; every host runs the same script."""
-    return render("facts/gather.sh.j2", parts=parts)
+    return render("facts/gather.sh.j2", parts=parts, kernel_options=KERNEL_OPTIONS)
 
 
 def gather(session: Shell, host: Host) -> HostFacts:

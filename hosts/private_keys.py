@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
@@ -13,6 +14,7 @@ _CLASSES: tuple[tuple[type, type[paramiko.PKey]], ...] = (
     (ec.EllipticCurvePrivateKey, paramiko.ECDSAKey),
     (rsa.RSAPrivateKey, paramiko.RSAKey),
 )
+_ONE_LINE = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)([A-Za-z0-9+/= ]+)(-----END [A-Z ]*PRIVATE KEY-----)")
 
 
 class UnusableKey(Exception):
@@ -25,13 +27,21 @@ class EncryptedKey(UnusableKey):
 
 def read_private_key(text: str, passphrase: str | None) -> paramiko.PKey:
     """Read a key for paramiko; UnusableKey for another text, an unknown type, or a missing or wrong passphrase."""
-    key = _decrypted(text.strip().encode() + b"\n", passphrase.encode() if passphrase else None)
+    key = _decrypted(_with_lines(text.strip()).encode() + b"\n", passphrase.encode() if passphrase else None)
     for loaded, signing in _CLASSES:
         if isinstance(key, loaded):
             # paramiko reads fewer formats than the cryptography package: hand it the one that it reads for every type, in memory
             plain = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())  # type: ignore[attr-defined]
             return signing.from_private_key(io.StringIO(plain.decode()))
     raise UnusableKey(f"it is of a type that SSH servers no longer take ({type(key).__name__}); use ed25519, ECDSA or RSA")
+
+
+def _with_lines(text: str) -> str:
+    """A key that was pasted into a form: the V2 UI has one line for a secret, and the browser removes the line breaks or puts blanks there."""
+    if (found := _ONE_LINE.fullmatch(text)) is None:
+        return text
+    body = "".join(found[2].split())
+    return "\n".join([found[1], *(body[start : start + 64] for start in range(0, len(body), 64)), found[3]])
 
 
 def _decrypted(data: bytes, passphrase: bytes | None) -> object:

@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
 from cluster.plan.graph import PlannedStep
+from cluster.plan.steps_page import StepTime
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import Retryable, SixstackError, StepFailed
 from cluster.vocabulary.events import STEP
@@ -23,6 +24,7 @@ from cluster.vocabulary.redaction import redact
 from runs.context import RunContext
 from runs.progress import report_progress
 from runs.record_writer import write_record
+from runs.run_report import report_attempt
 
 
 @dataclass
@@ -91,6 +93,7 @@ def record_attempt(step: str, host: str, run: RunContext, record_type: type[Step
             **attempt.extra,
         )
         write_record(run, record)
+        report_attempt(run, StepTime(step, host, record.outcome, record.start, record.end), failure)
         report_progress(run, _line(record), event=f"{STEP}.{record.outcome}", subject=f"{step} {host}")
     if failure is not None:
         _raise_instead(failure)

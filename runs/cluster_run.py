@@ -14,6 +14,7 @@ from runs.cluster_api import close_api
 from runs.cluster_slot import exclusive_run, tag_run
 from runs.context import RunContext
 from runs.record_writer import close_at_end
+from runs.run_report import report_run
 from runs.sessions import close_sessions, open_sessions
 
 
@@ -25,7 +26,7 @@ def run_context(document: Any) -> RunContext:
         value = fields.get(name, default)
         return value if isinstance(value, str) and value else default
 
-    cluster = _path_safe(string("name", "unnamed"))
+    cluster = path_safe(string("name", "unnamed"))
     with get_client(sync_client=True) as client:
         tag_run(client, UUID(str(flow_run.id)), cluster)
     run = RunContext(
@@ -36,6 +37,7 @@ def run_context(document: Any) -> RunContext:
         started_by=_started_by(),
     )
     close_at_end(run)
+    report_run(run)
     return run
 
 
@@ -45,7 +47,7 @@ def _started_by() -> str:
     return "" if root == str(flow_run.id) else root
 
 
-def _path_safe(name: str) -> str:
+def path_safe(name: str) -> str:
     """A name that is valid in a path and in an artifact's key, from any text."""
     return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name.lower())[:40].strip("-") or "unnamed"
 

@@ -25,6 +25,7 @@ from prefect.client.schemas.objects import ConcurrencyLeaseHolder, FlowRun, Stat
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.concurrency._leases import maintain_concurrency_lease
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.runtime import flow_run
 
 from cluster.vocabulary.errors import HostBusy
 from cluster.vocabulary.parameters import require, seconds_problems
@@ -36,7 +37,8 @@ LEASE_SECONDS = 60.0
 _ASK_SECONDS = 1.0  # between two tries for the slot: the server announces nothing when a slot is free
 _LEASE = "sixstack.lease"  # label: id of the lease
 _ROOT = "sixstack.started-by"  # label: id of the run that started the holder, which may be known to have ended before it
-_CONTENDERS = 20  # newest runs on the cluster that are looked at
+SUBFLOW_TAG = "subflow"
+_CONTENDERS = 30  # newest runs on the cluster that are looked at, with their subflows
 
 
 @contextmanager
@@ -64,6 +66,18 @@ def tag_run(client: SyncPrefectClient, run: UUID, cluster: str) -> FlowRun:
 def cluster_tag(cluster: str) -> str:
     """The tag of all runs on a cluster."""
     return f"cluster:{cluster}"
+
+
+def tag_subflow(cluster: str) -> None:
+    """Tag the current flow run, which executes the plan of another run in that run's slot. Prefect's `tags` would tag its tasks too, and then
+    asks for the concurrency limits of the tags before every task."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(UUID(str(flow_run.id)), tags={cluster_tag(cluster), SUBFLOW_TAG})
+
+
+def is_subflow(run: FlowRun) -> bool:
+    """Whether a flow run is a part of another one with the same cluster tag."""
+    return SUBFLOW_TAG in run.tags
 
 
 def create_limit(client: SyncPrefectClient, limit: str) -> None:
@@ -169,13 +183,13 @@ def _holder(client: SyncPrefectClient, tag: str, own_run: UUID) -> str:
     """The holder of the slot as text: the active runs, else runs that ended so recently that their lease has not expired."""
     tagged = FlowRunFilterTags(all_=[tag])
     active = client.read_flow_runs(flow_run_filter=FlowRunFilter(tags=tagged, state=_state(StateType.RUNNING, StateType.CANCELLING)))
-    if others := [f"{run.name} ({run.id})" for run in active if run.id != own_run]:
+    if others := [f"{run.name} ({run.id})" for run in active if run.id != own_run and not is_subflow(run)]:
         return ", ".join(others)
     recently_ended = FlowRunFilterEndTime(after_=datetime.now(UTC) - timedelta(seconds=LEASE_SECONDS + 30))
     ended = client.read_flow_runs(
         flow_run_filter=FlowRunFilter(tags=tagged, state=_state(StateType.CRASHED, StateType.CANCELLED), end_time=recently_ended)
     )
-    names = ", ".join(f"{run.name} ({run.id})" for run in ended if run.id != own_run) or "a run that has just ended"
+    names = ", ".join(f"{run.name} ({run.id})" for run in ended if run.id != own_run and not is_subflow(run)) or "a run that has just ended"
     return f"{names} (crashed or cancelled)" if ended else names
 
 

@@ -1,10 +1,10 @@
-"""The `cluster` parameter of a flow: a document, or the name of a saved cluster."""
+"""The `cluster` parameter of a flow: the name of a saved cluster, the text of a cluster file, or its fields."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from blocks.loading import NoBlock, load, names_of
 from blocks.saved_cluster import SavedCluster
@@ -39,6 +39,8 @@ def given_cluster(cluster: Any) -> GivenCluster:
     """The document of a `cluster` parameter. EnvironmentFault when there is no saved cluster of that name, SpecError when it cannot be a name."""
     if not isinstance(cluster, str):
         return GivenCluster(cluster)
+    if _is_text(cluster):
+        return given_text(cluster)
     require_name(cluster)
     try:
         return saved_cluster(cluster)
@@ -49,16 +51,18 @@ def given_cluster(cluster: Any) -> GivenCluster:
 def require_name(text: str) -> None:
     """SpecError when a text cannot be the name of a saved cluster."""
     if not _is_block_name(text):
-        hint = "write the name of a saved cluster (`sixstack save FILE` saves one), or the cluster file as a mapping of fields"
+        hint = "write the name of a saved cluster (`sixstack save FILE` saves one), the text of a cluster file, or its fields"
         raise SpecError([Problem("malformed", "cluster", f"{quoted(text)} is not the name of a saved cluster", hint)])
 
 
 def given_cluster_to_verify(cluster: Any, file: Any = None) -> GivenCluster | None:
     """The cluster file of a network check: `file`, else the given or saved cluster; None when only a kubeconfig can have the name."""
     if file is not None:
-        return GivenCluster(file)
+        return given_text(file) if isinstance(file, str) else GivenCluster(file)
     if not isinstance(cluster, str):
         return GivenCluster(cluster)
+    if _is_text(cluster):
+        return given_text(cluster)
     try:
         return saved_cluster(cluster) if _is_block_name(cluster) else None
     except NoBlock:
@@ -77,6 +81,16 @@ def given_text(cluster: Any) -> GivenCluster:
 
     text = cluster if isinstance(cluster, str) else yaml.safe_dump(cluster, sort_keys=False, allow_unicode=True, width=120)
     return GivenCluster(parse_document(text).data, text=text)
+
+
+def is_name(cluster: Any) -> TypeGuard[str]:
+    """Whether a `cluster` parameter is a name, well-formed or not, and no cluster file."""
+    return isinstance(cluster, str) and not _is_text(cluster)
+
+
+def _is_text(cluster: str) -> bool:
+    """A text of YAML or JSON with a field has a colon, which no name has."""
+    return ":" in cluster
 
 
 def _is_block_name(text: str) -> bool:

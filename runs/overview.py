@@ -24,9 +24,11 @@ from cluster.vocabulary.spec import ClusterSpec
 from kube.state import read_nodes
 from runs.artifacts import certificates_key, drift_key, network_key, overview_artifact
 from runs.cluster_api import saved_api
-from runs.cluster_slot import cluster_tag
+from runs.cluster_slot import cluster_tag, is_subflow
 from runs.context import SavedClusterContext
 from runs.sessions import close_sessions, open_sessions
+
+_NEWEST_RUNS = 5  # more than a run and its subflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +141,15 @@ def _nodes(name: str) -> Nodes:
 def _last_run(client: SyncPrefectClient, name: str) -> str:
     """The newest run on the cluster, with its state and its time in UTC."""
     found = client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[cluster_tag(name)])), sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1
+        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[cluster_tag(name)])),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        limit=_NEWEST_RUNS,
     )
-    if not found:
+    newest = next((run for run in found if not is_subflow(run)), None)
+    if newest is None:
         return ""
-    when = found[0].end_time or found[0].start_time or found[0].expected_start_time
-    return f"{found[0].name}: {(found[0].state_name or '').lower()}{f' {when:%Y-%m-%d %H:%M}' if when else ''}"
+    when = newest.end_time or newest.start_time or newest.expected_start_time
+    return f"{newest.name}: {(newest.state_name or '').lower()}{f' {when:%Y-%m-%d %H:%M}' if when else ''}"
 
 
 def _last_reported(client: SyncPrefectClient, names: list[str], key_of: Callable[[str], str]) -> dict[str, str]:

@@ -102,7 +102,7 @@ def run_detached_script(
         inputs=inputs or {},
         limit=limit,
         stops_others=stops_others,
-        on_line=lambda line: log.info(lines.line(without_control(line))),
+        on_line=lambda line: log.debug(lines.line(without_control(line))),
         secrets=attempt.secrets,
     )
     attempt.exit_code = done.exit_code

@@ -23,6 +23,8 @@ from runs.sessions import locked_session
 
 # the programs that the prepare script needs
 RUNTIME = frozenset({"containerd", "containerd-shim-runc-v2", "ctr", "runc"})
+# the programs that kubeadm's preflight checks run
+CHECKED = frozenset({"kubeadm", "kubelet"})
 # images that kubeadm init starts, or looks for before it starts anything; the others load while it runs
 INIT_IMAGES = frozenset({"coredns", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "pause"})
 
@@ -45,9 +47,11 @@ def is_runtime_file(file: BundleFile) -> bool:
     return file.kind is FileKind.UNIT or file.name in RUNTIME
 
 
-def needed_by_init(file: BundleFile, host: Host) -> bool:
-    """Whether kubeadm init needs the file. On a worker no file counts, because the control plane's files are uploaded first."""
-    return host.role is Role.CONTROL_PLANE and (file.kind is not FileKind.IMAGE or file.name in INIT_IMAGES)
+def needed_first(file: BundleFile, host: Host) -> bool:
+    """Whether kubeadm init needs the file, or the preflight checks of a worker. The worker's other files are loaded while kubeadm init runs."""
+    if host.role is Role.CONTROL_PLANE:
+        return file.kind is not FileKind.IMAGE or file.name in INIT_IMAGES
+    return file.kind is not FileKind.IMAGE and file.name in CHECKED
 
 
 def missing_artifacts(files: Sequence[BundleFile], installed: InstalledArtifacts) -> list[BundleFile]:

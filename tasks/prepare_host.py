@@ -1,4 +1,4 @@
-"""Step prepare-host: the cluster claims a bare host: owner, kernel settings, container runtime; a control plane gets all that init needs."""
+"""Step prepare-host: the cluster claims a bare host: owner, kernel settings, container runtime, kubeadm; a control plane gets all that init needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runs.attempts import record_step, step
 from runs.context import ClusterContext
 from runs.scripts import SHORT_LIMIT, run_script
 from runs.sessions import locked_session
-from tasks.load_bundle import install_artifacts, is_runtime_file, missing_artifacts, needed_by_init
+from tasks.load_bundle import install_artifacts, is_runtime_file, missing_artifacts, needed_first
 
 LIMIT = timedelta(minutes=5)
 
@@ -34,6 +34,6 @@ def prepare_host(planned: PlannedStep, run: ClusterContext) -> None:
         attempt.change(*install_artifacts(session, bundle.path, [file for file in missing if is_runtime_file(file)]))
         values = {**planned.values, "file_contents": file_contents(run.spec)}
         run_script(attempt, session, "host/prepare.sh.j2", values, LIMIT)
-        rest = [file for file in missing if needed_by_init(file, host) and not is_runtime_file(file)]
+        rest = [file for file in missing if needed_first(file, host) and not is_runtime_file(file)]
         attempt.change(*install_artifacts(session, bundle.path, rest))
         attempt.change("prepared")

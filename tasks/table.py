@@ -8,6 +8,7 @@ from typing import Any
 from prefect.tasks import Task
 
 from cluster.plan import create, delete, drain, host_network, remove, renew, restore, retest_workload, test_hosts, upgrade
+from tasks.check_preflight import check_preflight
 from tasks.delete_node import delete_node
 from tasks.deny_node import deny_node
 from tasks.drain_node import drain_node
@@ -38,6 +39,7 @@ from tasks.wait_ready import wait_dns, wait_ready
 TASKS: Mapping[str, Task[..., Any]] = {
     create.PREPARE_HOST: prepare_host,
     create.LOAD_BUNDLE: load_bundle,
+    create.CHECK_PREFLIGHT: check_preflight,
     create.INIT_CONTROL_PLANE: init_control_plane,
     create.INSTALL_CNI: install_cni,
     create.WAIT_NETWORK: wait_network,

@@ -28,6 +28,7 @@ from lab.base import OPS_USER
 from lab.spec import cluster_document, cluster_file
 from lab.state import LabHost
 from tests import lived_in
+from tests.prepared_command import PreparedCommand
 from tests.secret_search import awkward_password
 
 # another name, of six characters at most, lets two runs of the tests share a machine
@@ -67,10 +68,24 @@ class Workplace:
 
     prefect: LocalPrefect
     planted: dict[str, str] = field(default_factory=dict)  # secrets that only blocks have, each under its kind
+    _prepared: PreparedCommand = field(init=False, repr=False)
 
-    def sixstack(self, *arguments: str, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run the command; never raises on its exit code."""
-        return self.run([*SIXSTACK, *arguments], limit=limit, feed=feed)
+    def __post_init__(self) -> None:
+        """Nothing is started before the first command."""
+        self._prepared = PreparedCommand(self.prefect.root)
+
+    def sixstack(
+        self, *arguments: str, limit: float = 400, feed: str | None = None, own_start: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command; never raises on its exit code. `own_start`: it starts as for a user, with a command line of its own."""
+        if own_start:
+            return self.run([*SIXSTACK, *arguments], limit=limit, feed=feed)
+        return self._prepared.run([*arguments], environment=self.prefect.environment(), feed=feed, limit=limit)
+
+    def stop(self) -> None:
+        """End the server and what commands were forked from."""
+        self._prepared.stop()
+        self.prefect.stop(say)
 
     def run(self, command: list[str], *, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run any command in the folder."""
@@ -104,6 +119,17 @@ class Workplace:
             time.sleep(1)
         return answer.raise_for_status().json() if answer.content else None
 
+    def start(self, deployment: str, parameters: dict[str, Any], **body: Any) -> str:
+        """Start a run of FLOW/DEPLOYMENT as `prefect deployment run` does; its id."""
+        found = self.api(f"/deployments/name/{deployment}")["id"]
+        return str(self.api(f"/deployments/{found}/create_flow_run", {"parameters": parameters, **body})["id"])
+
+    def remove_block(self, block: str) -> None:
+        """Remove the block TYPE/NAME."""
+        slug, _, name = block.partition("/")
+        document = self.api(f"/block_types/slug/{slug}/block_documents/name/{name}")
+        self.api(f"/block_documents/{document['id']}", method="DELETE")
+
     def ended(self, run: str, *, limit: float = 300) -> dict[str, Any]:
         """The flow run once it is in a final state."""
         deadline = time.monotonic() + limit
@@ -130,14 +156,15 @@ def bundle_folder() -> Path:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workplace]:
     """One real Prefect server and worker, with block types and deployments registered; no lab."""
     prefect = LocalPrefect(tmp_path_factory.mktemp("prefect"))
+    place = Workplace(prefect)
     try:
         prefect.start(say)
         prefect.deploy(say)
         # else the first run would create one in the home of the user
         prefect.save_blocks({"audit-store": {"default": {"url": str(prefect.root / "audit")}}})
-        yield Workplace(prefect)
+        yield place
     finally:
-        prefect.stop(say)
+        place.stop()
 
 
 @pytest.fixture(scope="session")
@@ -344,7 +371,7 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     def delete() -> None:
         if not ends:
             with CommandLines(workplace.prefect.api) as watched:
-                ends.append(workplace.sixstack("delete", cluster.file, "--confirm", cluster.name))
+                ends.append(workplace.sixstack("delete", cluster.file, "--confirm", cluster.name, own_start=True))
             left.extend(lived_in.changes(cluster.before, lived_in.look(LAB)))
             lived_in.move_out(LAB)
             faults.extend(fault for look in cluster.after_delete for fault in look(watched))
@@ -375,7 +402,7 @@ def _created(mode: Mode, workplace: Workplace) -> MadeCluster:
     file = workplace.write("cluster.yaml", document)
     start = time.monotonic()
     with CommandLines(workplace.prefect.api, hosts.lab_of(LAB).folder) as command_lines:
-        created = workplace.sixstack("create", file)
+        created = workplace.sixstack("create", file, own_start=True)
     assert created.returncode == 0, created.stdout + created.stderr
     return MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines, before=before)
 

@@ -119,6 +119,14 @@ class LinkManagers:
     networkd_files: tuple[LinkFile, ...] = ()  # in the order of systemd-networkd
 
 
+@dataclass(frozen=True, slots=True)
+class KernelOptions:
+    """The kernel's configuration as far as kubeadm checks it. None: unknown."""
+
+    configuration: str | None = None  # path of the file; "" when kubeadm finds none and cannot load one
+    options: frozenset[str] | None = None  # built in or modules, without CONFIG_
+
+
 PROBED_INSTANCES = 12  # templates/facts/inotify.sh.j2 opens so many at most
 
 
@@ -300,6 +308,8 @@ class HostFacts:
     link_managers: LinkManagers = field(default_factory=LinkManagers)
     ipv6_disabled: tuple[str, ...] = ()  # `all` and `default`, if disable_ipv6 is 1 there
     cgroup_version: int | None = None  # of /sys/fs/cgroup; None: unknown
+    cgroup_controllers: frozenset[str] | None = None  # None: unknown
+    kernel_options: KernelOptions = field(default_factory=KernelOptions)
     inotify: Inotify = field(default_factory=Inotify)
     mounts: tuple[Mount, ...] = ()  # the mount points of the folders of the cluster and of their parents
     unknown: tuple[Unknown, ...] = ()

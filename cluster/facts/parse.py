@@ -12,7 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from cluster.facts.certificates import HostCertificates
-from cluster.facts.host_facts import BootSettings, HostFacts, Inotify, InstalledArtifacts, KubernetesState, LinkManagers, UnitState, Unknown
+from cluster.facts.host_facts import (
+    BootSettings,
+    HostFacts,
+    Inotify,
+    InstalledArtifacts,
+    KernelOptions,
+    KubernetesState,
+    LinkManagers,
+    UnitState,
+    Unknown,
+)
 from cluster.facts.node_settings import NodeSettings
 from cluster.facts.parsers import firewall, foreign, kubernetes, limits, machine, netfilter, network, own_state
 from cluster.facts.parsers.boot_settings import boot_settings
@@ -195,6 +205,8 @@ def parse(text: str, host: str, *, sent: float, received: float) -> HostFacts:
         ),
         ipv6_disabled=tuple(name for name in ("all", "default") if name in settings.ipv6_disabled),
         cgroup_version=reading.read("cgroups", limits.cgroup_version, None),
+        cgroup_controllers=reading.read("cgroups", limits.cgroup_controllers, None),
+        kernel_options=reading.read("netfilter", limits.kernel_options, KernelOptions()),
         inotify=reading.read("inotify", limits.inotify, Inotify()),
         mounts=reading.read_all("mounts", limits.mounts),
         unknown=tuple(dict.fromkeys(reading.unknown)),  # two parsers of one part find one fault

@@ -249,7 +249,7 @@ def _hint(error: yaml.MarkedYAMLError) -> str:
     for words, hint in _HINTS.items():
         if words in text:
             return hint
-    return "compare the line and its indentation with deployments/examples/"
+    return "compare the indentation of this line with that of the lines above it"
 
 
 _HINTS = {

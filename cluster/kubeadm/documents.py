@@ -19,6 +19,8 @@ from cluster.vocabulary.topology import topology
 
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 KUBEADM_API = "kubeadm.k8s.io/v1beta4"
+# has the id of the token of kubeadm's made-up cluster (util/apiclient/dryrun.go), and not its secret
+NO_TOKEN = "abcdef.0000000000000000"
 
 # At start the controller manager makes about 130 requests for the service accounts of its controllers. With its default limit of 20 requests
 # per second a new cluster waits 5 s for its first controller. API priority and fairness still protects the API server.
@@ -179,6 +181,22 @@ def join_configuration(spec: ResolvedSpec, host: Host, *, token: str, ca_hash: s
         "nodeRegistration": _node_registration(spec, host),
         "timeouts": {"discovery": "2m0s", "tlsBootstrap": "3m0s"},
     }
+
+
+def join_check_configuration(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
+    """JoinConfiguration for the preflight checks of a worker, which kubeadm makes before it uses the token or asks an API server.
+
+    After the checks, `--dry-run` asks the endpoint for the ConfigMap cluster-info. Nothing listens there, so kubeadm makes one up. It is signed with
+    another token of the same id, and kubeadm ends there. It would ask the API server of the made-up cluster next, at an address of a private network.
+    The checks that depend on the family of the endpoint are those of the API's family.
+    """
+    try:
+        family = Family(f"ipv{ipaddress.ip_address(api_endpoint(spec)[0]).version}")
+    except ValueError:  # a name
+        family = spec.families[0]
+    nowhere = join_host_port("::1" if family is Family.IPV6 else "127.0.0.1", 1)
+    discovery = {"bootstrapToken": {"apiServerEndpoint": nowhere, "token": NO_TOKEN, "unsafeSkipCAVerification": True}}
+    return {**join_configuration(spec, host, token="", ca_hash=""), "discovery": discovery}
 
 
 def upgrade_configuration(spec: ClusterSpec) -> dict[str, Any]:

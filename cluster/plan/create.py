@@ -16,7 +16,7 @@ from cluster.facts.host_facts import HostFacts
 from cluster.plan import reasons
 from cluster.plan.graph import Plan, PlanBuilder
 from cluster.plan.notes import notes
-from cluster.plan.values import HostFiles, init_values, join_values, label_values, prepare_values
+from cluster.plan.values import HostFiles, init_values, join_values, label_values, preflight_values, prepare_values
 from cluster.pod_networks.plugins import pod_network
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host
@@ -24,6 +24,7 @@ from cluster.vocabulary.topology import Topology, topology
 
 PREPARE_HOST = "prepare-host"
 LOAD_BUNDLE = "load-bundle"
+CHECK_PREFLIGHT = "check-preflight"
 INIT_CONTROL_PLANE = "init-control-plane"
 INSTALL_CNI = "install-cni"
 WAIT_NETWORK = "wait-network"
@@ -76,6 +77,7 @@ class CreatePlan:
     load_steps: dict[str, Ids] = field(default_factory=dict)  # by host
     join_steps: dict[str, Ids] = field(default_factory=dict)  # by worker
     label_steps: dict[str, Ids] = field(default_factory=dict)  # by host
+    preflight_step: Ids = ()
     init_step: Ids = ()
     network_step: Ids = ()
     verify_needs: list[str] = field(default_factory=list)
@@ -85,6 +87,7 @@ class CreatePlan:
         """The whole order. Each method below says what its steps wait for; steps that do not wait for each other run at the same time."""
         self.prepare_hosts()
         self.load_bundles()
+        self.check_preflight()
         self.init_control_plane()
         self.install_network(network)
         self.publish_kubeconfig(saved=kubeconfig_saved)
@@ -121,16 +124,12 @@ class CreatePlan:
         return self.init_step or self.prepare_steps[self.roles.seed.name]
 
     def prepare_hosts(self) -> None:
-        """The seed's files go over the wire before those of the other hosts. The other hosts are prepared even if the seed fails."""
+        """All hosts at the same time, because kubeadm checks every one of them before it initializes the first."""
         for host in self.hosts:
             wanted = self.wanted.get(host.name, HostFiles())
             values = prepare_values(self.spec, host, wanted.images)
             reason = reasons.to_prepare(self.facts.get(host.name), wanted, values)
-            after = self.prepare_steps.get(self.roles.seed.name, ())  # empty for the seed itself, which comes first
-            needs = self.first_steps
-            self.prepare_steps[host.name] = self.builder.add(
-                PREPARE_HOST, host.name, reason=reason, values=values, needs=needs, after=after
-            )
+            self.prepare_steps[host.name] = self.builder.add(PREPARE_HOST, host.name, reason=reason, values=values, needs=self.first_steps)
 
     def load_bundles(self) -> None:
         """The seed's remaining images load while kubeadm init runs."""
@@ -139,11 +138,22 @@ class CreatePlan:
             reason = "the host is being prepared: the rest of its programs and images follow" if needs else None
             self.load_steps[host.name] = self.builder.add(LOAD_BUNDLE, host.name, reason=reason, needs=needs)
 
+    def check_preflight(self) -> None:
+        """kubeadm's preflight checks on all hosts that are to be initialized or to join. A refusal stops the run before any init or join.
+
+        One step, so that all refusals are reported at once. A host that could not be prepared is not checked, and holds no other host back.
+        """
+        new = [host for host in self.hosts if reasons.is_new(self.facts.get(host.name))]
+        reason = f"kubeadm has not checked {', '.join(host.name for host in new)}" if new else None
+        values = {"hosts": {host.name: preflight_values(self.spec, host) for host in new}}
+        prepared = [step for host in new for step in self.prepare_steps[host.name]]
+        self.preflight_step = self.builder.add(CHECK_PREFLIGHT, reason=reason, values=values, needs=self.first_steps, after=prepared)
+
     def init_control_plane(self) -> None:
-        """kubeadm init needs the seed's own preparation, and nothing of the other hosts."""
+        """kubeadm init needs the seed's own preparation, and that kubeadm refuses no host."""
         seed = self.roles.seed.name
         reason = reasons.to_init(self.facts.get(seed), INIT_CONTROL_PLANE)
-        values, needs = init_values(self.spec), self.prepare_steps[seed]
+        values, needs = init_values(self.spec), (*self.prepare_steps[seed], *self.preflight_step)
         self.init_step = self.builder.add(INIT_CONTROL_PLANE, seed, reason=reason, values=values, needs=needs)
 
     def install_network(self, digest: str | None) -> None:
@@ -163,12 +173,15 @@ class CreatePlan:
         self.verify_needs += self.builder.add(PUBLISH_KUBECONFIG, reason=reason, needs=self.api_steps)
 
     def join_workers(self) -> None:
-        """A worker's join waits for the worker's own programs and images, and for the API server; not for another worker."""
+        """A worker's join waits for the worker's own programs and images, and for the API server; not for another worker's join."""
         seed = self.facts.get(self.roles.seed.name)
         for host in self.roles.workers:
             node = self.state.node(host.name)
             reason, recreate = reasons.to_join(self.facts.get(host.name), seed, node, JOIN_WORKER, api_answered=self.api_answered)
-            values, needs = join_values(self.spec, host, recreate=recreate), [*self.load_steps[host.name], *self.api_steps]
+            values, needs = (
+                join_values(self.spec, host, recreate=recreate),
+                [*self.load_steps[host.name], *self.preflight_step, *self.api_steps],
+            )
             self.join_steps[host.name] = self.builder.add(JOIN_WORKER, host.name, reason=reason, values=values, needs=needs)
 
     def label_nodes(self) -> None:

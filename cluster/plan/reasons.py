@@ -32,6 +32,14 @@ def to_prepare(facts: HostFacts | None, wanted: HostFiles, values: Mapping[str, 
     return "; ".join(parts) or None
 
 
+def is_new(facts: HostFacts | None) -> bool:
+    """Whether kubeadm has left nothing on an inspected host and does not run there. An unfinished init or join is reset before kubeadm checks the host."""
+    if facts is None or any(step.running for step in facts.steps):
+        return False
+    found = facts.kubernetes
+    return not (found.present or found.etcd_data or found.private_keys)
+
+
 def to_init(facts: HostFacts | None, step_name: str) -> str | None:  # noqa: PLR0911 one per reason
     """For the seed control plane. `step_name`: the step whose earlier attempt on this host counts."""
     if facts is None:

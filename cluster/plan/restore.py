@@ -162,7 +162,7 @@ class _RestorePlan(CreatePlan):
         """The seed gets PKI and etcd's data of the copy. It is restored again whatever is there."""
         seed = self.roles.seed.name
         reason = f"the control plane becomes that of the copy of {self.created}"
-        needs = (*self.copied, *self.load_steps[seed], *self.prepare_steps[seed])
+        needs = (*self.copied, *self.load_steps[seed], *self.prepare_steps[seed], *self.preflight_step)
         self.init_step = self.builder.add(
             RESTORE_CONTROL_PLANE, seed, reason=reason, values=restore_values(self.spec, self.source), needs=needs
         )

@@ -11,7 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.kubeadm.documents import api_endpoint, bind_port, cgroup_driver, init_documents, upgrade_configuration
+from cluster.kubeadm.documents import (
+    api_endpoint,
+    bind_port,
+    cgroup_driver,
+    init_documents,
+    join_check_configuration,
+    upgrade_configuration,
+)
 from cluster.kubeadm.kernel_settings import sysctls
 from cluster.kubeadm.volumes import FILES_FOLDER
 from cluster.plan.copies import CopySettings
@@ -205,6 +212,13 @@ def static_pod_values(spec: ResolvedSpec, host: Host, version: str) -> dict[str,
 def join_values(spec: ResolvedSpec, host: Host, *, recreate: bool = False) -> dict[str, Any]:
     """For host/join.sh.j2; `recreate`: the state of an earlier join is removed first (its control plane or its Node no longer exists)."""
     return {"cluster": spec.name, "host": host.name, "recreate": recreate, "pod_network": leftover_values()}
+
+
+def preflight_values(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
+    """For host/check-preflight.sh.j2: the checks of kubeadm init, or of kubeadm join."""
+    seed = host == topology(spec).seed
+    documents = init_documents(spec) if seed else [join_check_configuration(spec, host)]
+    return {"cluster": spec.name, "host": host.name, "command": "init" if seed else "join", "documents": documents}
 
 
 def upgrade_control_plane_values(spec: ClusterSpec, host: Host, *, seed: bool) -> dict[str, Any]:

@@ -120,6 +120,32 @@ _RESERVED = Limit(
 _HOST_PORT = Limit(
     'an address and a port such as "0.0.0.0:10249" or "[::]:10249"', lambda value: value == "" or _is_host_port(value) or _is_address(value)
 )
+_USER_NAMESPACE = 65536
+_SYSCTL = re.compile(r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?", re.ASCII)
+
+
+def _is_cpu_set(text: str) -> bool:
+    """As k8s.io/utils/cpuset parses it. A range that ends before it begins is refused."""
+    if not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", text, re.ASCII):
+        return False
+    return all(not last or int(first) <= int(last) for first, _, last in (part.partition("-") for part in text.split(",")))
+
+
+def _is_tracing_endpoint(text: str) -> bool:
+    """A text without // gets the scheme dns."""
+    return "//" not in text or text.partition(":")[0].lower() in ("dns", "unix", "unix-abstract")
+
+
+_ENFORCED = {"pods", "system-reserved", "kube-reserved", "system-reserved-compressible", "kube-reserved-compressible"}
+
+
+def _is_enforcement(values: list[str]) -> bool:
+    """No value twice, `none` alone, and of each reservation either all of it or its compressible part."""
+    found = set(values)
+    both = any({f"{name}-reserved", f"{name}-reserved-compressible"} <= found for name in ("system", "kube"))
+    return len(found) == len(values) and not both and (values == ["none"] or found <= _ENFORCED)
+
+
 _LOGGING = {
     "logging.format": _one_of("text", "json"),
     "logging.flushFrequency": _duration(1),
@@ -169,13 +195,13 @@ _KUBELET = {
     "containerLogMonitorInterval": _duration(3 * _SECOND, default=False),
     "containerLogMaxFiles": _between(2, default=False),
     "containerLogMaxSize": Limit('a quantity such as "10Mi"', lambda value: value == "" or is_quantity(value)),
-    "podLogsDir": Limit("a path without . and ..", lambda value: not value.startswith("/") or re.search(r"/(\.{0,2})(/|$)", value) is None),
+    "podLogsDir": Limit("a path of ASCII characters without . and ..", lambda value: value.isascii() and (not value.startswith("/") or re.search(r"/(\.{0,2})(/|$)", value) is None)),
     "cpuManagerPolicy": _one_of("none", "static"),
     "memoryManagerPolicy": _one_of("None", "Static"),
     "authorization.mode": _one_of("AlwaysAllow", "Webhook"),
     "configMapAndSecretChangeDetectionStrategy": _one_of("Get", "Cache", "Watch"),
     "tlsMinVersion": _one_of("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"),
-    "reservedSystemCPUs": Limit('a set of CPUs such as "0-3,8"', lambda value: value == "" or re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*", value) is not None),
+    "reservedSystemCPUs": Limit('a set of CPUs such as "0-3,8"', lambda value: value == "" or _is_cpu_set(value)),
     "evictionHard": _THRESHOLDS,
     "evictionSoft": _THRESHOLDS,
     "evictionMinimumReclaim": _THRESHOLDS,
@@ -184,20 +210,25 @@ _KUBELET = {
     "kubeReserved": _RESERVED,
     "reservedMemory[].limits": Limit('quantities above 0 of memory or hugepages, such as memory: "1Gi"', lambda value: all((name == "memory" or name.startswith("hugepages-")) and str(text).strip("+0.") != "" for name, text in value.items())),
     "enforceNodeAllocatable": Limit(
-        "a list of pods, system-reserved and kube-reserved, or [none]",
-        lambda value: len(set(value)) == len(value) and (value == ["none"] or set(value) <= {"pods", "system-reserved", "kube-reserved", "system-reserved-compressible", "kube-reserved-compressible"}),
+        "a list of pods, system-reserved or system-reserved-compressible, and kube-reserved or kube-reserved-compressible, or [none]",
+        _is_enforcement,
     ),
     "tracing.samplingRatePerMillion": _between(0, 1_000_000),
+    "tracing.endpoint": Limit('a target of gRPC such as "198.18.0.11:4317" or "unix:///run/otel.sock"', _is_tracing_endpoint),
+    "crashLoopBackOff.maxContainerRestartPeriod": _duration(_SECOND, 300 * _SECOND, default=False),
+    "userNamespaces.idsPerPod": Limit(
+        f"a multiple of {_USER_NAMESPACE} from {_USER_NAMESPACE} to {2**32 - _USER_NAMESPACE}",
+        lambda value: _USER_NAMESPACE <= value < 2**32 and value % _USER_NAMESPACE == 0,
+    ),
+    "defaultPodSysctls": Limit(
+        "a mapping of sysctl names to strings", lambda value: all(len(name) <= 253 and _SYSCTL.fullmatch(name) for name in value)
+    ),
 }  # fmt: skip
 
 _KUBE_PROXY = {
     **_LOGGING,
     "healthzBindAddress": _HOST_PORT,
     "metricsBindAddress": _HOST_PORT,
-    "nodePortAddresses": Limit(
-        '["primary"], or networks such as ["198.18.0.0/24", "fd66::/64"]',
-        lambda value: value == ["primary"] or all(map(_is_network, value)),
-    ),
     "iptables.masqueradeBit": _between(0, 31),
     "nftables.masqueradeBit": _between(0, 31),
     "oomScoreAdj": _between(-1000, 1000),
@@ -223,7 +254,19 @@ def kubelet_limits(minor: Minor) -> dict[str, Limit]:
 
 def kube_proxy_limits(minor: Minor) -> dict[str, Limit]:
     """The limits of KubeProxyConfiguration's fields in this minor."""
-    return {**_KUBE_PROXY, **_hidden_metrics(minor)}
+    return {**_KUBE_PROXY, **_hidden_metrics(minor), "nodePortAddresses": _node_port_addresses(minor)}
+
+
+def _node_port_addresses(minor: Minor) -> Limit:
+    """From 1.37 on, there are more keywords, and networks may be beside them."""
+    if minor < (1, 37):
+        words = '["primary"], or networks such as ["198.18.0.0/24", "fd66::/64"]'
+        return Limit(words, lambda value: value == ["primary"] or all(map(_is_network, value)))
+    keywords = ("primary", "localhost", "all")
+    return Limit(
+        'a list of primary, localhost, all and networks such as "198.18.0.0/24", each keyword once',
+        lambda value: all(_is_network(text) if text not in keywords else text not in value[:index] for index, text in enumerate(value)),
+    )
 
 
 def _hidden_metrics(minor: Minor) -> dict[str, Limit]:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from bundle.faults import BUNDLE_PROBLEMS
 from cluster.file.reader import SHAPES
+from cluster.kubeadm.preflight import CODE as PREFLIGHT_REFUSED
 from cluster.plan.backup import NOT_BACKED_UP
 from cluster.plan.copies import NOT_COPIED
 from cluster.plan.drain import NOT_DRAINED
@@ -109,6 +110,11 @@ def problems() -> str:
         "| `bundle-not-pinned` | warning | The Artifact bundle block has no digest of the manifest. |",
         f"| `{IMMUTABLE}` | error | Stack mode, families, ranges, DNS domain, endpoint and port of the API server of an existing cluster are immutable. |",
         f"| `{UPGRADE_NEEDED}` | error | The cluster or one of its nodes has another version than the file: upgrade-cluster changes it, create-cluster does not. |",
+        "\n## Refusals of kubeadm and of a host\n",
+        "create-cluster reports these after the plan. Most of what kubeadm refuses is reported by rules above, before any change.\n",
+        "| code | severity | meaning |\n|---|---|---|",
+        f"| `{PREFLIGHT_REFUSED}` | error | A preflight check of kubeadm refuses a host. No host was initialized, and none joined. |",
+        "| `host-refused` | error | The script of a step refuses the host, for example because it belongs to another cluster. The step changed nothing else. |",
         "\n## The artifact bundle\n",
         "| code | severity | meaning |\n|---|---|---|",
         *(f"| `{code}` | error | {meaning} |" for code, meaning in BUNDLE_PROBLEMS.items()),

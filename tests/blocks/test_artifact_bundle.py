@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,7 +107,7 @@ class TestWithServer:
     def place(self, prefect_server: Workplace) -> Iterator[Workplace]:
         """The server without the block of these tests, afterwards."""
         yield prefect_server
-        prefect_server.run([sys.executable, "-m", "prefect", "block", "delete", "artifact-bundle/pinned"])
+        prefect_server.remove_block("artifact-bundle/pinned")
 
     @staticmethod
     def saved(place: Workplace) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tests.conftest import Workplace
 
 pytestmark = pytest.mark.server
 
-SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "backup-store", "saved-kubeconfig", "recorded-host-keys")
+SLUGS = ("ssh-credential", "artifact-bundle", "audit-store", "backup-store", "saved-cluster", "saved-kubeconfig", "recorded-host-keys")
 
 
 def form(place: Workplace, slug: str) -> dict[str, Any]:
@@ -25,12 +26,13 @@ def form(place: Workplace, slug: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("slug", SLUGS)
 def test_a_block_type_explains_itself(prefect_server: Workplace, slug: str) -> None:
-    """Each type has a description and a code example that is Python."""
+    """Each type has a description, and a code example that is Python and loads a block."""
     kind = prefect_server.api(f"/block_types/slug/{slug}")
     assert len(kind["description"]) > 60
     code = kind["code_example"].strip().removeprefix("```python").removesuffix("```")
     compile(code, slug, "exec")
     assert f"from blocks.{slug.replace('-', '_')} import" in code
+    assert re.search(r"\b[A-Z]\w+\.load\(\"\w+\"\)", code), code
 
 
 @pytest.mark.parametrize("slug", SLUGS)
@@ -47,6 +49,14 @@ def test_secret_fields_are_known_as_such(prefect_server: Workplace) -> None:
     assert form(prefect_server, "saved-kubeconfig")["secret_fields"] == ["kubeconfig"]
     assert form(prefect_server, "audit-store")["secret_fields"] == ["options.*"]
     assert form(prefect_server, "backup-store")["secret_fields"] == ["options.*"]
+
+
+def test_the_ui_hides_a_secret_while_it_is_typed(prefect_server: Workplace) -> None:
+    """The V2 UI does for this format, without a question for the type of the field first. The V1 UI hides no field."""
+    fields = form(prefect_server, "ssh-credential")["properties"]
+    secret = {name: field for name, field in fields.items() if not name.startswith("agent")}
+    assert {(field["type"], field["format"], "anyOf" in field) for field in secret.values()} == {("string", "password", False)}
+    assert {field["type"] for field in fields.values()} == {"string"}
 
 
 def test_the_api_hides_a_saved_credential(prefect_server: Workplace) -> None:

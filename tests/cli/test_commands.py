@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -240,3 +242,20 @@ def test_the_command_that_registers_deployments_works_from_any_folder(path: str,
     assert Path(file).is_absolute()
     assert Path(file).exists()
     assert shutil.which(program) is not None
+
+
+def test_no_text_of_the_product_names_a_file_of_its_repository() -> None:
+    """Whoever installed sixstack has no such file. Pages of the documentation are named by their path; docstrings are for readers of the code."""
+    root = Path(__file__).parents[2]
+    named = []
+    for package in ("blocks", "bundle", "cli", "cluster", "flows", "hosts", "importers", "kube", "runs", "tasks"):
+        for path in (root / package).rglob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            named += [
+                f"{path.relative_to(root)}:{node.lineno}: {node.value}"
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+                if re.search(r"(^|[\s`(])(deployments|templates|tests)/\w", node.value)
+            ]
+    assert named == []

@@ -49,7 +49,7 @@ def test_names_of_saved_clusters_are_completed(prefect_server: Workplace) -> Non
     try:
         assert prefect_server.sixstack("completion", "--words", "kubectl", "compl").stdout == "completed\n"
     finally:
-        prefect_server.run([sys.executable, "-m", "prefect", "block", "delete", "saved-kubeconfig/completed"])
+        prefect_server.remove_block("saved-kubeconfig/completed")
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

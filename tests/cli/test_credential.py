@@ -75,7 +75,7 @@ class TestAdd:
         key = make_key(tmp_path, "key", "ed25519", PASSPHRASE)
         command = ("credential", "add", "typed", "--key", str(key), "--sudo-password")
         with CommandLines() as lines:
-            done = prefect_server.sixstack(*command, feed=f"{PASSPHRASE}\n{SUDO}\n")
+            done = prefect_server.sixstack(*command, feed=f"{PASSPHRASE}\n{SUDO}\n", own_start=True)
         assert done.returncode == 0, done.stderr
         assert "created" in done.stdout
         assert prefect_server.sixstack(*command, feed=f"{PASSPHRASE}\n{SUDO}\n").stdout.startswith("ssh-credential/typed: unchanged")
@@ -138,4 +138,4 @@ def test_the_worker_logs_in_with_a_key_and_with_an_agent(prefect_server: Workpla
         assert refused.returncode == 1
         assert "hosts/node-1: sshd refuses the agent's key ssh-ed25519" in refused.stdout
     finally:
-        prefect_server.run([sys.executable, "-m", "prefect", "block", "delete", "saved-cluster/tried"])
+        prefect_server.remove_block("saved-cluster/tried")

@@ -180,7 +180,7 @@ class TestBlocks:
         files = written(tmp_path, dual_stack_cluster(), worker(WORKER["ipv4"], "cls-blocks", password=encoded(second)))
         target = tmp_path / "cluster.yaml"
         with CommandLines() as lines:
-            done = prefect_server.sixstack("import", *files, "--trust-on-first-use", "--to", str(target))
+            done = prefect_server.sixstack("import", *files, "--trust-on-first-use", "--to", str(target), own_start=True)
         assert done.returncode == 0, done.stderr
         spec = read_text(target.read_text()).spec
         assert spec is not None

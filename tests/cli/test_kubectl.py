@@ -70,7 +70,7 @@ def place(prefect_server: Workplace, bundle_folder: Path, api: ApiServer) -> Ite
     assert saved.returncode == 0, saved.stdout + saved.stderr
     unpack(bundle_folder, "kubectl", prefect_server.prefect.state / "bin" / "kubectl")
     yield prefect_server
-    prefect_server.run([sys.executable, "-m", "prefect", "block", "delete", f"saved-kubeconfig/{CLUSTER}"])
+    prefect_server.remove_block(f"saved-kubeconfig/{CLUSTER}")
 
 
 def environment(place: Workplace, folder: Path) -> dict[str, str]:

@@ -224,9 +224,8 @@ class TestNotifications:
         self, notifying: Workplace, receiver: Receiver, emit: Callable[..., None], result: str
     ) -> None:
         """As JSON; `text` is for people."""
-        deployment = notifying.api("/deployments/name/retest-clusters/default")["id"]
         later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
-        run = notifying.api(f"/deployments/{deployment}/create_flow_run", {"state": later})["id"]
+        run = notifying.start("retest-clusters/default", {}, state=later)
         emit(f"of-{result}", result, failed_step="verify-network/cluster", run=run)
         message = receiver.wait(lambda message: message["cluster"] == f"of-{result}")
         notifying.api(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
@@ -305,9 +304,8 @@ class TestFindings:
 
     def waiting_run(self, place: Workplace, deployment: str, **parameters: str) -> str:
         """A run of a deployment that no worker starts."""
-        found = place.api(f"/deployments/name/{deployment}")["id"]
         later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
-        return str(place.api(f"/deployments/{found}/create_flow_run", {"state": later, "parameters": parameters})["id"])
+        return place.start(deployment, dict(parameters), state=later)
 
     def end(self, place: Workplace, run: str, kind: str, message: str) -> None:
         """Set the state of a run, as its worker does."""

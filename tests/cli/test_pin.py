@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -114,6 +115,20 @@ class TestWithoutServer:
         assert comment.startswith(f"# node-1 127.0.0.1:{server.port}: {fingerprint(server.host_key())}")
         assert line == f"hosts[0].ssh.host_key: {server.host_key()}"
         assert path.read_text() == before
+
+    def test_json_has_the_field_and_the_key_of_each_endpoint(self, machine: Callable[..., Sshd], tmp_path: Path) -> None:
+        """For scripts; nothing is written. When every key is pinned the list is empty."""
+        server = machine()
+        path = cluster_file(tmp_path, endpoint(server))
+        before = path.read_text()
+        done = without_server(tmp_path, "pin", str(path), "--output", "json")
+        assert done.returncode == 0, done.stderr
+        (found,) = json.loads(done.stdout)
+        assert (found["field"], found["host_key"], found["recorded"]) == ("hosts[0].ssh.host_key", server.host_key(), None)
+        assert found["fingerprint"] == fingerprint(server.host_key())
+        assert path.read_text() == before
+        assert without_server(tmp_path, "pin", str(path), "--yes").returncode == 0
+        assert json.loads(without_server(tmp_path, "pin", str(path), "--output", "json").stdout) == []
 
     def test_a_machine_that_does_not_answer_is_reported_and_the_others_are_pinned(
         self, machine: Callable[..., Sshd], tmp_path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -38,6 +39,9 @@ def test_a_schedule_is_inactive_and_named_after_its_cluster(prefect_server: Work
     try:
         made = schedules(prefect_server)["demo"]
         assert (made["active"], made["parameters"], made["schedule"]["cron"]) == (False, {"cluster": "demo"}, RARELY)
+        (row,) = json.loads(prefect_server.sixstack("schedule-backups", "--list", "--output", "json").stdout)
+        kept = ("name", "cron", "timezone", "active", "parameters", "next_run")
+        assert tuple(row[key] for key in kept) == ("demo", RARELY, "UTC", False, {"cluster": "demo"}, None)
     finally:
         assert prefect_server.sixstack("schedule-backups", "--remove", "demo").returncode == SUCCESS
     assert schedules(prefect_server) == {}

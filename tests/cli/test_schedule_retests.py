@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -183,3 +184,5 @@ class TestSchedules:
         assert "Asia/Tokyo" in rows["winter"]
         assert '{"clusters": ["ipv4", "ipv6"]}' in rows["winter"]
         assert " inactive " in rows["nightly"]
+        found = {row["name"]: row for row in json.loads(sixstack(place, "--list", "--output", "json"))}
+        assert datetime.datetime.fromisoformat(found["winter"]["next_run"]) == at

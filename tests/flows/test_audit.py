@@ -119,12 +119,27 @@ def test_prefect_stores_no_result_and_no_pickle(made: MadeCluster) -> None:
 
 
 def test_the_run_shows_its_artifacts(made: MadeCluster) -> None:
-    """Plan, progress, nodes with every address, network check and summary are artifacts of the run."""
-    wanted = [f"{made.name}-{what}" for what in ("plan", "progress", "nodes", "network", "summary")]
-    latest = made.place.api("/artifacts/latest/filter", {"artifacts": {"key": {"any_": wanted}}})
-    found = {artifact["key"]: artifact for artifact in latest}
-    assert found.keys() == set(wanted)
+    """Plan, progress, steps, nodes with every address, network check and summary belong to it, and not to its subflow. The summary links them."""
+    artifacts = made.place.api("/artifacts/filter", {"flow_runs": {"id": {"any_": [made.run]}}})
+    found = {artifact["key"]: artifact for artifact in artifacts}
+    assert found.keys() == {f"{made.name}-{what}" for what in ("plan", "progress", "steps", "nodes", "network", "summary")}
+    pages = ("plan", "steps", "nodes", "network")
+    summary = found[f"{made.name}-summary"]["data"]
+    assert [page for page in pages if f"/artifacts/artifact/{found[f'{made.name}-{page}']['id']})" not in summary] == []
+    assert f"sixstack kubectl {made.name} -- get nodes" in summary
+    steps = found[f"{made.name}-steps"]["data"]
+    assert [host["name"] for host in made.document["hosts"] if f"  section {host['name']}\n" not in steps] == []
+    assert "| join-worker |" in steps
     nodes = str(found[f"{made.name}-nodes"]["data"])
     for host in made.document["hosts"]:
         for address in host["addresses"]:
             assert address in nodes
+
+
+def test_the_run_and_its_subflow_have_the_tag_of_the_cluster(made: MadeCluster) -> None:
+    """The overview shows the run, not its subflow. The names tell which run is which."""
+    runs = made.place.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [made.run]}}})
+    assert [sorted(run["tags"]) for run in runs] == [[f"cluster:{made.name}", "subflow"]]
+    assert runs[0]["name"].startswith(f"converge {made.name} ")
+    assert f"cluster:{made.name}" in (run := made.place.api(f"/flow_runs/{made.run}"))["tags"]
+    assert run["name"].startswith(f"create {made.name} ")

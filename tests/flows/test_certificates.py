@@ -161,14 +161,13 @@ class TestCertificates:
         assert KUBELET_CONF not in expiring  # the kubelet replaces it in time
         text = made.place.sixstack("certificates", made.file, "--within", "400")
         assert (text.returncode, API_SERVER in text.stdout, "need attention" in text.stdout) == (1, True, True)
-        deployment = made.place.api("/deployments/name/check-certificates/default")
         parameters = {"cluster": json.loads(made.place.sixstack("params", made.file).stdout)["cluster"], "within_days": 400}
-        run = made.place.api(f"/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})
-        assert made.place.ended(run["id"])["state_type"] == "COMPLETED"
+        run = made.place.start("check-certificates/default", parameters)
+        assert made.place.ended(run)["state_type"] == "COMPLETED"
         artifact = made.place.api(f"/artifacts/{made.name}-certificates/latest")
         assert all(row["path"] in artifact["data"].replace("\\", "") for row in check["certificates"])
         assert check["next_expiry"][:10] in artifact["description"]
-        related = {"id": [f"prefect.flow-run.{run['id']}"]}
+        related = {"id": [f"prefect.flow-run.{run}"]}
         question = {"filter": {"event": {"name": ["sixstack.certificates.expiring"]}, "related": related}}
         deadline = time.monotonic() + 30
         while not (events := made.place.api("/events/filter", question)["events"]):  # the server stores events later

@@ -51,9 +51,7 @@ class Grown:
 
     def start(self, **parameters: Any) -> str:
         """Start create-cluster/default without following it; the flow run's id."""
-        deployment = self.place.api("/deployments/name/create-cluster/default")
-        body = {"parameters": {"cluster": self.document, "verify": False, **parameters}}
-        return str(self.place.api(f"/deployments/{deployment['id']}/create_flow_run", body)["id"])
+        return self.place.start("create-cluster/default", {"cluster": self.document, "verify": False, **parameters})
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Node objects by name."""
@@ -146,6 +144,23 @@ def test_a_host_that_another_run_holds_is_busy(grown: Grown) -> None:
     assert "run-of-the-rival" in done.stdout
     assert on(2, "cat /var/lib/sixstack/owner") == NAME
     assert on(1, "ls /var/lib/sixstack/owner 2>/dev/null || echo none") == "none"
+
+
+def test_what_kubeadm_refuses_is_a_problem_before_any_host_is_initialized(grown: Grown) -> None:
+    """A manifest that appears after the plan: the run names the check, the file and what to do; the other host is accepted and does not join."""
+    manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml"
+    late = f"until [ -x /usr/local/bin/kubeadm ]; do sleep 0.1; done; mkdir -p {manifest.rpartition('/')[0]}; touch {manifest}"
+    on(1, f"systemd-run --quiet --unit late sh -c '{late}'")
+    try:
+        done = grown.create()
+    finally:
+        on(1, f"systemctl stop late 2>/dev/null; rm -rf {manifest}")
+    assert done.returncode == 1, done.stdout
+    assert "[preflight-refused]" in done.stdout
+    assert f"hosts/{LAB}-1/preflight/FileAvailable-{manifest.replace('/', '-')}: kubeadm: {manifest} already exists" in done.stdout
+    records = {(record["step"], record["host"]): record for record in grown.records(run_id(done.stdout))}
+    assert records["check-preflight", "cluster"]["outcome"] == "failed"
+    assert not {step for step, _ in records} & {"init-control-plane", "join-worker"}
 
 
 def test_a_cancelled_run_ends_soon_and_leaves_the_cluster_free(grown: Grown) -> None:

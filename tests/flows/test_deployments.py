@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from prefect.flows import Flow
 
 from cluster.file.reader import read_text
 from tests.conftest import Workplace
+from tests.flows.test_convergence import engine_of
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"]
@@ -82,11 +85,38 @@ def test_the_form_describes_every_field(prefect_server: Workplace, name: str) ->
 
 
 @pytest.mark.server
-def test_choices_are_drop_downs(prefect_server: Workplace) -> None:
-    """Stack, primary family, role, pod network and taint effect are enums in the form's schema."""
-    schema = prefect_server.api("/deployments/name/create-cluster/default")["parameter_openapi_schema"]
-    enums = {name: set(definition["enum"]) for name, definition in schema["definitions"].items() if "enum" in definition}
-    assert {"ipv4", "dual-stack", "ipv6"} in enums.values()
-    assert {"ipv4", "ipv6"} in enums.values()
-    assert {"control-plane", "worker"} in enums.values()
-    assert {"flannel", "calico", "manifests", "none"} in enums.values()
+@pytest.mark.parametrize("name", ["create-cluster/default", "save-cluster/default"])
+def test_the_short_form_has_drop_downs_and_proposals(prefect_server: Workplace, name: str) -> None:
+    """Stack mode and role are enums; what the cluster file must have is required, and ranges are proposed. The text field comes first."""
+    schema = prefect_server.api(f"/deployments/name/{name}")["parameter_openapi_schema"]
+    text, form = schema["properties"]["cluster"]["anyOf"]
+    assert (text["type"], form["$ref"]) == ("string", "#/definitions/ClusterForm")
+    models = schema["definitions"]
+    assert {name for name, model in models.items() if "enum" in model} == {"Role", "StackMode"}
+    assert models["LoginForm"]["required"] == ["address", "host_key"]
+    assert len(models["NetworkForm"]["properties"]["pods"]["default"]) == 2
+    assert sum(len(model.get("properties", ())) for model in models.values()) <= 20, "the form of the whole file has 90 fields"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", sorted({*NAMES} - {"create-cluster/default", "save-cluster/default", "retest-clusters/default"}))
+def test_the_other_forms_ask_for_a_name_or_a_text(prefect_server: Workplace, name: str) -> None:
+    """One field. Nobody fills in all hosts again to delete them."""
+    schema = prefect_server.api(f"/deployments/name/{name}")["parameter_openapi_schema"]
+    assert schema["properties"]["cluster"]["type"] == "string"
+    assert schema.get("definitions", {}) == {}
+
+
+@pytest.mark.server
+def test_a_run_is_one_process_of_the_worker(prefect_server: Workplace) -> None:
+    """The worker's own Python, without another one in between, and in a session of its own: Ctrl-C on the worker does not reach it."""
+    run = prefect_server.start("verify-cluster/default", {"cluster": "nobody"})
+    worker = prefect_server.prefect.process("worker")
+    assert worker is not None
+    process = None
+    while process is None:
+        assert prefect_server.api(f"/flow_runs/{run}")["state_type"] in {"SCHEDULED", "PENDING", "RUNNING"}
+        process = engine_of(run)
+    engine = psutil.Process(process)
+    assert (engine.ppid(), os.getsid(process), engine.cmdline()[0]) == (worker.pid, process, worker.cmdline()[0])
+    assert prefect_server.ended(run)["state_type"] == "FAILED"

@@ -49,7 +49,7 @@ class FromTkestack:
         }
 
 
-@pytest.fixture(scope="module", params=[StackMode.DUAL_STACK, StackMode.IPV6], ids=str)
+@pytest.fixture(scope="module", params=[StackMode.DUAL_STACK, pytest.param(StackMode.IPV6, marks=pytest.mark.long)], ids=str)
 def from_tkestack(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[FromTkestack]:
     """Import, check, and create on two hosts: root with a key on the control plane, a user with a password on the worker."""
     stack: StackMode = request.param

@@ -51,7 +51,7 @@ def cluster(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[Re
     file = workplace.write("release.yaml", document)
     start = time.monotonic()
     with CommandLines() as command_lines:
-        created = workplace.sixstack("create", file)
+        created = workplace.sixstack("create", file, own_start=True)
     assert created.returncode == 0, created.stdout + created.stderr
     yield ReleaseCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines, release)
     deleted = workplace.sixstack("delete", file, "--confirm", str(document["name"]))

@@ -78,10 +78,7 @@ class Platform:
 
     def start(self, **parameters: Any) -> str:
         """Start the flow; the flow run's id."""
-        place = self.made.place
-        deployment = place.api(f"/deployments/name/{FLOW}")
-        body = {"parameters": {"cluster": self.made.name, "available_seconds": 60, **parameters}}
-        return str(place.api(f"/deployments/{deployment['id']}/create_flow_run", body)["id"])
+        return self.made.place.start(FLOW, {"cluster": self.made.name, "available_seconds": 60, **parameters})
 
     def ended(self, **parameters: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Run the flow to its end; its state and the audit records of its steps."""

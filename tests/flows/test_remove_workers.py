@@ -107,9 +107,7 @@ def test_a_drain_that_a_budget_blocks_leaves_the_node_as_it_was(made: MadeCluste
 
 def test_a_cancelled_drain_leaves_the_node_as_it_was(made: MadeCluster) -> None:
     """The budget still blocks it. The run ends within the time after which Prefect kills its process."""
-    deployment = made.place.api("/deployments/name/remove-workers/default")
-    parameters = {"cluster": made.document, "hosts": [WORKER]}
-    run = str(made.place.api(f"/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})["id"])
+    run = made.place.start("remove-workers/default", {"cluster": made.document, "hosts": [WORKER]})
     eventually(lambda: CORDONED in made.objects("node", WORKER)["metadata"]["annotations"], limit=120)
     cancelled = made.place.run([sys.executable, "-m", "prefect", "flow-run", "cancel", run])
     assert cancelled.returncode == 0, cancelled.stdout + cancelled.stderr

@@ -23,8 +23,7 @@ from tests.flows.test_convergence import engine_of
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.server,
-    pytest.mark.long,
-    pytest.mark.parametrize("made", [MODES[3], MODES[1]], indirect=True, ids=str),
+    pytest.mark.parametrize("made", [MODES[3], pytest.param(MODES[1], marks=pytest.mark.long)], indirect=True, ids=str),
 ]
 
 SECRET = "canary-of-a-secret"
@@ -178,6 +177,7 @@ def test_a_cluster_is_restored_with_its_workload_and_its_addresses(made: MadeClu
     made.kubectl("delete", *OBJECTS, "configmap/created-after")
 
 
+@pytest.mark.long
 def test_a_destroyed_cluster_is_restored_by_the_run_after_a_killed_one(made: MadeCluster) -> None:
     """etcd's data is gone, and a worker was reset by hand. The first run is killed when the control plane is there again: both workers must still
     join again, although their Nodes in the restored etcd are those of the copy."""
@@ -189,9 +189,8 @@ def test_a_destroyed_cluster_is_restored_by_the_run_after_a_killed_one(made: Mad
     on(reset, "kubeadm reset --force >/dev/null 2>&1")
     joins = {name: on(name, "cat /var/lib/sixstack/steps/join-worker/attempt") for name in (worker, reset)}
 
-    deployment = made.place.api("/deployments/name/restore-cluster/default")
     parameters = {"cluster": made.document, "confirm": made.name, "identity": str(made.place.prefect.identity), "verify": False}
-    run = made.place.api(f"/deployments/{deployment['id']}/create_flow_run", {"parameters": parameters})["id"]
+    run = made.place.start("restore-cluster/default", parameters)
     deadline = time.monotonic() + 180
     while on(seed, "cd /var/lib/sixstack && test -e initialized && cat restored || true") != run:
         assert time.monotonic() < deadline, made.place.api(f"/flow_runs/{run}")["state"]

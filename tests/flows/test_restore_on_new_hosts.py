@@ -62,10 +62,7 @@ class Lost:
 
     def start(self, deployment: str, **parameters: Any) -> str:
         """Start a run without following it; its id."""
-        found = self.place.api(f"/deployments/name/{deployment}")
-        return str(
-            self.place.api(f"/deployments/{found['id']}/create_flow_run", {"parameters": {"cluster": self.document, **parameters}})["id"]
-        )
+        return self.place.start(deployment, {"cluster": self.document, **parameters})
 
 
 def boot(families: Sequence[Family]) -> None:

@@ -53,7 +53,7 @@ def rows(place: Workplace, run: str) -> dict[str, dict[str, Any]]:
 def kill_while_creating(place: Workplace, run: str, cluster: str, limit: float = 600) -> None:
     """Kill the process of a retest run while it creates a cluster."""
     deadline = time.monotonic() + limit
-    wanted = {"flow_runs": {"name": {"any_": [f"create {cluster}"]}, "state": {"type": {"any_": ["RUNNING"]}}}}
+    wanted = {"flow_runs": {"name": {"like_": f"create {cluster} "}, "state": {"type": {"any_": ["RUNNING"]}}}}
     while not place.api("/flow_runs/filter", wanted):
         assert time.monotonic() < deadline
         time.sleep(0.5)
@@ -97,7 +97,7 @@ def test_clusters_on_different_machines_are_retested_at_the_same_time(place: Wor
         names.append(f"alone-{number}")
         file = place.write("alone.yaml", {**document, "hosts": [host], "name": names[-1], "test_hosts": True})
         assert place.sixstack("save", file, "--overwrite").returncode == 0
-    run = place.prefect.run_deployment("retest-clusters/default", json.dumps({"clusters": names}))
+    run = place.start("retest-clusters/default", {"clusters": names})
     assert place.ended(run, limit=600)["state"]["type"] == "COMPLETED"
     first, second = (rows(place, run)[name] for name in names)
     created = [place.api(f"/flow_runs/{row['phase_flow_runs']['create']}") for row in (first, second)]

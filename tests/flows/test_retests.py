@@ -94,7 +94,7 @@ def test_a_retest_waits_for_another_one_and_says_so(nightly: Nightly) -> None:
     place, slot = nightly.place, "sixstack-cluster-retests"
     _prefect(place, "gcl", "update", slot, "--active-slots", "1")
     try:
-        run = place.prefect.run_deployment(DEPLOYMENT, json.dumps({"clusters": [NAME], "wait_seconds": 1}))
+        run = place.start(DEPLOYMENT, {"clusters": [NAME], "wait_seconds": 1})
         ended = place.ended(run)
     finally:
         _prefect(place, "gcl", "update", slot, "--active-slots", "0")

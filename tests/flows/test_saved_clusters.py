@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +33,7 @@ def place(prefect_server: Workplace) -> Iterator[Workplace]:
     """The server without any saved cluster, before and after."""
     yield prefect_server
     for name in saved(prefect_server):
-        prefect_server.run([sys.executable, "-m", "prefect", "block", "delete", f"saved-cluster/{name}"])
+        prefect_server.remove_block(f"saved-cluster/{name}")
     assert saved(prefect_server) == {}
 
 
@@ -109,7 +108,7 @@ def test_a_block_edited_on_its_page_is_checked_by_every_command_and_run(place: W
     checked = place.sixstack("check", "saved", "--output", "json")
     assert checked.returncode == 1
     assert {problem["code"] for problem in json.loads(checked.stdout)["problems"]} >= {"saved-under-another-name", "not-in-choices"}
-    run = place.prefect.run_deployment("create-cluster/default", json.dumps({"cluster": "saved"}))
+    run = place.start("create-cluster/default", {"cluster": "saved"})
     message = place.ended(run)["state"]["message"]
     assert "saved-under-another-name" in message
     assert "not-in-choices" in message
@@ -119,18 +118,18 @@ def test_a_block_edited_on_its_page_is_checked_by_every_command_and_run(place: W
 def test_the_deployment_saves_a_file_or_a_form(place: Workplace, given: str) -> None:
     """The flow takes the text of a file, or the fields of the form."""
     cluster: Any = yaml.safe_dump(document()) if given == "text" else document()
-    run = place.prefect.run_deployment("save-cluster/default", json.dumps({"cluster": cluster}))
+    run = place.start("save-cluster/default", {"cluster": cluster})
     assert place.ended(run)["state"]["type"] == "COMPLETED"
     assert yaml.safe_load(saved(place)["saved"]) == document()
-    assert place.ended(place.prefect.run_deployment("save-cluster/default", json.dumps({"cluster": document(tkestack_labels=True)})))[
-        "state"
-    ]["message"].count("saved-cluster-differs")
+    assert place.ended(place.start("save-cluster/default", {"cluster": document(tkestack_labels=True)}))["state"]["message"].count(
+        "saved-cluster-differs"
+    )
     assert yaml.safe_load(saved(place)["saved"]) == document()
 
 
 def test_the_deployment_reports_all_problems(place: Workplace) -> None:
     """Nothing is saved."""
-    run = place.prefect.run_deployment("save-cluster/default", json.dumps({"cluster": "name: saved\nstack: ipv5\nhosts: []\n"}))
+    run = place.start("save-cluster/default", {"cluster": "name: saved\nstack: ipv5\nhosts: []\n"})
     message = place.ended(run)["state"]["message"]
     assert message.count("not-in-choices") == 1
     assert message.count("missing-value") == 1
@@ -139,7 +138,7 @@ def test_the_deployment_reports_all_problems(place: Workplace) -> None:
 
 def test_a_path_is_no_name_for_a_flow(place: Workplace) -> None:
     """The file is on another machine than the worker."""
-    run = place.prefect.run_deployment("create-cluster/default", json.dumps({"cluster": "./saved.yaml"}))
+    run = place.start("create-cluster/default", {"cluster": "./saved.yaml"})
     assert "[malformed]" in place.ended(run)["state"]["message"]
 
 
@@ -173,7 +172,7 @@ def test_secrets_are_refused(place: Workplace) -> None:
 def test_the_parameters_of_older_schedules_keep_working(place: Workplace) -> None:
     """verify-cluster with the name of a kubeconfig and the file beside it: the file is read and checked."""
     parameters = {"cluster": "saved", "file": document(stack="ipv5")}
-    message = place.ended(place.prefect.run_deployment("verify-cluster/default", json.dumps(parameters)))["state"]["message"]
+    message = place.ended(place.start("verify-cluster/default", parameters))["state"]["message"]
     assert "not-in-choices" in message
 
 

@@ -45,7 +45,7 @@ def cluster(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[Ma
     file = workplace.write("upgraded.yaml", document)
     start = time.monotonic()
     with CommandLines() as command_lines:
-        created = workplace.sixstack("create", file)
+        created = workplace.sixstack("create", file, own_start=True)
     assert created.returncode == 0, created.stdout + created.stderr
     made = MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines)
     yield made

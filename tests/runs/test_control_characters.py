@@ -20,7 +20,7 @@ from runs.progress import report_progress
 from runs.scripts import run_detached_script
 from tests.cluster.vocabulary.test_control_characters import CONTROL, HARMLESS, HOSTILE
 
-RUN = RunContext(cluster="demo", id="run-1", audit="none", bundle="none")
+RUN = RunContext(cluster="demo", id="00000000-0000-4000-8000-000000000001", audit="none", bundle="none")
 
 
 def noted(calls: list[Any]) -> Callable[..., None]:
@@ -39,7 +39,7 @@ def clean(calls: list[Any]) -> bool:
 def log(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The calls of the run's logger."""
     calls: list[Any] = []
-    logger = SimpleNamespace(info=noted(calls))
+    logger = SimpleNamespace(info=noted(calls), debug=noted(calls))
     monkeypatch.setattr("runs.progress.get_logger", lambda _: logger)
     monkeypatch.setattr("runs.scripts.get_run_logger", lambda: logger)
     return calls
@@ -95,8 +95,7 @@ def test_a_line_of_a_detached_step_is_clean(monkeypatch: pytest.MonkeyPatch, log
 def test_every_page_is_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """Markdown and tables."""
     pages: list[Any] = []
-    monkeypatch.setattr("runs.artifacts.create_markdown_artifact", noted(pages))
-    monkeypatch.setattr("runs.artifacts.create_table_artifact", noted(pages))
+    monkeypatch.setattr("runs.artifacts._created", lambda artifact: pages.append(artifact.model_dump()))
     artifacts.summary_artifact(RUN, HOSTILE)
     artifacts.history_artifact(HOSTILE)
     artifacts.overview_artifact([{"cluster": HOSTILE}])

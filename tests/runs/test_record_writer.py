@@ -28,7 +28,8 @@ from runs.context import RunContext
 from runs.record_spool import deliver_leftovers, spool_folder
 from runs.record_writer import RecordWriter
 
-RUN = RunContext(cluster="demo", id="run-1", audit="default", bundle="none")
+RUN_ID = "00000000-0000-4000-8000-000000000001"
+RUN = RunContext(cluster="demo", id=RUN_ID, audit="default", bundle="none")
 
 
 class Server(ThreadingHTTPServer):
@@ -111,7 +112,7 @@ def document(step: str = "a-step", host: str = "n1") -> dict[str, Any]:
     """An attempt."""
     now = datetime.now(UTC)
     return StepRecord(
-        cluster="demo", host=host, step=step, flow_run="run-1", attempt=1, outcome=Outcome.CHANGED, start=now, end=now
+        cluster="demo", host=host, step=step, flow_run=RUN_ID, attempt=1, outcome=Outcome.CHANGED, start=now, end=now
     ).model_dump(mode="json")
 
 
@@ -122,7 +123,7 @@ def store_of(server: Server) -> AuditStore:
 
 def steps(server: Server) -> list[str]:
     """The steps in the store, in the order of their chain."""
-    found = [json.loads(path.read_text()) for path in (server.folder / "demo" / "run-1").glob("*.json")]
+    found = [json.loads(path.read_text()) for path in (server.folder / "demo" / RUN_ID).glob("*.json")]
     return [one["step"] for one in sorted(found, key=lambda one: int(one["chain"]["sequence"]))]
 
 
@@ -244,7 +245,7 @@ def test_a_run_that_ends_before_its_store_answers_leaves_its_records_to_the_next
     assert steps(server) == ["step-0", "step-1", "end-run"]
     assert verified(server).condition is RunCondition.OK
     until(lambda: lines)
-    assert lines == ["note: 3 audit records of run run-1 on demo were delivered late"]
+    assert lines == [f"note: 3 audit records of run {RUN_ID} on demo were delivered late"]
 
 
 def test_a_retried_run_delivers_its_own_leftovers_first(server: Server) -> None:
@@ -306,7 +307,7 @@ def test_a_step_succeeds_whose_record_cannot_be_stored(server: Server, monkeypat
     pages: list[str] = []
     monkeypatch.setattr(record_writer, "_load_store", lambda _: store_of(server))
     monkeypatch.setattr(attempts, "report_progress", lambda *_, **__: None)
-    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda text, **_: pages.append(text))
+    monkeypatch.setattr(artifacts, "_created", lambda artifact: pages.append(artifact.markdown))
     server.refuses = True
     with attempts.record_attempt("a-step", "n1", RUN) as attempt:
         attempt.secrets.add("canary-of-a-token")

@@ -50,6 +50,8 @@ def rendered(spec: ResolvedSpec) -> dict[str, str]:
             file_contents=values.file_contents(spec),
         ),
         "init.sh": render("host/init.sh.j2", **values.init_values(spec)),
+        "check-preflight-of-init.sh": render("host/check-preflight.sh.j2", **values.preflight_values(spec, control_plane), seconds=40),
+        "check-preflight-of-join.sh": render("host/check-preflight.sh.j2", **values.preflight_values(spec, worker), seconds=40),
         "static-pods.sh": render("host/static-pods.sh.j2", **values.static_pod_values(spec, control_plane, spec.version)),
         "join.sh": render("host/join.sh.j2", **values.join_values(spec, worker)),
         "rejoin.sh": render("host/join.sh.j2", **values.join_values(spec, worker, recreate=True)),

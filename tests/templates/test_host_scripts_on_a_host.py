@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +16,13 @@ import yaml
 from bundle.manifest import FileKind, read_manifest
 from bundle.unpack import unpack
 from cluster.file.reader import read_document
+from cluster.kubeadm.documents import join_check_configuration
+from cluster.kubeadm.preflight import refusals
 from cluster.plan import values as step_values
 from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.credentials import Credential
 from cluster.vocabulary.families import Family, StackMode, family_of
+from cluster.vocabulary.problems import errors_in
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host
 from hosts.facts import gather
@@ -152,6 +156,56 @@ def test_preparing_again_changes_nothing(bare: Machine) -> None:
     assert bare.run(render("host/prepare.sh.j2", **step_values.prepare_values(bare.spec, bare.host))).stdout == ""
     assert bare.run("systemctl show -p ActiveEnterTimestampMonotonic containerd").stdout == started
     assert changes(before, bare.look()) == []
+
+
+def test_the_file_of_the_lab_fits_its_hosts_and_another_one_is_refused_by_the_plan(bare: Machine) -> None:
+    """`lab spec` writes what the hosts need. Without it, on a machine with cgroup v1, the plan names the setting before kubeadm does."""
+    facts = {bare.host.name: gather(bare.session, bare.host)}
+
+    def codes(spec: ResolvedSpec) -> set[str]:
+        return {problem.code for problem in errors_in(check_facts(spec, facts, bundle_architecture=architecture, bundle_size=2**30))}
+
+    architecture = read_manifest(bare.bundle).architecture.value
+    assert codes(bare.spec) == set()
+    plain = ResolvedSpec.model_validate({**bare.spec.model_dump(), "kubeadm": {}})
+    assert codes(plain) == ({"cgroup-v1"} if facts[bare.host.name].cgroup_version == 1 else set())
+
+
+def test_kubeadm_checks_a_prepared_host_and_changes_nothing(bare: Machine) -> None:
+    """It accepts the host in a second, for init and for join. It refuses leftovers and a busy port, and names the check of each."""
+
+    def check(command: str) -> Output:
+        values = step_values.preflight_values(bare.spec, bare.host)
+        if command == "join":
+            values = {**values, "command": "join", "documents": [join_check_configuration(bare.spec, bare.host)]}
+        return bare.run(render("host/check-preflight.sh.j2", **values, seconds=40), ok=False)
+
+    assert check("init").exit_code == 64
+    bare.claim()
+    assert check("init").exit_code == 65
+    bare.prepare()
+    before = bare.look()
+    for command in ("init", "join"):
+        done = check(command)
+        assert (done.exit_code, done.seconds < 5) == (0, True), done
+        print(f"preflight of {command}: {done.seconds:.2f} s")
+    assert changes(before, bare.look()) == []
+    bare.run(
+        "mkdir -p /etc/kubernetes/manifests /var/lib/etcd; cd /etc/kubernetes; touch bootstrap-kubelet.conf manifests/etcd.yaml /var/lib/etcd/x"
+    )
+    with closing(
+        bare.session.hold(
+            "exec perl -MIO::Socket -e 'IO::Socket::INET->new(Listen => 1, LocalPort => 10250) or die; $| = 1; print qq(up\\n); sleep 20'",
+            limit=timedelta(minutes=1),
+        )
+    ) as held:
+        assert held.first_line == "up"
+        found = {command: {refusal.check for refusal in refusals(check(command).stdout)} for command in ("init", "join")}
+    assert found["init"] == {"FileAvailable--etc-kubernetes-manifests-etcd.yaml", "DirAvailable--var-lib-etcd", "Port-10250"}
+    assert found["join"] == {"FileAvailable--etc-kubernetes-bootstrap-kubelet.conf", "Port-10250"}
+    bare.run("touch /var/lib/sixstack/joining")
+    assert check("join").exit_code == 0
+    bare.run("rm /var/lib/sixstack/joining; rm -r /etc/kubernetes/* /var/lib/etcd")
 
 
 def test_mirrors_and_proxy_come_and_go_with_the_file(bare: Machine) -> None:

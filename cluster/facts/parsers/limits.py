@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cluster.facts.host_facts import Inotify, Mount
+from cluster.facts.host_facts import Inotify, KernelOptions, Mount
 from cluster.facts.parsers.sections import value, values, whole_number
 
 # module -> its option in the kernel's configuration
@@ -44,6 +44,22 @@ def cgroup_version(text: str) -> int | None:
     """Part cgroups: 2 only with the unified hierarchy, as in kubelet (IsCgroup2UnifiedMode)."""
     kind = value(text, "file-system")
     return None if kind is None else 2 if kind == "cgroup2fs" else 1
+
+
+def cgroup_controllers(text: str) -> frozenset[str] | None:
+    """Part cgroups: the controllers of the hierarchy at /sys/fs/cgroup, or those of cgroup v1 that are enabled."""
+    return frozenset(values(text, "controller")) or None
+
+
+def kernel_options(netfilter: str) -> KernelOptions:
+    """The kernel's configuration in part netfilter."""
+    found = value(netfilter, "configuration")
+    if found in (None, "loadable"):
+        return KernelOptions()
+    if found == "missing":
+        return KernelOptions("")
+    options = (entry.partition("=")[0] for entry in values(netfilter, "config") if "=" in entry)
+    return KernelOptions(found, frozenset(option.removeprefix("CONFIG_") for option in options))
 
 
 def inotify(text: str) -> Inotify:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from cluster.facts.host_facts import PROBED_INSTANCES, HostFacts, Mount
 from cluster.kubeadm.component_settings import is_false, kubelet_setting
+from cluster.kubeadm.preflight import REQUIRED_CONTROLLERS, SYSTEM_VERIFICATION, is_ignored, missing_options
 from cluster.rules.inspected import Inspected
 from cluster.rules.registry import host_rule
 from cluster.vocabulary.problems import Severity, Violation
@@ -18,7 +19,6 @@ NEEDED_INSTANCES, NEEDED_ON_NODE = PROBED_INSTANCES, 4
 # the defaults of the kernel for instances, and for watches on its smallest machines (fs/notify/inotify)
 DEFAULT_INSTANCES, DEFAULT_WATCHES = 128, 8192
 
-_PREFLIGHT_CHECK = "SystemVerification"
 # folder -> what needs to write there or to run programs from there
 _WRITTEN = {
     "/etc/kubernetes": "kubeadm",
@@ -38,17 +38,51 @@ def cgroups_are_v2(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterato
     """The host has cgroup v1. kubelet and kubeadm of Kubernetes 1.35 and newer refuse it unless the file permits it (k0s#7264)."""
     if facts.cgroup_version != 1:
         return
-    ignored = {name.lower() for name in cluster.spec.kubeadm.ignore_preflight}
     kubelet_accepts = is_false(kubelet_setting(cluster.spec, "failCgroupV1", "fail-cgroupv1"))
-    kubeadm_accepts = bool(ignored & {"all", _PREFLIGHT_CHECK.lower()})
+    kubeadm_accepts = is_ignored(cluster.spec, SYSTEM_VERIFICATION)
     if kubelet_accepts and kubeadm_accepts:
         return
     who = " and ".join(name for name, accepts in (("kubelet", kubelet_accepts), ("kubeadm", kubeadm_accepts)) if not accepts)
     hint = (
         "boot with cgroup v2 (kernel argument systemd.unified_cgroup_hierarchy=1), or write "
-        f"`kubeadm: {{kubelet: {{failCgroupV1: false}}, ignore_preflight: [{_PREFLIGHT_CHECK}]}}`"
+        f"`kubeadm: {{kubelet: {{failCgroupV1: false}}, ignore_preflight: [{SYSTEM_VERIFICATION}]}}`"
     )
     yield Violation("cgroup", f"the host has cgroup v1, which {who} of Kubernetes {cluster.spec.version} refuses", hint)
+
+
+@host_rule("cgroup-controller-missing")
+def cgroups_have_the_controllers(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The host lacks a cgroup controller that kubeadm demands (SystemVerification)."""
+    if facts.cgroup_version is None or facts.cgroup_controllers is None or is_ignored(cluster.spec, SYSTEM_VERIFICATION):
+        return
+    missing = [name for name in REQUIRED_CONTROLLERS[facts.cgroup_version] if name not in facts.cgroup_controllers]
+    if missing:
+        boot = "cgroup_enable=memory" if "memory" in missing else f"without cgroup_disable={missing[0]}"
+        hint = f"boot with the kernel argument {boot}, or another kernel, or write {_IGNORED}"
+        yield Violation("cgroup", f"the host has no cgroup controller {', '.join(missing)}, which kubeadm demands", hint)
+
+
+@host_rule("kernel-option-missing")
+def kernel_has_the_options(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """The kernel was built without an option that kubeadm demands (SystemVerification)."""
+    options = facts.kernel_options.options
+    if options is None or facts.cgroup_version is None or is_ignored(cluster.spec, SYSTEM_VERIFICATION):
+        return
+    if missing := missing_options(options, facts.cgroup_version):
+        names = ", ".join(f"CONFIG_{name}" for name in missing)
+        message = f"the kernel does not have {names}, which kubeadm demands, according to {facts.kernel_options.configuration}"
+        yield Violation("kernel", message, f"use a kernel with these options, or write {_IGNORED}")
+
+
+@host_rule("kernel-configuration-missing")
+def kernel_configuration_can_be_read(cluster: Inspected, _host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """kubeadm finds no configuration of the kernel, and refuses the host (SystemVerification)."""
+    if facts.kernel_options.configuration == "" and not is_ignored(cluster.spec, SYSTEM_VERIFICATION):
+        message = "kubeadm finds no configuration of the kernel: neither /proc/config.gz nor /boot/config-VERSION exists"
+        yield Violation("kernel", message, f"install the package of the kernel, which has /boot/config-VERSION, or write {_IGNORED}")
+
+
+_IGNORED = f"`kubeadm: {{ignore_preflight: [{SYSTEM_VERIFICATION}]}}`"
 
 
 @host_rule("cgroup-v1-oom-setting")

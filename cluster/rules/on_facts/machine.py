@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.component_settings import is_false, kubelet_setting
+from cluster.kubeadm.preflight import MEM, NUM_CPU, is_ignored
 from cluster.operating_systems.detection import operating_system
 from cluster.rules.inspected import Inspected
 from cluster.rules.registry import host_rule
@@ -57,21 +58,21 @@ def commands_run_as_root(_cluster: Inspected, host: Host, facts: HostFacts) -> I
 
 
 @host_rule("too-few-cpus")
-def control_planes_have_cpus(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A control plane has fewer than 2 CPUs (kubeadm)."""
-    if host.role is Role.CONTROL_PLANE and 0 < facts.cpus < CONTROL_PLANE_CPUS:
-        yield Violation(
-            "cpus", f"the host has {facts.cpus} CPU, but a control plane needs {CONTROL_PLANE_CPUS}", "add CPUs, or write role: worker"
-        )
+def control_planes_have_cpus(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """A control plane has fewer than 2 CPUs, and the file does not let kubeadm ignore it (NumCPU)."""
+    if host.role is Role.CONTROL_PLANE and 0 < facts.cpus < CONTROL_PLANE_CPUS and not is_ignored(cluster.spec, NUM_CPU):
+        message = f"the host has {facts.cpus} CPU, but a control plane needs {CONTROL_PLANE_CPUS}"
+        yield Violation("cpus", message, f"add CPUs, or write role: worker or `kubeadm: {{ignore_preflight: [{NUM_CPU}]}}`")
 
 
 @host_rule("too-little-memory")
-def control_planes_have_memory(_cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
-    """A control plane has less than 1700 MB of memory (kubeadm)."""
+def control_planes_have_memory(cluster: Inspected, host: Host, facts: HostFacts) -> Iterator[Violation]:
+    """A control plane has less than 1700 MB of memory, and the file does not let kubeadm ignore it (Mem)."""
     mebibytes = facts.memory // _MIB
-    if host.role is Role.CONTROL_PLANE and 0 < mebibytes < CONTROL_PLANE_MEBIBYTES:
+    if host.role is Role.CONTROL_PLANE and 0 < mebibytes < CONTROL_PLANE_MEBIBYTES and not is_ignored(cluster.spec, MEM):
         message = f"the host has {mebibytes} MB of memory, but a control plane needs {CONTROL_PLANE_MEBIBYTES} MB"
-        yield Violation("memory", message, "add memory (2 GB or more), or write role: worker")
+        hint = f"add memory (2 GB or more), or write role: worker or `kubeadm: {{ignore_preflight: [{MEM}]}}`"
+        yield Violation("memory", message, hint)
 
 
 @host_rule("swap-on")

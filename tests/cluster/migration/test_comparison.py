@@ -52,7 +52,7 @@ NEW_HOST = {"name": "c", "role": "worker", "ssh": {"address": "198.18.0.13", "ho
             {"hosts": [*hosts(), NEW_HOST]},
             {
                 *((kind, "c") for kind in ("prepare-host", "load-bundle", "join-worker", "label-node", "wait-ready")),
-                *((kind, "cluster") for kind in ("wait-dns", "verify-network")),
+                *((kind, "cluster") for kind in ("check-preflight", "wait-dns", "verify-network")),
             },
         ),
         (

@@ -116,6 +116,7 @@ def test_bare_hosts_get_every_step_once_in_an_order_that_works() -> None:
         ("prepare-host", "b"),
         ("load-bundle", "a"),
         ("load-bundle", "b"),
+        ("check-preflight", "cluster"),
         ("init-control-plane", "a"),
         ("install-cni", "cluster"),
         ("publish-kubeconfig", "cluster"),
@@ -206,6 +207,7 @@ def test_one_new_host_costs_the_steps_of_one_host() -> None:
     assert names(plan) == [
         ("prepare-host", "b"),
         ("load-bundle", "b"),
+        ("check-preflight", "cluster"),
         ("join-worker", "b"),
         ("label-node", "b"),
         ("wait-ready", "b"),
@@ -279,6 +281,23 @@ def test_an_incomplete_control_plane_is_initialized_with_the_reason(facts: HostF
     step = plan_create(SPEC, {"a": facts, "b": prepared("b")}, WANTED, None).step("init-control-plane", "a")
     assert step is not None
     assert reason in step.reason
+
+
+def test_kubeadm_checks_only_the_hosts_on_which_it_has_left_nothing() -> None:
+    """A member is not checked, nor a host with an unfinished or running init or join: the first steps of these reset it, or wait for it."""
+    running = StepState("join-worker", 1, True, None)
+    begun = replace(prepared("b"), kubernetes=KubernetesState(private_keys=True))
+    for facts, checked in (
+        ({"a": bare("a"), "b": bare("b")}, {"a": "init", "b": "join"}),
+        ({"a": member("a"), "b": prepared("b")}, {"b": "join"}),
+        ({"a": bare("a")}, {"a": "init"}),
+        ({"a": member("a"), "b": replace(prepared("b"), steps=(running,))}, None),
+        ({"a": member("a"), "b": begun}, None),
+        (FACTS, None),
+    ):
+        step = plan_create(SPEC, facts, WANTED, None).step("check-preflight")
+        found = {name: values["command"] for name, values in step.values["hosts"].items()} if step is not None else None
+        assert found == checked
 
 
 def test_a_running_join_is_attached_to() -> None:
@@ -359,6 +378,7 @@ def test_without_a_pod_network_nothing_waits_for_readiness() -> None:
     assert {step for step, _ in names(plan_create(spec, facts, WANTED, None))} == {
         "prepare-host",
         "load-bundle",
+        "check-preflight",
         "init-control-plane",
         "join-worker",
         "label-node",

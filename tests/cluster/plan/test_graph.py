@@ -16,7 +16,7 @@ from cluster.plan.resolution import resolve_offline
 from cluster.vocabulary.errors import Bug
 from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import CniKind
-from tests.cluster.plan.test_create import bare, prepared
+from tests.cluster.plan.test_create import bare, member, prepared
 from tests.cluster.plan.virtual_time import run_in_virtual_time
 
 EXAMPLES = Path(__file__).parents[3] / "deployments" / "examples"
@@ -30,6 +30,7 @@ MEASURED = {
     "prepare-host/node-1": 7.0,
     "load-bundle": 5.5,
     "load-bundle/node-1": 1.9,
+    "check-preflight": 0.7,
     "init-control-plane": 9.5,
     "install-cni": 0.3,
     "wait-network": 6.0,
@@ -151,9 +152,25 @@ def test_after_any_failure_the_network_check_runs_when_the_cluster_wide_steps_su
 def test_the_critical_path_of_a_new_cluster_leads_through_init_and_dns() -> None:
     """With measured durations, the workers are ready before CoreDNS is: their steps do not lengthen the run."""
     healthy = run_in_virtual_time(new_cluster(spec_of("dual-stack")), MEASURED)
-    path = ("prepare-host/node-1", "init-control-plane/node-1", "install-cni/cluster", "wait-dns/cluster", "verify-network/cluster")
+    path = (
+        *("prepare-host/node-1", "check-preflight/cluster", "init-control-plane/node-1"),
+        *("install-cni/cluster", "wait-dns/cluster", "verify-network/cluster"),
+    )
     assert healthy.critical_path == path
-    assert healthy.seconds == pytest.approx(7.0 + 9.5 + 0.3 + 8.4 + 9.0)
+    assert healthy.seconds == pytest.approx(7.0 + 0.7 + 9.5 + 0.3 + 8.4 + 9.0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_no_host_is_initialized_or_joins_after_a_refused_preflight(mode: str) -> None:
+    """On a new cluster, and when workers are added to one."""
+    spec = spec_of(mode)
+    for plan in (
+        new_cluster(spec),
+        plan_create(spec, {"node-1": member("node-1", spec), "node-2": bare("node-2"), "node-3": bare("node-3")}, {}, None),
+    ):
+        started = run_in_virtual_time(plan, MEASURED, {"check-preflight/cluster"}).starts
+        assert {step.partition("/")[0] for step in started} & {"init-control-plane", "join-worker"} == set()
+        assert {"prepare-host/node-3", "load-bundle/node-3"} <= set(started)
 
 
 def test_a_worker_that_loads_slowly_joins_the_critical_path() -> None:
@@ -167,7 +184,7 @@ def test_a_plan_prints_what_each_step_waits_for() -> None:
     plan = new_cluster(spec_of("ipv4"))
     rows = {f"{row['kind']}/{row['subject']}": row["waits for"] for row in plan.table_rows()}
     assert rows["prepare-host/node-1"] == "-"
-    assert rows["prepare-host/node-2"] == "(1)"
+    assert rows["check-preflight/cluster"] == "(1-3)"
     assert rows["load-bundle/node-2"] == "2"
     assert plan.as_text().splitlines()[-1] == f"{len(plan.steps)} steps to do"
 

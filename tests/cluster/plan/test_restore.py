@@ -95,7 +95,7 @@ def test_a_restore_on_new_hosts_prepares_and_joins_them() -> None:
     ]
     restore = made.step("restore-control-plane", "a")
     assert restore is not None
-    assert restore.needs == ("load-bundle/a", "prepare-host/a")
+    assert restore.needs == ("load-bundle/a", "prepare-host/a", "check-preflight/cluster")
 
 
 def test_nothing_is_changed_before_the_copy_is_stored() -> None:

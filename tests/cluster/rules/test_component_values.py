@@ -35,13 +35,13 @@ _KINDS: dict[str, dict[str, Any]] = {
 _ACCEPTED = {"kubelet": f"mkdir {_NOWHERE}: permission denied", "kube_proxy": f"stat {_NOWHERE}: no such file or directory"}
 # values of every kind, and near the limits
 _VALUES: tuple[Any, ...] = (
-    *(True, 0, 1, -1, 2, 3, 31, 32, 100, 101, 1000, 1001, 65535, 65536, 1_000_001, 2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, 0.5, 1.5),
+    *(True, 0, 1, -1, 2, 3, 31, 32, 100, 101, 1000, 1001, 65535, 65536, 131_072, 1_000_001, 2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, 0.5, 1.5),
     *("", "x", "10", "10%", "100Mi", "1.5Gi", "-1", "text", "json", "none", "None", "pod", "container", "0", "0s", "1ns", "2s", "3s", "5m", "-5s"),
     *("1h30.5m", "2562048h", "1d", "/var/log", "/var/../log", "log", "1.34", "hairpin-veth", "restricted", "LimitedSwap", "NeverVerify"),
     *("TieredReservation", "NodeCIDR", "10256", ":10256", "0.0.0.0:10256", "127.0.0.1:0", "[::]:10256", "fd66::1:10249", "[fd66::1%eth0]:1", "a:1"),
     *("[::1]:65536", "fd66::1", "198.18.0.11", "localhost:10249"),
     *([], ["x"], ["primary"], ["primary", "10.0.0.0/8"], ["10.0.0.0/8"], ["10.0.0.5/8"], ["fd66::/64"], ["fd66::/129"], ["10.0.0.0"], ["10.0.0.0/255.0.0.0"]),
-    *(["pods"], ["none"], ["none", "pods"], ["pods", "pods"], [1], [29], [{}], [True]),
+    *(["pods"], ["none"], ["none", "pods"], ["pods", "pods"], ["all", "localhost"], ["all", "all"], [1], [29], [{}], [True]),
     *({}, {"a": "b"}, {"a": 1}, {"a": True}, {"a": ["b"]}, {"memory": "100Mi"}, {"memory": "0"}, {"memory": "x"}, {"cpu": "-1"}),
     *({"memory.available": "5%"}, {"memory.available": "100Mi"}, {"memory.available": "x"}),
 )  # fmt: skip
@@ -72,8 +72,8 @@ _OTHER_FIELDS: dict[str, set[str]] = {
         # each has to fit to another one
         *("imageMinimumGCAge", "imageMaximumGCAge", "imageGCHighThresholdPercent", "imageGCLowThresholdPercent"),
         *("shutdownGracePeriod", "shutdownGracePeriodCriticalPods", "shutdownGracePeriodByPodPriority[].priority"),
-        *("maxParallelImagePulls", "enableSystemLogQuery", "enforceNodeAllocatable", "crashLoopBackOff.maxContainerRestartPeriod"),
-        *("preloadedImagesVerificationAllowlist", "systemCgroups", "podLogsDir"),
+        *("maxParallelImagePulls", "enableSystemLogQuery", "enforceNodeAllocatable"),
+        *("preloadedImagesVerificationAllowlist", "systemCgroups", "podLogsDir", "defaultPodSysctls"),
     },
     "kube_proxy": {
         *("featureGates", "logging.options.text.infoBufferSize", "logging.options.json.infoBufferSize", "logging.vmodule[].verbosity"),
@@ -197,6 +197,51 @@ def test_the_comparison_can_fail(folder: Path, bundle_folder: Path) -> None:
     assert "HealthzBindAddress" in kube_proxy({"healthzBindAddress": "10256"})
     assert "NodePortAddresses" in kube_proxy({"nodePortAddresses": ["x"]})
     assert "verbosity" in kubelet({"logging": {"verbosity": "x"}})
+
+
+# values on both sides of a limit that no value above meets: component, field, the first that is refused, the first that is accepted
+_EDGES: tuple[tuple[str, str, tuple[Any, ...], tuple[Any, ...]], ...] = (
+    ("kubelet", "userNamespaces.idsPerPod", (0, 1, 65535, 65537, 2**32), (65536, 131072, 2**32 - 65536)),
+    ("kubelet", "crashLoopBackOff.maxContainerRestartPeriod", ("0s", "999ms", "301s"), ("1s", "300s")),
+    ("kubelet", "tracing.endpoint", ("http://198.18.0.11:4317",), ("198.18.0.11:4317", "unix:///run/otel.sock", "dns:///collector:4317")),
+    ("kubelet", "reservedSystemCPUs", ("3-0", "0-3,"), ("0-3,8", "0")),
+    ("kubelet", "podLogsDir", ("/var/l\u00f6g",), ("/var/log/pods",)),
+    (
+        "kubelet",
+        "enforceNodeAllocatable",
+        (["pods", "system-reserved", "system-reserved-compressible"], ["none", "pods"]),
+        (["pods"], ["none"]),
+    ),
+    ("kube_proxy", "nodePortAddresses", (["x"],), (["primary"], ["10.0.0.0/8", "fd66::/64"])),
+)
+
+
+@pytest.mark.parametrize(("component", "field", "refused", "accepted"), _EDGES, ids=[edge[1] for edge in _EDGES])
+def test_a_value_beyond_a_limit_is_refused(component: str, field: str, refused: tuple[Any, ...], accepted: tuple[Any, ...]) -> None:
+    """Without a component: the code of the problem, and none for the value beside it."""
+    for value in refused:
+        assert our_verdict(component, DEFAULT_RELEASE, nested(field, value)) == {"component-field-value"}, value
+    for value in accepted:
+        assert our_verdict(component, DEFAULT_RELEASE, nested(field, value)) == set(), value
+
+
+def test_kube_proxy_accepts_more_keywords_for_node_ports_from_1_37_on() -> None:
+    """Networks may be beside them, and no keyword twice."""
+    old, new = (kube_proxy_limits((1, minor))["nodePortAddresses"] for minor in (36, 37))
+    assert [limit.allows(["primary", "10.0.0.0/8"]) for limit in (old, new)] == [False, True]
+    assert [limit.allows(["all", "localhost"]) for limit in (old, new)] == [False, True]
+    assert not new.allows(["primary", "primary"])
+    assert not new.allows(["none"])
+
+
+@pytest.mark.bundle
+def test_the_component_agrees_about_the_limits(folder: Path, bundle_folder: Path) -> None:
+    """The default release, on both sides of each limit."""
+    asks = {component: component_of(component, DEFAULT_RELEASE, folder, bundle_folder) for component in _KINDS}
+    cases = [(*edge[:2], value, list_ is edge[2]) for edge in _EDGES for list_ in edge[2:] for value in list_]
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        answers = list(pool.map(lambda case: asks[case[0]](nested(case[1], case[2])), cases))
+    assert [case for case, answer in zip(cases, answers, strict=True) if bool(answer) != case[3]] == []
 
 
 @pytest.mark.long

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.facts.host_facts import Inotify, Mount
-from cluster.facts.parsers.limits import cgroup_version, inotify, kernel_modules, mounts
+from cluster.facts.host_facts import Inotify, KernelOptions, Mount
+from cluster.facts.parsers.limits import cgroup_controllers, cgroup_version, inotify, kernel_modules, kernel_options, mounts
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,21 @@ def test_a_module_is_available_if_it_is_present_or_can_be_loaded(text: str, vxla
 def test_the_cgroup_version_is_that_of_the_whole_hierarchy(text: str, version: int | None) -> None:
     """A hybrid machine has v2 below /sys/fs/cgroup/unified, and counts as v1 for the kubelet."""
     assert cgroup_version(text) == version
+
+
+def test_the_controllers_of_cgroups_are_known_or_unknown() -> None:
+    """Each on a line of its own; a host that prints none does not lack all of them."""
+    assert cgroup_controllers("file-system cgroup2fs\ncontroller cpu\ncontroller memory") == frozenset({"cpu", "memory"})
+    assert cgroup_controllers("file-system cgroup2fs") is None
+
+
+def test_the_options_of_the_kernel_are_those_of_its_configuration() -> None:
+    """Built in or modules. Without a configuration they are unknown, and whether kubeadm finds one is known."""
+    known = "config known\nconfig CONFIG_NET_NS=y\nconfig CONFIG_EXT4_FS=m\nconfiguration /boot/config-6.1.0\nmodule nf_tables"
+    assert kernel_options(known) == KernelOptions("/boot/config-6.1.0", frozenset({"NET_NS", "EXT4_FS"}))
+    assert kernel_options("configuration missing") == KernelOptions("")
+    assert kernel_options("configuration loadable") == KernelOptions()
+    assert kernel_options("ipv6 on") == KernelOptions()
 
 
 def test_unknown_limits_of_inotify_stay_unknown() -> None:

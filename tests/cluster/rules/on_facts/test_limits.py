@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cluster.facts.host_facts import HostFacts, Inotify, KubernetesState, Mount
+from cluster.facts.host_facts import HostFacts, Inotify, KernelOptions, KubernetesState, Mount
+from cluster.kubeadm.preflight import KERNEL_OPTIONS
 from cluster.rules.on_facts import check_facts
 from cluster.vocabulary.problems import Problem, Severity
 from cluster.vocabulary.spec import ClusterSpec
@@ -40,6 +41,37 @@ def test_cgroup_v1_needs_permission_for_kubelet_and_kubeadm(
     assert all(refused_by in problem.message for problem in found if refused_by)
     assert problems(a_spec(kubeadm=kubeadm), some_facts(1, cgroup_version=2)) == ()
     assert problems(a_spec(kubeadm=kubeadm), some_facts(1, cgroup_version=None)) == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "code", "says"),
+    [
+        ({"cgroup_version": 2, "cgroup_controllers": frozenset({"cpu", "cpuset", "io", "pids"})}, "cgroup-controller-missing", "memory"),
+        ({"cgroup_version": 2, "cgroup_controllers": frozenset({"cpu", "cpuset", "memory", "pids"})}, None, ""),
+        ({"cgroup_version": 2, "cgroup_controllers": None}, None, ""),
+        ({"kernel_options": KernelOptions("")}, "kernel-configuration-missing", "/proc/config.gz"),
+        ({"kernel_options": KernelOptions()}, None, ""),
+        (
+            {"cgroup_version": 2, "kernel_options": KernelOptions("/proc/config.gz", frozenset(KERNEL_OPTIONS) - {"EXT4_FS"})},
+            "kernel-option-missing",
+            "CONFIG_EXT4_FS",
+        ),
+        (
+            {"cgroup_version": 2, "kernel_options": KernelOptions("x", frozenset(KERNEL_OPTIONS) - {"NETFILTER_XT_TARGET_REDIRECT"})},
+            None,
+            "",
+        ),
+        ({"cgroup_version": 2, "kernel_options": KernelOptions("x", frozenset(KERNEL_OPTIONS) - {"CGROUP_DEVICE"})}, None, ""),
+    ],
+)
+def test_what_the_system_verification_of_kubeadm_refuses_is_reported(
+    a_spec: Make, some_facts: Make, facts: dict[str, Any], code: str | None, says: str
+) -> None:
+    """Options of the kernel and controllers of its cgroups, unless the file lets kubeadm ignore them. What is unknown refuses nothing."""
+    found = problems(a_spec(), some_facts(1, **facts))
+    assert [(problem.code, problem.severity) for problem in found] == ([(code, Severity.ERROR)] if code else [])
+    assert all(says in problem.message and "ignore_preflight: [SystemVerification]" in problem.hint for problem in found)
+    assert problems(a_spec(kubeadm={"ignore_preflight": ["SystemVerification"]}), some_facts(1, **facts)) == ()
 
 
 def test_a_setting_that_the_kubelet_refuses_on_cgroup_v1_is_reported(a_spec: Make, some_facts: Make) -> None:

@@ -43,6 +43,14 @@ def test_the_exact_limits_are_accepted(a_spec: Make, some_facts: Make) -> None:
     assert check_facts(a_spec(), facts, bundle_architecture="amd64", bundle_size=2**30) == ()
 
 
+def test_a_small_control_plane_is_accepted_if_kubeadm_is_told_to_ignore_it(a_spec: Make, some_facts: Make) -> None:
+    """Each limit has its own name."""
+    facts = {"node-1": some_facts(1, memory=2**30, cpus=1)}
+    for names, codes in ((["NumCPU"], ["too-little-memory"]), (["mem"], ["too-few-cpus"]), (["all"], [])):
+        found = check_facts(a_spec(kubeadm={"ignore_preflight": names}), facts, bundle_architecture="amd64", bundle_size=1)
+        assert [problem.code for problem in found] == codes
+
+
 def test_a_worker_may_be_small(a_spec: Make, some_facts: Make) -> None:
     """kubeadm has no limits for workers."""
     facts = {"node-2": some_facts(2, memory=2**29, cpus=1)}
