@@ -76,6 +76,7 @@ def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_
         server, worker = (processes.find(place.root, arguments_of(name)) for name in ("server", "worker"))
         assert server is not None
         assert worker is not None
+        assert worker.environ()["TMPDIR"] == str(place.root / "tmp")  # the one of the machine has files of other users' workers
 
         run = place.request("POST", f"/deployments/{deployment}/create_flow_run", {"state": {"type": "SCHEDULED"}}).json()["id"]
         worker.suspend()  # it must not take the run
