@@ -97,6 +97,7 @@ def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_
         assert "saved blocks" in purged.stdout
         assert [path for path in place.root.rglob("*") if path.is_file()] == [place.identity]
         assert not server.is_running()
+        assert not (tmp_path / "home/.config/sixstack/server-folder").exists()
         assert "sixstack setup" in sixstack("clusters").stderr
     finally:
         for name in ("worker", "server"):
