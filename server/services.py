@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import Protocol
 
+from blocks.new_file import make_private_folder
 from cluster.vocabulary.errors import EnvironmentFault
 from server import processes
 from server.folder import ServerFolder
@@ -45,6 +46,11 @@ class Services(Protocol):
         """The end of its log."""
 
 
+def temporary_folder(folder: Path) -> Path:
+    """The folder for temporary files: Prefect's worker makes /tmp/runner_storage for its user alone, and the workers of other users end."""
+    return folder / "tmp"
+
+
 def arguments_of(name: str) -> tuple[str, ...]:
     """Arguments of Python for the `server` or the `worker` of this machine. Workers of one pool need different names."""
     return processes.SERVER if name == "server" else processes.worker(socket.gethostname())
@@ -68,11 +74,12 @@ class Background:
         # a killed worker may have left the process of a run, which goes on
         if name == "worker" and self.folder.settings.has_server and not processes.flow_runs(self.folder.api):
             self.folder.crash_lost_runs(lambda _: None)
+        make_private_folder(temporary_folder(self.folder.root))
         processes.spawn(
             self.folder.root,
             arguments_of(name),
             log=self._log(name),
-            environment=self.folder.environment(),
+            environment=self.folder.environment() | {"TMPDIR": str(temporary_folder(self.folder.root))},
             is_private=name == "worker",  # the server copies its UI into Prefect's own folder, for all users
         )
 
@@ -130,6 +137,7 @@ class SystemdUnits:
                 raise EnvironmentFault(
                     f"{self.file(name)} runs the server of {other}: remove that one first (`sixstack server down --purge`), or use --background"
                 )
+        make_private_folder(temporary_folder(self.folder.root))
         for name in names:
             text = unit_text(name, self.folder.root, has_server="server" in names, is_system=self.is_system)
             if not self.file(name).exists() or self.file(name).read_text(encoding="utf-8") != text:
@@ -230,6 +238,7 @@ def unit_text(name: str, folder: Path, *, has_server: bool, is_system: bool, pyt
         name=name,
         after=UNITS["server"] if name == "worker" and has_server else "",
         folder=str(folder).replace("%", "%%"),  # to the end of the line, without quotes
+        temporary=_words(f"TMPDIR={temporary_folder(folder)}", is_command=False),
         before=lost if name == "worker" and has_server else "",
         command=_words(python, *arguments_of(name)),
         # the results of runs are for this user alone; the server copies its UI into Prefect's own folder, for all users
@@ -238,7 +247,7 @@ def unit_text(name: str, folder: Path, *, has_server: bool, is_system: bool, pyt
     )
 
 
-def _words(*words: str) -> str:
-    """A command line of systemd: in quotes, with what systemd would replace (https://www.freedesktop.org/software/systemd/man/systemd.service)."""
-    quoted = (word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$") for word in words)
-    return " ".join(f'"{word}"' for word in quoted)
+def _words(*words: str, is_command: bool = True) -> str:
+    """Words in quotes, with what systemd would replace (https://www.freedesktop.org/software/systemd/man/systemd.service): variables in commands."""
+    quoted = (word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") for word in words)
+    return " ".join(f'"{word.replace("$", "$$") if is_command else word}"' for word in quoted)

@@ -23,7 +23,7 @@ from cluster.vocabulary.releases import DEFAULT_RELEASE
 from server import processes
 from server.folder import ACTIVE, LOST, Report, ServerFolder, fault_of_api
 from server.pointer import point_to, pointed_folder, remove_pointer
-from server.services import Background, Services, SystemdUnits, services_of, units_of, why_no_systemd
+from server.services import Background, Services, SystemdUnits, services_of, temporary_folder, units_of, why_no_systemd
 
 WORKER_LIMIT = 60.0  # seconds until a started worker reports to the server
 PORTS = range(4200, 4300)  # from Prefect's own default
@@ -143,7 +143,7 @@ def purge(place: Installation, services: Services, report: Report) -> None:
         report("systemd units: removed")
     remove_pointer(place.root)
     database, has_own = _database(place), place.settings.has_server and place.settings.database is None
-    for entry in (place.home, place.settings.file, place.root / "server.log", place.root / "worker.log"):
+    for entry in (place.home, temporary_folder(place.root), place.settings.file, place.root / "server.log", place.root / "worker.log"):
         if entry.is_dir():
             shutil.rmtree(entry)
         else:

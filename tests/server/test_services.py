@@ -19,6 +19,7 @@ def test_a_unit_is_valid_and_names_its_folder(name: str, folder: str, tmp_path: 
     unit = tmp_path / UNITS[name]
     unit.write_text(unit_text(name, Path(folder), has_server=True, is_system=True, python=sys.executable))
     assert owner_of(unit) == Path(folder)
+    assert f'Environment="TMPDIR={folder.replace("%", "%%")}/tmp"\n' in unit.read_text()
     assert f"WorkingDirectory={folder.replace('%', '%%')}\n" in unit.read_text()
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")

@@ -222,6 +222,7 @@ def test_another_user_gets_units_of_its_own_manager(management: ManagementMachin
     uid = management.output("id", "-u", DEPLOY_USER).strip()
     runtime, home = f"/run/user/{uid}", f"/home/{DEPLOY_USER}"
     management.output("install", "-d", "-m", "0700", "-o", DEPLOY_USER, runtime)
+    management.output("install", "-d", "-m", "0700", "/tmp/runner_storage")  # of another user's worker
     manager = ("--property=Delegate=yes", f"--setenv=XDG_RUNTIME_DIR={runtime}", "/lib/systemd/systemd", "--user")
     management.output("systemd-run", "--unit=manager-of-the-user", f"--uid={DEPLOY_USER}", *manager)
 
