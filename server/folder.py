@@ -24,6 +24,7 @@ from server.settings import PrefectSettings
 Report = Callable[[str], None]
 
 START_LIMIT = 120.0  # seconds; a fresh database takes 10 to 14 s on two cores
+COMMAND_LIMIT = 300.0  # seconds; a deploy takes 15 s on two cores, and took more than 120 s beside eleven busy processes
 ACTIVE = ("RUNNING", "PENDING", "CANCELLING")  # types of the state of a run that has a process
 LOST = "the worker was killed"
 NIGHTLY = "nightly"  # the schedule that `sixstack schedule-retests` creates by default
@@ -167,16 +168,19 @@ class ServerFolder:
 
     def python(self, module: str, *arguments: str, stdin: str | None = None) -> str:
         """Run a module in the folder; its output. EnvironmentFault when it fails."""
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=self.root,
-            env=self.environment(),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", module, *arguments],
+                cwd=self.root,
+                env=self.environment(),
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_LIMIT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise EnvironmentFault(f"{module} {' '.join(arguments)} did not end within {COMMAND_LIMIT:.0f} s") from None
         if done.returncode:
             raise EnvironmentFault(f"{module} {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done.stdout
