@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -268,7 +269,7 @@ def test_a_retried_run_joins_a_host_that_was_reset_by_hand(grown: Grown) -> None
             time.sleep(0.2)
         second = grown.place.ended(grown.start(wait_seconds=1))
     assert second["state_type"] == "FAILED"
-    assert f"{NAME}: create {NAME} ({run})" in second["state"]["message"]
+    assert re.search(rf"{NAME}: create {NAME} \S+ \({run}\)", second["state"]["message"])
 
     ended = grown.place.ended(run)
     assert ended["state_type"] == "COMPLETED", ended["state"]
