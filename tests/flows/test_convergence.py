@@ -164,6 +164,9 @@ def test_what_kubeadm_refuses_is_a_problem_before_any_host_is_initialized(grown:
     records = {(record["step"], record["host"]): record for record in grown.records(run_id(done.stdout))}
     assert records["check-preflight", "cluster"]["outcome"] == "failed"
     assert not {step for step, _ in records} & {"init-control-plane", "join-worker"}
+    # the hosts are prepared; the next test looks at a preparation
+    deleted = grown.place.sixstack("delete", grown.file(), "--confirm", NAME)
+    assert deleted.returncode == 0, deleted.stdout + deleted.stderr
 
 
 def test_a_cancelled_run_ends_soon_and_leaves_the_cluster_free(grown: Grown) -> None:
