@@ -80,7 +80,8 @@ def drift_page(report: DriftReport) -> str:
         rows = ([escape(entry["path"]), escape(entry["reason"]), escape(entry["hint"])] for entry in document["uninspected"])
         parts.append("### Not inspected\n\n" + table(["path", "reason", "what to do"], rows))
     if document["differences"]:
-        names = (*_COLUMNS, "command")
-        rows = ([escape(entry[name]) for name in names] for entry in document["differences"])
-        parts.append("### Differences\n\n" + table(["path", "expected", "actual", "where", "repaired by", "command"], rows))
+        rows = ([escape(entry[name]) for name in _COLUMNS] for entry in document["differences"])
+        parts.append("### Differences\n\n" + table(["path", "expected", "actual", "where", "repaired by"], rows))
+        # not a column: the V2 UI would write a wide table over what is beside it
+        parts.append("### Repair\n\n" + "\n".join(f"- {escape(line)}" for line in repair_lines(document)))
     return "\n\n".join(part for part in parts if part)
