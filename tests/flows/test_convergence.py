@@ -116,7 +116,9 @@ def engine_of(run: str) -> int | None:
     """The process that executes a flow run."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if run.encode() in (entry / "environ").read_bytes() and b"prefect.engine" in (entry / "cmdline").read_bytes():
+            # the shell and setsid, which it was before, have other words there
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if words[1:3] == [b"-m", b"prefect.engine"] and run.encode() in (entry / "environ").read_bytes():
                 return int(entry.name)
         except OSError:  # it ended
             continue
