@@ -114,6 +114,7 @@ def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_
         ("foreign", Wishes()),
         ("elsewhere", Wishes(database=POSTGRES)),
         ("elsewhere", Wishes(port=4300)),
+        ("elsewhere", Wishes(public_url="https://prefect.example")),
         ("elsewhere", Wishes(server="https://other.example/api", server_auth="a:b")),
     ],
     ids=str,
