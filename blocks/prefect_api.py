@@ -1,7 +1,7 @@
 """Requests to the Prefect server without an import of Prefect, which takes one second of CPU time: for commands that must be fast.
 
 The settings are Prefect's own. Where they are in the environment or in prefect.toml, as `sixstack prefect-settings` writes it, they are read from
-there. For every other source (profiles, .env, pyproject.toml, Prefect Cloud, TLS settings), Prefect is imported and asked.
+there. For every other source (profiles, .env, pyproject.toml, Prefect Cloud, other TLS settings), Prefect is imported and asked.
 """
 
 from __future__ import annotations
