@@ -118,9 +118,9 @@ def test_the_run_of_a_killed_worker_starts_again_on_the_other_one_and_a_flow_tha
     """The new run has the parameters of the killed one and takes its cluster over. The flow whose process lives completes, and is not started twice."""
     deployment = place.ask("GET", "/deployments/name/wait-for-file/default")["id"]
 
-    def start(name: str) -> tuple[str, dict[str, Any]]:
+    def start(name: str, state: str = "SCHEDULED") -> tuple[str, dict[str, Any]]:
         parameters = {"cluster": {"name": name, "note": "<&'\" {{ 7 * 7 }}"}, "file": str(tmp_path / name)}
-        run = place.ask("POST", f"/deployments/{deployment}/create_flow_run", {"parameters": parameters, "state": {"type": "SCHEDULED"}})
+        run = place.ask("POST", f"/deployments/{deployment}/create_flow_run", {"parameters": parameters, "state": {"type": state}})
         return str(run["id"]), parameters
 
     def process_of(name: str, run: str) -> psutil.Process:
@@ -131,6 +131,11 @@ def test_the_run_of_a_killed_worker_starts_again_on_the_other_one_and_a_flow_tha
     def state(run: str) -> str:
         return str(place.ask("GET", f"/flow_runs/{run}")["state_type"])
 
+    # one whose worker was killed before the flow began, and one whose heartbeats never arrive
+    (tmp_path / "pending").touch()
+    pending, _ = start("pending", "PENDING")
+    silent, _ = start("silent", "PENDING")
+    place.ask("POST", f"/flow_runs/{silent}/set_state", {"state": {"type": "RUNNING", "name": "Running"}, "force": True})
     dies, parameters = start("dies")
     lives, _ = start("lives")
     killed, survivor = process_of("dies", dies), process_of("lives", lives)
@@ -146,10 +151,11 @@ def test_the_run_of_a_killed_worker_starts_again_on_the_other_one_and_a_flow_tha
     assert place.ask("GET", f"/flow_runs/{dies}")["state"]["message"] == LOST
     runs = {"deployments": {"id": {"any_": [deployment]}}}
 
-    def others() -> list[dict[str, Any]]:
-        return [run for run in place.ask("POST", "/flow_runs/filter", runs) if run["id"] not in {dies, lives}]
+    def others(name: str) -> list[dict[str, Any]]:
+        found = place.ask("POST", "/flow_runs/filter", runs)
+        return [run for run in found if run["parameters"]["cluster"]["name"] == name and run["id"] not in {dies, lives, pending, silent}]
 
-    (again,) = wait(others, 30)
+    (again,) = wait(lambda: others("dies"), 30)
     assert again["parameters"] == parameters
     taken = process_of("dies", again["id"])
     say(f"marked as Crashed after {marked:.0f} s, the new run holds the cluster after {time.monotonic() - begin:.0f} s")
@@ -160,4 +166,6 @@ def test_the_run_of_a_killed_worker_starts_again_on_the_other_one_and_a_flow_tha
     for name in ("dies", "lives"):
         (tmp_path / name).touch()
     wait(lambda: {state(again["id"]), state(lives)} == {"COMPLETED"}, 60)
-    assert len(others()) == 1
+    wait(lambda: [state(run["id"]) for run in others("pending")] == ["COMPLETED"], 90)
+    assert (state(pending), state(silent)) == ("CRASHED", "RUNNING")
+    assert [len(others(name)) for name in ("dies", "lives", "silent")] == [1, 0, 0]
