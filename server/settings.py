@@ -51,7 +51,8 @@ class PrefectSettings:
     @property
     def authority(self) -> str | None:
         """The file with the certificates of the authorities that may have issued the server's one; None for those of Mozilla's list."""
-        return self._document()["api"].get("ssl_cert_file")
+        file = self._document()["api"].get("ssl_cert_file")
+        return None if file is None else str(file)
 
     @property
     def _origin(self) -> str:

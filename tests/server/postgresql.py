@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _ALL = Path("/usr/lib/postgresql")
 _SUPERUSER = "postgres"
@@ -51,30 +52,16 @@ def postgresql(password: str) -> Iterator[Database]:
         (folder / "password").write_text(of_the_superuser)
         for path in (folder, folder / "password"):
             os.chown(path, user.pw_uid, user.pw_gid)
-        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
-        init = [
-            programs / "initdb",
-            "-D",
-            folder / "data",
-            "-U",
-            _SUPERUSER,
-            "-A",
-            "scram-sha-256",
-            f"--pwfile={folder / 'password'}",
-            "-N",
-        ]
-        subprocess.run(init, cwd=folder, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}, check=True, capture_output=True, **as_user)  # type: ignore[call-overload]
+        as_user: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
+        data, locale = str(folder / "data"), {"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}
+        init = [str(programs / "initdb"), "-D", data, "-U", _SUPERUSER, "-A", "scram-sha-256", f"--pwfile={folder / 'password'}", "-N"]
+        subprocess.run(init, cwd=folder, env=locale, check=True, capture_output=True, **as_user)
         options = {"listen_addresses": "::1", "port": port, "unix_socket_directories": "", "fsync": "off"}
-        start = [
-            programs / "postgres",
-            "-D",
-            folder / "data",
-            *(word for name, value in options.items() for word in ("-c", f"{name}={value}")),
-        ]
+        start = [str(programs / "postgres"), "-D", data, *(word for name, value in options.items() for word in ("-c", f"{name}={value}"))]
         with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(start, cwd=folder, stdout=log, stderr=log, **as_user)  # type: ignore[call-overload]
+            server = subprocess.Popen(start, cwd=folder, stdout=log, stderr=log, **as_user)
         try:
-            client = [programs / "psql", "-h", "::1", "-p", str(port), "-U", _SUPERUSER, "-v", "ON_ERROR_STOP=1", "-q"]
+            client = [str(programs / "psql"), "-h", "::1", "-p", str(port), "-U", _SUPERUSER, "-v", "ON_ERROR_STOP=1", "-q"]
             environment = {**os.environ, "PGPASSWORD": of_the_superuser}
             deadline = time.monotonic() + 30
             while subprocess.run([*client, "-c", "SELECT 1"], env=environment, check=False, capture_output=True, timeout=30).returncode:

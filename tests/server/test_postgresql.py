@@ -68,10 +68,12 @@ def place(tmp_path_factory: pytest.TempPathFactory, database: Database) -> Itera
                 processes.end(process)
 
 
-@pytest.fixture
-def workplace(place: Installation) -> Workplace:
+@pytest.fixture(scope="module")
+def workplace(place: Installation) -> Iterator[Workplace]:
     """The same folder, for the steps of the tests."""
-    return Workplace(LocalPrefect(place.root))
+    workplace = Workplace(LocalPrefect(place.root))
+    yield workplace
+    workplace.stop()
 
 
 def test_a_run_completes_and_the_database_is_the_one_of_the_command(place: Installation, workplace: Workplace, database: Database) -> None:
