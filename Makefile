@@ -8,21 +8,35 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 SIXSTACK := .venv/bin/sixstack
 INSTALLED := .venv/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
-.PHONY: demo case-1 case-2 test test-long programs-of-tests programs-of-long-tests check clean-demo lock bench audit-packages help
+PRODUCTION := .venv/.installed-run-$(shell cat pyproject.toml requirements-run.lock | sha256sum | cut -c1-16)
+
+.PHONY: install demo case-1 case-2 test test-long programs-of-tests programs-of-long-tests check clean-demo lock bench audit-packages help
 
 help:
-	@sed -n '1p' Makefile; echo "targets: demo case-1 case-2 clean-demo test test-long check bench lock audit-packages"
+	@sed -n '1p' Makefile; echo "targets: install demo case-1 case-2 clean-demo test test-long check bench lock audit-packages"
 
-$(INSTALLED):
+# $(1): the lock file
+define INSTALL
 	@if [ -z "$(PYTHON)" ]; then echo "installing: Debian package python3"; apt-get update -qq && apt-get install -y -qq python3 >/dev/null; fi
 	@if ! $(or $(PYTHON),python3) -c 'import ensurepip' 2>/dev/null; then echo "installing: Debian package python3-venv"; apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; fi
-	@echo "installing: $$(grep -c == requirements.lock) Python packages of requirements.lock into .venv"
+	@echo "installing: $$(grep -c == $(1)) Python packages of $(1) into .venv"
 	@test -x .venv/bin/python || $(or $(PYTHON),python3) -m venv .venv
 	@# -c: without it, pip takes the newest version of a package that another one requires with an extra, such as sqlalchemy[asyncio]
-	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock -c requirements.lock
+	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1) -c $(1)
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@.venv/bin/python -m compileall -q -j 0 .venv/lib || true  # saves one second at every start of a command
 	@rm -f .venv/.installed-*; touch $@
+endef
+
+$(INSTALLED):
+	$(call INSTALL,requirements.lock)
+
+$(PRODUCTION):
+	$(call INSTALL,requirements-run.lock)
+
+# for your own machines: without the tools of development, unless they are there already
+install: $(if $(wildcard $(INSTALLED)),,$(PRODUCTION))
+	@echo "installed: $(CURDIR)/$(SIXSTACK)"; echo "Next: $(SIXSTACK) setup"
 
 demo: $(INSTALLED)
 	@$(SIXSTACK) demo --stack $(STACK) --primary $(PRIMARY)

@@ -125,10 +125,12 @@ class Workplace:
         return str(self.api(f"/deployments/{found}/create_flow_run", {"parameters": parameters, **body})["id"])
 
     def remove_block(self, block: str) -> None:
-        """Remove the block TYPE/NAME."""
+        """Remove the block TYPE/NAME, if there is one."""
         slug, _, name = block.partition("/")
-        document = self.api(f"/block_types/slug/{slug}/block_documents/name/{name}")
-        self.api(f"/block_documents/{document['id']}", method="DELETE")
+        found = self.api("/block_documents/filter", {"block_types": {"slug": {"any_": [slug]}}, "limit": 200})
+        for document in found:
+            if document["name"] == name:
+                self.api(f"/block_documents/{document['id']}", method="DELETE")
 
     def ended(self, run: str, *, limit: float = 300) -> dict[str, Any]:
         """The flow run once it is in a final state."""

@@ -342,7 +342,7 @@ class TestFindings:
         message = receiver.wait(lambda message: (message["about"], message["cluster"]) == ("run", "failing"))
         assert message.keys() == FIELDS
         assert message["result"] == "failed"
-        assert message["text"].startswith("restore failing: ")
+        assert message["text"].startswith("restore failing ")
         assert "identity-unusable" in message["text"]
         assert message["url"].endswith(message["run"])
         assert len([found for found in receiver.messages if found["run"] == message["run"]]) == 1

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from server.settings import PrefectSettings
+from tests.server.test_tls_proxy import AUTHORITY, CERTIFICATE
 
 ROOT = Path(__file__).parents[2]
 TEAM = ROOT / "deployments" / "team"
@@ -114,3 +115,11 @@ def test_the_values_have_names_of_the_chart() -> None:
     assert volume["name"] == mount["name"]
     assert variables()["prefect-server-values.yaml"]["PREFECT_HOME"] == mount["mountPath"]
     assert SERVER["environment"]["PREFECT_HOME"] in {path.split(":")[1] for path in SERVER["volumes"]}
+
+
+def test_the_page_has_the_commands_that_the_tests_run() -> None:
+    """For the authority and the certificate; and it says what was checked for form only."""
+    page = re.sub(r" \\\n\s+", " ", (ROOT / "docs" / "how-to" / "team.md").read_text(encoding="utf-8"))
+    assert AUTHORITY in page
+    assert CERTIFICATE in page
+    assert "checked for form only" in page
