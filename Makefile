@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed-$(shell cat pyproject.toml requirements.lock | sha
 
 PRODUCTION := .venv/.installed-run-$(shell cat pyproject.toml requirements-run.lock | sha256sum | cut -c1-16)
 
-.PHONY: install demo case-1 case-2 test test-long programs-of-tests check clean-demo lock bench audit-packages help
+.PHONY: install demo case-1 case-2 test test-long programs-of-tests programs-of-long-tests check clean-demo lock bench audit-packages help
 
 help:
 	@sed -n '1p' Makefile; echo "targets: install demo case-1 case-2 clean-demo test test-long check bench lock audit-packages"
@@ -63,8 +63,15 @@ programs-of-tests: $(INSTALLED)
 test: check programs-of-tests
 	.venv/bin/python -m pytest $(PYTEST)
 
+# their services are of no use to the tests, which start servers of their own
+programs-of-long-tests: programs-of-tests
+	@test -x /usr/sbin/nginx || missing=nginx; ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	if [ -n "$$missing" ]; then echo "installing: Debian packages $$missing (the tests start servers on loopback)"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null && \
+	  { systemctl disable -q --now $$missing 2>/dev/null || true; }; fi
+
 # longer matrices, one test at a time; the first run also builds the bundles of all releases
-test-long: programs-of-tests
+test-long: programs-of-long-tests
 	.venv/bin/python -m pytest -q --durations=20 -m long
 
 bench: $(INSTALLED)

@@ -1,12 +1,13 @@
 """Requests to the Prefect server without an import of Prefect, which takes one second of CPU time: for commands that must be fast.
 
 The settings are Prefect's own. Where they are in the environment or in prefect.toml, as `sixstack prefect-settings` writes it, they are read from
-there. For every other source (profiles, .env, pyproject.toml, Prefect Cloud, TLS settings), Prefect is imported and asked.
+there. For every other source (profiles, .env, pyproject.toml, Prefect Cloud, other TLS settings), Prefect is imported and asked.
 """
 
 from __future__ import annotations
 
 import os
+import ssl
 import time
 import tomllib
 from base64 import b64encode
@@ -23,7 +24,7 @@ from cluster.vocabulary.errors import EnvironmentFault
 
 ANSWER_SECONDS = 5.0  # a silent server must not block a command for minutes
 BUSY_SECONDS = (0.5, 1.0, 2.0, 4.0)  # waits between attempts while the server answers that its database is locked
-_URL, _AUTH = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"
+_URL, _AUTH, _AUTHORITY = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_SSL_CERT_FILE"
 _UNRELATED = ("PREFECT_HOME", "PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_WORKER_")  # they do not say how the server is reached
 NO_SERVER = (
     "no Prefect server is configured: `sixstack setup` sets one up. If there is one, run this from the folder with its prefect.toml, "
@@ -128,16 +129,26 @@ class PrefectApi:
 def prefect_api() -> Iterator[PrefectApi]:
     """A connection to the configured server. Nothing is sent before the first request."""
     access = server_access()
-    verify = access.verify if access.url.startswith("https:") else False  # reading the authorities of this machine takes 30 ms
-    with httpx.Client(headers=access.headers, verify=verify, timeout=ANSWER_SECONDS) as client:
+    with httpx.Client(headers=access.headers, verify=_verification(access), timeout=ANSWER_SECONDS) as client:
         yield PrefectApi(access, client)
+
+
+def _verification(access: ServerAccess) -> ssl.SSLContext | bool:
+    if not access.url.startswith("https:"):
+        return False  # reading the authorities of this machine takes 30 ms
+    if isinstance(access.verify, bool):
+        return access.verify
+    try:
+        return ssl.create_default_context(cafile=access.verify)
+    except OSError as fault:
+        raise EnvironmentFault(f"{access.verify} is no file with the certificate of an authority: {fault}") from None
 
 
 def _access_without_prefect() -> ServerAccess | None:
     """The access from the environment and prefect.toml; None when another source may have a setting that counts."""
     found: dict[str, str] = {}
     for name, value in os.environ.items():
-        if name in (_URL, _AUTH):
+        if name in (_URL, _AUTH, _AUTHORITY):
             found[name] = value
         elif name.upper().startswith("PREFECT_") and not name.startswith(_UNRELATED):
             return None
@@ -146,15 +157,18 @@ def _access_without_prefect() -> ServerAccess | None:
     settings = _table("prefect.toml")
     api = settings.get("api", {})
     if (
-        not settings.keys().isdisjoint({"client", "profiles_path", "ui_url"})
+        not settings.keys().isdisjoint({"client", "profiles_path"})
         or not isinstance(api, dict)
-        or not api.keys() <= {"url", "auth_string"}
+        or not api.keys() <= {"url", "auth_string", "ssl_cert_file"}
     ):
         return None
     url, auth = found.get(_URL, api.get("url")), found.get(_AUTH, api.get("auth_string"))
     if not isinstance(url, str) or not isinstance(auth, str) or not auth or not url.endswith("/api"):
         return None
-    return ServerAccess(url, url.removesuffix("/api"), _basic(auth))
+    ui, authority = settings.get("ui_url", url.removesuffix("/api")), found.get(_AUTHORITY, api.get("ssl_cert_file"))
+    if not isinstance(ui, str) or not isinstance(authority, str | None) or authority == "":
+        return None
+    return ServerAccess(url, ui, _basic(auth), authority or True)
 
 
 def _table(file: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ssl
 import sys
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -15,6 +16,7 @@ examples:
   sixstack setup
   sixstack setup --folder ~/sixstack --bundle /srv/bundle
   sixstack setup --postgres postgresql://sixstack@db.example/sixstack       # asks for the password
+  sixstack setup --public-url https://prefect.example                       # behind a reverse proxy, for a team
   sixstack setup --server https://prefect.example/api --password-file pw    # a worker for a server that runs elsewhere
 
 It is safe to run this again: what is there stays, and what is missing is added. Passwords are asked for, read from a file that only you can
@@ -42,6 +44,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     elsewhere.add_argument("--server", metavar="URL", help="API of a server that runs elsewhere: only a worker runs on this machine")
     parser.add_argument(
+        "--ca-file",
+        type=Path,
+        metavar="FILE",
+        help="with --server: certificate of the authority that issued the server's one; it stays there",
+    )
+    parser.add_argument(
+        "--public-url", metavar="URL", help="address of the server of this machine behind a reverse proxy, such as https://prefect.example"
+    )
+    parser.add_argument(
         "--password-file",
         metavar="FILE",
         help="with --postgres: file with the password of the database; with --server: with USER:PASSWORD of the server; `-` is standard input",
@@ -64,6 +75,10 @@ def run(options: argparse.Namespace) -> int:
         auth = _auth(options.password_file) if server is not None else None
         if options.port is not None and server is not None:
             raise ValueError("--port is of a server on this machine, and --server names another one")
+        public_url = _public_url(options.public_url) if options.public_url is not None else None
+        if public_url is not None and server is not None:
+            raise ValueError("--public-url is of a server on this machine, and --server names another one")
+        authority = _authority(options.ca_file, server) if options.ca_file is not None else None
     except (ValueError, OSError) as error:
         print(f"sixstack: {error}", file=sys.stderr)
         return USAGE
@@ -71,7 +86,8 @@ def run(options: argparse.Namespace) -> int:
         from server.postgres import check_database
 
         check_database(database)
-    wishes = Wishes(options.port, options.bundle and options.bundle.expanduser(), database, server, auth, options.background)
+    bundle = options.bundle and options.bundle.expanduser()
+    wishes = Wishes(options.port, bundle, database, server, auth, authority, public_url, options.background)
     set_up(place, wishes, lambda line: print(line, flush=True))
     print("\nNext: sixstack credential add default --key FILE, then sixstack init")
     return SUCCESS
@@ -102,6 +118,34 @@ def _api(url: str) -> str:
             "--server has a user or password, which every user of this machine can see: remove it from the URL. It is asked for"
         )
     return f"{url.rstrip('/').removesuffix('/api')}/api"
+
+
+def _public_url(url: str) -> str:
+    """The address of the UI. ValueError for a URL with a path, under which Prefect would have to be told to serve, or with a password."""
+    parts = urlsplit(url)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+        or "@" in parts.netloc
+    ):
+        raise ValueError("--public-url must be the address of the UI without a path, such as https://prefect.example")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _authority(file: Path, server: str | None) -> Path:
+    """The file of an authority. ValueError for one without a certificate, or without a server that has TLS."""
+    if server is None or not server.startswith("https:"):
+        raise ValueError("--ca-file is for --server with an https URL")
+    path = file.expanduser().resolve()
+    path.read_bytes()  # a missing file is reported with its path
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as fault:
+        raise ValueError(f"{path} is no file with the certificate of an authority, in PEM: {fault}") from None
+    return path
 
 
 def _auth(file: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import yaml
 
 from blocks.prefect_api import BUSY_SECONDS
 from cluster.vocabulary.errors import EnvironmentFault
@@ -30,13 +32,14 @@ LOST = "the worker was killed"
 NIGHTLY = "nightly"  # the schedule that `sixstack schedule-retests` creates by default
 _CHECKOUT = Path(__file__).parent.parent
 PREFECT_FILE = _CHECKOUT / "deployments" / "prefect.yaml"
+AUTOMATIONS = _CHECKOUT / "deployments" / "automations" / "killed-workers.yaml"
 
 
-def fault_of_api(url: str, credential: tuple[str, str], *, trust_env: bool) -> str | None:
-    """Why this server cannot be used; None when it accepts the password and nothing less."""
+def fault_of_api(url: str, credential: tuple[str, str], *, trust_env: bool, authority: str | None = None) -> str | None:
+    """Why this server cannot be used; None when it accepts the password and nothing less. `authority`: the file with its certificate."""
     path = f"{url}/admin/version"  # /health needs no password
     try:
-        with httpx.Client(timeout=30, trust_env=trust_env) as client:
+        with httpx.Client(timeout=30, trust_env=trust_env, verify=verification(authority)) as client:
             answer = client.get(path, auth=credential)
             if answer.status_code == httpx.codes.UNAUTHORIZED:
                 return "refuses the password"
@@ -49,6 +52,11 @@ def fault_of_api(url: str, credential: tuple[str, str], *, trust_env: bool) -> s
     except (httpx.HTTPError, OSError) as error:
         return f"cannot be reached: {str(error) or type(error).__name__}"
     return None
+
+
+def verification(authority: str | None) -> ssl.SSLContext | bool:
+    """How httpx verifies a server's certificate: with the authorities of this file, else with its own list. OSError for a file without any."""
+    return True if authority is None else ssl.create_default_context(cafile=authority)
 
 
 @dataclass(frozen=True)
@@ -78,12 +86,17 @@ class ServerFolder:
 
     def answers(self) -> bool:
         """Whether the API accepts the password and nothing less: the running server may be older than its settings file."""
-        return fault_of_api(self.api, self.settings.credential, trust_env=self._trust_env) is None
+        return self.fault() is None
+
+    def fault(self) -> str | None:
+        """Why the server cannot be used."""
+        settings = self.settings
+        return fault_of_api(settings.api, settings.credential, trust_env=self._trust_env, authority=settings.authority)
 
     def is_outdated(self) -> bool:
         """Whether a server runs that does not know the password: it is older than the settings file."""
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.api}/health", timeout=30, trust_env=self._trust_env).is_success and not self.answers()
+        with contextlib.suppress(httpx.HTTPError), self._client() as client:
+            return client.get("/health").is_success and not self.answers()
         return False
 
     def wait_until_it_answers(self, runs: Callable[[], bool], last_lines: Callable[[], str]) -> None:
@@ -103,13 +116,17 @@ class ServerFolder:
             raise EnvironmentFault(f"the work pool `{POOL}` of {self.api} has the type {pool['type']}, and must be of type process")
 
     def deploy(self, report: Report) -> None:
-        """Register block types and deployments, and create the inactive schedule of the retests unless it exists."""
+        """Register block types and deployments, and create the inactive schedule of the retests and the inactive automations unless they exist."""
         report("registering blocks and deployments")
         self.python("prefect", "block", "register", "--module", "blocks.types")
         self.python("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(PREFECT_FILE))
         retests = self.ask("GET", "/deployments/name/retest-clusters/default")
         if NIGHTLY not in {schedule["slug"] for schedule in retests["schedules"]}:  # one that the user changed stays as it is
             self.python("cli", "schedule-retests", "--name", NIGHTLY)
+        for automation in yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]:
+            same_name = {"automations": {"name": {"any_": [automation["name"]]}}}
+            if not self.ask("POST", "/automations/filter", same_name):
+                self.ask("POST", "/automations/", automation)
 
     def save_blocks(self, blocks: dict[str, dict[str, dict[str, Any]]]) -> None:
         """Save blocks, each as type slug -> name -> fields; an existing block is overwritten. Secrets are on no command line."""
@@ -151,7 +168,7 @@ class ServerFolder:
 
     def request(self, method: str, path: str, body: object = None) -> httpx.Response:
         """One request to the API, with the password, and for a change with the token of Prefect's CSRF protection."""
-        with httpx.Client(base_url=self.api, auth=self.settings.credential, timeout=30, trust_env=self._trust_env) as client:
+        with self._client() as client:
             if method != "GET":
                 name = str(uuid4())
                 answer = client.get("/csrf-token", params={"client": name})
@@ -160,6 +177,11 @@ class ServerFolder:
                 elif answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY:  # a server without this protection
                     return answer
             return client.request(method, path, json=body)
+
+    def _client(self) -> httpx.Client:
+        settings = self.settings
+        verify = verification(settings.authority)
+        return httpx.Client(base_url=settings.api, auth=settings.credential, timeout=30, trust_env=self._trust_env, verify=verify)
 
     @property
     def _trust_env(self) -> bool:

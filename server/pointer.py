@@ -50,6 +50,8 @@ def use_pointed_server() -> None:
     if isinstance(api, dict) and isinstance(api.get("url"), str) and isinstance(api.get("auth_string"), str):
         os.environ.setdefault("PREFECT_API_AUTH_STRING", api["auth_string"])
         os.environ["PREFECT_API_URL"] = api["url"]
+        if isinstance(api.get("ssl_cert_file"), str):
+            os.environ.setdefault("PREFECT_API_SSL_CERT_FILE", api["ssl_cert_file"])
 
 
 def _is_named_here() -> bool:

@@ -38,7 +38,24 @@ class PrefectSettings:
 
     @property
     def ui(self) -> str:
-        """Address of the UI."""
+        """Address of the UI, behind a reverse proxy if there is one."""
+        return str(self._document().get("ui_url") or self._origin)
+
+    @property
+    def public_url(self) -> str | None:
+        """Address of the UI behind a reverse proxy; None when there is none, or no file."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return None if self.ui == self._origin else self.ui
+        return None
+
+    @property
+    def authority(self) -> str | None:
+        """The file with the certificates of the authorities that may have issued the server's one; None for those of Mozilla's list."""
+        file = self._document()["api"].get("ssl_cert_file")
+        return None if file is None else str(file)
+
+    @property
+    def _origin(self) -> str:
         return self.api.removesuffix("/api")
 
     @property
@@ -78,18 +95,20 @@ class PrefectSettings:
                 self.private()
                 and all(self.credential)
                 and server["auth_string"] == document["api"]["auth_string"]
-                and server["cors_allowed_origins"] == self.ui
+                and server["cors_allowed_origins"] == self._origin
                 and server["csrf_protection_enabled"] is True
             )
         return False
 
-    def write(self, *, home: Path, port: int, database: str | None = None) -> None:
+    def write(self, *, home: Path, port: int, database: str | None = None, public_url: str | None = None) -> None:
         """Write the file and create Prefect's home folder; the password of a protected file is kept, so that browsers stay logged in.
 
-        `database`: the connection URL of a PostgreSQL database, with its password.
+        `database`: the connection URL of a PostgreSQL database, with its password. `public_url`: the address of the UI behind a reverse proxy.
         """
         user, password = self.credential if self.protected() else (USER, secrets.token_urlsafe(32))
+        ui = public_url or f"http://127.0.0.1:{port}"
         values = {"home": json.dumps(str(home)), "port": str(port), "credential": json.dumps(f"{user}:{password}")}
+        values |= {"ui": json.dumps(ui), "ui_api": json.dumps(f"{ui}/api")}
         text = _filled("prefect.toml.template", values)
         if database is not None:
             text += _filled("database.toml.template", {"url": json.dumps(database)})
@@ -100,14 +119,21 @@ class PrefectSettings:
             make_private(home / name)
         replace_file(self.file, text.encode())  # a process that has the old file open does not read the new password
 
-    def write_for(self, url: str, auth: str, *, home: Path) -> None:
-        """Write the file for the clients of a server elsewhere, with its password (USER:PASSWORD)."""
-        text = _filled("client.toml.template", {"home": json.dumps(str(home)), "url": json.dumps(url), "credential": json.dumps(auth)})
+    def write_for(self, url: str, auth: str, *, home: Path, authority: Path | None = None) -> None:
+        """Write the file for the clients of a server elsewhere, with its password (USER:PASSWORD) and the file of its authority."""
+        values = {"home": json.dumps(str(home)), "url": json.dumps(url), "credential": json.dumps(auth)}
+        text = _filled("client.toml.template", values | {"authority": _authority(authority)})
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(self.file, text.encode())
 
     def _document(self) -> dict[str, Any]:
         return tomllib.loads(self.file.read_text(encoding="utf-8"))
+
+
+def _authority(file: Path | None) -> str:
+    if file is None:
+        return ""
+    return f"# of the authority that issued the server's certificate\nssl_cert_file = {json.dumps(str(file))}\n"
 
 
 def _filled(template: str, values: dict[str, str]) -> str:

@@ -38,6 +38,8 @@ class Wishes:
     database: str | None = None  # connection URL of a PostgreSQL database, with its password
     server: str | None = None  # URL of the API of a server elsewhere
     server_auth: str | None = None  # its password, as USER:PASSWORD
+    authority: Path | None = None  # file with the certificate of the authority that issued the one of that server
+    public_url: str | None = None  # of the own server behind a reverse proxy
     in_background: bool = False
 
 
@@ -108,7 +110,7 @@ def start(place: Installation, services: Services, report: Report) -> None:
         services.start("server")
         place.wait_until_it_answers(lambda: services.runs("server"), lambda: services.last_lines("server"))
         report(f"password of the UI, the text between the quotes: grep -m1 auth_string {place.settings.file}")
-    elif (fault := fault_of_api(place.api, place.settings.credential, trust_env=True)) is not None:
+    elif (fault := place.fault()) is not None:
         raise EnvironmentFault(f"the server at {place.api} {fault}")
     place.create_work_pool()
     services.start("worker")
@@ -212,11 +214,17 @@ def _write_settings(place: Installation, wishes: Wishes, report: Report) -> None
         raise EnvironmentFault(f"{settings.file} {fault}. Choose another --folder, or first: sixstack server down --purge")
     if wishes.server is not None and wishes.server_auth is not None:
         user, _, password = wishes.server_auth.partition(":")
-        if (fault := fault_of_api(wishes.server, (user, password), trust_env=True)) is not None:
+        authority = None if wishes.authority is None else str(wishes.authority)
+        if (fault := fault_of_api(wishes.server, (user, password), trust_env=True, authority=authority)) is not None:
             raise EnvironmentFault(f"the server at {wishes.server} {fault}")
-        settings.write_for(wishes.server, wishes.server_auth, home=place.home)
+        settings.write_for(wishes.server, wishes.server_auth, home=place.home, authority=wishes.authority)
     elif not before or settings.has_server:
-        settings.write(home=place.home, port=_port(place, wishes.port), database=wishes.database or settings.database)
+        settings.write(
+            home=place.home,
+            port=_port(place, wishes.port),
+            database=wishes.database or settings.database,
+            public_url=wishes.public_url or settings.public_url,
+        )
     changed = settings.file.read_bytes() != before
     report(f"settings: {settings.file}, {'written' if changed else 'unchanged'}. Only {getpass.getuser()} can read it: it has the password")
     if wishes.database:
@@ -234,7 +242,7 @@ def _refusal(place: Installation, wishes: Wishes) -> str | None:
         return "is not of sixstack: it has no API with a password"
     if settings.has_server and wishes.server is not None:
         return "is of a server of its own"
-    if not settings.has_server and (wishes.database is not None or wishes.port is not None):
+    if not settings.has_server and (wishes.database is not None or wishes.port is not None or wishes.public_url is not None):
         return f"is for the server at {place.api}"
     if wishes.server is not None and wishes.server != place.api:
         return f"is for another server, {place.api}"

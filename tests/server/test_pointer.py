@@ -44,6 +44,14 @@ def test_the_server_is_found_from_every_folder(folder: Path, monkeypatch: pytest
     assert pointer_file().read_text() == f"{folder}\n"
 
 
+def test_the_authority_of_the_server_is_found_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else no command could verify the server's certificate in another folder. A variable of the user wins."""
+    (folder / "prefect.toml").write_text(TOML + 'ssl_cert_file = "/etc/ca.pem"\n')
+    assert used(monkeypatch) == FOUND | {"PREFECT_API_SSL_CERT_FILE": "/etc/ca.pem"}
+    monkeypatch.setenv("PREFECT_API_SSL_CERT_FILE", "/home/ca.pem")
+    assert used(monkeypatch) == FOUND
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [

@@ -147,6 +147,25 @@ def test_a_database_elsewhere_is_kept_with_its_password(settings: PrefectSetting
     assert (databases, settings.has_server, mode(settings.file)) == ([None, POSTGRES], True, 0o600)
 
 
+def test_a_server_behind_a_proxy_gives_browsers_and_links_its_public_address(settings: PrefectSettings, tmp_path: Path) -> None:
+    """The API of the UI, and the links of notifications. The commands of this machine go on to use loopback."""
+    assert (settings.ui, settings.public_url) == (f"http://127.0.0.1:{PORT}", None)
+    settings.write(home=tmp_path / "prefect", port=PORT, public_url="https://prefect.example")
+    document = tomllib.loads(settings.file.read_text(encoding="utf-8"))
+    assert (document["ui_url"], document["server"]["ui"]["api_url"]) == ("https://prefect.example", "https://prefect.example/api")
+    assert (settings.ui, settings.public_url, settings.api) == (document["ui_url"], document["ui_url"], f"http://127.0.0.1:{PORT}/api")
+    assert settings.protected()
+
+
+def test_the_file_of_an_authority_is_for_the_clients(tmp_path: Path) -> None:
+    """Prefect reads it for HTTP and WebSocket."""
+    settings = PrefectSettings(tmp_path)
+    settings.write_for("https://prefect.example/api", "user:password", home=tmp_path / "prefect")
+    held = [settings.authority]
+    settings.write_for("https://prefect.example/api", "user:password", home=tmp_path / "prefect", authority=tmp_path / 'c"a.pem')
+    assert [*held, settings.authority] == [None, str(tmp_path / 'c"a.pem')]
+
+
 def test_a_server_elsewhere_has_clients_alone(tmp_path: Path) -> None:
     """No setting of a server, so that none starts here by accident with them."""
     settings = PrefectSettings(tmp_path)

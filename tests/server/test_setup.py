@@ -20,7 +20,7 @@ from cluster.vocabulary.releases import DEFAULT_RELEASE
 from demo.local_prefect import SIXSTACK
 from server import processes
 from server.services import arguments_of
-from server.setup import Installation, Wishes, present_bundle, set_up, without_password
+from server.setup import Installation, Wishes, _write_settings, present_bundle, set_up, without_password
 from tests.conftest import say
 
 POSTGRES = "postgresql+asyncpg://sixstack:secret@db.example/sixstack?ssl=require"
@@ -114,6 +114,7 @@ def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_
         ("foreign", Wishes()),
         ("elsewhere", Wishes(database=POSTGRES)),
         ("elsewhere", Wishes(port=4300)),
+        ("elsewhere", Wishes(public_url="https://prefect.example")),
         ("elsewhere", Wishes(server="https://other.example/api", server_auth="a:b")),
     ],
     ids=str,
@@ -131,6 +132,16 @@ def test_a_folder_does_not_change_its_database(place: Installation, before: str,
     with pytest.raises(EnvironmentFault, match="purge"):
         set_up(place, wishes, say)
     assert place.settings.file.read_bytes() == held
+
+
+def test_a_later_setup_keeps_the_public_address(place: Installation) -> None:
+    """As it keeps the port and the database; another one replaces it."""
+    place.root.mkdir()
+    place.settings.write(home=place.home, port=4200, public_url="https://prefect.example")
+    _write_settings(place, Wishes(), say)
+    kept = place.settings.public_url
+    _write_settings(place, Wishes(public_url="https://new.example"), say)
+    assert (kept, place.settings.public_url, place.api) == ("https://prefect.example", "https://new.example", "http://127.0.0.1:4200/api")
 
 
 def test_a_port_in_use_is_refused(place: Installation) -> None:
