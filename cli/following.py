@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 60  # a running worker takes a run within its query interval: 2 s with our settings, 10 s with Prefect's own
 _ASK_SECONDS = 1.0
+_COMMIT_SECONDS, _COMMIT_ASK_SECONDS = 30.0, 0.2
 _PATIENCE_SECONDS = 5.0  # before the first line about waiting, when a worker is online
 _ONLINE = timedelta(seconds=75)  # since the last heartbeat of a worker, which sends one every 30 s
 _NOT_TAKEN = ("Scheduled", "Late", "AwaitingConcurrencySlot")  # names of states
@@ -192,11 +193,21 @@ async def _follow_to_completion(run: UUID, wait_seconds: float | None = None) ->
             if watch.done():
                 watch.result()  # NoWorker
             last_line = await lines
-            return await client.read_flow_run(run), last_line
+            return await _ended(client, run), last_line
         finally:
             lines.cancel()
             clock.cancel()
             status.clear()
+
+
+async def _ended(client: PrefectClient, run: UUID, seconds: float = _COMMIT_SECONDS) -> FlowRun:
+    """The run in its final state. On a busy server, the event of the end can arrive before the API shows the state."""
+    end = asyncio.get_running_loop().time() + seconds
+    while True:
+        found = await client.read_flow_run(run)
+        if (found.state is not None and found.state.is_final()) or asyncio.get_running_loop().time() > end:
+            return found
+        await asyncio.sleep(_COMMIT_ASK_SECONDS)
 
 
 async def _redraw(status: StatusLine) -> None:
