@@ -71,8 +71,13 @@ class PrefectApi:
 
     def post(self, path: str, body: object) -> Any:
         """The answer to a document."""
-        self._send_token()
         return self._request("POST", path, json=body)
+
+    def answer(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """The answer, also when it is a refusal. EnvironmentFault when the server does not answer."""
+        if method != "GET":
+            self._send_token()
+        return self._raw(method, path, **content)
 
     def block(self, slug: str, name: str) -> dict[str, Any] | None:
         """The fields of a block, with its secrets; None when there is no block of this type and name."""
@@ -100,7 +105,7 @@ class PrefectApi:
         self._has_token = True
 
     def _request(self, method: str, path: str, **content: Any) -> Any:
-        answer = self._raw(method, path, **content)
+        answer = self.answer(method, path, **content)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             raise EnvironmentFault(
                 f"the Prefect server at {self.url} refuses the password: run this from the folder with its prefect.toml, "
@@ -133,13 +138,18 @@ def prefect_api() -> Iterator[PrefectApi]:
         yield PrefectApi(access, client)
 
 
+def verification(authority: str | None) -> ssl.SSLContext | bool:
+    """How httpx verifies a server's certificate: with the authorities of this file, else with its own list. OSError for a file without any."""
+    return True if authority is None else ssl.create_default_context(cafile=authority)
+
+
 def _verification(access: ServerAccess) -> ssl.SSLContext | bool:
     if not access.url.startswith("https:"):
         return False  # reading the authorities of this machine takes 30 ms
     if isinstance(access.verify, bool):
         return access.verify
     try:
-        return ssl.create_default_context(cafile=access.verify)
+        return verification(access.verify)
     except OSError as fault:
         raise EnvironmentFault(f"{access.verify} is no file with the certificate of an authority: {fault}") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ssl
 import sys
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -139,10 +138,12 @@ def _authority(file: Path, server: str | None) -> Path:
     """The file of an authority. ValueError for one without a certificate, or without a server that has TLS."""
     if server is None or not server.startswith("https:"):
         raise ValueError("--ca-file is for --server with an https URL")
+    from blocks.prefect_api import verification
+
     path = file.expanduser().resolve()
     path.read_bytes()  # a missing file is reported with its path
     try:
-        ssl.create_default_context(cafile=path)
+        verification(str(path))
     except OSError as fault:
         raise ValueError(f"{path} is no file with the certificate of an authority, in PEM: {fault}") from None
     return path

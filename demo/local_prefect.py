@@ -5,15 +5,12 @@ The settings in prefect.toml of the current folder win over the user's own Prefe
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 
@@ -21,7 +18,7 @@ from blocks.age_identity import recipient_of
 from bundle.manifest import manifest_sha256
 from cluster.vocabulary.errors import EnvironmentFault
 from server import processes
-from server.folder import ACTIVE, Report, ServerFolder
+from server.folder import ACTIVE, Report, ServerFolder, free_port
 
 SIXSTACK = [sys.executable, "-m", "cli"]  # the `sixstack` command of this checkout
 NICE = 10  # of the server: the hosts of a lab share its machine, and their work goes first
@@ -114,15 +111,10 @@ class LocalPrefect(ServerFolder):
 
     def _free_port(self) -> int:
         """The port of the previous start if it is free, else any free port."""
-        previous = 0
-        with contextlib.suppress(OSError, ValueError, KeyError):  # no settings file yet, or an edited one
-            previous = urlsplit(self.api).port or 0
-        for port in (previous, 0):
-            with socket.socket() as probe, contextlib.suppress(OSError):
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-                return int(probe.getsockname()[1])
-        raise EnvironmentFault("no free TCP port on 127.0.0.1")
+        port = free_port((self.port or 0, 0))
+        if port is None:
+            raise EnvironmentFault("no free TCP port on 127.0.0.1")
+        return port
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         return processes.spawn(

@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import ssl
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from urllib.parse import urlsplit
 
 import httpx
 import yaml
 
-from blocks.prefect_api import BUSY_SECONDS
+from blocks.prefect_api import NotFound, PrefectApi, ServerAccess, verification
 from cluster.vocabulary.errors import EnvironmentFault
 from server.processes import POOL
 from server.settings import PrefectSettings
@@ -54,9 +54,14 @@ def fault_of_api(url: str, credential: tuple[str, str], *, trust_env: bool, auth
     return None
 
 
-def verification(authority: str | None) -> ssl.SSLContext | bool:
-    """How httpx verifies a server's certificate: with the authorities of this file, else with its own list. OSError for a file without any."""
-    return True if authority is None else ssl.create_default_context(cafile=authority)
+def free_port(ports: Iterable[int]) -> int | None:
+    """The first of these ports that is free on 127.0.0.1; 0 stands for any port."""
+    for port in ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    return None
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,13 @@ class ServerFolder:
     def api(self) -> str:
         """URL of the API, from the settings file."""
         return self.settings.api
+
+    @property
+    def port(self) -> int | None:
+        """Port of the API; None when there is no settings file yet, or an edited one."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return urlsplit(self.api).port
+        return None
 
     @property
     def ui(self) -> str:
@@ -152,31 +164,17 @@ class ServerFolder:
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """The document of the answer; None when there is nothing at this path. EnvironmentFault when the server refuses or does not answer."""
-        waits = iter(BUSY_SECONDS)
-        try:
-            while (answer := self.request(method, path, body)).status_code == httpx.codes.SERVICE_UNAVAILABLE and (
-                wait := next(waits, None)
-            ):
-                time.sleep(wait)  # its database was locked
-        except httpx.HTTPError as error:
-            raise EnvironmentFault(f"the Prefect server at {self.api} cannot be reached: {str(error) or type(error).__name__}") from None
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
-        if not answer.is_success:
-            raise EnvironmentFault(f"the Prefect server at {self.api} refuses {method} {path}: {answer.status_code} {answer.text[:300]}")
-        return answer.json() if answer.content else None
+        with self._client() as client:
+            server = PrefectApi(ServerAccess(self.api), client)
+            try:
+                return server.get(path) if method == "GET" else server.post(path, body)
+            except NotFound:
+                return None
 
     def request(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """One request to the API, with the password, and for a change with the token of Prefect's CSRF protection."""
+        """The answer to one request, also when it is a refusal."""
         with self._client() as client:
-            if method != "GET":
-                name = str(uuid4())
-                answer = client.get("/csrf-token", params={"client": name})
-                if answer.is_success:
-                    client.headers.update({"Prefect-Csrf-Client": name, "Prefect-Csrf-Token": answer.json()["token"]})
-                elif answer.status_code != httpx.codes.UNPROCESSABLE_ENTITY:  # a server without this protection
-                    return answer
-            return client.request(method, path, json=body)
+            return PrefectApi(ServerAccess(self.api), client).answer(method, path, json=body)
 
     def _client(self) -> httpx.Client:
         settings = self.settings

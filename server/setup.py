@@ -21,7 +21,7 @@ from bundle.manifest import MANIFEST_NAME, Architecture, read_manifest
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 from server import processes
-from server.folder import ACTIVE, LOST, Report, ServerFolder, fault_of_api
+from server.folder import ACTIVE, LOST, Report, ServerFolder, fault_of_api, free_port
 from server.pointer import point_to, pointed_folder, remove_pointer
 from server.services import Background, Services, SystemdUnits, services_of, temporary_folder, units_of, why_no_systemd
 
@@ -256,16 +256,11 @@ def _refusal(place: Installation, wishes: Wishes) -> str | None:
 
 def _port(place: Installation, wished: int | None) -> int:
     """The wished port, else that of the previous start, else a free one."""
-    held: int | None = None
-    with contextlib.suppress(OSError, ValueError, KeyError):  # no settings file yet, or an edited one
-        held = urlsplit(place.api).port
+    held = place.port
     if held is not None and wished in {None, held}:
         return held
-    for port in PORTS if wished is None else (wished,):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
+    if (port := free_port(PORTS if wished is None else (wished,))) is not None:
+        return port
     taken = f"port {wished} is" if wished is not None else f"ports {PORTS[0]} to {PORTS[-1]} are"
     raise EnvironmentFault(f"{taken} in use on 127.0.0.1: choose another one with --port")
 

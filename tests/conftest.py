@@ -112,11 +112,7 @@ class Workplace:
 
     def api(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """One request to the Prefect API: POST with a body, else GET, unless a method is given."""
-        for left in reversed(range(5)):
-            answer = self.prefect.request(method or ("GET" if body is None else "POST"), path, body)
-            if answer.status_code != 503 or not left:  # SQLite was busy: the server asks its clients to come again
-                break
-            time.sleep(1)
+        answer = self.prefect.request(method or ("GET" if body is None else "POST"), path, body)
         return answer.raise_for_status().json() if answer.content else None
 
     def start(self, deployment: str, parameters: dict[str, Any], **body: Any) -> str:

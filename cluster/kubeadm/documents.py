@@ -191,7 +191,7 @@ def join_check_configuration(spec: ResolvedSpec, host: Host) -> dict[str, Any]:
     The checks that depend on the family of the endpoint are those of the API's family.
     """
     try:
-        family = Family(f"ipv{ipaddress.ip_address(api_endpoint(spec)[0]).version}")
+        family = family_of(ipaddress.ip_address(api_endpoint(spec)[0]))
     except ValueError:  # a name
         family = spec.families[0]
     nowhere = join_host_port("::1" if family is Family.IPV6 else "127.0.0.1", 1)
