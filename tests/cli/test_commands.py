@@ -245,7 +245,7 @@ def test_the_command_that_registers_deployments_works_from_any_folder(path: str,
 
 
 def test_no_text_of_the_product_names_a_file_of_its_repository() -> None:
-    """Whoever installed sixstack has no such file. Pages of the documentation are named by their path; docstrings are for readers of the code."""
+    """An installation does not have these files. Texts may name pages of the documentation by their path; docstrings are for readers of the code."""
     root = Path(__file__).parents[2]
     named = []
     for package in ("blocks", "bundle", "cli", "cluster", "flows", "hosts", "importers", "kube", "runs", "tasks"):

@@ -120,7 +120,7 @@ def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_
     ids=str,
 )
 def test_a_folder_does_not_change_its_database(place: Installation, before: str, wishes: Wishes) -> None:
-    """Its blocks and runs would silently be gone. And a file of somebody else stays."""
+    """Setup would leave its blocks and runs behind without a message. A prefect.toml that setup did not write stays as it is."""
     place.root.mkdir()
     if before == "foreign":
         place.settings.file.write_text("[logging]\nlevel = 'DEBUG'\n")
