@@ -7,6 +7,8 @@ import fcntl
 import json
 import os
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_ssh_private_key
 
 from blocks.age_identity import recipient_of
@@ -27,8 +30,10 @@ from lab import hosts
 from lab.base import OPS_USER
 from lab.spec import cluster_document, cluster_file
 from lab.state import LabHost
-from tests import lived_in
+from server.folder import PREFECT_FILE
+from tests import lived_in, prepared_run
 from tests.prepared_command import PreparedCommand
+from tests.prepared_run import OWN_STARTS
 from tests.secret_search import awkward_password
 
 # another name, of six characters at most, lets two runs of the tests share a machine
@@ -77,9 +82,14 @@ class Workplace:
     def sixstack(
         self, *arguments: str, limit: float = 400, feed: str | None = None, own_start: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command; never raises on its exit code. `own_start`: it starts as for a user, with a command line of its own."""
+        """Run the command; never raises on its exit code. `own_start`: it and its flow run start as for a user, with command lines of their own."""
         if own_start:
-            return self.run([*SIXSTACK, *arguments], limit=limit, feed=feed)
+            own_starts = self.prefect.root / OWN_STARTS
+            own_starts.touch()
+            try:
+                return self.run([*SIXSTACK, *arguments], limit=limit, feed=feed)
+            finally:
+                own_starts.unlink()
         return self._prepared.run([*arguments], environment=self.prefect.environment(), feed=feed, limit=limit)
 
     def stop(self) -> None:
@@ -116,9 +126,17 @@ class Workplace:
         return answer.raise_for_status().json() if answer.content else None
 
     def start(self, deployment: str, parameters: dict[str, Any], **body: Any) -> str:
-        """Start a run of FLOW/DEPLOYMENT as `prefect deployment run` does; its id."""
+        """Start a run of FLOW/DEPLOYMENT as `prefect deployment run` does, in a process with a start of its own; its id."""
         found = self.api(f"/deployments/name/{deployment}")["id"]
-        return str(self.api(f"/deployments/{found}/create_flow_run", {"parameters": parameters, **body})["id"])
+        asked = {"parameters": parameters, "job_variables": {"command": command_of_runs()}, **body}
+        return str(self.api(f"/deployments/{found}/create_flow_run", asked)["id"])
+
+    def prepare_runs(self) -> None:
+        """Have the worker start flow runs in forks of the process that commands are forked from, once there is one (tests/prepared_run.py)."""
+        command = f"sh -c 'exec setsid {sys.executable} -S -E {prepared_run.__file__} -m prefect.engine'"
+        for deployment in self.api("/deployments/filter", {"limit": 200}):
+            variables = {**deployment["job_variables"], "command": command}
+            self.api(f"/deployments/{deployment['id']}", {"job_variables": variables}, "PATCH")
 
     def remove_block(self, block: str) -> None:
         """Remove the block TYPE/NAME, if there is one."""
@@ -135,6 +153,12 @@ class Workplace:
             assert time.monotonic() < deadline, found["state"]
             time.sleep(0.5)
         return dict(found)
+
+
+def command_of_runs() -> str:
+    """How the worker starts a flow run (deployments/prefect.yaml)."""
+    settings = yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))
+    return str(settings["definitions"]["work_pool"]["job_variables"]["command"])
 
 
 def say(line: str) -> None:
@@ -156,13 +180,37 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workpla
     prefect = LocalPrefect(tmp_path_factory.mktemp("prefect"))
     place = Workplace(prefect)
     try:
-        prefect.start(say)
-        prefect.deploy(say)
+        _start(place, tmp_path_factory.getbasetemp().parent if WORKER else None)
         # else the first run would create one in the home of the user
         prefect.save_blocks({"audit-store": {"default": {"url": str(prefect.root / "audit")}}})
         yield place
     finally:
         place.stop()
+
+
+def _start(place: Workplace, shared: Path | None) -> None:
+    """Start the server and register all. `shared`: the folder of all processes of the tests, of which the first one does the work once.
+
+    Half of the processor time of a new server goes into its empty database. The others begin with a copy of it, as it is before any test.
+    """
+    prefect = place.prefect
+    with contextlib.ExitStack() as stack:
+        if shared is not None:
+            copy, database = shared / "prefect.db", prefect.state / "prefect" / "prefect.db"
+            lock = stack.enter_context((shared / "prefect.lock").open("w", encoding="utf-8"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if copy.exists():
+                database.parent.mkdir(mode=0o700, parents=True)
+                shutil.copyfile(copy, database)
+                stack.close()
+                prefect.start(say)
+                return
+        prefect.start(say)
+        prefect.deploy(say)
+        place.prepare_runs()
+        if shared is not None:
+            source, target = (stack.enter_context(contextlib.closing(sqlite3.connect(file))) for file in (database, copy))
+            source.backup(target)
 
 
 @pytest.fixture(scope="session")
@@ -323,8 +371,9 @@ class MadeCluster:
     seconds: float
     command_lines: CommandLines  # of all processes, while it was made
     before: dict[str, list[str]] = field(default_factory=dict, kw_only=True)  # what its hosts were like before (tests/lived_in.py)
-    # asked after the cluster's delete, with the processes during it: what is wrong
-    after_delete: list[Callable[[CommandLines], list[str]]] = field(default_factory=list, init=False)
+    before_delete: list[Callable[[], None]] = field(default_factory=list, init=False)
+    # called after the cluster's delete with what it printed and the processes during it; an AssertionError says what is wrong
+    after_delete: list[Callable[[str, CommandLines], None]] = field(default_factory=list, init=False)
 
     @property
     def name(self) -> str:
@@ -368,11 +417,17 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
 
     def delete() -> None:
         if not ends:
+            for prepare in cluster.before_delete:
+                prepare()
             with CommandLines(workplace.prefect.api) as watched:
                 ends.append(workplace.sixstack("delete", cluster.file, "--confirm", cluster.name, own_start=True))
             left.extend(lived_in.changes(cluster.before, lived_in.look(LAB)))
             lived_in.move_out(LAB)
-            faults.extend(fault for look in cluster.after_delete for fault in look(watched))
+            for look in cluster.after_delete:
+                try:
+                    look(ends[0].stdout + ends[0].stderr, watched)
+                except AssertionError as failed:
+                    faults.append(str(failed))
 
     _BEFORE_THE_LAB_GOES.append(delete)
     yield cluster
@@ -383,12 +438,29 @@ def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeC
     assert left == [], "what the owner had on the hosts changed"
 
 
+def with_files_of(document: dict[str, Any], place: Workplace) -> dict[str, Any]:
+    """The same cluster with the pod network as a user's two files beside the cluster file: they say what ours says, so the bundle has their images."""
+    from cluster.file.reader import read_document
+    from kube.pod_networks import network_documents
+
+    spec = read_document(document).spec
+    assert spec is not None
+    documents = network_documents(spec)
+    half = len(documents) // 2
+    for name, part in (("first.yaml", documents[:half]), ("second.yaml", documents[half:])):
+        (place.prefect.root / name).write_text(yaml.safe_dump_all(part), encoding="utf-8")
+    policies = document.get("cni", {}).get("kind") == "calico"
+    return {**document, "cni": {"kind": "manifests", "files": ["first.yaml", "second.yaml"], "network_policy": policies}}
+
+
 def _created(mode: Mode, workplace: Workplace) -> MadeCluster:
     """A new cluster on hosts with an owner."""
     hosts.up(LAB, hosts=3, families=mode.families, management=mode.families, report=say)
     lived_in.live_in(LAB)
     before = lived_in.look(LAB)
     document = cluster_document(hosts.lab_of(LAB), hosts.status(LAB), mode.stack, mode.primary)
+    if mode.stack is StackMode.IPV4:
+        document = with_files_of(document, workplace)
     # a registry for which the owner has a configuration, and one without; the bundle has all images
     document["images"] = {
         **document.get("images", {}),
@@ -411,6 +483,7 @@ GROUPS = {
     "shared-clusters": (
         "tests/flows/test_audit.py",
         "tests/flows/test_certificates.py",
+        "tests/flows/test_copies.py",
         "tests/flows/test_create_cluster.py",
         "tests/flows/test_inspect_cluster.py",
         "tests/flows/test_own_kubeconfig.py",
@@ -467,7 +540,7 @@ WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
 
 # Fixtures that make a cluster of their own, in the order of their tests. The cases' hosts need the most of what the machine has least of
 # (inotify instances, see lab/inotify.py): they come when the bare hosts of another process are gone.
-OWN_CLUSTERS = ("nightly", "copied", "grown", "from_tkestack", "over_ipv4", "calico", "debian_13", "lost", "case_environment")
+OWN_CLUSTERS = ("nightly", "grown", "from_tkestack", "over_ipv4", "calico", "debian_13", "lost", "case_environment")
 
 
 def group_of(nodeid: str) -> str:

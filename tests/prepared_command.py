@@ -1,29 +1,45 @@
-"""The `sixstack` command in a process that has already imported what commands import.
+"""The `sixstack` command, and flow runs, in a process that has already imported what they import.
 
-Half of the processor time of the tests with a server was `import prefect`, in hundreds of short commands. A server process imports it once, and forks
-for each command. The forked process runs `python -m cli` from its first line, in the folder, environment and streams of its caller. Command line
-and environment that the kernel shows are those of the server process: tests that look at these, or at a start, run the command itself.
+Half of the processor time of the tests with a server was `import prefect`, in hundreds of short commands and runs. A server process imports it once, and
+forks for each. The forked process runs `python -m cli`, or `python -m prefect.engine` for tests/prepared_run.py, from its first line, in the folder,
+environment and streams of its caller. Command line and environment that the kernel shows are those of the server process: tests that look at these, or
+at a start, run the command itself.
 """
 
 from __future__ import annotations
 
 import array
+import atexit
 import contextlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from tests.prepared_run import SOCKET_FILE
+
 START_LIMIT = 60.0  # seconds
-_MODULES = ("prefect.client.orchestration", "prefect.events.clients", "blocks.types", "cli.schedules", "runs.overview", "hosts.session")
+_MODULES = (
+    "prefect.client.orchestration",
+    "prefect.events.clients",
+    "prefect.flow_engine",
+    "prefect.runner",
+    "blocks.types",
+    "cli.schedules",
+    "runs.overview",
+    "hosts.session",
+    *(f"flows.{flow.stem}" for flow in sorted(Path(__file__).parents[1].glob("flows/[!_]*.py"))),
+)
 
 
 class PreparedCommand:
@@ -39,7 +55,7 @@ class PreparedCommand:
         self, arguments: list[str], *, environment: Mapping[str, str], feed: str | None, limit: float
     ) -> subprocess.CompletedProcess[str]:
         """As subprocess.run does it, with TimeoutExpired after `limit` seconds."""
-        self._start(environment)
+        self.start(environment)
         with contextlib.ExitStack() as stack:
             streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
             if feed is not None:
@@ -48,7 +64,8 @@ class PreparedCommand:
             connection = stack.enter_context(socket.socket(socket.AF_UNIX))
             connection.connect(str(self._socket))
             rights = array.array("i", [stream.fileno() for stream in streams])
-            message = json.dumps({"arguments": arguments, "environment": dict(environment)}).encode() + b"\n"
+            asked = {"module": "cli", "arguments": arguments, "environment": dict(environment), "folder": None, "umask": None}
+            message = json.dumps(asked).encode() + b"\n"
             connection.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
             connection.settimeout(limit)
             answers = stack.enter_context(connection.makefile("r"))
@@ -74,7 +91,8 @@ class PreparedCommand:
         with contextlib.suppress(FileNotFoundError):
             self._socket.unlink()
 
-    def _start(self, environment: Mapping[str, str]) -> None:
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start the server process, unless it runs."""
         settings = (self._folder / "prefect.toml").read_bytes()
         if self._server is not None and self._server.poll() is None and settings == self._settings:
             return
@@ -90,6 +108,7 @@ class PreparedCommand:
             assert self._server.poll() is None, (self._folder / "prepared-command.log").read_text()
             assert time.monotonic() < end
             time.sleep(0.05)  # it binds the socket under its final name when it is ready
+        (self._folder / SOCKET_FILE).write_text(str(self._socket), encoding="utf-8")
 
 
 def serve(path: str) -> NoReturn:
@@ -126,28 +145,50 @@ def _answer(connection: socket.socket) -> NoReturn:
         message += part
         for *_, data in controls:
             rights.frombytes(data)
+    asked = json.loads(message)
     child = os.fork()
     if child == 0:
         connection.close()
         for number, stream in enumerate(rights):
             os.dup2(stream, number)
             os.close(stream)
-        asked = json.loads(message)
         os.environ.clear()
         os.environ.update(asked["environment"])
+        if asked["folder"] is not None:
+            _be_a_process_of_its_own(asked["folder"], asked["umask"])
         sys.argv = ["sixstack", *asked["arguments"]]
-        os._exit(_run())
+        os._exit(_run(asked["module"]))
     connection.sendall(f"{child}\n".encode())
+    _wait_for(child, connection)
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(OSError):  # the caller has given up
         connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
 
-def _run() -> int:
-    """The exit code of `python -m cli`."""
+def _be_a_process_of_its_own(folder: str, umask: int) -> None:
+    """As the worker starts one. Its environment has settings of its own, and Prefect has read those of the server process."""
+    from prefect import context
+
+    os.setsid()
+    os.chdir(folder)
+    os.umask(umask)
+    context.GLOBAL_SETTINGS_CONTEXT = context.root_settings_context()
+
+
+def _wait_for(child: int, connection: socket.socket) -> None:
+    """Until the child has ended. It is killed when its caller was killed."""
+    ended, gone = os.pidfd_open(child), connection.fileno()
+    ready, _, _ = select.select([ended, gone], [], [])
+    if ended not in ready:
+        os.kill(child, signal.SIGKILL)
+    os.close(ended)
+
+
+def _run(module: str) -> int:
+    """The exit code of `python -m MODULE`."""
     try:
-        runpy.run_module("cli", run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
         if isinstance(end.code, str):
@@ -157,6 +198,9 @@ def _run() -> int:
         code = 1
     else:
         code = 0
+    # as at the end of every Python process; os._exit leaves it out
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

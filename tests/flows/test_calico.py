@@ -1,4 +1,7 @@
-"""Calico on the lab, from our own manifest and from a user's files; the other two stack modes have it in the proposal's cases."""
+"""Calico on the lab, from our own manifest and from a user's files; the other two stack modes have it in the proposal's cases.
+
+In `make test`, a user's files are those of the shared IPv4-only cluster.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,12 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-import yaml
 
-from cluster.file.reader import read_document
 from cluster.network.checks import CheckKind
 from cluster.vocabulary.families import Family, StackMode, family_of
-from kube.pod_networks import network_documents
 from lab import hosts
 from lab.spec import cluster_document
-from tests.conftest import LAB, CommandLines, MadeCluster, Mode, Workplace, say
+from tests.conftest import LAB, CommandLines, MadeCluster, Mode, Workplace, say, with_files_of
 from tests.flows.conftest import BareHosts
 from tests.lived_in import changes
 
@@ -53,16 +53,15 @@ def with_calico(document: dict[str, Any], _place: Workplace) -> dict[str, Any]:
 
 
 def with_files(document: dict[str, Any], place: Workplace) -> dict[str, Any]:
-    """A user's files beside the cluster file: here they say what ours says, so the bundle has their images."""
-    spec = read_document(with_calico(document, place)).spec
-    assert spec is not None
-    documents = network_documents(spec)
-    for name, part in (("definitions.yaml", documents[:24]), ("network.yaml", documents[24:])):
-        (place.prefect.root / name).write_text(yaml.safe_dump_all(part), encoding="utf-8")
-    return {**document, "cni": {"kind": "manifests", "files": ["definitions.yaml", "network.yaml"], "network_policy": True}}
+    """A user's files."""
+    return with_files_of(with_calico(document, place), place)
 
 
-@pytest.fixture(scope="module", params=[(IPV6_FIRST, with_calico), (IPV4, with_files)], ids=["calico-ipv6-first", "manifests-ipv4"])
+@pytest.fixture(
+    scope="module",
+    params=[(IPV6_FIRST, with_calico), pytest.param((IPV4, with_files), marks=pytest.mark.long)],
+    ids=["calico-ipv6-first", "manifests-ipv4"],
+)
 def calico(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[CalicoCluster]:
     """Two hosts with Calico, made in one go; deleted at the end, after which the hosts are as they were."""
     mode, network = request.param

@@ -358,7 +358,7 @@ def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) 
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
 
 
-@pytest.mark.parametrize("primary", [Family.IPV4, Family.IPV6])
+@pytest.mark.parametrize("primary", [Family.IPV4, pytest.param(Family.IPV6, marks=pytest.mark.long)])
 def test_flannel_uses_the_addresses_of_the_node_among_others_of_its_link(bare: Machine, primary: Family, tmp_path: Path) -> None:
     """flannel-io/flannel#2081: the link has a second permanent IPv6 address, added later, and a second IPv4 address before the node's own."""
     found = hosts.up(LAB, families=BOTH, management=BOTH)[:1]
