@@ -113,6 +113,7 @@ FIXED: dict[str, list[dict[str, Any]]] = {
     "malformed-argument": [{"kubeadm": {"extra_args": {"apiserver": {"--v": "2"}}}}],
     "unknown-argument": [{"kubeadm": {"extra_args": {"apiserver": {"profilin": "true"}}}}],
     "feature-gate-refused": [
+        {"kubeadm": {"kubelet": {"featureGates": {"GracefulNodeShutdown": False, "WorkloadWithJob": True}}, "extra_args": {"apiserver": {"feature-gates": "WorkloadWithJob=true"}}}},
         {"kubernetes_version": "1.37.2", "kubeadm": {"extra_args": {"apiserver": {"feature-gates": "SidecarContainers=true,AllAlpha=false"}, "kubelet": {"feature-gates": "SidecarContainers=true"}}, "kubelet": {"featureGates": {"SidecarContainers": True}}}},
     ],
     "argument-value": [{"kubeadm": {"extra_args": {"apiserver": {"profiling": "x"}}}}],
@@ -126,10 +127,17 @@ FIXED: dict[str, list[dict[str, Any]]] = {
     "malformed-preflight-check": [{"kubeadm": {"ignore_preflight": ["a b", "Swapp!", "all", "NumCPU"]}}],
     "unknown-component-field": [{"kubeadm": {"kubelet": {"maxPod": 5, "a/b": 1}}}],
     "component-field-type": [{"kubeadm": {"kubelet": {"maxPods": "x", "logging": {"verbosity": "x"}}}}],
-    "component-field-value": [{"kubeadm": {"kube_proxy": {"healthzBindAddress": "10256"}}}],
+    "component-field-value": [
+        {"kubeadm": {"kube_proxy": {"healthzBindAddress": "10256", "nodePortAddresses": ["x", "primary", "10.0.0.0/8"]}}},
+        {"kubeadm": {"kubelet": {"evictionHard": {"memory.available": "x", "pid.available": "101%"}, "reservedMemory": [{"limits": {"cpu": 1}}]}}},
+        {"kubeadm": {"kubelet": {"allowedUnsafeSysctls": ["vm.x", "kernel.msg*"], "tlsCurvePreferences": [29, 29], "enforceNodeAllocatable": ["pods", "pods", "none"]}}},
+    ],
     "component-fields-conflict": [
         {"kubeadm": {"kubelet": {"imageGCHighThresholdPercent": 50}}},
         {"kubeadm": {"kubelet": {"shutdownGracePeriodCriticalPods": "5s", "systemCgroups": "/s", "cgroupsPerQOS": False}}},
+        {"kubeadm": {"kubelet": {"logging": {"options": {"text": {"splitStream": True}}}, "cpuManagerPolicy": "static", "evictionSoft": {"memory.available": "1Gi"}}}},
+        {"kubeadm": {"kubelet": {"cpuManagerPolicyOptions": {"align-by-socket": "true"}, "reservedMemory": [{"limits": {"memory": 1}}, {"numaNode": 0, "limits": {"memory": 1}}]}}},
+        {"kubernetes_version": "1.37.2", "kubeadm": {"kubelet": {"defaultPodSysctls": {"net.a": "1", "net/a": "1"}}}},
         {"kubeadm": {"kube_proxy": {"nftables": {"syncPeriod": "500ms"}, "detectLocalMode": "BridgeInterface"}}},
     ],
     "malformed-label": [{LABELS: {"a b/c": "x"}}],
