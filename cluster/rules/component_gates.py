@@ -17,9 +17,9 @@ from cluster.vocabulary.releases import NEWEST_MINOR, Minor, minor_of
 from cluster.vocabulary.spec import ClusterSpec
 
 _CPU_OPTIONS = "cpuManagerPolicyOptions"
-# both components have the options of logging
 _GATES = {
-    **{f"logging.options.{form}.{name}": "LoggingAlphaOptions" for form in ("text", "json") for name in ("splitStream", "infoBufferSize")},
+    # both components have these. splitStream is accepted without the gate, because the default of its argument replaces it
+    **{f"logging.options.{form}.infoBufferSize": "LoggingAlphaOptions" for form in ("text", "json")},
     "cpuCFSQuotaPeriod": "CustomCPUCFSQuotaPeriod",
     "serverTLSBootstrap": "RotateKubeletServerCertificate",
     "shutdownGracePeriod": "GracefulNodeShutdown",

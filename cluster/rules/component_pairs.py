@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from cluster.rules.component_fields import KUBELET, has_type
 from cluster.rules.component_gates import fields_without_gate
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.fixes import remove
 from cluster.vocabulary.partial import join_path
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.quoting import quoted
+from cluster.vocabulary.releases import NEWEST_MINOR
 from cluster.vocabulary.spec import ClusterSpec
 
 _KUBELET, _KUBE_PROXY = "kubeadm.kubelet", "kubeadm.kube_proxy"
@@ -105,19 +107,16 @@ def _kubelet_reservations(found: dict[str, Any]) -> Iterator[Violation]:
         yield _conflict(_KUBELET, _CPU_POLICY, message, "write reservedSystemCPUs, or `cpu` in systemReserved or kubeReserved")
     soft, grace = found.get("evictionSoft"), found.get("evictionSoftGracePeriod") or {}
     for signal in soft if isinstance(soft, dict) and isinstance(grace, dict) else ():
-        if signal not in grace:
-            at, message = (
-                join_path(f"{_KUBELET}.evictionSoft", signal),
-                f"evictionSoft has {quoted(signal)}, and evictionSoftGracePeriod does not",
-            )
-            yield Violation(at, message, f"write {signal} in evictionSoftGracePeriod", remove(f"{_KUBELET}.evictionSoft", signal))
+        if signal not in grace and _is_possible("evictionSoft", {signal: soft[signal]}):
+            parent, message = f"{_KUBELET}.evictionSoft", f"evictionSoft has {signal}, and evictionSoftGracePeriod does not"
+            yield Violation(join_path(parent, signal), message, f"write {signal} in evictionSoftGracePeriod", remove(parent, signal))
     seen = set()
     reserved = found.get("reservedMemory")
     for index, item in enumerate(reserved if isinstance(reserved, list) else ()):
         limits = item.get("limits") if isinstance(item, dict) else None
         for name in limits if isinstance(limits, dict) else ():
             node = _number(item, "numaNode", 0)
-            if node is not None and (node, name) in seen:
+            if node is not None and (node, name) in seen and _is_possible("reservedMemory[].limits", {name: limits[name]}):
                 parent = f"{_KUBELET}.reservedMemory[{index}].limits"
                 message = f"{quoted(name)} of NUMA node {node} is reserved twice"
                 yield Violation(join_path(parent, name), message, "write the sum in one of them", remove(parent, name))
@@ -136,6 +135,14 @@ def _sysctls(found: dict[str, Any]) -> Iterator[Violation]:
             if (other := seen.setdefault(sysctl(name), name)) != name:
                 message = f"{quoted(name)} is the same sysctl as {quoted(other)}"
                 yield Violation(join_path(parent, name), message, "remove one of them", remove(parent, name))
+
+
+def _is_possible(name: str, value: Any) -> bool:
+    """Rules component-field-type and component-field-value report the others."""
+    # here, because a file without such fields does not need the table
+    from cluster.rules.component_values import kubelet_limits
+
+    return has_type(KUBELET[name], value) and kubelet_limits(NEWEST_MINOR)[name].allows(value)
 
 
 def _has_cpu(reserved: Any) -> bool:

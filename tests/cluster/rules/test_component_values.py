@@ -281,7 +281,6 @@ _PAIRS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
         for image in ("a:5000/*", "a.example:5000/b/c", "[fd66::1]:5000/b", "A/b", "a__b/c---d", "a.example/" + "b" * 255)
     ),
     ("kubelet", {"imagePullCredentialsVerificationPolicy": "AlwaysVerify", **_gate("KubeletEnsureSecretPulledImages", on=False)}, {}),
-    ("kubelet", {"logging": {"options": {"text": {"splitStream": True}}}}, {"logging": {"options": {"text": {"splitStream": False}}}}),
     (
         "kubelet",
         {"logging": {"options": {"json": {"infoBufferSize": "1Ki"}}}},
@@ -290,8 +289,8 @@ _PAIRS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("kubelet", {"logging": {"options": {"text": {"infoBufferSize": 1}}}}, {"logging": {"options": {"text": {"infoBufferSize": "0Mi"}}}}),
     (
         "kube_proxy",
-        {"logging": {"options": {"json": {"splitStream": True}}}},
-        {"logging": {"options": {"json": {"splitStream": True}}}, **_gate("AllAlpha")},
+        {"logging": {"options": {"json": {"infoBufferSize": "1"}}}},
+        {"logging": {"options": {"json": {"infoBufferSize": "1"}, "text": {"splitStream": True}}}, **_gate("AllAlpha")},
     ),
     ("kubelet", {"logging": {**_VMODULE, "format": "json"}}, {"logging": {**_VMODULE, "format": "text"}}),
     ("kube_proxy", {"logging": {**_VMODULE, "format": "json"}}, {"logging": _VMODULE}),

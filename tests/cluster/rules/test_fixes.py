@@ -135,7 +135,7 @@ FIXED: dict[str, list[dict[str, Any]]] = {
     "component-fields-conflict": [
         {"kubeadm": {"kubelet": {"imageGCHighThresholdPercent": 50}}},
         {"kubeadm": {"kubelet": {"shutdownGracePeriodCriticalPods": "5s", "systemCgroups": "/s", "cgroupsPerQOS": False}}},
-        {"kubeadm": {"kubelet": {"logging": {"options": {"text": {"splitStream": True}}}, "cpuManagerPolicy": "static", "evictionSoft": {"memory.available": "1Gi"}}}},
+        {"kubeadm": {"kubelet": {"logging": {"options": {"text": {"infoBufferSize": 1}}}, "cpuManagerPolicy": "static", "evictionSoft": {"memory.available": "1Gi"}}}},
         {"kubeadm": {"kubelet": {"cpuManagerPolicyOptions": {"align-by-socket": "true"}, "reservedMemory": [{"limits": {"memory": 1}}, {"numaNode": 0, "limits": {"memory": 1}}]}}},
         {"kubernetes_version": "1.37.2", "kubeadm": {"kubelet": {"defaultPodSysctls": {"net.a": "1", "net/a": "1"}}}},
         {"kubeadm": {"kube_proxy": {"nftables": {"syncPeriod": "500ms"}, "detectLocalMode": "BridgeInterface"}}},
