@@ -106,17 +106,17 @@ def _kubelet_reservations(found: dict[str, Any]) -> Iterator[Violation]:
         message = f"{_CPU_POLICY}: static needs reserved CPUs, and nothing is reserved"
         yield _conflict(_KUBELET, _CPU_POLICY, message, "write reservedSystemCPUs, or `cpu` in systemReserved or kubeReserved")
     soft, grace = found.get("evictionSoft"), found.get("evictionSoftGracePeriod") or {}
-    for signal in soft if isinstance(soft, dict) and isinstance(grace, dict) else ():
-        if signal not in grace and _is_possible("evictionSoft", {signal: soft[signal]}):
+    for signal, text in soft.items() if isinstance(soft, dict) and isinstance(grace, dict) else ():
+        if signal not in grace and _is_possible("evictionSoft", {signal: text}):
             parent, message = f"{_KUBELET}.evictionSoft", f"evictionSoft has {signal}, and evictionSoftGracePeriod does not"
             yield Violation(join_path(parent, signal), message, f"write {signal} in evictionSoftGracePeriod", remove(parent, signal))
     seen = set()
     reserved = found.get("reservedMemory")
     for index, item in enumerate(reserved if isinstance(reserved, list) else ()):
         limits = item.get("limits") if isinstance(item, dict) else None
-        for name in limits if isinstance(limits, dict) else ():
+        for name, amount in limits.items() if isinstance(limits, dict) else ():
             node = _number(item, "numaNode", 0)
-            if node is not None and (node, name) in seen and _is_possible("reservedMemory[].limits", {name: limits[name]}):
+            if node is not None and (node, name) in seen and _is_possible("reservedMemory[].limits", {name: amount}):
                 parent = f"{_KUBELET}.reservedMemory[{index}].limits"
                 message = f"{quoted(name)} of NUMA node {node} is reserved twice"
                 yield Violation(join_path(parent, name), message, "write the sum in one of them", remove(parent, name))
