@@ -15,9 +15,11 @@ _STATES: dict[str, str] = {
     name: states
     for states, names in {
         "--B": (
-            "DRAFractionalCapacityRange NodeControllerLeaseCircuitBreaker PodLevelResourcesFixDefaulting "
+            "NodeControllerLeaseCircuitBreaker PodLevelResourcesFixDefaulting "
             "PodLevelResourcesFixKubeletQOSClass StaleControllerConsistencyHPA"
         ),
+        # its default is another one with a minimum compatibility version of 1.37
+        "--b": "DRAFractionalCapacityRange",
         "--a": ("CompositePodGroup DRADeviceCompatibilityGroups DRAPartitionableDevicesType DefaultPodSysctls PodGroupPreemptionPolicy"),
         "-BB": (
             "AtomicFIFO DRAResourceClaimGranularStatusAuthorization ExtendWebSocketsToKubelet "
