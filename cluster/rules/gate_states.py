@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cluster.vocabulary.releases import OLDEST_MINOR, Minor
+from cluster.vocabulary.releases import NEWEST_MINOR, OLDEST_MINOR, Minor
 
 # One letter for each supported minor: a for alpha, b for beta, g for what neither AllAlpha nor AllBeta changes, l for locked, - for absent.
 # A capital is on by default.
@@ -123,4 +123,6 @@ def unmet_needs(gates: Mapping[str, bool], minor: Minor) -> Iterator[tuple[str, 
 
 
 def _state(name: str, minor: Minor) -> str:
-    return _STATES[name][minor[1] - OLDEST_MINOR[1]] if name in _STATES and minor >= OLDEST_MINOR else "-"
+    # rule kubernetes-version-unsupported reports other minors, which count as the nearest one
+    nearest = min(max(minor, OLDEST_MINOR), NEWEST_MINOR)
+    return _STATES[name][nearest[1] - OLDEST_MINOR[1]]

@@ -189,9 +189,9 @@ def _document(random: Random) -> Any:
 
 
 def _components(random: Random) -> Any:
-    minor = random.choice(RELEASES).kubernetes
+    version = random.choice((*(release.kubernetes for release in RELEASES), "1.34.1", "1.38.0", "2.0.0"))
     fields = {"kubelet": component_fields(random, KUBELET), "kube_proxy": component_fields(random, KUBE_PROXY)}
-    return {**copy.deepcopy(random.choice(_GOOD)), "kubernetes_version": minor, "kubeadm": fields}
+    return {**copy.deepcopy(random.choice(_GOOD)), "kubernetes_version": version, "kubeadm": fields}
 
 
 # name -> how to make an input, and how to read it

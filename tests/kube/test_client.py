@@ -59,9 +59,9 @@ def test_a_server_with_its_name_only_in_the_subject_is_refused(serve_tls: Callab
     """Go's clients refuse it too: only the SANs count. For requests, and for the sockets of exec."""
     server = serve_tls("")
     with connect(server.kubeconfig(), server.dial) as api:
-        with pytest.raises(ClusterError, match="Hostname mismatch|hostname"):
+        with pytest.raises(ClusterError, match="mismatch"):
             api.get("/version")
-        with pytest.raises(ClusterError, match="Hostname mismatch|hostname"):
+        with pytest.raises(ClusterError, match="mismatch"):
             api.open_socket()
 
 

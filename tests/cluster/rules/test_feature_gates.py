@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cluster.rules.component_gates import _GATES
 from cluster.rules.feature_gates import gates_in, gates_of, refusals
 from cluster.rules.gate_states import _NEEDS, _STATES
 from cluster.vocabulary.releases import RELEASES
@@ -81,10 +82,17 @@ class TestFeatureGateRefused:
         path = "kubeadm.kubelet.featureGates"
         assert list(check({"kubernetes_version": version, path: gates})) == [(CODE, f"{path}.{name}") for name in refused]
 
+    @pytest.mark.parametrize("version", ["0.1.0", "1.34.0", "1.38.0", "2.0.0"])
+    def test_gates_of_a_minor_that_is_not_supported_are_judged_as_those_of_the_nearest(self, check: Check, version: str) -> None:
+        """Its own problem is reported too."""
+        found = check({"kubernetes_version": version, "kubeadm.kubelet.featureGates": {"GracefulNodeShutdown": False}})
+        assert {code for code, _ in found} == {CODE, "kubernetes-version-unsupported"}
+
     def test_every_gate_has_a_state_in_every_minor(self) -> None:
         """One letter for each."""
         assert {len(states) for states in _STATES.values()} == {len(RELEASES)}
-        assert {name for name, text in _NEEDS.items() for name in (name, *text.split())} <= _STATES.keys()
+        assert {name for gate, text in _NEEDS.items() for name in (gate, *text.split())} <= _STATES.keys()
+        assert set(_GATES.values()) <= _STATES.keys()
 
     def test_etcd_has_gates_of_its_own(self, check: Check) -> None:
         """The same name would mean another gate."""
