@@ -172,7 +172,7 @@ _SYSCTL = re.compile(_SYSCTL_SEGMENTS + r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?", re.AS
 _SYSCTL_PATTERN = re.compile(_SYSCTL_SEGMENTS + r"([a-z0-9][-_a-z0-9]*)?[a-z0-9*]", re.ASCII)
 # component-helpers, node/util/sysctl
 _NAMESPACED = {
-    *("kernel.domainname", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced", "kernel.shm"),
+    *("kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced", "kernel.shm"),
     *("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.msg"),
 }
 
@@ -183,13 +183,14 @@ def sysctl(name: str) -> str:
     return name.translate({ord("/"): ".", ord("."): "/"}) if first is not None and first[0] == "/" else name
 
 
-def _is_namespaced(name: str) -> bool:
-    return name in _NAMESPACED or name.startswith(("net.", "fs.mqueue.", "user."))
+def _is_namespaced(name: str, minor: Minor) -> bool:
+    newer = minor >= (1, 37) and (name == "kernel.domainname" or name.startswith("user."))
+    return newer or name in _NAMESPACED or name.startswith(("net.", "fs.mqueue."))
 
 
-def _is_sysctl_pattern(text: str) -> bool:
+def _is_sysctl_pattern(text: str, minor: Minor) -> bool:
     """As pkg/kubelet/sysctl parses it: everything before the first `*` counts."""
-    return len(text) <= 253 and _SYSCTL_PATTERN.fullmatch(text) is not None and _is_namespaced(sysctl(text).partition("*")[0])
+    return len(text) <= 253 and _SYSCTL_PATTERN.fullmatch(text) is not None and _is_namespaced(sysctl(text).partition("*")[0], minor)
 
 
 # github.com/distribution/reference
@@ -206,6 +207,14 @@ def _is_image_pattern(text: str) -> bool:
         return len(text) > len("/*")
     found = _IMAGE.fullmatch(text)
     return found is not None and len(found["path"]) <= 255
+
+
+def _is_full_image_pattern(text: str) -> bool:
+    """1.35 refuses an image whose registry is missing, and the short names of Docker Hub."""
+    domain, _, path = text.partition("/")
+    is_domain = domain == "localhost" or any(letter in domain for letter in ".:") or domain.lower() != domain
+    short = domain == "index.docker.io" or (domain == "docker.io" and "/" not in path)
+    return _is_image_pattern(text) and (text.endswith("/*") or (is_domain and not short and path.lower() == path))
 
 
 # strconv.ParseBool
@@ -341,14 +350,6 @@ _KUBELET = {
         f"a multiple of {_USER_NAMESPACE} from {_USER_NAMESPACE} to {2**32 - _USER_NAMESPACE}",
         lambda value: _USER_NAMESPACE <= value < 2**32 and value % _USER_NAMESPACE == 0,
     ),
-    "defaultPodSysctls": _by_name(
-        "a sysctl that has a namespace, such as net.core.somaxconn",
-        lambda name, _: len(name) <= 253 and _SYSCTL.fullmatch(name) is not None and _is_namespaced(sysctl(name)),
-    ),
-    "allowedUnsafeSysctls": _each("a sysctl that has a namespace, such as kernel.msg* or net.core.somaxconn", _is_sysctl_pattern),
-    "preloadedImagesVerificationAllowlist": _each(
-        "an image without tag and digest, or a prefix such as registry.example.org/team/*", _is_image_pattern
-    ),
     "tlsCipherSuites": _each("a cipher suite such as TLS_AES_128_GCM_SHA256", _CIPHERS.__contains__),
     "tlsCurvePreferences": Limit(
         "a list of curves, each once, such as 29 (X25519) or 23 (P-256)", lambda value: set(value) <= _CURVES and len(set(value)) == len(value)
@@ -385,12 +386,29 @@ _KUBE_PROXY = {
 
 def kubelet_limits(minor: Minor) -> dict[str, Limit]:
     """The limits of KubeletConfiguration's fields in this minor."""
-    return {**_KUBELET, **_hidden_metrics(minor)}
+    return {**_KUBELET, **_hidden_metrics(minor), **_sysctls(minor), "preloadedImagesVerificationAllowlist": _images(minor)}
 
 
 def kube_proxy_limits(minor: Minor) -> dict[str, Limit]:
     """The limits of KubeProxyConfiguration's fields in this minor."""
     return {**_KUBE_PROXY, **_hidden_metrics(minor), "nodePortAddresses": _node_port_addresses(minor)}
+
+
+def _sysctls(minor: Minor) -> dict[str, Limit]:
+    return {
+        "defaultPodSysctls": _by_name(
+            "a sysctl that has a namespace, such as net.core.somaxconn",
+            lambda name, _: len(name) <= 253 and _SYSCTL.fullmatch(name) is not None and _is_namespaced(sysctl(name), minor),
+        ),
+        "allowedUnsafeSysctls": _each(
+            "a sysctl that has a namespace, such as kernel.msg* or net.core.somaxconn", lambda text: _is_sysctl_pattern(text, minor)
+        ),
+    }
+
+
+def _images(minor: Minor) -> Limit:
+    words = "an image without tag and digest, or a prefix such as registry.example.org/team/*"
+    return _each(words, _is_image_pattern) if minor >= (1, 36) else _each(f"{words}, with its registry", _is_full_image_pattern)
 
 
 def _node_port_addresses(minor: Minor) -> Limit:

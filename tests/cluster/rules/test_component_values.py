@@ -384,6 +384,18 @@ def test_the_gate_of_a_field_is_that_of_the_minor(minor: str, fields: dict[str, 
     assert our_verdict("kubelet", release, fields) == codes
 
 
+def test_images_and_sysctls_depend_on_the_minor() -> None:
+    """1.36 accepts images of Docker Hub without their registry, and 1.37 more sysctls."""
+    images = {minor: kubelet_limits(minor)["preloadedImagesVerificationAllowlist"] for minor in ((1, 35), (1, 36))}
+    for name in ("a", "a/b", "docker.io/a", "index.docker.io/a/b"):
+        assert [limit.allows([name]) for limit in images.values()] == [False, True], name
+    for name in ("docker.io/library/a", "a.example/b", "a:5000/b", "localhost/b", "A/b", "a/*"):
+        assert [limit.allows([name]) for limit in images.values()] == [True, True], name
+    sysctls = {minor: kubelet_limits(minor)["allowedUnsafeSysctls"] for minor in ((1, 36), (1, 37))}
+    for name in ("kernel.domainname", "user.max_user_namespaces", "user/*"):
+        assert [limit.allows([name]) for limit in sysctls.values()] == [False, True], name
+
+
 def test_a_gate_of_the_command_line_counts() -> None:
     """It is stronger than the field."""
     fields = {"memoryReservationPolicy": "TieredReservation", "featureGates": {"MemoryQoS": False}}
