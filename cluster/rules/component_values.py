@@ -293,7 +293,6 @@ _KUBELET = {
     "cpuCFSQuotaPeriod": _duration(10**6, _SECOND, default=False),
     "imageGCHighThresholdPercent": _between(0, 100),
     "imageGCLowThresholdPercent": _between(0, 100),
-    "imageMinimumGCAge": _duration(0),
     "imageMaximumGCAge": _duration(0),
     "iptablesDropBit": _between(0, 31),
     "iptablesMasqueradeBit": _between(0, 31),
@@ -386,7 +385,9 @@ _KUBE_PROXY = {
 
 def kubelet_limits(minor: Minor) -> dict[str, Limit]:
     """The limits of KubeletConfiguration's fields in this minor."""
-    return {**_KUBELET, **_hidden_metrics(minor), **_sysctls(minor), "preloadedImagesVerificationAllowlist": _images(minor)}
+    # 1.35 accepts a negative one
+    youngest = {"imageMinimumGCAge": _duration(0)} if minor >= (1, 36) else {}
+    return {**_KUBELET, **youngest, **_hidden_metrics(minor), **_sysctls(minor), "preloadedImagesVerificationAllowlist": _images(minor)}
 
 
 def kube_proxy_limits(minor: Minor) -> dict[str, Limit]:

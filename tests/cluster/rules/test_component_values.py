@@ -364,6 +364,8 @@ def test_fields_that_the_kubelet_compares_later_are_refused(refused: dict[str, A
         ("1.35.4", {"cpuCFSQuotaPeriod": "10ms"}, {"component-fields-conflict"}),
         ("1.35.4", {"cpuCFSQuotaPeriod": "100ms"}, set()),
         ("1.35.4", {"cpuCFSQuotaPeriod": "2s"}, {"component-field-value"}),
+        ("1.35.4", {"imageMinimumGCAge": "-5s"}, set()),
+        ("1.36.3", {"imageMinimumGCAge": "-5s"}, {"component-field-value"}),
         ("1.35.4", {"enableSystemLogQuery": True}, {"component-fields-conflict"}),
         ("1.35.4", {"memoryThrottlingFactor": 0.8, "featureGates": {"MemoryQoS": False}}, set()),
         ("1.37.2", {"memoryThrottlingFactor": 0.8, "featureGates": {"MemoryQoS": False}}, {"component-fields-conflict"}),
