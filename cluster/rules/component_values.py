@@ -261,9 +261,26 @@ def _is_cpu_set(text: str) -> bool:
     return all(not last or int(first) <= int(last) for first, _, last in (part.partition("-") for part in text.split(",")))
 
 
+# net/url: what a host and a user may have, beside escapes
+_URL_HOST = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:\[\]<>\"-]|[^\x00-\x7f]|%25|%[89A-Fa-f][0-9A-Fa-f])*")
+_URL_USER = re.compile(r"([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")
+_ESCAPED = re.compile(r"([^%]|%[0-9A-Fa-f]{2})*", re.DOTALL)
+
+
 def _is_tracing_endpoint(text: str) -> bool:
-    """A text without // gets the scheme dns."""
-    return "//" not in text or text.partition(":")[0].lower() in ("dns", "unix", "unix-abstract")
+    """As url.Parse of Go reads it. A text without // gets the scheme dns."""
+    url, _, fragment = (text if "//" in text else f"dns://{text}").partition("#")
+    scheme, _, rest = url.partition(":")
+    if scheme.lower() not in ("dns", "unix", "unix-abstract") or not _ESCAPED.fullmatch(fragment):
+        return False
+    rest = rest.partition("?")[0]
+    if not rest.startswith("/"):  # opaque
+        return True
+    authority, _, path = rest[2:].partition("/") if rest.startswith("//") else ("", "", rest)
+    user, _, host = authority.rpartition("@")
+    port = host[host.rfind("]") + 1 :] if host.startswith("[") else host[host.rfind(":") :] if ":" in host else ""
+    is_host = re.fullmatch(r"(:[0-9]*)?", port, re.ASCII) is not None and not (host.startswith("[") and "]" not in host)
+    return is_host and all(form.fullmatch(part) for form, part in ((_URL_HOST, host), (_URL_USER, user), (_ESCAPED, path)))
 
 
 _ENFORCED = {"pods", "system-reserved", "kube-reserved", "system-reserved-compressible", "kube-reserved-compressible"}

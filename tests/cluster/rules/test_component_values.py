@@ -196,7 +196,15 @@ _NUMA, _CLOSEST = "max-allowable-numa-nodes", "prefer-closest-numa-nodes"
 _EDGES: tuple[tuple[str, str, tuple[Any, ...], tuple[Any, ...]], ...] = (
     ("kubelet", "userNamespaces.idsPerPod", (0, 1, 65535, 65537, 2**32), (65536, 131072, 2**32 - 65536)),
     ("kubelet", "crashLoopBackOff.maxContainerRestartPeriod", ("0s", "999ms", "301s"), ("1s", "300s")),
-    ("kubelet", "tracing.endpoint", ("http://198.18.0.11:4317",), ("198.18.0.11:4317", "unix:///run/otel.sock", "dns:///collector:4317")),
+    (
+        "kubelet",
+        "tracing.endpoint",
+        ("http://198.18.0.11:4317", "10%", "a b:1", "a:x", "a#%zz", "[fd66::1]x", "[fd66::1%eth0]:1", "unix:///run/%zz", "//x", "a{b"),
+        (
+            *("198.18.0.11:4317", "unix:///run/otel.sock", "dns:///collector:4317", ":4317", "a@b:1", "a?%zz", "a<b", "fd66::1:4317", ""),
+            *("[fd66::1]:4317", "[fd66::1%25eth0]:4317", "unix:/run/x", "a%25b"),
+        ),
+    ),
     ("kubelet", "reservedSystemCPUs", ("3-0", "0-3,"), ("0-3,8", "0")),
     ("kubelet", "podLogsDir", ("/var/l\u00f6g", "/var/log/"), ("/var/log/pods", "log", "")),
     ("kubelet", "reservedMemory[].limits", ({"memory": "0Mi"}, {"cpu": "1"}), ({"memory": "1Gi"}, {"hugepages-2Mi": 1})),
