@@ -374,6 +374,7 @@ def _not_this_cluster(where: str, error: ssl.SSLCertVerificationError) -> Cluste
 def _tls_context(config: Kubeconfig) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # as Go, whose clients take names from the SANs alone
     try:
         context.load_verify_locations(cadata=config.authority)
         if config.certificate and config.key:

@@ -16,7 +16,11 @@ from cluster.file.document import parse_document
 from cluster.file.reader import Reading
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.shell_words import shell_words
 from hosts.detached import _Log
+from importers.choices import Choices
+from importers.formats import Format, import_files
+from importers.sources import Source
 from kube.network_check.answers import _curl_message, _ping_fault
 from kube.state import _domain, _upstreams
 from runs.scripts import _error_lines
@@ -40,6 +44,19 @@ def step(line: str) -> object:
     """The facts of a host with this line of a step; malformed ones are an error."""
     try:
         return own_state(f"owner \nstep {line}\n")
+    except ValueError:
+        return None
+
+
+def inventory(line: str) -> object:
+    """The import of an inventory with this line of a host."""
+    return import_files([Source("hosts.ini", f"[kube_node]\n{line}\n")], Choices(), tool=Format.KUBESPRAY)
+
+
+def words(line: str) -> object:
+    """A line of shell words; one that is too long is an error."""
+    try:
+        return shell_words(line)
     except ValueError:
         return None
 
@@ -93,6 +110,12 @@ def headline(line: str) -> object:
         (lambda text: Reading(None, ()).line(text), "", "a", 20_000),
         (lambda text: Reading(None, ()).line(text), "a[", "[", 20_000),
         (lambda text: Reading(None, ()).line(text), "a", ".a", 20_000),
+        (words, "", "a", 500_000),
+        (inventory, "", "a", 500_000),
+        (inventory, "", "[", 5_000),
+        (inventory, "[" * 1000, ":", 4_000),
+        (inventory, "", " !", 100_000),
+        (inventory, "[", "a", 100_000),
         (_error_lines, "", " ", 20_000),
         (_error_lines, "", "error ", 20_000),
         (_error_lines, "", "a\n", 20_000),

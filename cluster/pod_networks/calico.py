@@ -284,10 +284,14 @@ class Calico(PodNetworkPlugin):
         """The block size of each pool. Calico refuses to change the block size of an existing pool."""
         return {cidr: spec.cni.pools.block_size(family_of(cidr)) for cidr in spec.pod_ranges}
 
-    def pod_addresses(self, spec: ClusterSpec, pods: PodNetwork) -> int:
-        """All addresses of 20 blocks (projectcalico/calico, libcalico-go/lib/ipam/ipam.go), or an equal part of the pool. VXLAN needs one of them."""
+    def pod_addresses(self, spec: ClusterSpec, pods: PodNetwork) -> int | None:
+        """All addresses of 20 blocks (projectcalico/calico, libcalico-go/lib/ipam/ipam.go), or an equal part of the pool. VXLAN needs one of them.
+        None with a block size that block-size-out-of-range reports."""
         family = family_of(pods.cidr)
-        blocks = _MOST_BLOCKS * int(2 ** max(0, pods.cidr.max_prefixlen - spec.cni.pools.block_size(family)))
+        size = spec.cni.pools.block_size(family)
+        if size not in BLOCK_SIZES[family]:
+            return None
+        blocks = _MOST_BLOCKS * int(2 ** max(0, pods.cidr.max_prefixlen - size))
         return max(0, min(blocks, pods.cidr.num_addresses // len(spec.hosts)) - (family in self.vxlan_families(spec)))
 
     def migration(self, now: ClusterSpec, gone: Sequence[Network], *, ranges_changed: bool) -> Iterator[Action]:  # noqa: ARG002

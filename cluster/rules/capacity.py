@@ -11,6 +11,7 @@ from cluster.vocabulary.families import Network, family_of
 from cluster.vocabulary.fixes import Fix, add, replace_by
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.spec import ClusterSpec, PodNetwork
+from cluster.vocabulary.special_ranges import unusable
 
 # kube-apiserver's and kubeadm's limit on the host bits of a service range
 _SERVICE_HOST_BITS = 20
@@ -28,7 +29,8 @@ _MAX_PODS = 110
 def service_range_has_at_most_20_host_bits(spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Violation]:
     """A service CIDR has more than 20 host bits, which kube-apiserver refuses. Use IPv4 /12 or longer, IPv6 /108 or longer (/112 recommended)."""
     bits = cidr.max_prefixlen - cidr.prefixlen
-    if bits > _SERVICE_HOST_BITS:
+    # unusable-range reports another range
+    if bits > _SERVICE_HOST_BITS and unusable(cidr) is None:
         fix = range_fix(spec, at, "service", cidr.version)
         longest = cidr.max_prefixlen - _SERVICE_HOST_BITS
         message = f"{cidr} has {bits} host bits, but the API server accepts at most {_SERVICE_HOST_BITS} (/{longest} or longer)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cluster.kubeadm.component_settings import node_ports
+from cluster.kubeadm.component_settings import component_ports, node_ports
 from cluster.pod_networks.plugins import POD_NETWORKS, pod_network
 from cluster.pod_networks.protocol import PodNetworkPlugin, PodNetworkRule
 from cluster.rules.registry import SpecRule, item_rule, spec_rule
@@ -23,7 +23,8 @@ def vxlan_port_is_no_node_port(spec: ClusterSpec) -> Iterator[Violation]:
     plugin = pod_network(spec)
     port = plugin.vxlan_port(spec)
     ports = node_ports(spec)
-    if port in ports:
+    # node-ports-contain-component-port reports a range that contains ports of the components too
+    if port in ports and not any(component.port in ports for component in component_ports(spec)):
         message = f"{port} is within the node ports {ports.start} to {ports.stop - 1}"
         default = plugin.default_vxlan_port
         usable = default not in ports
@@ -41,6 +42,9 @@ def every_setting_is_used(spec: ClusterSpec) -> Iterator[Violation]:
     plugin = pod_network(spec)
     for name in Cni.model_fields:
         if name == "kind" or name in plugin.settings or not spec.cni.has(name):
+            continue
+        # network-policy-differs reports it
+        if name == "network_policy" and plugin.policy is False and spec.cni.network_policy:
             continue
         if getattr(spec.cni, name) != getattr(_DEFAULTS, name):
             wanted = " or ".join(f"kind: {other.kind.value}" for other in POD_NETWORKS.values() if name in other.settings)

@@ -6,7 +6,9 @@ decodes strictly, and the kubelet does not start with a value of another type. A
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import Any
 
 from cluster.rules.component_history import of_minor
 from cluster.vocabulary.releases import Minor
@@ -129,3 +131,64 @@ KUBE_PROXY = _fields(
 def kubelet_fields(minor: Minor) -> dict[str, FieldType]:
     """The fields of KubeletConfiguration in this minor. KubeProxyConfiguration has the same fields in all supported minors."""
     return of_minor("kubelet_fields", KUBELET, minor)
+
+
+def expected_type(known: Mapping[str, FieldType], name: str) -> FieldType | None:
+    """The type of a field; None for an unknown one."""
+    if has_subfields(known, f"{name}[]"):
+        return FieldType.LIST
+    return FieldType.MAPPING if has_subfields(known, name) else known.get(name)
+
+
+def has_subfields(known: Mapping[str, FieldType], name: str) -> bool:
+    """Whether the field is a mapping with known fields; with `[]`, a list of them."""
+    return any(field.startswith(f"{name}.") for field in known)
+
+
+def has_type(expected: FieldType, value: Any) -> bool:  # noqa: PLR0911, PLR0912 one a kind
+    """Whether Go can decode the value."""
+    from cluster.rules.component_values import is_quantity, nanoseconds
+
+    match expected:
+        case FieldType.BOOLEAN:
+            return isinstance(value, bool)
+        case FieldType.STRING:
+            return isinstance(value, str)
+        case FieldType.INTEGER:
+            return _is_integer(value, 31)
+        case FieldType.INTEGER64:
+            return _is_integer(value, 63)
+        case FieldType.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case FieldType.DURATION:
+            return isinstance(value, str) and nanoseconds(value) is not None
+        case FieldType.INTERVAL:
+            return _is_integer(value, 63) or (isinstance(value, str) and nanoseconds(value) is not None)
+        case FieldType.VERBOSITY:
+            return _is_integer(value, 31) and value >= 0
+        case FieldType.QUANTITY:
+            return is_quantity(value)
+        case FieldType.QUANTITY_MAP:
+            return isinstance(value, dict) and all(is_quantity(item) for item in value.values())
+        case FieldType.STRINGS_MAP:
+            return isinstance(value, dict) and all(_is_strings(item) for item in value.values())
+        case FieldType.STRINGS:
+            return _is_strings(value)
+        case FieldType.INTEGERS:
+            return isinstance(value, list) and all(_is_integer(item, 31) for item in value)
+        case FieldType.STRING_MAP:
+            return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+        case FieldType.BOOLEAN_MAP:
+            return isinstance(value, dict) and all(isinstance(item, bool) for item in value.values())
+        case FieldType.LIST:
+            return isinstance(value, list)
+        case FieldType.MAPPING:
+            return isinstance(value, dict)
+
+
+def _is_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_integer(value: Any, bits: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**bits) <= value < 2**bits

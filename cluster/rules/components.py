@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.rules.component_fields import KUBE_PROXY, FieldType, kubelet_fields
+from cluster.rules.component_fields import KUBE_PROXY, FieldType, expected_type, has_subfields, has_type, kubelet_fields
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.fixes import remove
 from cluster.vocabulary.nearest import nearest_name
@@ -24,7 +24,7 @@ def component_fields_are_known(spec: ClusterSpec) -> Iterator[Violation]:
     """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` is unknown to Kubernetes. kubeadm decodes strictly."""
     for known, values, path in _components(spec):
         for name, at, holder, last, _ in _walk(known, values, "", path):
-            if _expected(known, name) is None and name not in _TYPE_META:
+            if expected_type(known, name) is None and name not in _TYPE_META:
                 parent = name[: -len(last)].removesuffix(".")
                 inside = len(parent) + 1 if parent else 0
                 near = nearest_name(
@@ -40,8 +40,8 @@ def component_fields_have_their_type(spec: ClusterSpec) -> Iterator[Violation]:
     """A field of `kubeadm.kubelet` or `kubeadm.kube_proxy` has a value of the wrong type."""
     for known, values, path in _components(spec):
         for name, at, _, _, value in _walk(known, values, "", path):
-            expected = _expected(known, name)
-            if expected is not None and value is not None and not _has_type(expected, value):
+            expected = expected_type(known, name)
+            if expected is not None and value is not None and not has_type(expected, value):
                 yield Violation(at, f"expected {expected.value}, got {quoted(value)}", f"write {expected.value}", remove(at))
 
 
@@ -56,8 +56,16 @@ def component_fields_have_possible_values(spec: ClusterSpec) -> Iterator[Violati
         limits = (kube_proxy_limits if known is KUBE_PROXY else kubelet_limits)(minor)
         for name, at, _, _, value in _walk(known, values, "", path):
             limit = limits.get(name)
-            expected = _expected(known, name)
-            if limit is not None and value is not None and expected is not None and _has_type(expected, value) and not limit.allows(value):
+            expected = expected_type(known, name)
+            if limit is None or value is None or expected is None or not has_type(expected, value) or limit.allows(value):
+                continue
+            for item in (items := limit.wrong_items(value)):
+                inside, fix = (
+                    (f"{at}[{item}]", remove(f"{at}[{item}]")) if isinstance(item, int) else (join_path(at, item), remove(at, item))
+                )
+                name_of = f"{quoted(item)}: " if isinstance(item, str) else ""
+                yield Violation(inside, f"{name_of}{quoted(value[item])} is not {limit.words}", f"write {limit.words}", fix)
+            if not items:
                 yield Violation(at, f"{quoted(value)} is not {limit.words}", f"write {limit.words}", remove(at))
 
 
@@ -73,9 +81,9 @@ def _walk(known: Mapping[str, FieldType], values: dict[str, Any], prefix: str, p
     """Name, path, path of the mapping around it, key and value of every leaf field, and of every field that must be a mapping but is not."""
     for key, value in values.items():
         name, at = prefix + key, join_path(path, key)
-        if isinstance(value, dict) and _has_subfields(known, name):
+        if isinstance(value, dict) and has_subfields(known, name):
             yield from _walk(known, value, f"{name}.", at)
-        elif isinstance(value, list) and _has_subfields(known, f"{name}[]"):
+        elif isinstance(value, list) and has_subfields(known, f"{name}[]"):
             for index, item in enumerate(value):
                 if isinstance(item, dict):
                     yield from _walk(known, item, f"{name}[].", f"{at}[{index}]")
@@ -83,61 +91,3 @@ def _walk(known: Mapping[str, FieldType], values: dict[str, Any], prefix: str, p
                     yield f"{name}[]", f"{at}[{index}]", path, key, item
         else:
             yield name, at, path, key, value
-
-
-def _expected(known: Mapping[str, FieldType], name: str) -> FieldType | None:
-    if _has_subfields(known, f"{name}[]"):
-        return FieldType.LIST
-    return FieldType.MAPPING if _has_subfields(known, name) else known.get(name)
-
-
-def _has_subfields(known: Mapping[str, FieldType], name: str) -> bool:
-    return any(field.startswith(f"{name}.") for field in known)
-
-
-def _has_type(expected: FieldType, value: Any) -> bool:  # noqa: PLR0911, PLR0912 one a kind
-    from cluster.rules.component_values import is_quantity, nanoseconds
-
-    match expected:
-        case FieldType.BOOLEAN:
-            return isinstance(value, bool)
-        case FieldType.STRING:
-            return isinstance(value, str)
-        case FieldType.INTEGER:
-            return _is_integer(value, 31)
-        case FieldType.INTEGER64:
-            return _is_integer(value, 63)
-        case FieldType.NUMBER:
-            return isinstance(value, int | float) and not isinstance(value, bool)
-        case FieldType.DURATION:
-            return isinstance(value, str) and nanoseconds(value) is not None
-        case FieldType.INTERVAL:
-            return _is_integer(value, 63) or (isinstance(value, str) and nanoseconds(value) is not None)
-        case FieldType.VERBOSITY:
-            return _is_integer(value, 31) and value >= 0
-        case FieldType.QUANTITY:
-            return is_quantity(value)
-        case FieldType.QUANTITY_MAP:
-            return isinstance(value, dict) and all(is_quantity(item) for item in value.values())
-        case FieldType.STRINGS_MAP:
-            return isinstance(value, dict) and all(_is_strings(item) for item in value.values())
-        case FieldType.STRINGS:
-            return _is_strings(value)
-        case FieldType.INTEGERS:
-            return isinstance(value, list) and all(_is_integer(item, 31) for item in value)
-        case FieldType.STRING_MAP:
-            return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
-        case FieldType.BOOLEAN_MAP:
-            return isinstance(value, dict) and all(isinstance(item, bool) for item in value.values())
-        case FieldType.LIST:
-            return isinstance(value, list)
-        case FieldType.MAPPING:
-            return isinstance(value, dict)
-
-
-def _is_strings(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _is_integer(value: Any, bits: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and -(2**bits) <= value < 2**bits

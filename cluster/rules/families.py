@@ -163,12 +163,10 @@ def _families(
             message = f"{value} is a second {family_name(family)} {what} after {kept[family]}"
             yield Violation(f"{path}[{index}]", message, "keep one of each family", fix)
         kept.setdefault(family, value)
-    for family in spec.families:
-        if family not in kept:
-            example = f", for example {_POD_OR_SERVICE[what].format(examples[family])}" if examples else ""
-            yield Violation(
-                path, f"the {family_name(family)} {what} is missing: {expected}", f"add a {what}{example}, or change `stack`", fix
-            )
+    if missing := [family for family in spec.families if family not in kept]:
+        listed = " and ".join(_POD_OR_SERVICE[what].format(examples[family]) for family in missing) if examples else ""
+        message = f"the {' and '.join(map(family_name, missing))} {what} is missing: {expected}"
+        yield Violation(path, message, f"add a {what}{f', for example {listed}' if listed else ''}, or change `stack`", fix)
 
 
 def _order(

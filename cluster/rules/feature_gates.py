@@ -1,4 +1,5 @@
-"""Feature gates that a component of some minors refuses: it exits at a gate that it does not have, and at another value of a locked gate.
+"""Feature gates that a component of some minors refuses: it exits at a gate that it does not have, at another value of a locked gate, and at a gate that
+is on without another one that it needs.
 
 From the registries of Kubernetes 1.35 to 1.37 (pkg/features of kubernetes, apiserver, apiextensions-apiserver and client-go). A gate that is not listed
 here is the same in all supported minors, and not locked. tests/cluster/rules/test_component_values.py asks the kubelets of the bundles.
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cluster.rules.gate_states import unmet_needs
 from cluster.rules.registry import spec_rule
 from cluster.vocabulary.fixes import remove, replace_by
 from cluster.vocabulary.partial import join_path
@@ -110,7 +112,10 @@ _GATE = re.compile(r"^(?:kube:)?([A-Za-z0-9]+)=(1|t|T|true|TRUE|True|0|f|F|false
 
 def refusals(gates: Mapping[str, bool], minor: Minor) -> dict[str, str]:
     """Why the components of this minor exit at these gates; only those that they refuse, by name."""
-    return {name: why for name, value in gates.items() if (why := _refusal(name, minor, value=value))}
+    found = {name: why for name, value in gates.items() if (why := _refusal(name, minor, value=value))}
+    for culprit, name, needed in unmet_needs(gates, minor):
+        found.setdefault(culprit, f"the feature gate {name} is on, and needs {needed}, which is off")
+    return found
 
 
 def kubeadm_refusals(gates: Mapping[str, bool], minor: Minor) -> dict[str, str]:
@@ -133,7 +138,8 @@ def gates_in(fields: Mapping[str, Any]) -> dict[str, bool]:
 
 @spec_rule("feature-gate-refused")
 def feature_gates_are_accepted(spec: ClusterSpec) -> Iterator[Violation]:
-    """The version of the file does not have a feature gate, or has it only with another value. A component with such a gate exits at once."""
+    """The version of the file does not have a feature gate, has it only with another value, or only together with another gate. A component with
+    such a gate exits at once."""
     minor = minor_of(spec.version)
     for field in ("kubelet", "kube_proxy"):
         parent = f"kubeadm.{field}.{FIELD}"

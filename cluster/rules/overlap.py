@@ -11,6 +11,7 @@ from cluster.rules.registry import spec_rule
 from cluster.vocabulary.families import Address
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import ClusterSpec
+from cluster.vocabulary.special_ranges import unusable
 
 
 @spec_rule("ranges-overlap")
@@ -18,7 +19,9 @@ def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Violation]:
     """Two pod or service ranges overlap."""
     reported: set[str] = set()
     for (_, first, what), (path, second, word) in combinations(islice(ranges(spec), MOST_RANGES), 2):
-        if first.version == second.version and first.overlaps(second) and path not in reported:
+        # unusable-range reports the others
+        usable = unusable(first) is None and unusable(second) is None
+        if usable and first.version == second.version and first.overlaps(second) and path not in reported:
             reported.add(path)
             fix = range_fix(spec, path, word, second.version)
             yield Violation(
@@ -31,7 +34,7 @@ def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Violation]:
     """A node address, SSH address, API endpoint or upstream name server is inside a pod or service range. The hosts would route its packets into
     the cluster."""
     found: dict[str, list[tuple[str, Address, str]]] = {}
-    cluster_ranges = list(islice(ranges(spec), MOST_RANGES))
+    cluster_ranges = [each for each in islice(ranges(spec), MOST_RANGES) if unusable(each[1]) is None]
     for at, address, what in addresses_in(spec):
         for path, cidr, _ in cluster_ranges:
             if address.version == cidr.version and address in cidr:

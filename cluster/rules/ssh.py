@@ -56,7 +56,7 @@ def ssh_address_is_an_address_or_name(spec: ClusterSpec) -> Iterator[Violation]:
             hint = f"{_intended(text, path)[0]}; if all of it is the address, write {address.exploded}"
             yield Violation(f"{path}.address", f"{quoted(text)} is an address, or an address and a port", hint)
         elif address.is_unspecified or address.is_multicast:
-            yield Violation(f"{path}.address", f"{address} cannot be the address of a host", "write the address of sshd")
+            yield Violation(f"{path}.address", f"{quoted(text)} cannot be the address of a host", "write the address of sshd")
         elif isinstance(address, IPv6Address) and address.is_link_local and address.scope_id is None:
             yield Violation(f"{path}.address", f"{address} is link-local and has no zone", f"write {address}%INTERFACE, or another address")
 
@@ -114,7 +114,7 @@ def no_endpoint_twice(spec: ClusterSpec) -> Iterator[Violation]:
         behind = None if jump is None else (canonical_host(jump.address), jump.port)
         key = (canonical_host(host.ssh.address), host.ssh.port, behind)
         if key in owners:
-            message = f"{host.ssh.address} port {host.ssh.port} is also the SSH endpoint of hosts[{owners[key]}]"
+            message = f"{quoted(host.ssh.address)} port {host.ssh.port} is also the SSH endpoint of hosts[{owners[key]}]"
             yield Violation(f"hosts[{index}].ssh.address", message, "list each host once, with its own address")
         owners.setdefault(key, index)
 
@@ -129,7 +129,7 @@ def jump_host_is_another_machine(spec: ClusterSpec) -> Iterator[Violation]:
         if jump.has("address") and (canonical_host(jump.address), jump.port) == (canonical_host(host.ssh.address), host.ssh.port):
             yield Violation(
                 f"hosts[{index}].ssh.jump.address",
-                f"{jump.address} is the host itself",
+                f"{quoted(jump.address)} is the host itself",
                 "remove `jump`",
                 remove(f"hosts[{index}].ssh.jump"),
             )

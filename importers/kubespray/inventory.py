@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from cluster.vocabulary.partial import UNREAD
+from cluster.vocabulary.shell_words import LONGEST_LINE, shell_words
 from importers.fields import child_path
 from importers.report import Report
 from importers.sources import Source, read_documents
@@ -17,7 +17,6 @@ VAULT = "$ANSIBLE_VAULT"
 _VARIABLES = re.compile(r"(?:^|/)(group_vars|host_vars)/([^/]+)")
 _TAG = re.compile(r"((?:^|[:-])[ \t]+)!(?:vault|unsafe)\b", re.MULTILINE)
 _SECTION = re.compile(r"\[([^\]:]+)(?::(children|vars))?\]\s*(?:[#;].*)?")
-_RANGE = re.compile(r"\[[^\]]*:[^\]]*\]")
 # names before kubespray 2.16, and the hyphens of Ansible's older group names
 _ALIASES = {"kube_master": "kube_control_plane", "kube_controlplane": "kube_control_plane"}
 _PARTS = ("hosts", "children", "vars")
@@ -202,12 +201,16 @@ def _read_ini(source: Source, inventory: Inventory, report: Report) -> None:
 
 
 def _read_host(line: str, path: str, group: str, inventory: Inventory, report: Report) -> None:
+    if len(line) > LONGEST_LINE:
+        hint = f"Write it in several lines: one has at most {LONGEST_LINE:,} characters."
+        report.fault("syntax", path, f"the line has {len(line):,} characters", hint)
+        return
     try:
-        name, *words = shlex.split(line, comments=True)
+        name, *words = shell_words(line, comments=True)
     except ValueError:
         report.fault("syntax", path, "a quote is not closed", "Close the quote on the same line.")
         return
-    if _RANGE.search(name):
+    if any(":" in part.partition("[")[2] for part in name.split("]")[:-1]):
         report.fault("host-range", path, "a range of hosts is not expanded", "Write one line for each host.")
         return
     inventory.group(group).hosts[name] = None

@@ -224,11 +224,14 @@ def test_a_server_without_a_password_is_detected(block: str) -> None:
 
 
 def test_the_tests_of_the_faults_exist() -> None:
-    """Each row of the page names at least one file, and every file is there."""
+    """Each row of the page names at least one test, and every file, test and class is there."""
     rows = [line for line in (ROOT / "docs/reference/faults.md").read_text().splitlines() if line.startswith("| ") and "`tests/" in line]
     assert len(rows) >= 40
-    named = {path for row in rows for path in re.findall(r"`(tests/[a-z_/0-9]+\.py)`", row)}
-    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+    named = {found for row in rows for found in re.findall(r"`(tests/[a-z_/0-9]+\.py)(?:::([A-Za-z_0-9]+))?`", row)}
+    there = {path: (ROOT / path).read_text() for path, _ in named if (ROOT / path).exists()}
+    assert sorted(path for path, _ in named if path not in there) == []
+    assert sorted(f"{path}::{name}" for path, name in named if name and not re.search(rf"(def|class) {name}\b", there[path])) == []
+    assert len([name for _, name in named if name]) >= 70
 
 
 def test_every_hint_on_a_host_is_followed_by_a_test_or_has_a_reason_not_to() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Mapping
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -12,6 +13,7 @@ from random import Random
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from cluster.rules.component_fields import FieldType
 from cluster.vocabulary.spec import ClusterSpec, SpecModel
 
 _ROOT = Path(__file__).parents[2]
@@ -69,6 +71,9 @@ WORDS = (
     " " * 50,
     "1.36.3",
     "v1.36.03",
+    "1.38.0",
+    "v2.0.0",
+    "0.99.1",
     "calico-node",
     "eth0",
     "cluster",
@@ -79,6 +84,10 @@ WORDS = (
     "a\nb",
     "\ud800",
     "é",
+    "static",
+    "text",
+    "[fd66::1]:5000/a/*",
+    "a__b/c---d." + "e-" * 2000,
     "30s",
     "100Mi",
     "10%",
@@ -124,7 +133,6 @@ NUMBERS: tuple[Any, ...] = (
 FIELDS = (
     "maxPods",
     "failSwapOn",
-    "logging",
     "evictionHard",
     "mode",
     "conntrack",
@@ -132,6 +140,24 @@ FIELDS = (
     "cgroupDriver",
     "verbosity",
     "memory.available",
+    "featureGates",
+    "GracefulNodeShutdown",
+    "AllAlpha",
+    "logging",
+    "options",
+    "json",
+    "infoBufferSize",
+    "reservedMemory",
+    "limits",
+    "numaNode",
+    "preloadedImagesVerificationAllowlist",
+    "tlsCurvePreferences",
+    "defaultPodSysctls",
+    "net/core/somaxconn",
+    "evictionSoft",
+    "cpuCFSQuotaPeriod",
+    "cpuManagerPolicy",
+    "cpuManagerPolicyOptions",
     "v",
     "oidc-issuer-url",
     "max-pods",
@@ -240,6 +266,41 @@ def changed(random: Random, good: Any) -> Any:
             else:
                 holder[at] = anything(random)
     return result
+
+
+def component_fields(random: Random, fields: Mapping[str, FieldType]) -> dict[str, Any]:
+    """Some fields of a component with values, of which some have the right type."""
+    found: dict[str, Any] = {}
+    for name in random.sample(sorted(fields), random.randint(1, 8)):
+        holder = found
+        *outer, last = name.split(".")
+        for key in outer:
+            inner: dict[str, Any] = {}
+            kept = holder.setdefault(key.removesuffix("[]"), [inner] if key.endswith("[]") else inner)
+            if key.endswith("[]") and isinstance(kept, list) and random.random() < 0.5:
+                kept.append(inner)
+            holder = kept[-1] if isinstance(kept, list) else kept
+        holder[last] = _of_type(random, fields[name])
+    return found
+
+
+def _of_type(random: Random, kind: FieldType) -> Any:  # noqa: PLR0911 one per type
+    word = random.choice((*WORDS, *ADDRESSES, *NETWORKS))
+    names = (*FIELDS, *WORDS)
+    match kind:
+        case FieldType.BOOLEAN:
+            return random.random() < 0.5
+        case FieldType.STRINGS:
+            return [random.choice(WORDS) for _ in range(random.choice((0, 1, 2, 3, 200)))]
+        case FieldType.INTEGERS:
+            return [random.choice((*NUMBERS[:15], 29, 29)) for _ in range(random.choice((0, 1, 2, 3, 200)))]
+        case FieldType.BOOLEAN_MAP:
+            return {random.choice(names): random.random() < 0.5 for _ in range(random.randrange(4))}
+        case FieldType.STRING_MAP | FieldType.QUANTITY_MAP | FieldType.STRINGS_MAP:
+            return {random.choice(names): random.choice((word, *NUMBERS)) for _ in range(random.randrange(4))}
+        case FieldType.STRING | FieldType.DURATION | FieldType.QUANTITY:
+            return word
+    return anything(random) if random.random() < 0.3 else random.choice(NUMBERS)
 
 
 _WORDS_OF_YAML = "[ ] { } : # *a ~ | > % \" ' \\ null true 1e999 .nan 0x1f 010 1:20 2026-13-45 :: fd00::/8 hosts: name:"

@@ -19,9 +19,11 @@ from bundle.sources import read_sources
 from cli.cluster_argument import problem_lines
 from cluster.facts.parse import parse, parse_certificates
 from cluster.file.reader import SHAPES, Reading, read_document, read_text
+from cluster.rules.component_fields import KUBE_PROXY, KUBELET
 from cluster.rules.registry import RULES
 from cluster.vocabulary.errors import EnvironmentFault, HostError
 from cluster.vocabulary.problems import MOST_PROBLEMS, Problem, Severity
+from cluster.vocabulary.releases import RELEASES
 from cluster.vocabulary.spec import ClusterSpec
 from importers.choices import Choices
 from importers.formats import Format, import_files
@@ -30,7 +32,7 @@ from kube.kubeconfig import read_kubeconfig
 from kube.pod_networks.manifests import manifest_problems
 from kube.state import _kubeadm
 from runs.given_cluster import given_text
-from tests.fuzz.inputs import EXAMPLES, as_json, changed, damaged, document
+from tests.fuzz.inputs import EXAMPLES, as_json, changed, component_fields, damaged, document
 from tests.importers.k0sctl import samples as k0sctl
 from tests.importers.kubespray import samples as kubespray
 from tests.importers.tkestack.samples import CASES
@@ -186,9 +188,16 @@ def _document(random: Random) -> Any:
     return document(random) if random.random() < 0.5 else changed(random, copy.deepcopy(random.choice(_GOOD)))
 
 
+def _components(random: Random) -> Any:
+    version = random.choice((*(release.kubernetes for release in RELEASES), "1.34.1", "1.38.0", "2.0.0"))
+    fields = {"kubelet": component_fields(random, KUBELET), "kube_proxy": component_fields(random, KUBE_PROXY)}
+    return {**copy.deepcopy(random.choice(_GOOD)), "kubernetes_version": version, "kubeadm": fields}
+
+
 # name -> how to make an input, and how to read it
 STRUCTURE: dict[str, tuple[Callable[[Random], Any], Callable[[Any], None]]] = {
     "cluster file": (_document, _cluster_data),
+    "component fields": (_components, _cluster_data),
     "tkestack documents": (_near(_TKESTACK), _tkestack),
     "kubespray inventory": (_near((kubespray.HOSTS.encode(),)), _kubespray),
     "k0sctl file": (_near((k0sctl.CLUSTER.encode(),)), _k0sctl),

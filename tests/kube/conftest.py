@@ -47,10 +47,13 @@ class Authority:
         self.pem = self._signed.public_bytes(serialization.Encoding.PEM)
 
     def issue(self, common_name: str, dns_name: str, ends_in: timedelta = timedelta(hours=1)) -> tuple[bytes, bytes]:
-        """A certificate and its key, both PEM."""
+        """A certificate and its key, both PEM. Without a DNS name, it has no SANs."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.DNSName(dns_name)])
-        signed = self._build(_name(common_name), key, ends_in).add_extension(names, False).sign(self._key, hashes.SHA256())
+        # with the name of the authority alone, it would count as signed by itself
+        unsigned = self._build(_name(common_name) if dns_name else _name(common_name, "demo"), key, ends_in)
+        if dns_name:
+            unsigned = unsigned.add_extension(x509.SubjectAlternativeName([x509.DNSName(dns_name)]), False)
+        signed = unsigned.sign(self._key, hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.PEM), _pem(key)
 
     def _build(
@@ -112,7 +115,7 @@ def authority() -> Authority:
 
 @pytest.fixture
 def serve_tls(tmp_path: Path) -> Iterator[Callable[..., TlsServer]]:
-    """Starts a server whose certificate carries the given DNS name, and ends in the given time."""
+    """Starts a server whose certificate carries the given DNS name, and ends in the given time. Without one, its subject has the name."""
     stops: list[Callable[[], None]] = []
 
     def start(dns_name: str, ends_in: timedelta = timedelta(hours=1)) -> TlsServer:
@@ -148,7 +151,7 @@ def serve_tls(tmp_path: Path) -> Iterator[Callable[..., TlsServer]]:
             def handle_error(self, *_: Any) -> None:
                 """A refused handshake is what some tests are about."""
 
-        certificate, key = server.authority.issue("kube-apiserver", dns_name, ends_in)
+        certificate, key = server.authority.issue("kube-apiserver" if dns_name else "kubernetes", dns_name, ends_in)
         chain, roots = tmp_path / "server.pem", tmp_path / "ca.pem"
         chain.write_bytes(certificate + key)
         roots.write_bytes(server.authority.pem)

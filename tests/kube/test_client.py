@@ -55,6 +55,16 @@ def test_a_server_of_another_name_is_refused(serve_tls: Callable[[str], Server])
         api.get("/version")
 
 
+def test_a_server_with_its_name_only_in_the_subject_is_refused(serve_tls: Callable[[str], Server]) -> None:
+    """Go's clients refuse it too: only the SANs count. For requests, and for the sockets of exec."""
+    server = serve_tls("")
+    with connect(server.kubeconfig(), server.dial) as api:
+        with pytest.raises(ClusterError, match="mismatch"):
+            api.get("/version")
+        with pytest.raises(ClusterError, match="mismatch"):
+            api.open_socket()
+
+
 def test_an_expired_certificate_of_a_server_is_named_with_its_remedy(serve_tls: Callable[..., Server]) -> None:
     """It is not taken for another cluster."""
     server = serve_tls("kubernetes", timedelta(minutes=-1))

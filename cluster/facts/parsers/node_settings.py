@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.facts.parsers.sections import value, values
+from cluster.vocabulary.shell_words import shell_words
 from cluster.vocabulary.yaml_loader import NotYAML, load_document
 
 _CONFIG = "kubelet-config "
@@ -47,5 +47,5 @@ def _kubelet(text: str) -> dict[str, Any]:
 
 def _flags(text: str) -> dict[str, str]:
     """Flags of an environment file of systemd: one quoted word with words."""
-    words = [word for quoted in shlex.split(text) for word in quoted.split()]
+    words = [word for quoted in shell_words(text) for word in quoted.split()]
     return dict(word.removeprefix("--").partition("=")[::2] for word in words if word.startswith("--"))

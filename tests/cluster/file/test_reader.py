@@ -353,6 +353,12 @@ class TestNumberOfProblems:
             {"kubeadm": {"extra_args": {"apiserver": {"audit-policy-file": "/" + "a" * 5000, "audit-log-path": "/" + "a/" * 5000}}}},
             {"kubeadm": {"extra_args": {"apiserver": {"oidc-ca-file": "/etc/kubernetes/sixstack/" + "a" * 5000}}}},
             {"kubeadm": {"extra_volumes": {"apiserver": [{"name": "A" * 5000, "host_path": "/" + "a//" * 5000}]}}},
+            {"kubeadm": {"kubelet": {"featureGates": {"A" * 5000: True}, "evictionSoft": {"a" * 5000: "5%"}, "podLogsDir": "/" * 5000}}},
+            {"hosts": [{"name": "a.b" * 2000, "role": "worker", "ssh": {"address": "a" * 5000}}] * 2},
+            {"hosts": [{"name": "a", "role": "worker", "ssh": {"address": "::%" + "a" * 5000}}] * 2},
+            {"hosts": [{"name": "a", "role": "worker", "ssh": {"address": "[::1%" + "a" * 5000 + "]"}}]},
+            {"hosts": [{"name": "a", "role": "worker", "ssh": {"address": "a", "jump": {"address": "fe80::1%" + "a" * 5000}}}]},
+            {"hosts": [{"name": "a", "role": "worker", "ssh": {"address": "A" * 600, "jump": {"address": "a" * 600}}}]},
         ],
         ids=lambda change: next(iter(change)),
     )

@@ -18,6 +18,7 @@ from cluster.file.reader import read_document
 from cluster.rules.component_fields import KUBE_PROXY, FieldType, kubelet_fields
 from cluster.rules.component_values import kube_proxy_limits, kubelet_limits
 from cluster.rules.feature_gates import _FIRST, _LOCKED, _REMOVED, refusals
+from cluster.rules.gate_states import _STATES
 from cluster.rules.kubeadm import _KUBE_PROXY_FIELDS, _KUBELET_FIELDS
 from cluster.vocabulary.problems import Severity
 from cluster.vocabulary.releases import DEFAULT_RELEASE, RELEASES, KubernetesRelease, minor_of
@@ -50,7 +51,8 @@ _LATER = {
     "kubelet": {
         *("evictionHard", "evictionSoft", "evictionMinimumReclaim", "evictionSoftGracePeriod", "systemReserved", "kubeReserved"),
         *("containerLogMaxSize", "cpuManagerPolicy", "memoryManagerPolicy", "authorization.mode", "tlsMinVersion", "cgroupDriver"),
-        "configMapAndSecretChangeDetectionStrategy",
+        *("configMapAndSecretChangeDetectionStrategy", "tlsCipherSuites", "tlsCurvePreferences", "allowedUnsafeSysctls", "qosReserved"),
+        *("cpuManagerPolicyOptions", "topologyManagerPolicyOptions"),
     },
     # it reads the settings of the mode in use
     "kube_proxy": {"iptables.syncPeriod", "iptables.minSyncPeriod"},
@@ -64,16 +66,12 @@ _OTHER_FIELDS: dict[str, set[str]] = {
             "failCgroupV1",
             "tlsCertFile",
             "tlsPrivateKeyFile",
-            "tlsCipherSuites",
-            "tlsCurvePreferences",
         ),
-        *("logging.options.text.infoBufferSize", "logging.options.json.infoBufferSize", "logging.vmodule[].verbosity"),
-        *("logging.options.text.splitStream", "logging.options.json.splitStream"),
-        *("shutdownGracePeriodByPodPriority[].priority", "preloadedImagesVerificationAllowlist", "podLogsDir", "defaultPodSysctls"),
+        "logging.vmodule[].verbosity",
+        "shutdownGracePeriodByPodPriority[].priority",
     },
     "kube_proxy": {
-        *("featureGates", "logging.options.text.infoBufferSize", "logging.options.json.infoBufferSize", "logging.vmodule[].verbosity"),
-        *("logging.options.text.splitStream", "logging.options.json.splitStream"),
+        *("featureGates", "logging.vmodule[].verbosity"),
     },
 }
 
@@ -110,7 +108,7 @@ def component_of(component: str, release: KubernetesRelease, folder: Path, bundl
             # nobody: a component that starts changes nothing on this machine
             command = ["setpriv", "--reuid", "65534", "--clear-groups", str(program), "--config", file.name, *places]
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env={"PATH": os.defpath})
-        return "" if _ACCEPTED[component] in done.stderr else done.stderr[:300] + done.stderr[-600:]  # a panic is at the begin
+        return "" if _ACCEPTED[component] in done.stderr else done.stderr[:600] + done.stderr[-600:]  # a panic is at the begin
 
     return ask
 
@@ -193,13 +191,47 @@ def test_the_comparison_can_fail(folder: Path, bundle_folder: Path) -> None:
     assert "verbosity" in kubelet({"logging": {"verbosity": "x"}})
 
 
+_NUMA, _CLOSEST = "max-allowable-numa-nodes", "prefer-closest-numa-nodes"
 # values on both sides of a limit that no value above meets: component, field, the first that is refused, the first that is accepted
 _EDGES: tuple[tuple[str, str, tuple[Any, ...], tuple[Any, ...]], ...] = (
     ("kubelet", "userNamespaces.idsPerPod", (0, 1, 65535, 65537, 2**32), (65536, 131072, 2**32 - 65536)),
     ("kubelet", "crashLoopBackOff.maxContainerRestartPeriod", ("0s", "999ms", "301s"), ("1s", "300s")),
-    ("kubelet", "tracing.endpoint", ("http://198.18.0.11:4317",), ("198.18.0.11:4317", "unix:///run/otel.sock", "dns:///collector:4317")),
+    (
+        "kubelet",
+        "tracing.endpoint",
+        ("http://198.18.0.11:4317", "10%", "a b:1", "a:x", "a#%zz", "[fd66::1]x", "[fd66::1%eth0]:1", "unix:///run/%zz", "//x", "a{b"),
+        (
+            *("198.18.0.11:4317", "unix:///run/otel.sock", "dns:///collector:4317", ":4317", "a@b:1", "a?%zz", "a<b", "fd66::1:4317", ""),
+            *("[fd66::1]:4317", "[fd66::1%25eth0]:4317", "unix:/run/x", "a%25b"),
+        ),
+    ),
     ("kubelet", "reservedSystemCPUs", ("3-0", "0-3,"), ("0-3,8", "0")),
-    ("kubelet", "podLogsDir", ("/var/l\u00f6g",), ("/var/log/pods",)),
+    ("kubelet", "podLogsDir", ("/var/l\u00f6g", "/var/log/"), ("/var/log/pods", "log", "")),
+    ("kubelet", "reservedMemory[].limits", ({"memory": "0Mi"}, {"cpu": "1"}), ({"memory": "1Gi"}, {"hugepages-2Mi": 1})),
+    (
+        "kubelet",
+        "preloadedImagesVerificationAllowlist",
+        ([""], [" a"], ["/*"], ["a*"], ["a/*/b"], ["a.example/b:1"], ["A"], ["a.example/" + "b" * 256], ["a__b/c___d"]),
+        (),
+    ),
+    ("kubelet", "tlsCipherSuites", (["x"],), (["TLS_RSA_WITH_RC4_128_SHA", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305"],)),
+    ("kubelet", "tlsCurvePreferences", ([0], [29, 29], [65536], [30]), ([29, 23, 24, 25, 4588],)),
+    ("kubelet", "evictionHard", ({"memory.available": "0"}, {"nodefs.available": "101%"}), ({"nodefs.available": "0%"},)),
+    ("kubelet", "evictionMinimumReclaim", ({"nodefs.available": "0%"}, {"memory.available": "-1"}), ({"memory.available": "0"},)),
+    ("kubelet", "evictionSoftGracePeriod", ({"memory.available": "-1s"}, {"x": "1s"}), ({"memory.available": "0s"},)),
+    ("kubelet", "allowedUnsafeSysctls", (["vm.swappiness"], ["net.*.x"], ["*"]), (["kernel.msg*", "net/core/somaxconn", "kernel.sem"],)),
+    (
+        "kubelet",
+        "qosReserved",
+        ({"cpu": "5%"}, {"memory": "5"}, {"memory": "101%"}, {"memory": "-1%"}),
+        ({"memory": "100%"}, {"memory": "+0%"}),
+    ),
+    (
+        "kubelet",
+        "topologyManagerPolicyOptions",
+        ({"x": "true"}, {_NUMA: "7"}, {_NUMA: "x"}),
+        ({_NUMA: "8"}, {_NUMA: "010"}, {_CLOSEST: "T"}),
+    ),
     (
         "kubelet",
         "enforceNodeAllocatable",
@@ -219,6 +251,11 @@ def test_a_value_beyond_a_limit_is_refused(component: str, field: str, refused: 
         assert our_verdict(component, DEFAULT_RELEASE, nested(field, value)) == set(), value
 
 
+def _gate(name: str, *, on: bool = True) -> dict[str, Any]:
+    return {"featureGates": {name: on}}
+
+
+_VMODULE: dict[str, Any] = {"vmodule": [{"filePattern": "a", "verbosity": 1}]}
 # fields that do not fit to each other, and beside them fields that do
 _PAIRS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("kubelet", {"imageGCHighThresholdPercent": 50}, {"imageGCHighThresholdPercent": 50, "imageGCLowThresholdPercent": 49}),
@@ -240,6 +277,43 @@ _PAIRS: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
         {"preloadedImagesVerificationAllowlist": ["a.example/b"], "imagePullCredentialsVerificationPolicy": "NeverVerifyAllowlistedImages"},
     ),
     ("kubelet", {"enableSystemLogQuery": True, "enableSystemLogHandler": False}, {"enableSystemLogQuery": True}),
+    *(
+        (
+            "kubelet",
+            {"preloadedImagesVerificationAllowlist": ["a.example/b"]},
+            {
+                "preloadedImagesVerificationAllowlist": [image],
+                "imagePullCredentialsVerificationPolicy": "NeverVerifyAllowlistedImages",
+            },
+        )
+        for image in ("a:5000/*", "a.example:5000/b/c", "[fd66::1]:5000/b", "A/b", "a__b/c---d", "a.example/" + "b" * 255)
+    ),
+    ("kubelet", {"imagePullCredentialsVerificationPolicy": "AlwaysVerify", **_gate("KubeletEnsureSecretPulledImages", on=False)}, {}),
+    (
+        "kubelet",
+        {"logging": {"options": {"json": {"infoBufferSize": "1Ki"}}}},
+        {"logging": {"options": {"json": {"infoBufferSize": "1Ki"}}}, **_gate("LoggingAlphaOptions")},
+    ),
+    ("kubelet", {"logging": {"options": {"text": {"infoBufferSize": 1}}}}, {"logging": {"options": {"text": {"infoBufferSize": "0Mi"}}}}),
+    (
+        "kube_proxy",
+        {"logging": {"options": {"json": {"infoBufferSize": "1"}}}},
+        {"logging": {"options": {"json": {"infoBufferSize": "1"}, "text": {"splitStream": True}}}, **_gate("AllAlpha")},
+    ),
+    ("kubelet", {"logging": {**_VMODULE, "format": "json"}}, {"logging": {**_VMODULE, "format": "text"}}),
+    ("kube_proxy", {"logging": {**_VMODULE, "format": "json"}}, {"logging": _VMODULE}),
+    (
+        "kubelet",
+        {"reservedMemory": [{"numaNode": 0, "limits": {"memory": "1Gi"}}, {"limits": {"memory": "1Gi"}}]},
+        {"reservedMemory": [{"numaNode": 0, "limits": {"memory": "1Gi"}}, {"numaNode": 1, "limits": {"memory": "1Gi"}}]},
+    ),
+    ("kubelet", {"cpuCFSQuotaPeriod": "10ms", **_gate("CustomCPUCFSQuotaPeriod", on=False)}, {"cpuCFSQuotaPeriod": "10ms"}),
+    ("kubelet", {"serverTLSBootstrap": True, **_gate("RotateKubeletServerCertificate", on=False)}, {}),
+    (
+        "kubelet",
+        {"crashLoopBackOff": {"maxContainerRestartPeriod": "10s"}, **_gate("KubeletCrashLoopBackOffMax", on=False)},
+        _gate("KubeletCrashLoopBackOffMax", on=False),
+    ),
     (
         "kubelet",
         {"memoryReservationPolicy": "TieredReservation"},
@@ -259,6 +333,100 @@ def test_fields_that_do_not_fit_to_each_other_are_refused(component: str, refuse
     """component-fields-conflict: also against the default of the other one."""
     assert our_verdict(component, DEFAULT_RELEASE, refused) == {"component-fields-conflict"}
     assert our_verdict(component, DEFAULT_RELEASE, accepted) == set()
+
+
+# the component refuses these after the place where the comparison stops it
+_PAIRS_LATER: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    ({"cpuManagerPolicy": "static"}, {"cpuManagerPolicy": "static", "reservedSystemCPUs": "0"}),
+    ({"cpuManagerPolicy": "static", "kubeReserved": {"cpu": "0m"}}, {"cpuManagerPolicy": "static", "kubeReserved": {"cpu": "500m"}}),
+    (
+        {"cpuManagerPolicyOptions": {"full-pcpus-only": "true"}},
+        {"cpuManagerPolicyOptions": {"full-pcpus-only": "true"}, "cpuManagerPolicy": "static", "reservedSystemCPUs": "0"},
+    ),
+    (
+        {"cpuManagerPolicyOptions": {"align-by-socket": "true"}, "cpuManagerPolicy": "static", "reservedSystemCPUs": "0"},
+        {
+            "cpuManagerPolicyOptions": {"align-by-socket": "true"},
+            "cpuManagerPolicy": "static",
+            "reservedSystemCPUs": "0",
+            **_gate("CPUManagerPolicyAlphaOptions"),
+        },
+    ),
+    (
+        {"evictionSoft": {"memory.available": "200Mi"}, "evictionSoftGracePeriod": {"pid.available": "1m"}},
+        {"evictionSoft": {"memory.available": "200Mi"}, "evictionSoftGracePeriod": {"memory.available": "1m"}},
+    ),
+)
+
+
+@pytest.mark.parametrize(("refused", "accepted"), _PAIRS_LATER)
+def test_fields_that_the_kubelet_compares_later_are_refused(refused: dict[str, Any], accepted: dict[str, Any]) -> None:
+    """From the source of the managers of CPUs and eviction."""
+    assert our_verdict("kubelet", DEFAULT_RELEASE, refused) == {"component-fields-conflict"}
+    assert our_verdict("kubelet", DEFAULT_RELEASE, accepted) == set()
+
+
+@pytest.mark.parametrize(
+    ("minor", "fields", "codes"),
+    [
+        ("1.35.4", {"cpuCFSQuotaPeriod": "10ms"}, {"component-fields-conflict"}),
+        ("1.35.4", {"cpuCFSQuotaPeriod": "100ms"}, set()),
+        ("1.35.4", {"cpuCFSQuotaPeriod": "2s"}, {"component-field-value"}),
+        ("1.35.4", {"imageMinimumGCAge": "-5s"}, set()),
+        ("1.36.3", {"imageMinimumGCAge": "-5s"}, {"component-field-value"}),
+        ("1.35.4", {"enableSystemLogQuery": True}, {"component-fields-conflict"}),
+        ("1.35.4", {"memoryThrottlingFactor": 0.8, "featureGates": {"MemoryQoS": False}}, set()),
+        ("1.37.2", {"memoryThrottlingFactor": 0.8, "featureGates": {"MemoryQoS": False}}, {"component-fields-conflict"}),
+        ("1.37.2", {"memoryThrottlingFactor": 0.9, "featureGates": {"MemoryQoS": False}}, set()),
+        ("1.37.2", {"defaultPodSysctls": {"net.core.somaxconn": "1"}}, {"component-fields-conflict"}),
+        ("1.37.2", {"defaultPodSysctls": {"net/core/somaxconn": "1"}, "featureGates": {"DefaultPodSysctls": True}}, set()),
+        ("1.37.2", {"defaultPodSysctls": {"vm.swappiness": "1"}, "featureGates": {"DefaultPodSysctls": True}}, {"component-field-value"}),
+        (
+            "1.37.2",
+            {"defaultPodSysctls": {"net.a": "1", "net/a": "1"}, "featureGates": {"DefaultPodSysctls": True}},
+            {"component-fields-conflict"},
+        ),
+    ],
+)
+def test_the_gate_of_a_field_is_that_of_the_minor(minor: str, fields: dict[str, Any], codes: set[str]) -> None:
+    """Its default changes between minors."""
+    release = next(release for release in RELEASES if release.kubernetes == minor)
+    assert our_verdict("kubelet", release, fields) == codes
+
+
+def test_images_and_sysctls_depend_on_the_minor() -> None:
+    """1.36 accepts images of Docker Hub without their registry, and 1.37 more sysctls."""
+    images = {minor: kubelet_limits(minor)["preloadedImagesVerificationAllowlist"] for minor in ((1, 35), (1, 36))}
+    for name in ("a", "a/b", "docker.io/a", "index.docker.io/a/b"):
+        assert [limit.allows([name]) for limit in images.values()] == [False, True], name
+    for name in ("docker.io/library/a", "a.example/b", "a:5000/b", "localhost/b", "A/b", "a/*"):
+        assert [limit.allows([name]) for limit in images.values()] == [True, True], name
+    sysctls = {minor: kubelet_limits(minor)["allowedUnsafeSysctls"] for minor in ((1, 36), (1, 37))}
+    for name in ("kernel.domainname", "user.max_user_namespaces", "user/*"):
+        assert [limit.allows([name]) for limit in sysctls.values()] == [False, True], name
+
+
+def test_a_gate_of_the_command_line_counts() -> None:
+    """It is stronger than the field."""
+    fields = {"memoryReservationPolicy": "TieredReservation", "featureGates": {"MemoryQoS": False}}
+    document = {**good_document(), "kubeadm": {"kubelet": fields, "extra_args": {"kubelet": {"feature-gates": "MemoryQoS=true"}}}}
+    assert read_document(document).problems == ()
+
+
+def test_each_wrong_item_is_a_problem_at_its_own_path() -> None:
+    """The rest of the list or mapping is not wrong."""
+    fields = {
+        "tlsCipherSuites": ["x", "TLS_AES_128_GCM_SHA256"],
+        "evictionHard": {"x": "1", "pid.available": "5%"},
+        "tlsCurvePreferences": [29, 1, 29],
+    }
+    problems = read_document({**good_document(), "kubeadm": {"kubelet": fields}}).problems
+    assert [(problem.code, problem.path.removeprefix("kubeadm.kubelet.")) for problem in problems] == [
+        ("component-field-value", "evictionHard.x"),
+        ("component-field-value", "tlsCipherSuites[0]"),
+        ("component-field-value", "tlsCurvePreferences[1]"),
+        ("component-field-value", "tlsCurvePreferences[2]"),
+    ]
 
 
 def test_fields_of_a_wrong_type_do_not_disturb_the_comparison() -> None:
@@ -283,7 +451,8 @@ def test_kube_proxy_accepts_more_keywords_for_node_ports_from_1_37_on() -> None:
 def test_the_component_agrees_about_the_limits(folder: Path, bundle_folder: Path) -> None:
     """The default release, on both sides of each limit."""
     asks = {component: component_of(component, DEFAULT_RELEASE, folder, bundle_folder) for component in _KINDS}
-    cases = [(edge[0], nested(edge[1], value), list_ is edge[2]) for edge in _EDGES for list_ in edge[2:] for value in list_]
+    edges = [edge for edge in _EDGES if edge[1] not in _LATER[edge[0]]]
+    cases = [(edge[0], nested(edge[1], value), list_ is edge[2]) for edge in edges for list_ in edge[2:] for value in list_]
     cases += [(component, fields, fields is refused) for component, refused, accepted in _PAIRS for fields in (refused, accepted)]
     with ThreadPoolExecutor(_PARALLEL) as pool:
         answers = list(pool.map(lambda case: asks[case[0]](case[1]), cases))
@@ -305,15 +474,18 @@ def test_the_component_of_every_release_agrees_about_every_value(component: str,
 @pytest.mark.bundle
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.kubernetes)
 def test_the_kubelet_of_every_release_agrees_about_feature_gates(release: KubernetesRelease, folder: Path) -> None:
-    """Both values of every gate in which the supported minors differ. All components have the same registry, but for one gate."""
+    """Both values of every gate in which the supported minors differ, and of every gate that another one needs. All components have the same
+    registry, but for one gate."""
     ask = component_of("kubelet", release, folder, build_bundle(print, release=release, networks=("flannel",)))
     texts = [*_FIRST.values(), *_REMOVED.values(), *(text for by_value in _LOCKED.values() for text in by_value.values())]
-    names = {name for text in texts for name in text.split()} - {"ControllerManagerReleaseLeaderElectionLockOnExit"}
+    listed = {name for text in texts for name in text.split()} - {"ControllerManagerReleaseLeaderElectionLockOnExit"}
+    names = {*listed, *_STATES, "AllAlpha", "AllBeta"}
 
     def compare(case: tuple[str, bool]) -> str | None:
         name, value = case
         answer = ask({"featureGates": {name: value}})
-        refused = f"unrecognized feature gate: {name}" in answer or f"cannot set feature gate {name} to" in answer
+        words = f"unrecognized feature gate: {name}", f"cannot set feature gate {name} to", "depends on features that are disabled"
+        refused = any(text in answer for text in words)
         return None if refused == (name in refusals({name: value}, release.minor)) else f"{name}={value}: {answer!r}"
 
     with ThreadPoolExecutor(_PARALLEL) as pool:

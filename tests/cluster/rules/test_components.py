@@ -26,9 +26,10 @@ class TestUnknownComponentField:
 
     def test_fields_depend_on_the_minor_of_the_file(self, check: Check) -> None:
         """Kubernetes 1.37 added defaultPodSysctls; older kubeadm refuses it."""
-        kubelet = {"kubeadm.kubelet": {"defaultPodSysctls": {"net.ipv4.ip_unprivileged_port_start": "0"}}}
+        kubelet: dict[str, dict[str, object]] = {"kubeadm.kubelet": {"defaultPodSysctls": {"net.ipv4.ip_unprivileged_port_start": "0"}}}
         refused = check({"kubernetes_version": "1.36.3", **kubelet})["unknown-component-field", "kubeadm.kubelet.defaultPodSysctls"]
         assert "1.36" in refused.message
+        kubelet["kubeadm.kubelet"] |= {"featureGates": {"DefaultPodSysctls": True}}
         assert check({"kubernetes_version": "1.37.2", **kubelet}) == {}
 
     def test_known_fields_are_accepted(self, check: Check) -> None:
@@ -102,13 +103,13 @@ class TestComponentFieldValue:
         [
             ("kube_proxy", {"metricsBindAddress": "fd66::1:10249"}, "metricsBindAddress"),
             ("kube_proxy", {"healthzBindAddress": "10256"}, "healthzBindAddress"),
-            ("kube_proxy", {"nodePortAddresses": ["x"]}, "nodePortAddresses"),
+            ("kube_proxy", {"nodePortAddresses": ["x"]}, "nodePortAddresses[0]"),
             ("kube_proxy", {"conntrack": {"udpTimeout": "-5s"}}, "conntrack.udpTimeout"),
             ("kubelet", {"imageGCHighThresholdPercent": 101}, "imageGCHighThresholdPercent"),
-            ("kubelet", {"evictionHard": {"memory.available": "x"}}, "evictionHard"),
+            ("kubelet", {"evictionHard": {"memory.available": "x"}}, 'evictionHard["memory.available"]'),
             ("kubelet", {"topologyManagerPolicy": "x"}, "topologyManagerPolicy"),
             ("kubelet", {"logging": {"vmodule": [{"filePattern": "a=b", "verbosity": 1}]}}, "logging.vmodule[0].filePattern"),
-            ("kubelet", {"reservedMemory": [{"numaNode": 0, "limits": {"cpu": "1"}}]}, "reservedMemory[0].limits"),
+            ("kubelet", {"reservedMemory": [{"numaNode": 0, "limits": {"cpu": "1"}}]}, "reservedMemory[0].limits.cpu"),
         ],
     )
     def test_a_value_that_the_component_refuses(self, check: Check, part: str, value: Mapping[str, object], path: str) -> None:

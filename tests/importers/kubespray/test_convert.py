@@ -160,6 +160,19 @@ class TestProblems:
         assert codes >= {"host-range", "not-an-address", "not-a-network", "malformed", "no-stack", "wrong-type"}
         assert all(problem.hint for problem in result.problems)
 
+    def test_a_line_that_is_too_long_is_a_fault(self) -> None:
+        """The words of such a line would take minutes."""
+        result = imported(("inventory.ini", f"[kube_control_plane]\nnode1 x={'a' * 20_000}\n"), ("group_vars/all.yml", DUAL_STACK))
+        assert ("syntax", "inventory.ini: line 2") in {(problem.code, problem.path) for problem in result.problems}
+
+    @pytest.mark.parametrize(
+        ("name", "is_range"), [("node[01:03]", True), ("[::1]", True), ("node[1", False), ("a]b:c", False), ("a[b]:c", False)]
+    )
+    def test_a_range_is_a_colon_in_brackets(self, name: str, *, is_range: bool) -> None:
+        """Of Ansible's hosts; a port is behind the brackets."""
+        result = imported(("inventory.ini", f"[kube_control_plane]\n{name}\n"), ("group_vars/all.yml", DUAL_STACK))
+        assert ("host-range" in {problem.code for problem in result.problems}) == is_range
+
     def test_without_a_control_plane_there_is_no_cluster(self) -> None:
         """The hint names the files."""
         result = imported(("group_vars/all.yml", DUAL_STACK))

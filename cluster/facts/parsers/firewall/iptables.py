@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from cluster.facts.host_facts import FirewallRule
 from cluster.facts.parsers.firewall.chains import EVERYTHING, Chain, Condition, Ports, Rule, Verdict, closed_ports, outside
 from cluster.vocabulary.families import Family
+from cluster.vocabulary.shell_words import shell_words
 
 _FAMILIES = {"ip": Family.IPV4, "ip6": Family.IPV6}
 _TARGETS = {"ACCEPT": Verdict.ACCEPT, "DROP": Verdict.DROP, "REJECT": Verdict.DROP, "RETURN": Verdict.RETURN}
@@ -37,7 +37,7 @@ def _closing_chains(family: Family, lines: list[str]) -> Iterator[FirewallRule]:
             name, policy, *_ = line[1:].split()
             chains[name] = Chain(name, policy=Verdict.DROP if policy == "DROP" else Verdict.ACCEPT)
         elif line.startswith("-A "):
-            words = shlex.split(line)
+            words = shell_words(line)
             chains[words[1]].rules.append(_rule(words[2:]))
     for name in ("INPUT", "FORWARD"):
         closed = closed_ports(chains[name], chains, family) if name in chains else ()
