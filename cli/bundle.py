@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.paths import path
 from cli.release import add_release
 
 if TYPE_CHECKING:
@@ -41,16 +42,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     summary = "fetch a bundle from the published releases and verify every checksum; continues an interrupted fetch"
     fetch = actions.add_parser("fetch", help=summary, description=summary)
-    fetch.add_argument("folder", nargs="?", type=Path, help="folder of the bundle; default: in the cache folder")
+    fetch.add_argument("folder", nargs="?", type=path, help="folder of the bundle; default: in the cache folder")
     add_release(fetch)
     fetch.add_argument("--architecture", choices=("amd64", "arm64"), help="of the hosts; default: this machine's")
     fetch.add_argument("--base-url", metavar="URL", help="a server with the same paths as the published servers")
-    fetch.add_argument("--sources", metavar="FILE", type=Path, help="other addresses, in the format of bundle/sources.yaml")
+    fetch.add_argument("--sources", metavar="FILE", type=path, help="other addresses, in the format of bundle/sources.yaml")
 
     summary = "compare every file of a bundle with the manifest, and list all differences and everything that is not pinned"
     verify = actions.add_parser("verify", help=summary, description=summary)
     verified = verify.add_mutually_exclusive_group(required=True)
-    verified.add_argument("folder", nargs="?", type=Path)
+    verified.add_argument("folder", nargs="?", type=path)
     verified.add_argument(
         "--block", metavar="NAME", help="the bundle of this Artifact bundle block, with the digest that the block records"
     )
@@ -58,19 +59,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     summary = "verify a bundle and save it as an Artifact bundle block, with the digest of its manifest"
     register = actions.add_parser("register", help=summary, description=summary)
-    register.add_argument("folder", type=Path)
+    register.add_argument("folder", type=path)
     register.add_argument("--name", default="default", help="name of the block; default: %(default)s")
     register.add_argument("--overwrite", action="store_true", help="replace the block of this name if it differs")
 
     summary = "show the content of a bundle"
     show = actions.add_parser("show", help=summary, description=summary)
-    show.add_argument("folder", nargs="?", type=Path, help="folder of the bundle; without it, the bundles in the cache folder are listed")
+    show.add_argument("folder", nargs="?", type=path, help="folder of the bundle; without it, the bundles in the cache folder are listed")
     show.add_argument("--output", choices=("table", "json"), default="table")
 
     summary = "print a software bill of materials in CycloneDX JSON"
     sbom = actions.add_parser("sbom", help=summary, description=summary)
     listed = sbom.add_mutually_exclusive_group(required=True)
-    listed.add_argument("folder", nargs="?", type=Path, help="folder of a bundle: its programs and images")
+    listed.add_argument("folder", nargs="?", type=path, help="folder of a bundle: its programs and images")
     listed.add_argument("--python", action="store_true", help="the Python packages that sixstack runs with")
 
 

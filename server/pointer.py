@@ -1,6 +1,6 @@
 """Where the folder of `sixstack setup` is: a file in the user's configuration has its path, so that commands work in every folder.
 
-Imports nothing beyond the standard library: every command asks.
+Reading imports nothing beyond the standard library: every command asks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def pointer_file() -> Path:
 def pointed_folder() -> Path | None:
     """The folder that this user set up last; None when there is none."""
     try:
-        text = pointer_file().read_text(encoding="utf-8").strip()
+        text = pointer_file().read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, ValueError, RuntimeError):  # RuntimeError: the user has no home
         return None
     return Path(text) if text else None
@@ -29,8 +29,10 @@ def pointed_folder() -> Path | None:
 
 def point_to(folder: Path) -> None:
     """From now on, commands of this user use the server of this folder."""
-    pointer_file().parent.mkdir(parents=True, exist_ok=True)
-    pointer_file().write_text(f"{folder}\n", encoding="utf-8")
+    from blocks.new_file import make_private_folder, replace_file
+
+    make_private_folder(pointer_file().parent)  # who writes the file gets the credentials that commands save
+    replace_file(pointer_file(), f"{folder}\n".encode())
 
 
 def remove_pointer(folder: Path) -> None:
