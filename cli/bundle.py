@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.paths import path
+from cli.programs import runnable
 from cli.release import add_release
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(runnable(line), file=sys.stderr, flush=True)
 
 
 def _fetch(args: argparse.Namespace) -> int:
@@ -219,7 +220,7 @@ def _show_all(output: str) -> int:
         for folder, manifest in found
     ]
     print_columns([("KUBERNETES", "ARCHITECTURE", "SIZE", "FOLDER"), *rows])
-    print("\nFor the content of one: sixstack bundle show FOLDER")
+    print(runnable("\nFor the content of one: sixstack bundle show FOLDER"))
     return SUCCESS
 
 

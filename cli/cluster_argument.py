@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import PROBLEMS, USAGE
+from cli.programs import runnable
 from cluster.vocabulary.control_characters import without_control
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | 
         has_line = problem.path.startswith("line ") or problem.message.startswith("line ")
         line = f"line {number}: " if number is not None and not has_line else ""
         parts.append(f"{problem.severity.value}: {line}{problem.path}: {problem.message} [{problem.code}]\n    {problem.hint}")
-    return without_control("\n".join(parts))
+    return runnable(without_control("\n".join(parts)))
 
 
 def read_spec(cluster: str, *, manifests: bool = True) -> ClusterSpec | int:

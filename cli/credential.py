@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cli.cluster_argument import Unreadable, as_parameter, file_text, read_spec
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.following import Waiting, add_waiting, run_deployment, waiting
+from cli.programs import runnable
 
 if TYPE_CHECKING:
     from cluster.vocabulary.credentials import Credential
@@ -90,7 +91,7 @@ def _add(options: argparse.Namespace) -> int:
             f"sixstack: the SSH credential block `{options.name}` has another login and was kept; --overwrite replaces it", file=sys.stderr
         )
         return PROBLEMS
-    print(f"ssh-credential/{options.name}: {outcome}. Next: sixstack init, or sixstack credential test {options.name}")
+    print(runnable(f"ssh-credential/{options.name}: {outcome}. Next: sixstack init, or sixstack credential test {options.name}"))
     return SUCCESS
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import cluster_argument
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.programs import runnable
 from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _print_report(imported: Imported, outcomes: dict[str, str], args: argparse.N
         hint = ": the block has another login; --overwrite replaces it" if outcome == "differs" else ""
         print_line(f"SSH credential block {login.block} (user {login.user}): {outcome}{hint}")
     if args.to is not None:
-        print_line(f"cluster file written to {args.to}; next: sixstack check {args.to}")
+        print_line(runnable(f"cluster file written to {args.to}; next: sixstack check {args.to}"))
     else:
         print(text, end="")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cli.cluster_argument import Unreadable, file_text, problem_lines
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.programs import runnable
 from cli.terminal_questions import ask, ask_secret, confirm, is_terminal
 from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.families import Family, StackMode
@@ -374,7 +375,7 @@ def _report(target: Path, proposal: Proposal, options: argparse.Namespace, login
         print(problem_lines(proposal.in_file, proposal.line), file=sys.stderr)
     if proposal.on_hosts:
         print(problem_lines(proposal.on_hosts), file=sys.stderr)
-    print("\n".join(_next(target, options, login)))
+    print(runnable("\n".join(_next(target, options, login))))
     if errors := errors_in(problems):
         print(f"sixstack: {len(errors)} problem{'s' if len(errors) > 1 else ''} to solve before `sixstack create`", file=sys.stderr)
         return PROBLEMS

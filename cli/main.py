@@ -172,7 +172,9 @@ def _print_error(error: Exception, *, as_json: bool) -> int:
 
     if not isinstance(error, SixstackError):
         raise error
-    print(f"sixstack: {error}", file=sys.stderr)
+    from cli.programs import runnable
+
+    print(runnable(f"sixstack: {error}"), file=sys.stderr)
     if as_json:
         from cli.json_output import print_error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.numbers import whole_number
+from cli.programs import runnable
 from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
@@ -49,11 +50,8 @@ def run(options: argparse.Namespace) -> int:
         _print_clusters(history.clusters())
     if not rows:
         of_cluster = f" of cluster {options.cluster}" if options.cluster is not None else ""
-        print(
-            f"sixstack: the audit store `{options.store}` has no retest{of_cluster}. Run `sixstack retest CLUSTER...`, "
-            "or wait for the schedule of the deployment retest-clusters",
-            file=sys.stderr,
-        )
+        hint = runnable("Run `sixstack retest CLUSTER...`, or wait for the schedule of the deployment retest-clusters")
+        print(f"sixstack: the audit store `{options.store}` has no retest{of_cluster}. {hint}", file=sys.stderr)
         return PROBLEMS
     return SUCCESS
 

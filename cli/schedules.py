@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import PROBLEMS, SUCCESS
-from cli.programs import prefect
+from cli.programs import prefect, runnable
 from cluster.vocabulary.errors import EnvironmentFault, SpecError
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.problems import Problem
@@ -281,7 +281,7 @@ class _Schedules:
 
     def _how_to_enable(self, schedule: DeploymentSchedule) -> str:
         """Also Prefect's own ways, unless they would remove the parameters of the schedule."""
-        ours = f"to enable it: sixstack {self.scheduled.command} --enable {schedule.slug}"
+        ours = runnable(f"to enable it: sixstack {self.scheduled.command} --enable {schedule.slug}")
         if schedule.parameters:
             return (
                 f"{ours}\n(the switch in the UI and `{prefect()} deployment schedule resume` would remove the parameters of the schedule)"

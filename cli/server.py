@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import ENVIRONMENT, SUCCESS, USAGE
 from cli.paths import expanded, path
-from cli.programs import prefect
+from cli.programs import prefect, runnable
 from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.errors import EnvironmentFault
 
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(line: str) -> None:
-    print(line, flush=True)
+    print(runnable(line), flush=True)
 
 
 def _purge_confirmed(place: Installation, confirmed: str | None) -> bool:
@@ -106,11 +106,11 @@ def _print_status(found: dict[str, Any], *, as_json: bool) -> None:
     for name in ("server", "worker"):
         if name in found:
             entry = found[name]
-            print(f"{name}: {'runs' if entry['runs'] else 'does not run: sixstack server up'}, {entry['as']}; log: {entry['log']}")
+            _report(f"{name}: {'runs' if entry['runs'] else 'does not run: sixstack server up'}, {entry['as']}; log: {entry['log']}")
     print(f"api: {found['api']}, {found['fault'] or 'answers'}")
     print(f"folder: {found['folder']}\ndatabase: {found['database']}")
     for slug, value in found["blocks"].items():
-        print(f"{slug}/default: {value or 'none: sixstack setup'}")
+        _report(f"{slug}/default: {value or 'none: sixstack setup'}")
     print(f"active runs: {', '.join(found['active_runs']) or 'none'}")
     for run in found["interrupted_runs"]:
         print(f"interrupted: {run['name']}. To continue: cd {shlex.quote(found['folder'])} && {prefect()} flow-run retry {run['id']}")

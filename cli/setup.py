@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, parse_qs, quote, urlsplit, urlunsplit
 from cli.exit_codes import SUCCESS, USAGE
 from cli.numbers import whole_number
 from cli.paths import expanded, path
+from cli.programs import runnable
 from cluster.vocabulary.control_characters import printable
 
 T = TypeVar("T")
@@ -110,11 +111,11 @@ def run(options: argparse.Namespace) -> int:
     place = default_installation() if root is None else Installation(root)
     wishes = Wishes(options.port, bundle, database, server, auth, authority, public_url, options.background)
     try:
-        set_up(place, wishes, lambda line: print(line, flush=True))
+        set_up(place, wishes, lambda line: print(runnable(line), flush=True))
     except KeyboardInterrupt:
         print("interrupted. The same command again continues with what is missing", file=sys.stderr)
         return 130
-    print("\nNext: sixstack credential add default --key FILE, then sixstack init")
+    print(runnable("\nNext: sixstack credential add default --key FILE, then sixstack init"))
     return SUCCESS
 
 
