@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.block_names import block_name
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.paths import path
@@ -54,14 +55,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verified = verify.add_mutually_exclusive_group(required=True)
     verified.add_argument("folder", nargs="?", type=path)
     verified.add_argument(
-        "--block", metavar="NAME", help="the bundle of this Artifact bundle block, with the digest that the block records"
+        "--block", metavar="NAME", type=block_name, help="the bundle of this Artifact bundle block, with the digest that the block records"
     )
     verify.add_argument("--strict", action="store_true", help="exit with 1 when something is not pinned")
 
     summary = "verify a bundle and save it as an Artifact bundle block, with the digest of its manifest"
     register = actions.add_parser("register", help=summary, description=summary)
     register.add_argument("folder", type=path)
-    register.add_argument("--name", default="default", help="name of the block; default: %(default)s")
+    register.add_argument("--name", type=block_name, default="default", help="name of the block; default: %(default)s")
     register.add_argument("--overwrite", action="store_true", help="replace the block of this name if it differs")
 
     summary = "show the content of a bundle"

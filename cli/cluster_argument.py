@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.block_names import block_name
 from cli.exit_codes import PROBLEMS, USAGE
 from cli.programs import runnable
 from cluster.vocabulary.control_characters import without_control
@@ -143,6 +144,10 @@ def as_parameter(cluster: str, spec: ClusterSpec) -> dict[str, Any] | str:
 def cluster_name(cluster: str) -> str | int:
     """The name of the cluster, for a command that needs nothing else; or the exit code, after all problems of its file are printed."""
     if not is_file(cluster):
-        return cluster
+        try:
+            return block_name(cluster)
+        except argparse.ArgumentTypeError as error:
+            print(f"sixstack: CLUSTER {error}", file=sys.stderr)
+            return USAGE
     spec = read_spec(cluster, manifests=False)
     return spec if isinstance(spec, int) else spec.name

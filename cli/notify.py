@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from cli.block_names import block_name
 from cli.exit_codes import SUCCESS, USAGE
 from cluster.vocabulary.errors import EnvironmentFault
 
@@ -27,7 +28,7 @@ _ANY = "00000000-0000-0000-0000-000000000000"  # instead of a block, to read the
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     does = parser.add_mutually_exclusive_group(required=True)
-    does.add_argument("--webhook", metavar="BLOCK", help="name of the Webhook block that is called")
+    does.add_argument("--webhook", metavar="BLOCK", type=block_name, help="name of the Webhook block that is called")
     does.add_argument("--remove", action="store_true", help="remove the automations")
     parser.add_argument("--hours", type=_hours, default=48.0, help="report when no retest has passed for this time (default: 48)")
     parser.add_argument("-o", "--to", metavar="FILE", help="write the automations to FILE (.yaml) instead of installing them")

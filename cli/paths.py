@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 
@@ -11,6 +12,16 @@ def path(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("'' is not a path")
     return Path(text)
+
+
+def from_home(text: str) -> str:
+    """The `type` of an argument that is a path and is used as text, with the home of `~`."""
+    found = os.path.expanduser(text)
+    if not text or (found.startswith("~") and not os.path.lexists(found)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a path" if not text else f"{text!r}: there is no such home: write the whole path"
+        )
+    return found
 
 
 def expanded(option: str, given: Path) -> Path:

@@ -229,7 +229,8 @@ def _forget(cluster: str, names: list[str]) -> int:
     if unknown := [wanted for wanted in names if not any(wanted in {key.forget_name, key.endpoint} for key in known)]:
         listed = ", ".join(f"{key.host} ({key.endpoint})" for key in known) or "no host"
         print(
-            f"sixstack: no host key of {', '.join(unknown)} is recorded for cluster {name}; recorded are those of {listed}", file=sys.stderr
+            f"sixstack: no host key of {printable(', '.join(unknown))} is recorded for cluster {name}; recorded are those of {listed}",
+            file=sys.stderr,
         )
         return PROBLEMS
     for key in forget_keys(name, names):
