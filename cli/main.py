@@ -146,8 +146,10 @@ def _run(module: ModuleType, options: argparse.Namespace, *, as_json: bool) -> i
         print("interrupted", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno not in (*_OF_A_FILE, *_NO_SPACE) or error.filename is None:
+        if isinstance(error, BrokenPipeError):
             raise
+        if error.errno not in (*_OF_A_FILE, *_NO_SPACE) or error.filename is None:
+            return _print_error(error, as_json=as_json)
         print(f"sixstack: {printable(repr(os.fsdecode(error.filename)))}: {error.strerror}", file=sys.stderr)
         return ENVIRONMENT if error.errno in _NO_SPACE else USAGE
     except Exception as error:
@@ -167,11 +169,15 @@ def module_of(name: str) -> str:
 
 
 def _print_error(error: Exception, *, as_json: bool) -> int:
-    """Print one of the project's errors and return its exit code; any other exception is a bug and is raised."""
+    """Print one of the project's errors and return its exit code; any other exception is a bug, or Prefect's for settings that it cannot read."""
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError, SpecError
 
     if not isinstance(error, SixstackError):
-        raise error
+        from server.pointer import fault_of_settings
+
+        if (fault := fault_of_settings()) is None:
+            raise error
+        error = EnvironmentFault(fault)
     from cli.programs import runnable
 
     print(runnable(f"sixstack: {error}"), file=sys.stderr)

@@ -54,9 +54,12 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.suppress(FileNotFoundError):  # another error has the reason
         place.settings.file.read_bytes()
     if not place.settings.complete():
-        raise EnvironmentFault(
-            f"{place.root} has no prefect.toml of a server: set up a server with `sixstack setup`, or name its folder with --folder"
+        has = (
+            f"{place.settings.file} is not of a server with a password"
+            if place.settings.file.exists()
+            else f"{place.root} has no prefect.toml"
         )
+        raise EnvironmentFault(f"{has}: set up a server with `sixstack setup`, or name its folder with --folder")
     services = services_of(place)
     if options.action == "status":
         found = status(place, services)

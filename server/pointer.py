@@ -56,6 +56,29 @@ def use_pointed_server() -> None:
             os.environ.setdefault("PREFECT_API_SSL_CERT_FILE", api["ssl_cert_file"])
 
 
+def fault_of_settings() -> str | None:
+    """Why Prefect cannot read its settings here: it ends with an error of its own. None when it can, as far as this knows."""
+    from urllib.parse import urlsplit
+
+    file = Path("prefect.toml")
+    api: object = {}
+    if file.exists():
+        try:
+            api = tomllib.loads(file.read_text(encoding="utf-8")).get("api", {})
+        except OSError as error:
+            return f"{file.absolute()} cannot be read: {error.strerror}"
+        except ValueError as error:
+            return f"{file.absolute()} is no TOML: {error}"
+    if not isinstance(api, dict):
+        return f"{file.absolute()}: `api` is no table: write [api]"
+    for source, url in (("PREFECT_API_URL", os.environ.get("PREFECT_API_URL")), (f"{file.absolute()}: api.url", api.get("url"))):
+        try:
+            _ = url is None or urlsplit(url).port
+        except (ValueError, TypeError, AttributeError):
+            return f"{source} is no URL: {str(url)!r}. Write one such as http://127.0.0.1:4200/api"
+    return None
+
+
 def _is_named_here() -> bool:
     """Whether a file of the current folder, which Prefect reads, names a server."""
     try:
