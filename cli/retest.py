@@ -30,14 +30,12 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
         "--upgrade-from",
         metavar="BLOCK",
         type=block_name,
-        default="",
         help="create the clusters with the older Kubernetes version of this Artifact bundle block, then upgrade them to that of their file",
     )
     parser.add_argument(
         "--restore-with",
         metavar="FILE",
         type=from_home,
-        default="",
         help="also back up and restore the clusters; FILE has the private age identity, on the machine of the Prefect worker (mode 0600)",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import os
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import main
+from cli.main import COMMANDS, main, module_of
+from cli.parser import Parser
 from cluster.vocabulary.errors import EnvironmentFault, SpecError
 from cluster.vocabulary.problems import Problem
 from demo.local_prefect import SIXSTACK
@@ -55,6 +57,17 @@ def test_the_help_shows_what_is_required_after_a_fault(capsys: Capture) -> None:
         main(["delete", "--help"])
     assert "--confirm NAME" in (usage := capsys.readouterr().out)
     assert "[--confirm NAME]" not in usage
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_defaults_are_valid_values(command: str) -> None:
+    """argparse reads a default that is text like a value from the command line."""
+    parser = Parser()
+    importlib.import_module(module_of(command)).configure(parser)
+    for holder in (parser, *(sub for action in parser._actions if isinstance(action.choices, dict) for sub in action.choices.values())):
+        for action in holder._actions if isinstance(holder, Parser) else ():
+            if isinstance(action.default, str) and action.default != "==SUPPRESS==":
+                holder._get_value(action, action.default)
 
 
 def test_faults_have_no_control_characters(capsys: Capture) -> None:

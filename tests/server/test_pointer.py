@@ -114,10 +114,12 @@ def test_the_last_folder_counts_and_only_its_own_purge_forgets_it(folder: Path, 
     ],
 )
 def test_settings_that_prefect_cannot_read_are_named(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: bytes, url: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: bytes, url: str | None
 ) -> None:
     """Prefect ends with a traceback. Any other error is a bug, and keeps its own."""
     monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.upper().startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setattr("server.pointer.use_pointed_server", lambda: None)
     monkeypatch.setattr("cli.clusters.run", lambda _: json.loads("no JSON"))
     with pytest.raises(ValueError, match="Expecting value"):
