@@ -122,6 +122,9 @@ def _command(arguments: list[str]) -> int:
         if name == named:
             module = importlib.import_module(module_of(name))
             module.configure(subparser)
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return USAGE
     if named is not None and named not in COMMANDS and (near := nearest_name(named, COMMANDS)) is not None:
         parser.error(f"there is no command {named!r}; did you mean {near}?")
     options = parser.parse_args(arguments)

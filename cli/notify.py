@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.block_names import block_name
 from cli.exit_codes import SUCCESS, USAGE
+from cli.programs import prefect
 from cluster.vocabulary.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _install(client: SyncPrefectClient, wanted: AutomationCore) -> str:
     existing = sorted(client.read_automations_by_name(wanted.name), key=lambda automation: not automation.enabled)
     if not existing:
         client.create_automation(wanted)
-        return f"created, inactive; to enable it: prefect automation resume '{wanted.name}'"
+        return f"created, inactive; to enable it: {prefect()} automation resume '{wanted.name}'"
     kept, *duplicates = existing
     for duplicate in duplicates:
         client.delete_automation(duplicate.id)
@@ -126,5 +127,5 @@ def _write(text: str, target: Path) -> int:
     except OSError as error:
         print(f"sixstack: {target} cannot be written: {error.strerror}", file=sys.stderr)
         return USAGE
-    print(f"automations written to {target}; to create them: prefect automation create --from-file {target}")
+    print(f"automations written to {target}; to create them: {prefect()} automation create --from-file {target}")
     return SUCCESS

@@ -146,7 +146,10 @@ def _hindrances(place: Installation, wishes: Wishes) -> Iterator[str]:
             yield f"the server at {wishes.server} {fault}"
     else:
         try:
-            _port(place, wishes.port)
+            port = _port(place, wishes.port)
+            # another program may have taken it since; an own server that answers, or is being started, has it too
+            if port == place.port and free_port((port,)) is None and not services_of(place).runs("server") and not place.answers():
+                yield f"port {port}, which {settings.file} names, is in use on 127.0.0.1 by another program: choose another one with --port"
         except EnvironmentFault as fault:
             yield str(fault)
         if wishes.database is not None and (unusable := fault_of_database(wishes.database)) is not None:

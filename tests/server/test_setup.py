@@ -246,6 +246,14 @@ def test_a_port_in_use_is_refused(place: Installation) -> None:
     assert not place.settings.file.exists()
 
 
+def test_the_port_of_an_earlier_setup_that_another_program_has_taken_is_refused(place: Installation) -> None:
+    """The server could not start, and its log would say so after a minute."""
+    place.root.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place.settings.write(home=place.home, port=other.getsockname()[1])
+        assert "--port" in hindered(place)
+
+
 def test_a_connection_url_is_shown_without_password_and_options() -> None:
     """Such as a password in the query."""
     assert without_password(POSTGRES) == "postgresql://sixstack@db.example/sixstack"
