@@ -23,13 +23,13 @@ def user_name() -> str:
 def of_path(folder: Path) -> Iterator[str]:
     """Why this folder cannot be made, or nothing be written into it."""
     if any(len(os.fsencode(part)) > _LONGEST_NAME for part in folder.parts):
-        yield f"{folder}: a part of this path is longer than {_LONGEST_NAME} bytes: choose a shorter one"
+        yield f"{folder} cannot be made: a part of this path is longer than {_LONGEST_NAME} bytes. Choose a shorter one"
         return
     existing = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
     if not existing.is_dir():
-        yield f"{existing} is not a folder: remove it, or choose another place"
+        yield f"{folder} cannot be made: {existing} is not a folder. Remove it, or choose another place"
     elif not os.access(existing, os.W_OK | os.X_OK):
-        yield f"{user_name()} may not write into {existing}: change its owner or mode, or choose another place"
+        yield f"{folder} cannot be written: {user_name()} may not write into {existing}. Change its owner or mode, or choose another place"
 
 
 def of_folder(folder: Path, *, is_set_up: bool) -> Iterator[str]:
