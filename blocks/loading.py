@@ -22,6 +22,7 @@ _COMMANDS = {
     "artifact-bundle": "sixstack bundle register FOLDER --name {name}",
     "backup-store": "sixstack backup-key FILE --register {name}",
     "saved-cluster": "sixstack save FILE",
+    "saved-kubeconfig": "sixstack kubeconfig {name} --save FILE",
 }
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)

@@ -51,6 +51,10 @@ def _written(path: Path, content: bytes) -> Path:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        # a full disk: the error of a write has no name
+        raise type(error)(error.errno, error.strerror, str(path)) from None
     except BaseException:
         new.unlink(missing_ok=True)
         raise

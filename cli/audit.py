@@ -7,6 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from cli.block_names import block_name
 from cli.cluster_argument import cluster_name
 from cli.columns import print_columns
 from cli.exit_codes import DAMAGED, PROBLEMS, SUCCESS
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.add_argument("run_or_cluster", metavar="RUN_OR_CLUSTER", help="id of a flow run, name of a cluster, or its file")
-    parser.add_argument("--store", metavar="BLOCK", default="default", help="name of the Audit store block")
+    parser.add_argument("--store", metavar="BLOCK", type=block_name, default="default", help="name of the Audit store block")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--network", action="store_true", help="show the table of the newest network check instead")
     group.add_argument(
@@ -93,7 +94,7 @@ def _verify(store: AuditStore, block: str, subject: str, output: str) -> int:
 
 
 def _print_nothing(block: str, subject: str) -> None:
-    print(f"sixstack: the audit store `{block}` has no record of {subject}", file=sys.stderr)
+    print(f"sixstack: the audit store `{block}` has no record of {printable(subject)}", file=sys.stderr)
 
 
 def _print_records(records: list[dict[str, Any]]) -> None:

@@ -6,13 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
+from cli.block_names import block_name
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.paths import from_home
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
-    parser.add_argument("file", metavar="FILE", help="file of the private identity; created, readable for you only, unless it exists")
-    parser.add_argument("--register", metavar="BLOCK", help="also save a Backup store block of this name, such as `default`")
+    parser.add_argument(
+        "file", metavar="FILE", type=from_home, help="file of the private identity; created, readable for you only, unless it exists"
+    )
+    parser.add_argument(
+        "--register", metavar="BLOCK", type=block_name, help="also save a Backup store block of this name, such as `default`"
+    )
     parser.add_argument("--url", metavar="URL", help="with --register: folder of the worker's machine, or fsspec URL, for the copies")
     parser.add_argument("--overwrite", action="store_true", help="with --register: replace the block if it differs")
 
@@ -24,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     if options.register is None and (options.url is not None or options.overwrite):
         print("sixstack: --url and --overwrite are settings of a block: name it with --register BLOCK", file=sys.stderr)
         return USAGE
-    file = Path(options.file).expanduser()
+    file = Path(options.file)
     new = not file.exists()
     recipient = recipient_of(file)
     print(recipient)

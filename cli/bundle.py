@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.block_names import block_name
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.paths import path
+from cli.programs import runnable
 from cli.release import add_release
 
 if TYPE_CHECKING:
@@ -41,36 +44,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     summary = "fetch a bundle from the published releases and verify every checksum; continues an interrupted fetch"
     fetch = actions.add_parser("fetch", help=summary, description=summary)
-    fetch.add_argument("folder", nargs="?", type=Path, help="folder of the bundle; default: in the cache folder")
+    fetch.add_argument("folder", nargs="?", type=path, help="folder of the bundle; default: in the cache folder")
     add_release(fetch)
     fetch.add_argument("--architecture", choices=("amd64", "arm64"), help="of the hosts; default: this machine's")
     fetch.add_argument("--base-url", metavar="URL", help="a server with the same paths as the published servers")
-    fetch.add_argument("--sources", metavar="FILE", type=Path, help="other addresses, in the format of bundle/sources.yaml")
+    fetch.add_argument("--sources", metavar="FILE", type=path, help="other addresses, in the format of bundle/sources.yaml")
 
     summary = "compare every file of a bundle with the manifest, and list all differences and everything that is not pinned"
     verify = actions.add_parser("verify", help=summary, description=summary)
     verified = verify.add_mutually_exclusive_group(required=True)
-    verified.add_argument("folder", nargs="?", type=Path)
+    verified.add_argument("folder", nargs="?", type=path)
     verified.add_argument(
-        "--block", metavar="NAME", help="the bundle of this Artifact bundle block, with the digest that the block records"
+        "--block", metavar="NAME", type=block_name, help="the bundle of this Artifact bundle block, with the digest that the block records"
     )
     verify.add_argument("--strict", action="store_true", help="exit with 1 when something is not pinned")
 
     summary = "verify a bundle and save it as an Artifact bundle block, with the digest of its manifest"
     register = actions.add_parser("register", help=summary, description=summary)
-    register.add_argument("folder", type=Path)
-    register.add_argument("--name", default="default", help="name of the block; default: %(default)s")
+    register.add_argument("folder", type=path)
+    register.add_argument("--name", type=block_name, default="default", help="name of the block; default: %(default)s")
     register.add_argument("--overwrite", action="store_true", help="replace the block of this name if it differs")
 
     summary = "show the content of a bundle"
     show = actions.add_parser("show", help=summary, description=summary)
-    show.add_argument("folder", nargs="?", type=Path, help="folder of the bundle; without it, the bundles in the cache folder are listed")
+    show.add_argument("folder", nargs="?", type=path, help="folder of the bundle; without it, the bundles in the cache folder are listed")
     show.add_argument("--output", choices=("table", "json"), default="table")
 
     summary = "print a software bill of materials in CycloneDX JSON"
     sbom = actions.add_parser("sbom", help=summary, description=summary)
     listed = sbom.add_mutually_exclusive_group(required=True)
-    listed.add_argument("folder", nargs="?", type=Path, help="folder of a bundle: its programs and images")
+    listed.add_argument("folder", nargs="?", type=path, help="folder of a bundle: its programs and images")
     listed.add_argument("--python", action="store_true", help="the Python packages that sixstack runs with")
 
 
@@ -81,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _report(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(runnable(line), file=sys.stderr, flush=True)
 
 
 def _fetch(args: argparse.Namespace) -> int:
@@ -218,7 +221,7 @@ def _show_all(output: str) -> int:
         for folder, manifest in found
     ]
     print_columns([("KUBERNETES", "ARCHITECTURE", "SIZE", "FOLDER"), *rows])
-    print("\nFor the content of one: sixstack bundle show FOLDER")
+    print(runnable("\nFor the content of one: sixstack bundle show FOLDER"))
     return SUCCESS
 
 

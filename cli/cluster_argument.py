@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.block_names import block_name
 from cli.exit_codes import PROBLEMS, USAGE
+from cli.programs import runnable
 from cluster.vocabulary.control_characters import without_control
 
 if TYPE_CHECKING:
@@ -121,7 +123,7 @@ def problem_lines(problems: tuple[Problem, ...], line_of: Callable[[str], int | 
         has_line = problem.path.startswith("line ") or problem.message.startswith("line ")
         line = f"line {number}: " if number is not None and not has_line else ""
         parts.append(f"{problem.severity.value}: {line}{problem.path}: {problem.message} [{problem.code}]\n    {problem.hint}")
-    return without_control("\n".join(parts))
+    return runnable(without_control("\n".join(parts)))
 
 
 def read_spec(cluster: str, *, manifests: bool = True) -> ClusterSpec | int:
@@ -142,6 +144,10 @@ def as_parameter(cluster: str, spec: ClusterSpec) -> dict[str, Any] | str:
 def cluster_name(cluster: str) -> str | int:
     """The name of the cluster, for a command that needs nothing else; or the exit code, after all problems of its file are printed."""
     if not is_file(cluster):
-        return cluster
+        try:
+            return block_name(cluster)
+        except argparse.ArgumentTypeError as error:
+            print(f"sixstack: CLUSTER {error}", file=sys.stderr)
+            return USAGE
     spec = read_spec(cluster, manifests=False)
     return spec if isinstance(spec, int) else spec.name

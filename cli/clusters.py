@@ -8,6 +8,7 @@ import sys
 
 from cli.columns import print_columns
 from cli.exit_codes import SUCCESS
+from cli.programs import runnable
 from cli.required_server import require_server
 
 
@@ -27,5 +28,5 @@ def run(options: argparse.Namespace) -> int:
     elif rows:
         print_columns([tuple(name.upper() for name in rows[0]), *(tuple(row.values()) for row in rows)])
     else:
-        print("sixstack: no cluster is saved. To save one: sixstack save FILE", file=sys.stderr)
+        print(runnable("sixstack: no cluster is saved. To save one: sixstack save FILE"), file=sys.stderr)
     return SUCCESS

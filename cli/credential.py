@@ -6,12 +6,16 @@ import argparse
 import os
 import re
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cli.block_names import block_name
 from cli.cluster_argument import Unreadable, as_parameter, file_text, read_spec
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.following import Waiting, add_waiting, run_deployment, waiting
+from cli.paths import from_home
+from cli.programs import runnable
+from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
     from cluster.vocabulary.credentials import Credential
@@ -27,7 +31,8 @@ examples:
 Secrets are asked for, and never on the command line. Without a terminal, they are lines of standard input in this order: passphrase of an
 encrypted key, password, sudo password.
 """
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z", re.ASCII)
+
+_PUBLIC_KEY = re.compile(r"\s*[a-z0-9@.-]+ +[A-Za-z0-9+/]{16,}={0,3}(\s|\Z)")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,12 +43,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     summary = "save a private key, an SSH agent or a password as an SSH credential block"
     add = actions.add_parser("add", help=summary, description=summary)
-    add.add_argument("name", metavar="NAME", help="name of the block, as in `hosts[].ssh.credential` of cluster files")
+    add.add_argument("name", metavar="NAME", type=block_name, help="name of the block, as in `hosts[].ssh.credential` of cluster files")
     source = add.add_mutually_exclusive_group()
-    source.add_argument("--key", metavar="FILE", help="private key; if it is encrypted, its passphrase is asked for")
-    source.add_argument("--ssh-agent", metavar="SOCKET", help="socket of an SSH agent on the worker's machine, which signs each login")
+    source.add_argument("--key", metavar="FILE", type=from_home, help="private key; if it is encrypted, its passphrase is asked for")
+    source.add_argument(
+        "--ssh-agent", metavar="SOCKET", type=from_home, help="socket of an SSH agent on the worker's machine, which signs each login"
+    )
     add.add_argument(
-        "--agent-key", metavar="FILE", help="with --ssh-agent: public key of the agent's key to use (default: each of its keys)"
+        "--agent-key",
+        metavar="FILE",
+        type=from_home,
+        help="with --ssh-agent: public key of the agent's key to use (default: each of its keys)",
     )
     add.add_argument("--password", action="store_true", help="ask for the password of the user")
     add.add_argument(
@@ -53,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     summary = "log in to hosts from the worker's machine, through the deployment test-connection; the exit code is its result"
     test = actions.add_parser("test", help=summary, description=summary)
-    test.add_argument("name", metavar="NAME", help="name of the SSH credential block")
+    test.add_argument("name", metavar="NAME", type=block_name, help="name of the SSH credential block")
     test.add_argument(
         "--cluster",
         metavar="CLUSTER",
@@ -64,10 +74,41 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """The exit code of the action."""
-    if _NAME.match(options.name) is None or len(options.name) > 63:
-        print(f"sixstack: {options.name!r} is not the name of a block: use lower-case letters, digits and inner hyphens", file=sys.stderr)
+    if options.action == "add" and (faults := list(_option_faults(options))):
+        print("\n".join(f"sixstack: {printable(fault)}" for fault in faults), file=sys.stderr)
         return USAGE
     return _add(options) if options.action == "add" else _test(options.name, options.cluster, waiting(options))
+
+
+def _option_faults(options: argparse.Namespace) -> Iterator[str]:
+    """What is wrong with the options, before a secret is asked for."""
+    if options.key is None and options.ssh_agent is None and not options.password:
+        yield "the login has neither a private key, nor an SSH agent, nor a password: give --key FILE, --ssh-agent SOCKET or --password"
+    if options.agent_key is not None and options.ssh_agent is None:
+        yield f"--agent-key {options.agent_key} needs --ssh-agent SOCKET"
+    for option, file in (("--key", options.key), ("--agent-key", options.agent_key)):
+        if file is None:
+            continue
+        try:
+            text = file_text(file)
+        except Unreadable as error:
+            yield f"{option} {error}"
+        else:
+            if option == "--key":
+                yield from _key_faults(file, text)
+            elif _PUBLIC_KEY.match(text) is None:
+                yield f"--agent-key {file} has no public key: name the .pub file, whose line begins with a type such as ssh-ed25519"
+
+
+def _key_faults(file: str, text: str) -> Iterator[str]:
+    from hosts.private_keys import EncryptedKey, UnusableKey, read_private_key
+
+    try:
+        read_private_key(text, None)
+    except EncryptedKey:  # its passphrase is asked for when everything else is right
+        return
+    except UnusableKey as error:
+        yield f"--key {file} cannot be used: {error}"
 
 
 def _add(options: argparse.Namespace) -> int:
@@ -90,7 +131,7 @@ def _add(options: argparse.Namespace) -> int:
             f"sixstack: the SSH credential block `{options.name}` has another login and was kept; --overwrite replaces it", file=sys.stderr
         )
         return PROBLEMS
-    print(f"ssh-credential/{options.name}: {outcome}. Next: sixstack init, or sixstack credential test {options.name}")
+    print(runnable(f"ssh-credential/{options.name}: {outcome}. Next: sixstack init, or sixstack credential test {options.name}"))
     return SUCCESS
 
 
@@ -100,10 +141,8 @@ def _credential(options: argparse.Namespace) -> Credential:
     from cluster.vocabulary.credentials import Credential
 
     key, passphrase = read_key(options.key) if options.key is not None else (None, None)
-    if options.agent_key is not None and options.ssh_agent is None:
-        raise ValueError("--agent-key needs --ssh-agent")
-    agent_key = " ".join(file_text(os.path.expanduser(options.agent_key)).split()[:2]) if options.agent_key is not None else None
-    socket = str(Path(options.ssh_agent).expanduser().absolute()) if options.ssh_agent is not None else None
+    agent_key = " ".join(file_text(options.agent_key).split()[:2]) if options.agent_key is not None else None
+    socket = os.path.abspath(options.ssh_agent) if options.ssh_agent is not None else None
     if socket is not None:
         print(_look_at_agent(socket, agent_key), file=sys.stderr)
     return Credential(
@@ -121,7 +160,7 @@ def read_key(file: str) -> tuple[str, str | None]:
     from cli.terminal_questions import ask_secret
     from hosts.private_keys import EncryptedKey, UnusableKey, read_private_key
 
-    text, passphrase = file_text(os.path.expanduser(file)), None
+    text, passphrase = file_text(file), None
     try:
         try:
             read_private_key(text, None)

@@ -12,7 +12,9 @@ from cli.cluster_argument import add_cluster, as_parameter, read_spec
 from cli.columns import print_columns
 from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS
 from cli.following import add_waiting, run_to_completion, waiting
-from cli.recorded_report import recorded_report
+from cli.json_output import print_error
+from cli.programs import runnable
+from cli.recorded_report import no_report, recorded_report
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 without drift, 1 with drift, 3 when a host or the API could not be inspected."""
+    from cluster.drift.report import for_cluster
+
     spec = read_spec(options.cluster)
     if isinstance(spec, int):
         return spec
@@ -36,12 +40,15 @@ def run(options: argparse.Namespace) -> int:
         parameters = {"cluster": as_parameter(options.cluster, spec)}
         flow_run, _ = run_to_completion("inspect-cluster/default", parameters, waiting(options))
     report = recorded_report(str(flow_run), spec.audit, "drift")
+    if report is None:
+        if options.output == "json":
+            print_error(no_report(flow_run))
+        return ENVIRONMENT  # also when the run failed before it compared anything
+    report = for_cluster(report, spec.name if options.cluster == "-" else options.cluster)
     if options.output == "json":
         print(json.dumps(report, indent=1, ensure_ascii=False))
-    elif report is not None:
+    else:
         _print(report)
-    if report is None:
-        return ENVIRONMENT  # also when the run failed before it compared anything
     return exit_code(report)
 
 
@@ -58,7 +65,7 @@ def _print(report: dict[str, Any]) -> None:
     if rows := report_rows(report):
         print_columns(rows)
     for line in repair_lines(report):
-        print(f"- {line}")
+        print(runnable(f"- {line}"))
     for entry in report["uninspected"]:
         print(f"not inspected: {entry['path']}: {entry['reason']}\n    {entry['hint']}")
     for note in report["notes"]:

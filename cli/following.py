@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 from cli.colours import coloured, coloured_line
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.numbers import whole_number
-from cli.programs import prefect
+from cli.programs import prefect, runnable
 from cli.required_server import no_deployment
 from cli.status_line import StatusLine
 from cluster.vocabulary.control_characters import without_control
@@ -95,7 +95,7 @@ def run_to_completion(name: str, parameters: dict[str, Any], wait: Waiting) -> t
     try:
         run = _start(name, parameters, key)
         if wait.detach:
-            print(f"to follow the run: sixstack follow {run}", flush=True)
+            print(runnable(f"to follow the run: sixstack follow {run}"), flush=True)
             return run, SUCCESS
         return run, _result(_follow_to_completion(run, wait.seconds))
     except BaseException:  # Ctrl-C, no worker, or a lost server
@@ -115,8 +115,12 @@ def follow_run(run: UUID) -> int:
     try:
         return _result(_follow_to_completion(run))
     except BaseException:
-        print(_CONTINUES.format(run, prefect()), file=sys.stderr, flush=True)
+        _print_continues(run)
         raise
+
+
+def _print_continues(run: object) -> None:
+    print(runnable(_CONTINUES.format(run, prefect())), file=sys.stderr, flush=True)
 
 
 def _start(name: str, parameters: dict[str, Any], key: str) -> UUID:
@@ -153,10 +157,10 @@ def _leave(key: str, run: UUID | None) -> None:
                     server.post(f"/flow_runs/{own}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
                     print("sixstack: no worker had taken the run: it is cancelled, and nothing was changed", file=sys.stderr, flush=True)
                 else:
-                    print(_CONTINUES.format(own, prefect()), file=sys.stderr, flush=True)
+                    _print_continues(own)
     except EnvironmentFault:
         if run is not None:
-            print(_CONTINUES.format(run, prefect()), file=sys.stderr, flush=True)
+            _print_continues(run)
 
 
 def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
@@ -177,7 +181,7 @@ def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
     # Prefect writes `...: CLASS: TEXT`; the line of the step that failed ends with the same text
     text = message.split(": ", 2)[-1]
     if message and last_line not in message and text not in last_line:
-        print(message)
+        print(runnable(message))
     return PROBLEMS
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli import cluster_argument
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.programs import runnable
 from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
@@ -65,11 +66,16 @@ def run(args: argparse.Namespace) -> int:
     from cluster.vocabulary.problems import errors_in
     from importers.formats import Format, import_files
 
-    try:
-        sources = [source for file in args.files for source in _sources(file)]
-        choices = _choices(args)
-    except (cluster_argument.Unreadable, ValueError) as error:
-        print(f"sixstack: {error}", file=sys.stderr)
+    sources: list[Source] = []
+    faults: list[str] = []
+    for file in args.files:
+        try:
+            sources += _sources(file)
+        except cluster_argument.Unreadable as error:
+            faults.append(str(error))
+    choices = _choices(args, faults)
+    if faults:
+        print("\n".join(f"sixstack: {printable(fault)}" for fault in faults), file=sys.stderr)
         return USAGE
     imported = import_files(sources, choices, tool=Format(args.tool) if args.tool else None)
     text = _cluster_file(imported, args.files) if imported.document is not None else ""
@@ -88,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
     return PROBLEMS if errors_in(imported.problems) or "differs" in outcomes.values() else SUCCESS
 
 
-def _choices(args: argparse.Namespace) -> Choices:
-    """The choices of the options; ValueError or Unreadable for invalid options."""
+def _choices(args: argparse.Namespace, faults: list[str]) -> Choices:
+    """The choices of the options; what is wrong with them is added to `faults`."""
     from cluster.vocabulary.labels import parse_node_address
     from importers.choices import Choices
 
@@ -97,12 +103,18 @@ def _choices(args: argparse.Namespace) -> Choices:
     for text in args.name:
         address, equals, name = text.partition("=")
         if not equals or not name:
-            raise ValueError(f"--name {text!r} is not ADDRESS=NAME")
+            faults.append(f"--name {text!r} is not ADDRESS=NAME")
+            continue
         try:
             names[parse_node_address(address)] = name
         except ValueError:
-            raise ValueError(f"--name {text!r}: {address!r} is not an IP address") from None
-    known = cluster_argument.file_text(args.known_hosts) if args.known_hosts is not None else ""
+            faults.append(f"--name {text!r}: {address!r} is not an IP address")
+    known = ""
+    if args.known_hosts is not None:
+        try:
+            known = cluster_argument.file_text(args.known_hosts)
+        except cluster_argument.Unreadable as error:
+            faults.append(f"--known-hosts {error}")
     return Choices(
         names=names,
         known_hosts=known,
@@ -199,7 +211,7 @@ def _print_report(imported: Imported, outcomes: dict[str, str], args: argparse.N
         hint = ": the block has another login; --overwrite replaces it" if outcome == "differs" else ""
         print_line(f"SSH credential block {login.block} (user {login.user}): {outcome}{hint}")
     if args.to is not None:
-        print_line(f"cluster file written to {args.to}; next: sixstack check {args.to}")
+        print_line(runnable(f"cluster file written to {args.to}; next: sixstack check {args.to}"))
     else:
         print(text, end="")
 

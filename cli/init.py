@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from cli.block_names import block_name
 from cli.cluster_argument import Unreadable, file_text, problem_lines
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.paths import from_home
+from cli.programs import runnable
 from cli.terminal_questions import ask, ask_secret, confirm, is_terminal
 from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.families import Family, StackMode
@@ -61,7 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("file", metavar="FILE", nargs="?", help="cluster file to write (default: NAME.yaml)")
+    add("file", metavar="FILE", nargs="?", type=from_home, help="cluster file to write (default: NAME.yaml)")
     add("--name", help="name of the cluster (default: the name of FILE without its ending)")
     add(
         "--hosts",
@@ -75,14 +78,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--stack", choices=[str(mode) for mode in StackMode], help="address families of nodes, pods and services")
     add("--primary-family", choices=[str(family) for family in Family], help="of a dual-stack cluster (default: ipv4)")
     add("--pod-network", choices=_POD_NETWORKS, help="pod network plug-in (default: flannel)")
-    add("--credential", metavar="BLOCK", default="default", help="name of the SSH credential block that the file names (default: default)")
+    add(
+        "--credential",
+        metavar="BLOCK",
+        type=block_name,
+        default="default",
+        help="name of the SSH credential block that the file names (default: default)",
+    )
     login = parser.add_mutually_exclusive_group()
     login.add_argument(
-        "--key", metavar="KEY", help="private key to log in with now (default: the SSH agent of $SSH_AUTH_SOCK, else a key in ~/.ssh)"
+        "--key",
+        metavar="KEY",
+        type=from_home,
+        help="private key to log in with now (default: the SSH agent of $SSH_AUTH_SOCK, else a key in ~/.ssh)",
     )
-    login.add_argument("--ssh-agent", metavar="SOCKET", help="socket of an SSH agent to log in with now")
+    login.add_argument("--ssh-agent", metavar="SOCKET", type=from_home, help="socket of an SSH agent to log in with now")
     add("--sudo-password", action="store_true", help="ask for the password for sudo; without a terminal, read a line of standard input")
-    add("--known-hosts", metavar="KEYS", default="~/.ssh/known_hosts", help="OpenSSH file of known host keys (default: ~/.ssh/known_hosts)")
+    add("--known-hosts", metavar="KEYS", type=from_home, help="OpenSSH file of known host keys (default: ~/.ssh/known_hosts)")
     add("--accept-host-keys", action="store_true", help="accept the host keys that are not in the file of known keys without a question")
     add("--force", action="store_true", help="replace an existing file")
 
@@ -91,14 +103,23 @@ def run(options: argparse.Namespace) -> int:
     """Write the file, or say everything that hinders it."""
     from cluster.file.proposal import propose
 
-    try:
-        endpoints = _endpoints(options)
-        target = _target(options)
-        login = _login(options)
-    except (_Wrong, Unreadable) as wrong:
-        print("\n".join(f"sixstack: {line}" for line in str(wrong).splitlines()), file=sys.stderr)
+    faults: list[str] = []
+
+    def read(answers: Callable[[], T]) -> T | None:
+        try:
+            return answers()
+        except (_Wrong, Unreadable) as wrong:
+            faults.extend(str(wrong).splitlines())
+            return None
+
+    endpoints = read(lambda: _endpoints(options))
+    target = read(lambda: _target(options)) if options.name or options.file else None
+    known_hosts = read(lambda: _known_hosts(options.known_hosts))
+    login = read(lambda: _login(options, may_ask=not faults))
+    if faults or endpoints is None or target is None or known_hosts is None or login is None:
+        print("\n".join(f"sixstack: {printable(fault)}" for fault in faults), file=sys.stderr)
         return USAGE
-    pinned = _with_accepted_keys(endpoints, options)
+    pinned = _with_accepted_keys(endpoints, known_hosts, accept=options.accept_host_keys)
     if pinned is None:
         return PROBLEMS
     machines = _inspected(pinned, login.credential)
@@ -148,6 +169,17 @@ def _endpoints(options: argparse.Namespace) -> list[SSH]:
     return found
 
 
+def _known_hosts(given: str | None) -> tuple[Path, str]:
+    """The file of known host keys and its text. _Wrong when the one of the option cannot be read; the own one may be missing."""
+    if given is not None:
+        try:
+            return Path(given), file_text(given)
+        except Unreadable as error:
+            raise _Wrong(f"--known-hosts {error}") from None
+    own = Path(os.path.expanduser("~/.ssh/known_hosts"))
+    return own, file_text(str(own)) if own.is_file() else ""
+
+
 def _endpoint(text: str, user: str, credential: str) -> SSH:
     """[USER@]ADDRESS[:PORT]; ValueError for anything else."""
     from cluster.rules.names import is_address, is_host_name
@@ -164,40 +196,49 @@ def _endpoint(text: str, user: str, credential: str) -> SSH:
 
 
 def _target(options: argparse.Namespace) -> Path:
-    """The file to write. _Wrong when it exists, or when the name of the cluster is none."""
+    """The file to write. _Wrong when it exists or has no folder, or when the name of the cluster is none."""
     from cluster.rules.names import may_name_a_cluster
 
-    name = options.name or Path(options.file).stem
+    name, wrong = options.name or Path(options.file).stem, []
     if not may_name_a_cluster(name):
-        raise _Wrong(
+        wrong.append(
             f"{name!r} cannot name a cluster: use lower-case letters, digits and inner hyphens, beginning with a letter, or give --name"
         )
     options.name = name
-    target = Path(options.file or f"{name}.yaml").expanduser()
-    if target.exists() and not options.force:
-        raise _Wrong(f"{target} exists; --force replaces it")
-    if not target.absolute().parent.is_dir():
-        raise _Wrong(f"the folder {target.absolute().parent} does not exist")
+    target = Path(options.file or f"{name}.yaml")
+    if os.path.isdir(target):
+        wrong.append(f"{target} is a folder: name a file")
+    elif os.path.lexists(target) and not options.force:
+        wrong.append(f"{target} exists; --force replaces it")
+    if not os.path.isdir(target.absolute().parent):
+        wrong.append(f"the folder {target.absolute().parent} does not exist")
+    if wrong:
+        raise _Wrong("\n".join(wrong))
     return target
 
 
-def _login(options: argparse.Namespace) -> _Login:
-    """What to log in with now: the key or agent of the options, else the user's own."""
+def _login(options: argparse.Namespace, *, may_ask: bool) -> _Login | None:
+    """What to log in with now: the key or agent of the options, else the user's own. Without a question, only whether there is a key."""
     from cli.credential import read_key
     from cluster.vocabulary.credentials import Credential
 
-    sudo = (ask_secret("Password for sudo") or None) if options.sudo_password else None
+    sudo = (ask_secret("Password for sudo") or None) if options.sudo_password and may_ask else None
     if options.ssh_agent is not None:
-        socket = str(Path(options.ssh_agent).expanduser().absolute())
+        socket = os.path.abspath(options.ssh_agent)
         return _Login(Credential(agent_socket=socket, sudo_password=sudo), f"--ssh-agent {socket}")
     if options.key is None and (socket := os.environ.get("SSH_AUTH_SOCK", "")) and _has_keys(socket):
         return _Login(Credential(agent_socket=socket, sudo_password=sudo), f"--ssh-agent {socket}")
-    own = (path for name in _KEYS if (path := Path("~/.ssh", name).expanduser()).is_file())
+    own = (path for name in _KEYS if (path := Path(os.path.expanduser(f"~/.ssh/{name}"))).is_file())
     key = options.key or next(map(str, own), None)
     if key is None:
         raise _Wrong("there is no SSH agent with a key ($SSH_AUTH_SOCK) and no key in ~/.ssh: add --key KEY or --ssh-agent SOCKET")
     try:
+        if not may_ask:
+            file_text(key)
+            return None
         text, passphrase = read_key(key)
+    except Unreadable as error:
+        raise _Wrong(f"--key {error}") from None
     except ValueError as error:
         raise _Wrong(str(error)) from None
     return _Login(Credential(private_key=text, passphrase=passphrase, sudo_password=sudo), f"--key {key}")
@@ -213,13 +254,12 @@ def _has_keys(socket: str) -> bool:
         return False
 
 
-def _with_accepted_keys(endpoints: Sequence[SSH], options: argparse.Namespace) -> list[tuple[SSH, bool]] | None:
+def _with_accepted_keys(endpoints: Sequence[SSH], known_hosts: tuple[Path, str], *, accept: bool) -> list[tuple[SSH, bool]] | None:
     """Each endpoint with its host key, and whether the key was known. None when a machine does not answer, has another key, or a person says no."""
     from cluster.vocabulary.host_keys import fingerprint
     from cluster.vocabulary.hostport import join_host_port
 
-    file = Path(options.known_hosts).expanduser()
-    text = file_text(str(file)) if file.is_file() else ""
+    file, text = known_hosts
     found = _at_once(endpoints, lambda ssh: _presented_key(ssh, text, file))
     if found is None:
         return None
@@ -230,7 +270,7 @@ def _with_accepted_keys(endpoints: Sequence[SSH], options: argparse.Namespace) -
     rows = zip(endpoints, found, strict=True)
     print_columns([(join_host_port(ssh.address, ssh.port), fingerprint(key), words[known]) for ssh, (key, known) in rows])
     new = sum(not known for _, known in found)
-    if new and not options.accept_host_keys:
+    if new and not accept:
         keys = "this new key" if new == 1 else f"these {new} new keys"
         if not is_terminal():
             print(
@@ -374,7 +414,7 @@ def _report(target: Path, proposal: Proposal, options: argparse.Namespace, login
         print(problem_lines(proposal.in_file, proposal.line), file=sys.stderr)
     if proposal.on_hosts:
         print(problem_lines(proposal.on_hosts), file=sys.stderr)
-    print("\n".join(_next(target, options, login)))
+    print(runnable("\n".join(_next(target, options, login))))
     if errors := errors_in(problems):
         print(f"sixstack: {len(errors)} problem{'s' if len(errors) > 1 else ''} to solve before `sixstack create`", file=sys.stderr)
         return PROBLEMS

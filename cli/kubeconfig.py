@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
 from cli.cluster_argument import add_cluster, cluster_name
 from cli.exit_codes import SUCCESS, USAGE
-
-BLOCK_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -82,10 +79,7 @@ def _save(cluster: str, file: str) -> int:
     try:
         text = file_text(file)
     except Unreadable as error:
-        print(f"sixstack: {error}", file=sys.stderr)
-        return USAGE
-    if not BLOCK_NAME.fullmatch(cluster):
-        print(f"sixstack: {cluster!r} is not a block name: use lower-case letters, digits and inner hyphens", file=sys.stderr)
+        print(f"sixstack: --save {error}", file=sys.stderr)
         return USAGE
     require_server()
     try:

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.programs import runnable
 from cli.release import add_release
 from cluster.vocabulary.families import Family, StackMode
 from lab.base import SUITES
@@ -108,7 +109,7 @@ def _status(args: argparse.Namespace) -> int:
 
     found = hosts.status(args.lab)
     if not found:
-        print(f"sixstack: there is no lab {args.lab}: `sixstack lab up --lab {args.lab}` creates it", file=sys.stderr)
+        print(runnable(f"sixstack: there is no lab {args.lab}: `sixstack lab up --lab {args.lab}` creates it"), file=sys.stderr)
         return PROBLEMS
     lab = hosts.lab_of(args.lab)
     print(json.dumps(as_data(lab, found), indent=2) if args.output == "json" else as_table(lab, found))

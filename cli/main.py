@@ -12,8 +12,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
-from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS
+from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS, USAGE
+from cli.parser import Parser
+from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.nearest import nearest_name
 
 # subcommand -> its one-line summary; its module is imported only when the subcommand is named
@@ -69,6 +72,11 @@ EXIT_CODES = (
 )
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+# what the owner of a file can change; every other one is a bug
+_OF_A_FILE = (
+    *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.EBUSY, errno.ETXTBSY),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,10 +84,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000)  # importing creates objects that stay: looking through them again and again took 15 % of a short command
     _print_every_character()
     arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        try:
+            return _command(arguments)
+        finally:
+            if sys.stdout is not None:
+                # here and not when Python exits, which ignores the error
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader of the output has exited (`sixstack audit demo | head`); discard the rest of the buffer
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        # what is left in the buffer has no place either; standard error may be the full one
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError):
+            print(f"sixstack: the output cannot be written: {error.strerror}", file=sys.stderr, flush=True)
+        return ENVIRONMENT
+
+
+def _command(arguments: list[str]) -> int:
+    """Run the subcommand of these words."""
     named = next((word for word in arguments if not word.startswith("-")), None)
-    parser = argparse.ArgumentParser(
-        prog="sixstack", description="Kubernetes clusters with the address families that you choose.", epilog=EXIT_CODES
-    )
+    parser = Parser(prog="sixstack", description="Kubernetes clusters with the address families that you choose.", epilog=EXIT_CODES)
     parser.add_argument("--version", action="store_true", help="print the version, with the commit of a checkout")
     if arguments == ["--version"]:
         from cli.version import version_text
@@ -93,6 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name == named:
             module = importlib.import_module(module_of(name))
             module.configure(subparser)
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return USAGE
     if named is not None and named not in COMMANDS and (near := nearest_name(named, COMMANDS)) is not None:
         parser.error(f"there is no command {named!r}; did you mean {near}?")
     options = parser.parse_args(arguments)
@@ -101,29 +133,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         from server.pointer import use_pointed_server
 
         use_pointed_server()
+    command, as_json = module, getattr(options, "output", None) == "json"
+    if not as_json:
+        return _run(command, options, as_json=False)
+    from cli.json_output import with_json_errors
+
+    return with_json_errors(lambda: _run(command, options, as_json=True))
+
+
+def _run(module: ModuleType, options: argparse.Namespace, *, as_json: bool) -> int:
+    """The exit code of the subcommand, or of its error, which is printed."""
     try:
-        code = int(module.run(options))
-        if sys.stdout is not None:
-            # here and not when Python exits, which ignores the error
-            sys.stdout.flush()
-        return code
-    except BrokenPipeError:
-        # the reader of the output has exited (`sixstack audit demo | head`); discard the rest of the buffer
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except OSError as error:
-        if error.errno not in _NO_SPACE:
-            raise
-        # what is left in the buffer has no place either; standard error may be the full one
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        with contextlib.suppress(OSError):
-            print(f"sixstack: the output cannot be written: {error.strerror}", file=sys.stderr, flush=True)
-        return ENVIRONMENT
+        return int(module.run(options))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        if error.errno not in (*_OF_A_FILE, *_NO_SPACE) or error.filename is None:
+            return _print_error(error, as_json=as_json)
+        print(f"sixstack: {printable(repr(os.fsdecode(error.filename)))}: {error.strerror}", file=sys.stderr)
+        return ENVIRONMENT if error.errno in _NO_SPACE else USAGE
     except Exception as error:
-        return _print_error(error)
+        return _print_error(error, as_json=as_json)
 
 
 def _print_every_character() -> None:
@@ -138,13 +171,23 @@ def module_of(name: str) -> str:
     return f"cli.{name.replace('-', '_')}"
 
 
-def _print_error(error: Exception) -> int:
-    """Print one of the project's errors and return its exit code; any other exception is a bug and is raised."""
+def _print_error(error: Exception, *, as_json: bool) -> int:
+    """Print one of the project's errors and return its exit code; any other exception is a bug, or Prefect's for settings that it cannot read."""
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError, SpecError
 
     if not isinstance(error, SixstackError):
-        raise error
-    print(f"sixstack: {error}", file=sys.stderr)
+        from server.pointer import fault_of_settings
+
+        if (fault := fault_of_settings()) is None:
+            raise error
+        error = EnvironmentFault(fault)
+    from cli.programs import runnable
+
+    print(runnable(f"sixstack: {error}"), file=sys.stderr)
+    if as_json:
+        from cli.json_output import print_error
+
+        print_error(str(error), [problem.as_dict() for problem in getattr(error, "problems", ())])
     if isinstance(error, SpecError):
         return PROBLEMS
     return ENVIRONMENT if isinstance(error, EnvironmentFault) else PROBLEMS

@@ -9,7 +9,9 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from cli.block_names import block_name
 from cli.exit_codes import SUCCESS, USAGE
+from cli.programs import prefect
 from cluster.vocabulary.errors import EnvironmentFault
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ _ANY = "00000000-0000-0000-0000-000000000000"  # instead of a block, to read the
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     does = parser.add_mutually_exclusive_group(required=True)
-    does.add_argument("--webhook", metavar="BLOCK", help="name of the Webhook block that is called")
+    does.add_argument("--webhook", metavar="BLOCK", type=block_name, help="name of the Webhook block that is called")
     does.add_argument("--remove", action="store_true", help="remove the automations")
     parser.add_argument("--hours", type=_hours, default=48.0, help="report when no retest has passed for this time (default: 48)")
     parser.add_argument("-o", "--to", metavar="FILE", help="write the automations to FILE (.yaml) instead of installing them")
@@ -95,7 +97,7 @@ def _install(client: SyncPrefectClient, wanted: AutomationCore) -> str:
     existing = sorted(client.read_automations_by_name(wanted.name), key=lambda automation: not automation.enabled)
     if not existing:
         client.create_automation(wanted)
-        return f"created, inactive; to enable it: prefect automation resume '{wanted.name}'"
+        return f"created, inactive; to enable it: {prefect()} automation resume '{wanted.name}'"
     kept, *duplicates = existing
     for duplicate in duplicates:
         client.delete_automation(duplicate.id)
@@ -125,5 +127,5 @@ def _write(text: str, target: Path) -> int:
     except OSError as error:
         print(f"sixstack: {target} cannot be written: {error.strerror}", file=sys.stderr)
         return USAGE
-    print(f"automations written to {target}; to create them: prefect automation create --from-file {target}")
+    print(f"automations written to {target}; to create them: {prefect()} automation create --from-file {target}")
     return SUCCESS

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cli.cluster_argument import Unreadable, add_cluster, cluster_name, file_text, is_file, problem_lines
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.programs import runnable
 from cli.terminal_questions import confirm
 from cluster.vocabulary.control_characters import printable
 
@@ -196,7 +197,7 @@ def _write(path: Path, text: str, found: list[_Found], *, ask: bool) -> bool:
     except (OSError, Unreadable) as error:
         print(f"sixstack: {path} is not changed: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
         return False
-    print(f"{keys} written into {path}. Next: sixstack check {path}")
+    print(runnable(f"{keys} written into {path}. Next: sixstack check {path}"))
     return True
 
 
@@ -228,7 +229,8 @@ def _forget(cluster: str, names: list[str]) -> int:
     if unknown := [wanted for wanted in names if not any(wanted in {key.forget_name, key.endpoint} for key in known)]:
         listed = ", ".join(f"{key.host} ({key.endpoint})" for key in known) or "no host"
         print(
-            f"sixstack: no host key of {', '.join(unknown)} is recorded for cluster {name}; recorded are those of {listed}", file=sys.stderr
+            f"sixstack: no host key of {printable(', '.join(unknown))} is recorded for cluster {name}; recorded are those of {listed}",
+            file=sys.stderr,
         )
         return PROBLEMS
     for key in forget_keys(name, names):

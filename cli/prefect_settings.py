@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.numbers import whole_number
+from cli.paths import expanded, path
+from cluster.vocabulary.control_characters import printable
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder for prefect.toml and for Prefect's home, outside the checkout")
-    parser.add_argument("--port", type=_port, default=4200, help="TCP port of the server on 127.0.0.1 (default: 4200)")
+    parser.add_argument("folder", type=path, metavar="FOLDER", help="folder for prefect.toml and for Prefect's home, outside the checkout")
+    parser.add_argument(
+        "--port", type=whole_number(1, 65535), metavar="PORT", default=4200, help="TCP port of the server on 127.0.0.1 (default: 4200)"
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an existing prefect.toml; the password of one that only you can read is kept"
     )
@@ -22,7 +26,11 @@ def run(options: argparse.Namespace) -> int:
     """0 when the file is written; 1 when there is one already."""
     from server.settings import PrefectSettings
 
-    settings = PrefectSettings(options.folder.absolute())
+    try:
+        settings = PrefectSettings(expanded("FOLDER", options.folder).absolute())
+    except ValueError as error:
+        print(f"sixstack: {printable(str(error))}", file=sys.stderr)
+        return USAGE
     if settings.file.exists() and not options.overwrite:
         fault = "" if settings.protected() else ", and it does not protect a server: no password, or other users can read it"
         print(f"sixstack: {settings.file} exists{fault}; `--overwrite` replaces it", file=sys.stderr)
@@ -35,10 +43,3 @@ def run(options: argparse.Namespace) -> int:
     print(f"{settings.file}: written. Start (or restart) the server and its workers in this folder.")
     print(f"The UI will be at {settings.ui}. It asks for the value of auth_string, which this prints: grep -m1 auth_string {settings.file}")
     return SUCCESS
-
-
-def _port(text: str) -> int:
-    """A TCP port."""
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
-    return int(text)

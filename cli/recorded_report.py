@@ -8,6 +8,11 @@ from typing import Any
 from cluster.vocabulary.errors import EnvironmentFault
 
 
+def no_report(flow_run: object) -> str:
+    """What a program is told in place of a report."""
+    return f"the run {flow_run} ended without a report that this machine can read: sixstack audit {flow_run}"
+
+
 def recorded_report(flow_run: str, audit: str, field: str) -> dict[str, Any] | None:
     """The newest report in this field of the run's records; None when there is none, or when this machine cannot reach the audit store."""
     from blocks.audit_store import AuditStore

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import os
 
 from cli.cluster_argument import add_cluster, as_parameter, read_spec
 from cli.confirmation import not_confirmed
 from cli.exit_codes import USAGE
 from cli.following import add_waiting, run_deployment, waiting
+from cli.paths import from_home
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--identity",
         metavar="FILE",
+        type=from_home,
         required=True,
         help="file with the private age identity, on the machine of the Prefect worker and only readable for its user (mode 0600)",
     )
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         "cluster": as_parameter(options.cluster, spec),
         "confirm": options.confirm,
         # the path, never the content
-        "identity": str(Path(options.identity).expanduser().absolute()),
+        "identity": os.path.abspath(options.identity),
         "without_copy": options.without_copy,
         "verify": not options.no_verify,
         **({"copy": options.copy} if options.copy else {}),

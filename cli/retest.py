@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import os
 from typing import Any
 
+from cli.block_names import block_name
 from cli.following import add_waiting, run_deployment, waiting
+from cli.paths import from_home
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,13 +29,13 @@ def add_parts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--upgrade-from",
         metavar="BLOCK",
-        default="",
+        type=block_name,
         help="create the clusters with the older Kubernetes version of this Artifact bundle block, then upgrade them to that of their file",
     )
     parser.add_argument(
         "--restore-with",
         metavar="FILE",
-        default="",
+        type=from_home,
         help="also back up and restore the clusters; FILE has the private age identity, on the machine of the Prefect worker (mode 0600)",
     )
 
@@ -43,7 +45,7 @@ def parts_of(options: argparse.Namespace) -> dict[str, Any]:
     chosen = {
         "upgrade_from": options.upgrade_from,
         # the path, never the content
-        "restore_with": str(Path(options.restore_with).expanduser().absolute()) if options.restore_with else "",
+        "restore_with": os.path.abspath(options.restore_with) if options.restore_with else "",
     }
     return {name: value for name, value in chosen.items() if value}
 

@@ -7,9 +7,11 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from cli.block_names import block_name
 from cli.columns import print_columns
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.numbers import whole_number
+from cli.programs import runnable
 from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the subcommand."""
     parser.add_argument("--cluster", metavar="NAME", help="show this cluster only")
     parser.add_argument("--last", metavar="N", type=whole_number(1, MOST_NIGHTS), help="show the last N nights only; a night is one run")
-    parser.add_argument("--store", metavar="BLOCK", default="default", help="name of the Audit store block")
+    parser.add_argument("--store", metavar="BLOCK", type=block_name, default="default", help="name of the Audit store block")
     parser.add_argument("--output", choices=["text", "json"], default="text")
 
 
@@ -48,12 +50,9 @@ def run(options: argparse.Namespace) -> int:
         _print_rows(rows)
         _print_clusters(history.clusters())
     if not rows:
-        of_cluster = f" of cluster {options.cluster}" if options.cluster is not None else ""
-        print(
-            f"sixstack: the audit store `{options.store}` has no retest{of_cluster}. Run `sixstack retest CLUSTER...`, "
-            "or wait for the schedule of the deployment retest-clusters",
-            file=sys.stderr,
-        )
+        of_cluster = f" of cluster {printable(options.cluster)}" if options.cluster is not None else ""
+        hint = runnable("Run `sixstack retest CLUSTER...`, or wait for the schedule of the deployment retest-clusters")
+        print(f"sixstack: the audit store `{options.store}` has no retest{of_cluster}. {hint}", file=sys.stderr)
         return PROBLEMS
     return SUCCESS
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cli.cluster_argument import Unreadable, file_text, problem_lines, read
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
+from cli.programs import runnable
 from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     if outcome is Saved.DIFFERS:
         _print_difference(reading.spec, block.file)
         return PROBLEMS
-    print(f"saved-cluster/{reading.spec.name}: {outcome}. Next: sixstack plan {reading.spec.name}")
+    print(runnable(f"saved-cluster/{reading.spec.name}: {outcome}. Next: sixstack plan {reading.spec.name}"))
     return SUCCESS
 
 

@@ -17,7 +17,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cli.exit_codes import PROBLEMS, SUCCESS
-from cli.programs import prefect
+from cli.programs import prefect, runnable
+from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.errors import EnvironmentFault, SpecError
 from cluster.vocabulary.nearest import nearest_name
 from cluster.vocabulary.problems import Problem
@@ -201,14 +202,14 @@ class _Schedules:
             self.client.delete_deployment_schedule(self.deployment.id, existing.id)
             print(f"schedule {name} removed")
         else:
-            print(f"{self.scheduled.deployment} has no schedule {name}")
+            print(f"{self.scheduled.deployment} has no schedule {printable(name)}")
         return SUCCESS
 
     def set_active(self, name: str, *, active: bool) -> int:
         """Enable or disable a schedule."""
         existing = self._named(name)
         if existing is None:
-            print(f"sixstack: {self.scheduled.deployment} has no schedule {name}", file=sys.stderr)
+            print(f"sixstack: {self.scheduled.deployment} has no schedule {printable(name)}", file=sys.stderr)
             return PROBLEMS
         self.client.update_deployment_schedule(self.deployment.id, existing.id, active=active, parameters=existing.parameters)
         print(f"schedule {name} {'active' if active else 'inactive'}: {self._stated(existing)}")
@@ -281,7 +282,7 @@ class _Schedules:
 
     def _how_to_enable(self, schedule: DeploymentSchedule) -> str:
         """Also Prefect's own ways, unless they would remove the parameters of the schedule."""
-        ours = f"to enable it: sixstack {self.scheduled.command} --enable {schedule.slug}"
+        ours = runnable(f"to enable it: sixstack {self.scheduled.command} --enable {schedule.slug}")
         if schedule.parameters:
             return (
                 f"{ours}\n(the switch in the UI and `{prefect()} deployment schedule resume` would remove the parameters of the schedule)"

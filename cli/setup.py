@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from typing import TypeVar
+from urllib.parse import SplitResult, parse_qs, quote, urlsplit, urlunsplit
 
 from cli.exit_codes import SUCCESS, USAGE
 from cli.numbers import whole_number
+from cli.paths import expanded, path
+from cli.programs import runnable
+from cluster.vocabulary.control_characters import printable
+
+T = TypeVar("T")
 
 _EXAMPLES = """\
 examples:
@@ -29,14 +38,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "--folder",
-        type=Path,
+        type=path,
         metavar="FOLDER",
         help="folder of settings, database, records and copies (default: /srv/sixstack for root, else ~/.local/share/sixstack)",
     )
     parser.add_argument(
         "--port", type=whole_number(1, 65535), metavar="PORT", help="port of the server on 127.0.0.1 (default: 4200, or the next free one)"
     )
-    parser.add_argument("--bundle", type=Path, metavar="FOLDER", help="bundle to register (default: the one in the cache folder)")
+    parser.add_argument("--bundle", type=path, metavar="FOLDER", help="bundle to register (default: the one in the cache folder)")
     elsewhere = parser.add_mutually_exclusive_group()
     elsewhere.add_argument(
         "--postgres", metavar="URL", help="PostgreSQL instead of SQLite: postgresql://USER@HOST/DATABASE, without the password"
@@ -44,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     elsewhere.add_argument("--server", metavar="URL", help="API of a server that runs elsewhere: only a worker runs on this machine")
     parser.add_argument(
         "--ca-file",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="with --server: certificate of the authority that issued the server's one; it stays there",
     )
@@ -65,63 +74,120 @@ def run(options: argparse.Namespace) -> int:
     """0 when everything is there and runs."""
     from server.setup import Installation, Wishes, default_installation, set_up
 
-    place = default_installation() if options.folder is None else Installation(options.folder.expanduser().resolve())
-    try:
-        database = _postgres(options.postgres, options.password_file) if options.postgres is not None else None
-        server = _api(options.server) if options.server is not None else None
-        if database is None and server is None and options.password_file is not None:
-            raise ValueError("--password-file is for --postgres and --server")
-        auth = _auth(options.password_file) if server is not None else None
-        if options.port is not None and server is not None:
-            raise ValueError("--port is of a server on this machine, and --server names another one")
-        public_url = _public_url(options.public_url) if options.public_url is not None else None
-        if public_url is not None and server is not None:
-            raise ValueError("--public-url is of a server on this machine, and --server names another one")
-        authority = _authority(options.ca_file, server) if options.ca_file is not None else None
-    except (ValueError, OSError) as error:
-        print(f"sixstack: {error}", file=sys.stderr)
-        return USAGE
-    if database is not None:
-        from server.postgres import check_database
+    faults: list[str] = []
 
-        check_database(database)
-    bundle = options.bundle and options.bundle.expanduser()
+    def read(option: Callable[[], T]) -> T | None:
+        try:
+            return option()
+        except ValueError as fault:
+            faults.append(str(fault))
+            return None
+
+    is_elsewhere = options.server is not None
+    database = read(lambda: _postgres(options.postgres)) if options.postgres is not None else None
+    server = read(lambda: _api(options.server)) if is_elsewhere else None
+    public_url = read(lambda: _public_url(options.public_url)) if options.public_url is not None else None
+    authority = read(lambda: _authority(options.ca_file, options.server)) if options.ca_file is not None else None
+    root = read(lambda: expanded("--folder", options.folder).resolve()) if options.folder is not None else None
+    bundle = read(lambda: _bundle(options.bundle)) if options.bundle is not None else None
+    if is_elsewhere:
+        faults += [
+            f"{name} {value} is of a server on this machine, and --server names another one: leave one of them out"
+            for name, value in (("--port", options.port), ("--public-url", options.public_url))
+            if value is not None
+        ]
+    password = None
+    if options.password_file is not None and options.postgres is None and not is_elsewhere:
+        faults.append(f"--password-file {options.password_file} is for --postgres and --server: add one of them, or leave it out")
+    elif options.password_file not in {None, "-"} or ((database or server) and not faults):  # nothing is asked before all else is right
+        password = read(lambda: _password(options.password_file, is_elsewhere=is_elsewhere))
+    if faults:
+        for fault in faults:
+            print(f"sixstack: {printable(fault)}", file=sys.stderr)
+        return USAGE
+    if database is not None and password:
+        database = _with_password(database, password)
+    auth = password if is_elsewhere else None
+    place = default_installation() if root is None else Installation(root)
     wishes = Wishes(options.port, bundle, database, server, auth, authority, public_url, options.background)
-    set_up(place, wishes, lambda line: print(line, flush=True))
-    print("\nNext: sixstack credential add default --key FILE, then sixstack init")
+    try:
+        set_up(place, wishes, lambda line: print(runnable(line), flush=True))
+    except KeyboardInterrupt:
+        print("interrupted. The same command again continues with what is missing", file=sys.stderr)
+        return 130
+    print(runnable("\nNext: sixstack credential add default --key FILE, then sixstack init"))
     return SUCCESS
 
 
-def _postgres(url: str, file: str | None) -> str:
-    """The connection URL for Prefect, with the password. ValueError for a URL that is none, or that has a password."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgresql", "postgres", "postgresql+asyncpg"} or not parts.path.strip("/"):
-        raise ValueError("--postgres must be postgresql://USER@HOST/DATABASE")
-    if parts.password is not None:
+def _bundle(folder: Path) -> Path:
+    """The folder of a bundle. ValueError when it has no manifest, or a damaged one."""
+    from bundle.manifest import read_manifest
+    from cluster.vocabulary.errors import SixstackError
+
+    found = expanded("--bundle", folder).absolute()
+    try:
+        read_manifest(found)
+    except SixstackError as error:
+        raise ValueError(f"--bundle {folder}: {error}") from None
+    return found
+
+
+def _parts(option: str, url: str, example: str) -> SplitResult:
+    """The parts of a URL. ValueError, which has no part of the URL that may be a password."""
+    parts, port = None, 0
+    with contextlib.suppress(ValueError):  # its text may have the password
+        parts = urlsplit(url)
+        port = 1 if parts.port is None else parts.port
+    # urlsplit removes tabs and line feeds
+    if parts is None or not port or not url.isprintable() or " " in url:
+        raise ValueError(
+            f"{option} {_shown(url)} has a wrong port, an address without its brackets, or signs that no URL has: write {example}"
+        )
+    return parts
+
+
+def _shown(url: str) -> str:
+    """A URL without the parts that may have a password."""
+    before, at, after = url.partition("?")[0].rpartition("@")
+    return repr(f"{before.partition('//')[0]}//...@{after}" if at else after)
+
+
+def _postgres(url: str) -> str:
+    """The connection URL for Prefect, without the password. ValueError for a URL that is none, or that has a password."""
+    example = "postgresql://USER@HOST/DATABASE"
+    parts = _parts("--postgres", url, example)
+    if parts.password is not None or "password" in parse_qs(parts.query):
         raise ValueError(
             "--postgres has a password, which every user of this machine can see: remove it from the URL. It is asked for. Change it"
         )
-    password = _secret("Password of the database", file)
-    user = (parts.username or "") + (f":{quote(password, safe='')}" if password else "")
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(("postgresql+asyncpg", f"{user}@{host}" if user else host, parts.path, parts.query, ""))
+    if parts.scheme not in {"postgresql", "postgres", "postgresql+asyncpg"} or not parts.path.strip("/"):
+        raise ValueError(f"--postgres {_shown(url)} is no URL of a PostgreSQL database: write {example}")
+    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, parts.query, ""))
+
+
+def _with_password(url: str, password: str) -> str:
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme, f"{user}:{quote(password, safe='')}@{host}", parts.path, parts.query, ""))
 
 
 def _api(url: str) -> str:
     """The URL of the API. ValueError for a URL that is none, or that has a password."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("--server must be the URL of an API, such as https://prefect.example/api")
-    if parts.username is not None:
+    example = "https://prefect.example/api"
+    parts = _parts("--server", url, example)
+    if "@" in parts.netloc:
         raise ValueError(
             "--server has a user or password, which every user of this machine can see: remove it from the URL. It is asked for"
         )
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"--server {_shown(url)} is no URL of an API: write one such as {example}")
     return f"{url.rstrip('/').removesuffix('/api')}/api"
 
 
 def _public_url(url: str) -> str:
     """The address of the UI. ValueError for a URL with a path, under which Prefect would have to be told to serve, or with a password."""
-    parts = urlsplit(url)
+    example = "https://prefect.example"
+    parts = _parts("--public-url", url, example)
     if (
         parts.scheme not in {"http", "https"}
         or not parts.hostname
@@ -130,30 +196,37 @@ def _public_url(url: str) -> str:
         or parts.fragment
         or "@" in parts.netloc
     ):
-        raise ValueError("--public-url must be the address of the UI without a path, such as https://prefect.example")
+        raise ValueError(f"--public-url {_shown(url)} is no address of a UI: write it without a user and a path, such as {example}")
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def _authority(file: Path, server: str | None) -> Path:
     """The file of an authority. ValueError for one without a certificate, or without a server that has TLS."""
-    if server is None or not server.startswith("https:"):
-        raise ValueError("--ca-file is for --server with an https URL")
     from blocks.prefect_api import verification
 
-    path = file.expanduser().resolve()
-    path.read_bytes()  # a missing file is reported with its path
+    if server is None or not server.startswith("https:"):
+        raise ValueError(f"--ca-file {file} is for --server with an https URL: add one, or leave it out")
+    found = expanded("--ca-file", file).resolve()
     try:
-        verification(str(path))
+        found.read_bytes()
     except OSError as fault:
-        raise ValueError(f"{path} is no file with the certificate of an authority, in PEM: {fault}") from None
-    return path
+        raise ValueError(f"--ca-file {file} cannot be read: {fault.strerror}") from None
+    try:
+        verification(str(found))
+    except OSError as fault:
+        raise ValueError(f"--ca-file {file} has no certificate of an authority, in PEM: {fault}") from None
+    return found
 
 
-def _auth(file: str | None) -> str:
-    auth = _secret("Password of the server, as USER:PASSWORD", file)
-    if not all(auth.partition(":")):
-        raise ValueError("the password of the server must be USER:PASSWORD, the value of its PREFECT_SERVER_API_AUTH_STRING")
-    return auth
+def _password(file: str | None, *, is_elsewhere: bool) -> str:
+    """The password of the database, or USER:PASSWORD of the server elsewhere. ValueError, without any part of it."""
+    secret = _secret("USER:PASSWORD of the server" if is_elsewhere else "Password of the database", file)
+    source = "the answer" if file is None else "standard input" if file == "-" else f"--password-file {file}"
+    if not secret.isprintable():
+        raise ValueError(f"{source} has more than one line, or control characters: it must be one line of UTF-8 text")
+    if is_elsewhere and not all(secret.partition(":")):
+        raise ValueError(f"{source} is not USER:PASSWORD, the value of PREFECT_SERVER_API_AUTH_STRING of that server")
+    return secret
 
 
 def _secret(what: str, file: str | None) -> str:
@@ -163,8 +236,15 @@ def _secret(what: str, file: str | None) -> str:
     if file is None:
         return ask_secret(what)
     if file == "-":
-        return sys.stdin.readline().rstrip("\r\n")
-    path = Path(file).expanduser()
-    if path.stat().st_mode & 0o077:
-        raise ValueError(f"{path} can be read by others: chmod 600 {path}")
-    return path.read_text(encoding="utf-8").rstrip("\r\n")
+        return sys.stdin.readline().rstrip("\r\n") if sys.stdin is not None else ""
+    found = expanded("--password-file", Path(file))
+    try:
+        if found.is_dir():
+            raise ValueError(f"--password-file {file} is a folder: name a file with one line")
+        if found.stat().st_mode & 0o077:
+            raise ValueError(f"--password-file {file} can be read by others: chmod 600 {shlex.quote(str(found))}")
+        return found.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as fault:
+        raise ValueError(f"--password-file {file} cannot be read: {fault.strerror}") from None
+    except UnicodeDecodeError:  # its text has bytes of the password
+        raise ValueError(f"--password-file {file} is not UTF-8") from None

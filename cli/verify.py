@@ -11,7 +11,8 @@ from typing import Any
 from cli.cluster_argument import add_cluster, as_parameter, is_file, read_spec
 from cli.exit_codes import ENVIRONMENT
 from cli.following import add_waiting, run_to_completion, waiting
-from cli.recorded_report import recorded_report
+from cli.json_output import print_error
+from cli.recorded_report import no_report, recorded_report
 from cli.required_server import require_server
 
 
@@ -58,8 +59,11 @@ def run(options: argparse.Namespace) -> int:
         flow_run, code = run_to_completion("verify-cluster/default", parameters, waiting(options))
     report = recorded_report(str(flow_run), audit, "report")
     if options.output == "json":
+        if report is None:
+            print_error(no_report(flow_run))
+            return code or ENVIRONMENT
         print(json.dumps(report, indent=1, ensure_ascii=False))
-        return code if report is not None else code or ENVIRONMENT
+        return code
     for finding in (report or {}).get("findings", []):
         print(f"- {finding['says']}\n  look at {finding['look_at']}")
     for note in (report or {}).get("notes", []):

@@ -49,7 +49,7 @@ def fault_of_api(url: str, credential: tuple[str, str], *, trust_env: bool, auth
                 return (
                     "has no password: everybody who reaches it could read the keys in its blocks. Set PREFECT_SERVER_API_AUTH_STRING there"
                 )
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         return f"cannot be reached: {str(error) or type(error).__name__}"
     return None
 

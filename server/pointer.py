@@ -1,6 +1,6 @@
 """Where the folder of `sixstack setup` is: a file in the user's configuration has its path, so that commands work in every folder.
 
-Imports nothing beyond the standard library: every command asks.
+Reading imports nothing beyond the standard library: every command asks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def pointer_file() -> Path:
 def pointed_folder() -> Path | None:
     """The folder that this user set up last; None when there is none."""
     try:
-        text = pointer_file().read_text(encoding="utf-8").strip()
+        text = pointer_file().read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, ValueError, RuntimeError):  # RuntimeError: the user has no home
         return None
     return Path(text) if text else None
@@ -29,8 +29,10 @@ def pointed_folder() -> Path | None:
 
 def point_to(folder: Path) -> None:
     """From now on, commands of this user use the server of this folder."""
-    pointer_file().parent.mkdir(parents=True, exist_ok=True)
-    pointer_file().write_text(f"{folder}\n", encoding="utf-8")
+    from blocks.new_file import make_private_folder, replace_file
+
+    make_private_folder(pointer_file().parent)  # who writes the file gets the credentials that commands save
+    replace_file(pointer_file(), f"{folder}\n".encode())
 
 
 def remove_pointer(folder: Path) -> None:
@@ -52,6 +54,29 @@ def use_pointed_server() -> None:
         os.environ["PREFECT_API_URL"] = api["url"]
         if isinstance(api.get("ssl_cert_file"), str):
             os.environ.setdefault("PREFECT_API_SSL_CERT_FILE", api["ssl_cert_file"])
+
+
+def fault_of_settings() -> str | None:
+    """Why Prefect cannot read its settings here: it ends with an error of its own. None when it can, as far as this knows."""
+    from urllib.parse import urlsplit
+
+    file = Path("prefect.toml")
+    api: object = {}
+    if file.exists():
+        try:
+            api = tomllib.loads(file.read_text(encoding="utf-8")).get("api", {})
+        except OSError as error:
+            return f"{file.absolute()} cannot be read: {error.strerror}"
+        except ValueError as error:
+            return f"{file.absolute()} is no TOML: {error}"
+    if not isinstance(api, dict):
+        return f"{file.absolute()}: `api` is no table: write [api]"
+    for source, url in (("PREFECT_API_URL", os.environ.get("PREFECT_API_URL")), (f"{file.absolute()}: api.url", api.get("url"))):
+        try:
+            _ = url is None or urlsplit(url).port
+        except (ValueError, TypeError, AttributeError):
+            return f"{source} is no URL: {str(url)!r}. Write one such as http://127.0.0.1:4200/api"
+    return None
 
 
 def _is_named_here() -> bool:

@@ -8,22 +8,20 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.redaction import redact
 
 _LIMIT = 15.0  # seconds
 
 
-def check_database(url: str) -> None:
-    """EnvironmentFault when nobody answers there, or refuses user or password. The message has no password."""
+def fault_of_database(url: str) -> str | None:
+    """Why it cannot be used: nobody answers there, or refuses user or password. None when it can. The text has no password."""
     try:
         asyncio.run(_ask(url))
-        return
     except Exception as error:  # of the driver, of SQLAlchemy, of the network
         password = urlsplit(url).password or ""
         reason = redact(str(error) or type(error).__name__, [word for word in (password, unquote(password)) if word])
-    # raised here: inside `except`, the driver's error would be its context
-    raise EnvironmentFault(f"the PostgreSQL database at {urlsplit(url).hostname or 'this machine'} cannot be used: {reason}")
+        return f"the PostgreSQL database at {urlsplit(url).hostname or 'this machine'} cannot be used: {reason}"
+    return None
 
 
 async def _ask(url: str) -> None:

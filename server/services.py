@@ -129,23 +129,32 @@ class SystemdUnits:
         """Whether the units are there and belong to this folder."""
         return owner_of(self.file("worker")) == self.folder.root
 
-    def install(self, names: Sequence[str]) -> None:
-        """Write and enable these units. A unit that changed is stopped, for a start as it is now. EnvironmentFault when another folder has them."""
-        for name in names:
+    def fault(self) -> str | None:
+        """Why the units cannot be installed: another folder has them. None when they can."""
+        for name in UNITS:
             other = owner_of(self.file(name))
             if other not in {None, self.folder.root}:
-                raise EnvironmentFault(
-                    f"{self.file(name)} runs the server of {other}: remove that one first (`sixstack server down --purge`), or use --background"
-                )
+                return f"{self.file(name)} is of the server of {other}: remove that one first (`sixstack server down --purge`), or use --background"
+        return None
+
+    def install(self, names: Sequence[str]) -> None:
+        """Write and enable these units. A unit that changed is stopped, for a start as it is now."""
         make_private_folder(temporary_folder(self.folder.root))
         for name in names:
             text = unit_text(name, self.folder.root, has_server="server" in names, is_system=self.is_system)
             if not self.file(name).exists() or self.file(name).read_text(encoding="utf-8") != text:
-                self.file(name).parent.mkdir(parents=True, exist_ok=True)
                 self.stop(name)
-                self.file(name).write_text(text, encoding="utf-8")
+                self.write(name, text)
         self._systemctl("daemon-reload")
         self._systemctl("--quiet", "enable", *(UNITS[name] for name in names))
+
+    def write(self, name: str, text: str) -> None:
+        """Write the file of a unit. Whatever the umask is, only its owner can change what runs."""
+        file = self.file(name)
+        make_private_folder(file.parent)
+        file.touch(mode=0o644)
+        file.write_text(text, encoding="utf-8")
+        file.chmod(0o644)
 
     def remove(self) -> None:
         """Remove the units, which are stopped."""

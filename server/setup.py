@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
+import fcntl
 import os
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,12 +18,14 @@ from urllib.parse import urlsplit
 from blocks.age_identity import recipient_of
 from blocks.new_file import make_private_folder
 from bundle.fetch import default_folder, fetched_bundles
-from bundle.manifest import MANIFEST_NAME, Architecture, read_manifest
+from bundle.manifest import MANIFEST_NAME, Architecture
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE
-from server import processes
+from server import hindrances, processes
 from server.folder import ACTIVE, LOST, Report, ServerFolder, fault_of_api, free_port
+from server.hindrances import user_name
 from server.pointer import point_to, pointed_folder, remove_pointer
+from server.postgres import fault_of_database
 from server.services import Background, Services, SystemdUnits, services_of, temporary_folder, units_of, why_no_systemd
 
 WORKER_LIMIT = 60.0  # seconds until a started worker reports to the server
@@ -79,14 +82,37 @@ def default_installation() -> Installation:
         return Installation(pointed)
     if os.geteuid() == 0:
         return Installation(Path("/srv/sixstack").resolve())
-    return Installation((Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "sixstack").resolve())
+    try:
+        data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    except RuntimeError:
+        raise EnvironmentFault(f"user {user_name()} has no home folder: set HOME, or name a folder with --folder") from None
+    return Installation((data / "sixstack").resolve())
+
+
+@contextlib.contextmanager
+def alone(place: Installation) -> Iterator[None]:
+    """EnvironmentFault while another command changes what is in the folder."""
+    descriptor = os.open(place.root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise EnvironmentFault(
+            f"another `sixstack setup` or `sixstack server` works in {place.root}: wait for its end, then run this again"
+        ) from None
+    finally:
+        os.close(descriptor)
 
 
 def set_up(place: Installation, wishes: Wishes, report: Report) -> None:
     """Bring everything to the wished state; what is there stays. EnvironmentFault when a step fails: fix it and run again."""
-    if wishes.bundle is not None:
-        read_manifest(wishes.bundle)  # a wrong path is reported before anything is done
+    hindrances.raise_all(_hindrances(place, wishes))
     make_private_folder(place.root)
+    with alone(place):
+        _set_up(place, wishes, report)
+
+
+def _set_up(place: Installation, wishes: Wishes, report: Report) -> None:
     report(f"folder: {place.root}")
     _write_settings(place, wishes, report)
     services = _installed_services(place, wishes, report)
@@ -96,9 +122,40 @@ def set_up(place: Installation, wishes: Wishes, report: Report) -> None:
     _register_bundle(place, wishes.bundle, report)
     wait_for_worker(place, services)
     point_to(place.root)
-    report(
-        f"commands of {getpass.getuser()} use this server in every folder, except where a prefect.toml, .env or variable names another one"
-    )
+    report(f"commands of {user_name()} use this server in every folder, except where a prefect.toml, .env or variable names another one")
+
+
+def _hindrances(place: Installation, wishes: Wishes) -> Iterator[str]:
+    """Everything that can be known before anything is made."""
+    settings = place.settings
+    yield from hindrances.of_folder(place.root, is_set_up=settings.complete())
+    yield from hindrances.of_home()
+    refusal = None
+    try:
+        settings.file.read_bytes()
+        refusal = _refusal(place, wishes)
+    except OSError as error:
+        if os.path.lexists(settings.file):
+            refusal = f"cannot be read: {error.strerror}"
+    if refusal is not None:
+        yield f"{settings.file} {refusal}. Choose another --folder, or first: sixstack server down --purge"
+    elif wishes.server is not None and wishes.server_auth is not None:
+        user, _, password = wishes.server_auth.partition(":")
+        authority = None if wishes.authority is None else str(wishes.authority)
+        if (fault := fault_of_api(wishes.server, (user, password), trust_env=True, authority=authority)) is not None:
+            yield f"the server at {wishes.server} {fault}"
+    else:
+        try:
+            port = _port(place, wishes.port)
+            # another program may have taken it since; an own server that answers, or is being started, has it too
+            if port == place.port and free_port((port,)) is None and not services_of(place).runs("server") and not place.answers():
+                yield f"port {port}, which {settings.file} names, is in use on 127.0.0.1 by another program: choose another one with --port"
+        except EnvironmentFault as fault:
+            yield str(fault)
+        if wishes.database is not None and (unusable := fault_of_database(wishes.database)) is not None:
+            yield unusable
+    if not wishes.in_background and why_no_systemd(os.geteuid()) is None and (foreign := units_of(place).fault()) is not None:
+        yield foreign
 
 
 def start(place: Installation, services: Services, report: Report) -> None:
@@ -140,12 +197,21 @@ def purge(place: Installation, services: Services, report: Report) -> None:
     if active := active_runs(place):
         raise EnvironmentFault(f"runs are active, and nothing was removed: {', '.join(active)}. Wait for them, or cancel them")
     stop(place, services, report)
+    # files of a killed command, which have the password
+    unfinished = place.root.glob(f".{place.settings.file.name}.*.new")
     if isinstance(services, SystemdUnits):
         services.remove()
         report("systemd units: removed")
     remove_pointer(place.root)
     database, has_own = _database(place), place.settings.has_server and place.settings.database is None
-    for entry in (place.home, temporary_folder(place.root), place.settings.file, place.root / "server.log", place.root / "worker.log"):
+    for entry in (
+        place.home,
+        temporary_folder(place.root),
+        place.settings.file,
+        place.root / "server.log",
+        place.root / "worker.log",
+        *unfinished,
+    ):
         if entry.is_dir():
             shutil.rmtree(entry)
         else:
@@ -166,11 +232,13 @@ def active_runs(place: Installation) -> list[str]:
 
 def status(place: Installation, services: Services) -> dict[str, Any]:
     """What runs, and where things are."""
-    answers = place.answers()
+    fault = place.fault()
+    answers = fault is None
     return {
         "folder": str(place.root),
         "api": place.api,
         "answers": answers,
+        "fault": fault,
         **{name: {"runs": services.runs(name), "as": services.kind, "log": services.log(name)} for name in place.names},
         "database": _database(place),
         "active_runs": active_runs(place) if answers else [],
@@ -210,13 +278,7 @@ def _write_settings(place: Installation, wishes: Wishes, report: Report) -> None
     """Write prefect.toml unless it is as wished. What runs with an older one is stopped."""
     settings = place.settings
     before = settings.file.read_bytes() if settings.file.exists() else b""
-    if before and (fault := _refusal(place, wishes)) is not None:
-        raise EnvironmentFault(f"{settings.file} {fault}. Choose another --folder, or first: sixstack server down --purge")
     if wishes.server is not None and wishes.server_auth is not None:
-        user, _, password = wishes.server_auth.partition(":")
-        authority = None if wishes.authority is None else str(wishes.authority)
-        if (fault := fault_of_api(wishes.server, (user, password), trust_env=True, authority=authority)) is not None:
-            raise EnvironmentFault(f"the server at {wishes.server} {fault}")
         settings.write_for(wishes.server, wishes.server_auth, home=place.home, authority=wishes.authority)
     elif not before or settings.has_server:
         settings.write(
@@ -226,7 +288,7 @@ def _write_settings(place: Installation, wishes: Wishes, report: Report) -> None
             public_url=wishes.public_url or settings.public_url,
         )
     changed = settings.file.read_bytes() != before
-    report(f"settings: {settings.file}, {'written' if changed else 'unchanged'}. Only {getpass.getuser()} can read it: it has the password")
+    report(f"settings: {settings.file}, {'written' if changed else 'unchanged'}. Only {user_name()} can read it: it has the password")
     if wishes.database:
         report(f"database: {without_password(wishes.database)}")
     if changed and before:
@@ -281,7 +343,7 @@ def _installed_services(place: Installation, wishes: Wishes, report: Report) -> 
     units.install(place.names)
     if not units.lingers():
         report(
-            f"the units end with your last session and do not start at boot. An administrator changes this: loginctl enable-linger {getpass.getuser()}"
+            f"the units end with your last session and do not start at boot. An administrator changes this: loginctl enable-linger {user_name()}"
         )
     return units
 

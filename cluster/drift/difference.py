@@ -21,7 +21,7 @@ class Repair(StrEnum):
     OWNER = "owner"  # a person
 
 
-# the command for each operation; an owner's difference has its own
+# the command for each operation; an owner's difference has its own. Who prints a report writes the cluster's name or its file for CLUSTER
 COMMANDS: Mapping[Repair, str] = {
     Repair.CREATE: "sixstack create CLUSTER",
     Repair.UPGRADE: "sixstack upgrade CLUSTER",

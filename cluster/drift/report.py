@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,7 @@ from cluster.vocabulary.markdown import escape, table
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.redaction import redact
 
+_PLACE = re.compile(r"\b(sixstack [a-z-]+) CLUSTER\b")  # in the command of a difference
 _COLUMNS = ("path", "expected", "actual", "where", "repair")
 
 
@@ -56,6 +59,17 @@ class DriftReport:
         }
 
 
+def for_cluster(report: Mapping[str, Any], cluster: str) -> dict[str, Any]:
+    """A report's JSON form whose commands have this name or file of the cluster in place of CLUSTER."""
+    word = shlex.quote(cluster)
+
+    def named(command: str) -> str:
+        return _PLACE.sub(lambda found: f"{found[1]} {word}", command)
+
+    differences = [{**difference, "command": named(difference["command"])} for difference in report["differences"]]
+    return {**report, "differences": differences}
+
+
 def report_rows(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The table of a report's JSON form for a terminal, with its header; [] without differences."""
     rows = [tuple(difference[name] for name in _COLUMNS) for difference in report["differences"]]
@@ -72,7 +86,7 @@ def repair_lines(report: Mapping[str, Any]) -> list[str]:
 
 def drift_page(report: DriftReport) -> str:
     """The report as Markdown, for the Prefect UI."""
-    document = report.as_dict()
+    document = for_cluster(report.as_dict(), report.cluster)
     sign = "🟢" if report.complete and not report.differences else "🔴" if report.differences else "🟡"
     parts = [f"## {sign} {escape(report.verdict)}"]
     parts.append("\n".join(f"- {escape(note)}" for note in report.notes))

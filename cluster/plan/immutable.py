@@ -95,7 +95,10 @@ def _version(spec: ClusterSpec, existing: ExistingCluster) -> Iterator[Immutable
     else:
         return
     older = (existing.version or spec.version).removeprefix("v")
-    hint = f'create-cluster does not change versions: run `sixstack upgrade CLUSTER` (upgrade-cluster), or write kubernetes_version: "{older}".'
+    hint = (
+        f"create-cluster does not change versions: run `sixstack upgrade {spec.name}` (upgrade-cluster), "
+        f'or write kubernetes_version: "{older}".'
+    )
     yield ImmutableSetting("kubernetes_version", current, spec.version, found, hint, UPGRADE_NEEDED)
 
 

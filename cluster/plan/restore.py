@@ -68,9 +68,8 @@ def copy_problems(spec: ClusterSpec, copy: CheckedCopy) -> tuple[Problem, ...]:
     """What in the cluster file differs from the copy and cannot change on an existing cluster."""
     if copy.file.name != spec.name:
         message = f"the copy {copy.saved.name} is of cluster {copy.file.name}, the file is of cluster {spec.name}"
-        return (
-            Problem("copy-of-another-cluster", "copy", message, "Choose a copy of this cluster: `sixstack backups CLUSTER` lists them."),
-        )
+        hint = f"Choose a copy of this cluster: `sixstack backups {spec.name}` lists them."
+        return (Problem("copy-of-another-cluster", "copy", message, hint),)
     problems = []
     if copy.saved.kubernetes_version != spec.version:
         message = f"the copy is of Kubernetes {copy.saved.kubernetes_version or 'of an unknown version'}, the file has {spec.version}"

@@ -75,7 +75,7 @@ def setting_problems(max_unavailable: object, drain_seconds: object, **switches:
 def no_cluster(spec: ClusterSpec) -> Problem:
     """No API server answers, so nothing is known of the cluster."""
     names = ", ".join(host.name for host in spec.control_planes)
-    hint = "Start the control plane, or create the cluster first: sixstack create CLUSTER"
+    hint = f"Start the control plane, or create the cluster first: sixstack create {spec.name}"
     return _problem("upgrade-without-cluster", "hosts", f"no API server of cluster {spec.name} answers on {names}", hint)
 
 

@@ -48,7 +48,6 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["no-such-command"],
         ["check"],
         ["delete", "file.yaml"],
@@ -65,6 +64,14 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
         main(arguments)
     assert ended.value.code == 2
     assert "usage: sixstack" in capsys.readouterr().err
+
+
+def test_without_a_command_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error: a script has forgotten something."""
+    assert main([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert all(command in printed.err for command in COMMANDS)
 
 
 def test_a_mistyped_command_is_answered_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,3 +266,45 @@ def test_no_text_of_the_product_names_a_file_of_its_repository() -> None:
                 if re.search(r"(^|[\s`(])(deployments|templates|tests)/\w", node.value)
             ]
     assert named == []
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "..", "\x1b[31mred", "not\udcffUTF-8", "x" * 64, ""], ids=repr)
+@pytest.mark.parametrize(
+    "command",
+    [["kubeconfig"], ["kubectl"], ["node", "::1", "--cluster"], ["audit"], ["audit", "demo", "--store"], ["retests", "--store"]],
+    ids=" ".join,
+)
+def test_a_name_that_is_no_block_is_2(
+    command: list[str], name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be a part of an address of the server."""
+    monkeypatch.setattr("cli.required_server.require_server", lambda: None)
+    monkeypatch.setattr("blocks.prefect_api.prefect_api", lambda: pytest.fail("asked the server"))
+    try:
+        code = main([*command, name])
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    printed = capsys.readouterr()
+    assert code == 2
+    assert "not the name of a block" in printed.err
+    assert all(line.isprintable() for line in printed.err.splitlines())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["backup-key"],
+        ["restore", "demo", "--confirm", "demo", "--identity"],
+        ["retest", "--restore-with"],
+        ["credential", "add", "x", "--key"],
+        ["init", "--known-hosts"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("path", ["", "~nobody-has-this-name/file"])
+def test_a_path_of_nobody_is_2(command: list[str], path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty one is that of an unset variable."""
+    with pytest.raises(SystemExit) as ended:
+        main([*command, path])
+    assert ended.value.code == 2
+    assert repr(path) in capsys.readouterr().err

@@ -62,8 +62,21 @@ class TestWithoutServer:
 
     def test_a_name_that_no_block_can_have_is_2(self, capsys: pytest.CaptureFixture[str]) -> None:
         """With the characters that it can have."""
-        assert main(["credential", "add", "my_key", "--key", __file__]) == 2
+        with pytest.raises(SystemExit) as ended:
+            main(["credential", "add", "my_key", "--key", __file__])
+        assert ended.value.code == 2
         assert "'my_key'" in capsys.readouterr().err
+
+    def test_all_wrong_options_are_reported_before_a_secret_is_asked_for(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """A private key in place of a public one would be stored in an open field."""
+        monkeypatch.setattr("cli.terminal_questions.ask_secret", lambda _: pytest.fail("asked for a secret"))
+        private = make_key(tmp_path, "key", "ed25519", "")
+        wrong = ["--agent-key", str(private), "--key", str(tmp_path / "none"), "--password"]
+        assert main(["credential", "add", "ops", *wrong]) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert [words in line for words, line in zip(("needs --ssh-agent", "none", "no public key"), lines, strict=True)] == [True] * 3
 
 
 @pytest.mark.server

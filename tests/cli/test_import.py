@@ -45,7 +45,7 @@ class TestClusterFile:
         told = capsys.readouterr()
         assert told.out == ""
         assert "kubernetes_version: 1.36.3: v1.18.3 is not supported" in told.err
-        assert "next: sixstack check" in told.err
+        assert f"sixstack check {target}" in told.err
         assert main(["check", target]) == 0
         text = Path(target).read_text(encoding="utf-8")
         assert "# changed: " in text
@@ -206,3 +206,12 @@ class TestBlocks:
         assert run("second") == (0, "unchanged")
         held = prefect_server.run(READ_CREDENTIALS, feed='["cls-again-root"]')
         assert json.loads(held.stdout) == [["second"]]
+
+
+def test_all_wrong_options_are_reported_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the option and its value."""
+    wrong = ["--name", "x", "--name", "y=z", "--known-hosts", str(tmp_path / "known"), str(tmp_path / "one"), str(tmp_path / "two")]
+    assert main(["import", *wrong, "--no-blocks"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5
+    assert all(sum(word in line for line in lines) == 1 for word in ("'x'", "'y=z'", "--known-hosts", "one", "two"))

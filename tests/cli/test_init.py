@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.main import main
 from cluster.file.reader import read_text
 from cluster.vocabulary.host_keys import fingerprint
 from demo.local_prefect import SIXSTACK
@@ -167,3 +168,23 @@ def test_questions_are_asked_on_a_terminal(machine: Callable[..., Sshd], tmp_pat
     spec = read_text((tmp_path / "asked.yaml").read_text()).spec
     assert spec is not None
     assert (spec.stack, spec.primary_family, spec.cni.kind) == ("dual-stack", "ipv6", "flannel")
+
+
+def test_all_wrong_answers_are_reported_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of options, files and the login, before any machine is asked."""
+    monkeypatch.setattr("cli.init._with_accepted_keys", lambda *_, **__: pytest.fail("asked a machine"))
+    wrong = {"--hosts": "a@", "--name": "No name", "--known-hosts": str(tmp_path / "known"), "--key": str(tmp_path / "key")}
+    file = tmp_path / "folder" / "demo.yaml"
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["init", str(file), *(word for pair in wrong.items() for word in pair), "--stack", "ipv4"]) == 2
+    printed = capsys.readouterr().err
+    for expected in (
+        "--hosts 'a@'",
+        "'No name'",
+        str(file.parent),
+        f"--known-hosts '{wrong['--known-hosts']}'",
+        f"--key '{wrong['--key']}'",
+    ):
+        assert printed.count(expected) == 1, printed

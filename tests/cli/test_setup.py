@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from cli.exit_codes import ENVIRONMENT, USAGE
 from cli.main import main
+from server.settings import PrefectSettings
 
 SECRET = "canary+password"
 
@@ -57,6 +59,76 @@ def test_wrong_use_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], argu
     assert code == USAGE, printed
     assert SECRET not in printed.out + printed.err
     assert not (tmp_path / "srv").exists()
+
+
+def test_all_wrong_options_are_reported_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with its name and its value, before a password is asked for."""
+    monkeypatch.setattr("cli.terminal_questions.ask_secret", lambda _: pytest.fail("asked for a password"))
+    (tmp_path / "file").write_text("")
+    wrong = {
+        "--server": f"https://prefect.example:99999/api?key={SECRET}",
+        "--port": "4300",
+        "--public-url": "https://prefect.example/prefix",
+        "--ca-file": str(tmp_path / "none.pem"),
+        "--bundle": str(tmp_path / "no-bundle"),
+        "--folder": str(tmp_path / "two\nlines"),
+    }
+    code = main(["setup", *(word for pair in wrong.items() for word in pair)])
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert code == USAGE
+    assert {line.split()[1] for line in lines} == set(wrong)
+    assert len(lines) == len(wrong) + 1  # --public-url has a path, and is of another server
+    assert all(value.partition("?")[0].replace("\n", "\\n") in printed.err for value in wrong.values())
+    assert SECRET not in printed.err
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u@[::1/db", "postgresql://u@h:port/db", "postgresql://u@h/d\tb", f"postgresql://u@h/db?password={SECRET}"]
+)
+def test_an_address_that_no_database_has_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str) -> None:
+    """Not an error of the driver later."""
+    assert main(["setup", "--folder", str(tmp_path / "srv"), "--postgres", url, "--password-file", "-"]) == USAGE
+    printed = capsys.readouterr()
+    assert "--postgres" in printed.err
+    assert SECRET not in printed.err
+
+
+@pytest.mark.parametrize("content", [b"user:canary\xff", b"user:canary\nsecond line", b"user:can\x00ary"], ids=repr)
+def test_a_password_of_other_text_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes) -> None:
+    """No part of it is printed."""
+    file = tmp_path / "password"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    assert main(["setup", "--folder", str(tmp_path / "srv"), "--server", "http://127.0.0.1:1", "--password-file", str(file)]) == USAGE
+    printed = capsys.readouterr()
+    assert str(file) in printed.err
+    assert "canary" not in printed.err
+
+
+@pytest.mark.parametrize("name", ["end ", "end\\", "control\x1b", "not\udcffUTF-8"])
+def test_a_folder_that_no_unit_can_name_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """systemd would start its units elsewhere, or read the next line as a part of the name."""
+    for command in (["setup"], ["server", "up"]):
+        assert main([*command, "--folder", str(tmp_path / name)]) == USAGE
+        assert "--folder" in capsys.readouterr().err
+    assert main(["prefect-settings", str(tmp_path / name)]) == USAGE
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_reason_why_a_server_cannot_be_used_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Such as another password than the one in prefect.toml."""
+    with HTTPServer(("127.0.0.1", 0), RefusesEverything) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        PrefectSettings(tmp_path).write(home=tmp_path / "prefect", port=server.server_port)
+        assert main(["server", "status", "--folder", str(tmp_path)]) == ENVIRONMENT
+        assert "refuses the password" in capsys.readouterr().out
+        assert main(["server", "status", "--folder", str(tmp_path), "--output", "json"]) == ENVIRONMENT
+        assert json.loads(capsys.readouterr().out)["fault"] == "refuses the password"
+        server.shutdown()
 
 
 def test_a_database_that_does_not_answer_is_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from cli.main import main
 from server.pointer import point_to, pointed_folder, pointer_file, remove_pointer, use_pointed_server
 
 TOML = '[api]\nurl = "http://127.0.0.1:4200/api"\nauth_string = "sixstack:secret"\n'
@@ -98,3 +100,32 @@ def test_the_last_folder_counts_and_only_its_own_purge_forgets_it(folder: Path, 
     assert pointed_folder() == tmp_path / "second"
     remove_pointer(tmp_path / "second")
     assert pointed_folder() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (b"\xff", None),
+        (b"api = 1", None),
+        (b"[api]\nurl = 'http://[::1/api'", None),
+        (b"[api]\nurl = 5", None),
+        (b"", "http://[::1/api"),
+        (b"", "http://h:p"),
+    ],
+)
+def test_settings_that_prefect_cannot_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: bytes, url: str | None
+) -> None:
+    """Prefect ends with a traceback. Any other error is a bug, and keeps its own."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.upper().startswith("PREFECT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("server.pointer.use_pointed_server", lambda: None)
+    monkeypatch.setattr("cli.clusters.run", lambda _: json.loads("no JSON"))
+    with pytest.raises(ValueError, match="Expecting value"):
+        main(["clusters"])
+    Path("prefect.toml").write_bytes(text)
+    if url is not None:
+        monkeypatch.setenv("PREFECT_API_URL", url)
+    assert main(["clusters"]) == 3
+    assert ("PREFECT_API_URL" if url else "prefect.toml") in capsys.readouterr().err

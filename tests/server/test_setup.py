@@ -19,8 +19,9 @@ from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 from demo.local_prefect import SIXSTACK
 from server import processes
-from server.services import arguments_of
-from server.setup import Installation, Wishes, _write_settings, present_bundle, set_up, without_password
+from server.pointer import point_to, pointed_folder
+from server.services import SystemdUnits, arguments_of
+from server.setup import Installation, Wishes, _write_settings, alone, default_installation, present_bundle, set_up, without_password
 from tests.conftest import say
 
 POSTGRES = "postgresql+asyncpg://sixstack:secret@db.example/sixstack?ssl=require"
@@ -144,11 +145,113 @@ def test_a_later_setup_keeps_the_public_address(place: Installation) -> None:
     assert (kept, place.settings.public_url, place.api) == ("https://prefect.example", "https://new.example", "http://127.0.0.1:4200/api")
 
 
+def hindered(place: Installation, wishes: Wishes | None = None) -> str:
+    """The message of a set-up that changes nothing."""
+    before = {path: path.lstat().st_mtime_ns for path in place.root.parent.rglob("*")}
+    with pytest.raises(EnvironmentFault) as refused:
+        set_up(place, wishes or Wishes(in_background=True), say)
+    assert {path: path.lstat().st_mtime_ns for path in place.root.parent.rglob("*")} == before
+    return str(refused.value)
+
+
+def test_all_hindrances_are_told_at_once(place: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is made."""
+    place.root.mkdir()
+    place.root.chmod(0o777)
+    (place.root / "tmp").mkdir()
+    (place.root / "prefect").mkdir()
+    (place.root / "prefect" / "theirs").touch()
+    (place.root.parent / "file").touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place.root.parent / "file"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        database = f"postgresql+asyncpg://u:secret@127.0.0.1:{port + 1 if port < 65535 else 1}/db"
+        told = hindered(place, Wishes(port=port, database=database, in_background=True))
+    for expected in ("every user can write", str(place.root / "tmp"), "theirs", "file is not a folder", f"port {port}", "PostgreSQL"):
+        assert expected in told
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize("kind", ["a file", "below a file", "a long name", "a loop", "settings as a folder"])
+def test_a_place_where_no_folder_can_be_is_told(place: Installation, kind: str) -> None:
+    """Without a traceback."""
+    root = place.root
+    if kind == "a long name":
+        place = Installation(root / ("x" * 300))
+    elif kind == "a loop":
+        root.symlink_to(root)
+    elif kind == "settings as a folder":
+        (root / "prefect.toml").mkdir(parents=True)
+    else:
+        root.write_text("")
+        place = Installation(root / "below") if kind == "below a file" else place
+    assert str(root) in hindered(place)
+
+
+def test_what_an_interrupted_setup_left_does_not_hinder_the_next_one(place: Installation) -> None:
+    """The folder of the database is made before the settings."""
+    place.home.mkdir(parents=True)
+    (place.home / "prefect.db").touch()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert "prefect.db" not in hindered(place, Wishes(port=other.getsockname()[1], in_background=True))
+
+
+def test_two_commands_do_not_change_one_folder_at_once(place: Installation) -> None:
+    """Each would write its own password."""
+    place.root.mkdir()
+    with alone(place):
+        assert "wait for its end" in hindered(place)
+    with alone(place):
+        pass
+
+
+def test_a_user_without_a_name_or_home_is_told_what_to_set(place: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs with a number."""
+    for name in ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    monkeypatch.setattr("os.access", lambda *_: True)
+    assert "12345 has no home folder: set HOME" in hindered(place)
+    with pytest.raises(EnvironmentFault, match="--folder"):
+        default_installation()
+
+
+def test_whoever_writes_the_pointer_or_a_unit_is_its_owner(place: Installation, tmp_path: Path) -> None:
+    """Also with an open umask: a unit of the system says what root runs."""
+    before = os.umask(0)
+    try:
+        point_to(place.root)
+        units = SystemdUnits(place, is_system=False)
+        written = []
+        for name in ("server", "worker"):
+            units.write(name, "text")
+            written.append(units.file(name))
+    finally:
+        os.umask(before)
+    assert pointed_folder() == place.root
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (*written, *(tmp_path / "home").rglob("*")) if path.exists()}
+    assert len(modes) > 3
+    assert not [path for path, mode in modes.items() if mode & 0o022]
+
+
 def test_a_port_in_use_is_refused(place: Installation) -> None:
     """Another server would answer there."""
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(EnvironmentFault, match="in use"):
         set_up(place, Wishes(port=other.getsockname()[1]), say)
     assert not place.settings.file.exists()
+
+
+def test_the_port_of_an_earlier_setup_that_another_program_has_taken_is_refused(place: Installation) -> None:
+    """The server could not start, and its log would say so after a minute."""
+    place.root.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        place.settings.write(home=place.home, port=other.getsockname()[1])
+        assert "--port" in hindered(place)
 
 
 def test_a_connection_url_is_shown_without_password_and_options() -> None:

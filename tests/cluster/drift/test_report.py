@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from cluster.drift.difference import Difference, Repair
-from cluster.drift.report import DriftReport, drift_page, repair_lines, report_rows
+from cluster.drift.report import DriftReport, drift_page, for_cluster, repair_lines, report_rows
 from cluster.vocabulary.problems import Problem
 
 LABEL = Difference("hosts/b/labels/rack", "x", "nothing", "API", Repair.CREATE, "sixstack create CLUSTER", "label-node/b")
@@ -34,6 +34,17 @@ def test_differences_are_listed_with_who_repairs_them() -> None:
     page = drift_page(report)
     assert page.startswith("## 🔴")
     assert "a\\|b" in page
+
+
+def test_commands_name_the_cluster_as_it_was_given() -> None:
+    """A name in the page, which belongs to no command; a file may have blanks. Other words stay."""
+    uncordon = Difference("hosts/b/schedulable", "yes", "no", "API", Repair.OWNER, "sixstack kubectl CLUSTER -- uncordon b: see CLUSTER")
+    report = DriftReport("demo", (LABEL, uncordon))
+    assert "sixstack create demo" in drift_page(report)
+    lines = repair_lines(for_cluster(report.as_dict(), "my files/demo.yaml"))
+    assert "sixstack create 'my files/demo.yaml' (" in lines[0]
+    assert "sixstack kubectl 'my files/demo.yaml' -- uncordon b: see CLUSTER" in lines[1]
+    assert report.as_dict()["differences"][0]["command"] == LABEL.command
 
 
 def test_what_was_not_inspected_is_part_of_the_result() -> None:
