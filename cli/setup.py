@@ -89,6 +89,7 @@ def run(options: argparse.Namespace) -> int:
     wishes = Wishes(options.port, bundle, database, server, auth, authority, public_url, options.background)
     set_up(place, wishes, lambda line: print(line, flush=True))
     print("\nNext: sixstack credential add default --key FILE, then sixstack init")
+    print("Or in the UI: an `SSH credential` block, then the deployment save-cluster (docs/how-to/ui.md)")
     return SUCCESS
 
 
