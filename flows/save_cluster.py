@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.file.saved import saved_text
+from cluster.file.saved import fields_text, saved_text
 from cluster.vocabulary.forms import ClusterForm, FileText
 from runs.cluster_run import run_context
 from runs.conclusion import conclude
@@ -27,5 +27,6 @@ def save_cluster(cluster: FileText | ClusterForm, overwrite: bool = False) -> No
     given = given_text(cluster)
     run = run_context(given.fields)
     spec = validate(given, run)
-    outcome = save_cluster_file(saved_text(given.text, spec), run, overwrite=overwrite)
+    text = saved_text(given.text, spec) if isinstance(cluster, str) else fields_text(spec)
+    outcome = save_cluster_file(text, run, overwrite=overwrite)
     conclude(run, f"cluster {spec.name} is saved with {', '.join(host.name for host in spec.hosts)}: {outcome}", succeeded=True)

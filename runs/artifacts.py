@@ -69,7 +69,7 @@ def network_artifact(run: RunContext, report: NetworkReport) -> None:
         network_key(run.cluster),
         markdown(report, run.cluster),
         # the overview shows what comes after the colon
-        f"Network check of cluster **{run.cluster}**: {'passed' if report.ok else 'failed'}, {len(report.checks)} checks",
+        f"Network of cluster **{run.cluster}**: {'passed' if report.ok else 'failed'}, {len(report.checks)} checks",
     )
 
 
