@@ -22,7 +22,8 @@ _REMEDIES = {
     "artifact-bundle": "Create it in the Prefect UI (Blocks), or with `sixstack bundle register FOLDER --name {name}`",
     "backup-store": "Create it in the Prefect UI (Blocks), or with `sixstack backup-key FILE --register {name}`",
     "saved-cluster": "Save one with the deployment save-cluster, or with `sixstack save FILE`",
-    "saved-kubeconfig": "The deployment create-cluster saves it. For a cluster of another tool, create it in the Prefect UI (Blocks)",
+    "saved-kubeconfig": "The deployment create-cluster saves it. For a cluster of another tool, create it in the Prefect UI (Blocks), "
+    "or with `sixstack kubeconfig {name} --save FILE`",
 }
 _IN_THE_UI = "Create it in the Prefect UI (Blocks)"
 
