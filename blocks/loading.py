@@ -16,14 +16,16 @@ from cluster.vocabulary.nearest import nearest_name
 # loading a block sends an event; a short command that ends before that would log a warning, although the event is sent
 logging.getLogger("EventsWorker").setLevel(logging.ERROR)
 
-# type -> the command that saves a block of this type
-_COMMANDS = {
-    "ssh-credential": "sixstack credential add {name} --key FILE",
-    "artifact-bundle": "sixstack bundle register FOLDER --name {name}",
-    "backup-store": "sixstack backup-key FILE --register {name}",
-    "saved-cluster": "sixstack save FILE",
-    "saved-kubeconfig": "sixstack kubeconfig {name} --save FILE",
+# type -> how to get a block of this type
+_REMEDIES = {
+    "ssh-credential": "Create it in the Prefect UI (Blocks), or with `sixstack credential add {name} --key FILE`",
+    "artifact-bundle": "Create it in the Prefect UI (Blocks), or with `sixstack bundle register FOLDER --name {name}`",
+    "backup-store": "Create it in the Prefect UI (Blocks), or with `sixstack backup-key FILE --register {name}`",
+    "saved-cluster": "Save one with the deployment save-cluster, or with `sixstack save FILE`",
+    "saved-kubeconfig": "The deployment create-cluster saves it. For a cluster of another tool, create it in the Prefect UI (Blocks), "
+    "or with `sixstack kubeconfig {name} --save FILE`",
 }
+_IN_THE_UI = "Create it in the Prefect UI (Blocks)"
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 
@@ -39,20 +41,22 @@ def load(kind: type[AnyBlock], name: str) -> AnyBlock:
     except ValueError as error:
         if not isinstance(error.__cause__, ObjectNotFound):
             raise EnvironmentFault(f"the {kind.get_block_type_slug()} block `{name}` cannot be read: {error}") from error
-        raise NoBlock(_missing(kind, name)) from error
+        raise no_block(kind, name) from error
     except (httpx.HTTPError, RuntimeError, OSError) as error:
         raise EnvironmentFault(f"the Prefect server at {api_url()} cannot be reached: {error}") from error
     assert isinstance(loaded, kind)
     return loaded
 
 
-def _missing(kind: type[Block], name: str) -> str:
-    """The message for a missing block, with the name that was probably meant and the command that saves one."""
-    near = nearest_name(name, names_of(kind))
-    command = _COMMANDS.get(kind.get_block_type_slug(), f"{kind.__module__}.{kind.__name__}(...).save({{name!r}})").format(name=name)
-    return (
-        f"there is no block `{name}` of type {kind._block_type_name}.{f' Did you mean `{near}`?' if near else ''} "
-        f"Create it in the Prefect UI (Blocks), or with {command}"
+def no_block(kind: type[Block], name: str) -> NoBlock:
+    """The error for a missing block, with the name that was probably meant, the names that exist, and how to get one."""
+    names = names_of(kind)
+    near = nearest_name(name, names)
+    remedy = _REMEDIES.get(kind.get_block_type_slug(), _IN_THE_UI).format(name=name)
+    there = f"There are {', '.join(names)}" if names else "There is none"
+    return NoBlock(
+        f"there is no block `{name}` of type {kind._block_type_name}",
+        f"{f'Did you mean `{near}`? ' if near else ''}{there}. {remedy}",
     )
 
 

@@ -116,6 +116,7 @@ def run(options: argparse.Namespace) -> int:
         print("interrupted. The same command again continues with what is missing", file=sys.stderr)
         return 130
     print(runnable("\nNext: sixstack credential add default --key FILE, then sixstack init"))
+    print("Or in the UI: an `SSH credential` block, then the deployment save-cluster (docs/how-to/ui.md)")
     return SUCCESS
 
 

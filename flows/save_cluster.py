@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from prefect import flow
 
-from cluster.file.saved import saved_text
+from cluster.file.saved import fields_text, saved_text
 from cluster.vocabulary.forms import ClusterForm, FileText
 from runs.cluster_run import run_context
+from runs.conclusion import conclude
 from runs.given_cluster import given_text
-from runs.progress import report_progress
 from runs.reported_flow import reported
 from runs.run_names import run_name
 from tasks.save_cluster import save_cluster_file
@@ -27,4 +27,6 @@ def save_cluster(cluster: FileText | ClusterForm, overwrite: bool = False) -> No
     given = given_text(cluster)
     run = run_context(given.fields)
     spec = validate(given, run)
-    report_progress(run, save_cluster_file(saved_text(given.text, spec), run, overwrite=overwrite))
+    text = saved_text(given.text, spec) if isinstance(cluster, str) else fields_text(spec)
+    outcome = save_cluster_file(text, run, overwrite=overwrite)
+    conclude(run, f"cluster {spec.name} is saved with {', '.join(host.name for host in spec.hosts)}: {outcome}", succeeded=True)

@@ -9,8 +9,8 @@ from cluster.vocabulary.errors import CannotApply, SpecError
 from cluster.vocabulary.forms import NameOrText
 from cluster.vocabulary.problems import Problem
 from runs.cluster_run import run_context
+from runs.conclusion import conclude
 from runs.given_cluster import given_cluster
-from runs.progress import report_progress
 from runs.reported_flow import reported
 from runs.run_names import run_name
 from runs.sessions import close_sessions, open_sessions
@@ -55,4 +55,5 @@ def test_connection(cluster: NameOrText, credential: str | None = None) -> None:
             raise NotConnected(problems)
     finally:
         close_sessions(run)
-    report_progress(run, f"logged in as root to {len(hosts)} host{'s' if len(hosts) > 1 else ''}: {', '.join(host.name for host in hosts)}")
+    logins = f"{len(hosts)} host{'s' if len(hosts) > 1 else ''}: {', '.join(host.name for host in hosts)}"
+    conclude(run, f"logged in as root to {logins}", succeeded=True)

@@ -13,6 +13,7 @@ from runs.executor import execute
 from runs.given_cluster import given_cluster_to_verify
 from runs.reported_flow import reported
 from runs.run_names import run_name
+from runs.run_report import report_summary
 from tasks.table import TASKS
 from tasks.validate import validate
 
@@ -21,24 +22,24 @@ from tasks.validate import validate
 @reported
 def verify_cluster(
     cluster: NameOrText,
-    file: FileText | None = None,
     image: str = "",
     namespace: str = "sixstack-network-check",
     outside: list[str] = [],  # noqa: B006 the form shows it, nobody changes it
     wait_seconds: int = 300,
     audit: str = "default",
+    file: FileText | None = None,
 ) -> None:
     """Check a cluster's network: addresses, ping and HTTP between nodes and pods, MTU, services, DNS, NetworkPolicy, the way out.
 
     Args:
         cluster: The name of a saved cluster, the text of a cluster file, or the name of a Saved kubeconfig block. A cluster file has the expected
             network. With a kubeconfig alone, the state of the API server is the expectation.
-        file: The text of the cluster file, when `cluster` is the name of a Saved kubeconfig block.
         image: Image of the probe pods. By default the image of the file's bundle, or the published agnhost.
         namespace: Prefix of the check's namespace. The namespace is removed at the end.
         outside: Addresses outside the cluster that pods must reach by ping.
         wait_seconds: How long to wait for another run on the same cluster.
         audit: Name of an Audit store block. A cluster file has its own.
+        file: The text of the cluster file, when `cluster` is the name of a Saved kubeconfig block.
     """
     given = given_cluster_to_verify(cluster, file)
     name = cluster if file is not None or given is None else given.fields.get("name")
@@ -50,3 +51,4 @@ def verify_cluster(
         for outcome in outcomes.values():
             if outcome.error is not None:
                 raise outcome.error
+            report_summary(run, outcome.result)

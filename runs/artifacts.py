@@ -34,7 +34,12 @@ from runs.run_report import report_page
 
 def plan_artifact(run: RunContext, plan: Plan) -> None:
     """The plan as a page: notes, the graph, and a table of the steps."""
-    _write_page(run, f"{run.cluster}-plan", plan_page(plan), f"Plan for cluster {run.cluster}: {len(plan.steps)} steps")
+    _write_page(
+        run,
+        f"{run.cluster}-plan",
+        plan_page(plan),
+        f"Plan for cluster {run.cluster}: {len(plan.steps)} step{'s' if len(plan.steps) != 1 else ''}",
+    )
 
 
 def nodes_artifact(run: RunContext, nodes: Sequence[NodeState]) -> None:
@@ -64,7 +69,7 @@ def network_artifact(run: RunContext, report: NetworkReport) -> None:
         network_key(run.cluster),
         markdown(report, run.cluster),
         # the overview shows what comes after the colon
-        f"Network check of cluster **{run.cluster}**: {'passed' if report.ok else 'failed'}, {len(report.checks)} checks",
+        f"Network of cluster **{run.cluster}**: {'passed' if report.ok else 'failed'}, {len(report.checks)} checks",
     )
 
 
@@ -124,12 +129,12 @@ def summary_artifact(run: RunContext, text: str) -> None:
     """The result of a run, with a warning when audit records wait for their store."""
     if warning := undelivered(run):
         text = f"{text}\n\n{warning}"
-    _write_page(run, f"{run.cluster}-summary", text, f"Result of the run on cluster {run.cluster}, with links to its other pages")
+    _write_page(run, f"{run.cluster}-summary", text, "Result, next steps, and links to the other pages")
 
 
 def steps_artifact(run: RunContext, page: str, count: int) -> None:
     """The steps by host."""
-    _write_page(run, f"{run.cluster}-steps", page, f"{count} steps of the run on cluster {run.cluster}, by host")
+    _write_page(run, f"{run.cluster}-steps", page, f"{count} step{'s' if count > 1 else ''} of the run on cluster {run.cluster}, by host")
 
 
 def problems_artifact(run: RunContext, page: str, count: int) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from blocks.loading import NoBlock, load, names_of
+from blocks.loading import NoBlock, load
 from blocks.saved_cluster import SavedCluster
 from cluster.file.document import parse_document
 from cluster.file.reader import Reading, read_document, read_text
-from cluster.vocabulary.errors import EnvironmentFault, SpecError
-from cluster.vocabulary.nearest import nearest_name
+from cluster.vocabulary.errors import SpecError
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.quoting import quoted
 
@@ -36,22 +35,19 @@ class GivenCluster:
 
 
 def given_cluster(cluster: Any) -> GivenCluster:
-    """The document of a `cluster` parameter. EnvironmentFault when there is no saved cluster of that name, SpecError when it cannot be a name."""
+    """The document of a `cluster` parameter. NoBlock when there is no saved cluster of that name, SpecError when it cannot be a name."""
     if not isinstance(cluster, str):
         return GivenCluster(cluster)
     if _is_text(cluster):
         return given_text(cluster)
     require_name(cluster)
-    try:
-        return saved_cluster(cluster)
-    except NoBlock:
-        raise EnvironmentFault(_unknown(cluster)) from None
+    return saved_cluster(cluster)
 
 
 def require_name(text: str) -> None:
     """SpecError when a text cannot be the name of a saved cluster."""
     if not _is_block_name(text):
-        hint = "write the name of a saved cluster (`sixstack save FILE` saves one), the text of a cluster file, or its fields"
+        hint = "write the name of a saved cluster (the deployment save-cluster or `sixstack save FILE` saves one), or the text of a cluster file"
         raise SpecError([Problem("malformed", "cluster", f"{quoted(text)} is not the name of a saved cluster", hint)])
 
 
@@ -95,10 +91,3 @@ def _is_text(cluster: str) -> bool:
 
 def _is_block_name(text: str) -> bool:
     return text.isascii() and text.replace("-", "").isalnum() and text == text.lower() and not text.startswith("-")
-
-
-def _unknown(name: str) -> str:
-    known = names_of(SavedCluster)
-    near = nearest_name(name, known)
-    listed = f"The saved clusters are {', '.join(known)}." if known else "No cluster is saved."
-    return f"there is no saved cluster `{name}`.{f' Did you mean `{near}`?' if near else ''} {listed} To save one: sixstack save FILE"

@@ -9,11 +9,10 @@ from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
-from prefect.settings import get_current_settings
 
 from cluster.plan.problems_page import problems_page
 from cluster.plan.steps_page import steps_page
-from cluster.plan.summary_page import next_commands, summary_page
+from cluster.plan.summary_page import next_steps, summary_page
 from runs.artifacts import problems_artifact, steps_artifact, summary_artifact
 from runs.cluster_run import path_safe
 from runs.cluster_slot import tag_run
@@ -77,7 +76,6 @@ def _write_pages(report: RunReport, error: Exception | None) -> None:
         steps_artifact(run, steps_page(run.cluster, report.steps), len(report.steps))
     if report.summary or len(report.pages) > 1:
         text = report.summary or ("The run failed." if error is not None else "The run has succeeded.")
-        ui = (get_current_settings().ui_url or "").rstrip("/")
-        links = {key: f"{ui}/artifacts/artifact/{artifact}" if ui else "" for key, artifact in report.pages.items()}
-        commands = next_commands(str(flow_run.flow_name), run.cluster, succeeded=error is None)
-        summary_artifact(run, summary_page(text, report.steps, links, commands))
+        pages = {key: str(artifact) for key, artifact in report.pages.items()}
+        follows = next_steps(str(flow_run.flow_name), run.cluster, succeeded=error is None)
+        summary_artifact(run, summary_page(text, report.steps, pages, follows))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from prefect.settings import get_current_settings
-
 from blocks.audit_store import AuditStore
 from blocks.loading import load
 from cluster.retests.history import read_history
@@ -21,4 +19,4 @@ def publish_history(run: RunContext) -> None:
     except Exception as fault:  # each storage has its own
         report_progress(run, f"note: the history is not updated: the audit store `{run.audit}` cannot be read: {fault}")
         return
-    history_artifact(history_page(history, get_current_settings().ui_url or ""))
+    history_artifact(history_page(history))

@@ -41,14 +41,14 @@ class NetworkRecord(StepRecord):
 
 
 @step(VERIFY_NETWORK)
-def verify_network(planned: PlannedStep, run: ClusterContext | SavedClusterContext) -> None:
-    """Check the network as planned; ClusterError has the verdict."""
+def verify_network(planned: PlannedStep, run: ClusterContext | SavedClusterContext) -> str:
+    """Check the network as planned; returns the verdict. ClusterError has it when a check failed."""
     with record_step(planned, run, NetworkRecord) as attempt:
         with run_api(run) as api:
             expected, settings = _expected(planned, run, api), _settings(planned, run)
             if not expected.nodes and isinstance(run, ClusterContext):
                 attempt.found = "no node of the cluster is Ready: nothing was checked"
-                return
+                return attempt.found
             report = check_network(api, expected, settings, lambda line: report_progress(run, line))
             nodes_artifact(run, read_nodes(api))
         attempt.extra["report"] = {**report.as_dict(), "table": report.table_rows()}
@@ -56,6 +56,7 @@ def verify_network(planned: PlannedStep, run: ClusterContext | SavedClusterConte
         network_artifact(run, report)
         if not report.ok:
             raise ClusterError(report.verdict)
+        return report.verdict
 
 
 def _expected(planned: PlannedStep, run: ClusterContext | SavedClusterContext, api: KubeApi) -> ExpectedNetwork:

@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from cluster.plan.steps_page import StepTime, elapsed, shown_seconds
 from cluster.vocabulary.markdown import escape, table
 from cluster.vocabulary.records import shown_outcome
+from cluster.vocabulary.ui_links import artifact_link
 
 _LONGEST = 8  # steps in the table of durations
-_USE = ("sixstack kubectl {} -- get nodes -o wide", "sixstack kubeconfig {}", "sixstack verify {}")
-# name of the flow -> commands for the cluster after a good run
-_NEXT: Mapping[str, tuple[str, ...]] = {
-    "create-cluster": _USE,
-    "upgrade-cluster": _USE[:1] + _USE[2:],
-    "restore-cluster": _USE[:1] + _USE[2:],
-    "remove-workers": _USE[:1],
-    "renew-certificates": ("sixstack certificates {}",),
-    "backup-cluster": ("sixstack backups {}",),
+_NODES = "sixstack kubectl {} -- get nodes -o wide"
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What a person does after a run: with deployments in the UI, with commands, or with either."""
+
+    deployments: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+_VERIFY = Next(("verify-cluster",), (_NODES, "sixstack verify {}"))
+# name of the flow -> after a good run
+_NEXT: Mapping[str, Next] = {
+    "save-cluster": Next(("test-connection", "create-cluster"), ("sixstack plan {}", "sixstack create {}")),
+    "test-connection": Next(("create-cluster",), ("sixstack create {}",)),
+    "create-cluster": Next(("verify-cluster",), (_NODES, "sixstack kubeconfig {}", "sixstack verify {}")),
+    "upgrade-cluster": _VERIFY,
+    "restore-cluster": _VERIFY,
+    "remove-workers": Next((), (_NODES,)),
+    "renew-certificates": Next(("check-certificates",), ("sixstack certificates {}",)),
+    "backup-cluster": Next((), ("sixstack backups {}",)),
 }
+_AFTER_FAILURE = Next((), ("sixstack audit {}",))
 
 
-def next_commands(flow: str, cluster: str, *, succeeded: bool) -> tuple[str, ...]:
-    """What a person does after a run; after a failed one, the audit records say what every step did."""
-    return tuple(command.format(cluster) for command in (_NEXT.get(flow, ()) if succeeded else ("sixstack audit {}",)))
+def next_steps(flow: str, cluster: str, *, succeeded: bool) -> str:
+    """What to do after a run, as Markdown; "" for nothing. After a failed one, the audit records say what every step did."""
+    follows = _NEXT.get(flow, Next()) if succeeded else _AFTER_FAILURE
+    parts = []
+    if not succeeded:
+        parts.append(
+            f"Next: fix what the page `{cluster}-problems` lists, and run the deployment again. The complete output of every step:"
+        )
+    elif follows.deployments:
+        names = " or ".join(f"`{name}`" for name in follows.deployments)
+        parts.append(f"Next, in the UI: Deployments, {names}, with `{cluster}` as `cluster`.")
+    if follows.commands:
+        parts += ["On the command line:"] if succeeded else []
+        parts.append("\n".join(["```", *(command.format(cluster) for command in follows.commands), "```"]))
+    return "\n\n".join(parts)
 
 
-def summary_page(text: str, steps: Sequence[StepTime], links: Mapping[str, str], commands: Sequence[str]) -> str:
-    """`text`: the result, its list as it is. `links`: the addresses of the run's other pages by their keys; "" for one without an address."""
+def summary_page(text: str, steps: Sequence[StepTime], pages: Mapping[str, str], follows: str) -> str:
+    """`text`: the result, its list as it is. `pages`: the ids of the run's other pages by their keys. `follows`: what to do next."""
     parts = [text]
-    if links:
-        parts.append("Pages of this run: " + ", ".join(f"[{key}]({address})" if address else f"`{key}`" for key, address in links.items()))
-    if commands:
-        parts.append("\n".join(["Next:", "", "```", *commands, "```"]))
+    if pages:
+        parts.append("Pages of this run: " + ", ".join(f"[{key}]({artifact_link(identity)})" for key, identity in pages.items()))
+    if follows:
+        parts.append(follows)
     if steps:
         longest = sorted(steps, key=lambda step: step.seconds, reverse=True)[:_LONGEST]
         rows = [(escape(s.step), escape(s.host), shown_seconds(s.seconds), shown_outcome(s.step, s.outcome)) for s in longest]

@@ -69,7 +69,14 @@ class ImmutableChange(CannotApply):
 
 
 class EnvironmentFault(SixstackError):
-    """A server, block or tool that sixstack needs is missing. The message says what is missing and how to provide it."""
+    """A server, block or tool that sixstack needs is missing. The message says what is missing, and how to provide it where that is no part of it."""
+
+    def __init__(self, found: str, hint: str = "") -> None:
+        self.found, self.hint = without_control(found), without_control(hint)
+        super().__init__(f"{found}. {hint}" if hint else found)
+
+    def __reduce__(self) -> tuple[type[EnvironmentFault], tuple[str, str]]:
+        return type(self), (self.found, self.hint)
 
 
 class HostError(SixstackError):

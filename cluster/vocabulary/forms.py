@@ -47,7 +47,7 @@ class LoginForm(_Form):
 class HostForm(_Form):
     """One machine of the cluster."""
 
-    name: str = Field(description="Host name and node name.")
+    name: str = Field(description="Host name and node name: lower-case letters, digits and inner hyphens.")
     role: Role = Field(description="control-plane or worker. A cluster has one control plane.")
     ssh: LoginForm = Field(title="SSH", description="SSH connection to the machine.")
 
@@ -65,10 +65,12 @@ class NetworkForm(_Form):
 
     pods: tuple[PodRangeForm, ...] = Field(
         (PodRangeForm(cidr="10.244.0.0/16"), PodRangeForm(cidr="fd44::/56")),
-        description="Pod ranges, one for each family of the stack mode. No machine may use them. Better than fd44: 40 random bits after fd (RFC 4193).",
+        description="Pod ranges, one for each family of the stack mode: remove that of a family which it does not have. No machine may use them. "
+        "Better than fd44: 40 random bits after fd (RFC 4193).",
     )
     services: tuple[str, ...] = Field(
-        ("10.96.0.0/16", "fd44:0:0:ffff::/112"), description="Service ranges, one for each family of the stack mode."
+        ("10.96.0.0/16", "fd44:0:0:ffff::/112"),
+        description="Service ranges, one for each family of the stack mode: remove that of a family which it does not have.",
     )
 
 
@@ -77,9 +79,9 @@ class ClusterForm(_Form):
 
     model_config = ConfigDict(title="Form", json_schema_extra=_required("name", "stack", "hosts", "network"))
 
-    name: str = Field(description="Name of the cluster.")
+    name: str = Field(description="Name of the cluster: lower-case letters, digits and inner hyphens.")
     kubernetes_version: str = Field(DEFAULT_RELEASE.kubernetes, description="Kubernetes version. The bundle must have the same version.")
     stack: StackMode = Field(StackMode.DUAL_STACK, title="Stack mode", description="ipv4, dual-stack or ipv6. It cannot be changed later.")
-    hosts: tuple[HostForm, ...] = Field(min_length=1, description="The machines.")
+    hosts: tuple[HostForm, ...] = Field(min_length=1, description="The machines: one control plane, and any number of workers.")
     network: NetworkForm = Field(title="Network", description="Pod and service ranges. They cannot be changed later.")
     bundle: str = Field("default", description="Name of an `Artifact bundle` block.")

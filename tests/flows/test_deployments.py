@@ -51,6 +51,13 @@ def test_every_example_is_a_good_cluster_file(example: Path) -> None:
     assert reading.problems == ()
 
 
+def test_the_operations_that_everybody_uses_come_first() -> None:
+    """The UI lists deployments of one name in the order of their registration, ten on a page."""
+    names = [deployment["entrypoint"].rpartition(".")[2] for deployment in DEPLOYMENTS]
+    assert {"save_cluster", "test_connection", "create_cluster", "verify_cluster", "remove_workers", "delete_cluster"} <= {*names[:10]}
+    assert names.index("save_cluster") < names.index("create_cluster") < names.index("delete_cluster")
+
+
 def test_there_is_an_example_of_every_stack_mode() -> None:
     """One file each."""
     assert {path.name for path in (FILE.parent / "examples").glob("*.yaml")} >= {

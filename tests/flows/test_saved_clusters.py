@@ -116,11 +116,12 @@ def test_a_block_edited_on_its_page_is_checked_by_every_command_and_run(place: W
 
 @pytest.mark.parametrize("given", ["text", "fields"])
 def test_the_deployment_saves_a_file_or_a_form(place: Workplace, given: str) -> None:
-    """The flow takes the text of a file, or the fields of the form."""
-    cluster: Any = yaml.safe_dump(document()) if given == "text" else document()
+    """The flow takes the text of a file, or the fields of the form, which a browser sends in any order."""
+    cluster: Any = yaml.safe_dump(document()) if given == "text" else dict(reversed(document().items()))
     run = place.start("save-cluster/default", {"cluster": cluster})
     assert place.ended(run)["state"]["type"] == "COMPLETED"
     assert yaml.safe_load(saved(place)["saved"]) == document()
+    assert saved(place)["saved"].startswith("name: saved\n") == (given == "fields")
     assert place.ended(place.start("save-cluster/default", {"cluster": document(tkestack_labels=True)}))["state"]["message"].count(
         "saved-cluster-differs"
     )

@@ -15,10 +15,10 @@ from tests.kube.network_check.faults import FAULTS, Cluster, expected_of, lab_ap
 pytestmark = [pytest.mark.lab, pytest.mark.server, pytest.mark.parametrize("made", MODES[:1], indirect=True, ids=str)]
 
 
-def page_of(made: MadeCluster, run: str) -> str:
-    """The text of the network artifact of a run."""
+def page_of(made: MadeCluster, run: str, name: str = "network") -> str:
+    """The text of an artifact of a run."""
     found = made.place.api("/artifacts/filter", {"limit": 200, "sort": "CREATED_DESC"})
-    return str(next(artifact["data"] for artifact in found if artifact["flow_run_id"] == run and str(artifact["key"]).endswith("-network")))
+    return str(next(artifact["data"] for artifact in found if artifact["flow_run_id"] == run and str(artifact["key"]).endswith(f"-{name}")))
 
 
 def namespaces(made: MadeCluster) -> list[str]:
@@ -46,6 +46,7 @@ def test_a_cluster_is_verified_against_its_file(made: MadeCluster) -> None:
     assert page.startswith("## 🟢")
     assert "Between nodes over IPv4" in page
     assert "Between nodes over IPv6" in page
+    assert page_of(made, run_id(done.stderr), "summary").startswith("The network works")
     table = made.place.sixstack("audit", made.name, "--network")
     assert "session affinity" in table.stdout
     assert namespaces(made) == []

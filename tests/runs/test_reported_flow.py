@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,8 @@ def test_a_failed_run_has_its_problems_with_remedies(prefect_server: Workplace, 
     """Each with code, place, what was found, and what to write instead."""
     found = pages(prefect_server, runs[0])
     assert found.keys() == {"pages-problems", "pages-steps", "pages-summary"}
-    rows = [line for line in found["pages-problems"]["data"].splitlines() if line.startswith("| ")][2:]
-    assert {tuple(row.split(" | ")[:2]) for row in rows} >= {("| not-in-choices", "stack"), ("| not-in-choices", "cni.kind")}
+    problems = re.findall(r"(?m)^\d+\. \*\*(.+?)\*\*: .+\n\n   Remedy: .+\n\n   Code: (.+)$", found["pages-problems"]["data"])
+    assert {*problems} >= {("stack", "not-in-choices"), ("cni.kind", "not-in-choices")}
     assert "| failed |" in found["pages-steps"]["data"]
     for page in ("problems", "steps"):
         assert f"/artifacts/artifact/{found[f'pages-{page}']['id']})" in found["pages-summary"]["data"]
@@ -56,11 +57,12 @@ def test_a_failed_run_has_one_short_error_in_its_log(prefect_server: Workplace, 
 
 
 @pytest.mark.server
-def test_a_good_run_has_its_steps(prefect_server: Workplace, runs: tuple[str, str]) -> None:
-    """One page needs no summary that links it."""
+def test_a_good_run_has_its_steps_and_says_what_is_next(prefect_server: Workplace, runs: tuple[str, str]) -> None:
+    """Also for a person who has the UI only."""
     found = pages(prefect_server, runs[1])
-    assert found.keys() == {"pages-steps"}
+    assert found.keys() == {"pages-steps", "pages-summary"}
     assert "save-cluster" in found["pages-steps"]["data"]
+    assert "`create-cluster`, with `pages` as `cluster`" in found["pages-summary"]["data"]
 
 
 @pytest.mark.server

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from blocks.loading import NoBlock
 from cluster.plan.problems_page import problems_in, problems_page
-from cluster.vocabulary.errors import ApiUnavailable, Bug, HostRefused, HostUnreachable, SpecError, StepFailed
+from cluster.vocabulary.errors import ApiUnavailable, Bug, EnvironmentFault, HostRefused, HostUnreachable, SpecError, StepFailed
 from cluster.vocabulary.problems import Problem
 
 LISTED = (
@@ -43,12 +44,20 @@ def test_another_error_points_to_the_records(error: Exception, code: str) -> Non
     assert "sixstack audit demo" in problem.hint
 
 
-def test_the_page_has_a_row_for_each_problem() -> None:
-    """Text of files is no structure of the page."""
-    rows = [line for line in problems_page("demo", LISTED).splitlines() if line.startswith("| ")]
-    assert rows[0] == "| code | where | what | remedy |"
-    assert rows[2] == "| not-an-address | hosts\\[0\\].ssh.address | x \\| y | write an address |"
-    assert len(rows) == 4
+def test_what_is_missing_has_its_own_remedy() -> None:
+    """The audit records do not say how to create a block."""
+    (problem,) = problems_in(NoBlock("there is no block `x`", "Create it"), "clusters/demo", "demo")
+    assert (problem.code, problem.message, problem.hint) == ("no-block", "there is no block `x`", "Create it")
+    (problem,) = problems_in(EnvironmentFault("the disk is full"), "clusters/demo", "demo")
+    assert "audit" not in problem.hint
+
+
+def test_the_page_numbers_the_problems() -> None:
+    """No table, which the V1 UI would cut after the third column. Text of files is no structure of the page."""
+    heading, *items = problems_page("demo", LISTED).split("\n\n")
+    assert heading == "# 2 problems of the run on cluster demo"
+    assert items[:3] == ["1. **hosts\\[0\\].ssh.address**: x \\| y", "   Remedy: write an address", "   Code: not-an-address"]
+    assert items[3] == "2. **name**: no name"
 
 
 def test_no_secret_reaches_the_page() -> None:
