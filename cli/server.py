@@ -50,8 +50,7 @@ def run(options: argparse.Namespace) -> int:
         _print_status(found, as_json=options.output == "json")
         return SUCCESS if found["answers"] and all(found[name]["runs"] for name in place.names) else ENVIRONMENT
     if options.action == "up":
-        start(place, services, _report)
-        wait_for_worker(place, services)
+        wait_for_worker(place, services, start(place, services, _report))
         return SUCCESS
     if options.purge:
         return _purge(place, options.confirm)
