@@ -99,7 +99,7 @@ def install_packages(management: ManagementMachine, folder: Path, *names: str) -
         "Debug::NoLocking": "true",
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    subprocess.run(["apt-get", *words, "-q", "-y", "--download-only", "install", *names], check=True, timeout=300)
+    subprocess.run(["apt-get", *words, "-qq", "-y", "--download-only", "install", *names], check=True, timeout=300)
     packages = machine.root / "opt/packages"
     shutil.copytree(folder, packages, ignore=shutil.ignore_patterns("partial", "lock"))
     # apt-get puts them in order, which dpkg does not

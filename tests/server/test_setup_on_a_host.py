@@ -123,8 +123,7 @@ class Team:
         """None while the server does not answer."""
         try:
             return self.api.ask(method, path, body)
-        except EnvironmentFault as fault:
-            say(str(fault))
+        except EnvironmentFault:  # nginx answers before the server does
             return None
 
     def run(self, run: str) -> dict[str, Any]:
