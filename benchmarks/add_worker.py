@@ -101,7 +101,9 @@ def _show(added: list[Added]) -> int:
         print(f"{size:>5}  {median(run.seconds for run in runs):>16.1f}  {seconds:26} {connections!s:>15}  {requests!s:>12}")
     small, large = of[SMALL], of[LARGE]
     ratio = median(run.seconds for run in large) / median(run.seconds for run in small)
-    equal = all(min(getattr(run, name) for run in small) == min(getattr(run, name) for run in large) for name in ("connections", "requests"))
+    equal = all(
+        min(getattr(run, name) for run in small) == min(getattr(run, name) for run in large) for name in ("connections", "requests")
+    )
     print(f"ratio of the medians: {ratio:.2f}; fewest connections and requests {'are equal' if equal else 'DIFFER'}")
     return 0 if equal and ratio <= 1.15 else 1
 

@@ -69,8 +69,7 @@ def run(options: argparse.Namespace) -> int:
         return USAGE
     with alone(place):
         if options.action == "up":
-            start(place, services, _report)
-            wait_for_worker(place, services)
+            wait_for_worker(place, services, start(place, services, _report))
         elif options.purge:
             purge(place, services, _report)
         else:

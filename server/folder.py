@@ -29,6 +29,7 @@ START_LIMIT = 120.0  # seconds; a fresh database takes 10 to 14 s on two cores
 COMMAND_LIMIT = 300.0  # seconds; a deploy takes 15 s on two cores, and took more than 120 s beside eleven busy processes
 ACTIVE = ("RUNNING", "PENDING", "CANCELLING")  # types of the state of a run that has a process
 LOST = "the worker was killed"
+_WORKER = "prefect.worker.name"  # label that a worker gives to a run before it starts the run's process
 NIGHTLY = "nightly"  # the schedule that `sixstack schedule-retests` creates by default
 _CHECKOUT = Path(__file__).parent.parent
 PREFECT_FILE = _CHECKOUT / "deployments" / "prefect.yaml"
@@ -145,17 +146,30 @@ class ServerFolder:
         # in a process of its own, whose folder has prefect.toml: this process has read no Prefect settings
         self.python("server.register_blocks", stdin=json.dumps(blocks))
 
-    def crash_lost_runs(self, report: Report, states: Sequence[str] = ACTIVE) -> None:
+    def crash_lost_runs(self, report: Report, states: Sequence[str] = ACTIVE, *, worker: str | None = None) -> None:
         """Set the runs of a killed worker to Crashed: without a worker, no run of this server is active.
 
+        `worker`: its name, where workers of other machines may be alive. A run that has no worker yet counts as its own.
         Runs that a schedule has planned stay: Prefect would not plan them again, and the schedule would start nothing for days.
         """
         for run in self.runs_in(states):
             if run["auto_scheduled"] and run["state_name"] == "Scheduled":  # an overdue one is Late
                 continue
+            if worker is not None and self._worker_of(run) not in {None, worker}:
+                continue
             crashed = {"state": {"type": "CRASHED", "name": "Crashed", "message": LOST}, "force": True}
             self.ask("POST", f"/flow_runs/{run['id']}/set_state", crashed)
             report(f"the worker of run `{run['name']}` was killed: the run is now Crashed")
+
+    def _worker_of(self, run: dict[str, Any]) -> str | None:
+        """The name of the worker that took a run, or the run of which it is a part; None when none has."""
+        while run["parent_task_run_id"] is not None:
+            task = self.ask("GET", f"/task_runs/{run['parent_task_run_id']}")
+            if task is None or (parent := self.ask("GET", f"/flow_runs/{task['flow_run_id']}")) is None:
+                break
+            run = parent
+        name = run["labels"].get(_WORKER)
+        return None if name is None else str(name)
 
     def runs_in(self, states: Sequence[str]) -> list[dict[str, Any]]:
         """The flow runs in these types of state."""

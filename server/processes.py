@@ -45,6 +45,13 @@ def flow_runs(api: str) -> list[psutil.Process]:
     return found
 
 
+def run_of(process: psutil.Process) -> str | None:
+    """The id of the flow run that a process executes; None when it has ended."""
+    with contextlib.suppress(psutil.Error):
+        return process.environ().get("PREFECT__FLOW_RUN_ID")
+    return None
+
+
 def spawn(
     folder: Path, arguments: Sequence[str], *, log: Path, environment: Mapping[str, str], is_private: bool
 ) -> subprocess.Popen[bytes]:

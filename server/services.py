@@ -73,7 +73,7 @@ class Background:
             return
         # a killed worker may have left the process of a run, which goes on
         if name == "worker" and self.folder.settings.has_server and not processes.flow_runs(self.folder.api):
-            self.folder.crash_lost_runs(lambda _: None)
+            self.folder.crash_lost_runs(lambda _: None, worker=socket.gethostname())
         make_private_folder(temporary_folder(self.folder.root))
         processes.spawn(
             self.folder.root,
@@ -241,7 +241,7 @@ def owner_of(unit: Path) -> Path | None:
 
 def unit_text(name: str, folder: Path, *, has_server: bool, is_system: bool, python: str = sys.executable) -> str:
     """The unit of the `server` or the `worker`. `has_server`: the server is a unit of this machine too."""
-    # with its own server there is no other worker: runs that are active when it starts lost theirs
+    # the runs of this machine's worker that are active when it starts lost theirs. A server elsewhere may have a worker of the same name
     lost = f"ExecStartPre={_words(python, '-m', 'server.lost_runs')}"
     return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
         name=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -22,13 +23,14 @@ from bundle.manifest import MANIFEST_NAME, Architecture
 from cluster.vocabulary.errors import EnvironmentFault
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 from server import hindrances, processes
-from server.folder import ACTIVE, LOST, Report, ServerFolder, fault_of_api, free_port
+from server.folder import ACTIVE, LOST, START_LIMIT, Report, ServerFolder, fault_of_api, free_port
 from server.hindrances import user_name
 from server.pointer import point_to, pointed_folder, remove_pointer
 from server.postgres import fault_of_database
 from server.services import Background, Services, SystemdUnits, services_of, temporary_folder, units_of, why_no_systemd
 
 WORKER_LIMIT = 60.0  # seconds until a started worker reports to the server
+SETUP_LIMIT = 2 * START_LIMIT  # seconds until another setup has started its server
 PORTS = range(4200, 4300)  # from Prefect's own default
 
 
@@ -114,13 +116,14 @@ def set_up(place: Installation, wishes: Wishes, report: Report) -> None:
 
 def _set_up(place: Installation, wishes: Wishes, report: Report) -> None:
     report(f"folder: {place.root}")
-    _write_settings(place, wishes, report)
-    services = _installed_services(place, wishes, report)
-    start(place, services, report)
+    with only_setup(report) if wishes.server is None else contextlib.nullcontext():
+        _write_settings(place, wishes, report)
+        services = _installed_services(place, wishes, report)
+        ended = start(place, services, report)
     place.deploy(report)
     _save_stores(place, report)
     _register_bundle(place, wishes.bundle, report)
-    wait_for_worker(place, services)
+    wait_for_worker(place, services, ended)
     point_to(place.root)
     report(f"commands of {user_name()} use this server in every folder, except where a prefect.toml, .env or variable names another one")
 
@@ -158,8 +161,36 @@ def _hindrances(place: Installation, wishes: Wishes) -> Iterator[str]:
         yield foreign
 
 
-def start(place: Installation, services: Services, report: Report) -> None:
-    """Start what does not run, and wait until the server answers."""
+@contextlib.contextmanager
+def only_setup(report: Report, limit: float = SETUP_LIMIT) -> Iterator[None]:
+    """One setup at a time chooses a port and starts its server there: a port is free until then.
+
+    An abstract socket (https://man7.org/linux/man-pages/man7/unix.7.html) is the lock. As a port, it belongs to a network namespace and to no user,
+    and it ends with its process. EnvironmentFault when another setup takes longer than `limit` seconds.
+    """
+    deadline, waits = time.monotonic() + limit, False
+    with socket.socket(socket.AF_UNIX) as lock:
+        while True:
+            try:
+                lock.bind("\0sixstack setup")
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            if not waits:
+                report("waiting for another `sixstack setup` on this machine")
+                waits = True
+            if time.monotonic() > deadline:
+                raise EnvironmentFault(f"another `sixstack setup` on this machine has not started its server within {limit:.0f} s")
+            time.sleep(0.2)
+        yield
+
+
+def start(place: Installation, services: Services, report: Report) -> str | None:
+    """Start what does not run, and wait until the server answers. Returns the last report of a worker that has ended.
+
+    The server counts such a worker as online for a minute and a half, and the new one has its name.
+    """
     if "server" in place.names:
         if services.runs("server") and place.is_outdated():
             stop(place, services, report)
@@ -170,16 +201,27 @@ def start(place: Installation, services: Services, report: Report) -> None:
     elif (fault := place.fault()) is not None:
         raise EnvironmentFault(f"the server at {place.api} {fault}")
     place.create_work_pool()
+    ended = None if services.runs("worker") else _last_report(place)
     services.start("worker")
     report(f"worker: {services.kind}; log: {services.log('worker')}")
+    return ended
 
 
-def wait_for_worker(place: Installation, services: Services) -> None:
-    """EnvironmentFault with the end of its log unless the worker of this machine reports to the server."""
+def _last_report(place: Installation) -> str | None:
+    """When the worker of this machine last reported to the server, while the server counts it as online."""
+    workers = place.ask("POST", f"/work_pools/{processes.POOL}/workers/filter", {})
+    times = (found["last_heartbeat_time"] for found in workers if found["status"] == "ONLINE" and found["name"] == socket.gethostname())
+    return next(times, None)
+
+
+def wait_for_worker(place: Installation, services: Services, ended: str | None) -> None:
+    """EnvironmentFault with the end of its log unless the worker of this machine reports to the server.
+
+    `ended`: as `start` returned it.
+    """
     deadline = time.monotonic() + WORKER_LIMIT
     while True:
-        workers = place.ask("POST", f"/work_pools/{processes.POOL}/workers/filter", {})
-        if any(found["status"] == "ONLINE" and found["name"] == socket.gethostname() for found in workers):
+        if _last_report(place) not in {None, ended}:
             return
         if not services.runs("worker") or time.monotonic() > deadline:
             raise EnvironmentFault(f"the worker did not start:\n{services.last_lines('worker')}")
@@ -221,13 +263,20 @@ def purge(place: Installation, services: Services, report: Report) -> None:
         report(f"kept: {kept}")
 
 
+# a run reports these itself, as its last act: its process is about to end
+REPORTED = ("COMPLETED", "FAILED")
+
+
 def active_runs(place: Installation) -> list[str]:
     """The names of the runs that this machine executes, or that the own server has as active."""
-    found = [f"process {process.pid}" for process in processes.flow_runs(place.api)]
-    if place.settings.has_server:
-        with contextlib.suppress(EnvironmentFault):  # a stopped server has no active run beside those processes
-            found = [str(run["name"]) for run in place.runs_in(ACTIVE)] or found
-    return found
+    own = {process.pid: run for process in processes.flow_runs(place.api) if (run := processes.run_of(process)) is not None}
+    with contextlib.suppress(EnvironmentFault):  # a stopped server has no active run beside those processes
+        reported = {"id": {"any_": list(own.values())}, "state": {"type": {"any_": REPORTED}}}
+        ended = {run["id"] for run in place.ask("POST", "/flow_runs/filter", {"flow_runs": reported})} if own else set()
+        own = {pid: run for pid, run in own.items() if run not in ended}
+        if place.settings.has_server and (active := place.runs_in(ACTIVE)):
+            return [str(run["name"]) for run in active]
+    return [f"process {pid}" for pid in own]
 
 
 def status(place: Installation, services: Services) -> dict[str, Any]:
@@ -248,7 +297,7 @@ def status(place: Installation, services: Services) -> dict[str, Any]:
 
 
 def _interrupted_runs(place: Installation) -> list[dict[str, str]]:
-    """The runs of the last day whose worker was killed, and that nobody has retried. Their subflows are left out: a retry includes them."""
+    """The runs of the last day whose worker was killed, and that were not run again. Their subflows are left out: a retry includes them."""
     since = datetime.now(UTC) - timedelta(days=1)
     wanted = {
         "state": {"type": {"any_": ["CRASHED"]}},
@@ -256,7 +305,24 @@ def _interrupted_runs(place: Installation) -> list[dict[str, str]]:
         "parent_task_run_id": {"is_null_": True},
     }
     found = place.ask("POST", "/flow_runs/filter", {"flow_runs": wanted})
-    return [{"name": str(run["name"]), "id": str(run["id"])} for run in found if run["state"]["message"] == LOST]
+    killed = [run for run in found if run["state"]["message"] == LOST]
+    deployments = [run["deployment_id"] for run in killed if run["deployment_id"] is not None]
+    wanted = {"deployment_id": {"any_": deployments}, "expected_start_time": {"before_": datetime.now(UTC).isoformat()}}
+    same = place.ask("POST", "/flow_runs/filter", {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_DESC"}) if deployments else []
+    return [{"name": str(run["name"]), "id": str(run["id"])} for run in killed if not any(_replaces(other, run) for other in same)]
+
+
+def _replaces(other: dict[str, Any], killed: dict[str, Any]) -> bool:
+    """Whether a run of the same deployment goes on for the killed one: the automation's, or that of a person who ran the command again.
+
+    It has the same parameters or the same cluster, and had not ended before. A retry would bring an older cluster file back.
+    """
+    if other["id"] == killed["id"] or other["deployment_id"] != killed["deployment_id"]:
+        return False
+    if other["end_time"] is not None and datetime.fromisoformat(other["end_time"]) <= datetime.fromisoformat(killed["end_time"]):
+        return False
+    clusters = [{tag for tag in run["tags"] if tag.startswith("cluster:")} for run in (other, killed)]
+    return other["parameters"] == killed["parameters"] or bool(clusters[0] & clusters[1])
 
 
 def _database(place: Installation) -> str:

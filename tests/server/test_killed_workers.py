@@ -11,15 +11,11 @@ import psutil
 import pytest
 import yaml
 
-from cluster.vocabulary.families import Family, StackMode
-from demo.local_prefect import LocalPrefect
-from lab import hosts
-from lab.spec import cluster_document
 from server import processes
 from server.folder import AUTOMATIONS, LOST, PREFECT_FILE
 from server.services import arguments_of
 from server.setup import Installation, Wishes, set_up
-from tests.conftest import LABS, Workplace, say
+from tests.conftest import Workplace, say
 
 ROOT = Path(__file__).parents[2]
 SHIPPED: list[dict[str, Any]] = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
@@ -173,45 +169,3 @@ def test_the_run_of_a_killed_worker_starts_again_on_the_other_one_and_a_flow_tha
     wait(lambda: [state(run["id"]) for run in others("pending")] == ["COMPLETED"], 90)
     assert (state(pending), state(silent)) == ("CRASHED", "RUNNING")
     assert [len(others(name)) for name in ("dies", "lives", "silent")] == [1, 0, 0]
-
-
-@pytest.mark.lab
-@pytest.mark.long
-def test_a_create_whose_worker_is_killed_is_completed_by_the_other_worker(
-    place: Installation, second_worker: Callable[[], psutil.Process], bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On hosts without any IPv4 address: killed in kubeadm init, started again by the automation, and converged without a command of a person."""
-    lab_name, workplace = f"{LABS}-k", Workplace(LocalPrefect(place.root))
-    monkeypatch.delenv("SIXSTACK_CACHE")  # which has the base of the hosts
-    try:
-        hosts.up(lab_name, hosts=2, families=(Family.IPV6,), management=(Family.IPV6,), report=say)
-        lab = hosts.lab_of(lab_name)
-        workplace.prefect.register(bundle=bundle_folder, credential=f"lab-{lab_name}", key_file=lab.key_file, audit=place.audit)
-        document = cluster_document(lab, hosts.status(lab_name), StackMode.IPV6, Family.IPV6)
-        run = workplace.start("create-cluster/default", {"cluster": document})
-        authority = hosts.machine_of(f"{lab_name}-1", lab_name).root / "etc/kubernetes/pki/ca.crt"
-        wait(authority.exists, 240)
-        worker = processes.find(place.root, arguments_of("worker"))
-        assert worker is not None
-        killed = processes.flow_runs(place.api)
-        assert killed
-        worker.kill()
-        for process in killed:
-            process.kill()
-        begin = time.monotonic()
-        second_worker()
-
-        wait(lambda: place.ask("GET", f"/flow_runs/{run}")["state_type"] == "CRASHED", 200)
-        marked = time.monotonic() - begin
-        deployment = place.ask("GET", "/deployments/name/create-cluster/default")["id"]
-
-        def others() -> list[dict[str, Any]]:
-            found = place.ask("POST", "/flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}})
-            return [other for other in found if other["id"] != run]
-
-        (again,) = wait(others, 30)
-        ended = workplace.ended(again["id"], limit=400)
-        say(f"marked as Crashed after {marked:.0f} s, the new run ended {time.monotonic() - begin:.0f} s after the kill")
-        assert ended["state_type"] == "COMPLETED", ended["state"]
-    finally:
-        hosts.down(lab_name, report=say)

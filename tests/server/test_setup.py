@@ -7,7 +7,12 @@ import os
 import socket
 import stat
 import subprocess
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,8 +25,20 @@ from cluster.vocabulary.releases import DEFAULT_RELEASE
 from demo.local_prefect import SIXSTACK
 from server import processes
 from server.pointer import point_to, pointed_folder
-from server.services import SystemdUnits, arguments_of
-from server.setup import Installation, Wishes, _write_settings, alone, default_installation, present_bundle, set_up, without_password
+from server.services import Background, SystemdUnits, arguments_of
+from server.setup import (
+    Installation,
+    Wishes,
+    _write_settings,
+    active_runs,
+    alone,
+    default_installation,
+    only_setup,
+    present_bundle,
+    set_up,
+    status,
+    without_password,
+)
 from tests.conftest import say
 
 POSTGRES = "postgresql+asyncpg://sixstack:secret@db.example/sixstack?ssl=require"
@@ -66,9 +83,9 @@ def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_
 
         found = sixstack("clusters")
         assert (found.returncode, found.stdout) == (0, ""), found.stderr
-        status = sixstack("server", "status", "--output", "json")
-        assert status.returncode == 0, status.stdout + status.stderr
-        assert json.loads(status.stdout)["blocks"] == {
+        shown = sixstack("server", "status", "--output", "json")
+        assert shown.returncode == 0, shown.stdout + shown.stderr
+        assert json.loads(shown.stdout)["blocks"] == {
             "artifact-bundle": None,
             "audit-store": str(place.audit),
             "backup-store": str(place.copies),
@@ -79,18 +96,23 @@ def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_
         assert worker is not None
         assert worker.environ()["TMPDIR"] == str(place.root / "tmp")  # the one of the machine has files of other users' workers
 
-        run = place.request("POST", f"/deployments/{deployment}/create_flow_run", {"state": {"type": "SCHEDULED"}}).json()["id"]
-        worker.suspend()  # it must not take the run
-        running = {"state": {"type": "RUNNING"}, "force": True}
-        place.request("POST", f"/flow_runs/{run}/set_state", running).raise_for_status()
+        run = new_run(place, deployment)
+        set_state(place, run, "RUNNING")
         refused = sixstack("server", "down", "--purge", "--confirm", str(place.root))
         assert (refused.returncode, server.is_running(), place.settings.file.exists()) == (3, True, True), refused.stderr
+        of_another_machine = new_run(place, place.ask("GET", "/deployments/name/list-clusters/default")["id"])
+        place.request("PATCH", f"/flow_runs/{of_another_machine}/labels", {"prefect.worker.name": "elsewhere"}).raise_for_status()
+        set_state(place, of_another_machine, "RUNNING")
+        last = last_report(place)
         worker.kill()
         worker.wait(10)
         assert sixstack("server", "up").returncode == 0
+        assert last_report(place) > last, "this is what the killed worker reported"
         assert processes.find(place.root, arguments_of("server")) == server
-        assert place.request("GET", f"/flow_runs/{run}").json()["state_type"] == "CRASHED"
+        assert [place.ask("GET", f"/flow_runs/{found}")["state_type"] for found in (run, of_another_machine)] == ["CRASHED", "RUNNING"]
         assert f"flow-run retry {run}" in sixstack("server", "status").stdout
+        set_state(place, of_another_machine, "COMPLETED")
+        look_at_the_runs_of_killed_and_ending_processes(place, run, deployment, of_another_machine)
 
         assert sixstack("server", "down", "--purge").returncode == 2
         purged = sixstack("server", "down", "--purge", "--confirm", str(place.root))
@@ -104,6 +126,46 @@ def test_one_command_sets_up_everything_and_the_purge_keeps_what_cannot_be_made_
         for name in ("worker", "server"):
             if (process := processes.find(place.root, arguments_of(name))) is not None:
                 processes.end(process)
+
+
+def look_at_the_runs_of_killed_and_ending_processes(place: Installation, killed: str, deployment: str, completed: str) -> None:
+    """A killed run is interrupted until it is run again. A run that has completed is not active while its process ends."""
+    again = new_run(place, deployment)
+    assert status(place, Background(place))["interrupted_runs"] == []
+    set_state(place, again, "COMPLETED")
+    assert status(place, Background(place))["interrupted_runs"] == []
+    with process_of(place, completed):
+        assert active_runs(place) == []
+    with process_of(place, killed) as lives:
+        assert active_runs(place) == [f"process {lives}"]
+
+
+def new_run(place: Installation, deployment: str) -> str:
+    """A run without parameters that no worker takes."""
+    return str(place.ask("POST", f"/deployments/{deployment}/create_flow_run", {"state": {"type": "PENDING"}})["id"])
+
+
+def set_state(place: Installation, run: str, state: str) -> None:
+    """Whatever Prefect's rules say."""
+    place.ask("POST", f"/flow_runs/{run}/set_state", {"state": {"type": state}, "force": True})
+
+
+def last_report(place: Installation) -> datetime:
+    """Of the worker of this machine."""
+    (found,) = place.ask("POST", "/work_pools/sixstack/workers/filter", {})
+    return datetime.fromisoformat(found["last_heartbeat_time"])
+
+
+@contextmanager
+def process_of(place: Installation, run: str) -> Iterator[int]:
+    """A process with the command line and the variables of a flow run's."""
+    environment = {**os.environ, "PREFECT_API_URL": place.api, "PREFECT__FLOW_RUN_ID": run}
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "prefect.engine"], env=environment)
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize(
@@ -252,6 +314,28 @@ def test_the_port_of_an_earlier_setup_that_another_program_has_taken_is_refused(
     with socket.create_server(("127.0.0.1", 0)) as other:
         place.settings.write(home=place.home, port=other.getsockname()[1])
         assert "--port" in hindered(place)
+
+
+def test_two_setups_at_once_do_not_choose_one_port() -> None:
+    """The second one waits until the server of the first one has its port, and does not wait for ever."""
+    said: list[str] = []
+    began, done = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with only_setup(said.append):
+            began.set()
+            time.sleep(0.5)
+            done.set()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert began.wait(10)
+    with pytest.raises(EnvironmentFault, match="another `sixstack setup`"), only_setup(said.append, limit=0):
+        pass
+    with only_setup(said.append):
+        assert done.is_set()
+    thread.join()
+    assert len(said) == 2  # both waited, and said so
 
 
 def test_a_connection_url_is_shown_without_password_and_options() -> None:

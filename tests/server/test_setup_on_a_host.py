@@ -1,4 +1,7 @@
-"""`sixstack setup` on a management machine with systemd: a lab host with Debian's Python, and the project from a folder of wheels."""
+"""`sixstack setup` on management machines with systemd: lab hosts with Debian's Python, and the project from a folder of wheels.
+
+All hosts have IPv6 alone: a database, a server behind nginx, its worker, another machine with a worker, and two hosts that become clusters.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,42 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
 
-from lab import hosts
+from cluster.plan.create import INIT_CONTROL_PLANE
+from cluster.vocabulary.errors import EnvironmentFault
+from cluster.vocabulary.families import Family, StackMode
+from lab import host, hosts, state
 from lab.base import DEPLOY_USER
-from lab.host import Machine
-from tests.conftest import BOTH, LABS, say
+from lab.spec import cluster_document, cluster_file
+from lab.state import Lab
+from server.folder import LOST
+from server.setup import Installation
+from tests.conftest import LABS, say
+from tests.server.management_machine import (
+    CHECKOUT,
+    FOLDER,
+    PREFECT,
+    ROOT,
+    SIXSTACK,
+    UNITS,
+    ManagementMachine,
+    install_packages,
+    install_project,
+)
+from tests.server.team_certificate import issue
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 LAB = f"{LABS}-m"
-HOST = f"{LAB}-1"
-ROOT = Path(__file__).parents[2]
-CHECKOUT = "/opt/sixstack"
-FOLDER = "/srv/sixstack"
-SIXSTACK = f"{CHECKOUT}/.venv/bin/sixstack"
-UNITS = ("sixstack-prefect-server.service", "sixstack-prefect-worker.service")
+CLUSTER_HOSTS = (1, 2)
+WORKER = "prefect.worker.name"  # label of a run
 RUN = """
 import asyncio, sys
 from prefect import flow, get_client
@@ -41,132 +56,173 @@ async def main():
         print((await client.create_flow_run(interrupted, state=Running())).id)
 asyncio.run(main())
 """
+# what a run leaves on a host: the units of its detached steps that are active, the attempts of each step, and its lock
+TRACES = """
+systemctl list-units --plain --no-legend 'sixstack-*' | cut -d ' ' -f 1
+echo --
+cd /var/lib/sixstack/steps && for step in *; do echo "$step:$(cat "$step/attempt")"; done
+echo --
+flock -n /run/sixstack/lock true && echo free || echo held
+"""
 
 
-@dataclass(frozen=True)
-class ManagementMachine:
-    """A lab host on which commands run as root."""
-
-    machine: Machine
-
-    def run(self, *argv: str, limit: float = 300, feed: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a program; never raises on its exit code."""
-        return hosts.run_in(HOST, ["env", "HOME=/root", "LANG=C.UTF-8", *argv], LAB, limit=limit, feed=feed)
-
-    def output(self, *argv: str, limit: float = 300) -> str:
-        """Run a program that must succeed."""
-        done = self.run(*argv, limit=limit)
-        assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    def status(self) -> dict[str, Any]:
-        """What `sixstack server status` knows."""
-        return dict(json.loads(self.run(SIXSTACK, "server", "status", "--output", "json").stdout))
-
-    def reboot(self) -> None:
-        """Reboot, and wait until systemd has started everything."""
-        before = self.output("cat", "/proc/sys/kernel/random/boot_id", "/proc/1/stat")
-        self.run("systemctl", "reboot")
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            time.sleep(1)
-            try:
-                now = self.run("cat", "/proc/sys/kernel/random/boot_id", "/proc/1/stat", limit=20)
-                if now.returncode == 0 and now.stdout != before and not self.run("systemctl", "is-active", "ssh", limit=20).returncode:
-                    return
-            except Exception as error:  # the host is off
-                say(f"{HOST}: {error}")
-        pytest.fail("the host did not boot again")
+def wait(condition: Callable[[], Any], limit: float) -> Any:
+    """What the condition returns, once it is true."""
+    deadline = time.monotonic() + limit
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {limit} s"
+        time.sleep(0.5)
+    return found
 
 
 @pytest.fixture(scope="module")
-def management(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagementMachine]:
-    """A host with the project installed as the how-to says, without a connection to a package index."""
+def lab() -> Iterator[Lab]:
+    """Two hosts for a cluster, and two management machines."""
     try:
-        hosts.up(LAB, hosts=1, families=BOTH, management=BOTH, report=say)
-        machine = hosts.machine_of(HOST, LAB)
-        found = ManagementMachine(machine)
-        install_python(machine, tmp_path_factory.mktemp("packages"))
-        install_project(found, tmp_path_factory.mktemp("wheels"))
-        yield found
+        hosts.up(LAB, hosts=4, families=(Family.IPV6,), management=(Family.IPV6,), report=say)
+        yield hosts.lab_of(LAB)
     finally:
         hosts.down(LAB, report=say)
 
 
-def install_python(machine: Machine, folder: Path) -> None:
-    """Debian's python3 and python3-venv, resolved against the packages of the host and downloaded by this machine."""
-    (folder / "partial").mkdir()
-    options = {
-        "Dir::State::status": machine.root / "var/lib/dpkg/status",
-        "Dir::Cache::archives": folder,
-        "APT::Install-Recommends": "false",
-        "Debug::NoLocking": "true",
-    }
-    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    subprocess.run(["apt-get", *words, "-q", "-y", "--download-only", "install", "python3", "python3-venv"], check=True, timeout=300)
-    shutil.copytree(folder, machine.root / "opt/packages", ignore=shutil.ignore_patterns("partial", "lock"))
-    # apt-get puts them in order, which dpkg does not
-    install = "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install /opt/packages/*.deb"
-    done = hosts.run_in(HOST, ["sh", "-c", install], LAB, limit=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+@pytest.fixture(scope="module")
+def management(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> ManagementMachine:
+    """A host with the project installed as the how-to says, without a connection to a package index."""
+    found = ManagementMachine(hosts.machine_of(lab.host_name(3), LAB))
+    install_packages(found, tmp_path_factory.mktemp("packages"), "python3", "python3-venv")
+    install_project(found, tmp_path_factory.mktemp("wheels"))
+    return found
 
 
-def install_project(management: ManagementMachine, folder: Path) -> None:
-    """A checkout, and the packages of the second lock as wheels."""
-    lock = ROOT / "requirements-run.lock"
-    version = management.output("python3", "-c", "import platform; print(platform.python_version())").strip()
-    wanted = folder / "wanted.txt"
-    wanted.write_text(without_markers(lock.read_text(encoding="utf-8"), version), encoding="utf-8")
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "-q",
-        "--disable-pip-version-check",
-        "--only-binary",
-        ":all:",
-        "--python-version",
-        version,
-    ]
-    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(wanted), "-d", str(folder / "wheels")], check=True, timeout=600)
-    root = management.machine.root
-    shutil.copytree(folder / "wheels", root / "opt/wheels")
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, tracked):
-        target = root / CHECKOUT.lstrip("/") / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, target)
-    python = f"{CHECKOUT}/.venv/bin/python"
-    install = (python, "-m", "pip", "install", "-q", "--no-index", "--find-links", "/opt/wheels")
-    management.output("python3", "-m", "venv", f"{CHECKOUT}/.venv")
-    management.output(*install, "--require-hashes", "-r", f"{CHECKOUT}/{lock.name}", "-c", f"{CHECKOUT}/{lock.name}", limit=900)
-    management.output(*install, "--no-deps", "--no-build-isolation", "-e", CHECKOUT)
+@dataclass(frozen=True)
+class Traces:
+    """What a run left on a host."""
+
+    active: list[str]  # units
+    attempts: list[str]  # STEP:NUMBER
+    lock: str  # free or held
+
+    @classmethod
+    def on(cls, name: str) -> Traces:
+        """Looks at a host."""
+        active, attempts, lock = hosts.run_in(name, ["sh", "-c", TRACES], LAB).stdout.split("--\n")
+        return cls(active.split(), attempts.split(), lock.strip())
 
 
-def without_markers(lock: str, version: str) -> str:
-    """The entries of a lock for a Linux machine with this Python: pip compares markers with its own, which may be newer."""
-    kept = []
-    for entry in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE):
-        named, _, rest = entry.partition("\n")
-        if not named:
-            continue
-        requirement = Requirement(named.rstrip("\\ "))
-        environment = {"python_full_version": version, "python_version": version.rpartition(".")[0]}
-        if requirement.marker is None or requirement.marker.evaluate(environment):
-            kept.append(f"{requirement.name}{requirement.specifier} \\\n{rest}")
-    return "".join(kept)
+@dataclass(frozen=True)
+class Team:
+    """The server's machine, and its API as this machine sees it through nginx."""
+
+    server: ManagementMachine
+    url: str
+    api: Installation
+    authority: Path
+    bundle: Path
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """None while the server does not answer."""
+        try:
+            return self.api.ask(method, path, body)
+        except EnvironmentFault:  # nginx answers before the server does
+            return None
+
+    def run(self, run: str) -> dict[str, Any]:
+        """A flow run; without a state while the server does not answer."""
+        return self.ask("GET", f"/flow_runs/{run}") or {"state_type": None, "labels": {}}
+
+    def begin_create(self, name: str) -> str:
+        """The id of a run that creates a cluster on hosts that were never used, once kubeadm init has begun."""
+        lab = hosts.lab_of(LAB)
+        with state.locked(lab.folder):
+            for number in CLUSTER_HOSTS:
+                host.scrap(hosts.machine_of(lab.host_name(number), LAB))
+        found = hosts.up(LAB, report=say)
+        document = cluster_document(lab, found, StackMode.IPV6, Family.IPV6, count=len(CLUSTER_HOSTS))
+        file = self.server.machine.root / f"root/{name}.yaml"
+        file.write_text(cluster_file({**document, "name": name, "bundle": "default"}), encoding="utf-8")
+        said = self.server.output(SIXSTACK, "create", f"/root/{name}.yaml", "--detach")
+        (run,) = set(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", said))
+        return str(run)
+
+    def wait_for_init(self) -> None:
+        """Until kubeadm init has written the authority, some seconds before the API server answers."""
+        wait((hosts.machine_of(f"{LAB}-1", LAB).root / "etc/kubernetes/pki/ca.crt").exists, 240)
+
+    def wait_for_end(self, run: str) -> None:
+        """Until a run has completed."""
+        wait(lambda: self.run(run)["state_type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}, 400)
+        assert self.run(run)["state_type"] == "COMPLETED", self.run(run)["state"]
+
+    def missing_steps(self, name: str) -> list[Any]:
+        """What another create would do."""
+        shown = self.server.output(SIXSTACK, "plan", f"/root/{name}.yaml", "--no-verify", "--output", "json")
+        return list(json.loads(shown)["steps"])
 
 
-def wait_until_all_runs(management: ManagementMachine, limit: float = 180) -> dict[str, Any]:
-    """The status once the server answers and the worker runs: without any command that would start them."""
-    deadline = time.monotonic() + limit
-    while True:
-        found = management.status()
-        if found["answers"] and all(found[name]["runs"] for name in ("server", "worker")):
-            return found
-        assert time.monotonic() < deadline, found
-        time.sleep(2)
+@pytest.fixture(scope="module")
+def team(management: ManagementMachine, bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Team:
+    """As docs/how-to/team.md says, on one machine: PostgreSQL, the server, its worker, and nginx."""
+    folder, root = tmp_path_factory.mktemp("team"), management.machine.root
+    (address,) = management.machine.addresses
+    install_packages(management, tmp_path_factory.mktemp("team-packages"), "nginx", "postgresql")
+    password = start_database(management, str(address))
+    issue(folder, f"IP:{address}")
+    (root / "etc/ssl/prefect").mkdir()
+    for name in ("fullchain.pem", "key.pem"):
+        shutil.copy(folder / name, root / "etc/ssl/prefect")
+    shipped = (ROOT / "deployments/team/nginx.conf").read_text(encoding="utf-8")
+    assert shipped.count("server_name prefect.example;") == 1
+    (root / "etc/nginx/conf.d/prefect.conf").write_text(shipped.replace("server_name prefect.example;", "server_name _;"))
+    management.output("systemctl", "restart", "nginx")
+    copy_bundle(bundle_folder, management)
+    url, start = f"https://[{address}]", time.monotonic()
+    database = ("--postgres", f"postgresql://sixstack@[{address}]:5432/sixstack", "--password-file", "-")
+    management.output(SIXSTACK, "setup", *database, "--public-url", url, "--bundle", "/opt/bundle", limit=600, feed=password + "\n")
+    say(f"setup with PostgreSQL: {time.monotonic() - start:.0f} s")
+    key = root / "root/id_ed25519"
+    key.write_text(hosts.lab_of(LAB).key_file.read_text())
+    key.chmod(0o600)
+    management.output(SIXSTACK, "credential", "add", f"lab-{LAB}", "--key", "/root/id_ed25519")
+    auth = management.output("grep", "-m1", "auth_string", f"{FOLDER}/prefect.toml").split('"')[1]
+    api = Installation(folder / "api")
+    api.root.mkdir()
+    api.settings.write_for(f"{url}/api", auth, home=api.home, authority=folder / "ca.pem")
+    return Team(management, url, api, folder / "ca.pem", bundle_folder)
+
+
+def start_database(management: ManagementMachine, address: str) -> str:
+    """Debian's PostgreSQL, over IPv6 with a password; the password."""
+    password = "correct horse: 'battery' staple"
+    (found,) = (management.machine.root / "etc/postgresql").glob("*/main")
+    with (found / "pg_hba.conf").open("a") as file:
+        file.write(f"host sixstack sixstack {address}/128 scram-sha-256\n")
+    (found / "conf.d/ipv6.conf").write_text("listen_addresses = '::'\n")
+    management.output("systemctl", "restart", f"postgresql@{found.parent.name}-main")
+    quoted = password.replace("'", "''")
+    make = f"CREATE ROLE sixstack LOGIN PASSWORD '{quoted}';\nCREATE DATABASE sixstack OWNER sixstack;\n"
+    management.output("runuser", "-u", "postgres", "--", "psql", "-v", "ON_ERROR_STOP=1", "-q", feed=make)
+    return password
+
+
+def copy_bundle(bundle: Path, management: ManagementMachine) -> None:
+    """To the folder that is the same on all machines with a worker."""
+    shutil.copytree(bundle, management.machine.root / "opt/bundle")
+
+
+@pytest.fixture(scope="module")
+def other(team: Team, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> ManagementMachine:
+    """Another machine with a worker of the team's server, with the same checkout."""
+    other = ManagementMachine(hosts.machine_of(lab.host_name(4), LAB))
+    install_packages(other, tmp_path_factory.mktemp("packages"), "python3", "python3-venv")
+    checkout = CHECKOUT.lstrip("/")
+    subprocess.run(["cp", "-a", team.server.machine.root / checkout, other.machine.root / checkout], check=True, timeout=300)
+    copy_bundle(team.bundle, other)
+    shutil.copy(team.authority, other.machine.root / "etc/ssl/prefect-ca.pem")
+    auth, start = ":".join(team.api.settings.credential), time.monotonic()
+    server = ("--server", team.url, "--ca-file", "/etc/ssl/prefect-ca.pem", "--password-file", "-")
+    other.output(SIXSTACK, "setup", *server, limit=600, feed=auth + "\n")
+    say(f"setup of the other machine: {time.monotonic() - start:.0f} s")
+    return other
 
 
 def test_setup_survives_a_reboot_and_leaves_records_and_copies(management: ManagementMachine) -> None:
@@ -188,21 +244,21 @@ def test_setup_survives_a_reboot_and_leaves_records_and_copies(management: Manag
     # a run that was executed when the machine went down
     run = management.output("env", "-C", FOLDER, f"{CHECKOUT}/.venv/bin/python", "-c", RUN).split()[-1]
     pid = management.output("systemctl", "show", "-P", "MainPID", UNITS[1])
-    management.reboot()
+    management.wait_for_boot(management.begin_reboot())
     start = time.monotonic()
-    found = wait_until_all_runs(management)
+    found = management.wait_until_all_runs()
     say(f"server and worker answer {time.monotonic() - start:.0f} s after the boot")
     assert found["blocks"]["audit-store"] == f"{FOLDER}/audit"
     assert management.output("systemctl", "show", "-P", "MainPID", UNITS[1]) != pid
     deadline = time.monotonic() + 60
-    while "CRASHED" not in (shown := management.output("env", "-C", FOLDER, f"{CHECKOUT}/.venv/bin/prefect", "flow-run", "inspect", run)):
+    while "CRASHED" not in (shown := management.output("env", "-C", FOLDER, PREFECT, "flow-run", "inspect", run)):
         assert time.monotonic() < deadline, shown
         time.sleep(2)
     assert f"flow-run retry {run}" in management.output(SIXSTACK, "server", "status")
 
     # a worker that is killed starts again
     management.output("systemctl", "kill", "-s", "KILL", UNITS[1])
-    wait_until_all_runs(management)
+    management.wait_until_all_runs()
 
     management.output(SIXSTACK, "server", "down")
     assert management.run(SIXSTACK, "server", "status").returncode == 3
@@ -246,3 +302,77 @@ def test_another_user_gets_units_of_its_own_manager(management: ManagementMachin
     assert run(SIXSTACK, "clusters").returncode == 0
     assert run(SIXSTACK, "server", "down", "--purge", "--confirm", f"{home}/.local/share/sixstack").returncode == 0
     assert run("find", f"{home}/.config/systemd", "-name", "sixstack*").stdout == ""
+
+
+def test_a_create_that_a_reboot_interrupts_is_completed_with_the_command_that_status_shows(team: Team) -> None:
+    """The management machine reboots in kubeadm init, which goes on. Nobody starts anything on it but the command."""
+    run = team.begin_create("rebooted")
+    team.wait_for_init()
+    begin = time.monotonic()
+    boot = team.server.begin_reboot()
+    wait(lambda: not team.server.has_flow_run(), 60)
+    say(f"the run's process ended {time.monotonic() - begin:.0f} s after the command to reboot")
+    left = wait(lambda: (found := Traces.on(f"{LAB}-1")).lock == "free" and found, 10)
+    say(f"the run left on the first host: {left}")
+    assert [unit for unit in left.active if f"-{INIT_CONTROL_PLANE}-" in unit], "kubeadm init did not go on"
+    team.server.wait_for_boot(boot)
+    say(f"booted after {time.monotonic() - begin:.0f} s")
+    wait(lambda: team.run(run)["state_type"] == "CRASHED", 180)
+    say(f"Crashed after {time.monotonic() - begin:.0f} s: {team.run(run)['state']['message']}")
+    assert team.run(run)["state"]["message"] == LOST
+    status = team.server.wait_until_all_runs()
+    assert [found["id"] for found in status["interrupted_runs"]] == [run]
+    (command,) = re.findall(r"(?m)^interrupted: .* To continue: (.+)$", team.server.output(SIXSTACK, "server", "status"))
+    say(command)
+
+    start = time.monotonic()
+    team.server.output("sh", "-c", command)
+    wait(lambda: team.run(run)["state_type"] != "CRASHED", 30)
+    team.wait_for_end(run)
+    say(f"converged {time.monotonic() - start:.0f} s after the command, {time.monotonic() - begin:.0f} s after the reboot")
+    assert team.missing_steps("rebooted") == []
+    assert team.server.status()["interrupted_runs"] == []
+    now = Traces.on(f"{LAB}-1")
+    say(f"the first host now: {now}")
+    assert (now.active, now.lock) == ([], "free")
+    assert f"{INIT_CONTROL_PLANE}:1" in now.attempts, "kubeadm init ran twice"
+
+
+def test_a_create_whose_machine_loses_power_is_completed_by_the_worker_of_the_other_machine(team: Team, other: ManagementMachine) -> None:
+    """In kubeadm init, without a command of a person: the automations mark the run and start a new one. The server's worker, restarted
+    meanwhile, leaves the run of the other machine alone."""
+    for automation in ("sixstack: mark killed runs", "sixstack: run killed runs again"):
+        team.server.output("env", "-C", FOLDER, PREFECT, "automation", "resume", automation)
+    team.server.output("systemctl", "stop", UNITS[1])
+    run = team.begin_create("two-machines")
+    wait(lambda: team.run(run)["state_type"] == "RUNNING", 60)
+    assert team.run(run)["labels"][WORKER] == other.machine.name
+    team.server.output(SIXSTACK, "server", "up")
+    team.wait_for_init()
+    assert team.run(run)["state_type"] == "RUNNING"
+    hosts.power_off(other.machine.name, LAB)
+    begin = time.monotonic()
+    left = Traces.on(f"{LAB}-1")
+    say(f"the run left on the first host: {left}")
+    assert left.lock == "held", "the host knows that the other side has no power"
+    assert [unit for unit in left.active if f"-{INIT_CONTROL_PLANE}-" in unit], "kubeadm init did not go on"
+    wait(lambda: Traces.on(f"{LAB}-1").lock == "free", 75)
+    say(f"the host gave its lock back after {time.monotonic() - begin:.0f} s")
+    wait(lambda: team.run(run)["state_type"] == "CRASHED", 120)
+    marked = time.monotonic() - begin
+    assert team.run(run)["state"]["message"] == LOST
+    deployment = {"deployments": {"id": {"any_": [team.run(run)["deployment_id"]]}}}
+    before = {"expected_start_time": {"after_": team.run(run)["end_time"]}}
+    (again,) = wait(lambda: team.ask("POST", "/flow_runs/filter", {**deployment, "flow_runs": before}), 30)
+    wait(lambda: team.run(again["id"])["state_type"] == "RUNNING", 60)
+    taken = time.monotonic() - begin
+    assert team.server.status()["interrupted_runs"] == []
+    team.wait_for_end(again["id"])
+    say(f"Crashed after {marked:.0f} s, taken after {taken:.0f} s, converged {time.monotonic() - begin:.0f} s after the power failure")
+    assert team.run(again["id"])["labels"][WORKER] == team.server.machine.name
+    assert 85 < marked < 145
+    assert team.missing_steps("two-machines") == []
+    now = Traces.on(f"{LAB}-1")
+    say(f"the first host now: {now}")
+    assert (now.active, now.lock) == ([], "free")
+    assert f"{INIT_CONTROL_PLANE}:1" in now.attempts, "kubeadm init ran twice"

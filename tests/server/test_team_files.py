@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from server.settings import PrefectSettings
-from tests.server.test_tls_proxy import AUTHORITY, CERTIFICATE
+from tests.server.team_certificate import AUTHORITY, CERTIFICATE
 
 ROOT = Path(__file__).parents[2]
 TEAM = ROOT / "deployments" / "team"

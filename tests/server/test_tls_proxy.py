@@ -21,6 +21,7 @@ from server.services import arguments_of
 from server.setup import Installation
 from tests.conftest import Workplace
 from tests.server.postgresql import free_port
+from tests.server.team_certificate import issue
 
 pytestmark = [pytest.mark.server, pytest.mark.long]
 
@@ -42,15 +43,6 @@ http {{
 }}
 """
 EXCHANGE = [sys.executable, str(Path(__file__).with_name("exchange_events.py"))]
-# as in docs/how-to/team.md
-AUTHORITY = (
-    "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 3650 -subj /CN=prefect-ca "
-    "-addext keyUsage=critical,keyCertSign -keyout ca.key -out ca.pem"
-)
-CERTIFICATE = (
-    "openssl req -x509 -CA ca.pem -CAkey ca.key -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 365 -subj /CN=prefect.example "
-    "-addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:prefect.example -keyout key.pem -out fullchain.pem"
-)
 
 
 @dataclass(frozen=True)
@@ -85,8 +77,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp("team")
     port = free_port("::1")
     team = Team(Installation(folder / "srv"), f"https://[::1]:{port}", folder / "ca.pem", folder)
-    for command in (AUTHORITY, CERTIFICATE.replace("DNS:prefect.example", "IP:::1")):
-        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True, timeout=60)
+    issue(folder, "IP:::1")
     nginx: subprocess.Popen[bytes] | None = None
     try:
         done = team.run("server", *SIXSTACK, "setup", "--folder", str(team.server.root), "--background", "--public-url", team.url)
