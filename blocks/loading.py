@@ -53,7 +53,7 @@ def no_block(kind: type[Block], name: str) -> NoBlock:
     names = names_of(kind)
     near = nearest_name(name, names)
     remedy = _REMEDIES.get(kind.get_block_type_slug(), _IN_THE_UI).format(name=name)
-    there = f"There are {', '.join(names)}" if names else "There is none"
+    there = f"The known names are {', '.join(names)}" if names else "There is none of this type"
     return NoBlock(
         f"there is no block `{name}` of type {kind._block_type_name}",
         f"{f'Did you mean `{near}`? ' if near else ''}{there}. {remedy}",
