@@ -278,31 +278,36 @@ class _Decryption:
 
     def run(self) -> None:
         """Decrypt to the end, or up to the first fault."""
+        pipe = os.fdopen(self._target, "wb")
+        try:
+            self._decrypt(pipe)
+        finally:
+            with suppress(BrokenPipeError):  # its buffer has a rest that nobody reads
+                pipe.close()
+
+    def _decrypt(self, pipe: IO[bytes]) -> None:
         import pyrage
 
-        with os.fdopen(self._target, "wb") as pipe:
-            out = _Writer(pipe)
-            try:
-                with self._opened() as self._file:
-                    try:
-                        pyrage.decrypt_io(self, out, [self._identity])
-                    finally:
-                        # the digest of the whole archive tells damage from a wrong identity
-                        while not out.size and self.read(_READ):
-                            pass
-            except Exception as error:
-                damaged = (self._size, self._sha256.hexdigest()) != (self._copy.size, self._copy.sha256)
-                if isinstance(error, pyrage.DecryptError) and not damaged and not out.size:
-                    self.fault = WrongIdentity(
-                        f"the copy {self._copy.name} is encrypted to {self._copy.recipient}, and the identity has another recipient"
-                    )
-                else:
-                    self.fault = CopyUnreadable(
-                        f"the copy {self._copy.name} cannot be decrypted: {redact(str(error)) or type(error).__name__}"
-                    )
-                return
-            if (self._size, self._sha256.hexdigest()) != (self._copy.size, self._copy.sha256):
-                self.fault = CopyUnreadable(f"the copy {self._copy.name} has another digest than its description")
+        out = _Writer(pipe)
+        try:
+            with self._opened() as self._file:
+                try:
+                    pyrage.decrypt_io(self, out, [self._identity])
+                finally:
+                    # the digest of the whole archive tells damage from a wrong identity
+                    while not out.size and self.read(_READ):
+                        pass
+        except Exception as error:
+            damaged = (self._size, self._sha256.hexdigest()) != (self._copy.size, self._copy.sha256)
+            if isinstance(error, pyrage.DecryptError) and not damaged and not out.size:
+                self.fault = WrongIdentity(
+                    f"the copy {self._copy.name} is encrypted to {self._copy.recipient}, and the identity has another recipient"
+                )
+            else:
+                self.fault = CopyUnreadable(f"the copy {self._copy.name} cannot be decrypted: {redact(str(error)) or type(error).__name__}")
+            return
+        if (self._size, self._sha256.hexdigest()) != (self._copy.size, self._copy.sha256):
+            self.fault = CopyUnreadable(f"the copy {self._copy.name} has another digest than its description")
 
     def read(self, size: int) -> bytes:
         """More of the archive as stored."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
+from itertools import accumulate
 
 _LONGEST = 60
 # user and password of a URL; `pause:3.10@sha256:...` is an image
@@ -34,6 +36,9 @@ def _text(value: str) -> str:
         return "a private key"
     # a password in a URL, also without its scheme; before the text is cut, as the rest of a password is not recognised
     short = _USER.sub("...@", value)
-    if len(short) > _LONGEST:
-        short = short[: _LONGEST - 3] + "..."
-    return '"' + "".join(c if c.isprintable() and c != '"' else ascii(c)[1:-1] for c in short) + '"'
+    # an escape is up to ten characters long; none is cut
+    escaped = [c if c.isprintable() and c != '"' else ascii(c)[1:-1] for c in short[: _LONGEST + 1]]
+    ends = list(accumulate(map(len, escaped)))
+    if ends and ends[-1] > _LONGEST:
+        escaped = [*escaped[: bisect(ends, _LONGEST - 3)], "..."]
+    return '"' + "".join(escaped) + '"'

@@ -283,9 +283,10 @@ def test_a_copy_is_read_with_its_identity(store: BackupStore) -> None:
         assert stream.read(10) == b"".join(content())[:10]
 
 
-def test_a_reader_that_fails_is_not_kept_waiting(store: BackupStore) -> None:
-    """Its own error passes through."""
-    copy = store.write(source(), content())
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_a_reader_that_fails_is_not_kept_waiting(store: BackupStore, size: int) -> None:
+    """Its own error passes through, and nothing else is reported of what was not read: less than a buffer, or more than a pipe."""
+    copy = store.write(source(), [bytes(size)])
 
     def fail() -> None:
         with store.decrypted(copy, IDENTITY) as stream:

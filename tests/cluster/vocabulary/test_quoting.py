@@ -37,5 +37,7 @@ def test_a_number_too_long_to_print_is_not_printed() -> None:
 
 
 def test_a_long_string_is_truncated() -> None:
-    """At most 60 characters."""
+    """At most 60 characters, also where escapes take the place of characters; no escape is cut."""
     assert len(quoted("x" * 10000)) < 70
+    assert quoted("\U00018cd6" * 60) == '"' + "\\U00018cd6" * 5 + '..."'
+    assert quoted("x" * 60) == f'"{"x" * 60}"'
