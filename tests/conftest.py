@@ -33,7 +33,7 @@ from lab.state import LabHost
 from server.folder import PREFECT_FILE
 from tests import lived_in, prepared_run
 from tests.prepared_command import PreparedCommand
-from tests.prepared_run import OWN_STARTS
+from tests.prepared_run import HELD, OWN_STARTS
 from tests.secret_search import awkward_password
 
 # another name, of six characters at most, lets two runs of the tests share a machine
@@ -130,6 +130,16 @@ class Workplace:
         found = self.api(f"/deployments/name/{deployment}")["id"]
         asked = {"parameters": parameters, "job_variables": {"command": command_of_runs()}, **body}
         return str(self.api(f"/deployments/{found}/create_flow_run", asked)["id"])
+
+    @contextlib.contextmanager
+    def held_runs(self) -> Iterator[None]:
+        """While inside, flow runs of commands have a process that waits before the run begins: no test depends on how fast a run is."""
+        held = self.prefect.root / HELD
+        held.touch()
+        try:
+            yield
+        finally:
+            held.unlink()
 
     def prepare_runs(self) -> None:
         """Have the worker start flow runs in forks of the process that commands are forked from, once there is one (tests/prepared_run.py)."""

@@ -11,15 +11,19 @@ import os
 import signal
 import socket
 import sys
+import time
 
 SOCKET_FILE = "prepared-command.socket"  # in the folder of the worker: a path, because a socket's own is limited to a hundred characters
 OWN_STARTS = "own-starts"  # with this file in the folder, runs start as they do without a test
+HELD = "held-runs"  # with this file, a run waits before it begins
 
 
 def main() -> None:
     """Ends with the exit code of the run."""
     arguments = sys.argv[1:]
     folder = os.readlink(f"/proc/{os.getppid()}/cwd")
+    while os.path.exists(os.path.join(folder, HELD)):
+        time.sleep(0.05)  # a signal ends this process, as it would end a run that has just been started
     connection = socket.socket(socket.AF_UNIX)
     try:
         if os.path.exists(os.path.join(folder, OWN_STARTS)):

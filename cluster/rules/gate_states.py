@@ -52,7 +52,7 @@ _STATES: dict[str, str] = {
         "aab": "GenericWorkload",
         "bLL": "NodeLogQuery",
         "bbG": ("ClusterTrustBundle ClusterTrustBundleProjection"),
-        "bdl": "DeclarativeValidationTakeover",
+        "bgl": "DeclarativeValidationTakeover",
     }.items()
     for name in names.split()
 }

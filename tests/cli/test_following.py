@@ -98,7 +98,8 @@ def test_ctrl_c_before_a_worker_has_taken_the_run_cancels_it(prefect_server: Wor
 @pytest.mark.server
 def test_ctrl_c_after_a_worker_has_taken_the_run_stops_following_only(prefect_server: Workplace) -> None:
     """130, and how to follow the run or to end it; the run continues, and fails because its audit store does not exist."""
-    code, run, _, said = interrupted(prefect_server, after="waiting: a worker is starting")
+    with prefect_server.held_runs():
+        code, run, _, said = interrupted(prefect_server, after="waiting: a worker is starting")
     assert code == 130
     assert f"sixstack follow {run}" in said
     assert f"prefect flow-run cancel {run}" in said

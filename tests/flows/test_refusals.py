@@ -13,7 +13,7 @@ import pytest
 from cluster.vocabulary.families import Family
 from lab import hosts
 from lab.host import Machine
-from tests.conftest import LAB
+from tests.conftest import LAB, CommandLines
 from tests.flows.conftest import BareHosts
 from tests.lab import faults
 from tests.lived_in import changes
@@ -179,3 +179,21 @@ def test_ten_faults_of_a_file_come_out_of_the_flow_together(bare: BareHosts) -> 
     ):
         assert at in message, f"{at} is not in\n{message}"
     assert changes(before, bare.look()) == []
+
+
+def test_the_process_of_a_run_stays_small_whatever_the_hosts_print(bare: BareHosts) -> None:
+    """Without an end, ten million lines, and one line of 100 MB, at the same time. Each host is named, with what to look for."""
+    shapes = ("exec yes", "exec seq 1 10000000", "head -c 100000000 /dev/zero | tr '\\0' x")
+    file = bare.place.write("printing.yaml", bare.document)
+    with ExitStack() as stack:
+        for number, shape in enumerate(shapes, 1):
+            stack.enter_context(faults.stand_in(bare.machine(number), "date", shape))
+        watched = stack.enter_context(CommandLines(bare.place.prefect.api))
+        done = bare.place.sixstack("plan", file, own_start=True)
+    assert done.returncode not in (0, 2), done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    for number in (1, 2, 3):
+        assert re.search(rf"hosts/{LAB}-{number}: a script printed 1[6-8],[0-9,]+ bytes on standard output", said), said
+    # a create of three hosts has the limit of 250 MB (test_create_cluster.py); 16 MB of each host are kept, and buffers come on top
+    assert 0 < watched.peak_memory < 350 * 1000**2
+    assert len(said) < 20_000

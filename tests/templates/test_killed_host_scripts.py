@@ -214,6 +214,32 @@ class TestKilledAtSomeCalls:
             kill.machine.reset()
             assert changes(before, kill.machine.look()) == [], f"after a kill at call {number}"
 
+    def test_init_and_join(self, killer: tuple[Killer, list[str]]) -> None:
+        """The next attempt finishes what a killed kubeadm has begun, and the hosts are as before after the reset."""
+        kill, before = killer
+        spec, worker = two_hosts(kill.machine)
+        control = Killer(replace(kill.machine, spec=spec))
+        worker_before = worker.look()
+        try:
+            control.machine.prepare()
+            control.machine.images()
+            for number in sample(9, "init", 1):
+                assert control.killed_at(number, control.machine.init)
+            control.machine.init()
+            worker.prepare()
+            for number in sample(5, "join", 1):
+                assert Killer(worker).killed_at(number, lambda: worker.join(control.machine))
+            worker.join(control.machine)
+            assert worker.host.name in control.machine.run(f"{ADMIN}; kubectl get nodes").stdout
+            worker.reset()
+            control.machine.reset()
+            assert changes(worker_before, worker.look()) == []
+            assert changes(before, control.machine.look()) == []
+        finally:
+            worker.run(REMOVE)
+            worker.reset()
+            worker.session.close()
+
 
 def finish_or_reset_after_every_kill(kill: Killer, before: list[str], part: Callable[[], object], first: Callable[[], object]) -> None:
     """Kill `part` once in each of its states. A reset follows, in turns after another attempt that finishes; nothing of the owner's is lost."""
