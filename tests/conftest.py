@@ -321,7 +321,7 @@ class CommandLines:
     _TOKEN = re.compile(r"(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])")
 
     # the kernel's high-water mark of resident memory
-    _PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
+    _PEAK = re.compile(rb"VmHWM:\s+(\d+) kB")
 
     @property
     def tokens(self) -> set[str]:
@@ -339,27 +339,39 @@ class CommandLines:
         self._thread.join()
 
     def _watch(self) -> None:
-        known: set[tuple[str, str]] = set()
+        known: dict[str, bytes] = {}  # process id -> command line
+        engines: set[str] = set()  # process ids of this server's runs
         own = Path("/proc/self/ns/pid").readlink()
         while not self._end.wait(0.2):
             self.looks += 1
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            for process in filter(str.isdigit, os.listdir("/proc")):
                 with contextlib.suppress(OSError):  # it ended
-                    line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                    self.seen.add(line)
+                    line = _read(f"/proc/{process}/cmdline")
                     # a process without a command line is about to get one (exec), and is met again with it
-                    if line and (path.parent.name, line) not in known:
-                        known.add((path.parent.name, line))
-                        environment = path.with_name("environ").read_bytes().decode(errors="replace").split("\0")
-                        elsewhere = path.with_name("ns").joinpath("pid").readlink() != own
-                        self.processes.add(SeenProcess(line, tuple(filter(None, environment)), elsewhere))
-                    if "-m prefect.engine" not in line or f"={self.api}\0".encode() not in path.with_name("environ").read_bytes():
-                        continue
-                    if peak := self._PEAK.search(path.with_name("status").read_text()):
+                    if line and known.get(process) != line:
+                        known[process] = line
+                        self._note(process, line, own)
+                        engines.discard(process)
+                        if b"-m\0prefect.engine\0" in line and f"={self.api}\0".encode() in _read(f"/proc/{process}/environ"):
+                            engines.add(process)
+                    if process in engines and (peak := self._PEAK.search(_read(f"/proc/{process}/status"))):
                         self.peak_memory = max(self.peak_memory, int(peak[1]) * 1024)
             for file in self.lab.glob("hosts/*/root/var/lib/sixstack/steps/*/work/*.yaml") if self.lab else ():
                 with contextlib.suppress(OSError):  # the step ended
                     self.join_tokens.update(self._TOKEN.findall(file.read_text()))
+
+    def _note(self, process: str, line: bytes, own: Path) -> None:
+        text = line.replace(b"\0", b" ").decode(errors="replace")
+        self.seen.add(text)
+        environment = _read(f"/proc/{process}/environ").decode(errors="replace").split("\0")
+        elsewhere = Path(f"/proc/{process}/ns/pid").readlink() != own
+        self.processes.add(SeenProcess(text, tuple(filter(None, environment)), elsewhere))
+
+
+def _read(path: str) -> bytes:
+    """A file of /proc; hundreds of them are read several times a second."""
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
 
 
 def run_id(output: str) -> str:
@@ -576,7 +588,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The groups with hosts come first, so that they are begun first: bare hosts before those that become clusters, then mode by mode.
+    """The groups with hosts come first, so that they are begun first: bare hosts before those that become clusters, then mode by mode. Among the
+    tests of the bare hosts' group, those that need the hosts come first.
 
     A test that needs hosts and belongs to no such group is an error: it would need another lab, for which the machine has too few resources.
     """
@@ -590,6 +603,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "made" in used:
             mode = MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
             return WITH_HOSTS.index(group), mode + (0 if group == "shared-clusters" else len(OWN_CLUSTERS) + 1)
+        if group == WITH_HOSTS[0]:
+            return 0, "lab_hosts" not in used
         return WITH_HOSTS.index(group), next((number for number, name in enumerate(OWN_CLUSTERS, 1) if name in used), 0)
 
     items.sort(key=place)
@@ -620,11 +635,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Where several processes run tests, those without hosts leave the machine to clusters: they are nice, and this process's lab goes."""
+    """Where several processes run tests, those without hosts leave the machine to clusters: they are nice, and this process's lab goes.
+
+    The last of the bare hosts' tests do not need its hosts: they go before clusters of other processes need what the hosts hold (lab/inotify.py).
+    """
     if WORKER and os.geteuid() == 0:
-        with_hosts = group_of(item.nodeid) in WITH_HOSTS
-        os.setpriority(os.PRIO_PROCESS, 0, 0 if with_hosts else 15)
-        if not with_hosts and hosts.status(LAB):
+        group = group_of(item.nodeid)
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if group in WITH_HOSTS else 15)
+        is_done = group not in WITH_HOSTS or (group == WITH_HOSTS[0] and "lab_hosts" not in getattr(item, "fixturenames", ()))
+        if is_done and hosts.status(LAB):
             for act in _BEFORE_THE_LAB_GOES:
                 act()
             hosts.down(LAB, report=say)

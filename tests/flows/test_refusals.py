@@ -189,7 +189,7 @@ def test_the_process_of_a_run_stays_small_whatever_the_hosts_print(bare: BareHos
         for number, shape in enumerate(shapes, 1):
             stack.enter_context(faults.stand_in(bare.machine(number), "date", shape))
         watched = stack.enter_context(CommandLines(bare.place.prefect.api))
-        done = bare.place.sixstack("plan", file, own_start=True)
+        done = bare.place.sixstack("create", file, own_start=True)
     assert done.returncode not in (0, 2), done.stdout + done.stderr
     said = done.stdout + done.stderr
     for number in (1, 2, 3):

@@ -312,7 +312,7 @@ def _unreachable_webhook(made: MadeCluster, failures: Failures) -> None:
 
 
 def _fails(made: MadeCluster, failures: Failures, what: str, *arguments: str) -> None:
-    done = made.place.sixstack(*arguments, own_start=True)
+    done = made.place.sixstack(*arguments)
     failures.output[what] = done.stdout + done.stderr
     assert done.returncode != 0, done.stdout
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -311,9 +312,15 @@ def test_a_port_in_use_is_refused(place: Installation) -> None:
 def test_the_port_of_an_earlier_setup_that_another_program_has_taken_is_refused(place: Installation) -> None:
     """The server could not start, and its log would say so after a minute."""
     place.root.mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        place.settings.write(home=place.home, port=other.getsockname()[1])
-        assert "--port" in hindered(place)
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        thread = threading.Thread(target=other.serve_forever)
+        thread.start()
+        try:
+            place.settings.write(home=place.home, port=other.server_port)
+            assert "--port" in hindered(place)
+        finally:
+            other.shutdown()
+            thread.join()
 
 
 def test_two_setups_at_once_do_not_choose_one_port() -> None:

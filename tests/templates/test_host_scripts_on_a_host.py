@@ -283,66 +283,6 @@ def test_a_half_prepared_host_is_reset_whole(bare: Machine) -> None:
     assert bare.spec.name in bare.reset().stdout
 
 
-def test_a_control_plane_comes_and_goes(bare: Machine) -> None:
-    """init on leftovers of an init that died, init on a finished one, then reset: other people's files and packet-filter rules stay,
-    in tables of their own and in those that Kubernetes uses, and nothing else."""
-    theirs = """
-    nft 'table inet theirs { chain input { type filter hook input priority 5; tcp dport 9999 drop; }; }'
-    nft 'table ip nat { chain POSTROUTING { type nat hook postrouting priority srcnat; policy accept; ip saddr 192.0.2.0/24 masquerade; }; }'
-    mkdir -p /opt/cni/bin /etc/cni/net.d; echo theirs >/opt/cni/bin/theirs
-    ip -6 route add fd99::/64 dev lo; ip rule add to 192.0.2.7 table 77
-    """
-    bare.run(theirs)
-    before = bare.look()
-    bare.prepare()
-    bare.images()
-    # an init that was killed in the middle: certificates and manifests are there, nothing runs
-    bare.run(
-        "timeout --signal=KILL 2 kubeadm init phase certs all 2>/dev/null || true; mkdir -p /var/lib/etcd/member; echo x >/etc/kubernetes/admin.conf"
-    )
-    # without the record of an unfinished attempt, this may be a control plane
-    refused = bare.init(ok=False)
-    assert (refused.exit_code, "/etc/kubernetes/admin.conf" in refused.stderr) == (64, True)
-    assert bare.run("cat /etc/kubernetes/admin.conf; ls -d /var/lib/etcd/member").stdout.split() == ["x", "/var/lib/etcd/member"]
-    bare.run("touch /var/lib/sixstack/initializing")
-    first = bare.init()
-    assert "/etc/kubernetes/admin.conf" in first.stdout.splitlines()[0]
-    assert "initialized successfully" in first.stdout
-    tokens = bare.run("kubeadm token list --kubeconfig /etc/kubernetes/admin.conf -o json").stdout
-    assert tokens.count('"kind": "BootstrapToken"') <= 1
-    # kubelet dies, init is asked for again: started, never reset
-    identity = bare.run("sha256sum /etc/kubernetes/pki/ca.crt; systemctl stop kubelet").stdout
-    assert "already initialized" in bare.init().stdout
-    assert bare.run("systemctl is-active kubelet >/dev/null && sha256sum /etc/kubernetes/pki/ca.crt").stdout == identity
-    # kube-proxy has put its tables in place
-    bare.run("until nft list table ip6 kube-proxy >/dev/null 2>&1 && nft list table ip kube-proxy >/dev/null 2>&1; do sleep 0.2; done")
-    bare.reset()
-    assert changes(before, bare.look()) == []
-    bare.run(
-        "nft delete table inet theirs; nft delete table ip nat; rm -r /opt/cni /etc/cni; ip -6 route del fd99::/64 dev lo; ip rule del table 77"
-    )
-
-
-def test_reset_borrows_what_the_host_lacks_from_a_pod(bare: Machine) -> None:
-    """kube-proxy in iptables mode, and a host with neither iptables nor nft: its chains go all the same, and the tables with them."""
-    document = bare.spec.model_dump()
-    document["kubeadm"]["kube_proxy"]["mode"] = "iptables"
-    legacy = replace(bare, spec=ResolvedSpec.model_validate(document))
-    before = legacy.look()
-    legacy.prepare()
-    legacy.images()
-    legacy.init()
-    legacy.run(
-        "until nft list chain ip nat KUBE-SERVICES >/dev/null 2>&1 && nft list chain ip6 nat KUBE-SERVICES >/dev/null 2>&1; do sleep 0.2; done"
-    )
-    legacy.run("! command -v iptables && mv /usr/sbin/nft /usr/sbin/nft.hidden")
-    try:
-        legacy.reset()
-    finally:
-        legacy.run("mv /usr/sbin/nft.hidden /usr/sbin/nft")
-    assert changes(before, legacy.look()) == []
-
-
 def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) -> None:
     """accept_ra becomes 2 on that link before forwarding is switched on, and what it was after reset; a link with 0 keeps it."""
     host = hosts.machine_of(bare.host.name, LAB)
@@ -358,50 +298,6 @@ def test_a_default_route_learnt_by_router_advertisement_survives(bare: Machine) 
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
 
 
-@pytest.mark.parametrize("primary", [Family.IPV4, pytest.param(Family.IPV6, marks=pytest.mark.long)])
-def test_flannel_uses_the_addresses_of_the_node_among_others_of_its_link(bare: Machine, primary: Family, tmp_path: Path) -> None:
-    """flannel-io/flannel#2081: the link has a second permanent IPv6 address, added later, and a second IPv4 address before the node's own."""
-    found = hosts.up(LAB, families=BOTH, management=BOTH)[:1]
-    document = cluster_document(hosts.lab_of(LAB), found, StackMode.DUAL_STACK, primary)
-    reading = read_document(document)
-    assert reading.spec is not None, reading.problems
-    node = replace(bare, spec=ResolvedSpec.of(reading.spec))
-    own = {family_of(address): address for address in node.host.addresses}
-    v4 = hosts.lab_of(LAB).network.range(Family.IPV4).prefixlen
-    gateway = hosts.lab_of(LAB).network.gateway(Family.IPV4)
-    # deleted and added again, so that it comes after the other one
-    node.run(
-        f"""
-        ip -6 address add fd77::5/64 dev host0 nodad
-        ip address add 198.19.77.5/24 dev host0
-        ip address del {own[Family.IPV4]}/{v4} dev host0; ip address add {own[Family.IPV4]}/{v4} dev host0; ip route replace default via {gateway} dev host0
-        """
-    )
-    try:
-        node.prepare()
-        node.images()
-        node.init()
-        config, kubectl = tmp_path / "admin.conf", tmp_path / "kubectl"
-        config.write_text(node.run("cat /etc/kubernetes/admin.conf").stdout)
-        unpack(node.bundle, "kubectl", kubectl)
-        command = [str(kubectl), f"--kubeconfig={config}"]
-        manifest = yaml.safe_dump_all(network_documents(node.spec))
-        subprocess.run([*command, "apply", "-f", "-"], input=manifest, text=True, check=True, timeout=60, capture_output=True)
-        subprocess.run([*command, "-n", "kube-flannel", "rollout", "status", "daemonset", "--timeout=90s"], check=True, timeout=120)
-        shown = subprocess.run(
-            [*command, "get", "node", node.host.name, "-o", "json"], capture_output=True, text=True, check=True, timeout=60
-        )
-        annotations = json.loads(shown.stdout)["metadata"]["annotations"]
-        assert annotations["flannel.alpha.coreos.com/public-ip"] == str(own[Family.IPV4])
-        assert annotations["flannel.alpha.coreos.com/public-ipv6"] == str(own[Family.IPV6])
-        # the links, routes and settings of the node are those of its cluster
-        facts = gather(node.session, node.host)
-        assert check_facts(node.spec, {facts.host: facts}, bundle_architecture=facts.architecture, bundle_size=1) == ()
-    finally:
-        node.reset()
-        node.run("ip -6 address del fd77::5/64 dev host0; ip address del 198.19.77.5/24 dev host0")
-
-
 def test_an_address_learnt_by_router_advertisement_survives(bare: Machine) -> None:
     """The router is no default router: accept_ra becomes 2 all the same, so that the address is renewed while forwarding is on."""
     lifetime = "ip -6 -o address show dev ra0 scope global | sed -n 's/.*valid_lft \\([0-9]*\\)sec.*/\\1/p'"
@@ -414,3 +310,79 @@ def test_an_address_learnt_by_router_advertisement_survives(bare: Machine) -> No
             assert int(bare.run(lifetime).stdout) >= 3599  # renewed three times a second
         bare.reset()
         assert bare.run("cat /proc/sys/net/ipv6/conf/ra0/accept_ra").stdout.strip() == "1"
+
+
+@dataclass(frozen=True)
+class WithFlannel:
+    """A control plane with flannel and with kube-proxy in iptables mode, and what its host was like before."""
+
+    node: Machine
+    before: list[str]
+    own: dict[Family, object]  # the node's address of each family
+    annotations: dict[str, str]  # of the node
+
+
+@pytest.fixture(scope="module", params=[Family.IPV4, pytest.param(Family.IPV6, marks=pytest.mark.long)], ids=str)
+def with_flannel(machine: Machine, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WithFlannel]:
+    """The host's link has a second permanent IPv6 address, added later, and a second IPv4 address before the node's own. For the last tests."""
+    machine.reset()
+    found = hosts.up(LAB, families=BOTH, management=BOTH)[:1]
+    document = cluster_document(hosts.lab_of(LAB), found, StackMode.DUAL_STACK, request.param)
+    document["kubeadm"] = {**document["kubeadm"], "kube_proxy": {**document["kubeadm"].get("kube_proxy", {}), "mode": "iptables"}}
+    reading = read_document(document)
+    assert reading.spec is not None, reading.problems
+    node = replace(machine, spec=ResolvedSpec.of(reading.spec))
+    own = {family_of(address): address for address in node.host.addresses}
+    v4 = hosts.lab_of(LAB).network.range(Family.IPV4).prefixlen
+    gateway = hosts.lab_of(LAB).network.gateway(Family.IPV4)
+    # deleted and added again, so that it comes after the other one
+    node.run(
+        f"""
+        ip -6 address add fd77::5/64 dev host0 nodad
+        ip address add 198.19.77.5/24 dev host0
+        ip address del {own[Family.IPV4]}/{v4} dev host0; ip address add {own[Family.IPV4]}/{v4} dev host0; ip route replace default via {gateway} dev host0
+        """
+    )
+    before = node.look()
+    try:
+        node.prepare()
+        node.images()
+        node.init()
+        folder = tmp_path_factory.mktemp("flannel")
+        config, kubectl = folder / "admin.conf", folder / "kubectl"
+        config.write_text(node.run("cat /etc/kubernetes/admin.conf").stdout)
+        unpack(node.bundle, "kubectl", kubectl)
+        command = [str(kubectl), f"--kubeconfig={config}"]
+        manifest = yaml.safe_dump_all(network_documents(node.spec))
+        subprocess.run([*command, "apply", "-f", "-"], input=manifest, text=True, check=True, timeout=60, capture_output=True)
+        subprocess.run([*command, "-n", "kube-flannel", "rollout", "status", "daemonset", "--timeout=90s"], check=True, timeout=120)
+        shown = subprocess.run(
+            [*command, "get", "node", node.host.name, "-o", "json"], capture_output=True, text=True, check=True, timeout=60
+        )
+        yield WithFlannel(node, before, dict(own), json.loads(shown.stdout)["metadata"]["annotations"])
+    finally:
+        node.reset()
+        node.run("ip -6 address del fd77::5/64 dev host0; ip address del 198.19.77.5/24 dev host0")
+
+
+def test_flannel_uses_the_addresses_of_the_node_among_others_of_its_link(with_flannel: WithFlannel) -> None:
+    """flannel-io/flannel#2081. The links, routes and settings of the node are those of its cluster."""
+    node = with_flannel.node
+    assert with_flannel.annotations["flannel.alpha.coreos.com/public-ip"] == str(with_flannel.own[Family.IPV4])
+    assert with_flannel.annotations["flannel.alpha.coreos.com/public-ipv6"] == str(with_flannel.own[Family.IPV6])
+    facts = gather(node.session, node.host)
+    assert check_facts(node.spec, {facts.host: facts}, bundle_architecture=facts.architecture, bundle_size=1) == ()
+
+
+def test_reset_borrows_what_the_host_lacks_from_a_pod(with_flannel: WithFlannel) -> None:
+    """kube-proxy in iptables mode, and a host with neither iptables nor nft: its chains go all the same, and the tables with them."""
+    node = with_flannel.node
+    node.run(
+        "until nft list chain ip nat KUBE-SERVICES >/dev/null 2>&1 && nft list chain ip6 nat KUBE-SERVICES >/dev/null 2>&1; do sleep 0.2; done"
+    )
+    node.run("! command -v iptables && mv /usr/sbin/nft /usr/sbin/nft.hidden")
+    try:
+        node.reset()
+    finally:
+        node.run("mv /usr/sbin/nft.hidden /usr/sbin/nft")
+    assert changes(with_flannel.before, node.look()) == []

@@ -215,26 +215,42 @@ class TestKilledAtSomeCalls:
             assert changes(before, kill.machine.look()) == [], f"after a kill at call {number}"
 
     def test_init_and_join(self, killer: tuple[Killer, list[str]]) -> None:
-        """The next attempt finishes what a killed kubeadm has begun, and the hosts are as before after the reset."""
-        kill, before = killer
-        spec, worker = two_hosts(kill.machine)
-        control = Killer(replace(kill.machine, spec=spec))
-        worker_before = worker.look()
+        """The next attempt finishes what a killed kubeadm has begun, and one on a finished node changes nothing. After the reset, other people's
+        files and packet-filter rules are there, in tables of their own and in those that Kubernetes uses, and nothing else."""
+        machine, before = killer[0].machine, killer[1]
+        spec, worker = two_hosts(machine)
+        control, worker_before = Killer(replace(machine, spec=spec)), worker.look()
         try:
             control.machine.prepare()
             control.machine.images()
+            # without the record of an unfinished attempt, this may be a control plane
+            machine.run("mkdir -p /var/lib/etcd/member; echo x >/etc/kubernetes/admin.conf")
+            refused = control.machine.init(ok=False)
+            assert (refused.exit_code, "/etc/kubernetes/admin.conf" in refused.stderr) == (64, True)
+            assert machine.run("cat /etc/kubernetes/admin.conf; ls -d /var/lib/etcd/member").stdout.split() == ["x", "/var/lib/etcd/member"]
+            machine.run("rm -r /var/lib/etcd/member /etc/kubernetes/admin.conf")
             for number in sample(9, "init", 1):
                 assert control.killed_at(number, control.machine.init)
-            control.machine.init()
+            assert "initialized successfully" in control.machine.init().stdout
+            tokens = machine.run("kubeadm token list --kubeconfig /etc/kubernetes/admin.conf -o json").stdout
+            assert tokens.count('"kind": "BootstrapToken"') <= 1
+            # kubelet dies, init is asked for again: started, never reset
+            identity = machine.run("sha256sum /etc/kubernetes/pki/ca.crt; systemctl stop kubelet").stdout
+            assert "already initialized" in control.machine.init().stdout
+            assert machine.run("systemctl is-active kubelet >/dev/null && sha256sum /etc/kubernetes/pki/ca.crt").stdout == identity
             worker.prepare()
             for number in sample(5, "join", 1):
                 assert Killer(worker).killed_at(number, lambda: worker.join(control.machine))
             worker.join(control.machine)
-            assert worker.host.name in control.machine.run(f"{ADMIN}; kubectl get nodes").stdout
+            assert worker.host.name in machine.run(f"{ADMIN}; kubectl get nodes").stdout
+            # kube-proxy has put its tables in place
+            machine.run(
+                "until nft list table ip6 kube-proxy >/dev/null 2>&1 && nft list table ip kube-proxy >/dev/null 2>&1; do sleep 0.2; done"
+            )
             worker.reset()
             control.machine.reset()
             assert changes(worker_before, worker.look()) == []
-            assert changes(before, control.machine.look()) == []
+            assert changes(before, machine.look()) == []
         finally:
             worker.run(REMOVE)
             worker.reset()

@@ -247,7 +247,7 @@ def test_a_decision_has_no_fix(code: str) -> None:
     assert all(not problem.fix for problem in found)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.randoms(use_true_random=False), st.sampled_from(["ipv4", "dual-stack", "ipv6"]), st.sampled_from(["ipv4", "ipv6"]))
 def test_fixes_of_damaged_documents_remove_their_problems(random: Random, stack: str, primary: str) -> None:
     """With several faults at once, a fix still removes its own problem."""
