@@ -556,6 +556,7 @@ GROUPS = {
     ),
     "api-server": ("tests/kube/",),
 }
+API_SERVER = "api-server"
 # In the order in which they are begun. A shared cluster is there until a test asks for the next one: where one process has several groups,
 # clusters of their own come before.
 WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
@@ -599,7 +600,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if group not in WITH_HOSTS:
             if item.get_closest_marker("lab") or used & {"lab_hosts", "prefect_server"}:
                 raise pytest.UsageError(f"{item.nodeid} needs hosts or a Prefect server: name its file in GROUPS of {__file__}")
-            return len(WITH_HOSTS), 0
+            return len(WITH_HOSTS) + (group != API_SERVER), 0  # the longest one first
         if "made" in used:
             mode = MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
             return WITH_HOSTS.index(group), mode + (0 if group == "shared-clusters" else len(OWN_CLUSTERS) + 1)
@@ -641,7 +642,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """
     if WORKER and os.geteuid() == 0:
         group = group_of(item.nodeid)
-        os.setpriority(os.PRIO_PROCESS, 0, 0 if group in WITH_HOSTS else 15)
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if group in WITH_HOSTS else 5 if group == API_SERVER else 15)
         is_done = group not in WITH_HOSTS or (group == WITH_HOSTS[0] and "lab_hosts" not in getattr(item, "fixturenames", ()))
         if is_done and hosts.status(LAB):
             for act in _BEFORE_THE_LAB_GOES:
