@@ -16,16 +16,16 @@ from cluster.vocabulary.nearest import nearest_name
 # loading a block sends an event; a short command that ends before that would log a warning, although the event is sent
 logging.getLogger("EventsWorker").setLevel(logging.ERROR)
 
+_IN_THE_UI = "Create it in the Prefect UI (Blocks)"
 # type -> how to get a block of this type
 _REMEDIES = {
-    "ssh-credential": "Create it in the Prefect UI (Blocks), or with `sixstack credential add {name} --key FILE`",
-    "artifact-bundle": "Create it in the Prefect UI (Blocks), or with `sixstack bundle register FOLDER --name {name}`",
-    "backup-store": "Create it in the Prefect UI (Blocks), or with `sixstack backup-key FILE --register {name}`",
+    "ssh-credential": f"{_IN_THE_UI}, or with `sixstack credential add {{name}} --key FILE`",
+    "artifact-bundle": f"{_IN_THE_UI}, or with `sixstack bundle register FOLDER --name {{name}}`",
+    "backup-store": f"{_IN_THE_UI}, or with `sixstack backup-key FILE --register {{name}}`",
     "saved-cluster": "Save one with the deployment save-cluster, or with `sixstack save FILE`",
     "saved-kubeconfig": "The deployment create-cluster saves it. For a cluster of another tool, create it in the Prefect UI (Blocks), "
     "or with `sixstack kubeconfig {name} --save FILE`",
 }
-_IN_THE_UI = "Create it in the Prefect UI (Blocks)"
 
 AnyBlock = TypeVar("AnyBlock", bound=Block)
 

@@ -9,7 +9,7 @@ from cluster.vocabulary.errors import EnvironmentFault
 
 
 def no_report(flow_run: object) -> str:
-    """What a program is told in place of a report."""
+    """The error of `--output json` when a run left no report."""
     return f"the run {flow_run} ended without a report that this machine can read: sixstack audit {flow_run}"
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 from server.folder import ServerFolder
+from server.processes import worker_name
 
 if __name__ == "__main__":
     folder = ServerFolder(Path.cwd())
     folder.wait_until_it_answers(lambda: True, str)  # at boot, both units start together
-    folder.crash_lost_runs(print, worker=socket.gethostname())
+    folder.crash_lost_runs(print, worker=worker_name())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,11 @@ POOL = "sixstack"  # the work pool of deployments/prefect.yaml
 SERVER = ("-m", "prefect", "server", "start")  # arguments of Python
 STOP_LIMIT = 10.0  # seconds from SIGTERM to SIGKILL
 _children: list[subprocess.Popen[bytes]] = []  # Python warns about a running process whose Popen object is gone
+
+
+def worker_name() -> str:
+    """The name of this machine's worker."""
+    return socket.gethostname()
 
 
 def worker(name: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -53,7 +52,7 @@ def temporary_folder(folder: Path) -> Path:
 
 def arguments_of(name: str) -> tuple[str, ...]:
     """Arguments of Python for the `server` or the `worker` of this machine. Workers of one pool need different names."""
-    return processes.SERVER if name == "server" else processes.worker(socket.gethostname())
+    return processes.SERVER if name == "server" else processes.worker(processes.worker_name())
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Background:
             return
         # a killed worker may have left the process of a run, which goes on
         if name == "worker" and self.folder.settings.has_server and not processes.flow_runs(self.folder.api):
-            self.folder.crash_lost_runs(lambda _: None, worker=socket.gethostname())
+            self.folder.crash_lost_runs(lambda _: None, worker=processes.worker_name())
         make_private_folder(temporary_folder(self.folder.root))
         processes.spawn(
             self.folder.root,

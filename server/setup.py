@@ -210,7 +210,7 @@ def start(place: Installation, services: Services, report: Report) -> str | None
 def _last_report(place: Installation) -> str | None:
     """When the worker of this machine last reported to the server, while the server counts it as online."""
     workers = place.ask("POST", f"/work_pools/{processes.POOL}/workers/filter", {})
-    times = (found["last_heartbeat_time"] for found in workers if found["status"] == "ONLINE" and found["name"] == socket.gethostname())
+    times = (found["last_heartbeat_time"] for found in workers if found["status"] == "ONLINE" and found["name"] == processes.worker_name())
     return next(times, None)
 
 

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,12 +85,8 @@ class Workplace:
     ) -> subprocess.CompletedProcess[str]:
         """Run the command; never raises on its exit code. `own_start`: it and its flow run start as for a user, with command lines of their own."""
         if own_start:
-            own_starts = self.prefect.root / OWN_STARTS
-            own_starts.touch()
-            try:
+            with self._with_file(OWN_STARTS):
                 return self.run([*SIXSTACK, *arguments], limit=limit, feed=feed)
-            finally:
-                own_starts.unlink()
         return self._prepared.run([*arguments], environment=self.prefect.environment(), feed=feed, limit=limit)
 
     def stop(self) -> None:
@@ -131,15 +128,18 @@ class Workplace:
         asked = {"parameters": parameters, "job_variables": {"command": command_of_runs()}, **body}
         return str(self.api(f"/deployments/{found}/create_flow_run", asked)["id"])
 
-    @contextlib.contextmanager
-    def held_runs(self) -> Iterator[None]:
+    def held_runs(self) -> AbstractContextManager[None]:
         """While inside, flow runs of commands have a process that waits before the run begins: no test depends on how fast a run is."""
-        held = self.prefect.root / HELD
-        held.touch()
+        return self._with_file(HELD)
+
+    @contextlib.contextmanager
+    def _with_file(self, name: str) -> Iterator[None]:
+        file = self.prefect.root / name
+        file.touch()
         try:
             yield
         finally:
-            held.unlink()
+            file.unlink()
 
     def prepare_runs(self) -> None:
         """Have the worker start flow runs in forks of the process that commands are forked from, once there is one (tests/prepared_run.py)."""

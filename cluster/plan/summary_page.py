@@ -34,24 +34,24 @@ _NEXT: Mapping[str, Next] = {
     "renew-certificates": Next(("check-certificates",), ("sixstack certificates {}",)),
     "backup-cluster": Next((), ("sixstack backups {}",)),
 }
-_AFTER_FAILURE = Next((), ("sixstack audit {}",))
 
 
 def next_steps(flow: str, cluster: str, *, succeeded: bool) -> str:
     """What to do after a run, as Markdown; "" for nothing. After a failed one, the audit records say what every step did."""
-    follows = _NEXT.get(flow, Next()) if succeeded else _AFTER_FAILURE
-    parts = []
     if not succeeded:
-        parts.append(
-            f"Next: fix what the page `{cluster}-problems` lists, and run the deployment again. The complete output of every step:"
-        )
-    elif follows.deployments:
+        fix = f"Next: fix what the page `{cluster}-problems` lists, and run the deployment again. The complete output of every step:"
+        return f"{fix}\n\n{_block(['sixstack audit {}'], cluster)}"
+    follows, parts = _NEXT.get(flow, Next()), []
+    if follows.deployments:
         names = " or ".join(f"`{name}`" for name in follows.deployments)
         parts.append(f"Next, in the UI: Deployments, {names}, with `{cluster}` as `cluster`.")
     if follows.commands:
-        parts += ["On the command line:"] if succeeded else []
-        parts.append("\n".join(["```", *(command.format(cluster) for command in follows.commands), "```"]))
+        parts += ["On the command line:", _block(follows.commands, cluster)]
     return "\n\n".join(parts)
+
+
+def _block(commands: Sequence[str], cluster: str) -> str:
+    return "\n".join(["```", *(command.format(cluster) for command in commands), "```"])
 
 
 def summary_page(text: str, steps: Sequence[StepTime], pages: Mapping[str, str], follows: str) -> str:

@@ -29,7 +29,7 @@ _MAX_PODS = 110
 def service_range_has_at_most_20_host_bits(spec: ClusterSpec, cidr: Network, at: str) -> Iterator[Violation]:
     """A service CIDR has more than 20 host bits, which kube-apiserver refuses. Use IPv4 /12 or longer, IPv6 /108 or longer (/112 recommended)."""
     bits = cidr.max_prefixlen - cidr.prefixlen
-    # unusable-range reports another range
+    # rule unusable-range reports the others
     if bits > _SERVICE_HOST_BITS and unusable(cidr) is None:
         fix = range_fix(spec, at, "service", cidr.version)
         longest = cidr.max_prefixlen - _SERVICE_HOST_BITS

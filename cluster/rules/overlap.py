@@ -8,7 +8,7 @@ from itertools import combinations, islice
 from cluster.rules.addresses import addresses_in, ranges
 from cluster.rules.free_ranges import MOST_RANGES, free_range, range_fix
 from cluster.rules.registry import spec_rule
-from cluster.vocabulary.families import Address
+from cluster.vocabulary.families import Address, Network
 from cluster.vocabulary.problems import Violation
 from cluster.vocabulary.spec import ClusterSpec
 from cluster.vocabulary.special_ranges import unusable
@@ -18,10 +18,8 @@ from cluster.vocabulary.special_ranges import unusable
 def ranges_do_not_overlap(spec: ClusterSpec) -> Iterator[Violation]:
     """Two pod or service ranges overlap."""
     reported: set[str] = set()
-    for (_, first, what), (path, second, word) in combinations(islice(ranges(spec), MOST_RANGES), 2):
-        # unusable-range reports the others
-        usable = unusable(first) is None and unusable(second) is None
-        if usable and first.version == second.version and first.overlaps(second) and path not in reported:
+    for (_, first, what), (path, second, word) in combinations(_usable_ranges(spec), 2):
+        if first.version == second.version and first.overlaps(second) and path not in reported:
             reported.add(path)
             fix = range_fix(spec, path, word, second.version)
             yield Violation(
@@ -34,7 +32,7 @@ def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Violation]:
     """A node address, SSH address, API endpoint or upstream name server is inside a pod or service range. The hosts would route its packets into
     the cluster."""
     found: dict[str, list[tuple[str, Address, str]]] = {}
-    cluster_ranges = [each for each in islice(ranges(spec), MOST_RANGES) if unusable(each[1]) is None]
+    cluster_ranges = _usable_ranges(spec)
     for at, address, what in addresses_in(spec):
         for path, cidr, _ in cluster_ranges:
             if address.version == cidr.version and address in cidr:
@@ -55,3 +53,8 @@ def addresses_are_outside_the_ranges(spec: ClusterSpec) -> Iterator[Violation]:
 def _another(spec: ClusterSpec, path: str, word: str, version: int) -> str:
     free = free_range(spec, path, word, version)
     return f"use another {word} range" + (f", such as {free}" if free is not None else "")
+
+
+def _usable_ranges(spec: ClusterSpec) -> list[tuple[str, Network, str]]:
+    """Path, range and what it is for; rule unusable-range reports the others."""
+    return [each for each in islice(ranges(spec), MOST_RANGES) if unusable(each[1]) is None]

@@ -7,8 +7,12 @@ import shlex
 LONGEST_LINE = 20_000
 
 
+class LineTooLong(ValueError):
+    """It is not read."""
+
+
 def shell_words(line: str, *, comments: bool = False) -> list[str]:
-    """The words of a line. ValueError for a quote that is not closed, and for a line that is too long."""
+    """The words of a line. LineTooLong, and another ValueError for a quote that is not closed."""
     if len(line) > LONGEST_LINE:
-        raise ValueError(f"a line has {len(line):,} characters")
+        raise LineTooLong(f"the line has {len(line):,} characters")
     return shlex.split(line, comments=comments)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from cluster.vocabulary.partial import UNREAD
-from cluster.vocabulary.shell_words import LONGEST_LINE, shell_words
+from cluster.vocabulary.shell_words import LONGEST_LINE, LineTooLong, shell_words
 from importers.fields import child_path
 from importers.report import Report
 from importers.sources import Source, read_documents
@@ -201,12 +201,11 @@ def _read_ini(source: Source, inventory: Inventory, report: Report) -> None:
 
 
 def _read_host(line: str, path: str, group: str, inventory: Inventory, report: Report) -> None:
-    if len(line) > LONGEST_LINE:
-        hint = f"Write it in several lines: one has at most {LONGEST_LINE:,} characters."
-        report.fault("syntax", path, f"the line has {len(line):,} characters", hint)
-        return
     try:
         name, *words = shell_words(line, comments=True)
+    except LineTooLong as fault:
+        report.fault("syntax", path, str(fault), f"Write it in several lines: one has at most {LONGEST_LINE:,} characters.")
+        return
     except ValueError:
         report.fault("syntax", path, "a quote is not closed", "Close the quote on the same line.")
         return

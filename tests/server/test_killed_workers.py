@@ -16,6 +16,7 @@ from server.folder import AUTOMATIONS, LOST, PREFECT_FILE
 from server.services import arguments_of
 from server.setup import Installation, Wishes, set_up
 from tests.conftest import Workplace, say
+from tests.server.conditions import wait
 
 ROOT = Path(__file__).parents[2]
 SHIPPED: list[dict[str, Any]] = yaml.safe_load(AUTOMATIONS.read_text(encoding="utf-8"))["automations"]
@@ -48,15 +49,6 @@ def test_a_server_has_the_automations_inactive(prefect_server: Workplace) -> Non
         return {ours["name"]: [item["enabled"] for item in found if item["name"] == ours["name"]] for ours in SHIPPED}
 
     assert held() == {MARK["name"]: [False], AGAIN["name"]: [False]}
-
-
-def wait(condition: Callable[[], Any], limit: float) -> Any:
-    """What the condition returns, once it is true."""
-    deadline = time.monotonic() + limit
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {limit} s"
-        time.sleep(0.5)
-    return found
 
 
 @pytest.fixture

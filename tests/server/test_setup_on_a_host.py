@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from lab.state import Lab
 from server.folder import LOST
 from server.setup import Installation
 from tests.conftest import LABS, say
+from tests.server.conditions import wait
 from tests.server.management_machine import (
     CHECKOUT,
     FOLDER,
@@ -64,15 +65,6 @@ cd /var/lib/sixstack/steps && for step in *; do echo "$step:$(cat "$step/attempt
 echo --
 flock -n /run/sixstack/lock true && echo free || echo held
 """
-
-
-def wait(condition: Callable[[], Any], limit: float) -> Any:
-    """What the condition returns, once it is true."""
-    deadline = time.monotonic() + limit
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {limit} s"
-        time.sleep(0.5)
-    return found
 
 
 @pytest.fixture(scope="module")
