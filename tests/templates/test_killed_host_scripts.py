@@ -242,7 +242,7 @@ class TestKilledAtSomeCalls:
             for number in sample(5, "join", 1):
                 assert Killer(worker).killed_at(number, lambda: worker.join(control.machine))
             worker.join(control.machine)
-            assert worker.host.name in machine.run(f"{ADMIN}; kubectl get nodes").stdout
+            machine.run(registered(worker.host.name))
             # kube-proxy has put its tables in place
             machine.run(
                 "until nft list table ip6 kube-proxy >/dev/null 2>&1 && nft list table ip kube-proxy >/dev/null 2>&1; do sleep 0.2; done"
@@ -344,7 +344,7 @@ class TestKilledInEveryState:
             worker.prepare()
             finish_after_every_kill(joining, lambda: worker.join(control.machine))
             assert "already joined" in worker.join(control.machine).stdout
-            assert worker.host.name in control.machine.run(f"{ADMIN}; kubectl get nodes").stdout
+            control.machine.run(registered(worker.host.name))
             finish_after_every_kill(joining, worker.reset, FOLDERS)
             assert changes(worker_before, worker.look()) == []
             finish_after_every_kill(control, control.machine.reset, FOLDERS)
@@ -356,6 +356,11 @@ class TestKilledInEveryState:
 
 
 ADMIN = "export KUBECONFIG=/etc/kubernetes/admin.conf KUBECACHEDIR=/tmp/kube"
+
+
+def registered(node: str) -> str:
+    """A command that fails when the node does not appear. kubeadm join ends when kubelet has its certificate, which may be before it registers its node."""
+    return f"{ADMIN}; kubectl wait --for=create --timeout=60s node/{node}"
 
 
 class Worker(Machine):
