@@ -87,6 +87,10 @@ class Workplace:
         if own_start:
             with self._with_file(OWN_STARTS):
                 return self.run([*SIXSTACK, *arguments], limit=limit, feed=feed)
+        return self.python(*SIXSTACK[1:], *arguments, limit=limit, feed=feed)
+
+    def python(self, *arguments: str, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `python` with these arguments, `-m MODULE` or a file first, in a process that has imported Prefect; never raises on its exit code."""
         return self._prepared.run([*arguments], environment=self.prefect.environment(), feed=feed, limit=limit)
 
     def stop(self) -> None:
@@ -115,7 +119,12 @@ class Workplace:
 
     def register(self, credentials: dict[str, dict[str, str]]) -> None:
         """Save SSH credential blocks; their values go through standard input."""
-        self.prefect.save_blocks({"ssh-credential": credentials})
+        self.save_blocks({"ssh-credential": credentials})
+
+    def save_blocks(self, blocks: dict[str, dict[str, dict[str, Any]]]) -> None:
+        """Save blocks as LocalPrefect.save_blocks does it; their values go through standard input."""
+        done = self.python("-m", "server.register_blocks", feed=json.dumps(blocks))
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def api(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """One request to the Prefect API: POST with a body, else GET, unless a method is given."""
@@ -192,7 +201,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workpla
     try:
         _start(place, tmp_path_factory.getbasetemp().parent if WORKER else None)
         # else the first run would create one in the home of the user
-        prefect.save_blocks({"audit-store": {"default": {"url": str(prefect.root / "audit")}}})
+        place.save_blocks({"audit-store": {"default": {"url": str(prefect.root / "audit")}}})
         yield place
     finally:
         place.stop()
@@ -272,7 +281,7 @@ def workplace(prefect_server: Workplace, bundle_folder: Path, lab_hosts: tuple[L
     # file systems ignore an option that they do not know
     options = {"audit-store": {"secret": awkward_password()}, "backup-store": {"secret": awkward_password()}}
     recipient = recipient_of(prefect_server.prefect.identity)
-    prefect_server.prefect.save_blocks(
+    prefect_server.save_blocks(
         {
             "audit-store": {"default": {"url": str(root / "audit"), "options": options["audit-store"]}},
             "backup-store": {

@@ -1,8 +1,8 @@
-"""The `sixstack` command, and flow runs, in a process that has already imported what they import.
+"""Programs in Python, such as the `sixstack` command and flow runs, in a process that has already imported what they import.
 
 Half of the processor time of the tests with a server was `import prefect`, in hundreds of short commands and runs. A server process imports it once, and
-forks for each. The forked process runs `python -m cli`, or `python -m prefect.engine` for tests/prepared_run.py, from its first line, in the folder,
-environment and streams of its caller. Command line and environment that the kernel shows are those of the server process: tests that look at these, or
+forks for each. The forked process runs `python -m cli`, or `python -m prefect.engine` for tests/prepared_run.py, or another program, from its first line, in the
+folder, environment and streams of its caller. Command line and environment that the kernel shows are those of the server process: tests that look at these, or
 at a start, run the command itself.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
+import gc
 import json
 import os
 import runpy
@@ -54,7 +55,7 @@ class PreparedCommand:
     def run(
         self, arguments: list[str], *, environment: Mapping[str, str], feed: str | None, limit: float
     ) -> subprocess.CompletedProcess[str]:
-        """As subprocess.run does it, with TimeoutExpired after `limit` seconds."""
+        """Run `python` with these arguments, `-m MODULE` or a file first. As subprocess.run does it, with TimeoutExpired after `limit` seconds."""
         self.start(environment)
         with contextlib.ExitStack() as stack:
             streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
@@ -64,7 +65,7 @@ class PreparedCommand:
             connection = stack.enter_context(socket.socket(socket.AF_UNIX))
             connection.connect(str(self._socket))
             rights = array.array("i", [stream.fileno() for stream in streams])
-            asked = {"module": "cli", "arguments": arguments, "environment": dict(environment), "folder": None, "umask": None}
+            asked = {"arguments": arguments, "environment": dict(environment), "folder": None, "umask": None}
             message = json.dumps(asked).encode() + b"\n"
             connection.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
             connection.settimeout(limit)
@@ -115,6 +116,8 @@ def serve(path: str) -> NoReturn:
     """Import, listen, and fork for each command."""
     for module in _MODULES:
         __import__(module)
+    gc.collect()
+    gc.freeze()  # else each forked process copies the pages of all these objects when it collects garbage
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{path}.new")
     listener.listen(16)
@@ -156,8 +159,7 @@ def _answer(connection: socket.socket) -> NoReturn:
         os.environ.update(asked["environment"])
         if asked["folder"] is not None:
             _be_a_process_of_its_own(asked["folder"], asked["umask"])
-        sys.argv = ["sixstack", *asked["arguments"]]
-        os._exit(_run(asked["module"]))
+        os._exit(_run(asked["arguments"]))
     connection.sendall(f"{child}\n".encode())
     _wait_for(child, connection)
     _, status = os.waitpid(child, 0)
@@ -185,10 +187,15 @@ def _wait_for(child: int, connection: socket.socket) -> None:
     os.close(ended)
 
 
-def _run(module: str) -> int:
-    """The exit code of `python -m MODULE`."""
+def _run(arguments: list[str]) -> int:
+    """The exit code of `python` with these arguments."""
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if arguments[0] == "-m":
+            sys.argv = arguments[1:]
+            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = arguments
+            runpy.run_path(arguments[0], run_name="__main__")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
         if isinstance(end.code, str):

@@ -34,7 +34,7 @@ def main() -> None:
         connection.close()
         os.execv(sys.executable, [sys.executable, *arguments])
     umask = os.umask(0o077)
-    asked = {"module": arguments[1], "arguments": arguments[2:], "environment": dict(os.environ), "folder": os.getcwd(), "umask": umask}
+    asked = {"arguments": arguments, "environment": dict(os.environ), "folder": os.getcwd(), "umask": umask}
     connection.sendmsg([json.dumps(asked).encode() + b"\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))])
     answers = connection.makefile("r")
     process = int(answers.readline())

@@ -181,5 +181,5 @@ class TestWithServer:
         document["bundle"] = "pinned"
         document["hosts"] = document["hosts"][:1]
         document["hosts"][0]["ssh"] |= {"address": "127.0.0.1", "port": 9}
-        place.prefect.save_blocks({"ssh-credential": {document["hosts"][0]["ssh"].get("credential", "default"): {"password": "x"}}})
+        place.save_blocks({"ssh-credential": {document["hosts"][0]["ssh"].get("credential", "default"): {"password": "x"}}})
         return place.write("pinned.yaml", document)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +67,6 @@ def test_the_api_hides_a_saved_credential(prefect_server: Workplace) -> None:
     assert database
     assert not any(b"canary-of-a-password" in content for content in database)
     program = str(Path(__file__).with_name("show_credential.py"))
-    loaded = prefect_server.run([sys.executable, program, "canary"], feed="canary-of-a-password")
+    loaded = prefect_server.python(program, "canary", feed="canary-of-a-password")
     assert loaded.stdout.strip().endswith("True"), loaded.stdout + loaded.stderr
     assert "canary-of-a-password" not in loaded.stdout

@@ -43,7 +43,7 @@ def store(prefect_server: Workplace) -> Store:
         records = RunRecords(AuditStore(url=str(folder)), "demo", run)
         for step in ("validate", "plan", END_RUN):
             records.append(_document(run, step))
-    prefect_server.prefect.save_blocks({"audit-store": {name: {"url": str(folder)}}})
+    prefect_server.save_blocks({"audit-store": {name: {"url": str(folder)}}})
     return Store(prefect_server, name, folder)
 
 
@@ -104,7 +104,7 @@ def test_an_unknown_cluster_is_1(store: Store) -> None:
 
 def test_a_store_that_cannot_be_read_is_3(store: Store) -> None:
     """Nobody listens at its URL; without a traceback."""
-    store.place.prefect.save_blocks({"audit-store": {store.name: {"url": "http://127.0.0.1:9/nothing"}}})
+    store.place.save_blocks({"audit-store": {store.name: {"url": "http://127.0.0.1:9/nothing"}}})
     for arguments in (["demo"], ["demo", "--verify"]):
         done = store.audit(*arguments)
         assert done.returncode == 3, done.stdout + done.stderr

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.server
 def file(prefect_server: Workplace, tmp_path: Path) -> str:
     """A cluster file whose Backup store is empty."""
     recipient = str(pyrage.x25519.Identity.generate().to_public())
-    prefect_server.prefect.save_blocks({"backup-store": {"listed": {"url": str(tmp_path / "store"), "recipient": recipient}}})
+    prefect_server.save_blocks({"backup-store": {"listed": {"url": str(tmp_path / "store"), "recipient": recipient}}})
     path = tmp_path / "cluster.yaml"
     path.write_text(f"{EXAMPLE.read_text()}\nbackups: listed\n")
     return str(path)

@@ -44,8 +44,8 @@ def test_every_command_can_be_completed() -> None:
 @pytest.mark.server
 def test_names_of_saved_clusters_are_completed(prefect_server: Workplace) -> None:
     """Those of kubeconfigs of other tools too."""
-    save = [sys.executable, "-m", "tests.cli.save_given_kubeconfig", "completed"]
-    assert prefect_server.run(save, feed="{}").returncode == 0
+    save = ["-m", "tests.cli.save_given_kubeconfig", "completed"]
+    assert prefect_server.python(*save, feed="{}").returncode == 0
     try:
         assert prefect_server.sixstack("completion", "--words", "kubectl", "compl").stdout == "completed\n"
     finally:

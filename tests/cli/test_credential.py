@@ -17,7 +17,7 @@ from cli.main import main
 from tests.conftest import CommandLines, Workplace
 from tests.hosts.sshd import Sshd, make_key, start_sshd
 
-READ_CREDENTIALS = [sys.executable, str(Path(__file__).with_name("read_credentials.py"))]
+READ_CREDENTIALS = str(Path(__file__).with_name("read_credentials.py"))
 PASSPHRASE, SUDO = "canary of a passphrase", "canary of a sudo password"
 
 
@@ -102,7 +102,7 @@ class TestAdd:
         assert PASSPHRASE not in printed
         assert SUDO not in printed
         assert [line for line in lines.seen if PASSPHRASE in line or SUDO in line] == []
-        saved = prefect_server.run(READ_CREDENTIALS, feed='["typed"]').stdout
+        saved = prefect_server.python(READ_CREDENTIALS, feed='["typed"]').stdout
         assert PASSPHRASE in saved
         assert SUDO in saved
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from tests.importers.tkestack.samples import CASES, MASTER, PASSWORD, WORKER, du
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqvnZS2eVUvBbLnbNYwNGqQSdPVqsLW5GzBkeyM3b0e"
 
-READ_CREDENTIALS = [sys.executable, str(Path(__file__).with_name("read_credentials.py"))]
+READ_CREDENTIALS = str(Path(__file__).with_name("read_credentials.py"))
 
 
 def written(folder: Path, *documents: dict[str, Any]) -> list[str]:
@@ -187,7 +186,7 @@ class TestBlocks:
         names = [host.ssh.credential for host in spec.hosts]
         assert names == ["cls-blocks-root", "cls-blocks-root-2"]
         assert all(f"SSH credential block {name} (user root): created" in done.stderr for name in names)
-        saved = prefect_server.run(READ_CREDENTIALS, feed=json.dumps(names))
+        saved = prefect_server.python(READ_CREDENTIALS, feed=json.dumps(names))
         assert json.loads(saved.stdout) == [[PASSWORD], [second]], saved.stderr
         shown = done.stdout + done.stderr + target.read_text() + "\n".join(lines.seen)
         assert not [secret for secret in (PASSWORD, second) for text in (secret, encoded(secret)) if text in shown]
@@ -204,7 +203,7 @@ class TestBlocks:
         assert run("second") == (1, "differs")
         assert run("second", "--overwrite") == (0, "replaced")
         assert run("second") == (0, "unchanged")
-        held = prefect_server.run(READ_CREDENTIALS, feed='["cls-again-root"]')
+        held = prefect_server.python(READ_CREDENTIALS, feed='["cls-again-root"]')
         assert json.loads(held.stdout) == [["second"]]
 
 

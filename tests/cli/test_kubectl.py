@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,7 +65,7 @@ def place(prefect_server: Workplace, bundle_folder: Path, api: ApiServer) -> Ite
         "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
         "current-context": "x",
     }
-    saved = prefect_server.run([sys.executable, "-m", "tests.cli.save_given_kubeconfig", CLUSTER], feed=yaml.safe_dump(kubeconfig))
+    saved = prefect_server.python("-m", "tests.cli.save_given_kubeconfig", CLUSTER, feed=yaml.safe_dump(kubeconfig))
     assert saved.returncode == 0, saved.stdout + saved.stderr
     unpack(bundle_folder, "kubectl", prefect_server.prefect.state / "bin" / "kubectl")
     yield prefect_server

@@ -26,7 +26,7 @@ NAMES = tuple(sorted((*RETESTS, *FINDINGS)))
 OVERDUE = RETESTS[1]
 FIELDS = {"text", "about", "cluster", "result", "failed_step", "run", "url"}
 SHORT = "0.003"  # hours: 10.8 s; Prefect's minimum is 10 s
-PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
+PREFECT = ["-m", "prefect", "--no-prompt"]
 EMIT = [sys.executable, str(Path(__file__).with_name("emit_events.py"))]
 SAVE = "from prefect.blocks.webhook import Webhook; import sys; Webhook(url=sys.stdin.read()).save('retests', overwrite=True)"
 
@@ -97,7 +97,7 @@ def automations(place: Workplace) -> list[tuple[str, str, bool]]:
 
 def prefect(place: Workplace, *arguments: str) -> None:
     """A command of Prefect, which must succeed."""
-    done = place.run([*PREFECT, *arguments])
+    done = place.python(*PREFECT, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

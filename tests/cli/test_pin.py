@@ -166,10 +166,8 @@ class TestWithoutServer:
 
 def save_kubeconfig(place: Workplace, cluster: str, server: Sshd) -> None:
     """A Saved kubeconfig whose control plane is this machine, which trusts on first use."""
-    place.prefect.save_blocks({"ssh-credential": {cluster: {"private_key": server.key.read_text()}}})
-    done = place.run(
-        [*SIXSTACK[:1], str(KUBECONFIG), cluster, server.address, str(server.port), getpass.getuser()], feed=Authority().pem.decode()
-    )
+    place.save_blocks({"ssh-credential": {cluster: {"private_key": server.key.read_text()}}})
+    done = place.python(str(KUBECONFIG), cluster, server.address, str(server.port), getpass.getuser(), feed=Authority().pem.decode())
     assert done.returncode == 0, done.stderr
 
 
@@ -228,7 +226,7 @@ class TestRecordedKeys:
     def test_a_saved_cluster_is_printed_and_not_rewritten(self, machine: Callable[..., Sshd], tmp_path: Path, place: Workplace) -> None:
         """A jump host and its host, in the order of the file; the block stays as it is."""
         jump, server = machine(), machine()
-        place.prefect.save_blocks({"ssh-credential": {"jump": {"private_key": jump.key.read_text()}}})
+        place.save_blocks({"ssh-credential": {"jump": {"private_key": jump.key.read_text()}}})
         text = endpoint(server, more=f", jump: {endpoint(jump, more=', credential: jump')}")
         path = cluster_file(tmp_path, text, name="behind")
         saved = place.sixstack("save", str(path))
@@ -247,7 +245,7 @@ class TestRecordedKeys:
     ) -> None:
         """No login to a machine whose key nobody has accepted: the first call pins the jump host, the second the host behind it."""
         jump, server = machine(), machine()
-        place.prefect.save_blocks({"ssh-credential": {"jump": {"private_key": jump.key.read_text()}}})
+        place.save_blocks({"ssh-credential": {"jump": {"private_key": jump.key.read_text()}}})
         text = endpoint(server, None, more=f", jump: {endpoint(jump, None, more=', credential: jump')}")
         path = cluster_file(tmp_path, text, name="keyless")
         first = place.sixstack("pin", str(path), "--yes")

@@ -20,7 +20,7 @@ from tests.cluster.retests.records_of_nights import CLUSTERS, FIRST_NIGHT, night
 from tests.conftest import Workplace
 
 NIGHTS = 365  # with four clusters each: 1,460 rows
-LIMIT = 2.0  # seconds, of the command with a year of nights
+MOST = 2.0  # times the processor time of the command with an empty store
 
 
 @dataclass
@@ -49,7 +49,7 @@ def store_of(place: Workplace, name: str, records: Iterable[RetestStart | Retest
         path = folder / record.key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(record.model_dump_json(indent=1), encoding="utf-8")
-    place.prefect.save_blocks({"audit-store": {name: {"url": str(folder)}}})
+    place.save_blocks({"audit-store": {name: {"url": str(folder)}}})
     return Store(place, name, folder)
 
 
@@ -109,18 +109,20 @@ def test_the_table_ends_with_the_newest_night_and_the_state_of_each_cluster(year
 
 @pytest.mark.server
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_a_year_of_nights_is_printed_within_two_seconds(year: Store, output: str) -> None:
-    """Of processor time, with the start of Python and the import of Prefect: on a busy machine, a command waits for its turn."""
-    command = [*SIXSTACK, "retests", "--store", year.name, "--output", output]
-    assert min(processor_seconds(command, year.place) for _ in range(3)) < LIMIT
+def test_a_year_of_nights_takes_little_longer_than_none(year: Store, empty: Store, output: str) -> None:
+    """In processor time, which includes the start of Python: on a busy machine, a command waits for its turn, and each machine has its own seconds."""
+    none = min(processor_seconds(empty, output, ends=1) for _ in range(3))
+    assert min(processor_seconds(year, output, ends=0) for _ in range(3)) < MOST * none
 
 
-def processor_seconds(command: list[str], place: Workplace) -> float:
-    """The processor time of a command in the workplace."""
-    process = subprocess.Popen(command, cwd=place.prefect.root, env=place.prefect.environment(), stdout=subprocess.DEVNULL)
+def processor_seconds(store: Store, output: str, *, ends: int) -> float:
+    """The processor time of the command, which ends with this exit code."""
+    command, prefect = [*SIXSTACK, "retests", "--store", store.name, "--output", output], store.place.prefect
+    silent = subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=prefect.root, env=prefect.environment(), stdout=silent, stderr=silent)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
+    assert process.returncode == ends
     return usage.ru_utime + usage.ru_stime
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +18,7 @@ from tests.conftest import Workplace, say
 DEPLOYMENT = "retest-clusters/default"
 TOKYO = ZoneInfo("Asia/Tokyo")
 RARELY = "0 0 1 1 *"  # no run begins during the tests
-PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
+PREFECT = ["-m", "prefect", "--no-prompt"]
 
 
 def schedules(place: Workplace) -> list[dict[str, Any]]:
@@ -50,7 +49,7 @@ def sixstack(place: Workplace, *arguments: str) -> str:
 
 def prefect(place: Workplace, *arguments: str) -> None:
     """A command of Prefect, which must succeed."""
-    done = place.run([*PREFECT, *arguments])
+    done = place.python(*PREFECT, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from tests.conftest import Workplace
 
 FILE = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
 RARELY = "0 0 1 1 *"  # no run begins during the tests
-PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
+PREFECT = ["-m", "prefect", "--no-prompt"]
 # the subcommand, its deployment, and arguments of a schedule named `kept`
 SCHEDULED = {
     "schedule-backups": ("backup-cluster/default", ["demo", "--name", "kept"]),
@@ -43,7 +42,7 @@ def test_a_deploy_keeps_what_was_enabled_and_what_the_ui_made(prefect_server: Wo
     place = prefect_server
 
     def run(*command: str) -> str:
-        done = place.run([*PREFECT, *command[1:]]) if command[0] == "prefect" else place.sixstack(*command)
+        done = place.python(*PREFECT, *command[1:]) if command[0] == "prefect" else place.sixstack(*command)
         assert done.returncode == SUCCESS, done.stdout + done.stderr
         return done.stdout
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,7 +178,7 @@ def test_a_cancelled_run_ends_soon_and_leaves_the_cluster_free(grown: Grown) -> 
         while on(1, "cat /var/lib/sixstack/owner 2>/dev/null || true") != NAME:
             assert time.monotonic() < end, grown.place.api(f"/flow_runs/{run}")["state"]
             time.sleep(0.1)
-        cancelled = grown.place.run([sys.executable, "-m", "prefect", "flow-run", "cancel", run])
+        cancelled = grown.place.python("-m", "prefect", "flow-run", "cancel", run)
         assert cancelled.returncode == 0, cancelled.stdout + cancelled.stderr
         ended = grown.place.ended(run, limit=180)
     assert ended["state_type"] == "CANCELLED", ended["state"]
@@ -266,7 +265,7 @@ def test_a_retried_run_joins_a_host_that_was_reset_by_hand(grown: Grown) -> None
     (run,) = grown.runs
     on(2, "kubeadm reset --force >/dev/null 2>&1")
     with stalled(3):
-        retried = grown.place.run([sys.executable, "-m", "prefect", "flow-run", "retry", run])
+        retried = grown.place.python("-m", "prefect", "flow-run", "retry", run)
         assert retried.returncode == 0, retried.stdout + retried.stderr
         end = time.monotonic() + 120
         while not grown.place.api(f"/v2/concurrency_limits/sixstack-cluster-{NAME}")["active_slots"]:

@@ -63,7 +63,7 @@ def test_without_a_place_for_the_copy_the_cluster_stays_as_it_is(made: MadeClust
     blocked = made.place.prefect.root / "a-file"
     blocked.write_text("")
     recipient = str(pyrage.x25519.Identity.generate().to_public())
-    made.place.prefect.save_blocks({"backup-store": {"blocked": {"url": str(blocked), "recipient": recipient}}})
+    made.place.save_blocks({"backup-store": {"blocked": {"url": str(blocked), "recipient": recipient}}})
     for store, code in (("nowhere", "no-backup-store"), ("blocked", "backup-store-unusable")):
         file = made.place.write("without-place.yaml", {**made.document, "backups": store})
         refused = made.place.sixstack("delete", file, "--confirm", made.name)

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -248,7 +247,7 @@ def test_a_run_that_is_killed_in_the_middle_is_finished_by_the_next(platform: Pl
         assert (memory["phase"], memory["replicas"]) == ("setting", 1)
     # the dead run's lease ends by itself, which other tests wait for (test_convergence)
     slot = f"sixstack-cluster-{platform.made.name}"
-    freed = platform.made.place.run([sys.executable, "-m", "prefect", "gcl", "update", slot, "--active-slots", "0"])
+    freed = platform.made.place.python("-m", "prefect", "gcl", "update", slot, "--active-slots", "0")
     assert freed.returncode == 0, freed.stdout + freed.stderr
     state, _ = platform.ended()
     assert state["type"] == "COMPLETED", state

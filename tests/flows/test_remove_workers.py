@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -109,7 +108,7 @@ def test_a_cancelled_drain_leaves_the_node_as_it_was(made: MadeCluster) -> None:
     """The budget still blocks it. The run ends within the time after which Prefect kills its process."""
     run = made.place.start("remove-workers/default", {"cluster": made.document, "hosts": [WORKER]})
     eventually(lambda: CORDONED in made.objects("node", WORKER)["metadata"]["annotations"], limit=120)
-    cancelled = made.place.run([sys.executable, "-m", "prefect", "flow-run", "cancel", run])
+    cancelled = made.place.python("-m", "prefect", "flow-run", "cancel", run)
     assert cancelled.returncode == 0, cancelled.stdout + cancelled.stderr
     assert made.place.ended(run, limit=60)["state_type"] == "CANCELLED"
     found = made.objects("node", WORKER)

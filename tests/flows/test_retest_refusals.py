@@ -52,7 +52,7 @@ def place(prefect_server: Workplace, folder: Path) -> Iterator[Workplace]:
     bundles = {block_of(release): {"folder": str(bundle(folder / release.kubernetes, release))} for release in RELEASES}
     store = {"url": str(folder / "copies"), "recipient": recipient_of(folder / "identity.txt")}
     blocks = {"artifact-bundle": bundles, "backup-store": {NAME: store}, "saved-cluster": {NAME: {"file": cluster_file(saved)}}}
-    prefect_server.prefect.save_blocks(blocks)
+    prefect_server.save_blocks(blocks)
     yield prefect_server
     for kind, named in blocks.items():
         for name in named:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -138,5 +137,5 @@ def test_two_scheduled_nights_one_with_a_fault(nightly: Nightly) -> None:
 
 def _prefect(place: Workplace, *arguments: str) -> None:
     """Run `prefect`; fails the test when it fails."""
-    done = place.run([sys.executable, "-m", "prefect", *arguments])
+    done = place.python("-m", "prefect", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr

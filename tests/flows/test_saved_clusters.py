@@ -104,7 +104,7 @@ def test_check_and_params_take_a_name(place: Workplace) -> None:
 
 def test_a_block_edited_on_its_page_is_checked_by_every_command_and_run(place: Workplace) -> None:
     """A name that differs from the block's, and any other problem."""
-    place.prefect.save_blocks({"saved-cluster": {"saved": {"file": yaml.safe_dump(document(name="other", stack="ipv5"))}}})
+    place.save_blocks({"saved-cluster": {"saved": {"file": yaml.safe_dump(document(name="other", stack="ipv5"))}}})
     checked = place.sixstack("check", "saved", "--output", "json")
     assert checked.returncode == 1
     assert {problem["code"] for problem in json.loads(checked.stdout)["problems"]} >= {"saved-under-another-name", "not-in-choices"}
@@ -181,7 +181,7 @@ def test_the_overview_has_the_time_of_the_newest_copy(place: Workplace, tmp_path
     """Of the Backup store that the file names. Storage that does not work is said to be the reason; a block that does not exist is none."""
     recipient = recipient_of(place.prefect.identity)
     blocks = {"overview": {"url": str(tmp_path), "recipient": recipient}, "broken": {"url": "nothing://here", "recipient": recipient}}
-    place.prefect.save_blocks({"backup-store": blocks})
+    place.save_blocks({"backup-store": blocks})
     for day in (24, 25):
         created = datetime(2026, 11, day, 3, 30, tzinfo=UTC)
         source = CopySource(cluster="saved", host="a", kubernetes_version="v1.36.3", flow_run="r", created=created, etcd=EtcdCopy.SNAPSHOT)

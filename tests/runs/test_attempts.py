@@ -57,8 +57,8 @@ def steps(audit: str) -> None:
 @pytest.fixture(scope="module")
 def records(prefect_server: Workplace) -> list[dict[str, Any]]:
     """The records of one run of both steps, which runs in a process of its own."""
-    prefect_server.prefect.save_blocks({"audit-store": {"attempts": {"url": "attempts"}}})
-    done = prefect_server.run([sys.executable, "-m", "tests.runs.test_attempts", "attempts"])
+    prefect_server.save_blocks({"audit-store": {"attempts": {"url": "attempts"}}})
+    done = prefect_server.python("-m", "tests.runs.test_attempts", "attempts")
     assert done.returncode == 0, done.stdout + done.stderr
     return [json.loads(path.read_text()) for path in sorted((prefect_server.prefect.root / "attempts").rglob("*.json"))]
 

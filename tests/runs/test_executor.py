@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ PLAN = new_cluster()
 @pytest.fixture(scope="module")
 def executed(prefect_server: Workplace) -> dict[str, Any]:
     """What came of the plan without a failure (key ""), and with each step failing."""
-    done = prefect_server.run([sys.executable, "-m", "tests.runs.execute_plans"], limit=300)
+    done = prefect_server.python("-m", "tests.runs.execute_plans", limit=300)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

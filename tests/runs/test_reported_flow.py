@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ EXAMPLE = Path(__file__).parents[2] / "deployments" / "examples" / "dual-stack.y
 @pytest.fixture(scope="module")
 def runs(prefect_server: Workplace) -> tuple[str, str]:
     """A run of save-cluster that failed, and one that succeeded."""
-    done = prefect_server.run([sys.executable, "-m", "tests.runs.save_clusters", str(EXAMPLE)])
+    done = prefect_server.python("-m", "tests.runs.save_clusters", str(EXAMPLE))
     assert done.returncode == 0, done.stdout + done.stderr
     failed, succeeded = json.loads(done.stdout.splitlines()[-1])
     return failed, succeeded
