@@ -1,9 +1,9 @@
 """Programs in Python, such as the `sixstack` command and flow runs, in a process that has already imported what they import.
 
 Half of the processor time of the tests with a server was `import prefect`, in hundreds of short commands and runs. A server process imports it once, and
-forks for each. The forked process runs `python -m cli`, or `python -m prefect.engine` for tests/prepared_run.py, or another program, from its first line, in the
-folder, environment and streams of its caller. Command line and environment that the kernel shows are those of the server process: tests that look at these, or
-at a start, run the command itself.
+forks for each. The forked process runs `python -m cli`, `python -m prefect.engine` for tests/prepared_run.py, or another program, from its first line,
+in the folder, environment and streams of its caller. Command line and environment that the kernel shows are those of the server process: tests that
+look at these, or at a start, run the command itself.
 """
 
 from __future__ import annotations
