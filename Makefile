@@ -4,7 +4,10 @@ STACK ?= dual-stack
 PRIMARY ?= ipv4
 # three processes: two run the tests with hosts, one runs all others (tests/conftest.py); --no-loadscope-reorder: tests with hosts start first
 PYTEST ?= -q --durations=20 -n 3 --dist loadscope --no-loadscope-reorder
-PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Debian's own first: it is built with profile-guided optimisation, and 1.2 times as fast as one of pyenv (measured)
+PYTHON := $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# else every process would compile our modules again
+unexport PYTHONDONTWRITEBYTECODE
 SIXSTACK := .venv/bin/sixstack
 INSTALLED := .venv/.installed-$(shell cat pyproject.toml requirements.lock | sha256sum | cut -c1-16)
 
@@ -17,10 +20,9 @@ help:
 
 # $(1): the lock file
 define INSTALL
-	@if [ -z "$(PYTHON)" ]; then echo "installing: Debian package python3"; apt-get update -qq && apt-get install -y -qq python3 >/dev/null; fi
-	@if ! $(or $(PYTHON),python3) -c 'import ensurepip' 2>/dev/null; then echo "installing: Debian package python3-venv"; apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; fi
+	@if [ -z "$(PYTHON)" ]; then echo "installing: Debian package python3-venv"; apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; fi
 	@echo "installing: $$(grep -c == $(1)) Python packages of $(1) into .venv"
-	@test -x .venv/bin/python || $(or $(PYTHON),python3) -m venv .venv
+	@test -x .venv/bin/python || $(or $(PYTHON),/usr/bin/python3) -m venv .venv
 	@# -c: without it, pip takes the newest version of a package that another one requires with an extra, such as sqlalchemy[asyncio]
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1) -c $(1)
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -1,7 +1,8 @@
 """Requests to the Prefect server without an import of Prefect, which takes one second of CPU time: for commands that must be fast.
 
 The settings are Prefect's own. Where they are in the environment or in prefect.toml, as `sixstack prefect-settings` writes it, they are read from
-there. For every other source (profiles, .env, pyproject.toml, Prefect Cloud, other TLS settings), Prefect is imported and asked.
+there. For every other source (profiles, .env, pyproject.toml, Prefect Cloud, other TLS settings), Prefect is imported and asked. Where there is
+no source at all, the answer needs no import either.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ ANSWER_SECONDS = 5.0  # a silent server must not block a command for minutes
 BUSY_SECONDS = (0.5, 1.0, 2.0, 4.0)  # waits between attempts while the server answers that its database is locked
 _URL, _AUTH, _AUTHORITY = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_SSL_CERT_FILE"
 _UNRELATED = ("PREFECT_HOME", "PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_WORKER_")  # they do not say how the server is reached
+_UNREADABLE: dict[str, Any] = {"client": None}  # Prefect reports it
 NO_SERVER = (
     "no Prefect server is configured: `sixstack setup` sets one up. If there is one, run this from the folder with its prefect.toml, "
     "or set PREFECT_API_URL and PREFECT_API_AUTH_STRING"
@@ -51,7 +53,7 @@ class ServerAccess:
 
 def server_access() -> ServerAccess:
     """The access that Prefect's settings describe; EnvironmentFault when they name no server."""
-    access = _access_without_prefect() or _access_from_prefect()
+    access = None if _has_no_settings() else _access_without_prefect() or _access_from_prefect()
     if access is None:
         raise EnvironmentFault(NO_SERVER)
     return access
@@ -154,15 +156,31 @@ def _verification(access: ServerAccess) -> ssl.SSLContext | bool:
         raise EnvironmentFault(f"{access.verify} is no file with the certificate of an authority: {fault}") from None
 
 
+def _has_no_settings() -> bool:
+    """Whether no source that Prefect reads exists, as before `sixstack setup`: then Prefect would name no server."""
+    if any(_variables()) or any(Path(name).exists() for name in (".env", "prefect.toml")) or _is_in_pyproject():
+        return False
+    return not Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect", "profiles.toml").exists()
+
+
+def _variables() -> Iterator[tuple[str, str]]:
+    """The variables that may say how the server is reached."""
+    for name, value in os.environ.items():
+        if name.upper().startswith("PREFECT_") and not name.startswith(_UNRELATED):
+            yield name, value
+
+
+def _is_in_pyproject() -> bool:
+    document = _table("pyproject.toml")
+    return document == _UNREADABLE or bool(document.get("tool", {}).get("prefect"))
+
+
 def _access_without_prefect() -> ServerAccess | None:
     """The access from the environment and prefect.toml; None when another source may have a setting that counts."""
-    found: dict[str, str] = {}
-    for name, value in os.environ.items():
-        if name in (_URL, _AUTH, _AUTHORITY):
-            found[name] = value
-        elif name.upper().startswith("PREFECT_") and not name.startswith(_UNRELATED):
-            return None
-    if Path(".env").exists() or _table("pyproject.toml").get("tool", {}).get("prefect"):
+    found = dict(_variables())
+    if not found.keys() <= {_URL, _AUTH, _AUTHORITY}:
+        return None
+    if Path(".env").exists() or _is_in_pyproject():
         return None
     settings = _table("prefect.toml")
     api = settings.get("api", {})
@@ -187,7 +205,7 @@ def _table(file: str) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
-        return {"client": None}  # Prefect reports it
+        return _UNREADABLE
 
 
 def _access_from_prefect() -> ServerAccess | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import json
 import os
 import re
@@ -36,6 +37,8 @@ from tests import lived_in, prepared_run
 from tests.prepared_command import PreparedCommand
 from tests.prepared_run import HELD, OWN_STARTS
 from tests.secret_search import awkward_password
+
+gc.disable()  # what the collection of the tests makes stays; pytest_collection_finish enables it
 
 # another name, of six characters at most, lets two runs of the tests share a machine
 LABS = os.environ.get("SIXSTACK_TESTS_LAB", "tests")
@@ -618,6 +621,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return WITH_HOSTS.index(group), next((number for number, name in enumerate(OWN_CLUSTERS, 1) if name in used), 0)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """From here on, garbage is collected, without another look at what is there already."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 # begin and end of each group, for the summary: what takes long, and which process waits for which

@@ -114,10 +114,12 @@ class PreparedCommand:
 
 def serve(path: str) -> NoReturn:
     """Import, listen, and fork for each command."""
+    gc.disable()  # what the imports make stays
     for module in _MODULES:
         __import__(module)
     gc.collect()
     gc.freeze()  # else each forked process copies the pages of all these objects when it collects garbage
+    gc.enable()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{path}.new")
     listener.listen(16)

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,65 +20,81 @@ from cluster.vocabulary.credentials import Credential
 from tests.conftest import Workplace
 
 TOML = '[api]\nurl = "http://toml.example:4200/api"\nauth_string = "admin:toml"\n'
-SCRIPT = """
-import json, sys
-from blocks import prefect_api
-fast = prefect_api._access_without_prefect()
-imported = "prefect" in sys.modules
-slow = prefect_api._access_from_prefect()
-fields = lambda access: None if access is None else [access.url, access.ui, dict(access.headers), access.verify]
-print(json.dumps([fields(fast), fields(slow), imported]))
-"""
+READ_ACCESS = Path(__file__).with_name("read_access.py")
 
 
-@pytest.mark.parametrize(
-    ("files", "variables", "is_fast"),
-    [
-        ({"prefect.toml": TOML}, {}, True),
-        ({"prefect.toml": TOML}, {"PREFECT_API_URL": "http://variable.example/api"}, True),
-        ({"prefect.toml": TOML}, {"PREFECT_API_AUTH_STRING": "admin:variable"}, True),
-        ({"prefect.toml": TOML}, {"PREFECT_API_URL": ""}, False),
-        ({}, {"PREFECT_API_URL": "https://variable.example/prefix/api", "PREFECT_API_AUTH_STRING": "a:b"}, True),
-        ({}, {"PREFECT_API_URL": "http://variable.example/api/", "PREFECT_API_AUTH_STRING": "a:b"}, False),
-        ({}, {"PREFECT_API_URL": "http://variable.example/api"}, False),
-        ({}, {"prefect_api_url": "http://variable.example/api", "PREFECT_API_AUTH_STRING": "a:b"}, False),
-        ({}, {"PREFECT_API_URL": "https://variable.example/api", "PREFECT_API_KEY": "k", "PREFECT_UI_URL": "https://ui.example"}, False),
-        ({"prefect.toml": TOML, ".env": "PREFECT_API_URL=http://env.example/api\n"}, {}, False),
-        ({"prefect.toml": TOML + "ssl_cert_file = '/ca.pem'\n"}, {}, True),
-        ({"prefect.toml": TOML + "ssl_cert_file = '/ca.pem'\n"}, {"PREFECT_API_SSL_CERT_FILE": "/other.pem"}, True),
-        ({"prefect.toml": TOML}, {"PREFECT_API_SSL_CERT_FILE": "/other.pem"}, True),
-        ({"prefect.toml": TOML + "ssl_cert_file = ''\n"}, {}, False),
-        ({"prefect.toml": "ui_url = 'https://ui.example'\n" + TOML}, {}, True),
-        ({"prefect.toml": TOML + "tls_insecure_skip_verify = true\n"}, {}, False),
-        ({"prefect.toml": TOML + "[client]\ncustom_headers = {a = 'b'}\n"}, {}, False),
-        ({"pyproject.toml": "[tool.prefect.api]\nurl = 'http://project.example/api'\n"}, {}, False),
-        ({"home/profiles.toml": "active = 'p'\n[profiles.p]\nPREFECT_API_URL = 'http://profile.example/api'\n"}, {}, False),
-        ({}, {}, False),
-    ],
-    ids=str,
+@dataclass(frozen=True)
+class Sources:
+    """Where settings come from: files in the folder, in which home/ is Prefect's, and variables."""
+
+    files: dict[str, str]
+    variables: dict[str, str]
+    fast: bool  # they are read without Prefect
+    any: bool = True  # whether one of them is for Prefect's clients
+
+
+SOURCES = (
+    Sources({"prefect.toml": TOML}, {}, True),
+    Sources({"prefect.toml": TOML}, {"PREFECT_API_URL": "http://variable.example/api"}, True),
+    Sources({"prefect.toml": TOML}, {"PREFECT_API_AUTH_STRING": "admin:variable"}, True),
+    Sources({"prefect.toml": TOML}, {"PREFECT_API_URL": ""}, False),
+    Sources({}, {"PREFECT_API_URL": "https://variable.example/prefix/api", "PREFECT_API_AUTH_STRING": "a:b"}, True),
+    Sources({}, {"PREFECT_API_URL": "http://variable.example/api/", "PREFECT_API_AUTH_STRING": "a:b"}, False),
+    Sources({}, {"PREFECT_API_URL": "http://variable.example/api"}, False),
+    Sources({}, {"prefect_api_url": "http://variable.example/api", "PREFECT_API_AUTH_STRING": "a:b"}, False),
+    Sources({}, {"PREFECT_API_URL": "https://variable.example/api", "PREFECT_API_KEY": "k", "PREFECT_UI_URL": "https://ui.example"}, False),
+    Sources({"prefect.toml": TOML, ".env": "PREFECT_API_URL=http://env.example/api\n"}, {}, False),
+    Sources({"prefect.toml": TOML + "ssl_cert_file = '/ca.pem'\n"}, {}, True),
+    Sources({"prefect.toml": TOML + "ssl_cert_file = '/ca.pem'\n"}, {"PREFECT_API_SSL_CERT_FILE": "/other.pem"}, True),
+    Sources({"prefect.toml": TOML}, {"PREFECT_API_SSL_CERT_FILE": "/other.pem"}, True),
+    Sources({"prefect.toml": TOML + "ssl_cert_file = ''\n"}, {}, False),
+    Sources({"prefect.toml": "ui_url = 'https://ui.example'\n" + TOML}, {}, True),
+    Sources({"prefect.toml": TOML + "tls_insecure_skip_verify = true\n"}, {}, False),
+    Sources({"prefect.toml": TOML + "[client]\ncustom_headers = {a = 'b'}\n"}, {}, False),
+    Sources({"pyproject.toml": "[tool.prefect.api]\nurl = 'http://project.example/api'\n"}, {}, False),
+    Sources({"home/profiles.toml": "active = 'p'\n[profiles.p]\nPREFECT_API_URL = 'http://profile.example/api'\n"}, {}, False),
+    Sources({}, {}, False, any=False),
+    Sources({"pyproject.toml": "[tool.other]\n"}, {"PREFECT_LOGGING_LEVEL": "INFO"}, False, any=False),
 )
-def test_the_settings_are_those_of_prefect(tmp_path: Path, files: dict[str, str], variables: dict[str, str], is_fast: bool) -> None:
-    """From every source. Where Prefect is not asked, the answer is the one it would have given."""
-    (tmp_path / "home").mkdir()
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What read_access.py says of each of SOURCES. In one process, because an import of Prefect takes a second."""
+    folders = []
+    for sources in SOURCES:
+        folder = tmp_path_factory.mktemp("sources")
+        (folder / "home").mkdir()
+        for name, text in sources.files.items():
+            (folder / name).write_text(text)
+        folders.append((str(folder), {"PREFECT_HOME": str(folder / "home"), **sources.variables}))
     # SSL_CERT_FILE: Prefect hands it over, and httpx reads it by itself
     environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(("PREFECT_", "SSL_CERT_FILE"))}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=tmp_path,
-        env=environment | {"PREFECT_HOME": str(tmp_path / "home"), "PYTHONPATH": str(Path(__file__).parents[2])} | variables,
+        [sys.executable, READ_ACCESS],
+        cwd=tmp_path_factory.mktemp("empty"),
+        env=environment | {"PYTHONPATH": str(Path(__file__).parents[2]), "PREFECT_HOME": str(tmp_path_factory.mktemp("home"))},
+        input=json.dumps(folders),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    fast, slow, imported = json.loads(done.stdout)
-    assert not imported
-    if is_fast:
-        assert fast == slow
+    return list(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("number", range(len(SOURCES)), ids=lambda number: str(SOURCES[number]))
+def test_the_settings_are_those_of_prefect(answers: list[dict[str, Any]], number: int) -> None:
+    """From every source. Where Prefect is not asked, the answer is the one it would have given."""
+    answer, sources = answers[number], SOURCES[number]
+    assert not answer["imported"]
+    if sources.fast:
+        assert answer["without_prefect"] == answer["from_prefect"]
     else:
-        assert fast is None
+        assert answer["without_prefect"] is None
+    assert answer["has_no_settings"] is not sources.any
+    if not sources.any:
+        assert answer["from_prefect"] is None
 
 
 READ = """
