@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 STACK ?= dual-stack
 PRIMARY ?= ipv4
-# three processes: two run the tests with hosts, one runs all others (tests/conftest.py); --no-loadscope-reorder: tests with hosts start first
-PYTEST ?= -q --durations=20 -n 3 --dist loadscope --no-loadscope-reorder
+# four processes: three run the tests with hosts, one runs all others (tests/conftest.py); --no-loadscope-reorder: tests with hosts start first
+PYTEST ?= -q --durations=20 -n 4 --dist loadscope --no-loadscope-reorder
 # Debian's own first: it is built with profile-guided optimisation, and 1.2 times as fast as one of pyenv (measured)
 PYTHON := $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 # else every process would compile our modules again

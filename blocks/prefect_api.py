@@ -53,10 +53,19 @@ class ServerAccess:
 
 def server_access() -> ServerAccess:
     """The access that Prefect's settings describe; EnvironmentFault when they name no server."""
-    access = None if _has_no_settings() else _access_without_prefect() or _access_from_prefect()
+    access = _access()
     if access is None:
         raise EnvironmentFault(NO_SERVER)
     return access
+
+
+def is_configured() -> bool:
+    """Whether Prefect's settings name a server, which may not answer."""
+    return _access() is not None
+
+
+def _access() -> ServerAccess | None:
+    return None if _has_no_settings() else _access_without_prefect() or _access_from_prefect()
 
 
 class PrefectApi:

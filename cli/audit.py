@@ -35,11 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """A table, or the records as a JSON list."""
-    from blocks.audit_store import AuditStore
-    from blocks.loading import load
     from cli.required_server import require_server
 
     require_server()
+    from blocks.audit_store import AuditStore
+    from blocks.loading import load
+
     subject = cluster_name(options.run_or_cluster)
     if isinstance(subject, int):
         return subject

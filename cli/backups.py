@@ -19,14 +19,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """A table, oldest copy first, or a JSON list. 0 without a copy too."""
-    from blocks.backup_store import BackupStore
-    from blocks.loading import load
     from cli.required_server import require_server
 
     spec = read_spec(options.cluster, manifests=False)
     if isinstance(spec, int):
         return spec
     require_server()
+    from blocks.backup_store import BackupStore
+    from blocks.loading import load
+
     store = load(BackupStore, spec.backups)
     copies = store.listed(spec.name)
     if options.output == "json":

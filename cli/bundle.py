@@ -154,15 +154,16 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _register(args: argparse.Namespace) -> int:
-    from blocks.artifact_bundle import ArtifactBundle
-    from blocks.loading import load
-    from blocks.saving import Saved, save
     from bundle.verify import verify_bundle
     from cli.required_server import require_server
 
     if (manifest := _manifest(args.folder)) is None:
         return USAGE
     require_server()
+    from blocks.artifact_bundle import ArtifactBundle
+    from blocks.loading import load
+    from blocks.saving import Saved, save
+
     block = ArtifactBundle.of(args.folder)
     verify_bundle(block.path, manifest)
     outcome = save(block, args.name, overwrite=args.overwrite)

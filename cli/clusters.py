@@ -19,9 +19,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """A table, or a JSON list."""
-    from runs.overview import known_clusters
 
     require_server()
+    from runs.overview import known_clusters
+
     rows = [cluster.as_dict() for cluster in known_clusters()]
     if options.output == "json":
         print(json.dumps([{name.replace(" ", "_"): value for name, value in row.items()} for row in rows], indent=1))

@@ -112,8 +112,6 @@ def _key_faults(file: str, text: str) -> Iterator[str]:
 
 
 def _add(options: argparse.Namespace) -> int:
-    from blocks.saving import Saved, save
-    from blocks.ssh_credential import SSHCredential
     from cli.required_server import require_server
 
     try:
@@ -125,6 +123,9 @@ def _add(options: argparse.Namespace) -> int:
         print(f"sixstack: the login is incomplete: {'; '.join(faults)}: give --key, --ssh-agent or --password", file=sys.stderr)
         return USAGE
     require_server()
+    from blocks.saving import Saved, save
+    from blocks.ssh_credential import SSHCredential
+
     outcome = save(SSHCredential.of(credential), options.name, overwrite=options.overwrite, secrets=credential.secrets)
     if outcome is Saved.DIFFERS:
         print(

@@ -70,8 +70,6 @@ def _save(cluster: str, file: str) -> int:
     """Save a block for a cluster that sixstack did not make; the content of the file is not printed."""
     from pydantic import SecretStr
 
-    from blocks.loading import NoBlock, load
-    from blocks.saved_kubeconfig import SavedKubeconfig, block_name
     from cli.cluster_argument import Unreadable, file_text
     from cli.required_server import require_server
     from kube.client import connect_directly
@@ -82,6 +80,9 @@ def _save(cluster: str, file: str) -> int:
         print(f"sixstack: --save {error}", file=sys.stderr)
         return USAGE
     require_server()
+    from blocks.loading import NoBlock, load
+    from blocks.saved_kubeconfig import SavedKubeconfig, block_name
+
     try:
         existing = load(SavedKubeconfig, block_name(cluster))
     except NoBlock:

@@ -37,13 +37,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Install the automations, inactive; those that exist are updated in place and stay enabled or disabled."""
+
+    from cli.required_server import require_server
+
+    require_server()
     import httpx
     from prefect.client.orchestration import get_client
 
     from blocks.loading import api_url
-    from cli.required_server import require_server
 
-    require_server()
     text = _file(_ANY if options.remove else str(_block_id(options.webhook)), options.hours)
     if options.to is not None and not options.remove:
         return _write(text, Path(options.to))

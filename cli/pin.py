@@ -116,22 +116,22 @@ def _saved_text(name: str) -> str:
 
 def _read_keys(text: str, reading: Reading) -> tuple[list[_Found], list[SixstackError]]:
     """The keys that the machines without a pinned key present now, and the errors of the others. EnvironmentFault is raised."""
-    from prefect.settings import get_current_settings
-
+    from blocks.prefect_api import is_configured
     from cli.required_server import require_server
     from cluster.file.host_keys import unpinned
     from cluster.file.reader import read_text
     from cluster.vocabulary.errors import EnvironmentFault, SixstackError
     from cluster.vocabulary.host_keys import endpoint_name
     from hosts.host_keys import Sshd, jump_of
-    from runs.recorded_keys import ClusterKeys
 
     assert reading.spec is not None
     endpoints = list(unpinned(reading.spec))
     recorded: ClusterKeys | None = None
     # recorded keys and the login to a jump host need the server; the keys of other machines can be read without one
-    if endpoints and (get_current_settings().api.url or any(jump is not None for *_, jump in endpoints)):
+    if endpoints and (is_configured() or any(jump is not None for *_, jump in endpoints)):
         require_server()
+        from runs.recorded_keys import ClusterKeys
+
         recorded = ClusterKeys(reading.spec.name)
     keyless = {problem.path for problem in read_text(text).problems if problem.code == "host-key-missing"}
     machines = {
@@ -219,12 +219,13 @@ def _replace(path: Path, text: str, changed: str) -> None:
 def _forget(cluster: str, names: list[str]) -> int:
     """Forget recorded keys; nothing is forgotten when one of the names has none."""
     from cli.required_server import require_server
-    from runs.recorded_keys import forget_keys, recorded_keys
 
     name = cluster_name(cluster)
     if isinstance(name, int):
         return name
     require_server()
+    from runs.recorded_keys import forget_keys, recorded_keys
+
     known = recorded_keys(name)
     if unknown := [wanted for wanted in names if not any(wanted in {key.forget_name, key.endpoint} for key in known)]:
         listed = ", ".join(f"{key.host} ({key.endpoint})" for key in known) or "no host"

@@ -41,15 +41,9 @@ def run(options: argparse.Namespace) -> int:
         if options.output == "json":
             _print_problems(reading.problems)
         return PROBLEMS
-    from cli.inspection import inspect
     from cli.required_server import require_server
     from cluster.plan.selection import NotSelected, left_out, select_hosts
     from cluster.vocabulary.errors import CannotApply
-    from hosts.facts import gather
-    from runs.cluster_api import close_api
-    from runs.context import RunContext
-    from runs.sessions import close_sessions, open_sessions
-    from tasks.plan import is_upgrade, make_plan, probe_connectivity
 
     try:
         selected = select_hosts(spec, options.only)
@@ -59,6 +53,13 @@ def run(options: argparse.Namespace) -> int:
             return PROBLEMS
         raise
     require_server()
+    from cli.inspection import inspect
+    from hosts.facts import gather
+    from runs.cluster_api import close_api
+    from runs.context import RunContext
+    from runs.sessions import close_sessions, open_sessions
+    from tasks.plan import is_upgrade, make_plan, probe_connectivity
+
     run = RunContext(cluster=spec.name, id=f"plan-{spec.name}", audit=spec.audit, bundle=spec.bundle)
     open_sessions(run)
     try:

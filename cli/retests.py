@@ -30,13 +30,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """A table and the state of each cluster, or the rows as a JSON list."""
-    from blocks.audit_store import AuditStore
-    from blocks.loading import load
     from cli.required_server import require_server
     from cluster.retests.history import read_history
     from cluster.retests.records import RETESTS
 
     require_server()
+    from blocks.audit_store import AuditStore
+    from blocks.loading import load
+
     history = read_history(load(AuditStore, options.store).documents(RETESTS))
     if history.unreadable:
         print(f"sixstack: {history.unreadable} records cannot be read: damaged, or of another version of sixstack", file=sys.stderr)

@@ -24,8 +24,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 when the file is saved, or was saved before as it is now."""
-    from blocks.saved_cluster import SavedCluster
-    from blocks.saving import Saved, save
     from cli.required_server import require_server
     from cluster.file.saved import saved_text
 
@@ -42,6 +40,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"{options.file} is not saved", file=sys.stderr)
         return PROBLEMS
     require_server()
+    from blocks.saved_cluster import SavedCluster
+    from blocks.saving import Saved, save
+
     block = SavedCluster(file=saved_text(text, reading.spec))
     outcome = save(block, reading.spec.name, overwrite=options.overwrite)
     if outcome is Saved.DIFFERS:

@@ -71,16 +71,18 @@ def run_schedules(
     scheduled: ScheduledDeployment, options: argparse.Namespace, name: str, parameters: Mapping[str, Any], problems: Iterator[Problem]
 ) -> int:
     """Do what the options say; a new schedule is inactive. `name`, `parameters` and `problems` of a new one. 1 when another schedule has its name."""
-    import httpx
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
 
-    from blocks.loading import api_url
     from cli.required_server import no_deployment, require_server
 
     instead = options.list or options.enable or options.disable or options.remove
     wanted = None if instead else _schedule(options, problems)
     require_server()
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    from blocks.loading import api_url
+
     try:
         with get_client(sync_client=True) as client:
             schedules = _Schedules(scheduled, client, client.read_deployment_by_name(scheduled.deployment))

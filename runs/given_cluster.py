@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from blocks.loading import NoBlock, load
-from blocks.saved_cluster import SavedCluster
 from cluster.file.document import parse_document
 from cluster.file.reader import Reading, read_document, read_text
 from cluster.vocabulary.errors import SpecError
@@ -59,6 +57,8 @@ def given_cluster_to_verify(cluster: Any, file: Any = None) -> GivenCluster | No
         return GivenCluster(cluster)
     if _is_text(cluster):
         return given_text(cluster)
+    from blocks.loading import NoBlock
+
     try:
         return saved_cluster(cluster) if _is_block_name(cluster) else None
     except NoBlock:
@@ -67,6 +67,10 @@ def given_cluster_to_verify(cluster: Any, file: Any = None) -> GivenCluster | No
 
 def saved_cluster(name: str) -> GivenCluster:
     """The cluster file of a Saved cluster block; NoBlock when there is none."""
+    # imported here: without a server, commands answer without an import of Prefect
+    from blocks.loading import load
+    from blocks.saved_cluster import SavedCluster
+
     text = load(SavedCluster, name).file
     return GivenCluster(parse_document(text).data, name, text)
 

@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -45,6 +46,7 @@ LABS = os.environ.get("SIXSTACK_TESTS_LAB", "tests")
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")  # the number of this process, where there are several
 LAB = f"{LABS}-{WORKER}" if WORKER else LABS
 BOTH = (Family.IPV4, Family.IPV6)
+STAND_IN = (sys.executable, "-S", "-E", str(prepared_run.__file__))
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,17 @@ class Workplace:
         return self.python(*SIXSTACK[1:], *arguments, limit=limit, feed=feed)
 
     def python(self, *arguments: str, limit: float = 400, feed: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run `python` with these arguments, `-m MODULE` or a file first, in a process that has imported Prefect; never raises on its exit code."""
+        """Run `python` with these arguments, `-m MODULE`, `-c PROGRAM` or a file first, in a process that has imported Prefect.
+
+        Never raises on its exit code.
+        """
         return self._prepared.run([*arguments], environment=self.prefect.environment(), feed=feed, limit=limit)
+
+    def popen(self, *arguments: str, **streams: Any) -> subprocess.Popen[str]:
+        """Start what `python` runs, for tests that speak with it or end it: a process that stands for it (tests/prepared_run.py)."""
+        environment = self.prefect.environment()
+        self._prepared.start(environment)
+        return subprocess.Popen([*STAND_IN, *arguments], cwd=self.prefect.root, env=environment, text=True, **streams)
 
     def stop(self) -> None:
         """End the server and what commands were forked from."""
@@ -155,7 +166,7 @@ class Workplace:
 
     def prepare_runs(self) -> None:
         """Have the worker start flow runs in forks of the process that commands are forked from, once there is one (tests/prepared_run.py)."""
-        command = f"sh -c 'exec setsid {sys.executable} -S -E {prepared_run.__file__} -m prefect.engine'"
+        command = f"sh -c 'exec setsid {shlex.join(STAND_IN)} -m prefect.engine'"
         for deployment in self.api("/deployments/filter", {"limit": 200}):
             variables = {**deployment["job_variables"], "command": command}
             self.api(f"/deployments/{deployment['id']}", {"job_variables": variables}, "PATCH")

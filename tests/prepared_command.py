@@ -55,7 +55,7 @@ class PreparedCommand:
     def run(
         self, arguments: list[str], *, environment: Mapping[str, str], feed: str | None, limit: float
     ) -> subprocess.CompletedProcess[str]:
-        """Run `python` with these arguments, `-m MODULE` or a file first. As subprocess.run does it, with TimeoutExpired after `limit` seconds."""
+        """Run `python` with these arguments, `-m MODULE`, `-c PROGRAM` or a file first. As subprocess.run does it, with TimeoutExpired after `limit` seconds."""
         self.start(environment)
         with contextlib.ExitStack() as stack:
             streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
@@ -195,6 +195,9 @@ def _run(arguments: list[str]) -> int:
         if arguments[0] == "-m":
             sys.argv = arguments[1:]
             runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        elif arguments[0] == "-c":
+            sys.argv = ["-c", *arguments[2:]]
+            exec(arguments[1], {"__name__": "__main__"})
         else:
             sys.argv = arguments
             runpy.run_path(arguments[0], run_name="__main__")

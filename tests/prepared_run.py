@@ -1,5 +1,7 @@
 """What the worker of a test's server starts for a flow run: it has the process of tests/prepared_command.py fork for `python -m prefect.engine`.
 
+Tests start it for other programs, which they look at or end while these run.
+
 This process stands for the run: a signal for it reaches the run, the run ends when it is killed, and it ends as the run does. It imports next to
 nothing, because a run's start would cost a second and a half of processor time otherwise. Where no process is prepared, or where a test asks for a
 start as it is, it becomes the run itself.
@@ -13,7 +15,8 @@ import socket
 import sys
 import time
 
-SOCKET_FILE = "prepared-command.socket"  # in the folder of the worker: a path, because a socket's own is limited to a hundred characters
+# in the folder of the worker, or of a test's program: a path, because a socket's own is limited to a hundred characters
+SOCKET_FILE = "prepared-command.socket"
 OWN_STARTS = "own-starts"  # with this file in the folder, runs start as they do without a test
 HELD = "held-runs"  # with this file, a run waits before it begins
 
@@ -21,7 +24,8 @@ HELD = "held-runs"  # with this file, a run waits before it begins
 def main() -> None:
     """Ends with the exit code of the run."""
     arguments = sys.argv[1:]
-    folder = os.readlink(f"/proc/{os.getppid()}/cwd")
+    worker = os.readlink(f"/proc/{os.getppid()}/cwd")
+    folder = os.getcwd() if os.path.exists(SOCKET_FILE) else worker
     while os.path.exists(os.path.join(folder, HELD)):
         time.sleep(0.05)  # a signal ends this process, as it would end a run that has just been started
     connection = socket.socket(socket.AF_UNIX)

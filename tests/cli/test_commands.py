@@ -20,15 +20,16 @@ from tests.conftest import Workplace
 
 EXAMPLE = Path(__file__).parents[2] / "deployments" / "examples" / "dual-stack.yaml"
 NOWHERE = "http://127.0.0.1:9/api"
+WITHOUT_PREFECT = [sys.executable, str(Path(__file__).with_name("run_without_prefect.py"))]
 
 
-def without_server(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `sixstack` where PREFECT_API_URL names a server that is not there."""
+def without_server(folder: Path, *arguments: str, program: list[str] = SIXSTACK, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run `sixstack` where PREFECT_API_URL names a server that is not there, or with other variables."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
     return subprocess.run(
-        [*SIXSTACK, *arguments],
+        [*program, *arguments],
         cwd=folder,
-        env={**environment, "PREFECT_API_URL": NOWHERE, "PREFECT_HOME": str(folder)},
+        env={**environment, "PREFECT_HOME": str(folder), **(variables or {"PREFECT_API_URL": NOWHERE})},
         capture_output=True,
         text=True,
         timeout=120,
@@ -141,32 +142,55 @@ def test_an_address_that_is_none_is_2(capsys: pytest.CaptureFixture[str]) -> Non
     assert "fd00:::1" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["plan", str(EXAMPLE)],
-        ["create", str(EXAMPLE)],
-        ["upgrade", str(EXAMPLE)],
-        ["diff", str(EXAMPLE)],
-        ["delete", str(EXAMPLE), "--confirm", "demo"],
-        ["certificates", str(EXAMPLE)],
-        ["renew", str(EXAMPLE)],
-        ["pin", str(EXAMPLE)],
-        ["pin", "demo", "--forget", "node-1"],
-        ["audit", "demo"],
-        ["retests"],
-        ["kubeconfig", "demo"],
-        ["kubectl", "demo", "--", "get", "nodes"],
-        ["node", "fd00::1", "--cluster", "demo"],
-    ],
-    ids=lambda words: " ".join(words[::2]),
-)
+NEED_THE_SERVER: list[list[str]] = [
+    ["plan", str(EXAMPLE)],
+    ["create", str(EXAMPLE)],
+    ["upgrade", str(EXAMPLE)],
+    ["diff", str(EXAMPLE)],
+    ["delete", str(EXAMPLE), "--confirm", "demo"],
+    ["certificates", str(EXAMPLE)],
+    ["renew", str(EXAMPLE)],
+    ["pin", str(EXAMPLE)],
+    ["pin", "demo", "--forget", "node-1"],
+    ["audit", "demo"],
+    ["backups", str(EXAMPLE)],
+    ["clusters"],
+    ["verify", str(EXAMPLE)],
+    ["save", str(EXAMPLE)],
+    ["notify", "--webhook", "chat"],
+    ["retest", "demo"],
+    ["retests"],
+    ["schedule-retests", "--list"],
+    ["mark-test-hosts", "demo", "--confirm", "demo"],
+    ["kubeconfig", "demo"],
+    ["kubectl", "demo", "--", "get", "nodes"],
+    ["node", "fd00::1", "--cluster", "demo"],
+]
+
+
+@pytest.mark.parametrize("arguments", NEED_THE_SERVER, ids=lambda words: " ".join(words[::2]))
 def test_a_server_that_does_not_answer_is_3(arguments: list[str], tmp_path: Path) -> None:
-    """The URL that could not be reached is named, without a traceback."""
-    done = without_server(tmp_path, *arguments)
+    """The URL that could not be reached is named, without a traceback, and without the second that an import of Prefect takes."""
+    done = without_server(tmp_path, *arguments, program=WITHOUT_PREFECT, PREFECT_API_URL=NOWHERE, PREFECT_API_AUTH_STRING="admin:x")
     assert done.returncode == 3, done.stdout + done.stderr
     assert NOWHERE in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_server_without_a_password_that_does_not_answer_is_3(tmp_path: Path) -> None:
+    """Prefect is asked for its settings, which may be in other places."""
+    done = without_server(tmp_path, "clusters")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert NOWHERE in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["clusters"], ["pin", "demo", "--forget", "node-1"], ["audit", "demo"]], ids=lambda words: words[0])
+def test_the_need_of_a_server_is_told_without_an_import_of_prefect(arguments: list[str], tmp_path: Path) -> None:
+    """As before `sixstack setup`."""
+    done = without_server(tmp_path, *arguments, program=WITHOUT_PREFECT, HOME=str(tmp_path))
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "no Prefect server is configured" in done.stderr
 
 
 @pytest.mark.server

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ OVERDUE = RETESTS[1]
 FIELDS = {"text", "about", "cluster", "result", "failed_step", "run", "url"}
 SHORT = "0.003"  # hours: 10.8 s; Prefect's minimum is 10 s
 PREFECT = ["-m", "prefect", "--no-prompt"]
-EMIT = [sys.executable, str(Path(__file__).with_name("emit_events.py"))]
+EMIT = str(Path(__file__).with_name("emit_events.py"))
 SAVE = "from prefect.blocks.webhook import Webhook; import sys; Webhook(url=sys.stdin.read()).save('retests', overwrite=True)"
 
 
@@ -105,7 +104,7 @@ def prefect(place: Workplace, *arguments: str) -> None:
 def receiver(prefect_server: Workplace) -> Iterator[Receiver]:
     """A local receiver, and its Webhook block `retests`."""
     with receiving() as (receiver, url):
-        saved = prefect_server.run([sys.executable, "-c", SAVE], feed=url)
+        saved = prefect_server.python("-c", SAVE, feed=url)
         assert saved.returncode == 0, saved.stdout + saved.stderr
         yield receiver
 
@@ -196,9 +195,7 @@ def _emit(process: subprocess.Popen[str], event: str, cluster: str, payload: dic
 @contextmanager
 def emitting(place: Workplace) -> Iterator[subprocess.Popen[str]]:
     """A process that emits events through Prefect's client."""
-    with subprocess.Popen(
-        EMIT, cwd=place.prefect.root, env=place.prefect.environment(), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    with place.popen(EMIT, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         yield process
 
 

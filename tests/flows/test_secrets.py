@@ -12,7 +12,6 @@ import json
 import re
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,7 +41,7 @@ _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\n.*?-----END \1-----\n", re.DOTALL
 # the files that kubeadm and kubelet keep on a host, and etcd's data
 KEPT = ("etc/kubernetes", "var/lib/kubelet", "var/lib/etcd")
 SAVE_WEBHOOK = "from prefect.blocks.webhook import Webhook; import sys; Webhook(url=sys.stdin.read()).save('canary', overwrite=True)"
-EMIT = [sys.executable, str(Path(__file__).parent.parent / "cli" / "emit_events.py")]
+EMIT = str(Path(__file__).parent.parent / "cli" / "emit_events.py")
 API_PASSWORD = "password of the Prefect API"
 IDENTITY = "age identity"
 
@@ -281,7 +280,7 @@ def _refusing_proxy(made: MadeCluster, failures: Failures) -> None:
         thread.start()
         try:
             proxy = f"http://user:{password}@127.0.0.1:{server.server_port}"
-            done = made.place.run([sys.executable, "-c", program, "bundle", "fetch", str(folder)], feed=proxy)
+            done = made.place.python("-c", program, "bundle", "fetch", str(folder), feed=proxy)
         finally:
             server.shutdown()
             thread.join()
@@ -293,7 +292,7 @@ def _refusing_proxy(made: MadeCluster, failures: Failures) -> None:
 def _unreachable_webhook(made: MadeCluster, failures: Failures) -> None:
     """Prefect calls a webhook at which nothing listens; its URL has a token, as those of chat services do."""
     failures.secrets["token of the webhook"] = token = uuid4().hex + uuid4().hex
-    saved = made.place.run([sys.executable, "-c", SAVE_WEBHOOK], feed=f"http://127.0.0.1:9/services/{token}")
+    saved = made.place.python("-c", SAVE_WEBHOOK, feed=f"http://127.0.0.1:9/services/{token}")
     assert saved.returncode == 0, saved.stderr
     installed = made.place.sixstack("notify", "--webhook", "canary")
     assert installed.returncode == 0, installed.stderr
@@ -301,7 +300,7 @@ def _unreachable_webhook(made: MadeCluster, failures: Failures) -> None:
     for automation in made.place.api("/automations/filter", {}):
         made.place.api(f"/automations/{automation['id']}", {"enabled": True}, "PATCH")
     event = {"event": "sixstack.retest.failed", "cluster": "canary", "payload": {"run": str(uuid4()), "line": "failed"}}
-    emitted = made.place.run(EMIT, feed=json.dumps(event))
+    emitted = made.place.python(EMIT, feed=json.dumps(event))
     assert emitted.returncode == 0, emitted.stderr
     question = {"filter": {"event": {"name": ["prefect.automation.action.failed"]}}, "limit": 10}
     deadline = time.monotonic() + 120

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -61,15 +60,7 @@ def test_work_that_does_not_end_holds_nobody_up_for_long() -> None:
 @pytest.mark.server
 def test_the_sessions_of_a_terminated_run_are_open_until_its_work_is_undone(prefect_server: Workplace) -> None:
     """On the real server, with the signal that Prefect's worker sends."""
-    environment = {**prefect_server.prefect.environment(), "PYTHONPATH": str(SCRIPT.parents[2])}
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT)],
-        cwd=prefect_server.prefect.root,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    process = prefect_server.popen(str(SCRIPT), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     assert process.stdout.readline() == "at work a\n"
     process.send_signal(signal.SIGTERM)

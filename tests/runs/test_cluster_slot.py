@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -20,9 +19,7 @@ SOON = 5.0  # seconds
 
 def start(place: Workplace, cluster: str, what: str) -> subprocess.Popen[str]:
     """Start the script in a process."""
-    command = [sys.executable, str(SCRIPT), cluster, what]
-    environment = {**place.prefect.environment(), "PYTHONPATH": str(SCRIPT.parents[2])}
-    return subprocess.Popen(command, cwd=place.prefect.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return place.popen(str(SCRIPT), cluster, what, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def killed_holder(place: Workplace, cluster: str) -> str:
@@ -86,7 +83,7 @@ from runs.context import RunContext
 with get_client(sync_client=True) as client:
     _Slot(client, RunContext("retried", "{holder}", "default", "default"))
 """
-    environment = {**prefect_server.prefect.environment(), "PYTHONPATH": str(SCRIPT.parents[2])}
-    subprocess.run([sys.executable, "-c", code], cwd=prefect_server.prefect.root, env=environment, check=True, timeout=120)
+    second = prefect_server.python("-c", code)
+    assert second.returncode == 0, second.stderr
     assert prefect_server.api(f"/flow_runs/{holder}")["labels"]["sixstack.lease"] == ""
     assert times(other)

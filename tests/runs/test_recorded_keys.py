@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,7 @@ OTHER_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJF6xjDGXHDhDqDGSHsyMfYqIZVLVyOPfNcRMNYzGNr
 
 def start(place: Workplace, cluster: str, *hosts: str) -> subprocess.Popen[str]:
     """Start a process that records keys once it gets a line."""
-    command = [sys.executable, str(SCRIPT), cluster, *hosts]
-    environment = {**place.prefect.environment(), "PYTHONPATH": str(SCRIPT.parents[2])}
-    process = subprocess.Popen(
-        command, cwd=place.prefect.root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = place.popen(str(SCRIPT), cluster, *hosts, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     while (line := process.stdout.readline()) not in ("ready\n", ""):
         pass
