@@ -61,6 +61,13 @@ class SecretSearch:
         if lost := self.kinds - set(self._kind_of.values()):
             raise ValueError(f"nothing of these is secret: {sorted(lost)}")
 
+    def with_all_of(self, other: SecretSearch) -> SecretSearch:
+        """One search for the secrets of both."""
+        both = SecretSearch({})
+        both.kinds = self.kinds | other.kinds
+        both._kind_of = self._kind_of | other._kind_of
+        return both
+
     def in_files(self, *folders: Path, without: Iterable[Path] = (), largest: int | None = None) -> list[Found]:
         """What is in the files below the folders, on their file systems; without the files and folders `without`, and larger files."""
         left_out = [word for path in without for word in ("-path", str(path), "-prune", "-o")]
