@@ -443,6 +443,8 @@ class MadeCluster:
 
 # What session fixtures still have to do on their hosts: pytest_runtest_protocol takes this process's lab down before the session ends.
 _BEFORE_THE_LAB_GOES: list[Callable[[], None]] = []
+# What ends before the session does: the API server holds six inotify instances (lab/inotify.py), which clusters of other processes need.
+AFTER_THE_API_SERVERS_TESTS: list[Callable[[], None]] = []
 
 
 @pytest.fixture(scope="session", params=MODES, ids=str)
@@ -665,7 +667,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """Where several processes run tests, those without hosts leave the machine to clusters: they are nice, and this process's lab goes.
 
     The last of the bare hosts' tests do not need its hosts: they go before clusters of other processes need what the hosts hold (lab/inotify.py).
@@ -678,4 +680,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             for act in _BEFORE_THE_LAB_GOES:
                 act()
             hosts.down(LAB, report=say)
-    return (yield)
+    result = yield
+    if WORKER and group_of(item.nodeid) == API_SERVER and (nextitem is None or group_of(nextitem.nodeid) != API_SERVER):
+        while AFTER_THE_API_SERVERS_TESTS:
+            AFTER_THE_API_SERVERS_TESTS.pop()()
+    return result

@@ -672,8 +672,8 @@ PLACES = {
 @pytest.mark.parametrize("name", PLACES)
 def test_no_secret_is_in_a_place(canary: Canary, name: str) -> None:
     """No secret of any kind, in no encoding. The same search finds a marker of each form that is planted there, and others, which are in no place, not."""
-    marked = markers()
-    absent = {f"{kind} in no place": marker for kind, marker in markers().items()}
+    marked = {f"{kind}, planted": marker for kind, marker in markers().items()}  # kinds of secrets have other names
+    absent = {f"{kind}, in no place": marker for kind, marker in markers().items()}
     search = canary.secrets.with_all_of(SecretSearch({kind: marker.secret for kind, marker in (marked | absent).items()}))
     with PLACES[name].plant(canary, marker_text(marked)):
         matches = PLACES[name].search(canary, search)

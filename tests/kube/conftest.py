@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 from cluster.vocabulary.errors import ApiUnavailable
 from kube.client import ApiRefused, KubeApi, connect
 from tests.bundle.image_files import unpack_from_image
+from tests.conftest import AFTER_THE_API_SERVERS_TESTS
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -196,11 +197,14 @@ def shared_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def api(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
     """A real kube-apiserver with its etcd on loopback, out of the bundle's images: no kubelet, no controllers."""
-    with ExitStack() as ports:
-        yield from _api(bundle_folder, tmp_path_factory.mktemp("api-server"), *(ports.enter_context(shared_port()) for _ in range(3)))
+    with ExitStack() as running:
+        server = _api(bundle_folder, tmp_path_factory.mktemp("api-server"), *(running.enter_context(shared_port()) for _ in range(3)))
+        running.callback(server.close)
+        AFTER_THE_API_SERVERS_TESTS.append(running.close)
+        yield next(server)
 
 
-def _api(bundle_folder: Path, folder: Path, port: int, store_port: int, peers_port: int) -> Iterator[KubeApi]:
+def _api(bundle_folder: Path, folder: Path, port: int, store_port: int, peers_port: int) -> Generator[KubeApi, None, None]:
     cluster = TlsServer(Authority(), port=port)
     certificate, key = cluster.authority.issue("kube-apiserver", "kubernetes")
     for name, content in {"ca.pem": cluster.authority.pem, "server.pem": certificate, "server.key": key}.items():
