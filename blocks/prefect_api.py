@@ -167,7 +167,9 @@ def _verification(access: ServerAccess) -> ssl.SSLContext | bool:
 
 def _has_no_settings() -> bool:
     """Whether no source that Prefect reads exists, as before `sixstack setup`: then Prefect would name no server."""
-    if any(_variables()) or any(Path(name).exists() for name in (".env", "prefect.toml")) or _is_in_pyproject():
+    if any(_variables()) or any(Path(name).exists() for name in (".env", "prefect.toml")) or _table("pyproject.toml") == _UNREADABLE:
+        return False
+    if _is_in_pyproject():
         return False
     return not Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect", "profiles.toml").exists()
 
@@ -180,8 +182,7 @@ def _variables() -> Iterator[tuple[str, str]]:
 
 
 def _is_in_pyproject() -> bool:
-    document = _table("pyproject.toml")
-    return document == _UNREADABLE or bool(document.get("tool", {}).get("prefect"))
+    return bool(_table("pyproject.toml").get("tool", {}).get("prefect"))
 
 
 def _access_without_prefect() -> ServerAccess | None:
