@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,9 @@ class RunSpool:
 
 def deliver_leftovers(block: str, store: AuditStore) -> Iterator[Leftovers]:
     """Deliver what ended or killed processes of this worker left for a store. Records of a living run are not touched."""
-    for folder in sorted((spool_folder() / block).glob("*/*")):
-        spool = RunSpool(block, folder.parent.name, folder.name)
+    # glob and not Path.glob, which fails when another process has delivered all and removes a folder meanwhile
+    for folder in sorted(glob("*/*", root_dir=spool_folder() / block)):
+        spool = RunSpool(block, *Path(folder).parts)
         try:
             if not spool.lock(wait=False):
                 continue

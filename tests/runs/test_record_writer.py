@@ -7,6 +7,7 @@ The Prefect server is left out: progress lines are collected.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -136,7 +137,8 @@ def verified(server: Server) -> VerifiedRun:
 
 def waiting() -> list[Path]:
     """The files in the spool."""
-    return sorted(path for path in spool_folder().rglob("*") if path.is_file())
+    # os.walk passes over folders that go meanwhile
+    return sorted(Path(folder, file) for folder, _, files in os.walk(spool_folder()) for file in files)
 
 
 def until(condition: Any, limit: float = 20) -> None:
@@ -275,6 +277,26 @@ def test_leftovers_of_a_living_run_are_not_touched(server: Server) -> None:
     writer.close()
 
 
+def test_leftovers_that_another_process_delivers_meanwhile_are_passed_over(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It removes the folder of the cluster after this process has seen it."""
+    server.refuses = True
+    subprocess.run(
+        [sys.executable, "-m", "tests.runs.test_record_writer", server.url, str(spool_folder().parents[1]), "--killed"], check=False
+    )
+    cluster = spool_folder() / "default" / "demo"
+    assert cluster.is_dir()
+    listed = os.scandir
+
+    def scandir(folder: str | Path) -> Any:
+        if Path(folder) == cluster and cluster.exists():
+            cluster.rename(server.folder / "gone")
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert list(deliver_leftovers("default", store_of(server))) == []
+    assert not cluster.exists()
+
+
 def test_leftovers_that_cannot_be_delivered_stay_with_a_reason(server: Server) -> None:
     """The command prints it."""
     server.refuses = True
@@ -324,7 +346,6 @@ def test_a_step_succeeds_whose_record_cannot_be_stored(server: Server, monkeypat
 
 def _leave_records(url: str, prefect_home: str, *, killed: bool) -> None:
     """In a process of its own: a run whose store is away until it ends, or is killed."""
-    import os
     import signal
 
     record_writer.CLOSE_SECONDS = 0.5
