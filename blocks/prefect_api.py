@@ -65,7 +65,7 @@ def is_configured() -> bool:
 
 
 def _access() -> ServerAccess | None:
-    return None if _has_no_settings() else _access_without_prefect() or _access_from_prefect()
+    return _access_without_prefect() or (None if _has_no_settings() else _access_from_prefect())
 
 
 class PrefectApi:
@@ -167,11 +167,10 @@ def _verification(access: ServerAccess) -> ssl.SSLContext | bool:
 
 def _has_no_settings() -> bool:
     """Whether no source that Prefect reads exists, as before `sixstack setup`: then Prefect would name no server."""
-    if any(_variables()) or any(Path(name).exists() for name in (".env", "prefect.toml")) or _table("pyproject.toml") == _UNREADABLE:
+    if any(_variables()) or _is_in_pyproject() or _table("pyproject.toml") == _UNREADABLE:
         return False
-    if _is_in_pyproject():
-        return False
-    return not Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect", "profiles.toml").exists()
+    home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
+    return not any(file.exists() for file in (Path(".env"), Path("prefect.toml"), home / "profiles.toml"))
 
 
 def _variables() -> Iterator[tuple[str, str]]:

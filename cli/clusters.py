@@ -19,7 +19,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """A table, or a JSON list."""
-
     require_server()
     from runs.overview import known_clusters
 

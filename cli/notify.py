@@ -37,7 +37,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Install the automations, inactive; those that exist are updated in place and stay enabled or disabled."""
-
     from cli.required_server import require_server
 
     require_server()

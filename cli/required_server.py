@@ -12,6 +12,7 @@ def require_server() -> None:
     """EnvironmentFault when no server is configured, or the server does not answer or refuses the password.
 
     Without a configured server, Prefect would start its own in the user's home, without the blocks and deployments.
+    Commands call this before they import blocks and runs: with them comes Prefect, which takes a second.
     """
     from blocks.prefect_api import NotFound, prefect_api
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+# blocks are imported where one is loaded, because a command may need no more than the name (cli/required_server.py)
 from cluster.file.document import parse_document
 from cluster.file.reader import Reading, read_document, read_text
 from cluster.vocabulary.errors import SpecError
@@ -67,7 +68,6 @@ def given_cluster_to_verify(cluster: Any, file: Any = None) -> GivenCluster | No
 
 def saved_cluster(name: str) -> GivenCluster:
     """The cluster file of a Saved cluster block; NoBlock when there is none."""
-    # imported here: without a server, commands answer without an import of Prefect
     from blocks.loading import load
     from blocks.saved_cluster import SavedCluster
 

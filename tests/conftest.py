@@ -39,8 +39,6 @@ from tests.prepared_command import PreparedCommand
 from tests.prepared_run import HELD, OWN_STARTS
 from tests.secret_search import awkward_password
 
-gc.disable()  # what the collection of the tests makes stays; pytest_collection_finish enables it
-
 # another name, of six characters at most, lets two runs of the tests share a machine
 LABS = os.environ.get("SIXSTACK_TESTS_LAB", "tests")
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")  # the number of this process, where there are several
@@ -636,11 +634,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-def pytest_collection_finish() -> None:
-    """From here on, garbage is collected, without another look at what is there already."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What a collection of the tests makes stays: while it lasts, and later in what it made, no garbage is looked for."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 # begin and end of each group, for the summary: what takes long, and which process waits for which
@@ -681,7 +684,6 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
                 act()
             hosts.down(LAB, report=say)
     result = yield
-    if WORKER and group_of(item.nodeid) == API_SERVER and (nextitem is None or group_of(nextitem.nodeid) != API_SERVER):
-        while AFTER_THE_API_SERVERS_TESTS:
-            AFTER_THE_API_SERVERS_TESTS.pop()()
+    while AFTER_THE_API_SERVERS_TESTS and (nextitem is None or group_of(nextitem.nodeid) != API_SERVER):
+        AFTER_THE_API_SERVERS_TESTS.pop()()
     return result

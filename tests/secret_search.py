@@ -52,21 +52,20 @@ class Marker:
 
 
 class SecretSearch:
-    """A search for secrets, each under the name of its kind. What also occurs in `public` texts, or in an unrelated key, is no sign of a secret."""
+    """A search for secrets, each under the name of its kind. What also occurs in `public` texts, or in an unrelated key, is no sign of a secret.
 
-    def __init__(self, known: Mapping[str, str], public: Iterable[str] = ()) -> None:
+    `also`: a search for other kinds, which this one looks for too.
+    """
+
+    def __init__(self, known: Mapping[str, str], public: Iterable[str] = (), *, also: SecretSearch | None = None) -> None:
         self.kinds = frozenset(known)
         harmless = "\n".join([_IN_EVERY_IDENTITY, *_in_every_key(), *(variant for text in public for variant in (text, *_shifted(text)))])
         self._kind_of = {form: kind for kind, secret in known.items() for form in _searched(secret) if not _is_harmless(form, harmless)}
         if lost := self.kinds - set(self._kind_of.values()):
             raise ValueError(f"nothing of these is secret: {sorted(lost)}")
-
-    def with_all_of(self, other: SecretSearch) -> SecretSearch:
-        """One search for the secrets of both."""
-        both = SecretSearch({})
-        both.kinds = self.kinds | other.kinds
-        both._kind_of = self._kind_of | other._kind_of
-        return both
+        if also is not None:
+            self.kinds |= also.kinds
+            self._kind_of |= also._kind_of
 
     def in_files(self, *folders: Path, without: Iterable[Path] = (), largest: int | None = None) -> list[Found]:
         """What is in the files below the folders, on their file systems; without the files and folders `without`, and larger files."""

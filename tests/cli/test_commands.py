@@ -23,13 +23,26 @@ NOWHERE = "http://127.0.0.1:9/api"
 WITHOUT_PREFECT = [sys.executable, str(Path(__file__).with_name("run_without_prefect.py"))]
 
 
-def without_server(folder: Path, *arguments: str, program: list[str] = SIXSTACK, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run `sixstack` where PREFECT_API_URL names a server that is not there, or with other variables."""
+def without_server(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `sixstack` where PREFECT_API_URL names a server that is not there."""
+    return with_settings(folder, *arguments, PREFECT_API_URL=NOWHERE)
+
+
+def with_settings(
+    folder: Path, *arguments: str, program: list[str] = SIXSTACK, feed: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `sixstack` with no settings of Prefect but these variables."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
     return subprocess.run(
         [*program, *arguments],
         cwd=folder,
-        env={**environment, "PREFECT_HOME": str(folder), **(variables or {"PREFECT_API_URL": NOWHERE})},
+        env={
+            **environment,
+            "HOME": str(folder),
+            "PREFECT_HOME": str(folder),
+            **variables,
+        },  # in HOME: where the server of sixstack setup is
+        input=feed,
         capture_output=True,
         text=True,
         timeout=120,
@@ -171,7 +184,7 @@ NEED_THE_SERVER: list[list[str]] = [
 @pytest.mark.parametrize("arguments", NEED_THE_SERVER, ids=lambda words: " ".join(words[::2]))
 def test_a_server_that_does_not_answer_is_3(arguments: list[str], tmp_path: Path) -> None:
     """The URL that could not be reached is named, without a traceback, and without the second that an import of Prefect takes."""
-    done = without_server(tmp_path, *arguments, program=WITHOUT_PREFECT, PREFECT_API_URL=NOWHERE, PREFECT_API_AUTH_STRING="admin:x")
+    done = with_settings(tmp_path, *arguments, program=WITHOUT_PREFECT, PREFECT_API_URL=NOWHERE, PREFECT_API_AUTH_STRING="admin:x")
     assert done.returncode == 3, done.stdout + done.stderr
     assert NOWHERE in done.stderr
     assert "Traceback" not in done.stderr
@@ -188,7 +201,7 @@ def test_a_server_without_a_password_that_does_not_answer_is_3(tmp_path: Path) -
 @pytest.mark.parametrize("arguments", [["clusters"], ["pin", "demo", "--forget", "node-1"], ["audit", "demo"]], ids=lambda words: words[0])
 def test_the_need_of_a_server_is_told_without_an_import_of_prefect(arguments: list[str], tmp_path: Path) -> None:
     """As before `sixstack setup`."""
-    done = without_server(tmp_path, *arguments, program=WITHOUT_PREFECT, HOME=str(tmp_path))
+    done = with_settings(tmp_path, *arguments, program=WITHOUT_PREFECT)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "no Prefect server is configured" in done.stderr
 

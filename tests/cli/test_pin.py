@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from cluster.file.reader import read_text
 from cluster.vocabulary.host_keys import TRUST_ON_FIRST_USE, fingerprint
-from demo.local_prefect import SIXSTACK
+from tests.cli.test_commands import with_settings
 from tests.conftest import Workplace
 from tests.hosts.sshd import Sshd, start_sshd
 from tests.kube.conftest import Authority
@@ -57,10 +56,7 @@ def cluster_file(folder: Path, *endpoints: str, name: str = "demo") -> Path:
 
 def without_server(folder: Path, *arguments: str, feed: str = "") -> subprocess.CompletedProcess[str]:
     """Run `sixstack` where no Prefect server is configured."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")} | {"PREFECT_HOME": str(folder)}
-    return subprocess.run(
-        [*SIXSTACK, *arguments], cwd=folder, env=environment, input=feed, capture_output=True, text=True, timeout=120, check=False
-    )
+    return with_settings(folder, *arguments, feed=feed)
 
 
 class TestWithoutServer:

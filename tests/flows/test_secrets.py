@@ -674,7 +674,7 @@ def test_no_secret_is_in_a_place(canary: Canary, name: str) -> None:
     """No secret of any kind, in no encoding. The same search finds a marker of each form that is planted there, and others, which are in no place, not."""
     marked = {f"{kind}, planted": marker for kind, marker in markers().items()}  # kinds of secrets have other names
     absent = {f"{kind}, in no place": marker for kind, marker in markers().items()}
-    search = canary.secrets.with_all_of(SecretSearch({kind: marker.secret for kind, marker in (marked | absent).items()}))
+    search = SecretSearch({kind: marker.secret for kind, marker in (marked | absent).items()}, also=canary.secrets)
     with PLACES[name].plant(canary, marker_text(marked)):
         matches = PLACES[name].search(canary, search)
     found = [match for match in matches if match.kind in canary.secrets.kinds]

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -198,13 +198,14 @@ def shared_port() -> Iterator[int]:
 def api(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
     """A real kube-apiserver with its etcd on loopback, out of the bundle's images: no kubelet, no controllers."""
     with ExitStack() as running:
-        server = _api(bundle_folder, tmp_path_factory.mktemp("api-server"), *(running.enter_context(shared_port()) for _ in range(3)))
-        running.callback(server.close)
+        ports = (running.enter_context(shared_port()) for _ in range(3))
+        server = running.enter_context(_api(bundle_folder, tmp_path_factory.mktemp("api-server"), *ports))
         AFTER_THE_API_SERVERS_TESTS.append(running.close)
-        yield next(server)
+        yield server
 
 
-def _api(bundle_folder: Path, folder: Path, port: int, store_port: int, peers_port: int) -> Generator[KubeApi, None, None]:
+@contextmanager
+def _api(bundle_folder: Path, folder: Path, port: int, store_port: int, peers_port: int) -> Iterator[KubeApi]:
     cluster = TlsServer(Authority(), port=port)
     certificate, key = cluster.authority.issue("kube-apiserver", "kubernetes")
     for name, content in {"ca.pem": cluster.authority.pem, "server.pem": certificate, "server.key": key}.items():
