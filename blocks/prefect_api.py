@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 import time
 import tomllib
 from base64 import b64encode
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Timer
 from typing import Any
 from uuid import uuid4
 
@@ -23,7 +25,10 @@ import httpx
 
 from cluster.vocabulary.errors import EnvironmentFault
 
-ANSWER_SECONDS = 5.0  # a silent server must not block a command for minutes
+CONNECT_SECONDS = 5.0
+# Prefect's connections wait for the lock of an SQLite database for up to 60 s, and a request for them. Prefect's own client would try for minutes.
+ANSWER_SECONDS = 65.0
+NOTICE_SECONDS = 5.0  # then the user learns what a command waits for
 BUSY_SECONDS = (0.5, 1.0, 2.0, 4.0)  # waits between attempts while the server answers that its database is locked
 _URL, _AUTH, _AUTHORITY = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_SSL_CERT_FILE"
 _UNRELATED = ("PREFECT_HOME", "PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_WORKER_")  # they do not say how the server is reached
@@ -129,6 +134,9 @@ class PrefectApi:
         return answer.json()
 
     def _raw(self, method: str, path: str, **content: Any) -> httpx.Response:
+        notice = Timer(NOTICE_SECONDS, self._say_what_is_awaited)
+        notice.daemon = True  # an interrupted command ends at once
+        notice.start()
         try:
             waits = iter(BUSY_SECONDS)
             while True:
@@ -139,13 +147,19 @@ class PrefectApi:
                 time.sleep(seconds)  # a request that the server answers like this has changed nothing
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as lost:
             raise EnvironmentFault(f"the Prefect server at {self.url} cannot be reached: {str(lost) or type(lost).__name__}") from lost
+        finally:
+            notice.cancel()
+
+    def _say_what_is_awaited(self) -> None:
+        print(f"waiting for an answer of the Prefect server at {self.url} (up to {ANSWER_SECONDS:.0f} s)", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def prefect_api() -> Iterator[PrefectApi]:
     """A connection to the configured server. Nothing is sent before the first request."""
     access = server_access()
-    with httpx.Client(headers=access.headers, verify=_verification(access), timeout=ANSWER_SECONDS) as client:
+    timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+    with httpx.Client(headers=access.headers, verify=_verification(access), timeout=timeout) as client:
         yield PrefectApi(access, client)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
+import glob
 import json
 import os
 import re
@@ -315,6 +316,9 @@ def encrypted_key(file: Path, passphrase: str) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(passphrase.encode())).decode()
 
 
+_YOUNG = 10  # looks, of which there are five a second
+
+
 class SeenProcess(NamedTuple):
     """What the kernel shows of a process."""
 
@@ -360,26 +364,31 @@ class CommandLines:
         self._thread.join()
 
     def _watch(self) -> None:
-        known: dict[str, bytes] = {}  # process id -> command line
+        known: dict[str, tuple[bytes, int]] = {}  # process id -> command line, and the look that saw it first
         engines: set[str] = set()  # process ids of this server's runs
         own = Path("/proc/self/ns/pid").readlink()
         while not self._end.wait(0.2):
             self.looks += 1
-            for process in filter(str.isdigit, os.listdir("/proc")):
+            processes = [*filter(str.isdigit, os.listdir("/proc"))]
+            known = {process: known.get(process, (b"", self.looks)) for process in processes}
+            for process in processes:
+                line, since = known[process]
                 with contextlib.suppress(OSError):  # it ended
-                    line = _read(f"/proc/{process}/cmdline")
-                    # a process without a command line is about to get one (exec), and is met again with it
-                    if line and known.get(process) != line:
-                        known[process] = line
-                        self._note(process, line, own)
-                        engines.discard(process)
-                        if b"-m\0prefect.engine\0" in line and f"={self.api}\0".encode() in _read(f"/proc/{process}/environ"):
-                            engines.add(process)
+                    # exec comes soon after fork: the many processes that have run for a while are looked at once in two seconds
+                    if self.looks - since <= _YOUNG or self.looks % _YOUNG == 0:
+                        now = _read(f"/proc/{process}/cmdline")
+                        # a process without a command line is about to get one (exec), and is met again with it
+                        if now and now != line:
+                            line, known[process] = now, (now, self.looks)
+                            self._note(process, line, own)
+                            engines.discard(process)
+                            if b"-m\0prefect.engine\0" in line and f"={self.api}\0".encode() in _read(f"/proc/{process}/environ"):
+                                engines.add(process)
                     if process in engines and (peak := self._PEAK.search(_read(f"/proc/{process}/status"))):
                         self.peak_memory = max(self.peak_memory, int(peak[1]) * 1024)
-            for file in self.lab.glob("hosts/*/root/var/lib/sixstack/steps/*/work/*.yaml") if self.lab else ():
+            for file in glob.glob(f"{self.lab}/hosts/*/root/var/lib/sixstack/steps/*/work/*.yaml") if self.lab else ():
                 with contextlib.suppress(OSError):  # the step ended
-                    self.join_tokens.update(self._TOKEN.findall(file.read_text()))
+                    self.join_tokens.update(self._TOKEN.findall(Path(file).read_text()))
 
     def _note(self, process: str, line: bytes, own: Path) -> None:
         text = line.replace(b"\0", b" ").decode(errors="replace")

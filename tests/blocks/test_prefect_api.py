@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -139,3 +140,34 @@ def test_a_server_whose_database_is_locked_is_asked_again(monkeypatch: pytest.Mo
         assert api.get("/flow_runs/1") == {}
         server.shutdown()
     assert answers == []
+
+
+def test_a_late_answer_is_awaited_and_the_user_learns_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request may wait for the lock of the database behind others. What is awaited is said once it takes long."""
+    is_told = threading.Event()
+
+    class Errors(io.StringIO):
+        def flush(self) -> None:
+            is_told.set()
+
+    class Late(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert is_told.wait(30)
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Late) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        access = prefect_api.ServerAccess(f"http://127.0.0.1:{server.server_port}/api")
+        monkeypatch.setattr(prefect_api, "NOTICE_SECONDS", 0.1)
+        monkeypatch.setattr(prefect_api, "server_access", lambda: access)
+        monkeypatch.setattr(sys, "stderr", errors := Errors())
+        with prefect_api.prefect_api() as api:
+            assert api.get("/flow_runs/1") == {}
+        server.shutdown()
+    assert f"waiting for an answer of the Prefect server at {access.url}" in errors.getvalue()

@@ -55,6 +55,7 @@ def test_a_server_that_is_silent_or_another_is_3(tmp_path: Path, answer: bytes) 
     assert f"the Prefect server at {url} cannot be reached" in done.stderr
     assert "Traceback" not in done.stderr
     assert time.monotonic() - start < 90  # with Prefect's own limits and retries it would be minutes
+    assert (f"waiting for an answer of the Prefect server at {url}" in done.stderr) is (not answer)
 
 
 class AnswersHealthAlone(BaseHTTPRequestHandler):

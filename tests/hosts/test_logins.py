@@ -7,10 +7,11 @@ import hashlib
 import os
 import secrets
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,17 @@ SHELLS = {
     "/bin/zsh": (("zsh", "zsh-common"), ".zshenv"),
     "/usr/bin/fish": (("fish", "fish-common", "libpcre2-32-0"), ".config/fish/config.fish"),
 }
+
+
+def either_way(names: str | tuple[str, ...], cases: Iterable[Any]) -> pytest.MarkDecorator:
+    """Each case with a sudo that asks for a password or with one that does not, in turns; the other half is for `make test-long`."""
+    found = []
+    for number, case in enumerate(cases):
+        values = case if isinstance(case, tuple) else (case,)
+        for password in (False, True):
+            marks = () if password is bool(number % 2) else (pytest.mark.long,)
+            found.append(pytest.param(*values, password, marks=marks, id="-".join([*values, "password" if password else "nopasswd"])))
+    return pytest.mark.parametrize((*([names] if isinstance(names, str) else names), "password"), found)
 
 
 @dataclass(frozen=True)
@@ -159,8 +171,7 @@ def everything_works(session: Session, folder: Path) -> None:
 class TestLoginShells:
     """bash, csh, fish and zsh."""
 
-    @pytest.mark.parametrize("password", [False, True], ids=["nopasswd", "password"])
-    @pytest.mark.parametrize("shell", SHELLS)
+    @either_way("shell", SHELLS)
     def test_every_login_shell_works_with_start_files_that_do_much(
         self, guest: Guest, tmp_path: Path, shell: str, *, password: bool
     ) -> None:
@@ -182,8 +193,7 @@ class TestLoginShells:
         everything_works(session, tmp_path)
         session.close()
 
-    @pytest.mark.parametrize("password", [False, True], ids=["nopasswd", "password"])
-    @pytest.mark.parametrize("shell", SHELLS)
+    @either_way("shell", SHELLS)
     def test_start_files_that_read_standard_input_are_refused(self, guest: Guest, shell: str, *, password: bool) -> None:
         """A line, or everything: they would have our scripts, and the password of sudo."""
         guest.sudoers(f"{USER} ALL=(root) {'' if password else 'NOPASSWD:'} ALL")
@@ -210,8 +220,7 @@ class TestLoginShells:
 class TestSudo:
     """Settings of sudoers."""
 
-    @pytest.mark.parametrize("password", [False, True], ids=["nopasswd", "password"])
-    @pytest.mark.parametrize(
+    @either_way(
         "settings",
         [
             "use_pty",
@@ -255,8 +264,7 @@ class TestSudo:
         everything_works(session, tmp_path)
         session.close()
 
-    @pytest.mark.parametrize("password", [False, True], ids=["nopasswd", "password"])
-    @pytest.mark.parametrize(
+    @either_way(
         ("settings", "tags"),
         [
             ("Defaults log_input", "NOLOG_INPUT:"),
@@ -289,8 +297,7 @@ class TestSudo:
         look = 'read -r word; find /var/log/sudo-io -type f -exec zcat -f {} + | grep -aqF -e "$word" || echo clean'
         assert guest.root.run(look, limit=SOON, stdin=f"{guest.machine.password}\n".encode()).stdout == "clean\n"
 
-    @pytest.mark.parametrize("password", [False, True], ids=["nopasswd", "password"])
-    @pytest.mark.parametrize(
+    @either_way(
         ("settings", "right", "words", "remedy"),
         [
             ("Defaults requiretty", "ALL", "only at a terminal", f"`Defaults:{USER} !requiretty`"),

@@ -250,11 +250,9 @@ def test_a_decision_has_no_fix(code: str) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.randoms(use_true_random=False), st.sampled_from(["ipv4", "dual-stack", "ipv6"]), st.sampled_from(["ipv4", "ipv6"]))
 def test_fixes_of_damaged_documents_remove_their_problems(random: Random, stack: str, primary: str) -> None:
-    """With several faults at once, a fix still removes its own problem."""
+    """With several faults at once, a fix still removes its own problem. Of a document with hundreds of problems, ten are fixed."""
     document = damaged(random, good_document(stack, primary))
-    for problem in problems_of(document):
-        if problem.fix:
-            after = problems_of(patched(document, problem.as_dict()["fix"]))
-            assert (problem.code, problem.path, problem.message) not in {(other.code, other.path, other.message) for other in after}, (
-                problem
-            )
+    fixable = [problem for problem in problems_of(document) if problem.fix]
+    for problem in random.sample(fixable, min(10, len(fixable))):
+        after = problems_of(patched(document, problem.as_dict()["fix"]))
+        assert (problem.code, problem.path, problem.message) not in {(other.code, other.path, other.message) for other in after}, problem
