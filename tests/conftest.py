@@ -599,7 +599,7 @@ OWN_CLUSTERS = ("nightly", "grown", "from_tkestack", "over_ipv4", "calico", "deb
 
 
 # the shared cluster of this mode is the last one of the other process with clusters: so both end at about the same time
-_IPV4 = re.compile(rf"\[{MODES[2]}[-\]]")
+_IPV4 = re.compile(rf"\[{MODES[2]}-|[\[-]{MODES[2]}\]")
 
 
 def group_of(nodeid: str) -> str:

@@ -49,7 +49,7 @@ def test_the_expected_network_from_the_api_equals_that_of_the_file(cluster_api: 
     assert found.cni.lower().startswith(expected.cni)
 
 
-# Those of one family are looked for in every mode, one of each layer; all of them in the first mode, and by `make test-long` in each.
+# One fault of each layer is looked for on hosts of both families, of IPv4 and of IPv6. All of them: in the first mode, and by `make test-long` in each.
 IN_EVERY_MODE = ("overlay dropped", "machines cut off", "NodePorts blocked", "tunnel too small")
 OTHERS = tuple(name for name in FAULTS if name not in IN_EVERY_MODE)
 
@@ -83,6 +83,9 @@ def find_none(probing: NetworkCheck) -> None:
     assert report.ok, "\n".join(map(str, report.failures))
 
 
+@pytest.mark.parametrize(
+    "made", [pytest.param(mode, marks=pytest.mark.long) if mode is MODES[1] else mode for mode in MODES], indirect=True, ids=str
+)
 class TestFaults:
     """The faults in sequence, checked by the same probe pods."""
 
