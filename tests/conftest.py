@@ -542,6 +542,7 @@ GROUPS = {
         "tests/flows/test_inspect_cluster.py",
         "tests/flows/test_own_kubeconfig.py",
         "tests/flows/test_platform_host_network.py",
+        "tests/flows/test_pod_network_start.py",
         "tests/flows/test_remove_workers.py",
         "tests/flows/test_restore.py",
         "tests/flows/test_secrets.py",

@@ -88,7 +88,7 @@ def headline(line: str) -> object:
         (rules, "a  ALLOW IN  ", "a", 20_000),
         (rules, "(((  ALLOW IN  Anywhere", " ", 20_000),
         (lambda text: rules(f"{text}  ALLOW IN  Anywhere"), "", "(", 20_000),
-        (lambda text: rules(f"{text}  ALLOW IN  Anywhere"), "1", ",1", 19_999),
+        (lambda text: rules(f"{text}  ALLOW IN  Anywhere"), "1", ",1", 20_001),
         (lambda text: rules(f"{text}  ALLOW IN  Anywhere"), "", "a", 20_000),
         (ca_hash, "", "-----BEGIN CERTIFICATE-----", 400_000),
         (step, "", "a attempt=1 exit=1", 20_000),

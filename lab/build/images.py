@@ -71,7 +71,7 @@ RECIPES = {
     ),
     "coredns": ImageRecipe((("coredns", "coredns"),), entrypoint=("/coredns",)),
     "pause": ImageRecipe((("pause", "pause"),), entrypoint=("/pause",), user="65535:65535"),
-    # a shell and sleep, as in the published image (based on alpine): the manifest's postStart uses them
+    # a shell and sleep, as in the published image (based on alpine): the manifest's command uses them
     "flannel": ImageRecipe(
         (("opt/bin/flanneld", "flanneld"), ("opt/bin/install-conf", "install-conf")),
         entrypoint=("/opt/bin/flanneld",),
@@ -86,7 +86,7 @@ RECIPES = {
         command=("/opt/cni/bin/install",),
         links=(("opt/cni/bin/calico-ipam", "calico"),),
     ),
-    # start_runit and its services are Calico's own files; the manifest's postStart uses a shell and mv
+    # start_runit and its services are Calico's own files; the manifest's command uses a shell, sleep, cp and rm
     "calico-node": ImageRecipe(
         (("bin/calico-node", "calico-node"),),
         command=("start_runit",),

@@ -90,8 +90,8 @@ def with_key(*folders: Path) -> list[Path]:
 def test_no_file_has_the_key_before_or_after_a_signal(place: Workplace, api: ApiServer, tmp_path: Path, end: signal.Signals) -> None:
     """While kubectl waits for the API server, and once `sixstack` was killed."""
     process = subprocess.Popen(
-        # env: the children of a shell's background job ignore SIGINT
-        ["env", "--default-signal=INT", *SIXSTACK, "kubectl", CLUSTER, "--", "get", "--raw", "/api/v1/nodes"],
+        # env: the children of a shell's background job ignore SIGINT, those of nohup SIGHUP
+        ["env", "--default-signal=INT,HUP", *SIXSTACK, "kubectl", CLUSTER, "--", "get", "--raw", "/api/v1/nodes"],
         cwd=place.prefect.root,
         env=environment(place, tmp_path),
         stdout=subprocess.DEVNULL,

@@ -52,6 +52,8 @@ def test_flanneld_gets_both_addresses_of_the_node_with_a_stand_in_for_flanneld(m
     assert {"name": "NODE_IPS", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIPs"}}} in container["env"]
     script, *arguments = container["args"]
     assert script.count("/opt/bin/flanneld") == 1
+    # what waits for subnet.env would wait for ever
+    script = script.replace("until [ -s /run/flannel/subnet.env ]", "until true").replace("/opt/bin/install-conf", "true")
     command = [*container["command"], script.replace("exec /opt/bin/flanneld", "printf '%s\\n'"), *arguments]
     printed = subprocess.run(command, env={"NODE_IPS": addresses, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True)
     loopback = "::1" if mode == "ipv6" else "127.0.0.1"

@@ -27,6 +27,10 @@ def ufw(text: str) -> tuple[FirewallRule, ...]:
     return tuple(found)
 
 
+_RANGE = r"\d{1,5}+(?::\d{1,5}+)?+"
+_PORTS = re.compile(rf"(?:^|\s)(?P<ports>{_RANGE}(?:,{_RANGE})*+)(?:/(?P<protocol>tcp|udp))?(?=$|\s)")
+
+
 def _policy(word: str) -> Verdict:
     return Verdict.ACCEPT if word == "allow" else Verdict.DROP
 
@@ -50,7 +54,7 @@ def _to(text: str) -> Condition:
     plain = re.sub(r"\([^()]*+\)", "", text).strip()
     if plain == "Anywhere":
         return Condition()
-    found = re.search(r"(?:^|\s)(?P<ports>\d[\d,:]*)(?:/(?P<protocol>tcp|udp))?(?=$|\s)", plain)
+    found = _PORTS.search(plain)
     if found is None:
         return Condition(uncertain=True)
     ports: Ports = tuple((int(part.partition(":")[0]), int(part.rpartition(":")[2])) for part in found["ports"].split(","))
