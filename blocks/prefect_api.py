@@ -28,7 +28,7 @@ from cluster.vocabulary.errors import EnvironmentFault
 CONNECT_SECONDS = 5.0
 # Prefect's connections wait for the lock of an SQLite database for up to 60 s, and a request for them. Prefect's own client would try for minutes.
 ANSWER_SECONDS = 65.0
-NOTICE_SECONDS = 5.0  # then the user learns what a command waits for
+NOTICE_SECONDS = 6.0  # then the user learns what a command waits for; later than the error about a server that takes no connection
 BUSY_SECONDS = (0.5, 1.0, 2.0, 4.0)  # waits between attempts while the server answers that its database is locked
 _URL, _AUTH, _AUTHORITY = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_SSL_CERT_FILE"
 _UNRELATED = ("PREFECT_HOME", "PREFECT_SERVER_", "PREFECT_LOGGING_", "PREFECT_WORKER_")  # they do not say how the server is reached

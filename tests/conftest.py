@@ -316,9 +316,6 @@ def encrypted_key(file: Path, passphrase: str) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(passphrase.encode())).decode()
 
 
-_YOUNG = 10  # looks, of which there are five a second
-
-
 class SeenProcess(NamedTuple):
     """What the kernel shows of a process."""
 
@@ -344,6 +341,9 @@ class CommandLines:
 
     # of kubeadm: 6 characters, a dot, 16 characters
     _TOKEN = re.compile(r"(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])")
+
+    # looks, of which there are five a second
+    _YOUNG = 10
 
     # the kernel's high-water mark of resident memory
     _PEAK = re.compile(rb"VmHWM:\s+(\d+) kB")
@@ -373,17 +373,17 @@ class CommandLines:
             known = {process: known.get(process, (b"", self.looks)) for process in processes}
             for process in processes:
                 line, since = known[process]
+                # exec comes soon after fork: the many processes that have run for a while are looked at once in two seconds
+                is_due = self.looks - since <= self._YOUNG or self.looks % self._YOUNG == 0
                 with contextlib.suppress(OSError):  # it ended
-                    # exec comes soon after fork: the many processes that have run for a while are looked at once in two seconds
-                    if self.looks - since <= _YOUNG or self.looks % _YOUNG == 0:
-                        now = _read(f"/proc/{process}/cmdline")
-                        # a process without a command line is about to get one (exec), and is met again with it
-                        if now and now != line:
-                            line, known[process] = now, (now, self.looks)
-                            self._note(process, line, own)
-                            engines.discard(process)
-                            if b"-m\0prefect.engine\0" in line and f"={self.api}\0".encode() in _read(f"/proc/{process}/environ"):
-                                engines.add(process)
+                    now = _read(f"/proc/{process}/cmdline") if is_due else line
+                    # a process without a command line is about to get one (exec), and is met again with it
+                    if now and now != line:
+                        known[process] = now, self.looks
+                        self._note(process, now, own)
+                        engines.discard(process)
+                        if b"-m\0prefect.engine\0" in now and f"={self.api}\0".encode() in _read(f"/proc/{process}/environ"):
+                            engines.add(process)
                     if process in engines and (peak := self._PEAK.search(_read(f"/proc/{process}/status"))):
                         self.peak_memory = max(self.peak_memory, int(peak[1]) * 1024)
             for file in glob.glob(f"{self.lab}/hosts/*/root/var/lib/sixstack/steps/*/work/*.yaml") if self.lab else ():

@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -119,14 +121,13 @@ def test_a_block_has_the_values_that_prefect_loads(prefect_server: Workplace) ->
     assert (missing, imported) == (None, False)
 
 
-def test_a_server_whose_database_is_locked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prefect answers 503 then, which says that nothing was changed."""
-    monkeypatch.setattr(prefect_api, "BUSY_SECONDS", (0.0, 0.0, 0.0))
-    answers = [503, 503, 200]
+@contextmanager
+def answering(status: Callable[[], int]) -> Iterator[prefect_api.ServerAccess]:
+    """A server whose answers are empty documents, each with the status code that the function returns."""
 
-    class Busy(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(answers.pop(0))
+            self.send_response(status())
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"{}")
@@ -134,11 +135,18 @@ def test_a_server_whose_database_is_locked_is_asked_again(monkeypatch: pytest.Mo
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server, httpx.Client() as client:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        api = prefect_api.PrefectApi(prefect_api.ServerAccess(f"http://127.0.0.1:{server.server_port}/api"), client)
-        assert api.get("/flow_runs/1") == {}
+        yield prefect_api.ServerAccess(f"http://127.0.0.1:{server.server_port}/api")
         server.shutdown()
+
+
+def test_a_server_whose_database_is_locked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect answers 503 then, which says that nothing was changed."""
+    monkeypatch.setattr(prefect_api, "BUSY_SECONDS", (0.0, 0.0, 0.0))
+    answers = [503, 503, 200]
+    with answering(lambda: answers.pop(0)) as access, httpx.Client() as client:
+        assert prefect_api.PrefectApi(access, client).get("/flow_runs/1") == {}
     assert answers == []
 
 
@@ -150,24 +158,10 @@ def test_a_late_answer_is_awaited_and_the_user_learns_of_it(monkeypatch: pytest.
         def flush(self) -> None:
             is_told.set()
 
-    class Late(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            assert is_told.wait(30)
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Late) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        access = prefect_api.ServerAccess(f"http://127.0.0.1:{server.server_port}/api")
-        monkeypatch.setattr(prefect_api, "NOTICE_SECONDS", 0.1)
+    monkeypatch.setattr(prefect_api, "NOTICE_SECONDS", 0.1)
+    monkeypatch.setattr(sys, "stderr", errors := Errors())
+    with answering(lambda: 200 if is_told.wait(30) else 500) as access:
         monkeypatch.setattr(prefect_api, "server_access", lambda: access)
-        monkeypatch.setattr(sys, "stderr", errors := Errors())
         with prefect_api.prefect_api() as api:
             assert api.get("/flow_runs/1") == {}
-        server.shutdown()
     assert f"waiting for an answer of the Prefect server at {access.url}" in errors.getvalue()

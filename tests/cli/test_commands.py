@@ -36,12 +36,8 @@ def with_settings(
     return subprocess.run(
         [*program, *arguments],
         cwd=folder,
-        env={
-            **environment,
-            "HOME": str(folder),
-            "PREFECT_HOME": str(folder),
-            **variables,
-        },  # in HOME: where the server of sixstack setup is
+        # HOME: there would be the pointer to the server of sixstack setup
+        env={**environment, "HOME": str(folder), "PREFECT_HOME": str(folder), **variables},
         input=feed,
         capture_output=True,
         text=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -54,11 +53,6 @@ def cluster_file(folder: Path, *endpoints: str, name: str = "demo") -> Path:
     return path
 
 
-def without_server(folder: Path, *arguments: str, feed: str = "") -> subprocess.CompletedProcess[str]:
-    """Run `sixstack` where no Prefect server is configured."""
-    return with_settings(folder, *arguments, feed=feed)
-
-
 class TestWithoutServer:
     """Keys are read from the machines; no login is needed."""
 
@@ -68,8 +62,8 @@ class TestWithoutServer:
         path = cluster_file(tmp_path, endpoint(one), endpoint(two, None), endpoint(three))
         path.chmod(0o640)
         before = path.read_text()
-        assert without_server(tmp_path, "check", str(path)).returncode == 1
-        done = without_server(tmp_path, "pin", str(path), feed="y\n")
+        assert with_settings(tmp_path, "check", str(path)).returncode == 1
+        done = with_settings(tmp_path, "pin", str(path), feed="y\n")
         assert done.returncode == 0, done.stdout + done.stderr
         keys = (one.host_key(), two.host_key(), three.host_key("rsa"))
         assert all(fingerprint(key) in done.stdout for key in keys)
@@ -77,10 +71,10 @@ class TestWithoutServer:
         expected = before.replace(TRUST_ON_FIRST_USE, keys[0], 1).replace(TRUST_ON_FIRST_USE, keys[2])
         assert path.read_text() == expected.replace('"::1", port', f'"::1", host_key: {keys[1]}, port')
         assert path.stat().st_mode & 0o777 == 0o640
-        checked = without_server(tmp_path, "check", str(path))
+        checked = with_settings(tmp_path, "check", str(path))
         assert (checked.returncode, "warning" in checked.stdout) == (0, False)
         assert "userauth-request" not in one.log() + two.log() + three.log()
-        again = without_server(tmp_path, "pin", str(path))
+        again = with_settings(tmp_path, "pin", str(path))
         assert (again.returncode, "pinned already" in again.stderr) == (0, True)
 
     @pytest.mark.parametrize("answer", ["", "n\n", "\n", "perhaps\n"])
@@ -88,7 +82,7 @@ class TestWithoutServer:
         """Also at the end of standard input."""
         path = cluster_file(tmp_path, endpoint(machine()))
         before = path.read_text()
-        done = without_server(tmp_path, "pin", str(path), feed=answer)
+        done = with_settings(tmp_path, "pin", str(path), feed=answer)
         assert done.returncode == 1
         assert path.read_text() == before
 
@@ -96,7 +90,7 @@ class TestWithoutServer:
         """For scripts."""
         server = machine()
         path = cluster_file(tmp_path, endpoint(server))
-        assert without_server(tmp_path, "pin", str(path), "--yes").returncode == 0
+        assert with_settings(tmp_path, "pin", str(path), "--yes").returncode == 0
         assert server.host_key() in path.read_text()
 
     @pytest.mark.parametrize("stdin", [False, True], ids=["--print", "-"])
@@ -105,7 +99,7 @@ class TestWithoutServer:
         server = machine()
         path = cluster_file(tmp_path, endpoint(server))
         before = path.read_text()
-        done = without_server(tmp_path, "pin", "-", feed=before) if stdin else without_server(tmp_path, "pin", str(path), "--print")
+        done = with_settings(tmp_path, "pin", "-", feed=before) if stdin else with_settings(tmp_path, "pin", str(path), "--print")
         assert done.returncode == 0, done.stderr
         comment, line = done.stdout.splitlines()
         assert comment.startswith(f"# node-1 127.0.0.1:{server.port}: {fingerprint(server.host_key())}")
@@ -117,14 +111,14 @@ class TestWithoutServer:
         server = machine()
         path = cluster_file(tmp_path, endpoint(server))
         before = path.read_text()
-        done = without_server(tmp_path, "pin", str(path), "--output", "json")
+        done = with_settings(tmp_path, "pin", str(path), "--output", "json")
         assert done.returncode == 0, done.stderr
         (found,) = json.loads(done.stdout)
         assert (found["field"], found["host_key"], found["recorded"]) == ("hosts[0].ssh.host_key", server.host_key(), None)
         assert found["fingerprint"] == fingerprint(server.host_key())
         assert path.read_text() == before
-        assert without_server(tmp_path, "pin", str(path), "--yes").returncode == 0
-        assert json.loads(without_server(tmp_path, "pin", str(path), "--output", "json").stdout) == []
+        assert with_settings(tmp_path, "pin", str(path), "--yes").returncode == 0
+        assert json.loads(with_settings(tmp_path, "pin", str(path), "--output", "json").stdout) == []
 
     def test_a_machine_that_does_not_answer_is_reported_and_the_others_are_pinned(
         self, machine: Callable[..., Sshd], tmp_path: Path
@@ -133,7 +127,7 @@ class TestWithoutServer:
         one, two = machine(), machine()
         two.stop()
         path = cluster_file(tmp_path, endpoint(one), endpoint(two))
-        done = without_server(tmp_path, "pin", str(path), "--yes")
+        done = with_settings(tmp_path, "pin", str(path), "--yes")
         assert done.returncode == 1
         assert "node-2: " in done.stderr
         spec = read_text(path.read_text()).spec
@@ -146,7 +140,7 @@ class TestWithoutServer:
         two.stop()
         path = cluster_file(tmp_path, f"&all {endpoint(one)}", f"{{<<: *all, port: {two.port}}}")
         before = path.read_text()
-        done = without_server(tmp_path, "pin", str(path), "--yes")
+        done = with_settings(tmp_path, "pin", str(path), "--yes")
         assert done.returncode == 1
         assert f"hosts[0].ssh.host_key: {one.host_key()}" in done.stdout
         assert path.read_text() == before
@@ -155,7 +149,7 @@ class TestWithoutServer:
         """The login to the jump host is in a block."""
         jump = machine()
         path = cluster_file(tmp_path, endpoint(machine(), more=f", jump: {endpoint(jump, jump.host_key())}"))
-        done = without_server(tmp_path, "pin", str(path))
+        done = with_settings(tmp_path, "pin", str(path))
         assert done.returncode == 3
         assert "no Prefect server is configured" in done.stderr
 

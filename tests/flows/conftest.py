@@ -20,6 +20,13 @@ from tests.conftest import LAB, Workplace, say
 from tests.lived_in import changes
 
 
+def on(host: str, script: str) -> str:
+    """Run a script as root on a host; what it printed."""
+    done = hosts.run_in(host, ["sh", "-ec", script], LAB, limit=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 @dataclass
 class BareHosts:
     """Three machines that no cluster has, and a dual-stack cluster file that names them."""

@@ -13,6 +13,7 @@ import pytest
 
 from lab import hosts
 from tests.conftest import LAB, MODES, MadeCluster, run_id
+from tests.flows.conftest import on
 
 pytestmark = [
     pytest.mark.lab,
@@ -20,13 +21,6 @@ pytestmark = [
     pytest.mark.parametrize("made", [MODES[1], pytest.param(MODES[3], marks=pytest.mark.long)], indirect=True, ids=str),
 ]
 STRANGER = "stranger"
-
-
-def on(host: str, script: str) -> str:
-    """Run a script as root on a host; what it printed."""
-    done = hosts.run_in(host, ["sh", "-ec", script], LAB, limit=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def diff(made: MadeCluster, code: int) -> dict[str, Any]:

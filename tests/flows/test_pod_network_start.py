@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cluster.vocabulary.families import Family
-from lab import hosts
-from tests.conftest import LAB, MODES, MadeCluster
+from tests.conftest import MODES, MadeCluster
+from tests.flows.conftest import on
 
 pytestmark = [pytest.mark.lab, pytest.mark.server, pytest.mark.parametrize("made", MODES[:1], indirect=True, ids=str)]
 
@@ -15,29 +15,19 @@ CONFIGURATION = "/etc/cni/net.d/10-flannel.conflist"
 HOLD = "nft add table inet held; nft 'add chain inet held output {{ type filter hook output priority raw; }}'; nft add rule inet held output {} daddr {} drop"
 
 
-def on(host: str, script: str) -> str:
-    """Run a script as root inside a host; what it printed."""
-    done = hosts.run_in(host, ["sh", "-ec", script], LAB, limit=180)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.strip()
-
-
 def test_a_kubelet_that_restarts_while_flannel_starts_leaves_no_node_without_its_configuration(made: MadeCluster) -> None:
     """A kubelet does not repeat a postStart hook that its predecessor began: the node would never be Ready again."""
     worker = str(made.document["hosts"][-1]["name"])
     address = made.objects("service/kubernetes")["spec"]["clusterIP"]
-    old = on(worker, "pgrep -x flanneld")
+    old = on(worker, "pgrep -x flanneld").strip()
     on(worker, HOLD.format("ip" if made.mode.primary is Family.IPV4 else "ip6", address))
     try:
         on(worker, f"rm /run/flannel/subnet.env {CONFIGURATION}")
         made.kubectl("delete", "pod", "-n", "kube-flannel", "--field-selector", f"spec.nodeName={worker}", limit=80)
-        on(
-            worker,
-            f'for try in $(seq 600); do new=$(pgrep -x flanneld) && [ "$new" != {old} ] && break; sleep 0.1; done; systemctl restart kubelet',
-        )
+        on(worker, f"timeout 60 sh -c 'until pgrep -x flanneld | grep -vx {old}; do sleep 0.1; done'; systemctl restart kubelet")
         assert on(worker, "ls /run/flannel") == ""
     finally:
         on(worker, "nft delete table inet held")
     made.kubectl("rollout", "status", "daemonset/kube-flannel-ds", "-n", "kube-flannel", "--timeout=120s", limit=140)
-    on(worker, f"for try in $(seq 300); do if [ -s {CONFIGURATION} ]; then exit 0; fi; sleep 0.2; done; exit 1")
+    on(worker, f"timeout 60 sh -c 'until [ -s {CONFIGURATION} ]; do sleep 0.2; done'")
     made.kubectl("wait", f"node/{worker}", "--for=condition=Ready", "--timeout=60s", limit=80)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pytest
 
@@ -45,7 +44,7 @@ SHELLS = {
 }
 
 
-def either_way(names: str | tuple[str, ...], cases: Iterable[Any]) -> pytest.MarkDecorator:
+def either_way(names: str, cases: Iterable[str | tuple[str, ...]]) -> pytest.MarkDecorator:
     """Each case with a sudo that asks for a password or with one that does not, in turns; the other half is for `make test-long`."""
     found = []
     for number, case in enumerate(cases):
@@ -53,7 +52,7 @@ def either_way(names: str | tuple[str, ...], cases: Iterable[Any]) -> pytest.Mar
         for password in (False, True):
             marks = () if password is bool(number % 2) else (pytest.mark.long,)
             found.append(pytest.param(*values, password, marks=marks, id="-".join([*values, "password" if password else "nopasswd"])))
-    return pytest.mark.parametrize((*([names] if isinstance(names, str) else names), "password"), found)
+    return pytest.mark.parametrize(f"{names}, password", found)
 
 
 @dataclass(frozen=True)
@@ -265,7 +264,7 @@ class TestSudo:
         session.close()
 
     @either_way(
-        ("settings", "tags"),
+        "settings, tags",
         [
             ("Defaults log_input", "NOLOG_INPUT:"),
             ("Defaults log_output", "NOLOG_OUTPUT:"),
@@ -298,7 +297,7 @@ class TestSudo:
         assert guest.root.run(look, limit=SOON, stdin=f"{guest.machine.password}\n".encode()).stdout == "clean\n"
 
     @either_way(
-        ("settings", "right", "words", "remedy"),
+        "settings, right, words, remedy",
         [
             ("Defaults requiretty", "ALL", "only at a terminal", f"`Defaults:{USER} !requiretty`"),
             ("Defaults noexec", "ALL", "to start other programs", f"`{USER} ALL=(root) NOPASSWD: EXEC: ALL`"),

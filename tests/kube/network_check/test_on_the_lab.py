@@ -83,9 +83,7 @@ def find_none(probing: NetworkCheck) -> None:
     assert report.ok, "\n".join(map(str, report.failures))
 
 
-@pytest.mark.parametrize(
-    "made", [pytest.param(mode, marks=pytest.mark.long) if mode is MODES[1] else mode for mode in MODES], indirect=True, ids=str
-)
+@pytest.mark.parametrize("made", [MODES[0], pytest.param(MODES[1], marks=pytest.mark.long), *MODES[2:]], indirect=True, ids=str)
 class TestFaults:
     """The faults in sequence, checked by the same probe pods."""
 

@@ -10,6 +10,8 @@ from cluster.vocabulary.families import Family
 
 _ACTIONS = {"ALLOW": Verdict.ACCEPT, "LIMIT": Verdict.ACCEPT, "DENY": Verdict.DROP, "REJECT": Verdict.DROP}
 _ACTION = re.compile(rf"\s({'|'.join(_ACTIONS)})(?: IN)?\s{{2,}}")
+_RANGE = r"\d{1,5}+(?::\d{1,5}+)?+"
+_PORTS = re.compile(rf"(?:^|\s)(?P<ports>{_RANGE}(?:,{_RANGE})*+)(?:/(?P<protocol>tcp|udp))?(?=$|\s)")
 
 
 def ufw(text: str) -> tuple[FirewallRule, ...]:
@@ -25,10 +27,6 @@ def ufw(text: str) -> tuple[FirewallRule, ...]:
         if closed := closed_ports(chain, {chain.name: chain}, family):
             found.append(FirewallRule("ufw", family, f"{policy[1]} (incoming)", closed))
     return tuple(found)
-
-
-_RANGE = r"\d{1,5}+(?::\d{1,5}+)?+"
-_PORTS = re.compile(rf"(?:^|\s)(?P<ports>{_RANGE}(?:,{_RANGE})*+)(?:/(?P<protocol>tcp|udp))?(?=$|\s)")
 
 
 def _policy(word: str) -> Verdict:

@@ -97,6 +97,13 @@ def test_a_long_list_of_ports_of_ufw_is_read() -> None:
         assert rule.closes("udp", 8472)
 
 
+@pytest.mark.parametrize("ports", ["6443,", "6443,,22", "6443:", "6443,22:", "9" * 5000])
+def test_a_list_of_ports_that_ufw_cannot_have_written_opens_nothing(ports: str) -> None:
+    """Nor is it an error: what is there may be any text."""
+    (rule,) = firewall.ufw(f"Status: active\nDefault: deny (incoming), allow (outgoing)\n{ports}  ALLOW IN  Anywhere\n")[:1]
+    assert rule.closes("tcp", 6443)
+
+
 def test_an_inactive_ufw_closes_nothing() -> None:
     """It is installed on every Ubuntu."""
     assert firewall.ufw("Status: inactive\n") == ()
