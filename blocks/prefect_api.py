@@ -163,18 +163,18 @@ def prefect_api() -> Iterator[PrefectApi]:
         yield PrefectApi(access, client)
 
 
-def verification(authority: str | None) -> ssl.SSLContext | bool:
-    """How httpx verifies a server's certificate: with the authorities of this file, else with its own list. OSError for a file without any."""
+def verification(url: str, authority: str | None) -> ssl.SSLContext | bool:
+    """How httpx verifies the certificate of this server: with the authorities of the file, else with its own list. OSError for a file without any."""
+    if not url.startswith("https:"):
+        return False  # reading the authorities of this machine takes 30 ms
     return True if authority is None else ssl.create_default_context(cafile=authority)
 
 
 def _verification(access: ServerAccess) -> ssl.SSLContext | bool:
-    if not access.url.startswith("https:"):
-        return False  # reading the authorities of this machine takes 30 ms
     if isinstance(access.verify, bool):
-        return access.verify
+        return access.verify and verification(access.url, None)
     try:
-        return verification(access.verify)
+        return verification(access.url, access.verify)
     except OSError as fault:
         raise EnvironmentFault(f"{access.verify} is no file with the certificate of an authority: {fault}") from None
 

@@ -213,7 +213,7 @@ def _authority(file: Path, server: str | None) -> Path:
     except OSError as fault:
         raise ValueError(f"--ca-file {file} cannot be read: {fault.strerror}") from None
     try:
-        verification(str(found))
+        verification(server, str(found))
     except OSError as fault:
         raise ValueError(f"--ca-file {file} has no certificate of an authority, in PEM: {fault}") from None
     return found

@@ -40,7 +40,7 @@ def fault_of_api(url: str, credential: tuple[str, str], *, trust_env: bool, auth
     """Why this server cannot be used; None when it accepts the password and nothing less. `authority`: the file with its certificate."""
     path = f"{url}/admin/version"  # /health needs no password
     try:
-        with httpx.Client(timeout=30, trust_env=trust_env, verify=verification(authority)) as client:
+        with httpx.Client(timeout=30, trust_env=trust_env, verify=verification(url, authority)) as client:
             answer = client.get(path, auth=credential)
             if answer.status_code == httpx.codes.UNAUTHORIZED:
                 return "refuses the password"
@@ -192,7 +192,7 @@ class ServerFolder:
 
     def _client(self) -> httpx.Client:
         settings = self.settings
-        verify = verification(settings.authority)
+        verify = verification(settings.api, settings.authority)
         return httpx.Client(base_url=settings.api, auth=settings.credential, timeout=30, trust_env=self._trust_env, verify=verify)
 
     @property

@@ -228,7 +228,7 @@ def _start(place: Workplace, shared: Path | None) -> None:
     prefect = place.prefect
     with contextlib.ExitStack() as stack:
         if shared is not None:
-            copy, database = shared / "prefect.db", prefect.state / "prefect" / "prefect.db"
+            copy, database = shared / "prefect.db", database_of(prefect)
             lock = stack.enter_context((shared / "prefect.lock").open("w", encoding="utf-8"))
             fcntl.flock(lock, fcntl.LOCK_EX)
             if copy.exists():
@@ -241,8 +241,19 @@ def _start(place: Workplace, shared: Path | None) -> None:
         prefect.deploy(say)
         place.prepare_runs()
         if shared is not None:
-            source, target = (stack.enter_context(contextlib.closing(sqlite3.connect(file))) for file in (database, copy))
-            source.backup(target)
+            copy_database(database, copy)
+
+
+def database_of(prefect: LocalPrefect) -> Path:
+    """The file of its server's database."""
+    return prefect.state / "prefect" / "prefect.db"
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A copy of the database of a server that runs."""
+    with contextlib.ExitStack() as stack:
+        read, write = (stack.enter_context(contextlib.closing(sqlite3.connect(file))) for file in (source, target))
+        read.backup(write)
 
 
 @pytest.fixture(scope="session")

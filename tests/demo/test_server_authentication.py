@@ -18,7 +18,7 @@ import pytest
 from websocket import WebSocketBadStatusException, WebSocketException, create_connection
 
 from demo.local_prefect import COMMANDS, LocalPrefect
-from tests.conftest import Workplace, say
+from tests.conftest import Workplace, copy_database, database_of, say
 
 pytestmark = pytest.mark.server
 
@@ -231,10 +231,12 @@ port = {port}
 """
 
 
-def test_a_server_without_a_password_is_replaced(tmp_path: Path) -> None:
+def test_a_server_without_a_password_is_replaced(server: LocalPrefect, tmp_path: Path) -> None:
     """One that an earlier version started: the next start says so, and keeps its database and its port."""
     prefect = LocalPrefect(tmp_path)
     prefect.state.mkdir(mode=0o755)
+    database_of(prefect).parent.mkdir()
+    copy_database(database_of(server), database_of(prefect))  # a new one takes seconds of processor time
     port = prefect._free_port()
     prefect.settings.file.write_text(EARLIER.format(home=json.dumps(str(prefect.state / "prefect")), port=port), encoding="utf-8")
     with subprocess.Popen(

@@ -100,15 +100,18 @@ def stalled(number: int) -> Iterator[None]:
     on(
         number,
         f"""
-        mkdir -p {folder}; cp /usr/bin/sha256sum {folder}/real; touch {folder}/wait
-        printf '#!/bin/sh\nwhile [ -e {folder}/wait ]; do sleep 0.1; done\nexec {folder}/real "$@"\n' >{folder}/sha256sum
-        chmod 755 {folder}/sha256sum; mount --bind {folder}/sha256sum /usr/bin/sha256sum
+        mkdir -p {folder}/real; touch {folder}/wait
+        for program in sha256sum openssl; do
+          cp /usr/bin/$program {folder}/real/
+          printf '#!/bin/sh\nwhile [ -e {folder}/wait ]; do sleep 0.1; done\nexec {folder}/real/%s "$@"\n' $program >{folder}/$program
+          chmod 755 {folder}/$program; mount --bind {folder}/$program /usr/bin/$program
+        done
         """,
     )
     try:
         yield
     finally:
-        on(number, f"rm {folder}/wait; umount --lazy /usr/bin/sha256sum")
+        on(number, f"rm {folder}/wait; umount --lazy /usr/bin/sha256sum /usr/bin/openssl")
 
 
 def engine_of(run: str) -> int | None:
@@ -150,26 +153,6 @@ def test_a_host_that_another_run_holds_is_busy(grown: Grown) -> None:
     assert on(1, "ls /var/lib/sixstack/owner 2>/dev/null || echo none") == "none"
 
 
-def test_what_kubeadm_refuses_is_a_problem_before_any_host_is_initialized(grown: Grown) -> None:
-    """A manifest that appears after the plan: the run names the check, the file and what to do; the other host is accepted and does not join."""
-    manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml"
-    late = f"until [ -x /usr/local/bin/kubeadm ]; do sleep 0.1; done; mkdir -p {manifest.rpartition('/')[0]}; touch {manifest}"
-    on(1, f"systemd-run --quiet --unit late sh -c '{late}'")
-    try:
-        done = grown.create()
-    finally:
-        on(1, f"systemctl stop late 2>/dev/null; rm -rf {manifest}")
-    assert done.returncode == 1, done.stdout
-    assert "[preflight-refused]" in done.stdout
-    assert f"hosts/{LAB}-1/preflight/FileAvailable-{manifest.replace('/', '-')}: kubeadm: {manifest} already exists" in done.stdout
-    records = {(record["step"], record["host"]): record for record in grown.records(run_id(done.stdout))}
-    assert records["check-preflight", "cluster"]["outcome"] == "failed"
-    assert not {step for step, _ in records} & {"init-control-plane", "join-worker"}
-    # the hosts are prepared; the next test looks at a preparation
-    deleted = grown.place.sixstack("delete", grown.file(), "--confirm", NAME)
-    assert deleted.returncode == 0, deleted.stdout + deleted.stderr
-
-
 def test_a_cancelled_run_ends_soon_and_leaves_the_cluster_free(grown: Grown) -> None:
     """`prefect flow-run cancel` while hosts are being prepared: the steps that were cut short are on record, nothing is held, no process is left."""
     with stalled(1):
@@ -185,6 +168,23 @@ def test_a_cancelled_run_ends_soon_and_leaves_the_cluster_free(grown: Grown) -> 
     assert not grown.place.api(f"/v2/concurrency_limits/sixstack-cluster-{NAME}")["active_slots"]
     assert ("prepare-host", f"{LAB}-1", "failed") in {(record["step"], record["host"], record["outcome"]) for record in grown.records(run)}
     assert engine_of(run) is None
+
+
+def test_what_kubeadm_refuses_is_a_problem_before_any_host_is_initialized(grown: Grown) -> None:
+    """A manifest that appears after the plan: the run names the check, the file and what to do; the other host is accepted and does not join."""
+    manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml"
+    late = f"until [ -x /usr/local/bin/kubeadm ]; do sleep 0.1; done; mkdir -p {manifest.rpartition('/')[0]}; touch {manifest}"
+    on(1, f"systemd-run --quiet --unit late sh -c '{late}'")
+    try:
+        done = grown.create()
+    finally:
+        on(1, f"systemctl stop late 2>/dev/null; rm -rf {manifest}")
+    assert done.returncode == 1, done.stdout
+    assert "[preflight-refused]" in done.stdout
+    assert f"hosts/{LAB}-1/preflight/FileAvailable-{manifest.replace('/', '-')}: kubeadm: {manifest} already exists" in done.stdout
+    records = {(record["step"], record["host"]): record for record in grown.records(run_id(done.stdout))}
+    assert records["check-preflight", "cluster"]["outcome"] == "failed"
+    assert not {step for step, _ in records} & {"init-control-plane", "join-worker"}
 
 
 def test_a_run_killed_in_the_middle_of_kubeadm_init_is_finished_by_the_next(grown: Grown) -> None:

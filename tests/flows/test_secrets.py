@@ -29,6 +29,8 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
+from bundle.manifest import MANIFEST_NAME
+from bundle.verify import sha256_of
 from lab import hosts
 from lab.base import OPS_USER
 from lab.host import init_pid
@@ -61,6 +63,7 @@ class Canary:
     made: MadeCluster
     secrets: SecretSearch
     failures: Failures
+    bundle: Path
     states: dict[str, tuple[str, str]] = field(
         default_factory=dict, init=False
     )  # of a run's path: the id of its last state, and all of them
@@ -117,7 +120,7 @@ def bootstrap_tokens(made: MadeCluster) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def canary(made: MadeCluster) -> Canary:
+def canary(made: MadeCluster, bundle_folder: Path) -> Canary:
     """What the create used, what it made, and what failing commands had."""
     lab, prefect = hosts.lab_of(LAB), made.place.prefect
     failures = fail_in_many_ways(made)
@@ -139,7 +142,7 @@ def canary(made: MadeCluster) -> Canary:
     # a private key in OpenSSH's format begins with the public one, which is in authorized_keys of every host
     login = load_ssh_private_key(lab.key_file.read_bytes(), None).public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     public.append(login.decode().split()[1])
-    canary = Canary(made, SecretSearch(secrets, public), failures)
+    canary = Canary(made, SecretSearch(secrets, public), failures, bundle_folder)
     made.after_delete.append(lambda _printed, watched: after_the_delete(canary, watched))
     return canary
 
@@ -471,15 +474,23 @@ def in_journals(canary: Canary, search: SecretSearch) -> list[Found]:
 
 
 def in_host_files(canary: Canary, search: SecretSearch) -> list[Found]:
-    """All files but those that kubeadm and kubelet keep, on every file system but the kernel's; of containerd, those that are no layers."""
+    """All files that were written but those that kubeadm and kubelet keep, on every file system but the kernel's; of containerd, those that are no
+    layers. Without those of the base, which is older than the secrets, and without the bundle's programs."""
     found = []
     for name in host_names(canary.made):
-        root = host_root(name)
-        kept = [root / path for path in KEPT]
-        tops = [root, *(root / path for path in ("run", "tmp", "dev/shm"))]
-        found += search.in_files(*(top for top in tops if top.is_dir()), without=kept)
+        root, written = host_root(name), hosts.machine_of(name, LAB).folder / "upper"
+        kept = [written / path for path in KEPT]
+        tops = [written, *(root / path for path in ("run", "tmp", "dev/shm"))]
+        found += search.in_files(*(top for top in tops if top.is_dir()), without=[*kept, *programs_of_bundle(canary, written)])
         found += search.in_files(root / "var/lib/containerd", largest=2_000_000) if (root / "var/lib/containerd").is_dir() else []
     return found
+
+
+def programs_of_bundle(canary: Canary, written: Path) -> list[Path]:
+    """The programs below the folder that are those of the bundle, byte by byte."""
+    sums = {file["content_sha256"] for file in json.loads((canary.bundle / MANIFEST_NAME).read_text())["files"]}
+    programs = [path for folder in ("usr/local/bin", "opt/cni/bin") for path in (written / folder).glob("*") if path.is_file()]
+    return [path for path in programs if sha256_of(path) in sums]
 
 
 def in_records(canary: Canary, search: SecretSearch) -> list[Found]:

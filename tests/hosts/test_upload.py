@@ -85,6 +85,19 @@ class TestFiles:
             == "bad\ngood\nbad2\n"
         )
 
+    @pytest.mark.parametrize("broken", ["openssl", "sha256sum"])
+    def test_either_program_for_digests_is_enough(self, session: Session, tmp_path: Path, broken: str) -> None:
+        """OpenSSL where it works, which is faster, else sha256sum, which every host has."""
+        good, bad = (bundle_file(tmp_path, name, name.encode() * 1000) for name in ("good", "bad"))
+        (tmp_path / "bad").write_bytes(bytes(bad.size))
+        session.run(f"mount --bind /bin/false /usr/bin/{broken}", limit=SOON)
+        try:
+            upload_files(session, tmp_path, [good])
+            with pytest.raises(StepFailed, match=r"received sha256:[0-9a-f]{64} for .*/bad, "):
+                upload_files(session, tmp_path, [bad])
+        finally:
+            session.run(f"umount /usr/bin/{broken}", limit=SOON)
+
     @pytest.mark.parametrize("size", [1000, 50_000_001])
     def test_a_file_that_unpacks_to_another_size_is_not_placed(self, session: Session, tmp_path: Path, size: int) -> None:
         """A bomb is cut after the size in the manifest, although its digest as sent is right. A file that is too short is refused as well."""

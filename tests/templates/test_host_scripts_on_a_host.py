@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bundle.manifest import FileKind, read_manifest
+from bundle.manifest import BundleFile, FileKind, read_manifest
 from bundle.unpack import unpack
 from cluster.file.reader import read_document
 from cluster.kubeadm.documents import join_check_configuration
@@ -32,6 +32,7 @@ from kube.pod_networks import network_documents, network_images
 from lab import hosts
 from lab.spec import cluster_document
 from lab.state import LabHost
+from tasks.load_bundle import is_runtime_file
 from templates import render
 from tests.conftest import BOTH, LAB
 from tests.lab.faults import advertised, link_to_a_router
@@ -70,16 +71,23 @@ class Machine:
         self.run(render("host/claim.sh.j2", **step_values.claim_values(self.spec, self.host)))
 
     def prepare(self) -> Output:
-        """Claim, upload and prepare, as prepare-host does."""
+        """Claim, upload what the container runtime needs, and prepare, as prepare-host does."""
         self.claim()
-        files = read_manifest(self.bundle).for_host(self.host.role.value, network_images(self.spec))
-        upload_files(self.session, self.bundle, [file for file in files if file.kind is not FileKind.IMAGE])
+        upload_files(self.session, self.bundle, [file for file in self.files() if is_runtime_file(file)])
         return self.run(render("host/prepare.sh.j2", **step_values.prepare_values(self.spec, self.host)))
+
+    def programs(self) -> None:
+        """Install the bundle's other programs, as load-bundle does."""
+        others = [file for file in self.files() if file.kind is not FileKind.IMAGE and not is_runtime_file(file)]
+        upload_files(self.session, self.bundle, others)
 
     def images(self) -> None:
         """Import the bundle's images."""
-        files = read_manifest(self.bundle).for_host(self.host.role.value, network_images(self.spec))
-        import_images(self.session, self.bundle, [file for file in files if file.kind is FileKind.IMAGE])
+        import_images(self.session, self.bundle, [file for file in self.files() if file.kind is FileKind.IMAGE])
+
+    def files(self) -> list[BundleFile]:
+        """What the bundle has for the host."""
+        return list(read_manifest(self.bundle).for_host(self.host.role.value, network_images(self.spec)))
 
     def init(self, *, ok: bool = True) -> Output:
         """kubeadm init."""
@@ -184,6 +192,7 @@ def test_kubeadm_checks_a_prepared_host_and_changes_nothing(bare: Machine) -> No
     bare.claim()
     assert check("init").exit_code == 65
     bare.prepare()
+    bare.programs()
     before = bare.look()
     for command in ("init", "join"):
         done = check(command)
@@ -346,6 +355,7 @@ def with_flannel(machine: Machine, request: pytest.FixtureRequest, tmp_path_fact
     before = node.look()
     try:
         node.prepare()
+        node.programs()
         node.images()
         node.init()
         folder = tmp_path_factory.mktemp("flannel")

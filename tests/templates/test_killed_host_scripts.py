@@ -17,7 +17,6 @@ from dataclasses import replace
 
 import pytest
 
-from bundle.manifest import FileKind, read_manifest
 from cluster.facts.parsers.kubernetes import ca_hash
 from cluster.file.reader import read_document
 from cluster.kubeadm.documents import join_configuration
@@ -29,9 +28,9 @@ from cluster.vocabulary.resolved_spec import ResolvedSpec
 from cluster.vocabulary.spec import Host
 from hosts.session import Output, Session
 from hosts.upload import upload_files
-from kube.pod_networks import network_images
 from lab import hosts
 from lab.spec import cluster_document
+from tasks.load_bundle import is_runtime_file
 from templates import render
 from tests import lived_in
 from tests.conftest import LAB, say
@@ -127,10 +126,8 @@ class Killer:
     def upload(self) -> None:
         """Some of the bundle's files, of which the owner has a program, a link and a plug-in; and a unit."""
         wanted = ("ctr", "runc", "bridge", "10-kubeadm.conf")
-        files = read_manifest(self.machine.bundle).for_host("control-plane", network_images(self.machine.spec))
-        upload_files(
-            self.machine.session, self.machine.bundle, [file for file in files if file.target is not None and file.target.name in wanted]
-        )
+        some = [file for file in self.machine.files() if file.target is not None and file.target.name in wanted]
+        upload_files(self.machine.session, self.machine.bundle, some)
 
     def prepare(self) -> None:
         """prepare.sh with a mirror where the owner has one."""
@@ -143,11 +140,8 @@ class Killer:
 
     def files(self) -> None:
         """Every unit of the bundle, and the programs that prepare.sh needs. (The other programs are files like these.)"""
-        wanted = ("containerd", "containerd-shim-runc-v2", "ctr", "runc")
-        files = read_manifest(self.machine.bundle).for_host("control-plane", network_images(self.machine.spec))
-        upload_files(
-            self.machine.session, self.machine.bundle, [file for file in files if file.kind is FileKind.UNIT or file.name in wanted]
-        )
+        needed = [file for file in self.machine.files() if is_runtime_file(file)]
+        upload_files(self.machine.session, self.machine.bundle, needed)
 
 
 def sample(last: int, seed: str, size: int = SAMPLE) -> list[int]:
@@ -222,6 +216,7 @@ class TestKilledAtSomeCalls:
         control, worker_before = Killer(replace(machine, spec=spec)), worker.look()
         try:
             control.machine.prepare()
+            control.machine.programs()
             control.machine.images()
             # without the record of an unfinished attempt, this may be a control plane
             machine.run("mkdir -p /var/lib/etcd/member; echo x >/etc/kubernetes/admin.conf")
@@ -239,6 +234,7 @@ class TestKilledAtSomeCalls:
             assert "already initialized" in control.machine.init().stdout
             assert machine.run("systemctl is-active kubelet >/dev/null && sha256sum /etc/kubernetes/pki/ca.crt").stdout == identity
             worker.prepare()
+            worker.programs()
             for number in sample(5, "join", 1):
                 assert Killer(worker).killed_at(number, lambda: worker.join(control.machine))
             worker.join(control.machine)
@@ -332,16 +328,19 @@ class TestKilledInEveryState:
         try:
             for number in sample(9, "init", 1):
                 control.machine.prepare()
+                control.machine.programs()
                 control.machine.images()
                 assert control.killed_at(number, control.machine.init)
                 control.machine.reset()
                 assert changes(before, control.machine.look()) == [], f"after a kill of init at call {number}"
             control.machine.prepare()
+            control.machine.programs()
             control.machine.images()
             finish_after_every_kill(control, control.machine.init)
             assert "already initialized" in control.machine.init().stdout
             assert control.machine.run("cd /var/lib/sixstack; ls -d init*").stdout == "initialized\n"
             worker.prepare()
+            worker.programs()
             finish_after_every_kill(joining, lambda: worker.join(control.machine))
             assert "already joined" in worker.join(control.machine).stdout
             control.machine.run(registered(worker.host.name))

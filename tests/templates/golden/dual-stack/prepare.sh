@@ -255,8 +255,8 @@ for old in /etc/containerd/sixstack-ca/*.crt; do
   esac
 done
 
+systemctl --quiet --no-reload enable containerd.service kubelet.service
 systemctl daemon-reload
-systemctl --quiet enable containerd.service kubelet.service
 if [ "$restart" = yes ] && systemctl --quiet is-active containerd.service; then
   systemctl restart containerd.service
 else

@@ -164,9 +164,14 @@ fi
 if have ctr && [ -S /run/containerd/containerd.sock ]; then
   for task in $(timeout 20 ctr -n k8s.io tasks ls -q 2>/dev/null); do timeout 20 ctr -n k8s.io tasks rm --force "$task" >/dev/null 2>&1 || true; done
 fi
+set --
 for unit in kubelet.service containerd.service; do
-  if [ -e "/etc/systemd/system/$unit" ]; then systemctl --quiet disable --now "$unit" 2>/dev/null || true; fi
+  if [ -e "/etc/systemd/system/$unit" ]; then set -- "$@" "$unit"; fi
 done
+# one call, after which systemd reads its units once; a unit that systemd still knew would start again when the next reset starts containerd
+if [ $# -gt 0 ] && ! systemctl --quiet disable --now "$@" 2>/dev/null; then
+  for unit; do systemctl --quiet disable --now "$unit" 2>/dev/null || true; done
+fi
 # containerd keeps its shims running on purpose; those with the namespace k8s.io belong to the cluster
 for process in /proc/[0-9]*; do
   line=$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) || continue
