@@ -3,11 +3,11 @@
 # Needs a POSIX sh, curl, ping (of busybox or iputils), nc, getent, timeout, grep and ip.
 set -f
 link=/sys/class/net/eth0/mtu # every runtime uses this name for the interface of a pod
-web() { # FAMILY URL...: each URL over a separate connection
+web() { # FAMILY URL...: each URL over a separate connection; in a subshell, which curl replaces
   family=$1
   shift
   # the time includes the name resolution: a resolver retries after two seconds at the earliest
-  curl -sS -g --fail --fail-early --noproxy '*' -H 'Connection: close' "-$family" --max-time "$((seconds + 1))" --connect-timeout "$seconds" -w ' %{remote_ip} ' "$@" 2>&1
+  exec curl -sS -g --fail --fail-early --noproxy '*' -H 'Connection: close' "-$family" --max-time "$((seconds + 1))" --connect-timeout "$seconds" -w ' %{remote_ip} ' "$@" 2>&1
 }
 route_mtu() { # FAMILY ADDRESS: the MTU of the route itself, or ""; not the path MTU that the kernel has learned, which expires
   ip "-$1" route get "$2" 2>&1 | grep -v expires | grep -o 'mtu [0-9]*' | grep -o '[0-9]*'
@@ -57,7 +57,7 @@ no_name() { # FAMILY URL: succeeds if the URL's name has no address of that fami
 }
 try_once() { # METHOD FAMILY TARGET
   case $1 in
-  ping) ping -q "-$2" -c 1 -W 1 "$3" 2>&1 ;;
+  ping) exec ping -q "-$2" -c 1 -W 1 "$3" 2>&1 ;;
   http) web "$2" "$3" ;;
   absent) no_name "$2" "$3" ;;
   affinity) web "$2" "$3" "$3" "$3" "$3" ;;
