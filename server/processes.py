@@ -14,7 +14,8 @@ import psutil
 from server.settings import make_private
 
 POOL = "sixstack"  # the work pool of deployments/prefect.yaml
-SERVER = ("-m", "prefect", "server", "start")  # arguments of Python
+SERVER = ("-m", "server.prefect_server")  # arguments of Python
+EARLIER_SERVER = ("-m", "prefect", "server", "start")  # which may run still
 STOP_LIMIT = 10.0  # seconds from SIGTERM to SIGKILL
 _children: list[subprocess.Popen[bytes]] = []  # Python warns about a running process whose Popen object is gone
 
@@ -34,9 +35,12 @@ def find(folder: Path, arguments: Sequence[str]) -> psutil.Process | None:
 
     Command line and working folder identify it, so no process id is stored, and none can be stale or belong to another process.
     """
-    root, command = str(folder.resolve()), list(arguments)
+    root, wanted = str(folder.resolve()), [list(arguments)]
+    if wanted == [list(SERVER)]:
+        wanted.append(list(EARLIER_SERVER))
     for process in psutil.process_iter(["cmdline", "cwd"]):
-        if process.info["cwd"] == root and (process.info["cmdline"] or [])[1 : 1 + len(command)] == command:
+        words = process.info["cmdline"] or []
+        if process.info["cwd"] == root and any(words[1 : 1 + len(command)] == command for command in wanted):
             return process
     return None
 

@@ -31,7 +31,7 @@ def test_a_unit_is_valid_and_names_its_folder(name: str, folder: str, tmp_path: 
 def test_a_program_with_special_signs_is_quoted() -> None:
     """A virtual environment can be anywhere."""
     text = unit_text("server", Path("/srv"), has_server=True, is_system=True, python='/a b/"100%"/$x/python')
-    assert 'ExecStart="/a b/\\"100%%\\"/$$x/python" "-m" "prefect" "server" "start"' in text
+    assert 'ExecStart="/a b/\\"100%%\\"/$$x/python" "-m" "server.prefect_server"' in text
 
 
 def test_only_a_worker_with_its_own_server_ends_the_runs_that_were_lost() -> None:
