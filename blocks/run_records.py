@@ -13,7 +13,7 @@ _TRIES = 5  # against another process that adds records to the same run
 
 
 class RunRecords:
-    """The records of one run. It is not thread-safe, and one process at a time adds records to a run.
+    """The records of one run on one cluster. It is not thread-safe, and one process at a time adds records to a run.
 
     A record that raised an error can be added again: it is stored once, whatever became of the first try.
     """
@@ -32,6 +32,10 @@ class RunRecords:
     def head(self) -> RunHead | None:
         """The newest record."""
         return self._head
+
+    def of_cluster(self, cluster: str) -> RunRecords:
+        """The records of the same run on another cluster."""
+        return RunRecords(self._store, cluster, self._run)
 
     def append(self, document: Mapping[str, Any]) -> None:
         """Store a record with the next attempt number and its link; nothing happens when it is stored already."""

@@ -91,10 +91,14 @@ class RunSpool:
         """Deliver the records in their order, with the lock held; with `before`, those that were added before this time in nanoseconds."""
         paths = sorted(self._folder.glob("*.json"))
         waiting = [path for path in paths if before is None or path.name < f"{before:020}"]
-        delivered, reason = 0, ""
+        delivered, reason, chains = 0, "", {self.cluster: records}
         try:
             while waiting:
-                records.append(json.loads(waiting[0].read_bytes()))
+                document = json.loads(waiting[0].read_bytes())
+                # an earlier version kept records of the cluster that a retest found on its hosts with those of the retest's own cluster
+                if (cluster := document["cluster"]) not in chains:
+                    chains[cluster] = records.of_cluster(cluster)
+                chains[cluster].append(document)
                 waiting.pop(0).unlink()
                 delivered += 1
         except Exception as fault:  # each storage has its own

@@ -36,7 +36,7 @@ STEP_SECONDS = 10.0  # a step waits no longer for the store
 CLOSE_SECONDS = 10.0  # nor the end of a run
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries
 
-_writers: dict[str, RecordWriter] = {}  # by run
+_writers: dict[tuple[str, str], RecordWriter] = {}  # by run and cluster: a retest also deletes the cluster that has its hosts
 _writers_lock = threading.Lock()
 
 
@@ -49,10 +49,10 @@ class _Pending:
 
 
 class RecordWriter:
-    """The records of one run on their way to the store."""
+    """The records of one run on one cluster on their way to the store."""
 
     def __init__(self, run: RunContext, store: AuditStore) -> None:
-        self._run, self._store = run, store
+        self.run, self._store = run, store
         self._records = RunRecords(store, run.cluster, run.id)
         self._spool = RunSpool(run.audit, run.cluster, run.id)
         self._began = time.time_ns()
@@ -71,7 +71,7 @@ class RecordWriter:
             if self._thread is None:
                 # with the context of the run: its settings, and its events
                 self._thread = threading.Thread(
-                    target=contextvars.copy_context().run, args=(self._deliver,), name=f"audit-{self._run.id}", daemon=True
+                    target=contextvars.copy_context().run, args=(self._deliver,), name=f"audit-{self.run.id}", daemon=True
                 )
                 self._thread.start()
             self._change.notify_all()
@@ -84,7 +84,7 @@ class RecordWriter:
         if is_new:
             self._report_fault()
         if spool_fault:
-            report_progress(self._run, f"warning: an audit record is only in memory: {spool_folder()} cannot be written: {spool_fault}")
+            report_progress(self.run, f"warning: an audit record is only in memory: {spool_folder()} cannot be written: {spool_fault}")
         return False
 
     def close(self) -> RunHead | None:
@@ -92,7 +92,7 @@ class RecordWriter:
         with self._change:
             self._closing = True
             self._change.notify_all()
-        self.write(_closing_record(self._run), CLOSE_SECONDS)
+        self.write(_closing_record(self.run), CLOSE_SECONDS)
         with self._change:
             complete = self._change.wait_for(lambda: not self._queue, CLOSE_SECONDS if self._fault else 0)
         return self._records.head if complete else None
@@ -109,10 +109,10 @@ class RecordWriter:
             return f"{self._described_fault()}: {waiting}. The next run on this worker, or `sixstack audit`, delivers them"
 
     def _described_fault(self) -> str:
-        return redact(f"warning: the audit store `{self._run.audit}` at {self._store.url} cannot be written ({self._fault})")
+        return redact(f"warning: the audit store `{self.run.audit}` at {self._store.url} cannot be written ({self._fault})")
 
     def _report_fault(self) -> None:
-        report_progress(self._run, f"{self._described_fault()}: records go to {spool_folder()} until it can")
+        report_progress(self.run, f"{self._described_fault()}: records go to {spool_folder()} until it can")
 
     def _to_spool(self, pending: _Pending) -> str:
         """Put a record on the disk; why that failed."""
@@ -142,8 +142,8 @@ class RecordWriter:
             if leftovers_due:
                 leftovers_due = False
                 with suppress(OSError):  # the disk cannot be read: the next run tries again
-                    for leftovers in deliver_leftovers(self._run.audit, self._store):
-                        report_progress(self._run, f"note: {leftovers}")
+                    for leftovers in deliver_leftovers(self.run.audit, self._store):
+                        report_progress(self.run, f"note: {leftovers}")
 
     def _lock_spool(self) -> None:
         """One process of this worker at a time adds to the run's chain; records of an earlier process come first."""
@@ -151,7 +151,7 @@ class RecordWriter:
             self._spool.lock(wait=True)
             earlier = self._spool.deliver(self._records, before=self._began)
             if earlier.delivered or earlier.waiting:
-                report_progress(self._run, f"note: {earlier}")
+                report_progress(self.run, f"note: {earlier}")
 
     def _wait_after(self, fault: Exception, pause: float) -> float:
         """Note why the store cannot be written, and wait; returns the next pause."""
@@ -183,7 +183,7 @@ class RecordWriter:
                 self._spool.release()
             self._change.notify_all()
         if late:
-            report_progress(self._run, f"the audit store `{self._run.audit}` answers again: {late} records were delivered late")
+            report_progress(self.run, f"the audit store `{self.run.audit}` answers again: {late} records were delivered late")
         return last
 
 
@@ -194,8 +194,7 @@ def write_record(run: RunContext, record: StepRecord) -> None:
 
 def undelivered(run: RunContext) -> str:
     """A warning for the summary of a run when records wait for the store; "" when none do."""
-    writer = _writers.get(run.id)
-    return writer.warning if writer is not None else ""
+    return "\n".join(filter(None, (writer.warning for writer in _writers_of(run.id))))
 
 
 def close_at_end(run: RunContext) -> None:
@@ -220,16 +219,17 @@ _ending: dict[str, RunContext] = {}  # runs that close their records, by id
 def close_audit_records(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 Prefect names them
     """A hook of Prefect: also report the head of the chain, so that it can be compared with a place outside the store."""
     run = _ending.pop(str(flow_run.id), None)
-    with _writers_lock:
-        writer = _writers.get(run.id) if run is not None else None
-    if run is None or writer is None:
-        return
-    head = writer.close()
+    for writer in _writers_of(run.id) if run is not None else ():
+        _close(writer)
+
+
+def _close(writer: RecordWriter) -> None:
+    run, head = writer.run, writer.close()
     if head is None:
         report_progress(run, writer.warning or "note: the audit records are not closed")
         return
     with _writers_lock:
-        del _writers[run.id]
+        del _writers[run.id, run.cluster]
     report_progress(
         run,
         f"{head.sequence} audit records, the last has the digest sha256:{head.sha256}",
@@ -254,11 +254,16 @@ def _closing_record(run: RunContext) -> Mapping[str, Any]:
 
 
 def _writer(run: RunContext) -> RecordWriter:
-    """The run's writer; its store is looked up once."""
+    """The writer of the run's records of this cluster; its store is looked up once."""
     with _writers_lock:
-        if run.id not in _writers:
-            _writers[run.id] = RecordWriter(run, _load_store(run))
-        return _writers[run.id]
+        if (run.id, run.cluster) not in _writers:
+            _writers[run.id, run.cluster] = RecordWriter(run, _load_store(run))
+        return _writers[run.id, run.cluster]
+
+
+def _writers_of(run: str) -> list[RecordWriter]:
+    with _writers_lock:
+        return [writer for (of_run, _), writer in _writers.items() if of_run == run]
 
 
 def _load_store(run: RunContext) -> AuditStore:

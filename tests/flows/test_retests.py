@@ -132,6 +132,11 @@ def test_two_scheduled_nights_one_with_a_fault(nightly: Nightly) -> None:
     page = place.api("/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["retests-history"]}}})[0]["data"]
     assert second in page
     assert [row["saved"] for row in json.loads(place.sixstack("clusters", "--output", "json").stdout) if row["cluster"] == NAME] == []
+    audited = json.loads(place.sixstack("audit", NAME, "--output", "json").stdout)
+    assert {"save-copy", "reset-host"} <= {
+        record["step"] for record in audited if record["flow_run"] == bad["phase_flow_runs"]["free-hosts"]
+    }
+    assert [*place.prefect.state.rglob("audit-spool/**/*.json")] == [], "records that no store has"
     assert changes(before, nightly.bare.look()) == []
 
 

@@ -104,7 +104,7 @@ def test_the_event_of_the_audit_records(emitted: list[dict[str, Any]], monkeypat
     """With the digest of the last record."""
     head = RunHead(run=RUN.id, sequence=7, sha256="0" * 64)
     monkeypatch.setattr(record_writer, "_ending", {RUN.id: RUN})
-    monkeypatch.setattr(record_writer, "_writers", {RUN.id: SimpleNamespace(close=lambda: head)})
+    monkeypatch.setattr(record_writer, "_writers", {(RUN.id, RUN.cluster): SimpleNamespace(run=RUN, close=lambda: head)})
     record_writer.close_audit_records(None, FlowRun(id=RUN.id, flow_id=uuid4()), Completed())  # type: ignore[arg-type]  # the flow is not used
     (event,) = emitted
     require_documented(event, "sixstack.run.audit", event["payload"]["line"])

@@ -13,9 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,7 +28,7 @@ from cluster.vocabulary.record_chain import RunCondition, VerifiedRun, verify_cl
 from cluster.vocabulary.records import Outcome, StepRecord
 from runs import artifacts, attempts, record_writer
 from runs.context import RunContext
-from runs.record_spool import deliver_leftovers, spool_folder
+from runs.record_spool import RunSpool, deliver_leftovers, spool_folder
 from runs.record_writer import RecordWriter
 
 RUN_ID = "00000000-0000-4000-8000-000000000001"
@@ -295,6 +297,38 @@ def test_leftovers_that_another_process_delivers_meanwhile_are_passed_over(serve
     monkeypatch.setattr(os, "scandir", scandir)
     assert list(deliver_leftovers("default", store_of(server))) == []
     assert not cluster.exists()
+
+
+def test_records_of_another_cluster_among_the_leftovers_go_to_its_chain(server: Server) -> None:
+    """Where an earlier version kept them, they held up all that came after them."""
+    store = AuditStore(url=str(server.folder))
+    spool = RunSpool("default", "demo", RUN_ID)
+    for cluster, step in (("demo", "first"), ("other", "of-the-other"), ("demo", "last")):
+        spool.add(document(step) | {"cluster": cluster})
+    assert [(left.delivered, left.waiting) for left in deliver_leftovers("default", store)] == [(3, 0)]
+    assert steps(server) == ["first", "last"]
+    (found,) = (server.folder / "other" / RUN_ID).glob("*.json")
+    assert json.loads(found.read_text())["step"] == "of-the-other"
+    for cluster in ("demo", "other"):
+        (run,) = verify_cluster(cluster, store.files(cluster), store.last_runs(cluster))
+        assert not run.faults
+
+
+def test_a_run_on_two_clusters_has_two_chains(server: Server, monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    """A retest also deletes the cluster that has its hosts. Both chains end with the run."""
+    store = AuditStore(url=str(server.folder))
+    monkeypatch.setattr(record_writer, "_load_store", lambda _run: store)
+    for step in ("first", "second"):
+        for cluster in ("demo", "other"):
+            record = StepRecord.model_validate(document(step) | {"cluster": cluster})
+            record_writer.write_record(replace(RUN, cluster=cluster), record)
+    monkeypatch.setattr(record_writer, "_ending", {RUN_ID: RUN})
+    record_writer.close_audit_records(None, SimpleNamespace(id=RUN_ID), None)  # type: ignore[arg-type]
+    for cluster in ("demo", "other"):
+        (run,) = verify_cluster(cluster, store.files(cluster), store.last_runs(cluster))
+        assert (run.condition, run.records) == (RunCondition.OK, 3)
+    assert [line.partition(",")[0] for line in lines] == ["3 audit records"] * 2
+    assert (record_writer._writers_of(RUN_ID), waiting()) == ([], [])
 
 
 def test_leftovers_that_cannot_be_delivered_stay_with_a_reason(server: Server) -> None:
