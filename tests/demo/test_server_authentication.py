@@ -18,6 +18,7 @@ import pytest
 from websocket import WebSocketBadStatusException, WebSocketException, create_connection
 
 from demo.local_prefect import COMMANDS, LocalPrefect
+from server.processes import EARLIER_SERVER
 from tests.conftest import Workplace, copy_database, database_of, say
 
 pytestmark = pytest.mark.server
@@ -240,7 +241,7 @@ def test_a_server_without_a_password_is_replaced(server: LocalPrefect, tmp_path:
     port = prefect._free_port()
     prefect.settings.file.write_text(EARLIER.format(home=json.dumps(str(prefect.state / "prefect")), port=port), encoding="utf-8")
     with subprocess.Popen(
-        [sys.executable, *COMMANDS["server"]], cwd=tmp_path, env=prefect.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, *EARLIER_SERVER], cwd=tmp_path, env=prefect.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as earlier:
         try:
             wait_for(f"{prefect.api}/health")
