@@ -1,4 +1,4 @@
-"""`python -m server.prefect_server`: `prefect server start`, whose event loop waits for no SQLite cursor (docs/decisions/sqlite-cursors.md)."""
+"""`python -m server.prefect_server`: `prefect server start` with an event loop that never waits for SQLite (docs/decisions/sqlite-cursors.md)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from aiosqlite import core, cursor
 
 
 class ThreadClosedCursor(cursor.Cursor):
-    """A cursor that the thread of its connection closes, also where the coroutine that used it was cancelled.
+    """A cursor that the thread of its connection closes, also when the coroutine that used the cursor was cancelled.
 
-    Python's own cursor would be reset where the garbage collector finds it, which is in the event loop. SQLite makes that wait for the connection's
-    thread, which may wait for the lock of the database, whose holder waits for the event loop.
+    The garbage collector would reset a cursor of aiosqlite in the thread of the event loop. SQLite makes the reset wait for the connection. The
+    connection may wait for the lock of the database, and the holder of the lock waits for the event loop.
     """
 
     _is_closed = False
@@ -23,13 +23,13 @@ class ThreadClosedCursor(cursor.Cursor):
         self._is_closed = True
 
     def __del__(self) -> None:
-        """Leave the rest to the thread, which has the only reference then."""
+        """Hand Python's cursor to the thread, which then has the only reference to it."""
         if not self._is_closed:
             self._conn._tx.put_nowait((None, self._cursor.close))
 
 
 def close_cursors_in_their_threads() -> None:
-    """From now on, every connection has such cursors."""
+    """Give every new cursor of aiosqlite this class."""
     core.Cursor = ThreadClosedCursor  # type: ignore[misc]
 
 

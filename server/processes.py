@@ -15,7 +15,7 @@ from server.settings import make_private
 
 POOL = "sixstack"  # the work pool of deployments/prefect.yaml
 SERVER = ("-m", "server.prefect_server")  # arguments of Python
-EARLIER_SERVER = ("-m", "prefect", "server", "start")  # which may run still
+EARLIER_SERVER = ("-m", "prefect", "server", "start")  # of a server that an earlier version started, and that may still run
 STOP_LIMIT = 10.0  # seconds from SIGTERM to SIGKILL
 _children: list[subprocess.Popen[bytes]] = []  # Python warns about a running process whose Popen object is gone
 
@@ -35,12 +35,11 @@ def find(folder: Path, arguments: Sequence[str]) -> psutil.Process | None:
 
     Command line and working folder identify it, so no process id is stored, and none can be stale or belong to another process.
     """
-    root, wanted = str(folder.resolve()), [list(arguments)]
-    if wanted == [list(SERVER)]:
-        wanted.append(list(EARLIER_SERVER))
+    root = str(folder.resolve())
+    commands = (SERVER, EARLIER_SERVER) if arguments == SERVER else (tuple(arguments),)
     for process in psutil.process_iter(["cmdline", "cwd"]):
-        words = process.info["cmdline"] or []
-        if process.info["cwd"] == root and any(words[1 : 1 + len(command)] == command for command in wanted):
+        words = tuple(process.info["cmdline"] or ())
+        if process.info["cwd"] == root and any(words[1 : 1 + len(command)] == command for command in commands):
             return process
     return None
 

@@ -251,8 +251,7 @@ def database_of(prefect: LocalPrefect) -> Path:
 
 def copy_database(source: Path, target: Path) -> None:
     """A copy of the database of a server that runs."""
-    with contextlib.ExitStack() as stack:
-        read, write = (stack.enter_context(contextlib.closing(sqlite3.connect(file))) for file in (source, target))
+    with contextlib.closing(sqlite3.connect(source)) as read, contextlib.closing(sqlite3.connect(target)) as write:
         read.backup(write)
 
 

@@ -168,7 +168,7 @@ set --
 for unit in kubelet.service containerd.service; do
   if [ -e "/etc/systemd/system/$unit" ]; then set -- "$@" "$unit"; fi
 done
-# one call, after which systemd reads its units once; a unit that systemd still knew would start again when the next reset starts containerd
+# One call reloads systemd once. Without a reload, systemd would keep a unit whose file is gone, and the next reset would start it.
 if [ $# -gt 0 ] && ! systemctl --quiet disable --now "$@" 2>/dev/null; then
   for unit; do systemctl --quiet disable --now "$unit" 2>/dev/null || true; done
 fi
