@@ -590,6 +590,11 @@ GROUPS = {
         "tests/lab/",
         "tests/runs/",
         "tests/server/",
+        # the scripts that need no cluster
+        *(
+            f"tests/templates/test_killed_host_scripts.py::TestKilledAtSomeCalls::test_{name}"
+            for name in ("claim", "upload", "prepare", "reset")
+        ),
     ),
     "own-clusters": (
         "tests/flows/",

@@ -13,6 +13,7 @@ import secrets
 import subprocess
 from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from cluster.vocabulary.secret_forms import PIECE, secret_forms
 
+_PART = PIECE - 4  # a piece that differs from a harmless text in a few characters at one end has a part in common with it
 _LONG = 3 * PIECE  # a longer run of base64 is searched in pieces: wherever lines are broken, whole pieces remain
 _FEWEST_DIFFERENT = 6  # characters of a piece: `AAAAAAAAAAAAAAAA` is in public documents too
 _BASE64 = re.compile(r"[A-Za-z0-9+/=_-]+")
@@ -60,7 +62,10 @@ class SecretSearch:
     def __init__(self, known: Mapping[str, str], public: Iterable[str] = (), *, also: SecretSearch | None = None) -> None:
         self.kinds = frozenset(known)
         harmless = "\n".join([_IN_EVERY_IDENTITY, *_in_every_key(), *(variant for text in public for variant in (text, *_shifted(text)))])
-        self._kind_of = {form: kind for kind, secret in known.items() for form in _searched(secret) if not _is_harmless(form, harmless)}
+        parts = {harmless[at : at + _PART] for at in range(len(harmless) - _PART + 1)}
+        self._kind_of = {
+            form: kind for kind, secret in known.items() for form in _searched(secret) if not _is_harmless(form, harmless, parts)
+        }
         if lost := self.kinds - set(self._kind_of.values()):
             raise ValueError(f"nothing of these is secret: {sorted(lost)}")
         if also is not None:
@@ -139,9 +144,11 @@ def _searched(secret: str) -> set[str]:
     }
 
 
-def _is_harmless(form: str, harmless: str) -> bool:
-    """A piece with a few characters of the secret at one end may be in other keys by accident."""
-    return form in harmless or (len(form) == PIECE and any(form[at : at + PIECE - 4] in harmless for at in (0, 2, 4)))
+def _is_harmless(form: str, harmless: str, parts: AbstractSet[str]) -> bool:
+    """A piece with a few characters of the secret at one end may be in other keys by accident. `parts` are all parts of the harmless text."""
+    if len(form) == PIECE:
+        return any(form[at : at + _PART] in parts for at in (0, 2, 4))
+    return (len(form) < _PART or form[:_PART] in parts) and form in harmless
 
 
 def _pieces(text: str) -> list[str]:
