@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import importlib
 import runpy
 import sys
 
@@ -38,10 +36,6 @@ def close_cursors_in_their_threads() -> None:
 def main() -> None:
     """Run the server until it ends."""
     close_cursors_in_their_threads()
-    gc.disable()  # the objects of the modules stay: looking through them again and again took an eighth of a start's processor time
-    importlib.import_module("prefect.server.api.server")
-    gc.freeze()
-    gc.enable()
     sys.argv = ["prefect", "server", "start", *sys.argv[1:]]
     runpy.run_module("prefect", run_name="__main__", alter_sys=True)
 
