@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from bundle.manifest import CONTROL_PLANE, PROBE, ROLES, FileKind, Origin, Pin
 from bundle.targets import CNI_PLUGINS, CONTAINERD_BINARIES, KUBERNETES_BINARIES, TARGETS
+from cluster.vocabulary.cni_kinds import IN_BUNDLES
 from cluster.vocabulary.releases import KubernetesRelease
 
 UNITS = Path(__file__).parent / "units"
@@ -92,7 +93,7 @@ def _image_places(release: KubernetesRelease) -> list[Place]:
             PurePosixPath("images", f"{name}.tar"),
             reference.rpartition(":")[2],
             roles=(CONTROL_PLANE,) if name in (*CONTROL_PLANE_IMAGES, "etcd") else ROLES,
-            cni=next((cni for cni in ("flannel", "calico") if name.startswith(cni)), None),
+            cni=next((cni for cni in IN_BUNDLES if name.startswith(cni)), None),
             images=(reference,),
         )
         for name, reference in image_references(release).items()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cli import cluster_argument
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.programs import runnable
+from cluster.vocabulary.cni_kinds import WITHOUT_FILES
 from cluster.vocabulary.control_characters import printable
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for machines without a known host key: record the first key that the host presents, and refuse every other key later",
     )
-    add("--cni", choices=("calico", "flannel", "none"), help="pod network (default: that of the files, else calico)")
+    add("--cni", choices=WITHOUT_FILES, help="pod network (default: that of the files, else calico)")
     add(
         "--tkestack-labels",
         action="store_true",

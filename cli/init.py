@@ -19,6 +19,7 @@ from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.paths import from_home
 from cli.programs import runnable
 from cli.terminal_questions import ask, ask_secret, confirm, is_terminal
+from cluster.vocabulary.cni_kinds import WITHOUT_FILES, CniKind
 from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.families import Family, StackMode
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_POD_NETWORKS = ("flannel", "calico", "none")
 _KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")  # in ~/.ssh
 _AT_ONCE = 16
 _EXAMPLES = """\
@@ -77,7 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--user", help="user of the machines without USER@ (default: root)")
     add("--stack", choices=[str(mode) for mode in StackMode], help="address families of nodes, pods and services")
     add("--primary-family", choices=[str(family) for family in Family], help="of a dual-stack cluster (default: ipv4)")
-    add("--pod-network", choices=_POD_NETWORKS, help="pod network plug-in (default: flannel)")
+    add("--pod-network", choices=WITHOUT_FILES, help="pod network plug-in (default: flannel)")
     add(
         "--credential",
         metavar="BLOCK",
@@ -365,7 +365,6 @@ def _choices(options: argparse.Namespace, machines: Sequence[Machine]) -> Choice
     """What the answers say about the cluster; the stack mode is asked for once the families of the machines are known."""
     from cluster.file.proposal import Choices, families_of_machines
     from cluster.vocabulary.families import family_names
-    from cluster.vocabulary.spec import CniKind
 
     stack, primary, pod_network = options.stack, options.primary_family, options.pod_network
     if is_terminal():
@@ -377,8 +376,8 @@ def _choices(options: argparse.Namespace, machines: Sequence[Machine]) -> Choice
         if stack == StackMode.DUAL_STACK and primary is None:
             primary = _one_of("Primary family", [str(family) for family in Family], str(Family.IPV4))
         if pod_network is None:
-            pod_network = _one_of("Pod network", _POD_NETWORKS, _POD_NETWORKS[0])
-    return Choices(options.name, StackMode(stack), Family(primary or Family.IPV4), CniKind(pod_network or _POD_NETWORKS[0]))
+            pod_network = _one_of("Pod network", WITHOUT_FILES, WITHOUT_FILES[0])
+    return Choices(options.name, StackMode(stack), Family(primary or Family.IPV4), CniKind(pod_network or WITHOUT_FILES[0]))
 
 
 def _one_of(question: str, allowed: Sequence[str], default: str) -> str:

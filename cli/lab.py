@@ -8,6 +8,7 @@ import sys
 from cli.exit_codes import PROBLEMS, SUCCESS, USAGE
 from cli.programs import runnable
 from cli.release import add_release
+from cluster.vocabulary.cni_kinds import WITHOUT_FILES, CniKind
 from cluster.vocabulary.families import Family, StackMode
 from lab.base import SUITES
 
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the primary family in dual-stack",
     )
     spec.add_argument("--hosts", type=int, metavar="N", help="the first N hosts (default: all)")
-    spec.add_argument("--cni", choices=("flannel", "calico", "none"), default="flannel")
+    spec.add_argument("--cni", choices=WITHOUT_FILES, default=CniKind.FLANNEL.value)
     spec.add_argument(
         "--ssh",
         type=Family,

@@ -15,12 +15,13 @@ import yaml
 from bundle.fetch import fetch_default_bundle, reachable
 from bundle.manifest import manifest_sha256, read_manifest
 from bundle.unpack import unpack
+from cluster.vocabulary.cni_kinds import IN_BUNDLES
 from cluster.vocabulary.families import Family, StackMode, families_of
 from demo.cases import CASES
 from demo.cases.environment import CaseEnvironment
 from demo.local_prefect import SIXSTACK, LocalPrefect
 from lab import hosts
-from lab.build.bundle import NETWORKS, build_bundle
+from lab.build.bundle import build_bundle
 from lab.packages import NEEDED, install_missing
 from lab.spec import cluster_document, cluster_file
 
@@ -95,7 +96,7 @@ def _server_and_hosts(prefect: LocalPrefect, stack: StackMode, primary: Family) 
     return _cluster_file(prefect, stack, primary)
 
 
-def _bundle(networks: Collection[str] = NETWORKS) -> Path:
+def _bundle(networks: Collection[str] = IN_BUNDLES) -> Path:
     """The published releases if they answer within 5 s, else the lab's own build, with the images of these pod networks."""
     return fetch_default_bundle(_report) if reachable() else build_bundle(_report, networks=networks)
 

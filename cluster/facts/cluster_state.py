@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Address, Network
-from cluster.vocabulary.spec import CniKind, Taint
+from cluster.vocabulary.spec import Taint
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ from cluster.rules.inspected import Inspected
 from cluster.rules.names import is_node_name
 from cluster.rules.on_facts import check_facts
 from cluster.rules.on_facts.host_networks import networks_of_hosts
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.families import Address, Family, Network, StackMode, families_of, family_name, family_of
 from cluster.vocabulary.host_keys import fingerprint
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.releases import DEFAULT_RELEASE
-from cluster.vocabulary.spec import SSH, ClusterSpec, CniKind, Host, NetworkSpec, Role
+from cluster.vocabulary.spec import SSH, ClusterSpec, Host, NetworkSpec, Role
 
 # networks that programs give to a machine by default, and that it may therefore have tomorrow:
 # docker (its address pools: docs.docker.com/engine/daemon/#configure-address-pools), podman, libvirt, LXC

@@ -11,9 +11,10 @@ from cluster.facts.host_facts import HostFacts
 from cluster.kubeadm.documents import control_plane_endpoint, node_mask_args
 from cluster.plan.resolution import resolve_offline
 from cluster.pod_networks.plugins import pod_network
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Address, Family, Network, StackMode, family_of
 from cluster.vocabulary.hostport import api_bind_port
-from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, Role
+from cluster.vocabulary.spec import ClusterSpec, PodNetwork, Role
 from cluster.vocabulary.topology import topology
 
 

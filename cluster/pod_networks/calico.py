@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cluster.pod_networks.protocol import Leftovers, LocalPort, PodNetworkPlugin, PodNetworkRule, Release
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Family, Network, StackMode, family_of
 from cluster.vocabulary.fixes import Fix, add, remove
 from cluster.vocabulary.migration import NOTHING, Action
 from cluster.vocabulary.partial import readable
 from cluster.vocabulary.problems import Severity, Violation
 from cluster.vocabulary.releases import release_for
-from cluster.vocabulary.spec import DEFAULT_BLOCKS, ClusterSpec, CniKind, Encapsulation, PodNetwork, Pools, ProxyMode
+from cluster.vocabulary.spec import DEFAULT_BLOCKS, ClusterSpec, Encapsulation, PodNetwork, Pools, ProxyMode
 
 _IMAGE_NAMES = ("calico-node", "calico-cni", "calico-kube-controllers")
 _REGISTRY = "quay.io/calico"

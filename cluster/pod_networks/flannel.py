@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.pod_networks.protocol import Leftovers, PodNetworkPlugin, Release
 from cluster.pod_networks.vxlan import VXLAN_OVERHEAD
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Family, StackMode
 from cluster.vocabulary.releases import release_for
-from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork, ProxyMode
+from cluster.vocabulary.spec import ClusterSpec, PodNetwork, ProxyMode
 
 if TYPE_CHECKING:
     from cluster.facts.host_facts import HostFacts

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cluster.pod_networks.protocol import PodNetworkPlugin, PodNetworkRule
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.fixes import replace_by
 from cluster.vocabulary.problems import Violation
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.vocabulary.spec import ClusterSpec
 
 
 def manifests_come_from_files(spec: ClusterSpec) -> Iterator[Violation]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cluster.pod_networks.protocol import PodNetworkPlugin
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Network
 from cluster.vocabulary.migration import DUAL_STACK, Action
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.vocabulary.spec import ClusterSpec
 
 
 class NoPodNetwork(PodNetworkPlugin):

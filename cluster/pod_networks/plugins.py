@@ -1,4 +1,4 @@
-"""The pod network plug-ins by kind. To add one, add a member of CniKind, a file, and a line here."""
+"""The pod network plug-ins by kind. docs/how-to/add-a-pod-network.md lists what else a new one needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from cluster.pod_networks.flannel import Flannel
 from cluster.pod_networks.manifests import Manifests
 from cluster.pod_networks.none import NoPodNetwork
 from cluster.pod_networks.protocol import PodNetworkPlugin
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.vocabulary.cni_kinds import CniKind
+from cluster.vocabulary.spec import ClusterSpec
 
 _PLUGINS: tuple[PodNetworkPlugin, ...] = (
     Flannel(),

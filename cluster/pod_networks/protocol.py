@@ -6,10 +6,11 @@ from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Family, Network
 from cluster.vocabulary.migration import DUAL_STACK, Action
 from cluster.vocabulary.problems import Severity, Violation
-from cluster.vocabulary.spec import ClusterSpec, CniKind, PodNetwork
+from cluster.vocabulary.spec import ClusterSpec, PodNetwork
 
 if TYPE_CHECKING:
     # as in cluster/rules/registry.py: types of facts only

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cluster.facts.cluster_state import ClusterState
 from cluster.pod_networks.none import NoPodNetwork
 from cluster.pod_networks.plugins import POD_NETWORKS
-from cluster.vocabulary.spec import CniKind
+from cluster.vocabulary.cni_kinds import CniKind
 
 # annotations of workloads that sixstack applied: kind of the network, and sha256 of all its documents
 KIND_ANNOTATION = "cni.sixstack.io/kind"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Address, Family, Network, StackMode, families_of, family_of
 from cluster.vocabulary.releases import DEFAULT_RELEASE
 
@@ -21,15 +22,6 @@ class Role(StrEnum):
 
     CONTROL_PLANE = "control-plane"
     WORKER = "worker"
-
-
-class CniKind(StrEnum):
-    """Kind of the pod network. With `none` the owner installs it, and nodes stay NotReady until then."""
-
-    FLANNEL = "flannel"
-    CALICO = "calico"
-    MANIFESTS = "manifests"
-    NONE = "none"
 
 
 class CopiesKept(StrEnum):

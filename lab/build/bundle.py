@@ -16,6 +16,7 @@ from bundle.manifest import MANIFEST_NAME, Architecture, BundleFile, BundleManif
 from bundle.pack import compress, describe, write_manifest
 from bundle.progress import Progress, on_stderr
 from bundle.verify import sha256_of
+from cluster.vocabulary.cni_kinds import IN_BUNDLES
 from cluster.vocabulary.errors import EnvironmentFault, SixstackError
 from cluster.vocabulary.releases import DEFAULT_RELEASE, KubernetesRelease
 from lab.build.commands import go_commands
@@ -33,14 +34,13 @@ _PAUSE = Path(__file__).parent / "pause.c"
 _RECIPE = 1
 # one `go build` uses two cores, except while it links or downloads: then the other jobs use them
 _CONCURRENCY = 3
-NETWORKS = ("flannel", "calico")
 
 
 def build_bundle(
     report: Callable[[str], None] = on_stderr,
     *,
     release: KubernetesRelease = DEFAULT_RELEASE,
-    networks: Collection[str] = NETWORKS,
+    networks: Collection[str] = IN_BUNDLES,
 ) -> Path:
     """The folder of a bundle of `release` for this machine's architecture, built if the cache does not have it; EnvironmentFault on failure.
 
@@ -49,7 +49,7 @@ def build_bundle(
     """
     _refuse_missing_modules(release)
     store, architecture = Store(cache_folder()), Architecture.of_this_machine()
-    whole = BundleBuilder(store, release, architecture, NETWORKS)
+    whole = BundleBuilder(store, release, architecture, IN_BUNDLES)
     builder = BundleBuilder(store, release, architecture, networks)
     if whole.finished:
         return whole.folder
@@ -77,7 +77,7 @@ class BundleBuilder:
         self.recipes = {place.name: RECIPES[place.name] for place in self.places.values() if place.kind is FileKind.IMAGE}
         wanted = {name for place in self.places.values() for name in self._commands_of(place)}
         self.commands = {name: command for name, command in go_commands(release).items() if name in wanted}
-        left_out = [network for network in NETWORKS if network not in networks]
+        left_out = [network for network in IN_BUNDLES if network not in networks]
         self.name = "-".join([f"lab-v{release.kubernetes}-{architecture}", *(f"no-{network}" for network in left_out)])
         self.folder = store.bundles / f"{self.name}-{self._key()}"
         self.programs = Programs()

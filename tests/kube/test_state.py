@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from cluster.pod_networks.recognition import DIGEST_ANNOTATION, KIND_ANNOTATION
-from cluster.vocabulary.spec import CniKind
+from cluster.vocabulary.cni_kinds import CniKind
 from kube.apply import apply
 from kube.client import Document, KubeApi
 from kube.nodes import MANAGED

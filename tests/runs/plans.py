@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.plan.graph import Plan
-from cluster.vocabulary.spec import CniKind
+from cluster.vocabulary.cni_kinds import CniKind
 from tests.cluster.plan import test_graph
 
 

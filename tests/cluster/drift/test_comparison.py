@@ -24,11 +24,12 @@ from cluster.plan.create import plan_create
 from cluster.plan.existing import observed_cluster
 from cluster.plan.immutable import immutable_settings
 from cluster.plan.resolution import UNKNOWN
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import CniKind, Taint, TaintEffect
+from cluster.vocabulary.spec import Taint, TaintEffect
 from tests.cluster.plan.test_create import BUNDLE, SPEC, member, node
 
 TARGETS = {"f1": "/usr/local/bin/kubelet", "f2": "/usr/local/bin/kubeadm"}

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from cluster.facts.host_facts import HostFacts, InterfaceAddress, Route
 from cluster.file.proposal import Choices, Machine, Proposal, families_of_machines, propose
 from cluster.file.reader import read_text
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Family, StackMode
-from cluster.vocabulary.spec import SSH, ClusterSpec, CniKind
+from cluster.vocabulary.spec import SSH, ClusterSpec
 from tests.cluster.conftest import FactsMaker
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBqvnZS2eVUvBbLnbNYwNGqQSdPVqsLW5GzBkeyM3b0e"

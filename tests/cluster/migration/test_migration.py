@@ -12,10 +12,11 @@ from cluster.facts.cluster_state import ClusterState
 from cluster.file.reader import read_document, read_text
 from cluster.migration import migration
 from cluster.plan.existing import ExistingCluster, observed_cluster, specified_cluster
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.errors import ImmutableChange
 from cluster.vocabulary.families import Family
 from cluster.vocabulary.migration import Migration
-from cluster.vocabulary.spec import ClusterSpec, Cni, CniKind
+from cluster.vocabulary.spec import ClusterSpec, Cni
 from tests.cluster.kubeadm.test_kubeadm_accepts import document
 
 EXAMPLES = Path(__file__).parents[3] / "deployments/examples"

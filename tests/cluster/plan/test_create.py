@@ -15,10 +15,11 @@ from cluster.facts.host_facts import HostFacts, KubernetesState, StepState, Unit
 from cluster.plan.create import plan_create
 from cluster.plan.graph import Plan
 from cluster.plan.values import HostFiles, hosts_entries, prepare_values
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.labels import node_labels
 from cluster.vocabulary.remembered_hosts import encode_endpoint
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import ClusterSpec, CniKind, Taint, TaintEffect, Volume, VolumeType
+from cluster.vocabulary.spec import ClusterSpec, Taint, TaintEffect, Volume, VolumeType
 
 CA = "sha256:" + "5a" * 32
 BUNDLE = HostFiles(files=frozenset({"f1", "f2"}), images=frozenset({"registry.k8s.io/pause:3.10.2"}))

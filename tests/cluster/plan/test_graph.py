@@ -13,9 +13,9 @@ from cluster.file.reader import read_text
 from cluster.plan.create import plan_create
 from cluster.plan.graph import Plan, PlanBuilder, PlannedStep
 from cluster.plan.resolution import resolve_offline
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.errors import Bug
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import CniKind
 from tests.cluster.plan.test_create import bare, member, prepared
 from tests.cluster.plan.virtual_time import run_in_virtual_time
 

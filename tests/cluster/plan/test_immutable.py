@@ -14,9 +14,10 @@ from cluster.facts.host_facts import HostFacts, KubernetesState
 from cluster.kubeadm.documents import cluster_configuration
 from cluster.plan.existing import observed_cluster
 from cluster.plan.immutable import immutable_changes
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.problems import Problem
 from cluster.vocabulary.resolved_spec import ResolvedSpec
-from cluster.vocabulary.spec import ClusterSpec, CniKind
+from cluster.vocabulary.spec import ClusterSpec
 
 DOCUMENT: dict[str, Any] = {
     "name": "demo",

@@ -24,8 +24,8 @@ from cluster.plan.outcome import (
 from cluster.plan.renew import RenewalSettings, plan_renew
 from cluster.plan.restore import LiveKeys, plan_restore
 from cluster.plan.upgrade import UpgradeSettings, plan_resume
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.errors import ClusterError, HostError
-from cluster.vocabulary.spec import CniKind
 from tests.cluster.plan.certificates import FRESH, NOW
 from tests.cluster.plan.test_create import FACTS, SPEC, bare
 from tests.cluster.plan.test_restore import COPY as RESTORED_COPY

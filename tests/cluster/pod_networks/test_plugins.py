@@ -10,8 +10,9 @@ import templates
 from cluster.plan.values import FOLDERS
 from cluster.pod_networks.plugins import POD_NETWORKS, leftover_values, pod_network
 from cluster.pod_networks.protocol import PodNetworkPlugin
+from cluster.vocabulary.cni_kinds import CniKind
 from cluster.vocabulary.families import Family
-from cluster.vocabulary.spec import Cni, CniKind
+from cluster.vocabulary.spec import Cni
 from tests.cluster.pod_networks.specs import MODES, spec_of
 
 PLUGINS = sorted(POD_NETWORKS.values(), key=lambda plugin: plugin.kind)

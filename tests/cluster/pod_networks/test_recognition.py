@@ -13,7 +13,7 @@ from cluster.pod_networks.recognition import (
     enforces_policy,
     installed_network,
 )
-from cluster.vocabulary.spec import CniKind
+from cluster.vocabulary.cni_kinds import CniKind
 
 
 def test_the_annotation_of_sixstack_takes_precedence() -> None:

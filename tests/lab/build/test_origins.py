@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 
 from bundle.manifest import Architecture, Pin
+from cluster.vocabulary.cni_kinds import IN_BUNDLES
 from cluster.vocabulary.releases import RELEASES, KubernetesRelease
-from lab.build.bundle import NETWORKS, BundleBuilder
+from lab.build.bundle import BundleBuilder
 from lab.build.store import Store
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.kubernetes)
 def test_a_built_file_names_its_modules_and_packages(tmp_path: Path, release: KubernetesRelease) -> None:
     """With the versions of go.mod. Debian packages are not pinned, also not the libraries of a program with cgo."""
-    builder = BundleBuilder(Store(tmp_path), release, Architecture.AMD64, NETWORKS)
+    builder = BundleBuilder(Store(tmp_path), release, Architecture.AMD64, IN_BUNDLES)
     origins = {place.name: builder.origin(place) for place in builder.places.values()}
     assert (origins["kubelet"].locations, origins["kubelet"].pin) == ((f"k8s.io/kubernetes@v{release.kubernetes}",), Pin.GO_SUM)
     assert origins["containerd"].locations == (f"github.com/containerd/containerd/v2@v{release.containerd}",)
