@@ -138,7 +138,10 @@ Result = TypeVar("Result")
 
 
 def step(name: str, subject: str = "", *, retries: int = 3) -> Callable[[Callable[..., Result]], Task[..., Result]]:
-    """A task that is one step: its runs are named NAME SUBJECT, retried with backoff after Retryable errors, and never cached or pickled."""
+    """A task that is one step: its runs are named NAME SUBJECT, retried with backoff after Retryable errors, and never cached or pickled.
+
+    `retries`: 0 for a step that tries again by itself, or whose repetition is left to the caller.
+    """
 
     def decorate(function: Callable[..., Result]) -> Task[..., Result]:
         # `...`: Prefect adds wait_for and return_state to submit, which a precise signature would reject

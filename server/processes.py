@@ -14,7 +14,7 @@ import psutil
 from server.settings import make_private
 
 POOL = "sixstack"  # the work pool of deployments/prefect.yaml
-SERVER = ("-m", "server.prefect_server")  # arguments of Python
+SERVER = ("-m", "server.prefect_server")  # arguments of Python; why not Prefect's own command: docs/decisions/sqlite-cursors.md
 EARLIER_SERVER = ("-m", "prefect", "server", "start")  # of a server that an earlier version started, and that may still run
 STOP_LIMIT = 10.0  # seconds from SIGTERM to SIGKILL
 _children: list[subprocess.Popen[bytes]] = []  # Python warns about a running process whose Popen object is gone

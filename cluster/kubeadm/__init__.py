@@ -1,1 +1,1 @@
-"""The kubeadm documents of each stack mode."""
+"""What kubeadm needs: its documents for each stack mode, and the kernel settings, volumes and preflight checks of a host."""

@@ -1,4 +1,7 @@
-"""A plan: the graph of steps that one run executes. What is printed, drawn and tested is what runs."""
+"""A plan: the graph of steps that one run executes. What is printed, drawn and tested is what runs.
+
+create.py, upgrade.py and the other planners beside this file decide which step waits for which.
+"""
 
 from __future__ import annotations
 
