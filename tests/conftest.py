@@ -591,10 +591,7 @@ GROUPS = {
         "tests/runs/",
         "tests/server/",
         # the scripts that need no cluster
-        *(
-            f"tests/templates/test_killed_host_scripts.py::TestKilledAtSomeCalls::test_{name}"
-            for name in ("claim", "upload", "prepare", "reset")
-        ),
+        "tests/templates/test_killed_host_scripts.py::TestKilledAtSomeCalls",
     ),
     "own-clusters": (
         "tests/flows/",

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
+NAME_IN_FILE = re.compile(r"`(\w+)` in \[[^]]*\]\(([^)#]+\.py)\)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
@@ -120,6 +121,15 @@ def test_links_lead_somewhere(name: str) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", FENCE.sub("", target.read_text(encoding="utf-8")), re.MULTILINE)
             assert anchor in map(slug, headings), f"{name}: {link}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_in_a_file_is_defined_there(name: str) -> None:
+    """Where a page says `NAME` in [FILE](FILE), the Python file defines the name. An import of the name is not enough."""
+    page = ROOT / name
+    for what, link in NAME_IN_FILE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        text = (page.parent / link).read_text(encoding="utf-8")
+        assert re.search(rf"(?m)^ *(class |def |async def )?{re.escape(what)}\b *[:(=]", text), f"{name}: {what} in {link}"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -70,7 +70,7 @@ def calico(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[Cal
     file = workplace.write("calico.yaml", document)
     before = BareHosts(workplace).look()
     start = time.monotonic()
-    created = workplace.sixstack("create", file, "--no-verify")  # the first test looks at more than the end of a create
+    created = workplace.sixstack("create", file, "--no-verify")  # the first test runs the full network check
     assert created.returncode == 0, created.stdout + created.stderr
     yield CalicoCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, CommandLines(), before)
     deleted = workplace.sixstack("delete", file, "--confirm", str(document["name"]))

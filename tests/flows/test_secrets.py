@@ -239,7 +239,7 @@ def _expired_join_token(made: MadeCluster, failures: Failures) -> None:
     assert "could not find a JWS signature" in failures.output["a join with an expired token"]
     made.command_lines.processes |= watched.processes
     made.command_lines.join_tokens |= watched.join_tokens - {token}  # each secret is searched under one name
-    again = made.place.sixstack("create", made.file, "--no-verify")
+    again = made.place.sixstack("create", made.file, "--no-verify")  # test_verify_cluster checks the network of this mode
     assert again.returncode == 0, again.stdout + again.stderr
 
 

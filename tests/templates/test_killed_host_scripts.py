@@ -208,6 +208,10 @@ class TestKilledAtSomeCalls:
             kill.machine.reset()
             assert changes(before, kill.machine.look()) == [], f"after a kill at call {number}"
 
+
+class TestKubeadmKilledAtSomeCalls:
+    """kubeadm is killed, on the way to a cluster."""
+
     def test_init_and_join(self, killer: tuple[Killer, list[str]]) -> None:
         """The next attempt finishes what a killed kubeadm has begun, and one on a finished node changes nothing. After the reset, other people's
         files and packet-filter rules are there, in tables of their own and in those that Kubernetes uses, and nothing else."""
