@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, nullcontext, redirect_stdout
+from contextlib import asynccontextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,17 @@ from cluster.vocabulary.errors import EnvironmentFault
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
     from prefect.client.schemas.objects import FlowRun
+    from prefect.events import Event
+    from prefect.events.filters import EventFilter
 
     from blocks.prefect_api import PrefectApi
 
 WAIT_SECONDS = 60  # a running worker takes a run within its query interval: 2 s with our settings, 10 s with Prefect's own
 _ASK_SECONDS = 1.0
 _COMMIT_SECONDS, _COMMIT_ASK_SECONDS = 30.0, 0.2
+_END_ASK_SECONDS, _STORE_SECONDS = 5.0, 6.0  # a Prefect server stores events at least every 5 s
+_PAGE = 50  # events, the most that a Prefect server answers
+_OF_SIXSTACK = "sixstack."  # the begin of the names of events that have a line
 _PATIENCE_SECONDS = 5.0  # before the first line about waiting, when a worker is online
 _ONLINE = timedelta(seconds=75)  # since the last heartbeat of a worker, which sends one every 30 s
 _NOT_TAKEN = ("Scheduled", "Late", "AwaitingConcurrencySlot")  # names of states
@@ -185,23 +190,65 @@ def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
     return PROBLEMS
 
 
+class Lines:
+    """Prints the line of each event of a run, once."""
+
+    def __init__(self, status: StatusLine) -> None:
+        self.last = "\0"  # in no message
+        self._status = status
+        self._printed: set[UUID] = set()
+
+    def show(self, event: Event) -> None:
+        """Print the line of the event, if it has one."""
+        if not event.event.startswith(_OF_SIXSTACK) or event.id in self._printed:
+            return
+        self._printed.add(event.id)
+        self.last = without_control(str(event.payload["line"]))
+        self._status.count(self.last)
+        self._status.print(f"{event.occurred.astimezone():%H:%M:%S} {coloured_line(self.last)}")
+
+
 async def _follow_to_completion(run: UUID, wait_seconds: float | None = None) -> tuple[FlowRun, str]:
     """The ended run, and its last line. `wait_seconds`: NoWorker when no worker takes the run in this time."""
     from prefect.client.orchestration import get_client
 
     status = StatusLine()
+    lines = Lines(status)
     async with get_client() as client, _watching_the_start(client, run, wait_seconds, status) as watch:
-        lines, clock = asyncio.create_task(_print_lines(run, status)), asyncio.create_task(_redraw(status))
+        stream, clock = asyncio.create_task(_print_stream(run, lines)), asyncio.create_task(_redraw(status))
+        end = asyncio.create_task(_end_in_the_api(client, run))
         try:
-            await asyncio.wait({lines, watch}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stream, watch}, return_when=asyncio.FIRST_COMPLETED)
             if watch.done():
                 watch.result()  # NoWorker
-            last_line = await lines
-            return await _ended(client, run), last_line
+            await asyncio.wait({stream, end}, return_when=asyncio.FIRST_COMPLETED)
+            if stream.done():
+                stream.result()  # a lost server
+            else:
+                await _print_stored(client, run, lines)
+            return await _ended(client, run), lines.last
         finally:
-            lines.cancel()
-            clock.cancel()
+            for task in (stream, end, clock):
+                task.cancel()
             status.clear()
+
+
+async def _end_in_the_api(client: PrefectClient, run: UUID) -> None:
+    """Wait until the API has shown the end of the run for some seconds.
+
+    The event of the end may never be in the stream. A new subscription gets the events of the last minute from the server's database, which stores
+    them seconds after they occur.
+    """
+    import httpx
+
+    while True:
+        with suppress(httpx.HTTPError, OSError):  # the stream decides when a server is lost
+            state = (await client.read_flow_run(run)).state
+            if state is not None and state.is_final():
+                elapsed = (datetime.now(UTC) - state.timestamp).total_seconds()
+                await asyncio.sleep(_STORE_SECONDS - min(max(elapsed, 0), _STORE_SECONDS))
+                return
+        await asyncio.sleep(_END_ASK_SECONDS)
 
 
 async def _ended(client: PrefectClient, run: UUID, seconds: float = _COMMIT_SECONDS) -> FlowRun:
@@ -221,25 +268,39 @@ async def _redraw(status: StatusLine) -> None:
         await asyncio.sleep(1)
 
 
-async def _print_lines(run: UUID, status: StatusLine) -> str:
-    """Print the lines of the run until it ends; returns the last line."""
-    from prefect.client.schemas.objects import TERMINAL_STATES
-    from prefect.events.clients import get_events_subscriber
+def _events_of(run: UUID) -> EventFilter:
+    """The events of the run and of its steps."""
     from prefect.events.filters import EventAnyResourceFilter, EventFilter
 
-    last_line = "\0"  # in no message
-    resource = f"prefect.flow-run.{run}"
+    return EventFilter(any_resource=EventAnyResourceFilter(id=[f"prefect.flow-run.{run}"]))
+
+
+async def _print_stream(run: UUID, lines: Lines) -> None:
+    """Print the lines of the run as they come, until it ends."""
+    from prefect.client.schemas.objects import TERMINAL_STATES
+    from prefect.events.clients import get_events_subscriber
+
     # Prefect's FlowRunSubscriber also waits for 3 s after the end, for log lines, which are not printed here
-    about = EventFilter(any_resource=EventAnyResourceFilter(id=[resource]))
-    async with get_events_subscriber(filter=about, reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
+    async with get_events_subscriber(filter=_events_of(run), reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
         async for event in stream:
-            if event.event.startswith("sixstack."):
-                last_line = without_control(str(event.payload["line"]))
-                status.count(last_line)
-                status.print(f"{event.occurred.astimezone():%H:%M:%S} {coloured_line(last_line)}")
-            elif event.resource.id == resource and event.resource.get("prefect.state-type") in TERMINAL_STATES:
+            lines.show(event)
+            if event.resource.id == f"prefect.flow-run.{run}" and event.resource.get("prefect.state-type") in TERMINAL_STATES:
                 break
-    return last_line
+
+
+async def _print_stored(client: PrefectClient, run: UUID, lines: Lines) -> None:
+    """Print the lines in the server's database that the stream did not bring."""
+    from prefect.events.filters import EventNameFilter, EventOrder
+
+    about = _events_of(run)
+    about.event, about.order = EventNameFilter(prefix=[_OF_SIXSTACK]), EventOrder.ASC
+    page = await client.read_events(about, limit=_PAGE)
+    while True:
+        for event in page.events:
+            lines.show(event)
+        if page.next_page is None:
+            return
+        page = await client.read_events_page(str(page.next_page))
 
 
 @asynccontextmanager

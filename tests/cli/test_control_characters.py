@@ -12,7 +12,7 @@ import pytest
 
 from cli.cluster_argument import problem_lines
 from cli.columns import print_columns
-from cli.following import _print_lines, _result
+from cli.following import Lines, _print_stream, _result
 from cli.status_line import StatusLine
 from cluster.vocabulary.problems import Problem
 from tests.cluster.vocabulary.test_control_characters import CONTROL, HARMLESS, HOSTILE
@@ -69,7 +69,9 @@ def test_the_lines_of_events_are_clean(capsys: Capture, monkeypatch: pytest.Monk
             return self.events.pop()
 
     monkeypatch.setattr("prefect.events.clients.get_events_subscriber", Stream)
-    assert asyncio.run(_print_lines(uuid4(), StatusLine())) == HARMLESS
+    lines = Lines(StatusLine())
+    asyncio.run(_print_stream(uuid4(), lines))
+    assert lines.last == HARMLESS
     assert printed(capsys).endswith(f" {HARMLESS}\n")
 
 

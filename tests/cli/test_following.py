@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +23,7 @@ from cli.following import _ended, _result
 from demo.local_prefect import SIXSTACK
 from server.processes import POOL
 from tests.cli.test_commands import EXAMPLE
-from tests.conftest import Workplace, run_id
+from tests.conftest import Workplace, database_of, run_id
 
 UNKNOWN_STORE = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8")) | {"audit": "nobody"}  # a run of it fails after some seconds
 
@@ -146,6 +149,47 @@ def test_a_detached_run_is_started_and_can_be_followed(prefect_server: Workplace
     followed = prefect_server.sixstack("follow", run)
     assert followed.returncode == 1, followed.stdout + followed.stderr
     assert "there is no block `nobody`" in followed.stdout
+
+
+@pytest.mark.server
+def test_a_run_that_ended_before_is_followed_to_its_end(prefect_server: Workplace) -> None:
+    """The event of its end is not in the stream: a server sends what it has stored in the last minute, and it stores events seconds after they occur.
+
+    Here, the event is deleted. All lines are printed once: those that the stream brings, which are recent, and the others.
+    """
+    flow = prefect_server.api("/flows/", {"name": "ended"})
+    run = prefect_server.api("/flow_runs/", {"flow_id": flow["id"], "name": "ended-run", "state": {"type": "COMPLETED"}})["id"]
+    recent, old = [f"recent line {number}" for number in range(5)], [f"old line {number}" for number in range(60)]  # more than a page
+    now = datetime.now(UTC)
+    prefect_server.api("/events", [line_event(run, line, now - timedelta(minutes=5)) for line in old])
+    prefect_server.api("/events", [line_event(run, line, now) for line in recent])
+    about = {"filter": {"any_resource": {"id": [f"prefect.flow-run.{run}"]}}, "limit": 1}
+    deadline = time.monotonic() + 30
+    while prefect_server.api("/events/filter", about)["total"] < 1 + len(recent) + len(old):
+        assert time.monotonic() < deadline, "the events are not stored"
+        time.sleep(0.5)
+    with closing(sqlite3.connect(database_of(prefect_server.prefect), timeout=60)) as database, database:
+        deleted = database.execute(
+            "DELETE FROM events WHERE event = 'prefect.flow-run.Completed' AND resource_id = ?", (f"prefect.flow-run.{run}",)
+        )
+        assert deleted.rowcount == 1
+    followed = prefect_server.sixstack("follow", run, limit=60)
+    assert followed.returncode == 0, followed.stdout + followed.stderr
+    found = [line.partition(" ")[2] for line in followed.stdout.splitlines() if " line " in line]
+    assert sorted(found) == sorted(recent + old)
+    assert followed.stdout.endswith("ended-run: completed\n")
+
+
+def line_event(run: str, line: str, occurred: datetime) -> dict[str, Any]:
+    """An event with a line of a run."""
+    return {
+        "id": str(uuid4()),
+        "occurred": occurred.isoformat(),
+        "event": "sixstack.run.progress",
+        "resource": {"prefect.resource.id": "sixstack.cluster.ended"},
+        "related": [{"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"}],
+        "payload": {"line": line},
+    }
 
 
 @pytest.mark.server
