@@ -138,6 +138,7 @@ def power_off(machine: Machine) -> None:
         _kill(init)  # the kernel then kills its PID namespace
     cgroup.kill(machine.lab.name, machine.name)
     _kill_outside(machine)
+    cgroup.kill(machine.lab.name, machine.name)  # a child of a systemd-nspawn that entered the cgroups after the first look
     cgroup.remove(machine.lab.name, machine.name)
     unmount_below(machine.folder)
 
