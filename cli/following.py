@@ -38,7 +38,7 @@ _ASK_SECONDS = 1.0
 _COMMIT_SECONDS, _COMMIT_ASK_SECONDS = 30.0, 0.2
 _END_ASK_SECONDS, _STORE_SECONDS = 5.0, 6.0  # a Prefect server stores events at least every 5 s
 _PAGE = 50  # events, the most that a Prefect server answers
-_OF_SIXSTACK = "sixstack."  # the begin of the names of events that have a line
+_OF_SIXSTACK = "sixstack."  # prefix of the names of events that have a line
 _PATIENCE_SECONDS = 5.0  # before the first line about waiting, when a worker is online
 _ONLINE = timedelta(seconds=75)  # since the last heartbeat of a worker, which sends one every 30 s
 _NOT_TAKEN = ("Scheduled", "Late", "AwaitingConcurrencySlot")  # names of states
@@ -268,11 +268,15 @@ async def _redraw(status: StatusLine) -> None:
         await asyncio.sleep(1)
 
 
+def _resource(run: UUID) -> str:
+    return f"prefect.flow-run.{run}"
+
+
 def _events_of(run: UUID) -> EventFilter:
     """The events of the run and of its steps."""
     from prefect.events.filters import EventAnyResourceFilter, EventFilter
 
-    return EventFilter(any_resource=EventAnyResourceFilter(id=[f"prefect.flow-run.{run}"]))
+    return EventFilter(any_resource=EventAnyResourceFilter(id=[_resource(run)]))
 
 
 async def _print_stream(run: UUID, lines: Lines) -> None:
@@ -284,7 +288,7 @@ async def _print_stream(run: UUID, lines: Lines) -> None:
     async with get_events_subscriber(filter=_events_of(run), reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
         async for event in stream:
             lines.show(event)
-            if event.resource.id == f"prefect.flow-run.{run}" and event.resource.get("prefect.state-type") in TERMINAL_STATES:
+            if event.resource.id == _resource(run) and event.resource.get("prefect.state-type") in TERMINAL_STATES:
                 break
 
 

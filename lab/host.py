@@ -136,9 +136,8 @@ def power_off(machine: Machine) -> None:
             _stop(pid)
     if init is not None:
         _kill(init)  # the kernel then kills its PID namespace
-    cgroup.kill(machine.lab.name, machine.name)
     _kill_outside(machine)
-    cgroup.kill(machine.lab.name, machine.name)  # a child of a systemd-nspawn that entered the cgroups after the first look
+    cgroup.kill(machine.lab.name, machine.name)  # last: until then, a systemd-nspawn may enter the cgroups and start a process there
     cgroup.remove(machine.lab.name, machine.name)
     unmount_below(machine.folder)
 
