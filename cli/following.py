@@ -9,8 +9,8 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, nullcontext, redirect_stdout, suppress
+from collections.abc import Coroutine
+from contextlib import nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from cli.colours import coloured, coloured_line
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.numbers import whole_number
 from cli.programs import prefect, runnable
-from cli.required_server import no_deployment
+from cli.required_server import deploying, no_deployment
 from cli.status_line import StatusLine
 from cluster.vocabulary.control_characters import without_control
 from cluster.vocabulary.errors import EnvironmentFault
@@ -57,6 +57,10 @@ class Waiting:
 
 class NoWorker(EnvironmentFault):
     """No worker took the run, which is cancelled."""
+
+
+class RunDeleted(EnvironmentFault):
+    """The server has the run no longer."""
 
 
 def add_waiting(parser: argparse.ArgumentParser, *, detach: bool = True) -> None:
@@ -119,6 +123,8 @@ def follow_run(run: UUID) -> int:
             raise EnvironmentFault(f"there is no flow run {run} at {server.url}") from None
     try:
         return _result(_follow_to_completion(run))
+    except RunDeleted:
+        raise
     except BaseException:
         _print_continues(run)
         raise
@@ -209,56 +215,75 @@ class Lines:
 
 
 async def _follow_to_completion(run: UUID, wait_seconds: float | None = None) -> tuple[FlowRun, str]:
-    """The ended run, and its last line. `wait_seconds`: NoWorker when no worker takes the run in this time."""
+    """The ended run, and its last line. `wait_seconds`: NoWorker when no worker takes the run in this time. RunDeleted when somebody deletes it."""
     from prefect.client.orchestration import get_client
 
+    async with get_client() as client:
+        last = await _print_lines(client, run, wait_seconds)
+        return await _ended(client, run), last
+
+
+async def _read(client: PrefectClient, run: UUID) -> FlowRun:
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        return await client.read_flow_run(run)
+    except ObjectNotFound:
+        raise RunDeleted(f"the flow run {run} was deleted; to list the steps it made: sixstack audit {run}") from None
+
+
+async def _print_lines(client: PrefectClient, run: UUID, wait_seconds: float | None) -> str:
+    """Print the lines of the run until the stream of events or the API shows its end; returns the last line."""
     status = StatusLine()
     lines = Lines(status)
-    async with get_client() as client, _watching_the_start(client, run, wait_seconds, status) as watch:
-        stream, clock = asyncio.create_task(_print_stream(run, lines)), asyncio.create_task(_redraw(status))
-        end = asyncio.create_task(_end_in_the_api(client, run))
-        try:
-            await asyncio.wait({stream, watch}, return_when=asyncio.FIRST_COMPLETED)
-            if watch.done():
-                watch.result()  # NoWorker
-            await asyncio.wait({stream, end}, return_when=asyncio.FIRST_COMPLETED)
-            if stream.done():
-                stream.result()  # a lost server
-            else:
-                await _print_stored(client, run, lines)
-            return await _ended(client, run), lines.last
-        finally:
-            for task in (stream, end, clock):
-                task.cancel()
-            status.clear()
+    stream, end = asyncio.create_task(_print_stream(client, run, lines)), asyncio.create_task(_print_at_the_end(client, run, lines))
+    start, clock = asyncio.create_task(_watch_start(client, run, wait_seconds, status)), asyncio.create_task(_redraw(status))
+    try:
+        await asyncio.wait({stream, end, start}, return_when=asyncio.FIRST_COMPLETED)
+        if start.done():
+            start.result()  # NoWorker
+        await asyncio.wait({stream, end}, return_when=asyncio.FIRST_COMPLETED)
+        (stream if stream.done() else end).result()  # a lost server
+        return lines.last
+    finally:
+        for task in (stream, end, start, clock):
+            task.cancel()
+        await asyncio.gather(stream, end, start, clock, return_exceptions=True)
+        status.clear()
 
 
-async def _end_in_the_api(client: PrefectClient, run: UUID) -> None:
-    """Wait until the API has shown the end of the run for some seconds.
+async def _print_at_the_end(client: PrefectClient, run: UUID, lines: Lines) -> None:
+    """Wait until the API shows the end of the run and the server has stored its events, and print the lines that the stream has not brought.
 
     The event of the end may never be in the stream. A new subscription gets the events of the last minute from the server's database, which stores
     them seconds after they occur.
     """
+    state = (await _final(client, run, _END_ASK_SECONDS)).state
+    if state is not None:
+        elapsed = (datetime.now(UTC) - state.timestamp).total_seconds()
+        await asyncio.sleep(_STORE_SECONDS - min(max(elapsed, 0), _STORE_SECONDS))
+    await _print_stored(client, run, lines)
+
+
+async def _final(client: PrefectClient, run: UUID, pause: float) -> FlowRun:
+    """The run once the API shows it in a final state. The API is asked again after each `pause`, in seconds."""
     import httpx
 
     while True:
         with suppress(httpx.HTTPError, OSError):  # the stream decides when a server is lost
-            state = (await client.read_flow_run(run)).state
-            if state is not None and state.is_final():
-                elapsed = (datetime.now(UTC) - state.timestamp).total_seconds()
-                await asyncio.sleep(_STORE_SECONDS - min(max(elapsed, 0), _STORE_SECONDS))
-                return
-        await asyncio.sleep(_END_ASK_SECONDS)
+            found = await _read(client, run)
+            if found.state is not None and found.state.is_final():
+                return found
+        await asyncio.sleep(pause)
 
 
 async def _ended(client: PrefectClient, run: UUID, seconds: float = _COMMIT_SECONDS) -> FlowRun:
     """The run in its final state. On a busy server, the event of the end can arrive before the API shows the state."""
-    end = asyncio.get_running_loop().time() + seconds
-    while True:
-        found = await client.read_flow_run(run)
-        if (found.state is not None and found.state.is_final()) or asyncio.get_running_loop().time() > end:
-            return found
-        await asyncio.sleep(_COMMIT_ASK_SECONDS)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _final(client, run, _COMMIT_ASK_SECONDS)
+    except TimeoutError:
+        return await _read(client, run)
 
 
 async def _redraw(status: StatusLine) -> None:
@@ -279,25 +304,40 @@ def _events_of(run: UUID) -> EventFilter:
     return EventFilter(any_resource=EventAnyResourceFilter(id=[_resource(run)]))
 
 
-async def _print_stream(run: UUID, lines: Lines) -> None:
-    """Print the lines of the run as they come, until it ends."""
+async def _print_stream(client: PrefectClient, run: UUID, lines: Lines) -> None:
+    """Print the lines of the run, those in the server's database first, then as they come, until it ends."""
     from prefect.client.schemas.objects import TERMINAL_STATES
     from prefect.events.clients import get_events_subscriber
 
     # Prefect's FlowRunSubscriber also waits for 3 s after the end, for log lines, which are not printed here
     async with get_events_subscriber(filter=_events_of(run), reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
-        async for event in stream:
-            lines.show(event)
-            if event.resource.id == _resource(run) and event.resource.get("prefect.state-type") in TERMINAL_STATES:
-                break
+        await _print_stored(client, run, lines)
+        missed = asyncio.create_task(_print_missed(client, run, lines))
+        try:
+            async for event in stream:
+                lines.show(event)
+                if event.resource.id == _resource(run) and event.resource.get("prefect.state-type") in TERMINAL_STATES:
+                    break
+        finally:
+            missed.cancel()
+
+
+async def _print_missed(client: PrefectClient, run: UUID, lines: Lines) -> None:
+    """Print the lines of events that occurred before the subscription and are stored after it: the stream does not bring them."""
+    import httpx
+
+    await asyncio.sleep(_STORE_SECONDS)
+    with suppress(httpx.HTTPError, OSError):  # the stream decides when a server is lost
+        await _print_stored(client, run, lines)
 
 
 async def _print_stored(client: PrefectClient, run: UUID, lines: Lines) -> None:
     """Print the lines in the server's database that the stream did not bring."""
-    from prefect.events.filters import EventNameFilter, EventOrder
+    from prefect.events.filters import EventNameFilter, EventOccurredFilter, EventOrder
 
     about = _events_of(run)
     about.event, about.order = EventNameFilter(prefix=[_OF_SIXSTACK]), EventOrder.ASC
+    about.occurred = EventOccurredFilter(until=datetime.now(UTC) + timedelta(days=1))  # by the clock of the worker's machine
     page = await client.read_events(about, limit=_PAGE)
     while True:
         for event in page.events:
@@ -307,23 +347,11 @@ async def _print_stored(client: PrefectClient, run: UUID, lines: Lines) -> None:
         page = await client.read_events_page(str(page.next_page))
 
 
-@asynccontextmanager
-async def _watching_the_start(
-    client: PrefectClient, run: UUID, wait_seconds: float | None, status: StatusLine
-) -> AsyncIterator[asyncio.Task[None]]:
-    """During the block, a task that reports why the run does not start, once for each reason. It ends when the run has started."""
-    watch = asyncio.create_task(_watch_start(client, run, wait_seconds, status))
-    try:
-        yield watch
-    finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
-
-
 async def _watch_start(client: PrefectClient, run: UUID, wait_seconds: float | None, status: StatusLine) -> None:
+    """Say why the run does not start, once for each reason, until it has started."""
     begin, reported = datetime.now(UTC), ""
     while True:
-        found = await client.read_flow_run(run)
+        found = await _read(client, run)
         state, waited = found.state, (datetime.now(UTC) - begin).total_seconds()
         if state is None or not (state.is_scheduled() or state.is_pending()):
             return
@@ -334,23 +362,29 @@ async def _watch_start(client: PrefectClient, run: UUID, wait_seconds: float | N
             reason, remedy = await _why_not_taken(client, found)
             if remedy and wait_seconds is not None and waited > wait_seconds:
                 raise NoWorker(f"no worker took the run in {wait_seconds:.0f} s: {reason}. {remedy}")
-        at_most = f"; the run is cancelled if no worker takes it in {wait_seconds:.0f} s. {remedy}" if remedy and wait_seconds else ""
+        at_most = f"; the run is cancelled if no worker takes it in {wait_seconds:.0f} s" if remedy and wait_seconds else ""
         if reason != reported and (remedy or state.is_pending() or waited > _PATIENCE_SECONDS):
-            status.print(f"{coloured('waiting:', 'yellow')} {reason}{at_most}")
+            status.print(f"{coloured('waiting:', 'yellow')} {reason}{at_most}{f'. {remedy}' if remedy else ''}")
             reported = reason
         await asyncio.sleep(_ASK_SECONDS)
 
 
 async def _why_not_taken(client: PrefectClient, run: FlowRun) -> tuple[str, str]:
     """The reason, and a remedy if nothing but a person changes it."""
-    pool = run.work_pool_name or ""
-    if (await client.read_work_pool(pool)).is_paused:
-        return f"the work pool {pool} is paused", f"Resume it: {prefect()} work-pool resume {pool}"
-    queue = run.work_queue_name
-    if queue and (await client.read_work_queue_by_name(queue, work_pool_name=pool)).is_paused:
-        return f"the work queue {queue} of the pool {pool} is paused", f"Resume it: {prefect()} work-queue resume {queue} --pool {pool}"
+    from prefect.exceptions import ObjectNotFound
+
+    pool, queue = run.work_pool_name, run.work_queue_name
+    try:
+        if not pool or not queue:  # a server that deletes a pool also deletes its name from deployments and runs
+            return "its deployment has no work pool", _pool_again()
+        if (await client.read_work_pool(pool)).is_paused:
+            return f"the work pool {pool} is paused", f"Resume it: {prefect()} work-pool resume {pool}"
+        if (await client.read_work_queue_by_name(queue, work_pool_name=pool)).is_paused:
+            return f"the work queue {queue} of the pool {pool} is paused", f"Resume it: {prefect()} work-queue resume {queue} --pool {pool}"
+        workers = await client.read_workers_for_work_pool(pool)
+    except ObjectNotFound:
+        return f"the work pool {pool} with the queue {queue} is being deleted", _pool_again()
     since = datetime.now(UTC) - _ONLINE
-    workers = await client.read_workers_for_work_pool(pool)
     online = [worker.name for worker in workers if worker.last_heartbeat_time is not None and worker.last_heartbeat_time > since]
     if not online:
         return f"no worker of the work pool {pool} is online", f"Start one: {prefect()} worker start --pool {pool}"
@@ -358,3 +392,9 @@ async def _why_not_taken(client: PrefectClient, run: FlowRun) -> tuple[str, str]
         f"{', '.join(online)} of the work pool {pool} has not taken the run: a worker asks every few seconds, or all its slots are in use",
         "",
     )
+
+
+def _pool_again() -> str:
+    from server.processes import POOL
+
+    return f"Create it, and register the deployments again: {prefect()} work-pool create {POOL} --type process; {deploying()}"

@@ -24,9 +24,12 @@ def require_server() -> None:
 
 
 def no_deployment(name: str, url: str) -> EnvironmentFault:
-    """The error for a deployment that is not registered. The command in it works from every folder with the server's settings."""
+    """The error for a deployment that is not registered."""
+    return EnvironmentFault(f"there is no deployment {name} at {url}; to register it: {deploying()}")
+
+
+def deploying() -> str:
+    """The command that registers all deployments. It works from every folder with the server's settings."""
     from server.folder import PREFECT_FILE
 
-    return EnvironmentFault(
-        f"there is no deployment {name} at {url}; to register it: {prefect()} deploy --all --prefect-file {shlex.quote(str(PREFECT_FILE))}"
-    )
+    return f"{prefect()} deploy --all --prefect-file {shlex.quote(str(PREFECT_FILE))}"

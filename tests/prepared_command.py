@@ -157,6 +157,9 @@ def _answer(connection: socket.socket) -> NoReturn:
         for number, stream in enumerate(rights):
             os.dup2(stream, number)
             os.close(stream)
+        # new objects: these know whether their files can seek, on which changes of their encoding depend
+        sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 they end with the process
+        sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
         os.environ.clear()
         os.environ.update(asked["environment"])
         if asked["folder"] is not None:

@@ -43,8 +43,8 @@ def paused_pool(place: Workplace) -> Iterator[None]:
 
 
 @contextmanager
-def pool_without_worker(place: Workplace) -> Iterator[None]:
-    """The deployment create-cluster uses a pool that no worker serves, inside the `with` block."""
+def pool_without_worker(place: Workplace) -> Iterator[str]:
+    """The deployment create-cluster uses a pool that no worker serves, inside the `with` block. The pool may be deleted there."""
     name = "nobody"
     deployment = place.api("/deployments/name/create-cluster/default")
 
@@ -54,10 +54,11 @@ def pool_without_worker(place: Workplace) -> Iterator[None]:
     place.api("/work_pools/", {"name": name, "type": "process"})
     use(name)
     try:
-        yield
+        yield name
     finally:
         use(POOL)
-        place.api(f"/work_pools/{name}", method="DELETE")
+        if any(pool["name"] == name for pool in place.api("/work_pools/filter", {})):
+            place.api(f"/work_pools/{name}", method="DELETE")
 
 
 def state(place: Workplace, run: str) -> str:
@@ -129,6 +130,18 @@ def test_without_a_worker_the_command_exits_with_3_and_cancels_the_run(prefect_s
 
 
 @pytest.mark.server
+def test_a_deleted_pool_is_named_with_the_commands_that_create_it(prefect_server: Workplace) -> None:
+    """3. The server has deleted the pool's name from the deployment too, which has to be registered again."""
+    with pool_without_worker(prefect_server) as pool:
+        prefect_server.api(f"/work_pools/{pool}", method="DELETE")
+        done = prefect_server.sixstack("create", prefect_server.write("alone.yaml", UNKNOWN_STORE), "--wait", "3")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"prefect work-pool create {POOL}" in done.stderr
+    assert "prefect deploy --all" in done.stderr
+    assert state(prefect_server, run_id(done.stdout)) == "Cancelled"
+
+
+@pytest.mark.server
 def test_a_paused_pool_is_named_with_the_command_that_resumes_it(prefect_server: Workplace) -> None:
     """3, although a worker is online."""
     with paused_pool(prefect_server):
@@ -155,29 +168,110 @@ def test_a_detached_run_is_started_and_can_be_followed(prefect_server: Workplace
 def test_a_run_that_ended_before_is_followed_to_its_end(prefect_server: Workplace) -> None:
     """The event of its end is not in the stream: a server sends what it has stored in the last minute, and it stores events seconds after they occur.
 
-    Here, the event is deleted. All lines are printed once: those that the stream brings, which are recent, and the others.
+    Here, the event is deleted. All lines are printed once, in their order.
     """
-    flow = prefect_server.api("/flows/", {"name": "ended"})
-    run = prefect_server.api("/flow_runs/", {"flow_id": flow["id"], "name": "ended-run", "state": {"type": "COMPLETED"}})["id"]
-    recent, old = [f"recent line {number}" for number in range(5)], [f"old line {number}" for number in range(60)]  # more than a page
+    run = new_run(prefect_server, "COMPLETED")
+    old, recent = [f"old line {number}" for number in range(60)], [f"recent line {number}" for number in range(5)]  # more than a page
     now = datetime.now(UTC)
-    prefect_server.api("/events", [line_event(run, line, now - timedelta(minutes=5)) for line in old])
-    prefect_server.api("/events", [line_event(run, line, now) for line in recent])
-    about = {"filter": {"any_resource": {"id": [f"prefect.flow-run.{run}"]}}, "limit": 1}
-    deadline = time.monotonic() + 30
-    while prefect_server.api("/events/filter", about)["total"] < 1 + len(recent) + len(old):
-        assert time.monotonic() < deadline, "the events are not stored"
-        time.sleep(0.5)
-    with closing(sqlite3.connect(database_of(prefect_server.prefect), timeout=60)) as database, database:
-        deleted = database.execute(
+    post_lines(prefect_server, run, recent, now - timedelta(seconds=5))
+    post_lines(prefect_server, run, old, now - timedelta(minutes=5))
+    wait_for_lines(prefect_server, len(recent + old), run)
+    with database(prefect_server) as connection:
+        deleted = connection.execute(
             "DELETE FROM events WHERE event = 'prefect.flow-run.Completed' AND resource_id = ?", (f"prefect.flow-run.{run}",)
         )
         assert deleted.rowcount == 1
     followed = prefect_server.sixstack("follow", run, limit=60)
     assert followed.returncode == 0, followed.stdout + followed.stderr
-    found = [line.partition(" ")[2] for line in followed.stdout.splitlines() if " line " in line]
-    assert sorted(found) == sorted(recent + old)
-    assert followed.stdout.endswith("ended-run: completed\n")
+    assert lines_of(followed.stdout.splitlines()) == old + recent
+    assert followed.stdout.endswith("a-run: completed\n")
+
+
+@pytest.mark.server
+def test_a_run_that_is_joined_late_is_followed_with_all_its_lines(prefect_server: Workplace) -> None:
+    """Those of the time before come first. A line that is stored after the subscription, without an event in the stream, is printed soon."""
+    run, other = new_run(prefect_server, "RUNNING"), new_run(prefect_server, "RUNNING")
+    old, stored_late = [f"old line {number}" for number in range(60)], ["late line"]
+    post_lines(prefect_server, run, old, datetime.now(UTC) - timedelta(minutes=5))
+    post_lines(prefect_server, other, stored_late, datetime.now(UTC) - timedelta(minutes=4))
+    wait_for_lines(prefect_server, len(old + stored_late), run, other)
+    with prefect_server.popen("-m", "cli", "follow", run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follow:
+        try:
+            printed = read_until(follow, old[-1])
+            with database(prefect_server) as connection:
+                moved = connection.execute(
+                    "UPDATE event_resources SET resource_id = ? WHERE resource_id = ? AND event_id IN (SELECT id FROM events WHERE event LIKE 'sixstack.%')",
+                    (f"prefect.flow-run.{run}", f"prefect.flow-run.{other}"),
+                )
+                assert moved.rowcount == 1
+            printed += read_until(follow, stored_late[-1])
+            post_lines(prefect_server, run, ["new line"], datetime.now(UTC))
+            prefect_server.api(f"/flow_runs/{run}/set_state", {"state": {"type": "FAILED", "message": "no"}, "force": True})
+            printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
+            assert follow.returncode == 1, printed
+        finally:
+            follow.kill()
+    assert lines_of(printed) == [*old, *stored_late, "new line"]
+
+
+@pytest.mark.server
+def test_a_run_that_is_deleted_is_followed_until_then(prefect_server: Workplace) -> None:
+    """3 and how to see what it did, both while it waits for a worker and while it runs; not that it continues."""
+    for state_type in ("SCHEDULED", "RUNNING"):
+        run = new_run(prefect_server, state_type)
+        with prefect_server.popen("-m", "cli", "follow", run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follow:
+            try:
+                printed = read_until(follow, run)
+                prefect_server.api(f"/flow_runs/{run}", method="DELETE")
+                printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
+                assert follow.returncode == 3, printed
+            finally:
+                follow.kill()
+        assert printed[-1].startswith("sixstack: ")
+        assert printed[-1].endswith(f"sixstack audit {run}\n")
+        assert not [line for line in printed if "Traceback" in line or "never retrieved" in line or "continues" in line]
+
+
+def new_run(place: Workplace, state_type: str) -> str:
+    """A run in a state, without a deployment; its id."""
+    flow = place.api("/flows/", {"name": "followed"})
+    return str(place.api("/flow_runs/", {"flow_id": flow["id"], "name": "a-run", "state": {"type": state_type}})["id"])
+
+
+def read_until(command: subprocess.Popen[str], part: str) -> list[str]:
+    """The lines of its output up to one with this part."""
+    assert command.stdout is not None
+    printed: list[str] = []
+    while not printed or part not in printed[-1]:
+        printed.append(command.stdout.readline())
+        assert printed[-1], "".join(printed)
+    return printed
+
+
+def lines_of(printed: list[str]) -> list[str]:
+    """The lines of events in what `sixstack follow` printed, without their times."""
+    return [line.rstrip("\n").partition(" ")[2] for line in printed if " line" in line]
+
+
+@contextmanager
+def database(place: Workplace) -> Iterator[sqlite3.Connection]:
+    """The server's own database, with a commit at the end."""
+    with closing(sqlite3.connect(database_of(place.prefect), timeout=60)) as connection, connection:
+        yield connection
+
+
+def post_lines(place: Workplace, run: str, lines: list[str], occurred: datetime) -> None:
+    """Events with lines of a run, one after another."""
+    place.api("/events", [line_event(run, line, occurred + timedelta(milliseconds=number)) for number, line in enumerate(lines)])
+
+
+def wait_for_lines(place: Workplace, number: int, *runs: str) -> None:
+    """Until the server's database has this number of lines of the runs."""
+    about = {"any_resource": {"id": [f"prefect.flow-run.{run}" for run in runs]}, "event": {"prefix": ["sixstack."]}}
+    deadline = time.monotonic() + 30
+    while place.api("/events/filter", {"filter": about, "limit": 1})["total"] < number:
+        assert time.monotonic() < deadline, "the events are not stored"
+        time.sleep(0.5)
 
 
 def line_event(run: str, line: str, occurred: datetime) -> dict[str, Any]:
@@ -186,7 +280,7 @@ def line_event(run: str, line: str, occurred: datetime) -> dict[str, Any]:
         "id": str(uuid4()),
         "occurred": occurred.isoformat(),
         "event": "sixstack.run.progress",
-        "resource": {"prefect.resource.id": "sixstack.cluster.ended"},
+        "resource": {"prefect.resource.id": "sixstack.cluster.followed"},
         "related": [{"prefect.resource.id": f"prefect.flow-run.{run}", "prefect.resource.role": "flow-run"}],
         "payload": {"line": line},
     }
