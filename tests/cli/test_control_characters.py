@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from cli.cluster_argument import problem_lines
 from cli.columns import print_columns
-from cli.following import Lines, _print_stream, _result
+from cli.following import Lines, _result
 from cli.status_line import StatusLine
 from cluster.vocabulary.problems import Problem
 from tests.cluster.vocabulary.test_control_characters import CONTROL, HARMLESS, HOSTILE
@@ -38,7 +37,7 @@ def test_the_message_of_the_final_state_is_clean(capsys: Capture) -> None:
     assert printed(capsys) == f"a-run: failed\n{HARMLESS}\n"
 
 
-def test_the_lines_of_events_are_clean(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lines_of_events_are_clean(capsys: Capture) -> None:
     """Events of any sender."""
     from prefect.events import Event, Resource
 
@@ -50,27 +49,8 @@ def test_the_lines_of_events_are_clean(capsys: Capture, monkeypatch: pytest.Monk
         id=uuid4(),
     )
 
-    class Stream:
-        def __init__(self, **_: object) -> None:
-            self.events = [event]
-
-        async def __aenter__(self) -> Stream:
-            return self
-
-        async def __aexit__(self, *_: object) -> None:
-            pass
-
-        def __aiter__(self) -> Stream:
-            return self
-
-        async def __anext__(self) -> object:
-            if not self.events:
-                raise StopAsyncIteration
-            return self.events.pop()
-
-    monkeypatch.setattr("prefect.events.clients.get_events_subscriber", Stream)
     lines = Lines(StatusLine())
-    asyncio.run(_print_stream(uuid4(), lines))
+    lines.show(event)
     assert lines.last == HARMLESS
     assert printed(capsys).endswith(f" {HARMLESS}\n")
 
