@@ -541,9 +541,18 @@ def _created(mode: Mode, workplace: Workplace) -> MadeCluster:
     return MadeCluster(mode, document, file, workplace, created.stdout, time.monotonic() - start, command_lines, before=before)
 
 
-# Tests of one group run one after another in one process of `make test`; the first three have a lab and a Prefect server each. Where
-# no group is named, a file is one. (xdist's own groups, `--dist loadgroup`, do not work with pytest 9.2: it sets what is no longer read.)
+# Tests of one group run one after another in one process of `make test`. A test belongs to the first group that names it; where none does, its
+# file is a group. The groups of WITH_HOSTS have a lab and a Prefect server each.
+# (xdist's own groups, `--dist loadgroup`, do not work with pytest 9.2: it sets what is no longer read.)
 GROUPS = {
+    # servers that a test starts for itself
+    "own-servers": (
+        "tests/cli/test_pin.py::TestWithoutServer",
+        "tests/hosts/test_transport.py",
+        "tests/runs/test_record_writer.py",
+        "tests/server/test_setup.py",
+        "tests/server/test_team_files.py",
+    ),
     "shared-clusters": (
         "tests/flows/test_audit.py",
         "tests/flows/test_certificates.py",
@@ -601,7 +610,7 @@ GROUPS = {
     ),
     "api-server": ("tests/kube/",),
 }
-API_SERVER = "api-server"
+OWN_SERVERS, API_SERVER = "own-servers", "api-server"
 # In the order in which they are begun. A shared cluster is there until a test asks for the next one: where one process has several groups,
 # clusters of their own come before.
 WITH_HOSTS = ("bare-hosts", "own-clusters", "shared-clusters")
@@ -645,7 +654,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if group not in WITH_HOSTS:
             if item.get_closest_marker("lab") or used & {"lab_hosts", "prefect_server"}:
                 raise pytest.UsageError(f"{item.nodeid} needs hosts or a Prefect server: name its file in GROUPS of {__file__}")
-            return len(WITH_HOSTS) + (group != API_SERVER), 0  # the longest one first
+            return len(WITH_HOSTS) + {API_SERVER: 0, OWN_SERVERS: 2}.get(group, 1), 0
         if "made" in used:
             mode = MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
             return WITH_HOSTS.index(group), mode + (0 if group == "shared-clusters" else len(OWN_CLUSTERS) + 1)
@@ -693,13 +702,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Where several processes run tests, those without hosts leave the machine to clusters: they are nice, and this process's lab goes.
+    """Where several processes run tests, those without hosts leave the machine to clusters: this process's lab goes, and they are nice.
 
+    Tests of their own servers are not: a server has to answer in time.
     The last of the bare hosts' tests do not need its hosts: they go before clusters of other processes need what the hosts hold (lab/inotify.py).
     """
     if WORKER and os.geteuid() == 0:
         group = group_of(item.nodeid)
-        os.setpriority(os.PRIO_PROCESS, 0, 0 if group in WITH_HOSTS else 5 if group == API_SERVER else 15)
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if group in {*WITH_HOSTS, OWN_SERVERS} else 5 if group == API_SERVER else 15)
         is_done = group not in WITH_HOSTS or (group == WITH_HOSTS[0] and "lab_hosts" not in getattr(item, "fixturenames", ()))
         if is_done and hosts.status(LAB):
             for act in _BEFORE_THE_LAB_GOES:
