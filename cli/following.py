@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 60  # a running worker takes a run within its query interval: 2 s with our settings, 10 s with Prefect's own
 _ASK_SECONDS = 1.0
-_COMMIT_SECONDS, _COMMIT_ASK_SECONDS = 30.0, 0.2
+_COMMIT_SECONDS, _COMMIT_ASK_SECONDS = 10.0, 0.2
 _END_ASK_SECONDS, _STORE_SECONDS = 5.0, 6.0  # a Prefect server stores events at least every 5 s
 _PAGE = 50  # events, the most that a Prefect server answers
 _OF_SIXSTACK = "sixstack."  # prefix of the names of events that have a line
@@ -219,8 +219,7 @@ async def _follow_to_completion(run: UUID, wait_seconds: float | None = None) ->
     from prefect.client.orchestration import get_client
 
     async with get_client() as client:
-        last = await _print_lines(client, run, wait_seconds)
-        return await _ended(client, run), last
+        return await _print_lines(client, run, wait_seconds)
 
 
 async def _read(client: PrefectClient, run: UUID) -> FlowRun:
@@ -232,8 +231,8 @@ async def _read(client: PrefectClient, run: UUID) -> FlowRun:
         raise RunDeleted(f"the flow run {run} was deleted; to list the steps it made: sixstack audit {run}") from None
 
 
-async def _print_lines(client: PrefectClient, run: UUID, wait_seconds: float | None) -> str:
-    """Print the lines of the run until the stream of events or the API shows its end; returns the last line."""
+async def _print_lines(client: PrefectClient, run: UUID, wait_seconds: float | None) -> tuple[FlowRun, str]:
+    """Print the lines of the run until the stream of events or the API shows its end; returns the ended run, and its last line."""
     status = StatusLine()
     lines = Lines(status)
     stream, end = asyncio.create_task(_print_stream(client, run, lines)), asyncio.create_task(_print_at_the_end(client, run, lines))
@@ -243,8 +242,7 @@ async def _print_lines(client: PrefectClient, run: UUID, wait_seconds: float | N
         if start.done():
             start.result()  # NoWorker
         await asyncio.wait({stream, end}, return_when=asyncio.FIRST_COMPLETED)
-        (stream if stream.done() else end).result()  # a lost server
-        return lines.last
+        return (stream if stream.done() else end).result(), lines.last
     finally:
         for task in (stream, end, start, clock):
             task.cancel()
@@ -252,17 +250,18 @@ async def _print_lines(client: PrefectClient, run: UUID, wait_seconds: float | N
         status.clear()
 
 
-async def _print_at_the_end(client: PrefectClient, run: UUID, lines: Lines) -> None:
+async def _print_at_the_end(client: PrefectClient, run: UUID, lines: Lines) -> FlowRun:
     """Wait until the API shows the end of the run and the server has stored its events, and print the lines that the stream has not brought.
 
     The event of the end may never be in the stream. A new subscription gets the events of the last minute from the server's database, which stores
     them seconds after they occur.
     """
-    state = (await _final(client, run, _END_ASK_SECONDS)).state
-    if state is not None:
-        elapsed = (datetime.now(UTC) - state.timestamp).total_seconds()
+    found = await _final(client, run, _END_ASK_SECONDS)
+    if found.state is not None:
+        elapsed = (datetime.now(UTC) - found.state.timestamp).total_seconds()
         await asyncio.sleep(_STORE_SECONDS - min(max(elapsed, 0), _STORE_SECONDS))
     await _print_stored(client, run, lines)
+    return found
 
 
 async def _final(client: PrefectClient, run: UUID, pause: float) -> FlowRun:
@@ -272,13 +271,17 @@ async def _final(client: PrefectClient, run: UUID, pause: float) -> FlowRun:
     while True:
         with suppress(httpx.HTTPError, OSError):  # the stream decides when a server is lost
             found = await _read(client, run)
-            if found.state is not None and found.state.is_final():
+            if _is_final(found):
                 return found
         await asyncio.sleep(pause)
 
 
+def _is_final(run: FlowRun) -> bool:
+    return run.state is not None and run.state.is_final()
+
+
 async def _ended(client: PrefectClient, run: UUID, seconds: float = _COMMIT_SECONDS) -> FlowRun:
-    """The run in its final state. On a busy server, the event of the end can arrive before the API shows the state."""
+    """The run in its final state, or as it is after this time. On a busy server, the event of the end can arrive before the API shows the state."""
     try:
         async with asyncio.timeout(seconds):
             return await _final(client, run, _COMMIT_ASK_SECONDS)
@@ -304,8 +307,11 @@ def _events_of(run: UUID) -> EventFilter:
     return EventFilter(any_resource=EventAnyResourceFilter(id=[_resource(run)]))
 
 
-async def _print_stream(client: PrefectClient, run: UUID, lines: Lines) -> None:
-    """Print the lines of the run, those in the server's database first, then as they come, until it ends."""
+async def _print_stream(client: PrefectClient, run: UUID, lines: Lines) -> FlowRun:
+    """Print the lines of the run, those in the server's database first, then as they come, until it ends; returns the ended run.
+
+    A run that is retried in the UI ends more than once.
+    """
     from prefect.client.schemas.objects import TERMINAL_STATES
     from prefect.events.clients import get_events_subscriber
 
@@ -317,9 +323,12 @@ async def _print_stream(client: PrefectClient, run: UUID, lines: Lines) -> None:
             async for event in stream:
                 lines.show(event)
                 if event.resource.id == _resource(run) and event.resource.get("prefect.state-type") in TERMINAL_STATES:
-                    break
+                    found = await _ended(client, run)
+                    if _is_final(found):
+                        return found
         finally:
             missed.cancel()
+    return await _ended(client, run)  # the server closed the stream
 
 
 async def _print_missed(client: PrefectClient, run: UUID, lines: Lines) -> None:

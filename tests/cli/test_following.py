@@ -206,12 +206,29 @@ def test_a_run_that_is_joined_late_is_followed_with_all_its_lines(prefect_server
                 assert moved.rowcount == 1
             printed += read_until(follow, stored_late[-1])
             post_lines(prefect_server, run, ["new line"], datetime.now(UTC))
-            prefect_server.api(f"/flow_runs/{run}/set_state", {"state": {"type": "FAILED", "message": "no"}, "force": True})
+            set_state(prefect_server, run, "FAILED")
             printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
             assert follow.returncode == 1, printed
         finally:
             follow.kill()
     assert lines_of(printed) == [*old, *stored_late, "new line"]
+
+
+@pytest.mark.server
+def test_a_run_that_is_retried_is_followed_to_its_second_end(prefect_server: Workplace) -> None:
+    """The event of the first end is in the stream: it is less than a minute old."""
+    run = new_run(prefect_server, "FAILED")
+    set_state(prefect_server, run, "RUNNING")
+    with prefect_server.popen("-m", "cli", "follow", run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follow:
+        try:
+            post_lines(prefect_server, run, ["line of the second attempt"], datetime.now(UTC))
+            printed = read_until(follow, "second attempt")
+            set_state(prefect_server, run, "COMPLETED")
+            printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
+            assert follow.returncode == 0, printed
+        finally:
+            follow.kill()
+    assert printed[-1] == "a-run: completed\n"
 
 
 @pytest.mark.server
@@ -236,6 +253,11 @@ def new_run(place: Workplace, state_type: str) -> str:
     """A run in a state, without a deployment; its id."""
     flow = place.api("/flows/", {"name": "followed"})
     return str(place.api("/flow_runs/", {"flow_id": flow["id"], "name": "a-run", "state": {"type": state_type}})["id"])
+
+
+def set_state(place: Workplace, run: str, state_type: str) -> None:
+    """Set the state of a run, as Prefect's engine does it."""
+    place.api(f"/flow_runs/{run}/set_state", {"state": {"type": state_type}, "force": True})
 
 
 def read_until(command: subprocess.Popen[str], part: str) -> list[str]:
