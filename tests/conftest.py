@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import pytest
 import yaml
@@ -101,10 +101,13 @@ class Workplace:
         return self._prepared.run([*arguments], environment=self.prefect.environment(), feed=feed, limit=limit)
 
     def popen(self, *arguments: str, **streams: Any) -> subprocess.Popen[str]:
-        """Start what `python` runs, for tests that speak with it or end it: a process that stands for it (tests/prepared_run.py)."""
-        environment = self.prefect.environment()
-        self._prepared.start(environment)
-        return subprocess.Popen([*STAND_IN, *arguments], cwd=self.prefect.root, env=environment, text=True, **streams)
+        """Start what `python` runs, for tests that speak with it or end it."""
+        return subprocess.Popen(self.command(*arguments), cwd=self.prefect.root, env=self.prefect.environment(), text=True, **streams)
+
+    def command(self, *arguments: str) -> tuple[str, ...]:
+        """The command of a process that stands for what `python` runs (tests/prepared_run.py)."""
+        self._prepared.start(self.prefect.environment())
+        return (*STAND_IN, *arguments)
 
     def stop(self) -> None:
         """End the server and what commands were forked from."""
@@ -464,6 +467,32 @@ _BEFORE_THE_LAB_GOES: list[Callable[[], None]] = []
 AFTER_THE_API_SERVERS_TESTS: list[Callable[[], None]] = []
 
 
+class Claim:
+    """What one process of the tests has at a time; the others wait. It ends with the process."""
+
+    def __init__(self, name: str) -> None:
+        self._path = Path(tempfile.gettempdir(), f"sixstack-tests-{LABS}-{name}.lock")
+        self._file: TextIO | None = None
+
+    def take(self) -> None:
+        """Wait until no other process has it; does nothing in the process that has it."""
+        if self._file is None:
+            file = self._path.open("w", encoding="utf-8")
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._file = file
+
+    def release(self) -> None:
+        """Let another process have it; does nothing in a process that does not have it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+# Hosts beside the clusters of two processes: those of the bare hosts' tests, or the worker of Case 2's second cluster. The machine has too few inotify
+# instances for both (lab/inotify.py).
+MORE_HOSTS = Claim("more-hosts")
+
+
 @pytest.fixture(scope="session", params=MODES, ids=str)
 def made(request: pytest.FixtureRequest, workplace: Workplace) -> Iterator[MadeCluster]:
     """A cluster of each mode on the lab's hosts, one after another; each is created on hosts from which the previous one was deleted.
@@ -643,8 +672,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The groups with hosts come first, so that they are begun first: bare hosts before those that become clusters, then mode by mode. Among the
-    tests of the bare hosts' group, those that need the hosts come first.
+    """The groups with hosts come first, so that they are begun first: bare hosts before those that become clusters, then mode by mode. In the
+    group of the bare hosts, tests with labs of their own come first, and those without hosts last.
 
     A test that needs hosts and belongs to no such group is an error: it would need another lab, for which the machine has too few resources.
     """
@@ -659,7 +688,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             mode = MODES.index(item.callspec.params["made"])  # type: ignore[attr-defined]
             return WITH_HOSTS.index(group), mode + (0 if group == "shared-clusters" else len(OWN_CLUSTERS) + 1)
         if group == WITH_HOSTS[0]:
-            return 0, "lab_hosts" not in used
+            return 0, 1 if "lab_hosts" in used else 0 if item.get_closest_marker("lab") else 2
         return WITH_HOSTS.index(group), next((number for number, name in enumerate(OWN_CLUSTERS, 1) if name in used), 0)
 
     items.sort(key=place)
@@ -705,16 +734,19 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Where several processes run tests, those without hosts leave the machine to clusters: this process's lab goes, and they are nice.
 
     Tests of their own servers are not: a server has to answer in time.
-    The last of the bare hosts' tests do not need its hosts: they go before clusters of other processes need what the hosts hold (lab/inotify.py).
+    The last of the bare hosts' tests do not need its hosts: they go before the cases of another process need what the hosts hold.
     """
     if WORKER and os.geteuid() == 0:
         group = group_of(item.nodeid)
         os.setpriority(os.PRIO_PROCESS, 0, 0 if group in {*WITH_HOSTS, OWN_SERVERS} else 5 if group == API_SERVER else 15)
-        is_done = group not in WITH_HOSTS or (group == WITH_HOSTS[0] and "lab_hosts" not in getattr(item, "fixturenames", ()))
-        if is_done and hosts.status(LAB):
-            for act in _BEFORE_THE_LAB_GOES:
-                act()
-            hosts.down(LAB, report=say)
+        if group == WITH_HOSTS[0] and "lab_hosts" in getattr(item, "fixturenames", ()):
+            MORE_HOSTS.take()
+        else:
+            if group not in WITH_HOSTS[1:] and hosts.status(LAB):
+                for act in _BEFORE_THE_LAB_GOES:
+                    act()
+                hosts.down(LAB, report=say)
+            MORE_HOSTS.release()
     result = yield
     while AFTER_THE_API_SERVERS_TESTS and (nextitem is None or group_of(nextitem.nodeid) != API_SERVER):
         AFTER_THE_API_SERVERS_TESTS.pop()()

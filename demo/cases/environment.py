@@ -21,6 +21,7 @@ class CaseEnvironment:
     prefect: LocalPrefect
     lab: str
     probe_image: str  # of the bundle: a pod with a shell, ping and ip
+    command: tuple[str, ...] = tuple(SIXSTACK)
 
     @property
     def folder(self) -> Path:
@@ -44,7 +45,7 @@ class CaseEnvironment:
 
     def _sixstack(self, arguments: tuple[str, ...], stream: int | None) -> str:
         done = subprocess.run(
-            [*SIXSTACK, *arguments],
+            [*self.command, *arguments],
             cwd=self.prefect.root,
             env=self.prefect.environment(),
             stdout=stream,

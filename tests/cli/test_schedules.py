@@ -64,5 +64,6 @@ def test_a_deploy_keeps_what_was_enabled_and_what_the_ui_made(prefect_server: Wo
         assert [row.split()[0] for row in rows if " active " in row] == ["kept"]
         place.api(f"/deployments/{deployment}/schedules/{made['id']}", method="DELETE")
     finally:
+        place.prepare_runs()
         for command in SCHEDULED:
             run(command, "--remove", "kept")

@@ -14,7 +14,7 @@ from demo.cases import CaseStep, case_1, case_2, dual_stack_cluster, ipv6_cluste
 from demo.cases.environment import CaseEnvironment
 from demo.cases.management import ManagementCluster
 from lab import hosts
-from tests.conftest import LAB, Workplace, say
+from tests.conftest import LAB, MORE_HOSTS, Workplace, say
 
 pytestmark = [pytest.mark.lab, pytest.mark.server]
 
@@ -48,12 +48,21 @@ class Played:
 def case_environment(workplace: Workplace, bundle_folder: Path) -> Iterator[CaseEnvironment]:
     """Three bare dual-stack hosts, which are bare again at the end."""
     hosts.up(LAB, hosts=3, families=BOTH, management=BOTH, report=say)
-    environment = CaseEnvironment(workplace.prefect, LAB, read_manifest(bundle_folder).probe_image)
+    probe_image = read_manifest(bundle_folder).probe_image
+    environment = CaseEnvironment(workplace.prefect, LAB, probe_image, command=workplace.command("-m", "cli"))
     yield environment
     owners = {hosts.run_in(host.name, ["cat", "/var/lib/sixstack/owner"], LAB).stdout.strip() for host in hosts.status(LAB)}
     for cluster in (dual_stack_cluster(environment), ipv6_cluster(environment), ManagementCluster(environment)):
         if cluster.name in owners:
             cluster.delete()
+
+
+@pytest.fixture(scope="module")
+def more_hosts() -> Iterator[None]:
+    """The second cluster of Case 2 has all its hosts when other tests have no hosts beside their clusters."""
+    MORE_HOSTS.take()
+    yield
+    MORE_HOSTS.release()
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +148,7 @@ class TestCase2BusinessClusterIPv6SingleStack:
         """Everything runs."""
         assert "calico-kube-controllers" in two.step("5. Apply the Calico")
 
+    @pytest.mark.usefixtures("more_hosts")
     def test_6_create_a_worker(self, two: Played) -> None:
         """The file has one host more, and the cluster is created again."""
         assert f"{LAB}-2" in two.step("6. Create a worker")
