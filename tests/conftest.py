@@ -147,11 +147,11 @@ class Workplace:
         answer = self.prefect.request(method or ("GET" if body is None else "POST"), path, body)
         return answer.raise_for_status().json() if answer.content else None
 
-    def start(self, deployment: str, parameters: dict[str, Any], **body: Any) -> str:
-        """Start a run of FLOW/DEPLOYMENT as `prefect deployment run` does, in a process with a start of its own; its id."""
+    def start(self, deployment: str, parameters: dict[str, Any], *, own_start: bool = False, **body: Any) -> str:
+        """Start a run of FLOW/DEPLOYMENT as `prefect deployment run` does; its id. `own_start`: its process starts as for a user."""
         found = self.api(f"/deployments/name/{deployment}")["id"]
-        asked = {"parameters": parameters, "job_variables": {"command": command_of_runs()}, **body}
-        return str(self.api(f"/deployments/{found}/create_flow_run", asked)["id"])
+        variables = {"job_variables": {"command": command_of_runs()}} if own_start else {}
+        return str(self.api(f"/deployments/{found}/create_flow_run", {"parameters": parameters, **variables, **body})["id"])
 
     def held_runs(self) -> AbstractContextManager[None]:
         """While inside, flow runs of commands have a process that waits before the run begins: no test depends on how fast a run is."""

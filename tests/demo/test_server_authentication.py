@@ -183,7 +183,7 @@ def test_files_are_for_their_owner_alone(server: LocalPrefect) -> None:
 
 def test_the_password_is_in_the_settings_file_alone(prefect_server: Workplace, server: LocalPrefect) -> None:
     """After a flow run: in no log, not in the database, not in Prefect's files, and on no command line."""
-    run = prefect_server.start("verify-cluster/default", {})
+    run = prefect_server.start("verify-cluster/default", {}, own_start=True)
     lines: set[bytes] = set()
     deadline = time.monotonic() + 200
     while (state := prefect_server.api(f"/flow_runs/{run}")["state_type"]) in {"SCHEDULED", "PENDING", "RUNNING"}:

@@ -51,7 +51,7 @@ class Grown:
 
     def start(self, **parameters: Any) -> str:
         """Start create-cluster/default without following it; the flow run's id."""
-        return self.place.start("create-cluster/default", {"cluster": self.document, "verify": False, **parameters})
+        return self.place.start("create-cluster/default", {"cluster": self.document, "verify": False, **parameters}, own_start=True)
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Node objects by name."""

@@ -117,7 +117,7 @@ def test_the_other_forms_ask_for_a_name_or_a_text(prefect_server: Workplace, nam
 @pytest.mark.server
 def test_a_run_is_one_process_of_the_worker(prefect_server: Workplace) -> None:
     """The worker's own Python, without another one in between, and in a session of its own: Ctrl-C on the worker does not reach it."""
-    run = prefect_server.start("verify-cluster/default", {"cluster": "nobody"})
+    run = prefect_server.start("verify-cluster/default", {"cluster": "nobody"}, own_start=True)
     worker = prefect_server.prefect.process("worker")
     assert worker is not None
     process = None

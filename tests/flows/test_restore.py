@@ -190,7 +190,7 @@ def test_a_destroyed_cluster_is_restored_by_the_run_after_a_killed_one(made: Mad
     joins = {name: on(name, "cat /var/lib/sixstack/steps/join-worker/attempt") for name in (worker, reset)}
 
     parameters = {"cluster": made.document, "confirm": made.name, "identity": str(made.place.prefect.identity), "verify": False}
-    run = made.place.start("restore-cluster/default", parameters)
+    run = made.place.start("restore-cluster/default", parameters, own_start=True)
     deadline = time.monotonic() + 180
     while on(seed, "cd /var/lib/sixstack && test -e initialized && cat restored || true") != run:
         assert time.monotonic() < deadline, made.place.api(f"/flow_runs/{run}")["state"]

@@ -62,7 +62,7 @@ class Lost:
 
     def start(self, deployment: str, **parameters: Any) -> str:
         """Start a run without following it; its id."""
-        return self.place.start(deployment, {"cluster": self.document, **parameters})
+        return self.place.start(deployment, {"cluster": self.document, **parameters}, own_start=True)
 
 
 def boot(families: Sequence[Family]) -> None:
