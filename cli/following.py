@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 from cli.colours import coloured, coloured_line
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.numbers import whole_number
+from cli.output_errors import OF_THE_OUTPUT
 from cli.programs import prefect, runnable
 from cli.required_server import deploying, no_deployment
 from cli.status_line import StatusLine
@@ -37,6 +38,7 @@ WAIT_SECONDS = 60  # a running worker takes a run within its query interval: 2 s
 _ASK_SECONDS = 1.0
 _COMMIT_SECONDS, _COMMIT_ASK_SECONDS = 10.0, 0.2
 _END_ASK_SECONDS, _STORE_SECONDS = 5.0, 6.0  # a Prefect server stores events at least every 5 s
+_RECENT = timedelta(minutes=1)  # by two clocks, those of the server's machine and of this one
 _PAGE = 50  # events, the most that a Prefect server answers
 _OF_SIXSTACK = "sixstack."  # prefix of the names of events that have a line
 _PATIENCE_SECONDS = 5.0  # before the first line about waiting, when a worker is online
@@ -176,12 +178,15 @@ def _leave(key: str, run: UUID | None) -> None:
 
 def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
     import httpx
+    from websockets.exceptions import WebSocketException
 
     from blocks.loading import api_url
 
     try:
         run, last_line = asyncio.run(following)
-    except (httpx.HTTPError, OSError) as error:
+    except (httpx.HTTPError, WebSocketException, OSError) as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_OUTPUT:
+            raise
         raise EnvironmentFault(f"the Prefect server at {api_url()} cannot be reached: {error}") from error
     state = run.state
     if state is not None and state.is_completed():
@@ -206,10 +211,11 @@ class Lines:
 
     def show(self, event: Event) -> None:
         """Print the line of the event, if it has one."""
-        if not event.event.startswith(_OF_SIXSTACK) or event.id in self._printed:
+        line = event.payload.get("line")
+        if not event.event.startswith(_OF_SIXSTACK) or event.id in self._printed or not isinstance(line, str):
             return
         self._printed.add(event.id)
-        self.last = without_control(str(event.payload["line"]))
+        self.last = without_control(line)
         self._status.count(self.last)
         self._status.print(f"{event.occurred.astimezone():%H:%M:%S} {coloured_line(self.last)}")
 
@@ -228,7 +234,7 @@ async def _read(client: PrefectClient, run: UUID) -> FlowRun:
     try:
         return await client.read_flow_run(run)
     except ObjectNotFound:
-        raise RunDeleted(f"the flow run {run} was deleted; to list the steps it made: sixstack audit {run}") from None
+        raise RunDeleted(f"the flow run {run} was deleted. If it had started, this command lists its steps: sixstack audit {run}") from None
 
 
 async def _print_lines(client: PrefectClient, run: UUID, wait_seconds: float | None) -> tuple[FlowRun, str]:
@@ -257,9 +263,8 @@ async def _print_at_the_end(client: PrefectClient, run: UUID, lines: Lines) -> F
     them seconds after they occur.
     """
     found = await _final(client, run, _END_ASK_SECONDS)
-    if found.state is not None:
-        elapsed = (datetime.now(UTC) - found.state.timestamp).total_seconds()
-        await asyncio.sleep(_STORE_SECONDS - min(max(elapsed, 0), _STORE_SECONDS))
+    if found.state is not None and datetime.now(UTC) - found.state.timestamp < _RECENT:
+        await asyncio.sleep(_STORE_SECONDS)
     await _print_stored(client, run, lines)
     return found
 
@@ -278,6 +283,10 @@ async def _final(client: PrefectClient, run: UUID, pause: float) -> FlowRun:
 
 def _is_final(run: FlowRun) -> bool:
     return run.state is not None and run.state.is_final()
+
+
+def _has_started(run: FlowRun) -> bool:
+    return run.state is not None and not run.state.is_scheduled() and not run.state.is_pending()
 
 
 async def _ended(client: PrefectClient, run: UUID, seconds: float = _COMMIT_SECONDS) -> FlowRun:
@@ -310,7 +319,7 @@ def _events_of(run: UUID) -> EventFilter:
 async def _print_stream(client: PrefectClient, run: UUID, lines: Lines) -> FlowRun:
     """Print the lines of the run, those in the server's database first, then as they come, until it ends; returns the ended run.
 
-    A run that is retried in the UI ends more than once.
+    A run that is retried in the UI ends more than once: the stream also has the first end.
     """
     from prefect.client.schemas.objects import TERMINAL_STATES
     from prefect.events.clients import get_events_subscriber
@@ -318,26 +327,20 @@ async def _print_stream(client: PrefectClient, run: UUID, lines: Lines) -> FlowR
     # Prefect's FlowRunSubscriber also waits for 3 s after the end, for log lines, which are not printed here
     async with get_events_subscriber(filter=_events_of(run), reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
         await _print_stored(client, run, lines)
-        missed = asyncio.create_task(_print_missed(client, run, lines))
-        try:
-            async for event in stream:
-                lines.show(event)
-                if event.resource.id == _resource(run) and event.resource.get("prefect.state-type") in TERMINAL_STATES:
-                    found = await _ended(client, run)
-                    if _is_final(found):
-                        return found
-        finally:
-            missed.cancel()
+        if _has_started(await _read(client, run)):
+            # the stream does not bring what occurred before the subscription and is stored after it; what it brings is later, and waits
+            await asyncio.sleep(_STORE_SECONDS)
+            await _print_stored(client, run, lines)
+        async for event in stream:
+            lines.show(event)
+            if event.resource.id == _resource(run) and event.resource.get("prefect.state-type") in TERMINAL_STATES:
+                found = await _read(client, run)
+                if found.state is not None and found.state.timestamp > event.occurred:
+                    continue  # it was retried
+                found = await _ended(client, run)
+                if _is_final(found):
+                    return found
     return await _ended(client, run)  # the server closed the stream
-
-
-async def _print_missed(client: PrefectClient, run: UUID, lines: Lines) -> None:
-    """Print the lines of events that occurred before the subscription and are stored after it: the stream does not bring them."""
-    import httpx
-
-    await asyncio.sleep(_STORE_SECONDS)
-    with suppress(httpx.HTTPError, OSError):  # the stream decides when a server is lost
-        await _print_stored(client, run, lines)
 
 
 async def _print_stored(client: PrefectClient, run: UUID, lines: Lines) -> None:
@@ -362,7 +365,7 @@ async def _watch_start(client: PrefectClient, run: UUID, wait_seconds: float | N
     while True:
         found = await _read(client, run)
         state, waited = found.state, (datetime.now(UTC) - begin).total_seconds()
-        if state is None or not (state.is_scheduled() or state.is_pending()):
+        if state is None or _has_started(found):
             return
         reason, remedy = "a worker is starting the process of the run", ""
         if state.name == "AwaitingConcurrencySlot":
@@ -384,15 +387,15 @@ async def _why_not_taken(client: PrefectClient, run: FlowRun) -> tuple[str, str]
 
     pool, queue = run.work_pool_name, run.work_queue_name
     try:
-        if not pool or not queue:  # a server that deletes a pool also deletes its name from deployments and runs
-            return "its deployment has no work pool", _pool_again()
+        if not pool or not queue:  # a server that deletes a pool or a queue also deletes both names from runs
+            return _without_queue(run)
         if (await client.read_work_pool(pool)).is_paused:
             return f"the work pool {pool} is paused", f"Resume it: {prefect()} work-pool resume {pool}"
         if (await client.read_work_queue_by_name(queue, work_pool_name=pool)).is_paused:
             return f"the work queue {queue} of the pool {pool} is paused", f"Resume it: {prefect()} work-queue resume {queue} --pool {pool}"
         workers = await client.read_workers_for_work_pool(pool)
     except ObjectNotFound:
-        return f"the work pool {pool} with the queue {queue} is being deleted", _pool_again()
+        return _without_queue(run)
     since = datetime.now(UTC) - _ONLINE
     online = [worker.name for worker in workers if worker.last_heartbeat_time is not None and worker.last_heartbeat_time > since]
     if not online:
@@ -403,7 +406,14 @@ async def _why_not_taken(client: PrefectClient, run: FlowRun) -> tuple[str, str]
     )
 
 
-def _pool_again() -> str:
+def _without_queue(run: FlowRun) -> tuple[str, str]:
+    """The reason and the remedy for a run that no worker can find."""
     from server.processes import POOL
 
-    return f"Create it, and register the deployments again: {prefect()} work-pool create {POOL} --type process; {deploying()}"
+    if run.deployment_id is None:
+        return "the run has no deployment, so no worker takes it", "Start it again from a deployment"
+    commands = f"{prefect()} work-pool create {POOL} --type process; {deploying()}"
+    return (
+        "the run has no work queue: its work pool or the queue was deleted",
+        f"Create the pool unless it exists, and register the deployments again: {commands}",
+    )

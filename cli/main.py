@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS, USAGE
+from cli.output_errors import NO_SPACE, OF_THE_OUTPUT
 from cli.parser import Parser
 from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.nearest import nearest_name
@@ -71,7 +72,6 @@ EXIT_CODES = (
     "3 no server, block or tool, or a host that could not be inspected; 4 damaged audit records (`audit --verify`)."
 )
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 # what the owner of a file can change; every other one is a bug
 _OF_A_FILE = (
     *(errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY),
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:
-        if error.errno not in _NO_SPACE:
+        if error.errno not in NO_SPACE:
             raise
         # what is left in the buffer has no place either; standard error may be the full one
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -149,12 +149,12 @@ def _run(module: ModuleType, options: argparse.Namespace, *, as_json: bool) -> i
         print("interrupted", file=sys.stderr)
         return 130
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
+        if error.errno in OF_THE_OUTPUT and error.filename is None:
             raise
-        if error.errno not in (*_OF_A_FILE, *_NO_SPACE) or error.filename is None:
+        if error.errno not in (*_OF_A_FILE, *NO_SPACE) or error.filename is None:
             return _print_error(error, as_json=as_json)
         print(f"sixstack: {printable(repr(os.fsdecode(error.filename)))}: {error.strerror}", file=sys.stderr)
-        return ENVIRONMENT if error.errno in _NO_SPACE else USAGE
+        return ENVIRONMENT if error.errno in NO_SPACE else USAGE
     except Exception as error:
         return _print_error(error, as_json=as_json)
 

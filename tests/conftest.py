@@ -739,10 +739,10 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if WORKER and os.geteuid() == 0:
         group = group_of(item.nodeid)
         os.setpriority(os.PRIO_PROCESS, 0, 0 if group in {*WITH_HOSTS, OWN_SERVERS} else 5 if group == API_SERVER else 15)
-        if group == WITH_HOSTS[0] and "lab_hosts" in getattr(item, "fixturenames", ()):
+        if group == WITH_HOSTS[0] and (item.get_closest_marker("lab") or "lab_hosts" in getattr(item, "fixturenames", ())):
             MORE_HOSTS.take()
-        else:
-            if group not in WITH_HOSTS[1:] and hosts.status(LAB):
+        elif group not in WITH_HOSTS[1:]:
+            if hosts.status(LAB):
                 for act in _BEFORE_THE_LAB_GOES:
                     act()
                 hosts.down(LAB, report=say)

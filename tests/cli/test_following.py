@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import signal
 import sqlite3
@@ -14,12 +15,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 import yaml
 from prefect.client.schemas.objects import FlowRun
+from prefect.events import Event, Resource
 from prefect.states import Completed, Failed, Running
+from websockets.exceptions import ConnectionClosedError
 
-from cli.following import _ended, _result
+from cli.following import Lines, _ended, _result
+from cli.status_line import StatusLine
+from cluster.vocabulary.errors import EnvironmentFault
 from demo.local_prefect import SIXSTACK
 from server.processes import POOL
 from tests.cli.test_commands import EXAMPLE
@@ -189,7 +195,7 @@ def test_a_run_that_ended_before_is_followed_to_its_end(prefect_server: Workplac
 
 @pytest.mark.server
 def test_a_run_that_is_joined_late_is_followed_with_all_its_lines(prefect_server: Workplace) -> None:
-    """Those of the time before come first. A line that is stored after the subscription, without an event in the stream, is printed soon."""
+    """In their order: those of the time before, one that is stored after the subscription and is not in the stream, and the last one before the end."""
     run, other = new_run(prefect_server, "RUNNING"), new_run(prefect_server, "RUNNING")
     old, stored_late = [f"old line {number}" for number in range(60)], ["late line"]
     post_lines(prefect_server, run, old, datetime.now(UTC) - timedelta(minutes=5))
@@ -204,7 +210,6 @@ def test_a_run_that_is_joined_late_is_followed_with_all_its_lines(prefect_server
                     (f"prefect.flow-run.{run}", f"prefect.flow-run.{other}"),
                 )
                 assert moved.rowcount == 1
-            printed += read_until(follow, stored_late[-1])
             post_lines(prefect_server, run, ["new line"], datetime.now(UTC))
             set_state(prefect_server, run, "FAILED")
             printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
@@ -221,13 +226,15 @@ def test_a_run_that_is_retried_is_followed_to_its_second_end(prefect_server: Wor
     set_state(prefect_server, run, "RUNNING")
     with prefect_server.popen("-m", "cli", "follow", run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follow:
         try:
-            post_lines(prefect_server, run, ["line of the second attempt"], datetime.now(UTC))
-            printed = read_until(follow, "second attempt")
+            post_lines(prefect_server, run, ["first line"], datetime.now(UTC))
+            printed = read_until(follow, "first line")
+            post_lines(prefect_server, run, ["last line"], datetime.now(UTC))
             set_state(prefect_server, run, "COMPLETED")
             printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
             assert follow.returncode == 0, printed
         finally:
             follow.kill()
+    assert lines_of(printed) == ["first line", "last line"]
     assert printed[-1] == "a-run: completed\n"
 
 
@@ -335,6 +342,43 @@ def test_the_reason_of_a_failure_is_printed_once(message: str, last_line: str, p
 
     assert _result(followed()) == 1
     assert (message in capsys.readouterr().out if message else False) is printed
+
+
+@pytest.mark.parametrize("payload", [{}, {"line": None}, {"line": 3}])
+def test_an_event_without_a_line_is_not_printed(payload: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """Anybody can send events of this name."""
+    event = Event(
+        occurred=datetime.now(UTC),
+        event="sixstack.of-somebody",
+        resource=Resource({"prefect.resource.id": "any"}),
+        payload=payload,
+        id=uuid4(),
+    )
+    lines = Lines(StatusLine())
+    lines.show(event)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (BrokenPipeError(errno.EPIPE, "closed"), BrokenPipeError),  # `sixstack follow RUN | head`
+        (OSError(errno.ENOSPC, "full"), OSError),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), EnvironmentFault),
+        (OSError("Multiple exceptions"), EnvironmentFault),
+        (httpx.ConnectTimeout("late"), EnvironmentFault),
+        (ConnectionClosedError(None, None), EnvironmentFault),
+    ],
+)
+def test_only_errors_of_the_connection_are_those_of_the_server(error: Exception, raised: type[Exception]) -> None:
+    """A full disk and a closed pipe are errors of the output."""
+
+    async def followed() -> tuple[FlowRun, str]:
+        raise error
+
+    with pytest.raises(raised) as found:
+        _result(followed())
+    assert type(found.value) is raised
 
 
 @pytest.mark.server
