@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import sys
 
 import pytest
+
+from tests.cli.terminal import printed_on_a_terminal
 
 SCRIPT = """
 from cli.colours import coloured, coloured_line
@@ -21,16 +22,12 @@ PLAIN = "completed\nprepare-host a: failed in 0.1 s: it says: changed in 3\nplan
 
 def printed(variables: dict[str, str], *, terminal: bool) -> str:
     """What a process prints on a terminal of its own, or into a pipe."""
-    command, environment = [sys.executable, "-c", SCRIPT], {**os.environ, "NO_COLOR": "", **variables}
-    if not terminal:
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    main, of_process = pty.openpty()
-    try:
-        subprocess.run(command, env=environment, stdin=of_process, stdout=of_process, check=True)
-        return os.read(main, 65536).decode().replace("\r\n", "\n")
-    finally:
-        os.close(main)
-        os.close(of_process)
+    variables = {"NO_COLOR": "", **variables}
+    if terminal:
+        return printed_on_a_terminal(SCRIPT, variables)
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT], env={**os.environ, **variables}, capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import sys
 
 import pytest
 
 from cli.status_line import StatusLine
+from tests.cli.terminal import printed_on_a_terminal
 
 SCRIPT = """
 from cli.status_line import StatusLine
@@ -39,17 +39,11 @@ def test_each_step_of_the_plan_counts_once() -> None:
 @pytest.mark.parametrize(("term", "terminal"), [("xterm", True), ("dumb", True), ("xterm", False)])
 def test_the_line_is_on_a_terminal_below_all_others(term: str, terminal: bool) -> None:
     """It is removed before each line and at the end. A pipe gets the lines only."""
-    command, environment = [sys.executable, "-c", SCRIPT], {**os.environ, "TERM": term}
     if not terminal:
-        assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == LINES
+        command = [sys.executable, "-c", SCRIPT]
+        assert subprocess.run(command, env={**os.environ, "TERM": term}, capture_output=True, text=True, check=True).stdout == LINES
         return
-    main, of_process = pty.openpty()
-    try:
-        subprocess.run(command, env=environment, stdin=of_process, stdout=of_process, check=True)
-        found = os.read(main, 65536).decode().replace("\r\n", "\n")
-    finally:
-        os.close(main)
-        os.close(of_process)
+    found = printed_on_a_terminal(SCRIPT, {"TERM": term})
     if term == "dumb":
         assert found == LINES
     else:
