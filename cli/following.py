@@ -208,6 +208,7 @@ class Lines:
         self.last = "\0"  # in no message
         self._status = status
         self._printed: set[UUID] = set()
+        self._kept: list[Event] = []
 
     def show(self, event: Event) -> None:
         """Print the line of the event, if it has one."""
@@ -218,6 +219,16 @@ class Lines:
         self.last = without_control(line)
         self._status.count(self.last)
         self._status.print(f"{event.occurred.astimezone():%H:%M:%S} {coloured_line(self.last)}")
+
+    def keep(self, event: Event) -> None:
+        """Keep the event until `show_kept`: earlier lines may still come."""
+        self._kept.append(event)
+
+    def show_kept(self) -> None:
+        """Print the lines of all kept events."""
+        for event in self._kept:
+            self.show(event)
+        self._kept.clear()
 
 
 async def _follow_to_completion(run: UUID, wait_seconds: float | None = None) -> tuple[FlowRun, str]:
@@ -327,20 +338,36 @@ async def _print_stream(client: PrefectClient, run: UUID, lines: Lines) -> FlowR
     # Prefect's FlowRunSubscriber also waits for 3 s after the end, for log lines, which are not printed here
     async with get_events_subscriber(filter=_events_of(run), reconnection_attempts=10, reconnect_on_clean_close=True) as stream:
         await _print_stored(client, run, lines)
+        missed = asyncio.create_task(_print_missed(client, run, lines))
+        try:
+            async for event in stream:
+                lines.show(event) if missed.done() else lines.keep(event)
+                if event.resource.id == _resource(run) and event.resource.get("prefect.state-type") in TERMINAL_STATES:
+                    found = await _read(client, run)
+                    if found.state is not None and found.state.timestamp > event.occurred:
+                        continue  # it was retried
+                    found = await _ended(client, run)
+                    if _is_final(found):
+                        await missed
+                        return found
+        finally:
+            missed.cancel()
+            await asyncio.gather(missed, return_exceptions=True)
+    return await _ended(client, run)  # the server closed the stream
+
+
+async def _print_missed(client: PrefectClient, run: UUID, lines: Lines) -> None:
+    """Print the lines of events that occurred before the subscription and are stored after it, then those that the stream has brought meanwhile.
+
+    The stream is read all the time: a connection with unread events takes 10 s to close.
+    """
+    import httpx
+
+    with suppress(httpx.HTTPError, OSError):  # the stream decides when a server is lost
         if _has_started(await _read(client, run)):
-            # the stream does not bring what occurred before the subscription and is stored after it; what it brings is later, and waits
             await asyncio.sleep(_STORE_SECONDS)
             await _print_stored(client, run, lines)
-        async for event in stream:
-            lines.show(event)
-            if event.resource.id == _resource(run) and event.resource.get("prefect.state-type") in TERMINAL_STATES:
-                found = await _read(client, run)
-                if found.state is not None and found.state.timestamp > event.occurred:
-                    continue  # it was retried
-                found = await _ended(client, run)
-                if _is_final(found):
-                    return found
-    return await _ended(client, run)  # the server closed the stream
+    lines.show_kept()
 
 
 async def _print_stored(client: PrefectClient, run: UUID, lines: Lines) -> None:
