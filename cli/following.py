@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 from cli.colours import coloured, coloured_line
 from cli.exit_codes import PROBLEMS, SUCCESS
 from cli.numbers import whole_number
-from cli.output_errors import OF_THE_OUTPUT
+from cli.output_errors import is_of_the_output
 from cli.programs import prefect, runnable
 from cli.required_server import deploying, no_deployment
 from cli.status_line import StatusLine
@@ -185,7 +185,7 @@ def _result(following: Coroutine[Any, Any, tuple[FlowRun, str]]) -> int:
     try:
         run, last_line = asyncio.run(following)
     except (httpx.HTTPError, WebSocketException, OSError) as error:
-        if isinstance(error, OSError) and error.errno in OF_THE_OUTPUT:
+        if is_of_the_output(error):
             raise
         raise EnvironmentFault(f"the Prefect server at {api_url()} cannot be reached: {error}") from error
     state = run.state
@@ -232,7 +232,10 @@ class Lines:
 
 
 async def _follow_to_completion(run: UUID, wait_seconds: float | None = None) -> tuple[FlowRun, str]:
-    """The ended run, and its last line. `wait_seconds`: NoWorker when no worker takes the run in this time. RunDeleted when somebody deletes it."""
+    """The ended run, and its last line.
+
+    `wait_seconds`: how long to wait for a worker; then NoWorker is raised. RunDeleted is raised when the run is deleted.
+    """
     from prefect.client.orchestration import get_client
 
     async with get_client() as client:
@@ -341,7 +344,10 @@ async def _print_stream(client: PrefectClient, run: UUID, lines: Lines) -> FlowR
         missed = asyncio.create_task(_print_missed(client, run, lines))
         try:
             async for event in stream:
-                lines.show(event) if missed.done() else lines.keep(event)
+                if missed.done():
+                    lines.show(event)
+                else:
+                    lines.keep(event)
                 if event.resource.id == _resource(run) and event.resource.get("prefect.state-type") in TERMINAL_STATES:
                     found = await _read(client, run)
                     if found.state is not None and found.state.timestamp > event.occurred:

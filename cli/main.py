@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from cli.exit_codes import ENVIRONMENT, PROBLEMS, SUCCESS, USAGE
-from cli.output_errors import NO_SPACE, OF_THE_OUTPUT
+from cli.output_errors import NO_SPACE, is_of_the_output
 from cli.parser import Parser
 from cluster.vocabulary.control_characters import printable
 from cluster.vocabulary.nearest import nearest_name
@@ -149,7 +149,7 @@ def _run(module: ModuleType, options: argparse.Namespace, *, as_json: bool) -> i
         print("interrupted", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno in OF_THE_OUTPUT and error.filename is None:
+        if is_of_the_output(error):
             raise
         if error.errno not in (*_OF_A_FILE, *NO_SPACE) or error.filename is None:
             return _print_error(error, as_json=as_json)

@@ -3,4 +3,8 @@
 import errno
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-OF_THE_OUTPUT = (errno.EPIPE, *NO_SPACE)
+
+
+def is_of_the_output(error: Exception) -> bool:
+    """Whether a write to the output failed: its reader has exited, or there is no space. Errors of other files have a name of a file."""
+    return isinstance(error, BrokenPipeError) or (isinstance(error, OSError) and error.errno in NO_SPACE and error.filename is None)

@@ -204,21 +204,18 @@ def test_a_run_that_is_joined_late_is_followed_with_all_its_lines(prefect_server
     post_lines(prefect_server, run, old, datetime.now(UTC) - timedelta(minutes=5))
     post_lines(prefect_server, other, stored_late, datetime.now(UTC) - timedelta(minutes=4))
     wait_for_lines(prefect_server, len(old + stored_late), run, other)
-    with prefect_server.popen("-m", "cli", "follow", run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follow:
-        try:
-            printed = read_until(follow, old[-1])
-            with database(prefect_server) as connection:
-                moved = connection.execute(
-                    "UPDATE event_resources SET resource_id = ? WHERE resource_id = ? AND event_id IN (SELECT id FROM events WHERE event LIKE 'sixstack.%')",
-                    (f"prefect.flow-run.{run}", f"prefect.flow-run.{other}"),
-                )
-                assert moved.rowcount == 1
-            post_lines(prefect_server, run, ["new line"], datetime.now(UTC))
-            set_state(prefect_server, run, "FAILED")
-            printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
-            assert follow.returncode == 1, printed
-        finally:
-            follow.kill()
+    with following(prefect_server, run) as follow:
+        printed = read_until(follow, old[-1])
+        with database(prefect_server) as connection:
+            moved = connection.execute(
+                "UPDATE event_resources SET resource_id = ? WHERE resource_id = ? AND event_id IN (SELECT id FROM events WHERE event LIKE 'sixstack.%')",
+                (f"prefect.flow-run.{run}", f"prefect.flow-run.{other}"),
+            )
+            assert moved.rowcount == 1
+        post_lines(prefect_server, run, ["new line"], datetime.now(UTC))
+        set_state(prefect_server, run, "FAILED")
+        printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
+        assert follow.returncode == 1, printed
     assert lines_of(printed) == [*old, *stored_late, "new line"]
 
 
@@ -227,16 +224,13 @@ def test_a_run_that_is_retried_is_followed_to_its_second_end(prefect_server: Wor
     """The event of the first end is in the stream: it is less than a minute old."""
     run = new_run(prefect_server, "FAILED")
     set_state(prefect_server, run, "RUNNING")
-    with prefect_server.popen("-m", "cli", "follow", run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follow:
-        try:
-            post_lines(prefect_server, run, ["first line"], datetime.now(UTC))
-            printed = read_until(follow, "first line")
-            post_lines(prefect_server, run, ["last line"], datetime.now(UTC))
-            set_state(prefect_server, run, "COMPLETED")
-            printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
-            assert follow.returncode == 0, printed
-        finally:
-            follow.kill()
+    with following(prefect_server, run) as follow:
+        post_lines(prefect_server, run, ["first line"], datetime.now(UTC))
+        printed = read_until(follow, "first line")
+        post_lines(prefect_server, run, ["last line"], datetime.now(UTC))
+        set_state(prefect_server, run, "COMPLETED")
+        printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
+        assert follow.returncode == 0, printed
     assert lines_of(printed) == ["first line", "last line"]
     assert printed[-1] == "a-run: completed\n"
 
@@ -246,14 +240,11 @@ def test_a_run_that_is_deleted_is_followed_until_then(prefect_server: Workplace)
     """3 and how to see what it did, both while it waits for a worker and while it runs; not that it continues."""
     for state_type in ("SCHEDULED", "RUNNING"):
         run = new_run(prefect_server, state_type)
-        with prefect_server.popen("-m", "cli", "follow", run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follow:
-            try:
-                printed = read_until(follow, run)
-                prefect_server.api(f"/flow_runs/{run}", method="DELETE")
-                printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
-                assert follow.returncode == 3, printed
-            finally:
-                follow.kill()
+        with following(prefect_server, run) as follow:
+            printed = read_until(follow, run)
+            prefect_server.api(f"/flow_runs/{run}", method="DELETE")
+            printed += follow.communicate(timeout=30)[0].splitlines(keepends=True)
+            assert follow.returncode == 3, printed
         assert printed[-1].startswith("sixstack: ")
         assert printed[-1].endswith(f"sixstack audit {run}\n")
         assert not [line for line in printed if "Traceback" in line or "never retrieved" in line or "continues" in line]
@@ -268,6 +259,16 @@ def new_run(place: Workplace, state_type: str) -> str:
 def set_state(place: Workplace, run: str, state_type: str) -> None:
     """Set the state of a run, as Prefect's engine does it."""
     place.api(f"/flow_runs/{run}/set_state", {"state": {"type": state_type}, "force": True})
+
+
+@contextmanager
+def following(place: Workplace, run: str) -> Iterator[subprocess.Popen[str]]:
+    """`sixstack follow` of the run; it ends with the block."""
+    with place.popen("-m", "cli", "follow", run, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as follow:
+        try:
+            yield follow
+        finally:
+            follow.kill()
 
 
 def read_until(command: subprocess.Popen[str], part: str) -> list[str]:
@@ -352,7 +353,7 @@ def test_an_event_without_a_line_is_not_printed(payload: dict[str, Any], capsys:
     """Anybody can send events of this name."""
     event = Event(
         occurred=datetime.now(UTC),
-        event="sixstack.of-somebody",
+        event="sixstack.example",
         resource=Resource({"prefect.resource.id": "any"}),
         payload=payload,
         id=uuid4(),
